@@ -1,0 +1,1 @@
+"""Embedding, frame decoder, playback model, evaluation and the live engine."""

@@ -1,0 +1,1 @@
+"""Embeddings: from a causal window of activity to a point."""

@@ -1,0 +1,1 @@
+"""The Qt display: a client of the engine's streams."""

@@ -1,0 +1,51 @@
+"""NeuroReel decodes live, over Lab Streaming Layer, which movie frame a brain is looking at.
+
+The public names are gathered here and loaded when they are first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+__version__ = "0.1.0"
+
+_EXPORTS = {
+    "Session": "stream.session",
+    "Kind": "stream.session",
+    "Movie": "stream.movie",
+    "Clip": "stream.movie",
+    "load_movie": "stream.movie",
+    "Chunk": "stream.chunk",
+    "Prediction": "decoders.prediction",
+    "Predictions": "decoders.prediction",
+}
+__all__ = ["__version__", *_EXPORTS]  # noqa: PLE0604
+
+
+def _guard() -> None:
+    """Refuse to run when another project's package of the same name comes first on the path."""
+    here = Path(__file__).resolve().parent.parent
+    for name in ("stream", "decoders", "gui", "replay_data"):
+        spec = find_spec(name)
+        found = Path(spec.origin).resolve().parent if spec is not None and spec.origin else None
+        if found != here / name:
+            raise ImportError(
+                f"the package '{name}' that NeuroReel needs lies in {here / name}, but Python finds "
+                f"{found or 'none'}. Remove or rename the other one, or install NeuroReel in an environment of its own."
+            )
+
+
+_guard()
+
+
+def __getattr__(name: str) -> Any:
+    if name in _EXPORTS:
+        return getattr(importlib.import_module(_EXPORTS[name]), name)
+    raise AttributeError(f"module 'neuroreel' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

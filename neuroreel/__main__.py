@@ -1,0 +1,20 @@
+"""``python -m neuroreel`` and the ``neuroreel`` command."""
+
+from __future__ import annotations
+
+import os
+
+# One BLAS and OpenMP thread in every process that streams: must be set before numpy or torch is imported.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
+
+def main() -> None:
+    """Run the command line."""
+    from neuroreel.cli import cli
+
+    cli.main(prog_name="neuroreel")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""The errors a user can cause or meet.
+
+::
+
+    NeuroReelError             exit 2
+    ├── BadUsage               a value on the command line or in a call that cannot be used
+    ├── BadRecording           a file that is not, or is no longer, a recording
+    ├── ShapeMismatch          arrays or streams whose shapes do not fit together
+    ├── OutputExists           a file that would be overwritten
+    ├── AmbiguousStream        several streams match; the message lists them
+    ├── StreamError            exit 1
+    │   ├── NoStream           nothing matched within the wait
+    │   └── StreamLost         a stream went away and did not come back
+    └── decoders.errors        (see there)
+
+A message says what is wrong, the value, and what to do. ``exit_code`` is what the command line exits with.
+"""
+
+from __future__ import annotations
+
+
+class NeuroReelError(Exception):
+    """Base of every error that is the user's to mend; the command line prints it without a traceback."""
+
+    exit_code = 2
+
+
+class BadUsage(NeuroReelError):
+    """A value on the command line or in a call that cannot be used."""
+
+
+class BadRecording(NeuroReelError):
+    """A file that is not a recording, or is damaged beyond reading."""
+
+
+class ShapeMismatch(NeuroReelError):
+    """Arrays or streams whose shapes do not fit together."""
+
+
+class OutputExists(NeuroReelError):
+    """An output file that is already there; nothing is overwritten unasked."""
+
+
+class AmbiguousStream(NeuroReelError):
+    """Several streams match a query; the message lists them."""
+
+
+class StreamError(NeuroReelError):
+    """Something about a stream that only shows while running."""
+
+    exit_code = 1
+
+
+class NoStream(StreamError):
+    """No stream matched within the wait."""
+
+
+class StreamLost(StreamError):
+    """A stream went away and did not come back."""
