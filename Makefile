@@ -1,0 +1,51 @@
+# make demo    watch the bundled recording being decoded live (DEMO_ARGS="--headless --seconds 20")
+# make test    run the tests (TEST_ARGS="-k replay")
+# make check   ruff, ruff format, mypy --strict, import-linter
+# Each first makes .venv and installs what is missing; see scripts/setup.sh.
+
+SHELL = /bin/sh
+PYTHON = .venv/bin/python
+
+# Another environment that happens to be active must not leak in.
+unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME PYTHONSTARTUP
+export PYTHONNOUSERSITE = 1
+
+.PHONY: demo test check format wheel-check docs command-docs clean
+
+demo:
+	@sh scripts/setup.sh run
+	@$(PYTHON) -P -m neuroreel demo $(DEMO_ARGS)
+
+test:
+	@sh scripts/setup.sh dev
+	OMP_NUM_THREADS=1 QT_QPA_PLATFORM=offscreen $(PYTHON) -m pytest $(TEST_ARGS)
+
+check:
+	@sh scripts/setup.sh dev
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+	.venv/bin/lint-imports --no-logo
+	$(PYTHON) scripts/make_command_docs.py --check
+
+format:
+	@sh scripts/setup.sh dev
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .
+
+wheel-check:
+	@sh scripts/setup.sh dev
+	$(PYTHON) scripts/check_wheel.py
+
+command-docs:
+	@sh scripts/setup.sh run
+	$(PYTHON) scripts/make_command_docs.py
+
+docs: command-docs
+	@sh scripts/setup.sh docs
+	$(PYTHON) -m mkdocs build --strict --quiet
+	@echo "docs: open site/index.html"
+
+clean:
+	rm -rf .venv build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
