@@ -95,54 +95,57 @@ need_packages() {
     $line -qq >/dev/null
 }
 
-ensure_libraries() {
+# Print what the system lacks for Qt: library=package pairs, and "font=package".
+missing_for_qt() {
     [ "$(uname -s)" = Linux ] || return 0
     wanted=$QT_LIBRARIES
     if [ "$(id -u)" = 0 ] || [ -n "${DISPLAY:-}" ]; then
         wanted="$wanted $SCREEN_LIBRARIES"
     fi
     # shellcheck disable=SC2086  # a list of words
-    missing=$(missing_libraries $wanted)
-    packages=$(printf '%s\n' "$missing" | sed 's/.*=//')
-    has_font || packages="$packages fonts-dejavu-core"
-    # shellcheck disable=SC2086
+    missing_libraries $wanted
+    has_font || echo "font=fonts-dejavu-core"
+}
+
+has_venv() { in_range .venv/bin/python && .venv/bin/python -m pip --version >/dev/null 2>&1; }
+
+ensure_system() {
+    missing=$(missing_for_qt)
+    python=""
+    has_venv || python=$(find_python)
+    if has_venv || [ -n "$python" ]; then
+        packages=""
+    elif is_debian; then
+        [ "$(id -u)" != 0 ] || apt-get update -qq
+        packages=$(python_packages)
+    elif [ "$(uname -s)" = Darwin ]; then
+        say "no Python 3.11 to 3.13 found. Run this, then try again:"
+        printf '\n    brew install python@3.13\n\n' >&2
+        exit 1
+    else
+        say "no Python 3.11 to 3.13 with its 'venv' part found. Install one and try again."
+        exit 1
+    fi
+    packages="$packages $(printf '%s\n' "$missing" | sed 's/.*=//')"
+    # shellcheck disable=SC2086  # a list of words
     set -- $packages
     [ $# -gt 0 ] || return 0
     if is_debian; then
         need_packages "$@"
     else
-        say "the window needs these, please install them with this system's package manager:"
-        printf '%s\n' "$missing" | sed 's/=.*//; s/^/    /' >&2
-        has_font || printf '    any TrueType font, such as DejaVu Sans\n' >&2
-        exit 1
-    fi
-}
-
-ensure_python() {
-    python=$(find_python)
-    [ -z "$python" ] || return 0
-    if is_debian; then
-        [ "$(id -u)" != 0 ] || apt-get update -qq
-        packages=$(python_packages)
-        # shellcheck disable=SC2086
-        need_packages $packages
-        python=$(find_python)
-    elif [ "$(uname -s)" = Darwin ]; then
-        say "no Python 3.11 to 3.13 found. Run this, then try again:"
-        printf '\n    brew install python@3.13\n\n' >&2
-        exit 1
-    fi
-    if [ -z "$python" ]; then
-        say "no Python 3.11 to 3.13 with its 'venv' part found. Install one and try again."
+        say "the window needs these; install them with this system's package manager, then try again:"
+        printf '%s\n' "$missing" | sed 's/=.*//; s/^font$/a TrueType font, such as DejaVu Sans/; s/^/    /' >&2
         exit 1
     fi
 }
 
 ensure_venv() {
-    if in_range .venv/bin/python && .venv/bin/python -m pip --version >/dev/null 2>&1; then
-        return 0
+    ! has_venv || return 0
+    python=$(find_python)
+    if [ -z "$python" ]; then
+        say "no Python 3.11 to 3.13 with its 'venv' part found. Install one and try again."
+        exit 1
     fi
-    ensure_python
     say "making .venv with $python"
     "$python" -m venv --clear .venv
 }
@@ -163,7 +166,7 @@ key="$(cat pyproject.toml constraints.txt scripts/setup.sh | cksum) $(pwd)"
 if [ -x .venv/bin/python ] && [ "$(cat "$stamp" 2>/dev/null)" = "$key" ]; then
     exit 0
 fi
-ensure_libraries
+ensure_system
 ensure_venv
 say "installing Python packages into .venv (a minute or two the first time)"
 .venv/bin/python -m pip install --quiet -c constraints.txt -e ".$extras"
