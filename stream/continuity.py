@@ -1,0 +1,90 @@
+"""Gaps, duplicates and steps back in a stream, noticed as they happen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream.session import GAP_PERIODS
+
+
+@dataclass(slots=True)
+class ContinuityEvents:
+    """What happened so far.
+
+    Attributes
+    ----------
+    gap
+        Steps longer than `GAP_PERIODS` periods.
+    duplicate
+        Stamps equal to the one before.
+    backwards
+        Stamps before the one before.
+    missing
+        Samples that the gaps could have held.
+    """
+
+    gap: int = 0
+    duplicate: int = 0
+    backwards: int = 0
+    missing: int = 0
+
+    @property
+    def total(self) -> int:
+        """Borders of any kind."""
+        return self.gap + self.duplicate + self.backwards
+
+
+class Continuity:
+    """`stream.session.segments_from_stamps`, chunk by chunk.
+
+    Parameters
+    ----------
+    rate_hz
+        Nominal rate of the stamps; 0 = irregular, where only a step that is not forward is a border.
+    """
+
+    def __init__(self, rate_hz: float) -> None:
+        self.events = ContinuityEvents()
+        self.segment = 0
+        self._rate_hz = rate_hz
+        self._longest = GAP_PERIODS / rate_hz if rate_hz > 0 else np.inf
+        self._last: float | None = None
+
+    def check(self, stamps: NDArray[np.float64]) -> NDArray[np.int32]:
+        """Number the segments of the next stamps.
+
+        Parameters
+        ----------
+        stamps
+            Float64 [n], seconds, as they arrived.
+
+        Returns
+        -------
+        segment
+            Int32 [n]; increases at every border, also at one between two chunks.
+        """
+        if not len(stamps):
+            return np.zeros(0, np.int32)
+        first = stamps[0] if self._last is None else self._last
+        step = np.diff(stamps, prepend=first)
+        gap = step > self._longest
+        border = (step <= 0) | gap
+        if self._last is None:
+            border[0] = False
+        segment = (self.segment + np.cumsum(border)).astype(np.int32)
+        if border.any():
+            self._count(step, gap, border)
+        self._last = float(stamps[-1])
+        self.segment = int(segment[-1])
+        return segment
+
+    def _count(self, step: NDArray[np.float64], gap: NDArray[np.bool_], border: NDArray[np.bool_]) -> None:
+        """Add the borders to the counters."""
+        self.events.gap += int(np.sum(gap))
+        self.events.duplicate += int(np.sum(border & (step == 0)))
+        self.events.backwards += int(np.sum(border & (step < 0)))
+        if self._rate_hz > 0:
+            self.events.missing += int(np.sum(np.rint(step[gap] * self._rate_hz) - 1))

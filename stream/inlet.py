@@ -1,0 +1,83 @@
+"""Receiving a neural stream: every sample, at once, with the stamps it was sent with."""
+
+from __future__ import annotations
+
+import numpy as np
+import pylsl
+from pylsl.util import LostError
+
+from stream.chunk import Chunk
+from stream.connection import MAX_PULL, Connection, InletState
+from stream.errors import BadUsage
+
+__all__ = ["Inlet", "InletState"]
+
+_MAX_ROUNDS = 8  # of MAX_PULL samples in one chunk: a long backlog comes in bounded pieces
+_STRING = 3
+
+
+class Inlet(Connection):
+    """Receives a numeric stream.
+
+    Example: ``inlet = Inlet(find_stream("V1")); inlet.open(); chunk = inlet.pull(0.1)``.
+    See `Connection` for the parameters and attributes.
+    """
+
+    def __init__(self, info: pylsl.StreamInfo, *, max_buffer_s: float = 360) -> None:
+        if info.channel_format() == _STRING:
+            raise BadUsage(f"stream '{info.name()}' carries text, not numbers; choose another.")
+        super().__init__(info, max_buffer_s=max_buffer_s)
+        self._n_received = 0
+        self.stale_after_s = max(1.0, 3.0 / self.rate_hz) if self.rate_hz > 0 else 5.0
+
+    @property
+    def n_received(self) -> int:
+        """Samples received so far."""
+        return self._n_received
+
+    def pull(self, timeout_s: float = 0.1) -> Chunk | None:
+        """Wait for data and return all that is there.
+
+        Never raises for what the sender does: see ``state`` and ``reason``. While the sender is gone, each
+        call looks for its return.
+
+        Parameters
+        ----------
+        timeout_s
+            The longest wait for a first sample; the call returns as soon as one is there.
+
+        Returns
+        -------
+        chunk
+            At most 8,192 samples, or None when nothing came.
+        """
+        if self._inlet is None:
+            self._reconnect(timeout_s)
+            return None
+        try:
+            samples, stamps = self._inlet.pull_chunk(
+                timeout=timeout_s, max_samples=MAX_PULL, min_samples=1, as_numpy=True
+            )
+            if len(stamps) == MAX_PULL:
+                samples, stamps = self._drain(samples, stamps)
+        except LostError:
+            self._lose()
+            return None
+        if not len(stamps):
+            self._silent(self.stale_after_s)
+            return None
+        self._received()
+        first = self._n_received
+        self._n_received += len(stamps)
+        sequence = np.arange(first, self._n_received, dtype=np.int64)
+        return Chunk(np.asarray(samples, np.float32), np.asarray(stamps, np.float64), sequence)
+
+    def _drain(self, samples: np.ndarray, stamps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+        """Fetch the rest of a backlog, for one pull returns at most `MAX_PULL`."""
+        assert self._inlet is not None
+        all_samples, all_stamps = [samples], [stamps]
+        while len(all_stamps[-1]) == MAX_PULL and len(all_stamps) < _MAX_ROUNDS:
+            more = self._inlet.pull_chunk(timeout=0.0, max_samples=MAX_PULL, as_numpy=True)
+            all_samples.append(more[0])
+            all_stamps.append(more[1])
+        return np.concatenate(all_samples), np.concatenate(all_stamps)
