@@ -1,0 +1,268 @@
+"""A simulated population of visual cortex: motion energy, divisive normalisation, rates, spikes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from replay_data.movie import HEIGHT, RATE_HZ, WIDTH
+
+Array = NDArray[np.float32]
+
+_SHRINK = 2
+"""Pictures are averaged over 2 x 2 pixels first: no receptive field resolves more."""
+
+_BLOCK = 100
+"""Units whose filters are held in memory at once."""
+
+_KERNEL_FRAMES = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """What decides a population's response to the movie, apart from the units drawn.
+
+    Attributes
+    ----------
+    exponent
+        Of the output nonlinearity: how sharply a unit prefers its best moments.
+    threshold
+        Normalised drive (in standard deviations above its mean) below which a unit is silent.
+    spontaneous
+        Share of a unit's mean rate that the stimulus does not change.
+    max_rate_hz
+        No unit fires faster.
+    rate_spread
+        Standard deviation of the logarithm of the units' mean rates.
+    """
+
+    exponent: float = 2.0
+    threshold: float = 0.0
+    spontaneous: float = 0.2
+    max_rate_hz: float = 120.0
+    rate_spread: float = 0.9
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Units:
+    """Receptive fields; every array has one entry per unit. Lengths in pixels of the shrunken picture.
+
+    ``simple`` units see one phase, complex units none. ``direction`` is -1 to 1: how strongly a unit prefers one
+    direction of motion. ``transient`` is 0 to 1: how much of the drive is change instead of picture.
+    """
+
+    x: Array
+    y: Array
+    angle: Array
+    wavelength: Array
+    size: Array
+    phase: Array
+    direction: Array
+    transient: Array
+    simple: NDArray[np.bool_]
+    latency_s: Array
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+def draw_units(n_units: int, rng: np.random.Generator) -> Units:
+    """Draw receptive fields at random, spread over the picture.
+
+    Parameters
+    ----------
+    n_units
+        How many.
+    rng
+        Source of randomness.
+    """
+    width, height = WIDTH // _SHRINK, HEIGHT // _SHRINK
+    wavelength = np.exp(rng.uniform(np.log(6), np.log(20), n_units))
+    values = {
+        "x": rng.uniform(0.08 * width, 0.92 * width, n_units),
+        "y": rng.uniform(0.1 * height, 0.9 * height, n_units),
+        "angle": rng.uniform(0, np.pi, n_units),
+        "wavelength": wavelength,
+        "size": wavelength * rng.uniform(0.35, 0.55, n_units),
+        "phase": rng.uniform(0, 2 * np.pi, n_units),
+        "direction": rng.uniform(-1, 1, n_units),
+        "transient": rng.uniform(0.3, 1, n_units),
+        "latency_s": np.clip(rng.normal(0.055, 0.008, n_units), 0.04, 0.07),
+    }
+    arrays = {name: value.astype(np.float32) for name, value in values.items()}
+    return Units(simple=rng.random(n_units) < 0.4, **arrays)
+
+
+def shift_units(units: Units, rng: np.random.Generator) -> Units:
+    """The same units after their tuning has drifted: fields moved and turned a little.
+
+    Parameters
+    ----------
+    units
+        Before.
+    rng
+        Source of randomness.
+    """
+    n_units = len(units)
+    return Units(
+        x=units.x + (0.35 * units.wavelength * rng.standard_normal(n_units)).astype(np.float32),
+        y=units.y + (0.35 * units.wavelength * rng.standard_normal(n_units)).astype(np.float32),
+        angle=units.angle + (0.3 * rng.standard_normal(n_units)).astype(np.float32),
+        wavelength=units.wavelength,
+        size=units.size,
+        phase=units.phase + (0.6 * rng.standard_normal(n_units)).astype(np.float32),
+        direction=units.direction,
+        transient=units.transient,
+        simple=units.simple,
+        latency_s=units.latency_s,
+    )
+
+
+def drive(units: Units, frames: NDArray[np.uint8], shown: NDArray[np.int32]) -> Array:
+    """Normalised drive of every unit while a sequence of frames is shown.
+
+    Parameters
+    ----------
+    units
+        The population.
+    frames
+        Uint8 [frame, height, width].
+    shown
+        Int32 [time], which frame at each 1/30 s; -1 = gray.
+
+    Returns
+    -------
+    drive
+        Float32 [time, units], not negative: motion energy (Adelson and Bergen 1985) of the complex units, its
+        rectified phase of the simple ones, divided by the energy of the whole population (Heeger 1992).
+    """
+    pictures = _shrunken(frames)
+    gray = pictures.mean()
+    flat = np.concatenate([pictures - gray, np.zeros((1, pictures.shape[1]), np.float32)])
+    kernel = np.exp(-np.arange(_KERNEL_FRAMES, dtype=np.float32) / 1.2)
+    kernel /= kernel.sum()
+    out = np.empty((len(shown), len(units)), np.float32)
+    energy = np.zeros(len(shown), np.float32)
+    for begin in range(0, len(units), _BLOCK):
+        block = slice(begin, min(begin + _BLOCK, len(units)))
+        even, odd = _gabors(units, block)
+        signed, amplitude = _motion(units, block, flat @ even, flat @ odd, shown, kernel)
+        energy += (amplitude**2).sum(1)
+        out[:, block] = np.where(units.simple[block], 1.4 * np.maximum(signed, 0), amplitude)
+    pool = np.sqrt(energy / len(units))
+    lasting = _smooth(pool[:, None], np.full(1, 8.0, np.float32))[:, 0]
+    return out / (0.35 * float(pool.mean()) + 0.5 * pool + 0.5 * lasting)[:, None]
+
+
+def latent_rates(drives: Array, reference: Array, tuning: Tuning) -> Array:
+    """From drive to a rate whose mean over the reference is 1.
+
+    Parameters
+    ----------
+    drives
+        Float32 [time, units], see `drive`.
+    reference
+        Float32 [time, units], the drive over one showing of the movie, which sets each unit's scale.
+    tuning
+        Shape of the nonlinearity.
+
+    Returns
+    -------
+    rates
+        Float32 [time, units].
+    """
+    mean, spread = reference.mean(0), reference.std(0) + 1e-6
+
+    def bend(x: Array) -> Array:
+        return np.maximum((x - mean) / spread - tuning.threshold, 0).astype(np.float32) ** tuning.exponent
+
+    scale = bend(reference).mean(0)
+    evoked = bend(drives) / np.maximum(scale, 1e-6)
+    return (tuning.spontaneous + (1 - tuning.spontaneous) * evoked).astype(np.float32)
+
+
+def delay(rates: Array, latency_s: Array) -> Array:
+    """Shift every unit's rate by its latency, between bins linearly.
+
+    Parameters
+    ----------
+    rates
+        Float32 [time, units] at the movie's rate.
+    latency_s
+        Float32 [units], seconds, at most 5 frames.
+    """
+    bins = latency_s * np.float32(RATE_HZ)
+    whole = bins.astype(int)
+    part = bins - whole
+    padded = np.concatenate([np.repeat(rates[:1], 6, 0), rates])
+    out = np.empty_like(rates)
+    for lag in np.unique(whole):
+        units = whole == lag
+        later, earlier = (
+            padded[6 - lag : len(padded) - lag, units],
+            padded[5 - lag : len(padded) - lag - 1, units],
+        )
+        out[:, units] = (1 - part[units]) * later + part[units] * earlier
+    return out
+
+
+def _shrunken(frames: NDArray[np.uint8]) -> Array:
+    """Pictures averaged over 2 x 2 pixels, flat, 0 to 1."""
+    n_frames, height, width = frames.shape
+    blocks = frames.reshape(n_frames, height // _SHRINK, _SHRINK, width // _SHRINK, _SHRINK)
+    small = blocks.mean((2, 4), dtype=np.float32) / 255
+    return small.reshape(n_frames, -1)
+
+
+def _gabors(units: Units, block: slice) -> tuple[Array, Array]:
+    """Even and odd Gabor filters as columns, float32 [pixels, units], mean 0 and norm 1."""
+    y, x = np.mgrid[: HEIGHT // _SHRINK, : WIDTH // _SHRINK].astype(np.float32)
+    dx = x.reshape(-1, 1) - units.x[block]
+    dy = y.reshape(-1, 1) - units.y[block]
+    across = np.cos(units.angle[block]) * dx + np.sin(units.angle[block]) * dy
+    envelope = np.exp(-(dx**2 + dy**2) / (2 * units.size[block] ** 2))
+    wave = 2 * np.pi * across / units.wavelength[block]
+    filters = []
+    for carrier in (np.cos(wave), np.sin(wave)):
+        gabor = envelope * carrier
+        gabor -= envelope * gabor.sum(0) / envelope.sum(0)
+        filters.append((gabor / np.linalg.norm(gabor, axis=0)).astype(np.float32))
+    return filters[0], filters[1]
+
+
+def _motion(
+    units: Units, block: slice, even: Array, odd: Array, shown: NDArray[np.int32], kernel: Array
+) -> tuple[Array, Array]:
+    """Signed output at the preferred phase, and amplitude over all phases, of the direction-selective pair."""
+    sustained, change = [], []
+    for projection in (even, odd):
+        seen = projection[shown]
+        slow = _filter(seen, kernel)
+        sustained.append(slow)
+        change.append(seen - _filter(np.concatenate([seen[:1], seen[:-1]]), kernel))
+    transient, direction = units.transient[block], units.direction[block]
+    first = (1 - transient) * sustained[0] + transient * (change[0] + direction * sustained[1])
+    second = (1 - transient) * sustained[1] + transient * (change[1] - direction * sustained[0])
+    signed = first * np.cos(units.phase[block]) + second * np.sin(units.phase[block])
+    return signed, np.hypot(first, second)
+
+
+def _filter(series: Array, kernel: Array) -> Array:
+    """Causal convolution along time, the first sample held before the start."""
+    padded = np.concatenate([np.repeat(series[:1], len(kernel) - 1, 0), series])
+    out = np.zeros_like(series)
+    for lag, weight in enumerate(kernel):
+        begin = len(kernel) - 1 - lag
+        out += weight * padded[begin : begin + len(series)]
+    return out
+
+
+def _smooth(series: Array, time_constant: Array) -> Array:
+    """Exponential running mean along time; ``time_constant`` in samples, one per column."""
+    from scipy.signal import lfilter
+
+    keep = float(np.exp(-1 / time_constant[0]))
+    smoothed, _ = lfilter([1 - keep], [1, -keep], series, axis=0, zi=keep * series[:1])
+    return smoothed.astype(np.float32)  # type: ignore[no-any-return]

@@ -1,0 +1,109 @@
+"""What a simulated session shows when: training showings, gray between, and the two test showings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from replay_data.movie import RATE_HZ
+
+GRAY = -1
+
+_GRAY_S = (1.0, 3.0)
+_PAUSE_FRAMES = 30
+_LEAP_S = (3.2, 5.0)
+_CLOCK_SHARE = 0.04
+
+Frames = NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Schedule:
+    """Frame (-1 = gray) and repeat (-1 = gray) at every bin, int32 [time]."""
+
+    frame: Frames
+    repeat: Frames
+
+
+def make_schedule(showings: list[Frames], rng: np.random.Generator) -> Schedule:
+    """Join showings, with 1 to 3 s of gray before, between and after them.
+
+    Parameters
+    ----------
+    showings
+        Int32 [frames shown] each, numbered from repeat 0.
+    rng
+        Source of randomness.
+    """
+    frame, repeat = [], []
+    for number, shown in enumerate([*showings, np.zeros(0, np.int32)]):
+        gray = round(rng.uniform(*_GRAY_S) * RATE_HZ)
+        frame += [np.full(gray, GRAY, np.int32), shown]
+        repeat += [np.full(gray, GRAY, np.int32), np.full(len(shown), number, np.int32)]
+    return Schedule(np.concatenate(frame).astype(np.int32), np.concatenate(repeat).astype(np.int32))
+
+
+def scene_derangement(n_scenes: int, rng: np.random.Generator) -> Frames:
+    """An order of scenes in which none keeps its place and none follows its usual predecessor, the end included.
+
+    Parameters
+    ----------
+    n_scenes
+        At least 4: of fewer there is no such order.
+    rng
+        Source of randomness.
+
+    Returns
+    -------
+    order
+        Int32 [n_scenes].
+    """
+    if n_scenes < 4:
+        raise ValueError(f"{n_scenes} scenes have no such order; it takes at least 4.")
+    while True:
+        order = rng.permutation(n_scenes)
+        follows = (order - np.roll(order, 1)) % n_scenes == 1
+        if not np.any(order == np.arange(n_scenes)) and not np.any(follows):
+            return order.astype(np.int32)
+
+
+def disturbed_showing(starts: Frames, rng: np.random.Generator) -> Frames:
+    """A showing that no clock can follow: scenes deranged, begun anywhere, with a pause, a jump and a rewind.
+
+    Parameters
+    ----------
+    starts
+        Int32 [n_scenes + 1], where the scenes begin and the movie ends.
+    rng
+        Source of randomness.
+
+    Returns
+    -------
+    frame
+        Int32 [frames shown]: the deranged sequence played round once from a random frame; about a third in, one frame
+        is held for 1 s, later more than 3 s are skipped, and later still it goes back by more than 3 s. Drawn again
+        until a clock started with it is right (within 1 s) in at most 4 of 100 moments.
+    """
+    first, n_frames = int(starts[0]), int(starts[-1] - starts[0])
+    tolerance = round(RATE_HZ)
+    while True:
+        order = scene_derangement(len(starts) - 1, rng)
+        sequence = np.concatenate([np.arange(starts[scene], starts[scene + 1]) for scene in order])
+        sequence = np.roll(sequence, -int(rng.integers(1, n_frames)))
+        pause, jump, rewind = (round(rng.uniform(low, low + 0.1) * n_frames) for low in (0.2, 0.5, 0.75))
+        ahead, back = (round(rng.uniform(*_LEAP_S) * RATE_HZ) for _ in range(2))
+        parts = [
+            sequence[: pause + 1],
+            np.full(_PAUSE_FRAMES, sequence[pause]),
+            sequence[pause + 1 : jump],
+            sequence[jump + ahead : rewind],
+            sequence[rewind - back :],
+        ]
+        shown = np.concatenate(parts).astype(np.int32)
+        clock = first + np.arange(len(shown)) % n_frames
+        leaps = [sequence[jump + ahead] - sequence[jump - 1], sequence[rewind - 1] - sequence[rewind - back]]
+        is_clear = min(abs(int(leap)) for leap in leaps) > _LEAP_S[0] * RATE_HZ - 1
+        if is_clear and np.mean(np.abs(shown - clock) <= tolerance) <= _CLOCK_SHARE:
+            return shown

@@ -1,0 +1,223 @@
+"""Simulated recordings of visual cortex watching a movie: presets by name, everything from a seed."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from replay_data.movie import RATE_HZ, make_movie, scene_starts
+from replay_data.population import Tuning, delay, draw_units, drive, latent_rates, shift_units
+from replay_data.schedule import Schedule, disturbed_showing, make_schedule
+from replay_data.state import behaviour, log_gain
+from stream.errors import BadUsage
+from stream.movie import Clip, Movie
+from stream.session import Kind, Session
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """One kind of simulated recording.
+
+    Attributes
+    ----------
+    n_units, mean_rate_hz
+        Channels, and their mean rate over the movie (log-normal over units).
+    gain_noise
+        Standard deviation of the shared fluctuations of log gain.
+    drift
+        How far tuning has moved when the recording ends (0 to 1), and how much each unit's gain wanders.
+    state_gain
+        Standard deviation over units of the change of log gain that running brings.
+    n_dead, n_noisy
+        Channels that are silent, and channels that fire without regard to the movie.
+    n_train
+        Showings to train on; one to validate and two to test follow.
+    n_scenes, scene_s
+        Scenes that the movie is made of, and their mean length in seconds.
+    n_unseen
+        Further scenes, which only the two test showings show (for reconstruction).
+    stimulus
+        False: no unit responds to the movie; nothing can be decoded.
+    tuning
+        Shape of the responses.
+    """
+
+    n_units: int = 120
+    mean_rate_hz: float = 6.0
+    gain_noise: float = 0.25
+    drift: float = 0.15
+    state_gain: float = 0.3
+    n_dead: int = 2
+    n_noisy: int = 2
+    n_train: int = 9
+    n_scenes: int = 8
+    scene_s: float = 3.75
+    n_unseen: int = 0
+    stimulus: bool = True
+    tuning: Tuning = field(default_factory=Tuning)
+
+
+_DEMO = Preset()
+_SPARSE = Preset(
+    n_units=30,
+    mean_rate_hz=0.5,
+    gain_noise=0.15,
+    drift=0.05,
+    n_dead=0,
+    n_noisy=0,
+    tuning=Tuning(exponent=3.0),
+)
+_SPARSE_GAIN = replace(_SPARSE, gain_noise=0.6, drift=0.4)
+
+PRESETS: dict[str, Preset] = {
+    "demo": _DEMO,
+    "sparse": _SPARSE,
+    "sparse-gain-30": _SPARSE_GAIN,
+    "sparse-gain-100": replace(_SPARSE_GAIN, n_units=100),
+    "sparse-gain-300": replace(_SPARSE_GAIN, n_units=300, mean_rate_hz=0.1),
+    "units-1000": replace(_DEMO, n_units=1000),
+    "many-scenes": replace(_DEMO, n_units=600, n_train=3, n_scenes=64, n_unseen=16, scene_s=3.0),
+    "noise": replace(_DEMO, stimulus=False),
+}
+"""The presets by name."""
+
+
+def find_preset(name: str) -> Preset:
+    """A preset by its name.
+
+    Raises
+    ------
+    BadUsage
+        When there is none of that name.
+    """
+    if name in PRESETS:
+        return PRESETS[name]
+    near = difflib.get_close_matches(name, PRESETS, 1)
+    hint = f" Did you mean {near[0]!r}?" if near else f" There are: {', '.join(PRESETS)}."
+    raise BadUsage(f"no preset {name!r}.{hint}")
+
+
+def simulate(preset: str | Preset, seed: int = 0, movie: Movie | None = None) -> Session:
+    """Simulate a recording.
+
+    Parameters
+    ----------
+    preset
+        A name in `PRESETS`, or one of your own.
+    seed
+        The same preset and seed give the same bytes.
+    movie
+        Pictures to show instead of those just made: the same movie after it went through a video file.
+
+    Returns
+    -------
+    session
+        Spike counts in bins of 1/30 s. Repeats ``0 .. n_train - 1`` are for training, the next to validate, then a
+        test showing in order and a disturbed one (see `replay_data.schedule.disturbed_showing`); gray in between.
+        Label "running": speed in cm/s.
+    """
+    preset = find_preset(preset) if isinstance(preset, str) else preset
+    pictures, starts = preset_movie(preset, seed)
+    movie = pictures if movie is None else movie
+    if movie.frames is None or movie.n_frames != pictures.n_frames:
+        raise BadUsage(f"the movie must bring {pictures.n_frames} pictures, got {movie.n_frames}.")
+    schedule = _schedule(preset, starts, np.random.default_rng([seed, 10]))
+    rng = np.random.default_rng([seed, 11])
+    rates = _stimulus_rates(preset, movie.frames, schedule, starts, rng)
+    state, running = behaviour(schedule.repeat, (preset.n_train - 3, preset.n_train - 2), rng)
+    rates = _with_state(preset, rates, state, rng)
+    counts = rng.poisson(_with_bad_channels(preset, rates, rng) / RATE_HZ).astype(np.float32)
+    n_bins = len(counts)
+    return Session(
+        neural=counts,
+        stamps=(np.arange(n_bins) + 1) / RATE_HZ,
+        frame=schedule.frame,
+        repeat=schedule.repeat,
+        segment=np.zeros(n_bins, np.int32),
+        channel_names=tuple(f"unit-{unit:03d}" for unit in range(preset.n_units)),
+        kind=Kind.SPIKES,
+        rate_hz=RATE_HZ,
+        labels={"running": running},
+        movie=movie,
+        name="V1",
+    )
+
+
+def preset_movie(preset: Preset, seed: int) -> tuple[Movie, NDArray[np.int32]]:
+    """The movie of a preset and where its scenes begin.
+
+    Returns
+    -------
+    movie
+        One clip; one per scene when some scenes are only shown in the test.
+    starts
+        Int32 [scenes + 1].
+    """
+    n_scenes = preset.n_scenes + preset.n_unseen
+    n_frames = round(n_scenes * preset.scene_s * RATE_HZ)
+    starts = scene_starts(n_scenes, n_frames, seed)
+    movie = make_movie(n_scenes, n_frames, seed, name="demo")
+    if not preset.n_unseen:
+        return movie, starts
+    clips = tuple(
+        Clip(f"scene-{scene:02d}", int(starts[scene]), int(starts[scene + 1] - starts[scene]), RATE_HZ)
+        for scene in range(n_scenes)
+    )
+    return Movie(clips, movie.frames), starts
+
+
+def _schedule(preset: Preset, starts: NDArray[np.int32], rng: np.random.Generator) -> Schedule:
+    """Training and validation in order, test in order, test disturbed."""
+    seen = np.arange(starts[preset.n_scenes], dtype=np.int32)
+    test_starts = starts[preset.n_scenes :] if preset.n_unseen else starts
+    in_order = np.arange(test_starts[0], test_starts[-1], dtype=np.int32)
+    showings = [seen] * (preset.n_train + 1) + [in_order, disturbed_showing(test_starts, rng)]
+    return make_schedule(showings, rng)
+
+
+def _stimulus_rates(
+    preset: Preset,
+    frames: NDArray[np.uint8],
+    schedule: Schedule,
+    starts: NDArray[np.int32],
+    rng: np.random.Generator,
+) -> Array:
+    """Rate over mean rate of every unit, from the stimulus alone; float32 [time, units]."""
+    if not preset.stimulus:
+        return np.ones((len(schedule.frame), preset.n_units), np.float32)
+    units = draw_units(preset.n_units, rng)
+    drifted = shift_units(units, rng)
+    reference = np.flatnonzero(schedule.repeat == 0)
+    latent = []
+    for fields in (units, drifted):
+        drives = drive(fields, frames, schedule.frame)
+        latent.append(latent_rates(drives, drives[reference], preset.tuning))
+    moved = np.linspace(0, preset.drift, len(schedule.frame), dtype=np.float32)[:, None]
+    return delay((1 - moved) * latent[0] + moved * latent[1], units.latency_s)
+
+
+def _with_state(preset: Preset, rates: Array, state: Array, rng: np.random.Generator) -> Array:
+    """Rates in Hz, with every unit's mean rate, gain fluctuations, running and saturation."""
+    n_bins, n_units = rates.shape
+    mean_hz = rng.lognormal(0, preset.tuning.rate_spread, n_units)
+    mean_hz *= preset.mean_rate_hz / mean_hz.mean()
+    gain = log_gain(n_bins, n_units, preset.gain_noise, preset.drift, rng)
+    gain += state[:, None] * rng.normal(0.15, preset.state_gain, n_units).astype(np.float32)
+    raised = state[:, None] * rng.exponential(0.25, n_units).astype(np.float32)
+    hz = mean_hz.astype(np.float32) * (rates * np.exp(gain) + raised)
+    return np.asarray(preset.tuning.max_rate_hz * np.tanh(hz / preset.tuning.max_rate_hz), np.float32)
+
+
+def _with_bad_channels(preset: Preset, rates: Array, rng: np.random.Generator) -> Array:
+    """Silence some channels and fill others with bursts that have nothing to do with the movie."""
+    bad = rng.permutation(preset.n_units)[: preset.n_dead + preset.n_noisy]
+    rates[:, bad[: preset.n_dead]] = 0
+    for channel in bad[preset.n_dead :]:
+        burst = rng.random(len(rates)) < 0.1
+        rates[:, channel] = rng.uniform(20, 40) * (1 + 3 * burst)
+    return rates

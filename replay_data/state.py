@@ -1,0 +1,106 @@
+"""What changes a population's gain beside the stimulus: running, shared fluctuations, slow wandering."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import lfilter
+
+from replay_data.movie import RATE_HZ
+
+Array = NDArray[np.float32]
+
+_FULL_SPEED_CM_S = 22.0
+
+
+def behaviour(
+    repeat: NDArray[np.int32], episode: tuple[int, int], rng: np.random.Generator
+) -> tuple[Array, Array]:
+    """State of arousal and the running speed that goes with it.
+
+    Parameters
+    ----------
+    repeat
+        Int32 [time], see `replay_data.schedule`.
+    episode
+        The long change of state begins inside the first of these repeats and ends inside the second.
+    rng
+        Source of randomness.
+
+    Returns
+    -------
+    state
+        Float32 [time], 0 (at rest) to 1 (the episode); short bouts reach less.
+    running
+        Float32 [time, 1], cm/s.
+    """
+    n_bins = len(repeat)
+    wanted = np.zeros(n_bins)
+    for onset in np.flatnonzero(rng.random(n_bins) < 1 / (45 * RATE_HZ)):
+        wanted[onset : onset + round(rng.uniform(2, 6) * RATE_HZ)] = rng.uniform(0.2, 0.5)
+    ends = []
+    for number in episode:
+        during = np.flatnonzero(repeat == number)
+        ends.append(int(during[round(rng.uniform(0.3, 0.7) * len(during))]))
+    wanted[ends[0] : ends[1]] = 1.0
+    state = _wander(wanted, 0.7)
+    steps = fluctuation(n_bins, 0.5, rng)[:, 0]
+    speed = _FULL_SPEED_CM_S * state * (1 + 0.12 * steps) + 0.15 * np.abs(rng.standard_normal(n_bins))
+    return state.astype(np.float32), np.maximum(speed, 0).astype(np.float32)[:, None]
+
+
+def fluctuation(n_bins: int, time_constant_s: float, rng: np.random.Generator, n: int = 1) -> Array:
+    """Independent Ornstein-Uhlenbeck processes of variance 1.
+
+    Parameters
+    ----------
+    n_bins
+        Length, in bins of 1/30 s.
+    time_constant_s
+        Seconds over which the correlation falls to 1/e.
+    rng
+        Source of randomness.
+    n
+        How many.
+
+    Returns
+    -------
+    values
+        Float32 [time, n].
+    """
+    keep = float(np.exp(-1 / (time_constant_s * RATE_HZ)))
+    kicks = rng.standard_normal((n_bins, n))
+    start = keep * rng.standard_normal((1, n))
+    values, _ = lfilter([np.sqrt(1 - keep**2)], [1, -keep], kicks, axis=0, zi=start)
+    return values.astype(np.float32)  # type: ignore[no-any-return]
+
+
+def log_gain(n_bins: int, n_units: int, size: float, drift: float, rng: np.random.Generator) -> Array:
+    """Logarithm of every unit's gain: fluctuations that all share in unequal measure, and a slow wandering of each.
+
+    Parameters
+    ----------
+    n_bins, n_units
+        Shape.
+    size
+        Standard deviation of the shared part of a typical unit (noise correlation comes from it).
+    drift
+        Standard deviation of each unit's own slow part.
+    rng
+        Source of randomness.
+
+    Returns
+    -------
+    log_gain
+        Float32 [time, units]; the gain's mean is about 1.
+    """
+    shared = np.concatenate([fluctuation(n_bins, 0.8, rng), fluctuation(n_bins, 15.0, rng)], axis=1)
+    coupling = rng.normal(0.7, 0.35, (2, n_units)).astype(np.float32) * np.float32(size)
+    own = drift * fluctuation(n_bins, 90.0, rng, n_units)
+    return np.asarray(shared @ coupling + own - (coupling**2).sum(0) / 2 - drift**2 / 2, np.float32)
+
+
+def _wander(values: NDArray[np.float64], time_constant_s: float) -> NDArray[np.float64]:
+    """Follow a series with a delay, as a body does."""
+    keep = float(np.exp(-1 / (time_constant_s * RATE_HZ)))
+    return lfilter([1 - keep], [1, -keep], values)  # type: ignore[no-any-return]
