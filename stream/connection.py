@@ -94,6 +94,28 @@ class Connection:
         StreamLost
             When the sender does not answer.
         """
+        inlet = self._inlet or self.prepare(timeout_s, sync_timeout_s=sync_timeout_s)
+        try:
+            inlet.open_stream(
+                timeout_s
+            )  # last, so that a replay that waits for its consumer starts into a ready one
+        except (LslTimeoutError, LostError) as error:
+            raise StreamLost(f"stream '{self.name}' was found but does not answer: {error}") from error
+        self._opened = self._last_data = time.monotonic()
+
+    def prepare(self, timeout_s: float = 5.0, *, sync_timeout_s: float = 1.0) -> pylsl.StreamInlet:
+        """Read the description and warm up the clock, but take no data yet; `open` does that.
+
+        Parameters
+        ----------
+        timeout_s, sync_timeout_s
+            See `open`.
+
+        Raises
+        ------
+        StreamLost
+            When the sender does not answer.
+        """
         inlet = pylsl.StreamInlet(self._info, max_buflen=self._max_buffer, recover=False)
         try:
             full = inlet.info(timeout_s)
@@ -101,11 +123,10 @@ class Connection:
             self.facts = read_facts(full)
             if sync_timeout_s > 0:
                 self._correction_s = _first_correction(inlet, self.name, sync_timeout_s)
-            inlet.open_stream(timeout_s)  # last, so that a replay that waits for its consumer starts into a ready one
         except (LslTimeoutError, LostError) as error:
             raise StreamLost(f"stream '{self.name}' was found but does not answer: {error}") from error
         self._inlet = inlet
-        self._opened = self._last_data = time.monotonic()
+        return inlet
 
     def close(self) -> None:
         """Disconnect; the sender sees one consumer less."""

@@ -51,4 +51,9 @@ def quantiles_ms(milliseconds: np.ndarray[Any, np.dtype[np.float64]]) -> dict[st
     if not len(milliseconds):
         return dict.fromkeys(("p50_ms", "p95_ms", "p99_ms", "max_ms"))
     p50, p95, p99 = np.quantile(milliseconds, (0.5, 0.95, 0.99))
-    return {"p50_ms": float(p50), "p95_ms": float(p95), "p99_ms": float(p99), "max_ms": float(milliseconds.max())}
+    return {
+        "p50_ms": float(p50),
+        "p95_ms": float(p95),
+        "p99_ms": float(p99),
+        "max_ms": float(milliseconds.max()),
+    }

@@ -1,0 +1,263 @@
+"""The live engine: pull a neural frame, decode it in the same thread, publish.
+
+It imports no torch and no Qt, and everything that is not a prediction comes after the prediction's push.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import resource
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pylsl
+from numpy.typing import NDArray
+
+from decoders.live_score import SETTLE_S, RunningScore
+from decoders.model import Model
+from decoders.publish import Publisher
+from stream.chunk import Chunk
+from stream.continuity import Continuity
+from stream.control import ControlReader
+from stream.follow import TruthFollower
+from stream.inlet import Inlet, InletState
+from stream.latency import RollingQuantiles
+
+log = logging.getLogger(__name__)
+
+PULL_S = 0.1
+"""Longest wait for a frame before the engine looks at everything else."""
+
+DRAIN_S = 0.5
+"""After a replay has announced its end, this long without a frame means that all of them came."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveOptions:
+    """What a running engine may be told.
+
+    Attributes
+    ----------
+    name
+        What the output streams are called.
+    seconds
+        Stop after this long; None = until stopped or until a replay announces its end.
+    stimulus_offset_ms
+        Added to the stamps of the stimulus: the time the monitor takes to show a frame.
+    await_consumer_s
+        Wait up to this long for somebody to listen before the first frame is taken.
+    model_path
+        Told to the display in the streams' descriptions.
+    """
+
+    name: str
+    seconds: float | None = None
+    stimulus_offset_ms: float = 0.0
+    await_consumer_s: float = 0.0
+    model_path: str = ""
+
+
+class Engine:
+    """Decodes one neural stream until it is stopped.
+
+    Parameters
+    ----------
+    model
+        Fitted.
+    inlet
+        Not yet open; its channels and rate must be those of the model.
+    options
+        See `LiveOptions`.
+    control
+        Where commands from a parent process come from, if any.
+
+    Raises
+    ------
+    ModelMismatch
+        When the stream's channels or rate are not the model's.
+    StreamLost
+        When its sender does not answer.
+    """
+
+    def __init__(
+        self, model: Model, inlet: Inlet, options: LiveOptions, control: ControlReader | None = None
+    ) -> None:
+        inlet.prepare()
+        facts = inlet.facts
+        self.stamp_rate = float(facts.get("stamp_rate", "1"))
+        model.check_stream(inlet.channel_labels, float(facts.get("recorded_rate_hz", inlet.rate_hz)))
+        self.model = model
+        self.inlet = inlet
+        self.options = options
+        self._control = control
+        self.latency_ms = RollingQuantiles(10_000)
+        self.arrival_ms = RollingQuantiles(10_000)
+        self.compute_ms = RollingQuantiles(10_000)
+        self.received = 0
+        self._stopped = ""
+        self._continuity = Continuity(model.rate_hz)
+        self._segment = 0
+        self._publisher = Publisher(options.name, model, inlet.rate_hz, self._facts())
+        self._truth = TruthFollower(inlet.name, offset_s=options.stimulus_offset_ms / 1e3)
+        self._score = RunningScore(
+            self._truth.track, model.clip_of_frame, model.tolerance_frames, inlet.rate_hz
+        )
+
+    def __repr__(self) -> str:
+        return f"<Engine: {self.inlet.state} | {self.options.name}, {self.received} frames>"
+
+    def stop(self, reason: str = "stopped") -> None:
+        """Ask the loop to end; may be called from a signal handler or another thread."""
+        self._stopped = self._stopped or reason
+
+    def run(self, on_second: Callable[[dict[str, Any]], None] | None = None) -> dict[str, Any]:
+        """Decode until the end.
+
+        Parameters
+        ----------
+        on_second
+            Called about once a second with `stats`.
+
+        Returns
+        -------
+        summary
+            `stats`, the score where the truth was known, and why it ended.
+        """
+        self._publisher.push_status("state", state=str(InletState.CONNECTING), reason="opening the stream")
+        self._truth.connect(wait_s=1.0)
+        if self.options.await_consumer_s:
+            self._publisher.prediction.wait_for_consumers(self.options.await_consumer_s)
+        self.inlet.open()
+        self._publisher.push_status("state", state=str(self.inlet.state), reason=self.inlet.reason)
+        gc.collect()
+        gc.freeze()
+        started = time.monotonic()
+        used = time.process_time()
+        next_second = started + 1.0
+        last_frame = started
+        state = self.inlet.state
+        while not self._stopped:
+            chunk = self.inlet.pull(PULL_S)
+            now = time.monotonic()
+            if chunk is not None:
+                last_frame = now
+                self._decode(chunk)
+            self._truth.poll()
+            if self._control is not None and (self._control.poll() or {}).get("do") == "stop":
+                self.stop("stopped by its parent")
+            if self.inlet.state is not state:
+                state = self.inlet.state
+                self._publisher.push_status("state", state=str(state), reason=self.inlet.reason)
+            if self._truth.ended and now - last_frame > DRAIN_S:
+                self.stop("the replay has ended")
+            if self.options.seconds is not None and now - started >= self.options.seconds:
+                self.stop(f"{self.options.seconds:g} s are over")
+            if now >= next_second:
+                next_second = now + 1.0
+                self._score.settle(pylsl.local_clock())
+                stats = self.stats(time.process_time() - used, now - started)
+                self._publisher.push_status("stats", **stats)
+                if on_second is not None:
+                    on_second(stats)
+        return self._finish(time.process_time() - used, time.monotonic() - started)
+
+    def stats(self, cpu_s: float, wall_s: float) -> dict[str, Any]:
+        """Figures of the run so far.
+
+        Parameters
+        ----------
+        cpu_s, wall_s
+            What the run has used, seconds.
+        """
+        return {
+            "received": self.received,
+            "rate_hz": round(self.received / max(wall_s, 1e-9), 3),
+            "gaps": self._continuity.events.gap,
+            "duplicates": self._continuity.events.duplicate,
+            "latency_ms": {"p50": self.latency_ms.p50, "p99": self.latency_ms.p99},
+            "arrival_ms": {"p50": self.arrival_ms.p50, "p99": self.arrival_ms.p99},
+            "compute_ms": {"p50": self.compute_ms.p50, "p99": self.compute_ms.p99},
+            "clock_offset_ms": _milliseconds(self.inlet.time_correction_s),
+            "cpu_of_one_core": round(cpu_s / max(wall_s, 1e-9), 4),
+            "memory_mb": round(_peak_memory_mb(), 1),
+            "state": str(self.inlet.state),
+        }
+
+    def close(self) -> None:
+        """Close what the engine listens to."""
+        self._truth.close()
+        self.inlet.close()
+
+    def _facts(self) -> dict[str, str]:
+        model = self.model
+        facts = {"mode": "live", "speed": "1", **self.inlet.facts}
+        facts |= {
+            "model_hash": model.hash,
+            "model_path": self.options.model_path,
+            "n_frames": str(model.n_frames),
+            "movie_rate_hz": repr(model.movie_rate_hz),
+            "tolerance_frames": str(model.tolerance_frames),
+            "source_stream": self.inlet.name,
+        }
+        return facts
+
+    def _decode(self, chunk: Chunk) -> None:
+        """Decode and publish the frames of a chunk, each in turn."""
+        arrival = pylsl.local_clock()
+        correction = self.inlet.time_correction_s
+        correction = correction if correction == correction else 0.0  # NaN: not synchronised, and said so
+        samples: NDArray[np.float32] = chunk.samples
+        segments = self._continuity.check(chunk.stamps * self.stamp_rate)
+        model = self.model
+        for i in range(len(chunk)):
+            raw = float(chunk.stamps[i])
+            if segments[i] != self._segment:
+                self._segment = int(segments[i])
+                model.reset()
+                self._publisher.push_status("segment", segment=self._segment, stamp=raw)
+            begun = pylsl.local_clock()
+            prediction = model.step(samples[i], raw * self.stamp_rate)
+            done = pylsl.local_clock()
+            stamp = raw + correction
+            timing = (
+                (done - stamp) * 1e3,
+                (arrival - stamp) * 1e3,
+                (done - begun) * 1e3,
+                float(model.version),
+            )
+            self._publisher.push_prediction(prediction, stamp, int(chunk.sequence[i]), timing)
+            published = pylsl.local_clock()
+            self._publisher.push_rest(prediction, stamp)
+            self.latency_ms.add((published - stamp) * 1e3)
+            self.arrival_ms.add(timing[1])
+            self.compute_ms.add(timing[2])
+            without = int(prediction.posterior_without_playback.argmax())
+            self._score.add(arrival, raw, prediction.frame, without if without < model.n_frames else -1)
+            self.received += 1
+
+    def _finish(self, cpu_s: float, wall_s: float) -> dict[str, Any]:
+        self._truth.poll()
+        self._score.settle(pylsl.local_clock() + SETTLE_S)
+        summary = self.stats(cpu_s, wall_s)
+        summary |= {
+            "ended": self._stopped,
+            "score": self._score.summary(),
+            "announced": self._truth.announced,
+        }
+        self._publisher.push_status("end", reason=self._stopped, received=self.received)
+        log.info("engine ended: %s", self._stopped)
+        return summary
+
+
+def _milliseconds(seconds: float) -> float | None:
+    return round(seconds * 1e3, 4) if seconds == seconds else None
+
+
+def _peak_memory_mb() -> float:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10

@@ -1,0 +1,94 @@
+"""Score a running engine against the truth that its inputs bring, in memory that does not grow."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoders.scores import frame_errors
+from stream.truth import TruthTrack
+
+SETTLE_S = 0.5
+"""How long a prediction waits for the truth about its moment to arrive."""
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Counts of frame errors: [with or without playback, error in frames]."""
+
+    errors: NDArray[np.int64]
+    within: NDArray[np.int64] = field(default_factory=lambda: np.zeros(2, np.int64))
+    n: int = 0
+
+
+class RunningScore:
+    """Accuracy so far, with and without the playback model, for each showing and over all.
+
+    Parameters
+    ----------
+    truth
+        What was on screen, filled by whoever receives it.
+    clip
+        Int [n_frames]: the clip of each movie frame.
+    tolerance_frames
+        How many frames are within one second of movie time.
+    rate_hz
+        Of the neural stream, in its stamps' time.
+    """
+
+    def __init__(
+        self, truth: TruthTrack, clip: NDArray[np.int64], tolerance_frames: int, rate_hz: float
+    ) -> None:
+        self._truth = truth
+        self._clip = clip
+        self._tolerance = tolerance_frames
+        self._rate_hz = rate_hz
+        self._waiting: deque[tuple[float, float, int, int]] = deque()
+        self._tallies: dict[int, _Tally] = {}
+
+    def add(self, arrival_s: float, stamp: float, frame: int, frame_without_playback: int) -> None:
+        """Remember a prediction until the truth about its moment has had time to arrive."""
+        self._waiting.append((arrival_s, stamp, frame, frame_without_playback))
+
+    def settle(self, now_s: float) -> None:
+        """Score every prediction that has waited for `SETTLE_S`."""
+        while self._waiting and self._waiting[0][0] <= now_s - SETTLE_S:
+            _, stamp, *frames = self._waiting.popleft()
+            true, repeat = self._truth.at(stamp, self._rate_hz)
+            if true < 0 or true >= len(self._clip):
+                continue
+            tally = self._tallies.setdefault(repeat, _Tally(np.zeros((2, len(self._clip) + 1), np.int64)))
+            errors, within = frame_errors(
+                np.array(frames), np.array([true, true]), self._clip, self._tolerance
+            )
+            tally.errors[[0, 1], errors] += 1
+            tally.within += within
+            tally.n += 1
+
+    def summary(self) -> dict[str, Any] | None:
+        """Scores in the words of ``evaluate``, or None when no truth was there."""
+        if not self._tallies:
+            return None
+        result: dict[str, Any] = {"moments": sum(tally.n for tally in self._tallies.values())}
+        for row, name in enumerate(("with_playback", "without_playback")):
+            result[name] = _figures(list(self._tallies.values()), row)
+            result[name]["per_repeat"] = {
+                str(repeat): _figures([tally], row) for repeat, tally in sorted(self._tallies.items())
+            }
+        return result
+
+
+def _figures(tallies: list[_Tally], row: int) -> dict[str, float]:
+    histogram = np.sum([tally.errors[row] for tally in tallies], axis=0)
+    n = int(histogram.sum())
+    cumulated = np.cumsum(histogram)
+    return {
+        "accuracy_within_1s": float(sum(tally.within[row] for tally in tallies) / n),
+        "accuracy_exact": float(histogram[0] / n),
+        "median_frame_error": float(np.searchsorted(cumulated, n / 2)),
+        "mean_frame_error": float(histogram @ np.arange(len(histogram)) / n),
+    }

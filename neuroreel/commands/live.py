@@ -1,0 +1,109 @@
+"""``neuroreel live``: decode a stream until it ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from neuroreel.options import json_option, network_option, wait_option
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--stream", "query", help="Which neural stream: a name, or \"name='V1' and type='Spikes'\".")
+@click.option("--name", help="What the output streams are called [default: as the neural stream].")
+@click.option("--display/--headless", default=False, help="Open the window beside it.", show_default=True)
+@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="Stop after this long.")
+@click.option(
+    "--stimulus-offset-ms", type=float, default=0.0, help="Delay of the monitor.", show_default=True
+)
+@click.option(
+    "--await-consumer", type=float, default=0.0, hidden=True, help="Seconds to wait for a listener."
+)
+@click.option("--control", is_flag=True, hidden=True, help="Take commands as JSON lines on standard input.")
+@wait_option
+@json_option
+@network_option("lab")
+def command(
+    model: Path,
+    query: str | None,
+    name: str | None,
+    display: bool,
+    seconds: float | None,
+    stimulus_offset_ms: float,
+    await_consumer: float,
+    control: bool,
+    wait_s: float,
+    json_target: str | None,
+    network: str,
+) -> None:
+    """Decode a neural stream with MODEL and publish what it says, until stopped or until a replay ends."""
+    import signal
+
+    from threadpoolctl import threadpool_limits
+
+    from decoders.live import Engine, LiveOptions
+    from decoders.model import Model
+    from neuroreel.options import write_json
+    from stream.control import ControlReader
+    from stream.find import find_stream
+    from stream.inlet import Inlet
+    from stream.network import configure
+    from stream.outlet import NEURAL_TYPES
+
+    configure(network)
+    loaded = Model.load(model)
+    info = find_stream(query, types=NEURAL_TYPES, wait_s=wait_s)
+    options = LiveOptions(
+        name=name or info.name(),
+        seconds=seconds,
+        stimulus_offset_ms=stimulus_offset_ms,
+        await_consumer_s=max(await_consumer, 10.0 if display else 0.0),
+        model_path=str(model.resolve()),
+    )
+    engine = Engine(loaded, Inlet(info), options, ControlReader() if control else None)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: engine.stop("interrupted"))
+    window = _open_window(options.name, model) if display else None
+    try:
+        with threadpool_limits(1):
+            summary = engine.run(None if control else _print_second)
+    finally:
+        engine.close()
+        if window is not None:
+            window.stop()
+    if json_target is not None:
+        write_json({"name": options.name, "model": loaded.hash, **summary}, json_target)
+    if not control and json_target != "-":
+        _print_summary(summary)
+
+
+def _open_window(name: str, model: Path) -> Any:
+    from neuroreel.children import start_child
+
+    return start_child(["display", str(model), "--name", name])
+
+
+def _print_second(stats: dict[str, Any]) -> None:
+    latency = stats["latency_ms"]
+    click.echo(
+        f"{stats['state']:<10} {stats['received']:>8} frames  {stats['rate_hz']:8.1f} Hz  "
+        f"latency p50 {latency['p50']:6.2f} ms  p99 {latency['p99']:6.2f} ms  gaps {stats['gaps']}",
+        err=True,
+    )
+
+
+def _print_summary(summary: dict[str, Any]) -> None:
+    click.echo(f"{summary['received']} frames decoded; {summary['ended']}.")
+    score = summary["score"]
+    if score is None:
+        click.echo("No stimulus stream was there, so nothing could be scored.")
+        return
+    for name in ("with_playback", "without_playback"):
+        figures = score[name]
+        click.echo(
+            f"{name.replace('_', ' '):<17} within 1 s {figures['accuracy_within_1s']:.3f}  "
+            f"exact {figures['accuracy_exact']:.3f}  median error {figures['median_frame_error']:.0f} frames"
+        )
