@@ -1,0 +1,46 @@
+"""``neuroreel doctor``: what would go wrong on this computer."""
+
+from __future__ import annotations
+
+import click
+
+from neuroreel.options import json_option
+
+_COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
+
+
+@click.command()
+@click.option(
+    "--network",
+    "scope",
+    type=click.Choice(["loopback", "lab"]),
+    default="loopback",
+    show_default=True,
+    help="'lab' also sends a stream over the laboratory's network and looks for it.",
+)
+@json_option
+def command(scope: str, json_target: str | None) -> None:
+    """Look for what would go wrong on this computer, and say what to do about it.
+
+    Versions, Lab Streaming Layer, screen, Qt, fonts, threads, clock and disk. Ends with exit code 1 when
+    something failed; a warning alone is fine.
+    """
+    from dataclasses import asdict
+
+    from neuroreel.health import Status, check_all
+    from neuroreel.options import write_json
+
+    checks = list(check_all(scope))
+    failed = sum(check.status == Status.FAIL for check in checks)
+    if json_target is not None:
+        write_json({"ok": failed == 0, "checks": [asdict(check) for check in checks]}, json_target)
+    if json_target != "-":
+        from rich.console import Console
+        from rich.table import Table
+
+        table = Table("", "check", "found", "what to do", box=None, pad_edge=False)
+        for check in checks:
+            table.add_row(f"[{_COLOURS[check.status]}]{check.status}", check.name, check.found, check.advice)
+        Console().print(table)
+    if failed:
+        raise click.exceptions.Exit(1)

@@ -1,0 +1,95 @@
+"""What is imported when: the guard, the public names, and what must not come along."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import neuroreel
+
+BLOCK_TORCH = """
+import importlib, pkgutil, sys
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("torch", "torchvision", "cebra"):
+            raise ImportError(f"{name} is blocked")
+
+sys.meta_path.insert(0, Blocker())
+count = 0
+for package in ("stream", "decoders", "gui", "replay_data", "neuroreel"):
+    module = importlib.import_module(package)
+    for info in pkgutil.walk_packages(module.__path__, package + "."):
+        if not info.name.endswith("__main__"):
+            importlib.import_module(info.name)
+            count += 1
+print(count)
+"""
+
+ENGINE = """
+import sys
+import {modules}
+found = {{name.split(".")[0] for name in sys.modules}}
+print(*sorted(found & {{"scipy", "sklearn", "PyQt5", "pyqtgraph", "matplotlib", "av", "torch", "pyxdf", "rich"}}))
+"""
+
+
+def run(code: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | settings
+    command = [sys.executable, "-P", "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
+
+
+def test_public_names_resolve_and_are_exported_once() -> None:
+    assert len(set(neuroreel.__all__)) == len(neuroreel.__all__)
+    for name in neuroreel.__all__:
+        assert getattr(neuroreel, name) is not None
+    assert dir(neuroreel) == sorted(neuroreel.__all__)
+
+
+def test_public_names_come_from_where_they_are_defined() -> None:
+    for name in set(neuroreel.__all__) - {"__version__"}:
+        thing = getattr(neuroreel, name)
+        assert getattr(thing, "__name__", name) == name
+        assert getattr(thing, "__module__", "").split(".")[0] in {"stream", "decoders", "gui", "replay_data"}
+
+
+def test_unknown_public_name() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'Sesion'"):
+        _ = neuroreel.Sesion
+
+
+def test_import_of_the_front_is_light() -> None:
+    done = run("import sys, neuroreel; print('numpy' in sys.modules or 'pylsl' in sys.modules)")
+    assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("package", ["stream", "decoders", "gui", "replay_data"])
+def test_guard_refuses_somebody_elses_package(tmp_path: Path, package: str) -> None:
+    (tmp_path / package).mkdir()
+    (tmp_path / package / "__init__.py").write_text("")
+    done = run("import neuroreel", PYTHONPATH=str(tmp_path))
+    assert done.returncode != 0
+    message = done.stderr.strip().splitlines()[-1]
+    assert message.startswith(f"ImportError: the package '{package}' that NeuroReel needs")
+    assert str(tmp_path) in message
+    assert "environment of its own" in message
+
+
+def test_every_module_imports_without_torch() -> None:
+    done = run(BLOCK_TORCH, QT_QPA_PLATFORM="offscreen")
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 20
+
+
+@pytest.mark.parametrize(
+    "modules", ["decoders.model", "stream.inlet", "decoders.model, stream.inlet, decoders.live"]
+)
+def test_engine_imports_nothing_heavy(modules: str) -> None:
+    done = run(ENGINE.format(modules=modules))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == []

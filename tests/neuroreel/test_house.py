@@ -1,0 +1,51 @@
+"""The set-up and the lists that it goes by."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_every_dependency_has_an_exact_version() -> None:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))
+    pinned = {normal(name) for name in pins}
+    extras = PROJECT["project"]["optional-dependencies"]
+    wanted = [*PROJECT["project"]["dependencies"], *extras["dev"], *extras["docs"], *extras["train"]]
+    assert {normal(requirement.split(">=")[0]) for requirement in wanted} <= pinned
+
+
+def test_constraints_say_nothing_of_where_packages_come_from() -> None:
+    text = (ROOT / "constraints.txt").read_text()
+    assert not re.search(r"^\s*-|://|@", text, re.MULTILINE)
+
+
+def test_every_package_is_listed_and_typed() -> None:
+    settings = PROJECT["tool"]["setuptools"]
+    top_level = [package for package in settings["packages"] if "." not in package]
+    found = {
+        path.parent.relative_to(ROOT).as_posix().replace("/", ".")
+        for package in top_level
+        for path in (ROOT / package).rglob("__init__.py")
+    }
+    assert found == set(settings["packages"])
+    for package in top_level:
+        assert (ROOT / package / "py.typed").is_file()
+        assert "py.typed" in settings["package-data"][package]
+
+
+def test_setup_refuses_an_unknown_target() -> None:
+    done = subprocess.run(
+        ["sh", str(ROOT / "scripts" / "setup.sh"), "nonsense"], capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert "usage:" in done.stderr
