@@ -1,0 +1,112 @@
+"""Bounded histories: a ring of rows, and an image whose columns are time."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+GAP_PERIODS = 1.5
+"""A step longer than this many periods leaves the columns between empty."""
+
+
+class RowRing:
+    """The last rows of a table, always at hand as one contiguous block.
+
+    Parameters
+    ----------
+    capacity
+        How many rows are kept.
+    n_columns
+        Numbers per row.
+    """
+
+    def __init__(self, capacity: int, n_columns: int) -> None:
+        self.capacity = capacity
+        self.total = 0
+        self._buffer = np.empty((2 * capacity, n_columns))
+        self._end = 0
+
+    def __len__(self) -> int:
+        return min(self._end, self.capacity)
+
+    def add(self, rows: NDArray[np.float64]) -> None:
+        """Append rows, float64 [n, n_columns]."""
+        self.total += len(rows)
+        rows = rows[-self.capacity :]
+        if self._end + len(rows) > len(self._buffer):
+            keep = self.rows()[len(rows) :] if len(self) + len(rows) > self.capacity else self.rows()
+            self._buffer[: len(keep)] = keep.copy()
+            self._end = len(keep)
+        self._buffer[self._end : self._end + len(rows)] = rows
+        self._end += len(rows)
+
+    def rows(self) -> NDArray[np.float64]:
+        """What is kept, oldest first: float64 [n, n_columns], a view that the next `add` may change."""
+        return self._buffer[self._end - len(self) : self._end]
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._end = 0
+        self.total = 0
+
+
+class ColumnImage:
+    """A rolling image, one column per step of time; gaps stay empty.
+
+    Parameters
+    ----------
+    n_rows, n_columns
+        Size.
+    step_s
+        Width of a column in seconds.
+    period_s
+        Seconds between two samples; longer steps are gaps.
+    """
+
+    def __init__(self, n_rows: int, n_columns: int, step_s: float, period_s: float) -> None:
+        self.step_s = step_s
+        self._longest = max(GAP_PERIODS * period_s, 1.01 * step_s)
+        self._data = np.zeros((n_columns, n_rows), np.float32)
+        self._newest = -1
+        self._time = math.nan
+        self._origin = math.nan
+
+    @property
+    def end_s(self) -> float:
+        """The time at the right edge of the image; NaN before the first sample."""
+        return self._time
+
+    def add(self, times: NDArray[np.float64], values: NDArray[np.float32]) -> None:
+        """Write samples; several in one column keep their largest values.
+
+        Parameters
+        ----------
+        times
+            Float64 [n], seconds.
+        values
+            Float32 [n, n_rows].
+        """
+        for time_s, value in zip(times.tolist(), values, strict=True):
+            if math.isnan(self._origin) or time_s < self._time - self._longest:
+                self._data[:] = 0
+                self._origin, self._newest, self._time = time_s, 0, time_s
+                self._data[0] = value
+                continue
+            index = round((time_s - self._origin) / self.step_s)
+            n_columns = len(self._data)
+            if index <= self._newest:
+                slot = self._newest % n_columns
+                np.maximum(self._data[slot], value, out=self._data[slot])
+            else:
+                fresh = np.arange(max(self._newest + 1, index - n_columns + 1), index + 1) % n_columns
+                self._data[fresh] = value if time_s - self._time <= self._longest else 0
+                self._data[index % n_columns] = value
+                self._newest = index
+            self._time = max(self._time, time_s)
+
+    def image(self) -> NDArray[np.float32]:
+        """Float32 [n_columns, n_rows], oldest first; a copy."""
+        n_columns = len(self._data)
+        return np.roll(self._data, n_columns - 1 - self._newest % n_columns, axis=0)

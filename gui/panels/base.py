@@ -1,0 +1,92 @@
+"""What all panels share: a frame, a title line, and what to say when there is nothing to show."""
+
+from __future__ import annotations
+
+from PyQt5.QtCore import Qt, pyqtSignal
+from PyQt5.QtWidgets import QFrame, QHBoxLayout, QLabel, QStackedLayout, QVBoxLayout, QWidget
+
+from gui.snapshot import Snapshot
+from gui.theme import DARK, Theme
+
+
+class Panel(QFrame):
+    """A framed part of the window.
+
+    Parameters
+    ----------
+    title
+        Of the panel.
+    content
+        What it shows.
+    """
+
+    maximise = pyqtSignal()
+
+    def __init__(self, title: str, content: QWidget) -> None:
+        super().__init__()
+        self.setObjectName("panel")
+        self.theme = DARK
+        self.content = content
+        self._title = QLabel(title)
+        self._title.setObjectName("title")
+        self._detail = QLabel()
+        self._detail.setObjectName("detail")
+        self._legend = QLabel()
+        self._legend.setObjectName("detail")
+        self._message = QLabel()
+        self._message.setObjectName("message")
+        self._message.setAlignment(Qt.AlignCenter)
+        self._message.setWordWrap(True)
+        line = QHBoxLayout()
+        line.setContentsMargins(12, 6, 12, 0)
+        line.setSpacing(10)
+        line.addWidget(self._title)
+        line.addWidget(self._detail)
+        line.addStretch(1)
+        line.addWidget(self._legend)
+        self._stack = QStackedLayout()
+        self._stack.addWidget(self._message)
+        self._stack.addWidget(content)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(1, 1, 1, 1)
+        column.setSpacing(2)
+        column.addLayout(line)
+        column.addLayout(self._stack, 1)
+
+    def show_snapshot(self, snapshot: Snapshot) -> None:
+        """Draw a snapshot."""
+        raise NotImplementedError
+
+    def set_theme(self, theme: Theme) -> None:
+        """Take the colours of a theme."""
+        self.theme = theme
+
+    def say(self, message: str) -> None:
+        """Show a message instead of the content; an empty one shows the content again."""
+        if message:
+            if self._message.text() != message:
+                self._message.setText(message)
+            self._stack.setCurrentWidget(self._message)
+        elif self._stack.currentWidget() is not self.content:
+            self._stack.setCurrentWidget(self.content)
+
+    @property
+    def message(self) -> str:
+        """What is shown instead of the content; empty while the content is shown."""
+        return "" if self._stack.currentWidget() is self.content else self._message.text()
+
+    def detail(self, text: str) -> None:
+        """Set what is written beside the title."""
+        if self._detail.text() != text:
+            self._detail.setText(text)
+
+    def legend(self, *entries: tuple[str, str]) -> None:
+        """Set the legend at the right of the title line: (colour, name) of each line."""
+        parts = [f'<span style="color:{colour}">&#9632;</span> {name}' for colour, name in entries]
+        text = "&nbsp;&nbsp; ".join(parts)
+        if self._legend.text() != text:
+            self._legend.setText(text)
+
+    def mouseDoubleClickEvent(self, event: object) -> None:
+        """Maximise the panel, or bring the others back."""
+        self.maximise.emit()

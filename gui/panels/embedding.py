@@ -1,0 +1,150 @@
+"""The embedding: a rolling trail in three dimensions, coloured by decoded movie time."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+from PyQt5.QtCore import QPointF, QRectF, Qt
+from PyQt5.QtGui import QColor, QFont, QImage, QMouseEvent, QPainter, QPen, QPolygonF
+from PyQt5.QtWidgets import QWidget
+
+from gui.panels.base import Panel
+from gui.plots import colour_table
+from gui.projection import Basis, rotate, splat
+from gui.snapshot import Snapshot
+from gui.theme import DARK, ORANGE, Theme
+
+TURN_RADIANS_S = 0.15
+TILT = 0.45
+BASIS_EVERY_S = 0.5
+ZOOM = 0.82
+COMET = 15
+"""How many of the last points are joined by a line."""
+
+GROUND = (16, 19, 22)
+"""The trail keeps a dark ground in either theme: its colours need one."""
+
+
+class EmbeddingPanel(Panel):
+    """A trail that turns slowly; drag to turn it, double-click its title to maximise it."""
+
+    def __init__(self) -> None:
+        self.view = TrailView()
+        super().__init__("Embedding", self.view)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Take the colours of a theme."""
+        super().set_theme(theme)
+
+    def show_snapshot(self, snapshot: Snapshot) -> None:
+        """Draw the trail."""
+        trail = snapshot.trail
+        if trail is None or len(trail) < 3 or snapshot.trail_frame is None:
+            self.say("the embedding appears here")
+            return
+        self.say("")
+        source = snapshot.source
+        length = source.n_frames / source.movie_rate_hz if source.movie_rate_hz else float(source.n_frames)
+        self.view.length = f"{length:.0f} s" if source.movie_rate_hz else f"{length:.0f}"
+        self.view.what = "movie time" if source.movie_rate_hz else "place"
+        self.detail(f"{trail.shape[1]} dimensions, last {len(trail):,} points · drag to turn")
+        self.view.show_trail(trail, snapshot.trail_frame, max(source.n_frames, 1))
+
+
+class TrailView(QWidget):
+    """Paints the trail by software."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.theme = DARK
+        self.length = ""
+        self.what = "movie time"
+        self.yaw = 0.6
+        self.pitch = TILT
+        self._basis = Basis()
+        self._basis_at = -math.inf
+        self._turned_at: float | None = None
+        self._drag: tuple[int, int] | None = None
+        self._table = colour_table("viridis")
+        self._image: QImage | None = None
+        self._comet = QPolygonF()
+        self.setMinimumHeight(160)
+        self.setCursor(Qt.OpenHandCursor)
+
+    def show_trail(self, trail: np.ndarray, frame: np.ndarray, n_frames: int) -> None:
+        """Project and paint a trail, float32 [n, k], coloured by frames, int32 [n]."""
+        now = time.monotonic()
+        if self._drag is None and self._turned_at is not None:
+            self.yaw += TURN_RADIANS_S * min(now - self._turned_at, 0.2)
+        self._turned_at = now
+        if now - self._basis_at > BASIS_EVERY_S:
+            self._basis.update(trail)
+            self._basis_at = now
+        points = rotate(self._basis.project(trail), self.yaw, self.pitch) * np.float32(ZOOM)
+        ratio = self.devicePixelRatioF()
+        size = (max(8, int(self.width() * ratio)), max(8, int(self.height() * ratio)))
+        colour = self._table[np.clip(frame * 256 // n_frames, 0, 255)].astype(np.float32)
+        colour[frame < 0] = 110
+        age = np.linspace(0.35, 1.0, len(points), dtype=np.float32)
+        light = age * np.clip(0.75 + 0.3 * points[:, 2], 0.4, 1.0)
+        shaded = (np.array(GROUND, np.float32) * (1 - light[:, None]) + colour * light[:, None]).astype(
+            np.uint8
+        )
+        pixels = splat(points, shaded, size, GROUND, max(2, round(min(size) / 220)))
+        self._image = QImage(pixels.data, *size, 4 * size[0], QImage.Format_RGBA8888).copy()
+        self._image.setDevicePixelRatio(ratio)
+        radius = min(self.width(), self.height()) / 2
+        self._comet = QPolygonF(
+            [
+                QPointF(self.width() / 2 + x * radius, self.height() / 2 - y * radius)
+                for x, y, _ in points[-COMET:].tolist()
+            ]
+        )
+        self.update()
+
+    def paintEvent(self, event: object) -> None:
+        """Draw the trail, the newest point and the scale of the colours."""
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), QColor(*GROUND))
+        if self._image is not None:
+            painter.drawImage(0, 0, self._image)
+            painter.setRenderHint(QPainter.Antialiasing)
+            painter.setPen(QPen(QColor(255, 255, 255, 130), 1.5))
+            painter.drawPolyline(self._comet)
+            painter.setPen(QPen(QColor("#ffffff"), 2))
+            painter.setBrush(QColor(ORANGE))
+            painter.drawEllipse(self._comet[self._comet.size() - 1], 7, 7)
+            painter.setRenderHint(QPainter.Antialiasing, False)
+            self._scale(painter)
+        painter.end()
+
+    def _scale(self, painter: QPainter) -> None:
+        width, height = min(180, self.width() // 3), 8
+        left, top = 14, self.height() - 28
+        bar = QImage(np.ascontiguousarray(self._table[None]).data, 256, 1, 768, QImage.Format_RGB888).copy()
+        painter.drawImage(QRectF(left, top, width, height), bar)
+        font = QFont(painter.font())
+        font.setPixelSize(11)
+        painter.setFont(font)
+        painter.setPen(QColor(DARK.dim))
+        below = QRectF(left, top + height + 1, width, 16)
+        painter.drawText(below, int(Qt.AlignLeft | Qt.AlignVCenter), "0")
+        painter.drawText(below, int(Qt.AlignHCenter | Qt.AlignVCenter), self.what)
+        painter.drawText(below, int(Qt.AlignRight | Qt.AlignVCenter), self.length)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Take hold of the trail."""
+        self._drag = (event.x(), event.y())
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Turn it."""
+        if self._drag is not None:
+            self.yaw += (event.x() - self._drag[0]) * 0.01
+            self.pitch = min(max(self.pitch + (event.y() - self._drag[1]) * 0.01, -1.5), 1.5)
+            self._drag = (event.x(), event.y())
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """Let it turn by itself again."""
+        self._drag = None

@@ -1,0 +1,83 @@
+"""The neural frames as they come: a raster of spike counts, or a heat map of continuous signals."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gui.panels.base import Panel
+from gui.panels.timeline import AHEAD_S
+from gui.plots import ImageLayer, Plot
+from gui.snapshot import Snapshot
+from gui.theme import Theme
+
+LEVEL_EVERY = 30
+"""Frames painted between two looks at how bright the image should be."""
+
+
+class NeuralPanel(Panel):
+    """Activity by channel and time, on the same time axis as the timeline."""
+
+    def __init__(self) -> None:
+        self.plot = Plot("channel", "recorded time from now (s)")
+        super().__init__("Neural activity", self.plot)
+        self._image = ImageLayer(self.plot)
+        self._level = 0.0
+        self._painted = 0
+
+    def set_theme(self, theme: Theme) -> None:
+        """Take the colours of a theme."""
+        super().set_theme(theme)
+        self.plot.set_theme(theme)
+        self._set_map("")
+
+    def show_snapshot(self, snapshot: Snapshot) -> None:
+        """Draw the last seconds."""
+        columns = snapshot.neural
+        if columns is None:
+            name = snapshot.source.neural_name
+            self.say(
+                f"no neural stream '{name}' seen"
+                if name and snapshot.newest
+                else "neural activity appears here"
+            )
+            return
+        self.say("")
+        n_channels = snapshot.neural_n_channels
+        window = columns.step_s * len(columns.values)
+        self.plot.set_range(-window, max(AHEAD_S, 0.1 * window), 0, n_channels)
+        spikes = snapshot.neural_type == "Spikes"
+        self._set_map(snapshot.neural_type)
+        image = self._counts(columns.values) if spikes else standardised(columns.values)
+        self._image.show(image, -window, 0, window, n_channels)
+        self.detail(self._describe(snapshot, columns.values))
+
+    def _describe(self, snapshot: Snapshot, values: NDArray[np.float32]) -> str:
+        n = snapshot.neural_n_channels
+        rate = snapshot.source.rate_hz
+        text = f"{snapshot.neural_type} · {n} channels · {rate:g} Hz"
+        if values.shape[1] < n:
+            return f"{text} · neighbours averaged to {values.shape[1]} rows"
+        still = int(np.sum(values.max(0) == values.min(0)))
+        return f"{text} · {still} silent" if still else text
+
+    def _counts(self, values: NDArray[np.float32]) -> NDArray[np.uint8]:
+        if self._painted % LEVEL_EVERY == 0:
+            positive = values[values > 0]
+            self._level = float(np.percentile(positive, 98)) if len(positive) else 1.0
+        self._painted += 1
+        scaled = np.sqrt(np.clip(values / max(self._level, 1e-9), 0, 1))
+        return np.ascontiguousarray((255 * scaled).astype(np.uint8).T)
+
+    def _set_map(self, stream_type: str) -> None:
+        wanted = ("CET-L1", self.theme.reverse_maps) if stream_type in ("Spikes", "") else ("viridis", False)
+        if wanted != getattr(self, "_map", None):
+            self._map = wanted
+            self._image.set_map(wanted[0], reverse=wanted[1])
+
+
+def standardised(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Each row scaled by its own mean and spread, -2.5 to 2.5 of them over the whole range: uint8 [rows, columns]."""
+    spread = values.std(0)
+    scaled = (values - values.mean(0)) / np.where(spread > 0, spread, 1)
+    return np.ascontiguousarray(np.clip(127.5 + scaled * 51, 0, 255).astype(np.uint8).T)

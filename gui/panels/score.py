@@ -1,0 +1,123 @@
+"""How right the decoder is, second by second, next to chance."""
+
+from __future__ import annotations
+
+from PyQt5.QtCore import QRectF, Qt
+from PyQt5.QtGui import QColor, QFont, QPainter, QPen
+from PyQt5.QtWidgets import QWidget
+
+from gui.panels.base import Panel
+from gui.snapshot import Score, Snapshot
+from gui.theme import DARK, Theme
+
+FIGURES_WIDTH = 190
+
+
+class ScorePanel(Panel):
+    """Accuracy within one second of movie time."""
+
+    def __init__(self) -> None:
+        self._view = _View()
+        super().__init__("Score", self._view)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Take the colours of a theme."""
+        super().set_theme(theme)
+        self._view.theme = theme
+        self._view.update()
+
+    def show_snapshot(self, snapshot: Snapshot) -> None:
+        """Draw the score so far."""
+        if snapshot.score is None:
+            self.say(
+                "scored as soon as a stimulus program tells what is on screen"
+                if snapshot.newest is not None and not snapshot.truth_known
+                else "the score appears here"
+            )
+            return
+        self.say("")
+        self.detail(
+            f"{snapshot.score.n:,} moments with a known frame · chance: the same answers in any order"
+        )
+        self._view.unit = "within 1 s" if snapshot.source.movie_rate_hz else "exact"
+        self._view.score = snapshot.score
+        self._view.update()
+
+
+class _View(QWidget):
+    def __init__(self) -> None:
+        super().__init__()
+        self.theme = DARK
+        self.score: Score | None = None
+        self.unit = "within 1 s"
+        self.setMinimumHeight(70)
+
+    def paintEvent(self, event: object) -> None:
+        if self.score is None:
+            return
+        painter = QPainter(self)
+        self._figures(painter, self.score)
+        self._bars(painter, self.score)
+        painter.end()
+
+    def _figures(self, painter: QPainter, score: Score) -> None:
+        theme = self.theme
+        big = min(40, max(24, self.height() // 3))
+        top = (self.height() - big - 42) / 2
+        _write(
+            painter,
+            QRectF(14, top, FIGURES_WIDTH, big + 4),
+            f"{score.within:.1%}",
+            theme.text,
+            big,
+            bold=True,
+        )
+        line = QRectF(14, top + big + 6, FIGURES_WIDTH, 18)
+        _write(painter, line, f"{self.unit} · chance {score.chance:.1%}", theme.dim, 12)
+        frames = f"exact {score.exact:.0%} · median error {score.median_error:.0f}"
+        _write(painter, line.translated(0, 18), frames, theme.dim, 12)
+
+    def _bars(self, painter: QPainter, score: Score) -> None:
+        theme = self.theme
+        area = QRectF(FIGURES_WIDTH + 40, 8, self.width() - FIGURES_WIDTH - 58, self.height() - 32)
+        for level, text in ((0.0, "0"), (0.5, ".5"), (1.0, "1")):
+            y = area.bottom() - level * area.height()
+            painter.setPen(QPen(QColor(theme.grid), 0))
+            painter.drawLine(int(area.left()), int(y), int(area.right()), int(y))
+            where = QRectF(area.left() - 34, y - 8, 28, 16)
+            _write(painter, where, text, theme.dim, 11, align=Qt.AlignRight)
+        n = len(score.per_second)
+        step = area.width() / n
+        painter.setPen(Qt.NoPen)
+        painter.setBrush(QColor(theme.decoded))
+        for index, share in enumerate(score.per_second.tolist()):
+            if share == share:
+                height = max(1.0, share * area.height())
+                painter.drawRect(
+                    QRectF(area.left() + index * step, area.bottom() - height, max(1.0, step - 1), height)
+                )
+        painter.setBrush(Qt.NoBrush)
+        painter.setPen(QPen(QColor(theme.truth), 0, Qt.DashLine))
+        y = area.bottom() - score.chance * area.height()
+        painter.drawLine(int(area.left()), int(y), int(area.right()), int(y))
+        below = QRectF(area.left(), area.bottom() + 3, area.width(), 16)
+        _write(painter, below, f"last {n} s, by the second", theme.dim, 11)
+        _write(painter, below, "dashed: chance", theme.dim, 11, align=Qt.AlignRight)
+
+
+def _write(
+    painter: QPainter,
+    rect: QRectF,
+    text: str,
+    colour: str,
+    pixels: int,
+    *,
+    bold: bool = False,
+    align: int = Qt.AlignLeft,
+) -> None:
+    font = QFont(painter.font())
+    font.setPixelSize(pixels)
+    font.setBold(bold)
+    painter.setFont(font)
+    painter.setPen(QColor(colour))
+    painter.drawText(rect, int(align | Qt.AlignVCenter), text)

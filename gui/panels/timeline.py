@@ -1,0 +1,117 @@
+"""The timeline: the probability of every movie frame over time, the truth on it, the forecast ahead of now."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoders.prediction import HORIZONS_S, N_LIKELIEST
+from gui.panels.base import Panel
+from gui.plots import ImageLayer, Plot, pen
+from gui.snapshot import Snapshot, Trace
+from gui.theme import Theme
+
+AHEAD_S = HORIZONS_S[-1]
+GAMMA = 0.4
+"""Probabilities are drawn as their power, so that one of a hundredth is still seen."""
+
+STRIP = 0.05
+"""Height of the "no stimulus" strip below the frames, as a share of them."""
+
+
+class TimelinePanel(Panel):
+    """Posterior over movie frames by time."""
+
+    def __init__(self) -> None:
+        self.plot = Plot("movie frame", "recorded time from now (s)")
+        super().__init__("Timeline", self.plot)
+        self._image = ImageLayer(self.plot)
+        self._none = ImageLayer(self.plot)
+        self._ahead = ImageLayer(self.plot)
+        self._truth = self.plot.line(self.theme.truth)
+        self._next = self.plot.line(self.theme.forecast)
+        self._now = self.plot.line(self.theme.dim, dashed=True)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Take the colours of a theme."""
+        super().set_theme(theme)
+        self.plot.set_theme(theme)
+        for layer in (self._image, self._none, self._ahead):
+            layer.set_map(theme.posterior_map)
+        self._truth.setPen(pen(theme.truth))
+        self._next.setPen(pen(theme.forecast))
+        self._now.setPen(pen(theme.dim, dashed=True))
+
+    def show_snapshot(self, snapshot: Snapshot) -> None:
+        """Draw the last seconds and the next one."""
+        columns, source = snapshot.posterior, snapshot.source
+        if columns is None or not source.n_frames:
+            waiting = snapshot.source.name or "the engine"
+            self.say(
+                f"waiting for {waiting}-posterior …" if snapshot.newest else "the posterior appears here"
+            )
+            return
+        self.say("")
+        n = float(source.n_frames)
+        window = columns.step_s * len(columns.values)
+        ahead = max(AHEAD_S, 0.1 * window)
+        self.plot.set_range(-window, ahead, -2 * STRIP * n, n)
+        shaded = shade(columns.values)
+        self._image.show(shaded[:-1], -window, 0, window, n)
+        self._none.show(shaded[-1:], -window, -1.6 * STRIP * n, window, STRIP * n)
+        self._now.setData([0.0, 0.0], [-2 * STRIP * n, n])
+        if snapshot.trace is not None:
+            self._truth.setData(*truth_line(snapshot.trace, n, source.rate_hz))
+        if snapshot.forecast is not None and snapshot.newest is not None:
+            self._show_forecast(snapshot.forecast, len(columns.values[0]) - 1, n, snapshot.newest.frame)
+        unit = "probability of every frame" if source.movie_rate_hz else "probability of every place"
+        self.detail(f"{unit}, last {window:.0f} s and the next {AHEAD_S:g} s · bottom strip: no stimulus")
+        self.legend(
+            *([(self.theme.truth, "true")] if snapshot.truth_known else []),
+            (self.theme.decoded, "probable"),
+            (self.theme.forecast, "likeliest next"),
+        )
+
+    def _show_forecast(self, forecast: NDArray[np.float32], n_rows: int, n: float, frame: int) -> None:
+        image = np.zeros((len(HORIZONS_S), n_rows), np.float32)
+        for index, row in enumerate(forecast):
+            frames, chances = row[:N_LIKELIEST].astype(int), row[N_LIKELIEST : 2 * N_LIKELIEST]
+            for candidate, chance in zip(frames, chances, strict=True):
+                if candidate >= 0:
+                    image[index, min(int(candidate / n * n_rows), n_rows - 1)] += chance
+        image = np.maximum(
+            image, np.maximum(np.roll(image, 1, 1), np.roll(image, -1, 1))
+        )  # thick enough to be seen
+        step = HORIZONS_S[0]
+        self._ahead.show(shade(image), step / 2, 0, AHEAD_S, n)
+        likeliest = forecast[:, 0].astype(float)
+        line = np.r_[float(frame), likeliest]
+        line[line < 0] = np.nan
+        self._next.setData(np.r_[0.0, HORIZONS_S], line)
+
+
+def shade(probability: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Probabilities [columns, rows] as an image uint8 [rows, columns]."""
+    return np.ascontiguousarray((255 * np.clip(probability, 0, 1) ** GAMMA).astype(np.uint8).T)
+
+
+def truth_line(
+    trace: Trace, n_frames: float, rate_hz: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The true frames as a line that breaks at blanks, gaps and jumps.
+
+    Parameters
+    ----------
+    trace
+        The last seconds.
+    n_frames
+        A step of more than a tenth of them is a jump.
+    rate_hz
+        A step in time of more than 1.5 periods is a gap.
+    """
+    frame = np.where(trace.truth >= 0, trace.truth, np.nan).astype(np.float64)
+    jump = np.abs(np.diff(frame, prepend=frame[:1])) > max(2.0, n_frames / 10)
+    if rate_hz > 0:
+        jump |= np.diff(trace.time_s, prepend=trace.time_s[:1]) > 1.5 / rate_hz
+    at = np.flatnonzero(jump)
+    return np.insert(trace.time_s, at, trace.time_s[at]), np.insert(frame, at, np.nan)

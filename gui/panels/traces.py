@@ -1,0 +1,115 @@
+"""Traces over time: confidence, error where the truth is known, latency."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from PyQt5.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+
+from gui.panels.base import Panel
+from gui.plots import Plot, decimate, pen
+from gui.snapshot import Snapshot, Trace
+from gui.theme import Theme
+
+POINTS = 800
+NICE_MS = (2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
+ERROR_TICKS = (0, 1, 3, 10, 30, 100, 300, 1_000, 3_000)
+
+
+class TracesPanel(Panel):
+    """Three small plots above each other on one time axis."""
+
+    def __init__(self) -> None:
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 0, 2)
+        column.setSpacing(0)
+        self._plots: dict[str, Plot] = {}
+        self._values: dict[str, QLabel] = {}
+        self._curves = {}
+        for key, title in (
+            ("confidence", "confidence"),
+            ("error", "error (frames)"),
+            ("latency", "latency (ms)"),
+        ):
+            plot = Plot("", "recorded time from now (s)" if key == "latency" else "")
+            plot.getPlotItem().setContentsMargins(0, 4, 14, 0)
+            if key != "latency":
+                plot.bottom.setStyle(showValues=False)
+                plot.bottom.setHeight(6)
+            column.addLayout(self._caption(key, title))
+            column.addWidget(plot, 6 if key == "latency" else 5)
+            self._plots[key] = plot
+            self._curves[key] = plot.line("#ffffff")
+        self._tolerance = self._plots["error"].line("#ffffff", dashed=True)
+        self._top_ms = float(NICE_MS[0])
+        super().__init__("Traces", content)
+
+    def _caption(self, key: str, title: str) -> QHBoxLayout:
+        line = QHBoxLayout()
+        line.setContentsMargins(12, 2, 16, 0)
+        name, value = QLabel(title), QLabel()
+        name.setObjectName("detail")
+        value.setObjectName("detail")
+        line.addWidget(name)
+        line.addStretch(1)
+        line.addWidget(value)
+        self._values[key] = value
+        return line
+
+    def set_theme(self, theme: Theme) -> None:
+        """Take the colours of a theme."""
+        super().set_theme(theme)
+        for plot in self._plots.values():
+            plot.set_theme(theme)
+        self._curves["confidence"].setPen(pen(theme.decoded))
+        self._curves["error"].setPen(pen(theme.error))
+        self._curves["latency"].setPen(pen(theme.latency))
+        self._tolerance.setPen(pen(theme.dim, dashed=True))
+
+    def show_snapshot(self, snapshot: Snapshot) -> None:
+        """Draw the last seconds."""
+        trace = snapshot.trace
+        if trace is None:
+            self.say("confidence, error and latency appear here")
+            return
+        self.say("")
+        window = snapshot.window_s
+        self._plots["confidence"].set_range(-window, 0, 0, 1.02)
+        self._plots["confidence"].left.setTicks([[(0, "0"), (0.5, ".5"), (1, "1")]])
+        self._curves["confidence"].setData(*decimate(trace.time_s, trace.confidence, POINTS))
+        self._values["confidence"].setText(f"now {trace.confidence[-1]:.2f}")
+        self._show_error(snapshot, trace, window)
+        self._show_latency(snapshot, trace, window)
+
+    def _show_error(self, snapshot: Snapshot, trace: Trace, window: float) -> None:
+        source, plot = snapshot.source, self._plots["error"]
+        top = math.log10(1 + max(source.n_frames, 10))
+        plot.set_range(-window, 0, -0.06 * top, top)
+        plot.left.setTicks(
+            [[(math.log10(1 + t), str(t)) for t in ERROR_TICKS if math.log10(1 + t) <= top][::2]]
+        )
+        known = (trace.truth >= 0) & (trace.frame >= 0)
+        error = np.where(known, np.abs(trace.frame - trace.truth), np.nan).astype(float)
+        self._curves["error"].setData(*decimate(trace.time_s, np.log10(1 + error), POINTS))
+        level = math.log10(1 + source.tolerance_frames)
+        self._tolerance.setData([-window, 0], [level, level])
+        if not snapshot.truth_known:
+            text = "the true frame is not known"
+        elif known[-1]:
+            text = f"now {error[-1]:.0f} · dashed: 1 s"
+        else:
+            text = "blank"
+        self._values["error"].setText(text)
+
+    def _show_latency(self, snapshot: Snapshot, trace: Trace, window: float) -> None:
+        plot = self._plots["latency"]
+        lag = trace.lag_ms
+        p99 = snapshot.counts.latency_p99_ms
+        if math.isfinite(p99) and not 0.3 * self._top_ms < 1.2 * p99 <= self._top_ms:
+            self._top_ms = float(next((nice for nice in NICE_MS if nice >= 1.2 * p99), NICE_MS[-1]))
+        plot.set_range(-window, 0, 0, self._top_ms)
+        plot.left.setTicks([[(part * self._top_ms, f"{part * self._top_ms:g}") for part in (0, 0.5, 1)]])
+        self._curves["latency"].setData(*decimate(trace.time_s, lag, POINTS))
+        self._values["latency"].setText(f"now {lag[-1]:.1f} ms")

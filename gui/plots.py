@@ -1,0 +1,167 @@
+"""Plots the fast way: fixed ranges, cosmetic pens of width 1, images of uint8 with explicit levels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PyQt5.QtCore import QRectF  # PyQt5 before pyqtgraph, or that may pick another binding
+from PyQt5.QtGui import QFont
+
+import pyqtgraph as pg  # isort: skip
+
+from gui.theme import Theme
+
+AXIS_WIDTH = 52
+TICK_PIXELS = 11
+
+pg.setConfigOptions(antialias=False, imageAxisOrder="row-major", useOpenGL=False)
+
+
+class Plot(pg.PlotWidget):  # type: ignore[misc]
+    """A plot with a fixed range that the mouse does not move.
+
+    Parameters
+    ----------
+    y_label
+        Of the left axis.
+    x_label
+        Of the bottom axis; without one the axis shows no numbers.
+    """
+
+    def __init__(self, y_label: str = "", x_label: str = "") -> None:
+        super().__init__()
+        self._labels = (y_label, x_label)
+        item = self.getPlotItem()
+        item.setMenuEnabled(False)
+        item.hideButtons()
+        item.setMouseEnabled(False, False)
+        item.disableAutoRange()
+        item.setContentsMargins(0, 2, 14, 0)
+        view = item.getViewBox()
+        view.setDefaultPadding(0)
+        self.setFrameShape(0)
+        self.setInteractive(False)
+        self._range: tuple[float, ...] = ()
+        self.left, self.bottom = self.getAxis("left"), self.getAxis("bottom")
+        self.left.setWidth(AXIS_WIDTH)
+        self.bottom.setHeight(34 if x_label else 20)
+        font = QFont()
+        font.setPixelSize(TICK_PIXELS)
+        for axis in (self.left, self.bottom):
+            axis.setStyle(tickFont=font, tickLength=-4, tickTextOffset=5, autoExpandTextSpace=False)
+            axis.enableAutoSIPrefix(False)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Take the colours of a theme."""
+        self.setBackground(theme.panel)
+        for axis, text in zip((self.left, self.bottom), self._labels, strict=True):
+            axis.setPen(theme.border)
+            axis.setTextPen(theme.dim)
+            if text:
+                axis.setLabel(text, **{"color": theme.dim, "font-size": f"{TICK_PIXELS}px"})
+
+    def set_range(self, x0: float, x1: float, y0: float, y1: float) -> None:
+        """Set both ranges when they are not already those."""
+        wanted = (x0, x1, y0, y1)
+        if wanted != self._range:
+            self._range = wanted
+            self.getViewBox().setRange(xRange=(x0, x1), yRange=(y0, y1), padding=0, disableAutoRange=True)
+
+    def line(self, colour: str, *, dashed: bool = False) -> Any:
+        """Add a line of cosmetic width 1.
+
+        Parameters
+        ----------
+        colour
+            As ``#rrggbb``.
+        dashed
+            Draw it dashed.
+        """
+        curve = pg.PlotCurveItem(pen=pen(colour, dashed=dashed), connect="finite", skipFiniteCheck=False)
+        self.addItem(curve)
+        return curve
+
+
+class ImageLayer:
+    """An image of uint8 in a plot.
+
+    Parameters
+    ----------
+    plot
+        Where it is drawn.
+    z
+        Higher ones lie above.
+    """
+
+    def __init__(self, plot: Plot, z: float = 0) -> None:
+        self.item = pg.ImageItem(levels=(0, 255))
+        self.item.setZValue(z)
+        self._rect: QRectF | None = None
+        self._shape: tuple[int, ...] = ()
+        plot.addItem(self.item)
+
+    def set_map(self, name: str, *, reverse: bool = False) -> None:
+        """Colour it by a map of pyqtgraph."""
+        self.item.setLookupTable(colour_table(name, reverse=reverse))
+
+    def show(self, image: NDArray[np.uint8], x: float, y: float, width: float, height: float) -> None:
+        """Draw an image [rows, columns], row 0 at the bottom, over a rectangle of the plot."""
+        self.item.setImage(image, autoLevels=False, levels=(0, 255))
+        rect = QRectF(x, y, width, height)
+        if (
+            rect != self._rect or image.shape != self._shape
+        ):  # only after an image is set: see pyqtgraph's setRect
+            self._rect, self._shape = rect, image.shape
+            self.item.setRect(rect)
+
+
+def pen(colour: str, *, dashed: bool = False) -> Any:
+    """A cosmetic pen of width 1.
+
+    Parameters
+    ----------
+    colour
+        As ``#rrggbb``.
+    dashed
+        Dashes instead of a line.
+    """
+    return pg.mkPen(colour, width=1, style=pg.QtCore.Qt.DashLine if dashed else pg.QtCore.Qt.SolidLine)
+
+
+def colour_table(name: str, *, reverse: bool = False) -> NDArray[np.uint8]:
+    """256 colours of a map, uint8 [256, 3].
+
+    Parameters
+    ----------
+    name
+        ``viridis`` or a CET map.
+    reverse
+        Last colour first.
+    """
+    table = pg.colormap.get(name).getLookupTable(nPts=256)[:, :3]
+    return np.ascontiguousarray(table[::-1] if reverse else table, np.uint8)
+
+
+def decimate(
+    time_s: NDArray[np.float64], values: NDArray[Any], most: int
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Thin a line to at most about ``most`` points, keeping its extremes.
+
+    Parameters
+    ----------
+    time_s, values
+        [n] each.
+    most
+        How many points are worth drawing.
+    """
+    n = len(values)
+    if n <= most:
+        return time_s, values
+    size = -(-2 * n // most)
+    n_blocks = n // size
+    cut = n - n_blocks * size
+    blocks = np.asarray(values[cut:], np.float64).reshape(n_blocks, size)
+    thin = np.column_stack([blocks.min(1), blocks.max(1)]).ravel()
+    return np.repeat(time_s[cut:].reshape(n_blocks, size)[:, 0], 2), thin

@@ -1,0 +1,282 @@
+"""The thread that listens to an engine and fills the mailbox."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pylsl
+
+from decoders.errors import BadModel
+from gui.library import load_library
+from gui.link import Link, StreamGone
+from gui.mailbox import Mailbox
+from gui.snapshot import Candidate, Source, State
+from stream.outlet import NEURAL_TYPES
+
+logger = logging.getLogger(__name__)
+
+PULL_S = 0.03
+LOOK_S = 0.2
+SETTLED_S = 0.6
+"""Another engine may need this long to be found before the first one counts as the only one."""
+
+STALE_S = 1.0
+STALE_PERIODS = 5
+ROLES = {
+    "prediction": "Prediction",
+    "posterior": "Posterior",
+    "forecast": "Forecast",
+    "embedding": "Embedding",
+    "status": "Markers",
+}
+
+
+class Receiver(threading.Thread):
+    """Finds an engine's streams, pulls them, and comes back to them when they went away.
+
+    Parameters
+    ----------
+    mailbox
+        Where everything goes.
+    name
+        What the engine's streams are called; None takes the only engine there is.
+    model
+        The model's file; None takes the one that the streams name.
+    """
+
+    def __init__(self, mailbox: Mailbox, name: str | None = None, model: Path | None = None) -> None:
+        super().__init__(name="receiver", daemon=True)
+        self.error: Exception | None = None
+        self._mailbox = mailbox
+        self._name = name
+        self._model = model
+        self._links: dict[str, Link] = {}
+        self._source = Source()
+        self._lost: dict[str, str] = {}
+        self._last_data = 0.0
+        self._first_seen: float | None = None
+        self._ended = False
+        self._stopping = threading.Event()
+
+    def choose(self, name: str) -> None:
+        """Watch the engine of that name."""
+        self._name = name
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stopping.set()
+        if self.is_alive():
+            self.join(3.0)
+
+    def run(self) -> None:
+        """Listen until stopped; an error that the user can mend is kept in ``error``."""
+        try:
+            self._listen()
+        except Exception as error:  # reported by the window, which cannot catch what a thread raises
+            logger.debug("the receiver failed", exc_info=True)
+            self.error = error
+        finally:
+            for link in self._links.values():
+                link.close()
+
+    def _listen(self) -> None:
+        resolver = pylsl.ContinuousResolver(forget_after=2.0)
+        look_at = 0.0
+        while not self._stopping.is_set():
+            if time.monotonic() >= look_at:
+                self._look(resolver.results())
+                look_at = time.monotonic() + LOOK_S
+            if "prediction" not in self._links:
+                self._stopping.wait(0.02)
+            self._pull()
+            self._mailbox.settle()
+            self._judge()
+
+    def _look(self, found: list[pylsl.StreamInfo]) -> None:
+        """Take note of what is on the network and open what is still missing."""
+        unique = list({info.uid(): info for info in found}.values())
+        self._mailbox.set_candidates(
+            tuple(
+                Candidate(i.name(), i.type(), i.hostname(), i.channel_count(), i.nominal_srate())
+                for i in sorted(unique, key=lambda info: info.name())
+                if i.type() == "Prediction" or i.type() in NEURAL_TYPES
+            )
+        )
+        if self._name is None:
+            self._name = self._only_engine(unique)
+        if self._name is None:
+            return
+        for role, type_ in ROLES.items():
+            if role not in self._links:
+                self._open(
+                    role, [i for i in unique if i.name() == f"{self._name}-{role}" and i.type() == type_]
+                )
+        if "prediction" not in self._links:
+            return
+        neural = self._source.neural_name
+        if "neural" not in self._links:
+            self._open("neural", [i for i in unique if i.name() == neural and i.type() in NEURAL_TYPES])
+        if "stimulus" not in self._links:
+            self._open(
+                "stimulus", [i for i in unique if i.name() == f"{neural}-stimulus" and i.type() == "Stimulus"]
+            )
+
+    def _only_engine(self, found: list[pylsl.StreamInfo]) -> str | None:
+        engines = [info for info in found if info.type() == "Prediction"]
+        if not engines:
+            self._first_seen = None
+            return None
+        self._first_seen = self._first_seen or time.monotonic()
+        if len(engines) > 1 or time.monotonic() - self._first_seen < SETTLED_S:
+            return None
+        return str(engines[0].name()).removesuffix("-prediction")
+
+    def _open(self, role: str, infos: list[pylsl.StreamInfo]) -> None:
+        """Open the newest of the streams that match, unless it is the one that was just lost."""
+        infos = [info for info in infos if info.uid() != self._lost.get(role)]
+        if not infos:
+            return
+        try:
+            link = Link(max(infos, key=lambda info: info.created_at()))
+        except StreamGone as error:
+            logger.debug("%s could not be opened", error)
+            return
+        self._links[role] = link
+        if role == "prediction":
+            self._begin(link)
+        elif role == "neural":
+            self._mailbox.set_neural(link.labels, link.type)
+
+    def _begin(self, link: Link) -> None:
+        self._ended = False
+        self._last_data = 0.0
+        source = source_of(link)
+        if source != self._source:
+            self._source = source
+            self._mailbox.begin(source)
+            try:
+                self._mailbox.set_library(*load_library(self._model, source))
+            except BadModel as error:
+                if self._model is not None:
+                    raise
+                self._mailbox.set_library(None, str(error))
+        else:
+            self._mailbox.begin(source)
+        self._mailbox.set_state(State.WAITING, "connected, no prediction yet")
+
+    def _pull(self) -> None:
+        """Hand on what every stream holds; the prediction first, for the others refer to it."""
+        for role in ("prediction", "stimulus", "posterior", "forecast", "embedding", "neural", "status"):
+            link = self._links.get(role)
+            if link is None:
+                continue
+            try:
+                self._hand_on(role, link)
+            except StreamGone:
+                link.close()
+                del self._links[role]
+                self._lost[role] = link.uid
+
+    def _hand_on(self, role: str, link: Link) -> None:
+        if role == "status":
+            for text in link.pull_texts():
+                self._status(text)
+            return
+        pulled = link.pull(PULL_S if role == "prediction" else 0.0)
+        if pulled is None:
+            return
+        rows, stamps = pulled
+        if role == "prediction":
+            self._last_data = time.monotonic()
+            self._ended = False
+            self._mailbox.add_predictions(rows, stamps)
+        elif role == "stimulus":
+            self._mailbox.add_truth(rows[:, 0].astype(np.int32), stamps)
+        elif role == "posterior":
+            self._mailbox.add_posterior(rows, stamps)
+        elif role == "forecast":
+            self._mailbox.add_forecast(rows)
+        elif role == "embedding":
+            self._mailbox.add_embedding(rows, stamps)
+        else:
+            self._mailbox.add_neural(rows, stamps)
+
+    def _status(self, text: str) -> None:
+        with contextlib.suppress(ValueError):
+            message = json.loads(text)
+            if not isinstance(message, dict):
+                return
+            if message.get("event") == "end":
+                self._ended = True
+                self._reason = str(message.get("reason", ""))
+            elif isinstance(message.get("clock_offset_ms"), int | float):
+                self._mailbox.add_clock_offset(float(message["clock_offset_ms"]))
+
+    _reason = ""
+
+    def _judge(self) -> None:
+        """Say how it is going."""
+        age_s = time.monotonic() - self._last_data
+        state, reason = State.LIVE, ""
+        if self._name is None:
+            state, reason = State.SEARCHING, "looking for an engine on the network"
+        elif self._ended:
+            state, reason = State.ENDED, self._reason
+        elif "prediction" not in self._links:
+            lost = "prediction" in self._lost
+            state = State.LOST if lost else State.WAITING
+            reason = f"{self._name}-prediction went away" if lost else f"waiting for {self._name}-prediction"
+        elif not self._last_data:
+            state, reason = State.WAITING, f"{self._name}-prediction is there, but sends nothing yet"
+        elif age_s > self._stale_s():
+            state, reason = State.STALE, f"nothing new for {age_s:.0f} s"
+        self._mailbox.set_state(state, reason)
+
+    def _stale_s(self) -> float:
+        rate = self._links["prediction"].rate_hz
+        return max(STALE_S, STALE_PERIODS / rate) if rate > 0 else 10 * STALE_S
+
+
+def source_of(link: Link) -> Source:
+    """Read what a prediction stream says about its engine.
+
+    Parameters
+    ----------
+    link
+        To the prediction stream.
+    """
+    facts = link.facts
+    name = link.name.removesuffix("-prediction")
+    stamp_rate = _number(facts.get("stamp_rate"), 1.0) or 1.0
+    movie_rate = _number(facts.get("movie_rate_hz"), 0.0)
+    return Source(
+        name=name,
+        neural_name=facts.get("source_stream", name),
+        hostname=link.hostname,
+        mode=facts.get("mode", ""),
+        speed=facts.get("speed", "1"),
+        rate_hz=_number(facts.get("recorded_rate_hz"), link.rate_hz / stamp_rate),
+        stamp_rate=stamp_rate,
+        n_frames=int(_number(facts.get("n_frames"), 0)),
+        movie_rate_hz=movie_rate,
+        tolerance_frames=int(_number(facts.get("tolerance_frames"), round(movie_rate))),
+        movie_name=facts.get("movie_name", ""),
+        recording=facts.get("recording", ""),
+        model_path=facts.get("model_path", ""),
+        model_hash=facts.get("model_hash", ""),
+        posterior_pool=int(_number(facts.get("posterior_pool"), 1)),
+    )
+
+
+def _number(text: str | None, default: float) -> float:
+    try:
+        number = float(text) if text is not None else default
+    except ValueError:
+        return default
+    return number if np.isfinite(number) else default

@@ -1,0 +1,230 @@
+"""The main window: it polls the mailbox by a timer and hands every panel the same snapshot."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from PyQt5.QtCore import QTimer
+from PyQt5.QtGui import QCloseEvent, QKeySequence, QResizeEvent
+from PyQt5.QtWidgets import QGridLayout, QMainWindow, QShortcut, QVBoxLayout, QWidget
+
+from gui.actions import ACTIONS, PANELS
+from gui.header import Header
+from gui.mailbox import Mailbox
+from gui.overlay import KeyList, StreamPicker
+from gui.panels.base import Panel
+from gui.panels.embedding import EmbeddingPanel
+from gui.panels.movie import MoviePanel
+from gui.panels.neural import NeuralPanel
+from gui.panels.score import ScorePanel
+from gui.panels.timeline import TimelinePanel
+from gui.panels.traces import TracesPanel
+from gui.snapshot import Snapshot, State
+from gui.statusbar import StatusBar
+from gui.theme import DARK, LIGHT, Theme, style_sheet
+
+logger = logging.getLogger(__name__)
+
+FPS = 30
+SIZE = (1667, 990)
+SMALLEST = (1000, 640)
+
+
+class Window(QMainWindow):
+    """The display.
+
+    Parameters
+    ----------
+    mailbox
+        Where the snapshots come from.
+    watch
+        Called with the name of an engine that was picked.
+    start
+        Called with the name of a neural stream to start an engine for; None when there is no model.
+    """
+
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        watch: Callable[[str], None] = lambda name: None,
+        start: Callable[[str], None] | None = None,
+    ) -> None:
+        super().__init__()
+        self.mailbox = mailbox
+        self.snapshot = Snapshot()
+        self.paused = False
+        self.painted = 0
+        self.theme = DARK
+        self.on_close: Callable[[], None] | None = None
+        self._painted_at: deque[float] = deque(maxlen=2 * FPS)
+        self.setWindowTitle("NeuroReel")
+        self.setMinimumSize(*SMALLEST)
+        self.resize(*SIZE)
+        self.header, self.status = Header(), StatusBar()
+        self.header.pause.connect(self.toggle_pause)
+        self.header.keys.connect(self.show_keys)
+        self.header.theme_asked.connect(self.toggle_theme)
+        self.panels: dict[str, Panel] = dict(
+            zip(
+                PANELS,
+                (MoviePanel(), TimelinePanel(), NeuralPanel(), EmbeddingPanel(), TracesPanel(), ScorePanel()),
+                strict=True,
+            )
+        )
+        self._maximised: str | None = None
+        self._lay_out()
+        self.key_list = KeyList(self)
+        self.picker = StreamPicker(self, watch, start)
+        self._declare_actions()
+        self.set_theme(DARK)
+        self.timer = QTimer(self)
+        self.timer.setInterval(1000 // FPS)
+        self.timer.timeout.connect(self.tick)
+
+    def _lay_out(self) -> None:
+        body = QWidget()
+        body.setObjectName("body")
+        grid = QGridLayout(body)
+        grid.setContentsMargins(8, 8, 8, 8)
+        grid.setSpacing(8)
+        left, right = QVBoxLayout(), QVBoxLayout()
+        for name, share in (("movie", 35), ("timeline", 36), ("neural", 29)):
+            left.addWidget(self.panels[name], share)
+        for name, share in (("embedding", 42), ("traces", 38), ("score", 20)):
+            right.addWidget(self.panels[name], share)
+        for column in (left, right):
+            column.setSpacing(8)
+        grid.addLayout(left, 0, 0)
+        grid.addLayout(right, 0, 1)
+        grid.setColumnStretch(0, 62)
+        grid.setColumnStretch(1, 38)
+        self._columns = (("movie", "timeline", "neural"), ("embedding", "traces", "score"))
+        self._grid = grid
+        central = QWidget()
+        column = QVBoxLayout(central)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.header)
+        column.addWidget(body, 1)
+        column.addWidget(self.status)
+        self.setCentralWidget(central)
+        for index, panel in enumerate(self.panels.values()):
+            panel.maximise.connect(partial(self.maximise_panel, index))
+
+    def _declare_actions(self) -> None:
+        for action in ACTIONS:
+            method = getattr(self, action.name)
+            call = method if action.argument is None else partial(method, action.argument)
+            for key in action.keys:
+                shortcut = QShortcut(QKeySequence(key), self)
+                shortcut.setAutoRepeat(False)
+                shortcut.activated.connect(call)
+
+    def tick(self) -> None:
+        """Take the newest snapshot and draw it."""
+        self.snapshot = snapshot = self.mailbox.snapshot()
+        self.header.show_snapshot(snapshot, paused=self.paused, theme=self.theme)
+        self.status.show_snapshot(snapshot, self.fps, self.theme.dim)
+        if self.picker.isVisible():
+            self.picker.show_candidates(snapshot.candidates)
+        if not self.paused:
+            for panel in self.panels.values():
+                if panel.isVisible():
+                    panel.show_snapshot(snapshot)
+        self.painted += 1
+        self._painted_at.append(time.monotonic())
+
+    @property
+    def fps(self) -> float:
+        """How often a second the window was drawn of late."""
+        times = self._painted_at
+        return (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 and times[-1] > times[0] else 0.0
+
+    def set_theme(self, theme: Theme) -> None:
+        """Take the colours of a theme."""
+        self.theme = theme
+        self.setStyleSheet(style_sheet(theme))
+        self.header.badge.setText("")  # drawn again in the new colours
+        for panel in self.panels.values():
+            panel.set_theme(theme)
+
+    def toggle_theme(self) -> None:
+        """Dark or light."""
+        self.set_theme(LIGHT if self.theme is DARK else DARK)
+
+    def toggle_pause(self) -> None:
+        """Freeze the graphs, or let them go on; nothing else stops."""
+        self.paused = not self.paused
+
+    def follow_live(self) -> None:
+        """Let the graphs go on."""
+        self.paused = False
+
+    def maximise_panel(self, index: int) -> None:
+        """Show one panel alone, or all when it is alone already."""
+        name = PANELS[index]
+        self._maximised = None if self._maximised == name else name
+        for other, panel in self.panels.items():
+            panel.setVisible(self._maximised in (None, other))
+        for column, names in enumerate(self._columns):
+            share = (62, 38)[column] if self._maximised is None else int(self._maximised in names)
+            self._grid.setColumnStretch(column, share)
+
+    def toggle_full_screen(self) -> None:
+        """Full screen, or back."""
+        self.setWindowState(self.windowState() ^ 0x4)  # Qt.WindowFullScreen
+
+    def show_keys(self) -> None:
+        """Show the list of keys, or hide it."""
+        self.key_list.toggle()
+
+    def pick_stream(self) -> None:
+        """Show the stream picker, or hide it."""
+        self.picker.show_candidates(self.mailbox.snapshot().candidates)
+        self.picker.toggle()
+
+    def escape(self) -> None:
+        """Close what is on top; then bring all panels back; then leave full screen."""
+        for overlay in (self.key_list, self.picker):
+            if overlay.isVisible():
+                overlay.hide()
+                return
+        if self._maximised is not None:
+            self.maximise_panel(PANELS.index(self._maximised))
+        elif self.isFullScreen():
+            self.toggle_full_screen()
+
+    def save_screenshot(self) -> None:
+        """Save what is seen into the working directory, under a name that is not taken."""
+        stem = time.strftime("neuroreel-%Y%m%d-%H%M%S")
+        path = Path(f"{stem}.png")
+        number = 1
+        while path.exists():
+            number += 1
+            path = Path(f"{stem}-{number}.png")
+        saved = self.grab().save(str(path))
+        self.status.note.setText(f"saved {path}" if saved else f"could not write {path.resolve()}")
+
+    def has_ended(self) -> bool:
+        """Whether the engine has said that nothing more will come."""
+        return self.snapshot.state is State.ENDED
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Keep what is on top in the middle."""
+        super().resizeEvent(event)
+        for overlay in (self.key_list, self.picker):
+            if overlay.isVisible():
+                overlay.place()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Stop the timer and tell whoever opened the window."""
+        self.timer.stop()
+        if self.on_close is not None:
+            self.on_close()
+            self.on_close = None
+        event.accept()
