@@ -1,0 +1,331 @@
+"""Fit a model: choose settings on held-out parts of the training data, then fit on all of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoders.baselines import fit_baselines
+from decoders.continuous import (
+    PENALTIES,
+    RIDGE,
+    SHARPNESS,
+    ContinuousReader,
+    fit_ridge,
+    frame_values,
+    median_error,
+)
+from decoders.embedding.linear import unit
+from decoders.embedding.windows import window_sums
+from decoders.errors import BadSplit
+from decoders.fingerprint import fingerprints
+from decoders.frames import log_posterior
+from decoders.model import Model
+from decoders.model_file import FORMAT, FORMAT_VERSION
+from decoders.model_parts import ModelParts
+from decoders.playback import learn_playback
+from decoders.training import TrainingSet, joined, training_set
+from decoders.tuning import (
+    MAX_HELD_OUT,
+    Reader,
+    Settings,
+    choose_settings,
+    fit_reader,
+    held_out,
+    scaling_of,
+    state_moments,
+    thinned,
+)
+from decoders.tuning_playback import choose_emission
+from stream.errors import BadUsage
+from stream.movie import Movie
+from stream.session import Session
+
+MODES = ("linear", "label", "time", "hybrid")
+DECODERS = {"auto": (True, False), "cosine": (True,), "lda": (False,)}
+"""Frame decoders by name, and the similarities that each one tries."""
+
+MOVIE_CONTEXT_S = 1 / 3
+CONTEXTS_S = (0.25, 0.5, 1.0)
+"""Windows that are tried when frames are not a movie and none was asked for."""
+
+N_LIKENESS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class FitOptions:
+    """How to fit.
+
+    Attributes
+    ----------
+    mode
+        Kind of embedding; this version has ``linear``.
+    decoder
+        One of `DECODERS`.
+    context_s
+        Length of the causal window; None = a third of a second for movies, else chosen on held-out data.
+    lookahead_frames
+        Future samples to wait for; this version has 0.
+    train_repeats
+        Showings to train on; None = all.
+    train_time
+        Part of the recording to train on, from 0 to 1; None = all.
+    seed
+        Of everything random.
+    """
+
+    mode: str = "linear"
+    decoder: str = "auto"
+    context_s: float | None = None
+    lookahead_frames: int = 0
+    train_repeats: tuple[int, ...] | None = None
+    train_time: tuple[float, float] | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.mode not in MODES:
+            raise BadUsage(f"no mode {self.mode!r}; there are {', '.join(MODES)}.")
+        if self.mode != "linear":
+            raise BadUsage(
+                f"mode {self.mode!r} needs contrastive training, which this version lacks. Use 'linear'."
+            )
+        if self.decoder not in DECODERS:
+            raise BadUsage(f"no decoder {self.decoder!r}; there are {', '.join(DECODERS)}.")
+        if self.lookahead_frames != 0:
+            raise BadUsage(
+                f"lookahead of {self.lookahead_frames} frames: this version only decodes causally; use 0."
+            )
+        if self.context_s is not None and not 0 < self.context_s <= 60:
+            raise BadUsage(
+                f"a context of {self.context_s:g} s is not possible; give more than 0 and at most 60."
+            )
+        if self.train_repeats is not None and self.train_time is not None:
+            raise BadSplit("give repeats or a time to train on, not both.")
+
+
+def fit_model(
+    sessions: Session | Sequence[Session], options: FitOptions | None = None, movie: Movie | None = None
+) -> Model:
+    """Fit a model.
+
+    Parameters
+    ----------
+    sessions
+        One recording, or several of the same channels.
+    options
+        How; what may be trained on is chosen here too.
+    movie
+        Replaces the movie that the recordings carry, usually because it has the pictures.
+
+    Returns
+    -------
+    model
+        Fitted, with its baselines.
+
+    Raises
+    ------
+    BadSplit
+        When the training data are empty.
+    BadRecording
+        When no channel is usable.
+    """
+    options = options or FitOptions()
+    started = time.perf_counter()
+    chosen = [_with_movie(s, movie) for s in ([sessions] if isinstance(sessions, Session) else sessions)]
+    session = joined([selected(s, options.train_repeats, options.train_time) for s in chosen])
+    # Places are counted over the whole recording, so that training on a part of it knows them all.
+    n_frames = max(s.n_frames for s in chosen)
+    data = training_set(session, n_frames, options.context_s or max(CONTEXTS_S))
+    settings = choose_settings(data, _windows(data, options), DECODERS[options.decoder])
+    parts, scores = fit_parts(data, settings, options.seed)
+    card = _card(data, session, options, settings, scores)
+    card["train_seconds"] = round(time.perf_counter() - started, 3)
+    return Model(parts, card)
+
+
+def selected(session: Session, repeats: Sequence[int] | None, part: tuple[float, float] | None) -> Session:
+    """The chosen part of a recording; all of it when nothing is chosen."""
+    if repeats is not None:
+        return session.select_repeats(repeats)
+    if part is not None:
+        return session.select_time(*part)
+    return session
+
+
+def fit_parts(data: TrainingSet, settings: Settings, seed: int) -> tuple[ModelParts, dict[str, float]]:
+    """Fit everything with settings that were chosen.
+
+    Parameters
+    ----------
+    data
+        Training data.
+    settings
+        From `choose_settings`.
+    seed
+        Of everything random.
+
+    Returns
+    -------
+    parts
+        Of the model.
+    scores
+        What held-out training data said, by name.
+    """
+    sums, fullness = window_sums(data.clean, data.border, settings.n_window)
+    everything = np.ones(len(data.state), bool)
+    scaling = scaling_of(data, settings.n_window)
+    reader = fit_reader(state_moments(data, sums, fullness, everything, scaling), scaling, settings)
+    clip_ends = None
+    if data.movie is not None and data.movie_rate_hz > 0:
+        clip_ends = np.array([clip.first_frame + clip.n_frames - 1 for clip in data.movie.clips], np.int64)
+    table = learn_playback(data.state, data.ticks, data.border, data.n_frames, clip_ends)
+    emission, filtered = choose_emission(data, settings, table, seed)
+    extra = {**fit_baselines(data, settings), "fingerprints": np.zeros(0, np.uint64)}
+    thumbnails = data.movie.thumbnails() if data.movie is not None else None
+    parts = ModelParts(
+        preprocessor=data.preprocessor,
+        scaling=scaling,
+        embedding=reader.embedding,
+        prototypes=reader.prototypes,
+        factor=reader.factor,
+        emission=emission,
+        playback=table,
+        likeness=_likeness(data, sums, fullness, settings),
+        continuous=_fit_continuous(data, sums, fullness, settings, reader),
+        pictures=thumbnails,
+        extra=extra,
+    )
+    return parts, {"log_score_nats": settings.log_score, "filtered_log_score_nats": filtered}
+
+
+def _windows(data: TrainingSet, options: FitOptions) -> list[int]:
+    if options.context_s is not None:
+        contexts: tuple[float, ...] = (options.context_s,)
+    else:
+        contexts = (MOVIE_CONTEXT_S,) if data.movie_rate_hz else CONTEXTS_S
+    return sorted({max(1, round(context * (data.rate_hz or 1))) for context in contexts})
+
+
+def _likeness(
+    data: TrainingSet, sums: NDArray[np.float32], fullness: NDArray[np.float32], settings: Settings
+) -> NDArray[np.float64]:
+    """How much held-out moments resemble their nearest prototype: sorted levels."""
+    levels = []
+    for train, test in held_out(data):
+        reader = fit_reader(
+            state_moments(data, sums, fullness, train, scaling_of(data, settings.n_window)),
+            scaling_of(data, settings.n_window),
+            settings,
+        )
+        levels.append(reader.logits(sums[thinned(test, MAX_HELD_OUT)]).max(1))
+    if not levels:
+        reader = fit_reader(
+            state_moments(
+                data, sums, fullness, np.ones(len(sums), bool), scaling_of(data, settings.n_window)
+            ),
+            scaling_of(data, settings.n_window),
+            settings,
+        )
+        levels.append(reader.logits(sums[thinned(np.ones(len(sums), bool), MAX_HELD_OUT)]).max(1))
+    return np.quantile(np.concatenate(levels).astype(np.float64), np.linspace(0, 1, N_LIKENESS))
+
+
+def _fit_continuous(
+    data: TrainingSet,
+    sums: NDArray[np.float32],
+    fullness: NDArray[np.float32],
+    settings: Settings,
+    reader: Reader,
+) -> ContinuousReader:
+    """Fit every label on everything, in the way that was best on held-out data."""
+    points = unit(reader.points(sums))
+    values, ridges, ways = [], [], []
+    for label in data.labels.values():
+        way, penalty = _choose_way(data, sums, fullness, settings, label)
+        values.append(frame_values(label, data.state, data.n_frames))
+        ridges.append(fit_ridge(points, label, penalty))
+        ways.append(np.full(label.shape[1], way))
+    if not values:
+        return ContinuousReader(np.zeros((data.n_frames, 0)), np.zeros((points.shape[1] + 1, 0)), np.zeros(0))
+    return ContinuousReader(np.hstack(values), np.hstack(ridges), np.concatenate(ways))
+
+
+def _choose_way(
+    data: TrainingSet,
+    sums: NDArray[np.float32],
+    fullness: NDArray[np.float32],
+    settings: Settings,
+    label: NDArray[np.float32],
+) -> tuple[float, float]:
+    """The sharpness (or `RIDGE`) and the penalty with the smallest held-out median error."""
+    estimates: dict[tuple[float, float], list[NDArray[np.float32]]] = {}
+    truth = []
+    scaling = scaling_of(data, settings.n_window)
+    for train, test in held_out(data):
+        reader = fit_reader(state_moments(data, sums, fullness, train, scaling), scaling, settings)
+        index = thinned(test, MAX_HELD_OUT)
+        points = unit(reader.points(sums[index]))
+        logits = reader.logits(sums[index]) * np.float32(settings.factor) * fullness[index, None]
+        posterior = np.exp(log_posterior(logits)).astype(np.float64)
+        values = frame_values(label[train], data.state[train], data.n_frames)
+        none = np.zeros((points.shape[1] + 1, label.shape[1]))
+        for sharpness in SHARPNESS:
+            way = ContinuousReader(values, none, np.full(label.shape[1], sharpness))
+            estimates.setdefault((sharpness, 1.0), []).append(way.read(posterior, points))
+        for penalty in PENALTIES:
+            ridge = fit_ridge(unit(reader.points(sums[train])), label[train], penalty)
+            way = ContinuousReader(values, ridge, np.full(label.shape[1], RIDGE))
+            estimates.setdefault((RIDGE, penalty), []).append(way.read(posterior, points))
+        truth.append(label[index])
+    if not truth:
+        return 1.0, 10.0
+    errors = {way: median_error(np.concatenate(e), np.concatenate(truth)) for way, e in estimates.items()}
+    return min(errors, key=lambda way: errors[way] if np.isfinite(errors[way]) else np.inf)
+
+
+def _with_movie(session: Session, movie: Movie | None) -> Session:
+    return session if movie is None else replace(session, movie=movie)
+
+
+def _card(
+    data: TrainingSet,
+    session: Session,
+    options: FitOptions,
+    settings: Settings,
+    scores: dict[str, float],
+) -> dict[str, Any]:
+    period_ms = 1000 / data.rate_hz if data.rate_hz else 0.0
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "mode": options.mode,
+        "decoder": "cosine" if settings.cosine else "lda",
+        "kind": str(data.kind),
+        "rate_hz": data.rate_hz,
+        "channel_names": list(session.channel_names),
+        "unused_channels": [
+            n for n, ok in zip(session.channel_names, data.preprocessor.valid, strict=True) if not ok
+        ],
+        "recording": session.name,
+        "n_frames": data.n_frames,
+        "movie_rate_hz": data.movie_rate_hz,
+        "clips": [asdict(clip) for clip in data.movie.clips] if data.movie is not None else [],
+        "labels": [[name, int(label.shape[1])] for name, label in data.labels.items()],
+        "context_ms": round(settings.n_window * period_ms, 3),
+        "lookahead_ms": 0,
+        "lag_ms": 0,
+        "shrinkage": settings.shrinkage,
+        "seed": options.seed,
+        "trained_on": {
+            "sha256": session.sha256(),
+            "repeats": list(options.train_repeats) if options.train_repeats is not None else None,
+            "time": list(options.train_time) if options.train_time is not None else None,
+            "n_samples": session.n_samples,
+        },
+        "scores": {name: round(value, 6) for name, value in scores.items() if np.isfinite(value)},
+    }

@@ -1,0 +1,350 @@
+"""The fitted model: from a raw sample to everything that is said about that moment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoders import model_file
+from decoders.embedding.linear import unit
+from decoders.embedding.windows import RunningSum
+from decoders.errors import ModelMismatch
+from decoders.model_parts import ModelParts
+from decoders.playback import Playback
+from decoders.prediction import HORIZONS_S, N_LIKELIEST, Prediction, Predictions, Provenance
+from stream.movie import Clip
+from stream.session import Session
+
+_LOG2_E = 1 / np.log(2)
+
+
+class Model:
+    """Everything from raw sample to prediction, fitted. Make one with `decoders.fit.fit_model` or `load`.
+
+    Parameters
+    ----------
+    parts
+        What was fitted.
+    card
+        What it is, as JSON: channels, rate, kind, context, what it was trained on.
+
+    Attributes
+    ----------
+    version
+        Counts refits of a running model.
+    """
+
+    def __init__(self, parts: ModelParts, card: dict[str, Any]) -> None:
+        self.parts = parts
+        self.card = card
+        self.version = 0
+        self.hash = model_file.content_hash(parts.arrays(), card)
+        self._context = RunningSum(parts.scaling.n_window, parts.preprocessor.n_used)
+        self._recent = RunningSum(parts.emission.n_window, parts.preprocessor.n_used)
+        self.playback = Playback(parts.playback, parts.emission.jump, self.movie_rate_hz, self.rate_hz)
+        self._low, self._high = self._reach()
+        self.reset()
+
+    def __repr__(self) -> str:
+        return (
+            f"<Model: {self.kind} {len(self.channel_names)} channels at {self.rate_hz:g} Hz -> {self.n_frames} frames | "
+            f"{self.card['mode']}, context {self.card['context_ms']:g} ms | {self.hash}>"
+        )
+
+    @property
+    def channel_names(self) -> tuple[str, ...]:
+        """The channels it was fitted on, in order."""
+        return tuple(self.card["channel_names"])
+
+    @property
+    def kind(self) -> str:
+        """What the channels are."""
+        return str(self.card["kind"])
+
+    @property
+    def rate_hz(self) -> float:
+        """Samples per second; 0 = irregular."""
+        return float(self.card["rate_hz"])
+
+    @property
+    def n_frames(self) -> int:
+        """Frames that can be answered, without "no stimulus"."""
+        return int(self.card["n_frames"])
+
+    @property
+    def n_embedding(self) -> int:
+        """Dimensions of the embedding."""
+        return self.parts.embedding.n_dimensions
+
+    @property
+    def movie_rate_hz(self) -> float:
+        """Movie frames per second; 0 when frames do not follow each other."""
+        return float(self.card["movie_rate_hz"])
+
+    @property
+    def tolerance_frames(self) -> int:
+        """Frames that make one second of the movie: the reach of the confidence."""
+        return round(self.movie_rate_hz)
+
+    @property
+    def clips(self) -> tuple[Clip, ...]:
+        """The movie's clips; empty when frames are not a movie."""
+        return tuple(Clip(**clip) for clip in self.card["clips"])
+
+    @property
+    def continuous_channels(self) -> tuple[str, ...]:
+        """One name per column of the continuous estimate."""
+        return tuple(
+            name if k == 1 else f"{name}_{column}" for name, k in self.card["labels"] for column in range(k)
+        )
+
+    @property
+    def pictures(self) -> NDArray[np.uint8] | None:
+        """Small pictures of the movie, uint8 [frames, height, width(, 3)]."""
+        return self.parts.pictures
+
+    def reset(self) -> None:
+        """Forget everything carried from sample to sample: a new segment begins."""
+        self.parts.preprocessor.reset()
+        self._context.reset()
+        self._recent.reset()
+        self.playback.reset()
+
+    def step(self, samples: NDArray[np.float32], stamp: float) -> Prediction:
+        """Decode the next sample.
+
+        Parameters
+        ----------
+        samples
+            Float32 [channels], raw; values that are not finite count as missing.
+        stamp
+            Seconds of recorded time.
+
+        Returns
+        -------
+        prediction
+            Without any finite value among the used channels, its provenance is "no decision".
+        """
+        clean = self.parts.preprocessor.step(samples)
+        if clean is not None:
+            self._context.push(clean)
+            self._recent.push(clean)
+        point, logits, similarity = self._look()
+        evidence = self._evidence(logits) if clean is not None else None
+        state = self.playback.step(evidence, stamp)
+        return self._assemble(state, logits, point, similarity, stamp, decided=clean is not None)
+
+    def predict(self, session: Session, *, forecasts: bool = True) -> Predictions:
+        """Decode a whole recording, exactly as `step` would sample by sample.
+
+        Parameters
+        ----------
+        session
+            With the model's channels. State restarts where its segment changes.
+        forecasts
+            Keep the whole forecast posteriors too.
+
+        Returns
+        -------
+        predictions
+            One per sample.
+        """
+        self.check_stream(session.channel_names, session.rate_hz)
+        self.reset()
+        rows: list[Prediction] = []
+        ahead = np.empty(
+            (len(HORIZONS_S), session.n_samples if forecasts else 0, self.n_frames + 1), np.float32
+        )
+        for index in range(session.n_samples):
+            if index and session.segment[index] != session.segment[index - 1]:
+                self.reset()
+            rows.append(
+                self.step(np.asarray(session.neural[index], np.float32), float(session.stamps[index]))
+            )
+            if forecasts:
+                ahead[:, index] = self._ahead
+        self.reset()
+        return _stack(rows, self, dict(zip(HORIZONS_S, ahead, strict=True)) if forecasts else {})
+
+    def check_stream(self, channel_names: Sequence[str], rate_hz: float) -> None:
+        """Refuse channels or a rate that the model was not fitted for.
+
+        Parameters
+        ----------
+        channel_names
+            Of the stream or recording.
+        rate_hz
+            Its rate; 0 = irregular.
+
+        Raises
+        ------
+        ModelMismatch
+            When they differ from the model's (the rate by more than 2 %).
+        """
+        names = tuple(channel_names)
+        if len(names) != len(self.channel_names):
+            raise ModelMismatch(
+                f"the model was fitted on {len(self.channel_names)} channels, the data have {len(names)}. Fit a model "
+                "on these channels."
+            )
+        if names != self.channel_names:
+            where = next(i for i, (a, b) in enumerate(zip(names, self.channel_names, strict=True)) if a != b)
+            raise ModelMismatch(
+                f"channel {where} is {names[where]!r}, but the model was fitted with {self.channel_names[where]!r} "
+                "there. Fit a model on these channels, in this order."
+            )
+        if abs(rate_hz - self.rate_hz) > 0.02 * self.rate_hz:
+            raise ModelMismatch(
+                f"the data come at {rate_hz:g} Hz, but the model was fitted at {self.rate_hz:g} Hz. Bin them alike."
+            )
+
+    def save(self, path: Path | str, *, force: bool = False) -> None:
+        """Write the model to a file.
+
+        Parameters
+        ----------
+        path
+            Usually ``.safetensors``.
+        force
+            Overwrite an existing file.
+
+        Raises
+        ------
+        OutputExists
+            When ``path`` is there and ``force`` is not given.
+        """
+        model_file.write(path, self.parts.arrays(), self.card, force=force)
+
+    @classmethod
+    def load(cls, path: Path | str) -> Model:
+        """Read a model from a file.
+
+        Parameters
+        ----------
+        path
+            What `save` wrote.
+
+        Raises
+        ------
+        BadModel
+            When it is missing, corrupt, hostile or of another version.
+        """
+        arrays, card = model_file.read(path)
+        return cls(ModelParts.from_file(arrays, card), card)
+
+    def _look(self) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
+        """The embedded point (unit length), calibrated logits, and likeness to the nearest prototype."""
+        parts = self.parts
+        features = parts.scaling.features(self._context.read().astype(np.float32))
+        point = parts.embedding.project(features)
+        direction = unit(point)
+        similarity = parts.prototypes.similarity(direction if parts.prototypes.cosine else point)
+        logits = similarity * np.float32(parts.factor * self._context.fullness)
+        return direction, logits, float(similarity.max())
+
+    def _evidence(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
+        emission = self.parts.emission
+        if not emission.own:
+            return emission.power * logits.astype(np.float64)
+        features = self.parts.recent_scaling.features(self._recent.read().astype(np.float32))
+        return (emission.power * self._recent.fullness) * emission.similarity(features).astype(np.float64)
+
+    def _assemble(
+        self,
+        state: NDArray[np.float64],
+        logits: NDArray[np.float32],
+        point: NDArray[np.float32],
+        similarity: float,
+        stamp: float,
+        *,
+        decided: bool,
+    ) -> Prediction:
+        n = self.n_frames
+        alone = np.exp(logits - logits.max())
+        alone /= alone.sum()
+        self._ahead = ahead = self.playback.forecast()
+        best = int(state.argmax())
+        forecast, following = _summary(ahead, n)
+        level = np.searchsorted(self.parts.likeness, similarity) / len(self.parts.likeness)
+        posterior = state.astype(np.float32)
+        return Prediction(
+            frame=best if best < n else -1,
+            confidence=self._mass(state, best),
+            next_frame=following if following < n else -1,
+            next_confidence=self._mass(ahead[-1], following),
+            entropy_bits=_entropy(state),
+            novelty=float(1 - level) if decided else 1.0,
+            stamp_raw=stamp,
+            posterior=posterior,
+            posterior_without_playback=alone,
+            embedding=point,
+            forecast=forecast,
+            continuous=self.parts.continuous.read(state, point),
+            picture=self.pictures[best] if self.pictures is not None and best < n and decided else None,
+            provenance=Provenance.RETRIEVED if decided and best < n else Provenance.NO_DECISION,
+        )
+
+    def _mass(self, state: NDArray[np.float64], best: int) -> float:
+        """Probability within a second of that frame, in its clip."""
+        return float(state[self._low[best] : self._high[best]].sum())
+
+    def _reach(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """First state, and one past the last, that count as the same moment as each state."""
+        states = np.arange(self.n_frames + 1)
+        low, high = states - self.tolerance_frames, states + self.tolerance_frames + 1
+        for clip in self.clips:
+            inside = slice(clip.first_frame, clip.first_frame + clip.n_frames)
+            low[inside] = np.maximum(low[inside], clip.first_frame)
+            high[inside] = np.minimum(high[inside], clip.first_frame + clip.n_frames)
+        low[-1], high[-1] = self.n_frames, self.n_frames + 1
+        return low, high
+
+
+def _entropy(state: NDArray[np.float64]) -> float:
+    return float(-_LOG2_E * (state @ np.log(np.maximum(state, 1e-300))))
+
+
+def _summary(ahead: NDArray[np.float64], n_frames: int) -> tuple[NDArray[np.float32], int]:
+    """The forecast's channels, and the likeliest state at the last horizon."""
+    k = min(N_LIKELIEST, ahead.shape[1])
+    out = np.zeros((len(ahead), 2 * N_LIKELIEST + 1), np.float32)
+    out[:, :N_LIKELIEST] = -1
+    some = np.argpartition(ahead, -k, axis=1)[:, -k:]
+    value = np.take_along_axis(ahead, some, 1)
+    order = np.argsort(-value, axis=1, kind="stable")
+    likeliest = np.take_along_axis(some, order, 1)
+    out[:, :k] = np.where(likeliest < n_frames, likeliest, -1)
+    out[:, N_LIKELIEST : N_LIKELIEST + k] = np.take_along_axis(value, order, 1)
+    out[:, -1] = -_LOG2_E * (ahead * np.log(np.maximum(ahead, 1e-300))).sum(1)
+    return out, int(likeliest[-1, 0])
+
+
+def _stack(rows: list[Prediction], model: Model, ahead: dict[float, NDArray[np.float32]]) -> Predictions:
+    """Single predictions as arrays over time."""
+    n_states = model.n_frames + 1
+
+    def column(name: str, dtype: type, *shape: int) -> NDArray[Any]:
+        out = np.empty((len(rows), *shape), dtype)
+        for index, row in enumerate(rows):
+            out[index] = getattr(row, name)
+        return out
+
+    return Predictions(
+        stamps=column("stamp_raw", np.float64),
+        frame=column("frame", np.int32),
+        confidence=column("confidence", np.float64),
+        next_frame=column("next_frame", np.int32),
+        next_confidence=column("next_confidence", np.float64),
+        entropy_bits=column("entropy_bits", np.float64),
+        novelty=column("novelty", np.float64),
+        posterior=column("posterior", np.float32, n_states),
+        posterior_without_playback=column("posterior_without_playback", np.float32, n_states),
+        embedding=column("embedding", np.float32, model.n_embedding),
+        forecast=column("forecast", np.float32, len(HORIZONS_S), 2 * N_LIKELIEST + 1),
+        continuous=column("continuous", np.float32, len(model.continuous_channels)),
+        forecast_posterior=ahead,
+    )

@@ -1,0 +1,216 @@
+"""What a fitted model consists of, and its way into a file and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoders.continuous import ContinuousReader
+from decoders.embedding.linear import LinearEmbedding
+from decoders.errors import BadModel
+from decoders.frames import Prototypes, Scaling
+from decoders.packing import Arrays, need, pack, unpack
+from decoders.playback import PlaybackTable
+from decoders.preprocess import Preprocessor
+from decoders.sparse import Sparse
+from stream.session import Kind
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Emission:
+    """How the playback model hears the activity.
+
+    Overlapping windows count the same evidence many times, so the frame posterior is either raised to a small power,
+    or replaced by a linear readout of its own over a few samples, which also notices a jump sooner.
+
+    Attributes
+    ----------
+    own
+        Whether it has a readout of its own; if not, it takes the posterior's logits.
+    weights
+        Float32 [channels, states].
+    bias
+        Float32 [states].
+    n_window
+        Samples that the readout sums over.
+    root
+        Whether the square root of the sums is taken.
+    power
+        What the logits are multiplied with.
+    jump
+        Probability per tick of a jump to anywhere, chosen together with the power.
+    """
+
+    own: bool
+    weights: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    n_window: int
+    root: bool
+    power: float
+    jump: float
+
+    def similarity(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Float32 [..., states]."""
+        out: NDArray[np.float32] = features @ self.weights + self.bias
+        return out
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ModelParts:
+    """Everything fitted.
+
+    Attributes
+    ----------
+    preprocessor, scaling, embedding, prototypes, factor
+        From raw sample to calibrated logits over frames.
+    emission, playback
+        The playback model.
+    likeness
+        Float64 [levels], sorted: how much held-out training moments resembled their nearest prototype.
+    continuous
+        Reads continuous labels.
+    pictures
+        Small pictures of the movie, or None.
+    extra
+        Arrays that decoding does not need: the baselines and what scoring wants to know.
+    """
+
+    preprocessor: Preprocessor
+    scaling: Scaling
+    embedding: LinearEmbedding
+    prototypes: Prototypes
+    factor: float
+    emission: Emission
+    playback: PlaybackTable
+    likeness: NDArray[np.float64]
+    continuous: ContinuousReader
+    pictures: NDArray[np.uint8] | None = None
+    extra: Arrays = field(default_factory=dict)
+
+    @property
+    def recent_scaling(self) -> Scaling:
+        """How the emission's own window becomes features."""
+        return Scaling(self.emission.n_window, self.emission.root)
+
+    def arrays(self) -> Arrays:
+        """All of it as named arrays."""
+        steps = self.playback.steps
+        out: Arrays = {
+            **{f"preprocess.{name}": array for name, array in self.preprocessor.arrays().items()},
+            **pack(self.scaling, "scaling"),
+            **pack(self.embedding, "embedding"),
+            **pack(self.prototypes, "prototypes"),
+            **pack(self.emission, "emission"),
+            **pack(self.continuous, "continuous"),
+            "factor": np.array([self.factor]),
+            "likeness": self.likeness,
+            "playback.row": steps.row,
+            "playback.column": steps.column,
+            "playback.value": steps.value,
+            "playback.target": self.playback.target,
+            "playback.initial": self.playback.initial,
+            **self.extra,
+        }
+        if self.pictures is not None:
+            out["pictures"] = self.pictures
+        return out
+
+    @classmethod
+    def from_file(cls, arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> ModelParts:
+        """Put the parts together again, checking that they fit.
+
+        Parameters
+        ----------
+        arrays, card
+            As `decoders.model_file.read` gives them.
+
+        Raises
+        ------
+        BadModel
+            When something is missing or does not fit.
+        """
+        try:
+            return _from_file(arrays, card)
+        except BadModel:
+            raise
+        except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
+            raise BadModel(f"the model file's parts do not fit together: {error!r}. Fit it again.") from error
+
+
+def _from_file(arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> ModelParts:
+    n_channels, n_states = len(card["channel_names"]), int(card["n_frames"]) + 1
+    _check_shapes(arrays, n_channels, n_states, sum(int(k) for _, k in card["labels"]))
+    steps = Sparse(*(arrays[f"playback.{name}"] for name in ("row", "column", "value")), n_states)
+    pictures = arrays.get("pictures")
+    if pictures is not None and (
+        len(pictures) != n_states - 1 or pictures.dtype != np.uint8 or pictures.ndim < 3
+    ):
+        raise BadModel(f"the model's pictures have shape {pictures.shape}, but it has {n_states - 1} frames.")
+    known = ("preprocess.", "scaling.", "embedding.", "prototypes.", "emission.", "continuous.", "playback.")
+    single = ("factor", "likeness", "pictures")
+    return ModelParts(
+        preprocessor=Preprocessor(
+            Kind(card["kind"]),
+            float(card["rate_hz"]),
+            *(arrays[f"preprocess.{name}"] for name in ("valid", "mean", "spread")),
+        ),
+        scaling=unpack(Scaling, arrays, "scaling"),
+        embedding=unpack(LinearEmbedding, arrays, "embedding"),
+        prototypes=unpack(Prototypes, arrays, "prototypes"),
+        factor=float(arrays["factor"].reshape(-1)[0]),
+        emission=unpack(Emission, arrays, "emission"),
+        playback=PlaybackTable(steps, arrays["playback.target"], arrays["playback.initial"]),
+        likeness=arrays["likeness"],
+        continuous=unpack(ContinuousReader, arrays, "continuous"),
+        pictures=pictures,
+        extra={n: a for n, a in arrays.items() if n not in single and not n.startswith(known)},
+    )
+
+
+def _check_shapes(arrays: Mapping[str, NDArray[Any]], n_channels: int, n_states: int, n_labels: int) -> None:
+    """Compare every array's shape and type with what the card announces."""
+    valid = need(arrays, "preprocess.valid")
+    n_used = int(np.count_nonzero(valid))
+    n_dimensions = need(arrays, "embedding.projection").shape[-1]
+    own = bool(need(arrays, "emission.own").any())
+    n_entries = need(arrays, "playback.row").size
+    expected: dict[str, tuple[tuple[int, ...], str]] = {
+        "preprocess.valid": ((n_channels,), "b"),
+        "preprocess.mean": ((n_channels,), "f"),
+        "preprocess.spread": ((n_channels,), "f"),
+        "embedding.mean": ((n_used,), "f"),
+        "embedding.projection": ((n_used, n_dimensions), "f"),
+        "prototypes.prototypes": ((n_dimensions, n_states), "f"),
+        "prototypes.bias": ((n_states,), "f"),
+        "emission.weights": ((n_used, n_states) if own else (0, 0), "f"),
+        "emission.bias": ((n_states,) if own else (0,), "f"),
+        "playback.row": ((n_entries,), "i"),
+        "playback.column": ((n_entries,), "i"),
+        "playback.value": ((n_entries,), "f"),
+        "playback.target": ((n_states,), "f"),
+        "playback.initial": ((n_states,), "f"),
+        "continuous.values": ((n_states - 1, n_labels), "f"),
+        "continuous.ridge": ((n_dimensions + 1, n_labels), "f"),
+        "continuous.sharpness": ((n_labels,), "f"),
+        "likeness": ((need(arrays, "likeness").size,), "f"),
+    }
+    for name, (shape, kind) in expected.items():
+        array = need(arrays, name)
+        if array.shape != shape or array.dtype.kind != kind:
+            raise BadModel(
+                f"the model's {name!r} has shape {array.shape} and type {array.dtype}, but its card asks for {shape}. "
+                "The file is damaged; fit the model again."
+            )
+    for name in ("playback.row", "playback.column"):
+        if n_entries and not (arrays[name].min() >= 0 and arrays[name].max() < n_states):
+            raise BadModel(f"the model's {name!r} points outside its {n_states} states. Fit the model again.")
+    for name in ("scaling.n_window", "emission.n_window"):
+        n_window = int(need(arrays, name).reshape(-1)[0])
+        if not 1 <= n_window <= 100_000:
+            raise BadModel(f"the model's {name!r} is {n_window}; a window has 1 to 100000 samples.")
+    if n_used == 0 or not len(arrays["likeness"]) or np.any(arrays["preprocess.spread"] <= 0):
+        raise BadModel("the model uses no channel, or its scales are not positive. Fit it again.")

@@ -1,0 +1,151 @@
+"""Settings chosen on held-out parts of the training data: window, shrinkage, temperature."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoders.embedding.linear import LinearEmbedding, Moments, fit_linear, moments, unit
+from decoders.embedding.windows import window_sums
+from decoders.frames import Prototypes, Scaling, calibrate, fit_prototypes
+from decoders.training import TrainingSet
+from stream.session import Kind
+
+SHRINKAGES = (0.05, 0.15, 0.3, 0.5, 0.7, 0.9)
+DEFAULT_SHRINKAGE = 0.5
+DEFAULT_FACTOR = 8.0
+MAX_HELD_OUT = 1200
+"""Held-out moments that settings are compared on."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reader:
+    """The way from window sums to calibrated logits.
+
+    Attributes
+    ----------
+    scaling, embedding, prototypes
+        Fitted.
+    factor
+        Inverse temperature.
+    """
+
+    scaling: Scaling
+    embedding: LinearEmbedding
+    prototypes: Prototypes
+    factor: float = 1.0
+
+    def points(self, sums: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Embedded points, float32 [time, dimensions], not yet of unit length."""
+        return self.embedding.project(self.scaling.features(sums))
+
+    def logits(self, sums: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Before temperature, float32 [time, states]."""
+        points = self.points(sums)
+        return self.prototypes.similarity(unit(points) if self.prototypes.cosine else points)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What was chosen for the frame posterior.
+
+    Attributes
+    ----------
+    n_window
+        Samples in the context window.
+    shrinkage
+        Of the within-state covariance.
+    cosine
+        Whether directions are compared.
+    factor
+        Inverse temperature.
+    log_score
+        Mean log probability of held-out truths, in nats; NaN when nothing could be held out.
+    """
+
+    n_window: int
+    shrinkage: float
+    cosine: bool
+    factor: float
+    log_score: float
+
+
+def scaling_of(data: TrainingSet, n_window: int) -> Scaling:
+    """How this recording's window sums become features."""
+    return Scaling(n_window, data.kind is Kind.SPIKES)
+
+
+def state_moments(
+    data: TrainingSet,
+    sums: NDArray[np.float32],
+    fullness: NDArray[np.float32],
+    keep: NDArray[np.bool_],
+    scaling: Scaling,
+) -> Moments:
+    """Moments of the kept samples' features, partial windows counting for less."""
+    return moments(scaling.features(sums[keep]), data.state[keep], data.n_states, fullness[keep])
+
+
+def fit_reader(m: Moments, scaling: Scaling, settings: Settings) -> Reader:
+    """Fit with settings that were chosen."""
+    embedding = fit_linear(m, settings.shrinkage)
+    return Reader(scaling, embedding, fit_prototypes(embedding, m, cosine=settings.cosine), settings.factor)
+
+
+def held_out(data: TrainingSet) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
+    """Training and held-out mask of each fold; held-out moments have a state that the rest shows too."""
+    for fold in np.unique(data.fold[data.fold >= 0]):
+        test = data.fold == fold
+        train = (data.fold >= 0) & ~test
+        if not train.any():
+            continue
+        seen = np.zeros(data.n_states, bool)
+        seen[data.state[train]] = True
+        test = test & seen[data.state]
+        if test.sum() >= 10:
+            yield train, test
+
+
+def thinned(mask: NDArray[np.bool_], n_most: int) -> NDArray[np.int64]:
+    """Indices of at most ``n_most`` of a mask's samples, evenly spread."""
+    index = np.flatnonzero(mask)
+    if len(index) <= n_most:
+        return index
+    return index[np.linspace(0, len(index) - 1, n_most).astype(np.int64)]
+
+
+def choose_settings(data: TrainingSet, windows: Sequence[int], similarities: Sequence[bool]) -> Settings:
+    """Choose window, shrinkage and similarity by the log score of held-out moments.
+
+    Parameters
+    ----------
+    data
+        Training data.
+    windows
+        Window lengths to try, in samples.
+    similarities
+        Values of ``cosine`` to try.
+    """
+    best = Settings(windows[0], DEFAULT_SHRINKAGE, similarities[0], DEFAULT_FACTOR, float("nan"))
+    folds = list(held_out(data))
+    if not folds:
+        return best
+    for n_window in windows:
+        sums, fullness = window_sums(data.clean, data.border, n_window)
+        scaling = scaling_of(data, n_window)
+        at = [thinned(test, MAX_HELD_OUT // len(folds)) for _, test in folds]
+        parts = [state_moments(data, sums, fullness, train, scaling) for train, _ in folds]
+        index = np.concatenate(at)
+        for shrinkage in SHRINKAGES:
+            for cosine in similarities:
+                trial = Settings(n_window, shrinkage, cosine, 1.0, 0.0)
+                logits = [
+                    fit_reader(m, scaling, trial).logits(sums[i]) for m, i in zip(parts, at, strict=True)
+                ]
+                factor, score = calibrate(np.concatenate(logits), fullness[index], data.state[index])
+                if np.isnan(best.log_score) or score > best.log_score:
+                    best = replace(trial, factor=factor, log_score=score)
+    return best

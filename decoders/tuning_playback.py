@@ -1,0 +1,221 @@
+"""The playback model's evidence and its readiness for jumps, chosen on held-out parts of the training data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoders.embedding.linear import Moments, moments
+from decoders.embedding.windows import window_sums
+from decoders.frames import NEVER, Scaling, fit_lda, fit_poisson
+from decoders.model_parts import Emission
+from decoders.playback import Playback, PlaybackTable
+from decoders.training import TrainingSet
+from decoders.tuning import DEFAULT_SHRINKAGE, Settings, fit_reader, held_out, scaling_of, state_moments
+from stream.session import Kind
+
+POWERS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0)
+JUMPS = (0.001, 0.003, 0.01, 0.03)
+MAX_FILTERED = 1000
+"""Held-out samples of a fold that settings are compared on."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Passage:
+    """A held-out stretch that the playback model's settings are tried on."""
+
+    clean: NDArray[np.float32]
+    state: NDArray[np.int64]
+    ticks: NDArray[np.int64]
+    border: NDArray[np.bool_]
+
+
+def passages(data: TrainingSet, test: NDArray[np.bool_], rng: np.random.Generator) -> list[Passage]:
+    """The held-out samples as they came and, of a movie, also cut into scenes of one to four seconds in random order.
+
+    Training shows the movie in order only; without the second form nothing would speak for noticing a jump.
+
+    Parameters
+    ----------
+    data
+        Training data.
+    test
+        Bool [time], what is held out.
+    rng
+        Where the cuts come from.
+    """
+    index = np.flatnonzero(test)[:MAX_FILTERED]
+    border = data.border[index] | np.r_[True, np.diff(index) > 1]
+    plain = Passage(data.clean[index], data.state[index], data.ticks[index], border)
+    if data.movie is None or not data.rate_hz:
+        return [plain]
+    cuts = np.cumsum(rng.uniform(1.0, 4.0, len(index)) * data.rate_hz).astype(np.int64)
+    pieces = np.split(index, cuts[cuts < len(index)])
+    shuffled = np.concatenate([pieces[i] for i in rng.permutation(len(pieces))])
+    usual = int(np.median(data.ticks[~data.border])) if (~data.border).any() else 1
+    start = np.zeros(len(index), bool)
+    start[0] = True
+    ticks = np.where(data.border[shuffled], usual, data.ticks[shuffled])
+    return [plain, Passage(data.clean[shuffled], data.state[shuffled], ticks, start)]
+
+
+def filter_score(playback: Playback, evidence: NDArray[np.float64], passage: Passage) -> float:
+    """Mean log probability, in nats, of the truth after filtering.
+
+    Parameters
+    ----------
+    playback
+        To try.
+    evidence
+        Float64 [time, states], log likelihoods.
+    passage
+        What was shown.
+    """
+    likelihood = np.exp(evidence - evidence.max(1, keepdims=True))
+    total = 0.0
+    state = playback.table.initial
+    for index, truth in enumerate(passage.state):
+        state = (
+            playback.table.initial
+            if passage.border[index]
+            else playback.ahead(state, int(passage.ticks[index]))
+        )
+        state = state * likelihood[index]
+        state /= state.sum()
+        total += np.log(max(state[truth], 1e-12))
+    return total / max(len(passage.state), 1)
+
+
+def no_emission(power: float = 0.3, jump: float = 0.01) -> Emission:
+    """Evidence is the frame posterior's logits times a power."""
+    return Emission(False, np.zeros((0, 0), np.float32), np.zeros(0, np.float32), 1, False, power, jump)
+
+
+def fit_emission(data: TrainingSet, keep: NDArray[np.bool_], n_window: int, smooth_frames: float) -> Emission:
+    """A linear readout over a few samples: Poisson for spikes, LDA for the rest.
+
+    Parameters
+    ----------
+    data
+        Training data.
+    keep
+        Bool [time], which samples to use.
+    n_window
+        Samples to sum over.
+    smooth_frames
+        Width of the Gaussian that evens out neighbouring frames of a clip.
+    """
+    sums, _ = window_sums(data.clean, data.border, n_window)
+    scaling = Scaling(n_window, root=False)
+    m = moments(scaling.features(sums[keep]), data.state[keep], data.n_states)
+    if data.movie is not None and smooth_frames > 0:
+        m = Moments(_smoothed(m.mean, m.count, data, smooth_frames), m.count, m.within)
+    if data.kind is Kind.SPIKES:
+        readout = fit_poisson(m.mean * n_window, m.seen, given_total=True)
+        readout = replace(readout, weights=readout.weights * np.float32(n_window))
+    else:
+        readout = fit_lda(m, DEFAULT_SHRINKAGE)
+    return Emission(True, readout.weights, readout.bias, n_window, False, 1.0, 0.01)
+
+
+def _smoothed(
+    mean: NDArray[np.float64], count: NDArray[np.float64], data: TrainingSet, width: float
+) -> NDArray[np.float64]:
+    """Average each frame's mean with its neighbours in the clip."""
+    assert data.movie is not None
+    out = mean.copy()
+    reach = int(np.ceil(3 * width))
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / width) ** 2)
+    for clip in data.movie.clips:
+        inside = slice(clip.first_frame, clip.first_frame + clip.n_frames)
+        n = clip.n_frames
+        middle = slice(reach, reach + n)
+        weight = np.convolve(count[inside], kernel)[middle]
+        for channel in range(mean.shape[1]):
+            total = np.convolve(mean[inside, channel] * count[inside], kernel)[middle]
+            out[inside, channel] = np.where(
+                weight > 1e-9, total / np.maximum(weight, 1e-9), mean[inside, channel]
+            )
+    return out
+
+
+def choose_emission(
+    data: TrainingSet, settings: Settings, table: PlaybackTable, seed: int
+) -> tuple[Emission, float]:
+    """Choose what the playback model hears, how loud, and how ready it is to jump.
+
+    Parameters
+    ----------
+    data
+        Training data.
+    settings
+        Of the frame posterior.
+    table
+        Learned transitions.
+    seed
+        Of the random order of scenes.
+
+    Returns
+    -------
+    emission
+        Fitted on all of the training data.
+    log_score
+        Mean log probability of held-out truths after filtering, in nats; NaN when nothing could be held out.
+    """
+    ways: list[tuple[int, float] | None] = [None, *_own_ways(data)]
+    trials: list[tuple[float, int, float, float]] = []
+    folds = list(held_out(data))
+    for number, way in enumerate(ways):
+        heard = [_heard(data, settings, way, train, test, seed) for train, test in folds]
+        if not heard:
+            continue
+        for jump in JUMPS:
+            playback = Playback(table, jump, data.movie_rate_hz, data.rate_hz)
+            for power in POWERS:
+                scores = [filter_score(playback, power * e, p) for fold in heard for p, e in fold]
+                trials.append((float(np.mean(scores)), number, power, jump))
+    if not trials:
+        return no_emission(), float("nan")
+    score, number, power, jump = max(trials)
+    way = ways[number]
+    if way is None:
+        return no_emission(power, jump), score
+    fitted = fit_emission(data, np.ones(len(data.state), bool), *way)
+    return replace(fitted, power=power, jump=jump), score
+
+
+def _own_ways(data: TrainingSet) -> list[tuple[int, float]]:
+    """Readouts of its own that are tried: samples summed, and frames evened out."""
+    if data.movie_rate_hz and data.rate_hz:
+        n = [max(1, round(s * data.rate_hz)) for s in (0.033, 0.1)]
+        return [(k, smooth) for k in sorted(set(n)) for smooth in (1.0, 2.5)]
+    return [(1, 0.0)]
+
+
+def _heard(
+    data: TrainingSet,
+    settings: Settings,
+    way: tuple[int, float] | None,
+    train: NDArray[np.bool_],
+    test: NDArray[np.bool_],
+    seed: int,
+) -> list[tuple[Passage, NDArray[np.float64]]]:
+    """Held-out passages with the evidence of each sample at power one."""
+    out = []
+    if way is None:
+        scaling = scaling_of(data, settings.n_window)
+        sums, fullness = window_sums(data.clean, data.border, settings.n_window)
+        reader = fit_reader(state_moments(data, sums, fullness, train, scaling), scaling, settings)
+    else:
+        emission = fit_emission(data, train, *way)
+    for passage in passages(data, test, np.random.default_rng(seed)):
+        n_window = settings.n_window if way is None else emission.n_window
+        sums, fullness = window_sums(passage.clean, passage.border, n_window)
+        if way is None:
+            logits = reader.logits(sums) * np.float32(reader.factor)
+        else:
+            logits = emission.similarity(Scaling(n_window, emission.root).features(sums))
+        out.append((passage, np.maximum(logits * fullness[:, None], NEVER).astype(np.float64)))
+    return out
