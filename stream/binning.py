@@ -38,7 +38,9 @@ def bin_spikes(
     if n_units is None:
         n_units = int(unit.max(initial=-1)) + 1
     if len(unit) and not 0 <= unit.min() <= unit.max() < n_units:
-        raise ShapeMismatch(f"'unit' goes from {unit.min()} to {unit.max()}, but units count from 0 to {n_units - 1}.")
+        raise ShapeMismatch(
+            f"'unit' goes from {unit.min()} to {unit.max()}, but units count from 0 to {n_units - 1}."
+        )
     n_bins = len(edges) - 1
     bin_ = np.searchsorted(edges, times, side="right") - 1
     inside = (bin_ >= 0) & (bin_ < n_bins)
@@ -68,7 +70,9 @@ def sample_at(times: ArrayLike, values: ArrayLike, stamps: ArrayLike) -> NDArray
     values = np.asarray(values, float)
     values = values[:, None] if values.ndim == 1 else values
     if times.ndim != 1 or values.ndim != 2 or len(values) != len(times):
-        raise ShapeMismatch(f"'values' must be [{len(times)}] or [{len(times)}, k], got shape {values.shape}.")
+        raise ShapeMismatch(
+            f"'values' must be [{len(times)}] or [{len(times)}, k], got shape {values.shape}."
+        )
     if not np.all(np.diff(times) > 0):
         raise ShapeMismatch("'times' must increase.")
     if not len(times):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import time
@@ -96,10 +97,9 @@ class Connection:
         """
         inlet = self._inlet or self.prepare(timeout_s, sync_timeout_s=sync_timeout_s)
         try:
-            inlet.open_stream(
-                timeout_s
-            )  # last, so that a replay that waits for its consumer starts into a ready one
+            inlet.open_stream(timeout_s)  # last: a replay that waits for its consumer starts into a ready one
         except (LslTimeoutError, LostError) as error:
+            self._inlet = None
             raise StreamLost(f"stream '{self.name}' was found but does not answer: {error}") from error
         self._opened = self._last_data = time.monotonic()
 
@@ -138,10 +138,8 @@ class Connection:
     def time_correction_s(self) -> float:
         """To be added to a stamp for this computer's clock; NaN when unsynchronised."""
         if self._inlet is not None and not math.isnan(self._correction_s):
-            try:
+            with contextlib.suppress(LslTimeoutError, LostError):  # then the last one still holds
                 self._correction_s = self._inlet.time_correction(0.0)
-            except (LslTimeoutError, LostError):
-                pass  # the last one still holds
         return self._correction_s
 
     @property

@@ -73,9 +73,7 @@ def list_streams(wait_s: float = 1.0) -> list[FoundStream]:
     return sorted(map(FoundStream.of, _unique(pylsl.resolve_streams(wait_s))), key=lambda found: found.name)
 
 
-def find_stream(
-    query: str | None, *, types: Sequence[str] = (), wait_s: float = 10.0
-) -> pylsl.StreamInfo:
+def find_stream(query: str | None, *, types: Sequence[str] = (), wait_s: float = 10.0) -> pylsl.StreamInfo:
     """The one stream that matches.
 
     Parameters
@@ -116,7 +114,9 @@ def find_stream(
             )
         found = _resolve(predicate, 1, min(left, _SLICE_S), query)
     # another match may need a little longer to answer
-    found = _unique(found + _resolve(predicate, len(found) + 1, 0.2 if network.scope == "loopback" else 0.6, query))
+    found = _unique(
+        found + _resolve(predicate, len(found) + 1, 0.2 if network.scope == "loopback" else 0.6, query)
+    )
     if len(found) > 1:
         candidates = "\n".join(f"  {FoundStream.of(info)}" for info in found)
         raise AmbiguousStream(

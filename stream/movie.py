@@ -51,7 +51,9 @@ class Movie:
         if not self.clips:
             raise ShapeMismatch("a movie needs at least one clip, got none.")
         if self.frames is not None and len(self.frames) != expected:
-            raise ShapeMismatch(f"the movie's clips hold {expected} frames, but {len(self.frames)} pictures were given.")
+            raise ShapeMismatch(
+                f"the movie's clips hold {expected} frames, but {len(self.frames)} pictures were given."
+            )
 
     @property
     def n_frames(self) -> int:
@@ -84,7 +86,9 @@ class Movie:
         n_frames, height, full_width = self.frames.shape[:3]
         width = min(width, full_width)
         colours = self.frames.shape[3] if self.frames.ndim == 4 else 1
-        while width > 8 and n_frames * width * max(1, round(height * width / full_width)) * colours > max_bytes:
+        while (
+            width > 8 and n_frames * width * max(1, round(height * width / full_width)) * colours > max_bytes
+        ):
             width //= 2
         small_height = max(1, round(height * width / full_width))
         if (small_height, width) == (height, full_width):
@@ -144,13 +148,19 @@ def load_movie(path: Path | str) -> Movie:
     try:
         with av.open(str(path)) as container:
             stream = container.streams.video[0]
-            gray = stream.codec_context.pix_fmt is not None and stream.codec_context.pix_fmt.startswith("gray")
-            frames = [frame.to_ndarray(format="gray" if gray else "rgb24") for frame in container.decode(stream)]
+            gray = stream.codec_context.pix_fmt is not None and stream.codec_context.pix_fmt.startswith(
+                "gray"
+            )
+            frames = [
+                frame.to_ndarray(format="gray" if gray else "rgb24") for frame in container.decode(stream)
+            ]
             rate_hz = float(stream.average_rate or 0)
     except (OSError, ValueError, IndexError) as error:  # PyAV's errors derive from these
         raise BadRecording(f"{path} cannot be read as a video: {error}.") from error
     if not frames or rate_hz <= 0:
-        raise BadRecording(f"{path} holds {len(frames)} pictures at {rate_hz} Hz; a movie needs at least one.")
+        raise BadRecording(
+            f"{path} holds {len(frames)} pictures at {rate_hz} Hz; a movie needs at least one."
+        )
     return one_clip(path.stem, np.stack(frames), rate_hz)
 
 

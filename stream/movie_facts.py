@@ -112,5 +112,7 @@ def _movie(clips: object) -> Movie:
     except (TypeError, ValueError, KeyError, AttributeError, OverflowError, NeuroReelError) as error:
         raise BadRecording(f"the recording's movie cannot be used: {error!r}.") from error
     if movie.n_frames > _MAX_FRAMES:
-        raise BadRecording(f"the recording says that its movie has {movie.n_frames} frames; at most {_MAX_FRAMES} can be.")
+        raise BadRecording(
+            f"the recording says that its movie has {movie.n_frames} frames; at most {_MAX_FRAMES} can be."
+        )
     return movie

@@ -27,6 +27,8 @@ UnicastMinRTT = 0.05
 UnicastMaxRTT = 0.3
 ContinuousResolveInterval = 0.1
 TimeProbeInterval = 0.010
+[log]
+level = -3
 [lab]
 SessionID = {session_id}
 """

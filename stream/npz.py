@@ -55,7 +55,10 @@ def save_npz(session: Session, path: Path | str, *, force: bool = False) -> None
         "name": np.array(session.name),
     }
     if session.movie is not None:
-        arrays |= {"movie_rate_hz": np.array(session.movie.rate_hz), "movie_clips": np.array(clips_to_json(session.movie))}
+        arrays |= {
+            "movie_rate_hz": np.array(session.movie.rate_hz),
+            "movie_clips": np.array(clips_to_json(session.movie)),
+        }
         if session.movie.frames is not None:
             arrays["movie"] = session.movie.frames
     arrays |= {f"label_{name}": label for name, label in session.labels.items()}
@@ -102,7 +105,9 @@ def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
         names = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
         missing = [name for name in _REQUIRED if name not in names]
         if missing:
-            raise BadRecording(f"it lacks {', '.join(map(repr, missing))}; it holds {', '.join(sorted(names)) or 'nothing'}.")
+            raise BadRecording(
+                f"it lacks {', '.join(map(repr, missing))}; it holds {', '.join(sorted(names)) or 'nothing'}."
+            )
         for name, member in names.items():
             if name in _KNOWN or name.startswith("label_"):
                 arrays[name] = _read_member(archive, member, name)
@@ -112,17 +117,25 @@ def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> NDArray[Any]:
     """One array of an archive."""
     if member.file_size > _MAX_DEFLATE * (member.compress_size + 1024):
-        raise BadRecording(f"'{name}' claims {member.file_size} bytes from {member.compress_size} compressed ones.")
+        raise BadRecording(
+            f"'{name}' claims {member.file_size} bytes from {member.compress_size} compressed ones."
+        )
     with archive.open(member) as file:
         version = np.lib.format.read_magic(file)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        read = (
+            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        )
         shape, _, dtype = read(file)
         header_bytes = file.tell()
     if dtype.hasobject:
-        raise BadRecording(f"'{name}' holds pickled Python objects, which are never loaded; save it as numbers or text.")
+        raise BadRecording(
+            f"'{name}' holds pickled Python objects, which are never loaded; save it as numbers or text."
+        )
     n_bytes = dtype.itemsize * int(np.prod([int(length) for length in shape], dtype=object))
     if n_bytes != member.file_size - header_bytes or min(shape, default=0) < 0:
-        raise BadRecording(f"'{name}' should take {n_bytes} bytes, but {member.file_size - header_bytes} are there.")
+        raise BadRecording(
+            f"'{name}' should take {n_bytes} bytes, but {member.file_size - header_bytes} are there."
+        )
     with archive.open(member) as file:
         array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
     return array
@@ -135,7 +148,9 @@ def _session(arrays: Mapping[str, NDArray[Any]], path: Path) -> Session:
     if len(neural) != len(stamps):
         raise ShapeMismatch(f"'stamps' has {len(stamps)} entries, but 'neural' has {len(neural)} samples.")
     if not len(stamps) or not np.isfinite(stamps).all():
-        raise BadRecording(f"'stamps' must be at least one finite number, got {len(stamps)} of which some are not.")
+        raise BadRecording(
+            f"'stamps' must be at least one finite number, got {len(stamps)} of which some are not."
+        )
     frame = _whole(arrays, "frame")
     rate_hz = float(_numbers(arrays, "rate_hz", 0)) if "rate_hz" in arrays else _rate(stamps)
     if not 0 <= rate_hz < float("inf"):
@@ -150,7 +165,9 @@ def _session(arrays: Mapping[str, NDArray[Any]], path: Path) -> Session:
         frame=frame,
         repeat=_whole(arrays, "repeat") if "repeat" in arrays else repeats_from_frames(frame),
         segment=segment,
-        channel_names=tuple(f"ch{index}" for index in range(neural.shape[1])) if names is None else _texts(names),
+        channel_names=tuple(f"ch{index}" for index in range(neural.shape[1]))
+        if names is None
+        else _texts(names),
         kind=_kind(_text(arrays, "kind", Kind.OTHER)),
         rate_hz=rate_hz,
         labels={name[6:]: _label(arrays, name) for name in arrays if name.startswith("label_")},
@@ -190,7 +207,9 @@ def _label(arrays: Mapping[str, NDArray[Any]], name: str) -> NDArray[np.float32]
 def _texts(array: NDArray[Any]) -> tuple[str, ...]:
     """An array of text as a tuple."""
     if array.ndim != 1 or array.dtype.kind not in "US":
-        raise BadRecording(f"'channel_names' must be a list of texts, got {array.dtype} of shape {array.shape}.")
+        raise BadRecording(
+            f"'channel_names' must be a list of texts, got {array.dtype} of shape {array.shape}."
+        )
     return tuple(str(name) for name in array.astype(np.str_))
 
 
@@ -229,7 +248,9 @@ def _movie(arrays: Mapping[str, NDArray[Any]]) -> Movie | None:
     """The movie, when the file says what it is."""
     pictures = arrays.get("movie")
     if pictures is not None and (pictures.dtype != np.uint8 or pictures.ndim not in (3, 4)):
-        raise BadRecording(f"'movie' must be uint8 [frame, height, width(, 3)], got {pictures.dtype} {pictures.shape}.")
+        raise BadRecording(
+            f"'movie' must be uint8 [frame, height, width(, 3)], got {pictures.dtype} {pictures.shape}."
+        )
     if "movie_clips" in arrays:
         return Movie(clips_from_json(_text(arrays, "movie_clips", "")).clips, pictures)
     if pictures is None:
@@ -238,5 +259,15 @@ def _movie(arrays: Mapping[str, NDArray[Any]]) -> Movie | None:
     return one_clip("movie", pictures, rate_hz)
 
 
-_OPTIONAL = ("repeat", "segment", "channel_names", "kind", "rate_hz", "name", "movie", "movie_rate_hz", "movie_clips")
+_OPTIONAL = (
+    "repeat",
+    "segment",
+    "channel_names",
+    "kind",
+    "rate_hz",
+    "name",
+    "movie",
+    "movie_rate_hz",
+    "movie_clips",
+)
 _KNOWN = frozenset(_REQUIRED + _OPTIONAL)

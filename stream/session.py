@@ -84,7 +84,9 @@ class Session:
             if np.ndim(label) != 2 or len(label) != n_samples:
                 raise ShapeMismatch(f"label {name!r} must be [{n_samples}, k], got shape {np.shape(label)}.")
         if len(self.channel_names) != n_channels:
-            raise ShapeMismatch(f"{n_channels} channels, but {len(self.channel_names)} channel names were given.")
+            raise ShapeMismatch(
+                f"{n_channels} channels, but {len(self.channel_names)} channel names were given."
+            )
         if len(set(self.channel_names)) != n_channels:
             raise ShapeMismatch("channel names must be unique.")
         if not np.all(np.isfinite(self.stamps)):
@@ -94,13 +96,17 @@ class Session:
         backwards = (np.diff(self.stamps) <= 0) & (np.diff(self.segment) == 0)
         if np.any(backwards):
             where = int(np.argmax(backwards)) + 1
-            raise BadRecording(f"stamps do not increase at sample {where} although no new segment begins there.")
+            raise BadRecording(
+                f"stamps do not increase at sample {where} although no new segment begins there."
+            )
         if self.movie is not None and n_samples and int(np.max(self.frame)) >= self.movie.n_frames:
             raise ShapeMismatch(
                 f"'frame' goes up to {int(np.max(self.frame))}, but the movie has {self.movie.n_frames} frames."
             )
         if n_samples and int(np.min(self.frame)) < NO_FRAME:
-            raise BadRecording(f"'frame' holds {int(np.min(self.frame))}; frames count from 0, and -1 is none.")
+            raise BadRecording(
+                f"'frame' holds {int(np.min(self.frame))}; frames count from 0, and -1 is none."
+            )
 
     def __repr__(self) -> str:
         rate = f"{self.rate_hz:g} Hz" if self.rate_hz else "irregular"

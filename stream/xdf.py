@@ -51,7 +51,9 @@ class XdfWriter:
         try:
             self._file: BinaryIO = self.path.open("xb")
         except FileExistsError:
-            raise OutputExists(f"{self.path} exists, and recordings are never overwritten. Give another name.") from None
+            raise OutputExists(
+                f"{self.path} exists, and recordings are never overwritten. Give another name."
+            ) from None
         self._formats: dict[int, tuple[str, int]] = {}
         self._file.write(MAGIC)
         self._chunk(FILE_HEADER, b"<?xml version='1.0'?><info><version>1.0</version></info>")

@@ -77,7 +77,11 @@ def sound_part(path: Path) -> bytes:
             at = _check_chunk(scan, at)
     except _Damage as damage:
         log.warning(
-            "%s is cut off or damaged at byte %d of %d (%s); read up to there.", path, at, len(content), damage
+            "%s is cut off or damaged at byte %d of %d (%s); read up to there.",
+            path,
+            at,
+            len(content),
+            damage,
         )
         return content[:at] + _whole_samples(scan, at)
     return content

@@ -73,7 +73,9 @@ def read_xdf(path: Path | str) -> list[XdfStream]:
     logging.getLogger("pyxdf").setLevel(logging.CRITICAL)  # it would complain of what is meant to be so
     try:
         with np.errstate(all="ignore"):
-            streams, _ = pyxdf.load_xdf(io.BytesIO(content), synchronize_clocks=False, dejitter_timestamps=False)
+            streams, _ = pyxdf.load_xdf(
+                io.BytesIO(content), synchronize_clocks=False, dejitter_timestamps=False
+            )
     except Exception as error:  # whatever a reader may raise at a hostile file
         raise BadRecording(f"{path} cannot be read as XDF: {error!r}.") from error
     return [_stream(found) for found in streams]

@@ -49,9 +49,7 @@ def save_xdf(session: Session, path: Path | str, *, force: bool = False) -> None
     path.unlink(missing_ok=True)
     neural = np.asarray(session.neural, np.float32)
     fmt = "int16" if _fits_int16(neural) else "float32"
-    samples, onsets = changes(
-        session.stamps, session.frame, session.repeat, session.rate_hz, session.segment
-    )
+    samples, onsets = changes(session.stamps, session.frame, session.repeat, session.rate_hz, session.segment)
     events = np.stack([session.frame[samples], session.repeat[samples]], 1)
     with XdfWriter(path) as writer:
         _write_headers(writer, session, fmt, samples)
@@ -96,7 +94,10 @@ def load_xdf(path: Path | str, *, stream: str | None = None) -> Session:
     rate_hz = neural.rate_hz / scale
     segment = segments_from_stamps(stamps, rate_hz)
     segment = _add_borders(segment, neural.facts.get("segment_starts", ""))
-    stimulus = next((found for found in streams if found.name == f"{neural.name}-stimulus" and found.fmt != "string"), None)
+    stimulus = next(
+        (found for found in streams if found.name == f"{neural.name}-stimulus" and found.fmt != "string"),
+        None,
+    )
     frame, repeat = _truth(stimulus, neural)
     labels = {
         found.name.removeprefix(f"{neural.name}-"): _label(found, neural)
@@ -126,7 +127,9 @@ def _write_headers(writer: XdfWriter, session: Session, fmt: str, event_samples:
     shown = segments_from_stamps(session.stamps, session.rate_hz)
     if not np.array_equal(np.flatnonzero(np.diff(shown)) + 1, starts):
         facts["segment_starts"] = " ".join(map(str, starts))
-    if np.any(np.diff(session.stamps) <= 0):  # then stamps alone do not say which event belongs to which sample
+    if np.any(
+        np.diff(session.stamps) <= 0
+    ):  # then stamps alone do not say which event belongs to which sample
         facts["segment_starts"] = " ".join(map(str, starts))
         stimulus_facts["segment_events"] = " ".join(map(str, np.searchsorted(event_samples, starts)))
     name, channels = session.name, len(session.channel_names)
@@ -134,7 +137,9 @@ def _write_headers(writer: XdfWriter, session: Session, fmt: str, event_samples:
     xml = stream_xml(name, type_, session.channel_names, session.rate_hz, fmt, unit=unit, facts=facts)
     writer.header(1, xml, fmt, channels)
     names = ("frame", "repeat")
-    writer.header(2, stream_xml(f"{name}-stimulus", "Stimulus", names, 0, "int32", facts=stimulus_facts), "int32", 2)
+    writer.header(
+        2, stream_xml(f"{name}-stimulus", "Stimulus", names, 0, "int32", facts=stimulus_facts), "int32", 2
+    )
     for index, (label, values) in enumerate(session.labels.items()):
         names = tuple(f"{label}{column}" for column in range(values.shape[1]))
         xml = stream_xml(f"{name}-{label}", "Label", names, session.rate_hz, "float32")
@@ -171,7 +176,9 @@ def _stamp_rate(neural: XdfStream) -> float:
     except ValueError:
         scale = 0.0
     if not 0 < scale < float("inf"):
-        raise BadRecording(f"stream '{neural.name}' says stamp_rate={neural.facts['stamp_rate']!r}; it must be positive.")
+        raise BadRecording(
+            f"stream '{neural.name}' says stamp_rate={neural.facts['stamp_rate']!r}; it must be positive."
+        )
     return scale
 
 
@@ -253,5 +260,7 @@ def _on_clock_of(neural: XdfStream, other: XdfStream) -> NDArray[np.float64]:
 
 def _fits_int16(neural: NDArray[np.float32]) -> bool:
     """Whether every sample is a whole number that 16 bits hold (minus zero is none)."""
-    whole = np.isfinite(neural).all() and (np.abs(neural) <= 32767).all() and (neural == np.rint(neural)).all()
+    whole = (
+        np.isfinite(neural).all() and (np.abs(neural) <= 32767).all() and (neural == np.rint(neural)).all()
+    )
     return bool(whole and not np.signbit(neural[neural == 0]).any())

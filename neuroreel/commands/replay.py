@@ -1,0 +1,91 @@
+"""``neuroreel replay``: a recording as live streams."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from neuroreel.options import network_option
+
+
+@click.command()
+@click.argument("session", type=click.Path(path_type=Path))
+@click.option("--name", help="What the neural stream is called [default: as in the recording].")
+@click.option(
+    "--speed", default="1", metavar="X", show_default=True, help="Times faster than recorded, or 'max'."
+)
+@click.option("--loop", is_flag=True, help="Begin again at the end.")
+@click.option("--start", "start_s", type=click.FloatRange(min=0), default=0.0, help="Begin at this second.")
+@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="Play so much of it.")
+@click.option("--stream", help="Which neural stream, for a file that has several.")
+@click.option("--no-wait", is_flag=True, help="Do not wait for a first consumer.")
+@click.option("--simulated", is_flag=True, hidden=True, help="Say that the recording is simulated.")
+@click.option("--control", is_flag=True, hidden=True, help="Take commands as JSON lines on standard input.")
+@network_option("lab")
+def command(
+    session: Path,
+    name: str | None,
+    speed: str,
+    loop: bool,
+    start_s: float,
+    seconds: float | None,
+    stream: str | None,
+    no_wait: bool,
+    simulated: bool,
+    control: bool,
+    network: str,
+) -> None:
+    """Send SESSION as live streams: neural data, what was shown, labels.
+
+    It waits for a first consumer, and announces its end on the stream NAME-events.
+    """
+    import signal
+
+    from stream.control import ControlReader
+    from stream.files import load_session
+    from stream.network import configure
+    from stream.replay import Replay
+
+    configure(network)
+    recording = load_session(session, stream=stream)
+    replay = Replay(
+        recording,
+        name=name,
+        speed=_speed(speed),
+        loop=loop,
+        start_s=start_s,
+        seconds=seconds,
+        wait=not no_wait,
+        mode="simulated" if simulated else "replay",
+        recording=session.name,
+        control=ControlReader() if control else None,
+    )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the end is announced
+    rate = f"{recording.rate_hz:g} Hz" if recording.rate_hz else "irregular"
+    waiting = "" if no_wait else "; waiting for a first consumer"
+    click.echo(
+        f"sending '{replay.name}': {recording.n_channels} channels, {rate}, speed {speed}{waiting}", err=True
+    )
+    report = replay.run()
+    late = f", late by {report.late_p50_ms:.2f} ms (p50), {report.late_p99_ms:.2f} ms (p99)"
+    click.echo(
+        f"{report.samples} samples sent{late if report.late_p50_ms == report.late_p50_ms else ''}"
+        f"{'; stopped' if report.stopped else ''}",
+        err=True,
+    )
+
+
+def _speed(text: str) -> float:
+    """The speed as a number; infinite for 'max'."""
+    import math
+
+    from stream.errors import BadUsage
+
+    try:
+        speed = math.inf if text == "max" else float(text)
+    except ValueError:
+        speed = math.nan
+    if not speed > 0 or (math.isinf(speed) and text != "max"):
+        raise BadUsage(f"--speed is {text!r}; it must be a positive number or 'max'.")
+    return speed

@@ -1,0 +1,116 @@
+"""``neuroreel streams``: what is on the network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from neuroreel.options import json_option, network_option
+
+if TYPE_CHECKING:
+    from stream.find import FoundStream
+
+
+@click.command()
+@click.option(
+    "--wait",
+    "wait_s",
+    type=click.FloatRange(min=0.05),
+    default=1.0,
+    show_default=True,
+    help="Seconds to listen.",
+)
+@click.option(
+    "--measure",
+    "measure_s",
+    type=click.FloatRange(min=0),
+    default=1.0,
+    show_default=True,
+    help="Seconds to count samples for the effective rate; 0 = do not.",
+)
+@json_option
+@network_option("lab")
+def command(wait_s: float, measure_s: float, json_target: str | None, network: str) -> None:
+    """List the streams on the network with their nominal and effective rates.
+
+    A replay that waits for its first consumer is not measured, for that would start it.
+    """
+    from neuroreel.options import write_json
+    from stream.find import list_streams
+    from stream.network import configure
+
+    scope = configure(network).scope
+    found = list_streams(wait_s)
+    rows = [_row(stream) for stream in found]
+    if measure_s > 0:
+        _measure(found, rows, measure_s)
+    if json_target is not None:
+        write_json({"network": scope, "streams": rows}, json_target)
+    if json_target == "-":
+        return
+    if not rows:
+        click.echo(f"No streams (network scope: {scope}).")
+        return
+    _print(rows)
+
+
+def _row(stream: FoundStream) -> dict[str, Any]:
+    """What is known of a stream without opening it."""
+    return {
+        "name": stream.name,
+        "type": stream.type,
+        "hostname": stream.hostname,
+        "source_id": stream.source_id,
+        "n_channels": stream.n_channels,
+        "nominal_rate_hz": stream.rate_hz,
+        "effective_rate_hz": None,
+        "mode": None,
+    }
+
+
+def _measure(found: list[FoundStream], rows: list[dict[str, Any]], measure_s: float) -> None:
+    """Count every stream's samples for a while, all at once, and add the rates to the rows."""
+    import time
+
+    from stream.errors import StreamError
+    from stream.events import EventInlet
+
+    counted = []
+    for stream, row in zip(found, rows, strict=True):
+        inlet = EventInlet(stream.info)
+        try:
+            inlet.prepare(1.0, sync_timeout_s=0.0)
+            row["mode"] = inlet.facts.get("mode")
+            if inlet.facts.get("waits", "0") == "0":
+                inlet.open(1.0)
+                counted.append((inlet, row))
+        except StreamError:
+            continue  # it went away meanwhile
+    begin = time.monotonic()
+    counts = [0] * len(counted)
+    while time.monotonic() < begin + measure_s:
+        time.sleep(0.02)
+        for index, (inlet, _) in enumerate(counted):
+            counts[index] += len(inlet.pull()[1])
+    elapsed_s = time.monotonic() - begin
+    for (inlet, row), count in zip(counted, counts, strict=True):
+        row["effective_rate_hz"] = round(count / elapsed_s, 2)
+        inlet.close()
+
+
+def _print(rows: list[dict[str, Any]]) -> None:
+    """The streams as a table."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(
+        "name", "type", "host", "source id", "channels", "nominal Hz", "effective Hz", "mode", box=None
+    )
+    for row in rows:
+        texts = [escape(str(row[key])) for key in ("name", "type", "hostname", "source_id")]
+        nominal, effective = row["nominal_rate_hz"], row["effective_rate_hz"]
+        rates = f"{nominal:g}" if nominal else "irregular", "-" if effective is None else f"{effective:g}"
+        table.add_row(*texts, str(row["n_channels"]), *rates, row["mode"] or "-")
+    Console().print(table)

@@ -1,0 +1,102 @@
+"""Options that several commands share, and how results are written."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def network_option(default: str) -> Decorator:
+    """``--network``, passed on as ``network``; hand it to `stream.network.configure`.
+
+    Parameters
+    ----------
+    default
+        ``loopback`` or ``lab``, when neither the option nor the parent process says.
+    """
+    return click.option(
+        "--network",
+        type=click.Choice(["loopback", "lab"]),
+        default=default,
+        show_default=True,
+        envvar="NEUROREEL_NETWORK",
+        help="See only this computer's streams, or the laboratory network's.",
+    )
+
+
+json_option: Decorator = click.option(
+    "--json", "json_target", metavar="FILE", help="Write the result as JSON ('-' = standard output)."
+)
+
+force_option: Decorator = click.option("--force", is_flag=True, help="Overwrite existing files.")
+
+wait_option: Decorator = click.option(
+    "--wait",
+    "wait_s",
+    type=click.FloatRange(min=0),
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait for the stream.",
+)
+
+
+def write_json(data: Any, target: str, *, force: bool = True) -> None:
+    """Write a result as JSON; numbers that JSON does not know (NaN, infinity) become null.
+
+    Parameters
+    ----------
+    data
+        Dicts, lists, numbers (numpy's too) and text.
+    target
+        File, or ``-`` for standard output.
+    force
+        Overwrite an existing file; a result is made anew by each run, so it is as a rule.
+
+    Raises
+    ------
+    OutputExists
+        When the file is there and ``force`` is not given.
+    BadUsage
+        When the file cannot be written.
+    """
+    import json
+    from pathlib import Path
+
+    from stream.errors import BadUsage, OutputExists
+
+    text = json.dumps(plain(data), indent=2, allow_nan=False)
+    if target == "-":
+        click.echo(text)
+        return
+    path = Path(target)
+    if path.exists() and not force:
+        raise OutputExists(f"{path} exists. Give another name, or --force to overwrite it.")
+    try:
+        path.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise BadUsage(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def plain(data: Any) -> Any:
+    """Data as JSON knows them.
+
+    Parameters
+    ----------
+    data
+        Dicts, lists, tuples, numpy arrays and numbers, text.
+    """
+    if isinstance(data, dict):
+        return {str(key): plain(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [plain(value) for value in data]
+    if hasattr(data, "tolist"):  # numpy's arrays and numbers
+        return plain(data.tolist())
+    if isinstance(data, float) and not math.isfinite(data):
+        return None
+    return data

@@ -1,0 +1,265 @@
+"""A recording as live streams: each sample at its own moment, none lost, the end announced."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pylsl
+
+from stream.control import ControlReader
+from stream.errors import BadUsage
+from stream.latency import RollingQuantiles
+from stream.movie_facts import movie_facts
+from stream.outlet import LSL_TYPES, UNITS, make_outlet
+from stream.session import Session
+from stream.timetable import timetable
+
+log = logging.getLogger(__name__)
+
+MAX_SPEED = math.inf
+"""As fast as a consumer can keep up with."""
+
+MAX_SPEED_HZ = 2000.0
+"""Samples per second at `MAX_SPEED`: half of what an engine of usual size decodes."""
+
+_MAX_BLOCK = 20  # samples pushed at once at MAX_SPEED
+_SPIN_S = 0.0002  # sleeping is not exact to less
+_SLICE_S = 0.05  # the longest sleep without hearing commands
+_SIDE_WAIT_S = 0.5  # for consumers of stimulus, labels and events, after the neural stream has its own
+_LINGER_S = 5.0  # for consumers to fetch the last samples
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayReport:
+    """What a replay did.
+
+    Attributes
+    ----------
+    samples
+        Neural samples sent.
+    late_p50_ms, late_p99_ms
+        How long after their moment the last thousand samples were pushed.
+    stopped
+        Whether it was stopped before its end.
+    """
+
+    samples: int
+    late_p50_ms: float
+    late_p99_ms: float
+    stopped: bool
+
+
+class Replay:
+    """Plays a recording over LSL.
+
+    Deadlines are counted from one absolute start, so that nothing drifts; each sample is stamped with its
+    deadline. Of each bin the stimulus and the labels are pushed before the neural sample.
+
+    Parameters
+    ----------
+    session
+        The recording.
+    name
+        Of the neural stream; None = as in the recording.
+    speed
+        Recorded seconds per second; `MAX_SPEED` = as fast as a consumer keeps up, with stamps that count
+        recorded seconds.
+    loop
+        Begin again at the end, after a pause.
+    start_s, seconds
+        The part to play, in recorded seconds; None = to the end.
+    wait
+        Wait for a first consumer of the neural stream.
+    mode
+        What the streams say they are: ``replay`` or ``simulated``.
+    recording
+        What the streams say they come from.
+    control
+        Commands: ``pause``, ``resume``, ``stop``.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        name: str | None = None,
+        speed: float = 1.0,
+        loop: bool = False,
+        start_s: float = 0.0,
+        seconds: float | None = None,
+        wait: bool = True,
+        mode: str = "replay",
+        recording: str = "",
+        control: ControlReader | None = None,
+    ) -> None:
+        if not speed > 0:
+            raise BadUsage(f"speed is {speed:g}; it must be positive, or 'max'.")
+        self.name = name or session.name
+        self._session = session
+        self._neural = np.ascontiguousarray(session.neural, np.float32)
+        self._table = timetable(session, start_s=start_s, seconds=seconds)
+        self._loop = loop
+        self._wait = wait
+        self._control = control
+        self._full_speed = math.isinf(speed)
+        self._scale = 1.0 if self._full_speed else float(speed)
+        self._late_ms = RollingQuantiles()
+        self._start = 0.0  # clock at which the first sample is due
+        self._n_sent = 0
+        self._stopped = False
+        self._open(
+            {"mode": mode, "speed": "max" if self._full_speed else f"{speed:g}", "recording": recording}
+        )
+
+    def __repr__(self) -> str:
+        return f"<Replay: {self.name} | {self._n_sent} of {len(self._table.at_s)} samples>"
+
+    def _open(self, facts: dict[str, object]) -> None:
+        """Make the outlets."""
+        session, name = self._session, self.name
+        rate_hz = session.rate_hz * self._scale
+        facts |= {
+            "stamp_rate": repr(self._scale),
+            "recorded_rate_hz": repr(float(session.rate_hz)),
+            "first_original_stamp": repr(float(session.stamps[self._table.first])),
+            "waits": int(self._wait),
+        }
+        # the neural stream comes last: whoever finds it can find the others, too
+        self._events = make_outlet(
+            f"{name}-events", "Markers", ("event",), 0, "string", facts=facts, role="replay"
+        )
+        shown = facts | movie_facts(session.movie)
+        self._stimulus = make_outlet(
+            f"{name}-stimulus", "Stimulus", ("frame", "repeat"), 0, "int32", facts=shown, role="replay"
+        )
+        self._labels = []
+        for label, values in session.labels.items():
+            channels = tuple(f"{label}{column}" for column in range(values.shape[1]))
+            outlet = make_outlet(f"{name}-{label}", "Label", channels, rate_hz, facts=facts, role="replay")
+            self._labels.append((outlet, np.ascontiguousarray(values, np.float32)))
+        self._outlet = make_outlet(
+            name,
+            LSL_TYPES[session.kind],
+            session.channel_names,
+            rate_hz,
+            unit=UNITS[session.kind],
+            facts=facts,
+            role="replay",
+        )
+
+    def run(self) -> ReplayReport:
+        """Play until the end, or until stopped, and wait for consumers to fetch the last samples."""
+        try:
+            if self._wait_for_consumers():
+                self._start = pylsl.local_clock() + 0.01
+                self._announce("start")
+                round_s = 0.0
+                while self._play(round_s) and self._loop:
+                    round_s += self._table.length_s
+        except KeyboardInterrupt:
+            self._stopped = True
+        self._announce("end", stopped=self._stopped)
+        if not self._stopped:
+            self._linger()
+        return ReplayReport(self._n_sent, self._late_ms.p50, self._late_ms.p99, self._stopped)
+
+    def _wait_for_consumers(self) -> bool:
+        """Wait for a consumer of the neural stream, and a moment for those of the others."""
+        while self._wait and not self._outlet.wait_for_consumers(_SLICE_S):
+            if self._commanded():
+                return False
+        others = [self._events, self._stimulus, *(outlet for outlet, _ in self._labels)]
+        deadline = time.monotonic() + (_SIDE_WAIT_S if self._wait else 0.0)
+        while time.monotonic() < deadline and not all(outlet.have_consumers() for outlet in others):
+            time.sleep(0.01)
+        return True
+
+    def _play(self, round_s: float) -> bool:
+        """Play the recording once; False when it was stopped."""
+        at_s = (self._table.at_s + round_s) / self._scale
+        event_at_s = (self._table.event_at_s + round_s) / self._scale
+        for begin, end, due_s in self._blocks(at_s):
+            if not self._wait_until(due_s):
+                return False
+            self._push(begin, end, at_s, event_at_s)
+            if not self._full_speed:
+                self._late_ms.add((pylsl.local_clock() - self._start - due_s) * 1e3)
+        return True
+
+    def _blocks(self, at_s: np.ndarray) -> Iterator[tuple[int, int, float]]:  # type: ignore[type-arg]
+        """What to push when: samples begin to end, and the moment in seconds since the start."""
+        if not self._full_speed:
+            for index, due_s in enumerate(at_s.tolist()):
+                yield index, index + 1, due_s
+            return
+        sent = self._n_sent
+        for begin in range(0, len(at_s), _MAX_BLOCK):
+            yield begin, min(begin + _MAX_BLOCK, len(at_s)), (sent + begin) / MAX_SPEED_HZ
+
+    def _push(self, begin: int, end: int, at_s: np.ndarray, event_at_s: np.ndarray) -> None:  # type: ignore[type-arg]
+        """Push some samples, what was shown and the labels first."""
+        table, start = self._table, self._start
+        first, last = np.searchsorted(table.event_sample, (begin, end))
+        if last > first:
+            self._stimulus.push_chunk(table.events[first:last], (start + event_at_s[first:last]).tolist())
+        stamps = (start + at_s[begin:end]).tolist()
+        rows = slice(table.first + begin, table.first + end)
+        for outlet, values in self._labels:
+            outlet.push_chunk(values[rows], stamps)
+        self._outlet.push_chunk(self._neural[rows], stamps)
+        self._n_sent += end - begin
+
+    def _wait_until(self, due_s: float) -> bool:
+        """Wait for a moment, in seconds since the start; False when told to stop."""
+        if self._commanded():
+            return False
+        while (left := self._start + due_s - pylsl.local_clock()) > 0:
+            if left > _SPIN_S:
+                time.sleep(min(left - _SPIN_S, _SLICE_S))
+                if left > _SLICE_S and self._commanded():
+                    return False
+        return True
+
+    def _commanded(self) -> bool:
+        """Follow the commands that have come; True when told to stop."""
+        while self._control is not None and not self._stopped and (command := self._control.poll()):
+            if command["do"] == "stop":
+                self._stopped = True
+            elif command["do"] == "pause":
+                self._pause()
+        return self._stopped
+
+    def _pause(self) -> None:
+        """Hold until told to resume or stop; the deadlines move by as much, so receivers see a gap."""
+        assert self._control is not None
+        self._announce("pause")
+        paused = pylsl.local_clock()
+        while not self._stopped:
+            command = self._control.poll(1.0)
+            if command is not None and command["do"] == "stop":
+                self._stopped = True
+            if command is not None and command["do"] == "resume":
+                break
+        self._start += pylsl.local_clock() - paused
+        if not self._stopped:
+            self._announce("resume")
+
+    def _announce(self, event: str, **more: object) -> None:
+        """Say on the events stream what happens."""
+        message = {"event": event, "samples": self._n_sent, **more}
+        self._events.push_sample([json.dumps(message)], pylsl.local_clock())
+        log.info("replay of '%s': %s after %d samples", self.name, event, self._n_sent)
+
+    def _linger(self) -> None:
+        """Wait until the consumers have gone: what they have not fetched when an outlet closes is lost to them."""
+        patience_s = _LINGER_S + (self._n_sent / 500 if self._full_speed else 0.0)
+        deadline = time.monotonic() + patience_s
+        time.sleep(0.2)
+        while time.monotonic() < deadline and self._outlet.have_consumers() and not self._commanded():
+            time.sleep(_SLICE_S)

@@ -1,0 +1,58 @@
+"""What all tests share: an LSL network of their own, the real recordings beside the project, a tiny recording."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+import numpy as np
+import pytest
+
+from stream.movie import Clip, Movie
+from stream.network import SCOPE_VARIABLE, SESSION_VARIABLE, Network, configure
+from stream.session import Kind, Session, segments_from_stamps
+
+
+@pytest.fixture(scope="session", autouse=True)
+def network() -> Network:
+    """Loopback only, in a session that nobody else uses; processes that tests start inherit it."""
+    settled = configure("loopback", f"test-{uuid.uuid4().hex}")
+    os.environ[SCOPE_VARIABLE], os.environ[SESSION_VARIABLE] = settled.scope, settled.session_id
+    return settled
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real recordings beside the project."""
+    folder = (Path(__file__).parents[1] / "../shared/data").resolve()
+    if not folder.is_dir():
+        pytest.skip(f"the folder of real recordings is not there: {folder}")
+    return folder
+
+
+@pytest.fixture
+def small_session() -> Session:
+    """Three showings of a movie of 20 frames at 30 Hz to 6 channels, blanks around them, one gap, one label."""
+    showing = np.r_[np.full(5, -1), np.arange(20)]
+    frame = np.r_[np.tile(showing, 3), np.full(5, -1)].astype(np.int32)
+    repeat = np.where(frame >= 0, np.r_[np.repeat(np.arange(3), 25), np.full(5, -1)], -1).astype(np.int32)
+    n_samples = len(frame)
+    random = np.random.default_rng(7)
+    stamps = 100 + np.arange(n_samples) / 30 + np.where(np.arange(n_samples) >= 40, 2.0, 0.0)
+    return Session(
+        neural=random.poisson(1.5, (n_samples, 6)).astype(np.float32),
+        stamps=stamps,
+        frame=frame,
+        repeat=repeat,
+        segment=segments_from_stamps(stamps, 30.0),
+        channel_names=tuple(f"unit{index}" for index in range(6)),
+        kind=Kind.SPIKES,
+        rate_hz=30.0,
+        labels={"position": random.normal(size=(n_samples, 2)).astype(np.float32)},
+        movie=Movie((Clip("scenes", 0, 20, 30.0, "ab" * 32),)),
+        name="V1",
+    )
