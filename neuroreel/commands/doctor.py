@@ -38,7 +38,9 @@ def command(scope: str, json_target: str | None) -> None:
         from rich.console import Console
         from rich.table import Table
 
-        table = Table("", "check", "found", "what to do", box=None, pad_edge=False)
+        table = Table("", "check", box=None, pad_edge=False)
+        table.add_column("found", overflow="fold")
+        table.add_column("what to do")
         for check in checks:
             table.add_row(f"[{_COLOURS[check.status]}]{check.status}", check.name, check.found, check.advice)
         Console().print(table)
