@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pylsl
+from numpy.typing import NDArray
 from pylsl.util import LostError
 
 from stream.chunk import Chunk
@@ -72,7 +73,9 @@ class Inlet(Connection):
         sequence = np.arange(first, self._n_received, dtype=np.int64)
         return Chunk(np.asarray(samples, np.float32), np.asarray(stamps, np.float64), sequence)
 
-    def _drain(self, samples: np.ndarray, stamps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+    def _drain(
+        self, samples: NDArray[np.generic], stamps: NDArray[np.float64]
+    ) -> tuple[NDArray[np.generic], NDArray[np.float64]]:
         """Fetch the rest of a backlog, for one pull returns at most `MAX_PULL`."""
         assert self._inlet is not None
         all_samples, all_stamps = [samples], [stamps]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from stream.errors import BadUsage
 
@@ -14,6 +15,8 @@ SCOPE_VARIABLE = "NEUROREEL_NETWORK"
 SESSION_VARIABLE = "NEUROREEL_SESSION_ID"
 
 _DEFAULT_SESSION_ID = "neuroreel"  # so that two terminals that both say --network loopback meet
+
+_QUIET = "[log]\nlevel = -2\n"  # LSL's log goes to standard error; errors only
 
 _LOOPBACK = """\
 [ports]
@@ -100,8 +103,18 @@ def _apply(network: Network) -> None:
     if network.scope == "loopback":
         pylsl.set_config_content(_LOOPBACK.format(session_id=network.session_id))
     elif network.session_id:
-        pylsl.set_config_content(f"[lab]\nSessionID = {network.session_id}\n")
-    # otherwise the laboratory's own lsl_api.cfg stays in force, with its known peers and ports
+        pylsl.set_config_content(f"{_QUIET}[lab]\nSessionID = {network.session_id}\n")
+    elif not _has_own_configuration():
+        pylsl.set_config_content(_QUIET)
+    # else the laboratory's own lsl_api.cfg stays in force, with its known peers and ports
+
+
+def _has_own_configuration() -> bool:
+    """Whether LSL would find a configuration file, in the places where it looks."""
+    if os.environ.get("LSLAPICFG"):
+        return True
+    folders = (Path(), Path.home() / "lsl_api", Path("/etc/lsl_api"))
+    return any((folder / "lsl_api.cfg").is_file() for folder in folders)
 
 
 def child_env() -> dict[str, str]:

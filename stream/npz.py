@@ -1,8 +1,8 @@
 """The npz session, the plain interchange form: a dictionary of arrays.
 
 ``neural`` [time, channels], ``stamps`` [time], ``frame`` [time]; optional ``repeat``, ``segment``,
-``channel_names``, ``kind``, ``rate_hz``, ``name``, ``movie`` (pictures, uint8), ``movie_rate_hz``, ``movie_clips`` (JSON),
-``label_<name>`` [time, k].
+``channel_names``, ``kind``, ``rate_hz``, ``name``, ``movie`` (pictures, uint8), ``movie_rate_hz``,
+``movie_clips`` (JSON), ``label_<name>`` [time, k].
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pylsl
+from numpy.typing import NDArray
 
 from stream.control import ControlReader
 from stream.errors import BadUsage
@@ -192,7 +193,7 @@ class Replay:
                 self._late_ms.add((pylsl.local_clock() - self._start - due_s) * 1e3)
         return True
 
-    def _blocks(self, at_s: np.ndarray) -> Iterator[tuple[int, int, float]]:  # type: ignore[type-arg]
+    def _blocks(self, at_s: NDArray[np.float64]) -> Iterator[tuple[int, int, float]]:
         """What to push when: samples begin to end, and the moment in seconds since the start."""
         if not self._full_speed:
             for index, due_s in enumerate(at_s.tolist()):
@@ -202,7 +203,7 @@ class Replay:
         for begin in range(0, len(at_s), _MAX_BLOCK):
             yield begin, min(begin + _MAX_BLOCK, len(at_s)), (sent + begin) / MAX_SPEED_HZ
 
-    def _push(self, begin: int, end: int, at_s: np.ndarray, event_at_s: np.ndarray) -> None:  # type: ignore[type-arg]
+    def _push(self, begin: int, end: int, at_s: NDArray[np.float64], event_at_s: NDArray[np.float64]) -> None:
         """Push some samples, what was shown and the labels first."""
         table, start = self._table, self._start
         first, last = np.searchsorted(table.event_sample, (begin, end))

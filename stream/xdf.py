@@ -7,7 +7,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Any, BinaryIO, Self
 from xml.sax.saxutils import escape
 
 import numpy as np
@@ -21,7 +21,7 @@ BOUNDARY_CONTENT = bytes.fromhex("43a546dccbf5410fb30ed5467383cbe4")
 
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
-DTYPES = {
+DTYPES: dict[str, np.dtype[Any]] = {
     "float32": np.dtype("<f4"),
     "double64": np.dtype("<f8"),
     "int8": np.dtype("<i1"),

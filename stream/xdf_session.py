@@ -141,9 +141,9 @@ def _write_headers(writer: XdfWriter, session: Session, fmt: str, event_samples:
         2, stream_xml(f"{name}-stimulus", "Stimulus", names, 0, "int32", facts=stimulus_facts), "int32", 2
     )
     for index, (label, values) in enumerate(session.labels.items()):
-        names = tuple(f"{label}{column}" for column in range(values.shape[1]))
-        xml = stream_xml(f"{name}-{label}", "Label", names, session.rate_hz, "float32")
-        writer.header(3 + index, xml, "float32", len(names))
+        columns = [f"{label}{column}" for column in range(values.shape[1])]
+        xml = stream_xml(f"{name}-{label}", "Label", columns, session.rate_hz, "float32")
+        writer.header(3 + index, xml, "float32", len(columns))
 
 
 def _choose(streams: list[XdfStream], name: str | None, path: Path | str) -> XdfStream:
