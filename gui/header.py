@@ -65,12 +65,11 @@ class Header(QWidget):
         """Say what is watched and how it is doing."""
         source = snapshot.source
         self._set(self.name, source.name or "NeuroReel")
-        self._set(self.facts, describe(source))
-        colour = STATE_COLOURS[snapshot.state]
-        text = f'<span style="color:{colour}">&#9679;</span> <b>{snapshot.state}</b>'
-        if snapshot.reason and snapshot.state is not State.LIVE:
-            text += f" · {snapshot.reason}"
-        self._set(self.state, text)
+        self._set(self.state, f"● {snapshot.state}")
+        style = state_style(snapshot.state)
+        if self.state.styleSheet() != style:
+            self.state.setStyleSheet(style)
+        self._set(self.facts, snapshot.reason if snapshot.reason else describe(source))
         self.pause_button.setChecked(paused)
         self._set(self.pause_button, "Paused  (Space)" if paused else "Pause  (Space)")
         words, ground, ink = badge_of(source, theme)
@@ -85,6 +84,22 @@ class Header(QWidget):
     def _set(widget: QLabel | QPushButton, text: str) -> None:
         if widget.text() != text:
             widget.setText(text)
+
+
+def state_style(state: State) -> str:
+    """Style of the word for the state: anything but live stands out.
+
+    Parameters
+    ----------
+    state
+        How the streams are doing.
+    """
+    colour = STATE_COLOURS[state]
+    if state is State.LIVE:
+        return f"color: {colour}; font-weight: 700;"
+    return (
+        f"background: {colour}; color: {DARK_INK}; font-weight: 700; border-radius: 4px; padding: 3px 10px;"
+    )
 
 
 def badge_of(source: Source, theme: Theme) -> tuple[str, str, str]:

@@ -24,6 +24,7 @@ class RowRing:
 
     def __init__(self, capacity: int, n_columns: int) -> None:
         self.capacity = capacity
+        self.n_columns = n_columns
         self.total = 0
         self._buffer = np.empty((2 * capacity, n_columns))
         self._end = 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from gui.snapshot import Library, Source
 
 
@@ -39,4 +41,7 @@ def load_library(path: Path | None, source: Source) -> tuple[Library | None, str
         if model.pictures is not None
         else f"{path.name} holds no pictures: frames are shown by their numbers"
     )
-    return Library(path, model.hash, model.pictures, model.clip_of_frame), note
+    clip_of_frame = np.repeat(np.arange(len(model.clips)), [clip.n_frames for clip in model.clips])
+    if not model.clips:
+        clip_of_frame = np.zeros(model.n_frames, np.int64)
+    return Library(path, model.hash, model.pictures, clip_of_frame), note

@@ -97,5 +97,5 @@ class Link:
         self._inlet.close_stream()
 
 
-class StreamGone(Exception):  # noqa: N818
+class StreamGone(Exception):
     """The sender of a stream is no longer there; the receiver looks for it again."""

@@ -37,7 +37,6 @@ WINDOW_PERIODS = 60
 MAX_COLUMNS = 600
 IMAGE_ROWS = 180
 TRAIL_POINTS = 5_000
-TRUTH_EVENTS = 20_000
 LATENCY_S = 10.0
 SETTLE_S = 0.5
 """A prediction is scored when the truth about its moment has had this long to arrive."""
@@ -65,6 +64,14 @@ class Mailbox:
         self._received = 0
         self._first = math.nan
         self._offsets: deque[float] = deque(maxlen=20)
+        self._predictions = RowRing(1, _ARRIVAL + 1)
+        self._score = RunningScore(Source())
+        self._posterior: ColumnImage | None = None
+        self._neural: ColumnImage | None = None
+        self._forecast: NDArray[np.float32] | None = None
+        self._trail: RowRing | None = None
+        self._starts = np.zeros(1, int)
+        self._neural_starts = np.zeros(1, int)
         self._begin(Source())
 
     def begin(self, source: Source) -> None:
@@ -123,7 +130,7 @@ class Mailbox:
             self._sequence = int(sequence[-1])
             arrival = np.full(len(rows), now)
             self._predictions.add(np.column_stack([rows, stamps, arrival]))
-            self._score.add(stamps, rows[:, _COLUMN["frame"]].astype(np.int32), now)
+            self._score.add(rows[:, _COLUMN["stamp_raw"]], rows[:, _COLUMN["frame"]].astype(np.int32), now)
 
     def add_posterior(self, rows: NDArray[np.float32], stamps: NDArray[np.float64]) -> None:
         """Take rows of the posterior stream, float32 [n, channels]; the last channel is "no stimulus"."""
@@ -144,9 +151,8 @@ class Mailbox:
     def add_embedding(self, rows: NDArray[np.float32], stamps: NDArray[np.float64]) -> None:
         """Take rows of the embedding stream, float32 [n, k]."""
         with self._lock:
-            if self._trail is None or self._trail_width != rows.shape[1]:
-                self._trail_width = rows.shape[1]
-                self._trail = RowRing(TRAIL_POINTS, self._trail_width + 1)
+            if self._trail is None or self._trail.n_columns != rows.shape[1] + 1:
+                self._trail = RowRing(TRAIL_POINTS, rows.shape[1] + 1)
             table = self._predictions.rows()
             frame = np.full(len(rows), -1.0)
             if len(table):
@@ -206,13 +212,10 @@ class Mailbox:
         rows = int(min(max(self._window_s * rate, 1_000), 40_000)) + 1
         self._predictions = RowRing(rows, _ARRIVAL + 1)
         self._score = RunningScore(source)
-        self._posterior: ColumnImage | None = None
-        self._neural: ColumnImage | None = None
-        self._forecast: NDArray[np.float32] | None = None
-        self._trail: RowRing | None = None
-        self._trail_width = 0
-        self._starts = np.zeros(1, int)
-        self._neural_starts = np.zeros(1, int)
+        self._posterior = None
+        self._neural = None
+        self._forecast = None
+        self._trail = None
         self._sequence = None
 
     def _columns(self, n_rows: int) -> ColumnImage:
@@ -231,12 +234,10 @@ class Mailbox:
         time_s = (table[:, _STAMP] - table[-1, _STAMP]) * self._stamp_rate
         table = table[time_s >= -self._window_s]
         time_s = time_s[-len(table) :]
-        truth = self._score.truth_at(table[:, _STAMP])
+        truth = self._score.truth_at(table[:, _COLUMN["stamp_raw"]])
         frame = table[:, _COLUMN["frame"]].astype(np.int32)
-        trace = Trace(
-            time_s, frame, truth,
-            table[:, _COLUMN["confidence"]].copy(), table[:, _COLUMN["lag_ms"]].copy(), table[:, _COLUMN["novelty"]].copy(),
-        )  # fmt: skip
+        columns = {name: table[:, _COLUMN[name]].copy() for name in ("confidence", "lag_ms", "novelty")}
+        trace = Trace(time_s, frame, truth, **columns)
         last = table[-1].tolist()
         newest = Newest(
             frame=int(last[0]),

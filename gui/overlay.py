@@ -32,6 +32,7 @@ class Overlay(QFrame):
 
     def __init__(self, parent: QWidget, title: str) -> None:
         super().__init__(parent)
+        self._over = parent
         self.setObjectName("panel")
         self.column = QVBoxLayout(self)
         self.column.setContentsMargins(28, 22, 28, 22)
@@ -44,7 +45,7 @@ class Overlay(QFrame):
     def place(self) -> None:
         """Move to the middle of the window."""
         self.adjustSize()
-        parent = self.parentWidget()
+        parent = self._over
         self.move((parent.width() - self.width()) // 2, (parent.height() - self.height()) // 2)
 
     def toggle(self) -> None:
@@ -95,13 +96,17 @@ class StreamPicker(Overlay):
         self.note.setWordWrap(True)
         self.table = QTableWidget(0, len(HEADINGS))
         self.table.setHorizontalHeaderLabels(list(HEADINGS))
-        self.table.verticalHeader().hide()
         self.table.setShowGrid(False)
         self.table.setSelectionBehavior(QAbstractItemView.SelectRows)
         self.table.setSelectionMode(QAbstractItemView.SingleSelection)
         self.table.setEditTriggers(QAbstractItemView.NoEditTriggers)
-        self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeToContents)
-        self.table.horizontalHeader().setSectionResizeMode(1, QHeaderView.Stretch)
+        headings = QHeaderView(Qt.Horizontal)
+        self.table.setHorizontalHeader(headings)
+        numbers = QHeaderView(Qt.Vertical)
+        numbers.hide()
+        self.table.setVerticalHeader(numbers)
+        headings.setSectionResizeMode(QHeaderView.ResizeToContents)
+        headings.setSectionResizeMode(1, QHeaderView.Stretch)
         self.table.setMinimumSize(640, 220)
         self.button = QPushButton("Choose")
         self.button.clicked.connect(self.choose)
@@ -137,6 +142,13 @@ class StreamPicker(Overlay):
         else:
             self.note.setText("Nothing yet. Start the rig's neural stream, or: neuroreel replay RECORDING")
         self._name_button()
+
+    def say(self, problem: str) -> None:
+        """Show it again, with what went wrong."""
+        self.show_candidates(())
+        self.note.setText(problem)
+        if not self.isVisible():
+            self.toggle()
 
     def choose(self) -> None:
         """Watch the engine that is selected, or start one for the neural stream that is selected."""

@@ -19,7 +19,7 @@ TICK_PIXELS = 11
 pg.setConfigOptions(antialias=False, imageAxisOrder="row-major", useOpenGL=False)
 
 
-class Plot(pg.PlotWidget):  # type: ignore[misc]
+class Plot(pg.PlotWidget):
     """A plot with a fixed range that the mouse does not move.
 
     Parameters

@@ -64,7 +64,8 @@ def rotate(points: NDArray[np.float32], yaw: float, pitch: float) -> NDArray[np.
         np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]]).T
         @ np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]]).T
     )
-    return points @ turn.astype(np.float32)
+    turned: NDArray[np.float32] = points @ turn.astype(np.float32)
+    return turned
 
 
 def splat(

@@ -1,4 +1,4 @@
-"""The main window: it polls the mailbox by a timer and hands every panel the same snapshot."""
+"""The main window: at every tick of a timer it takes the newest snapshot and hands it to every panel."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from PyQt5.QtCore import QTimer
 from PyQt5.QtGui import QCloseEvent, QKeySequence, QResizeEvent
 from PyQt5.QtWidgets import QGridLayout, QMainWindow, QShortcut, QVBoxLayout, QWidget
 
@@ -24,7 +23,7 @@ from gui.panels.neural import NeuralPanel
 from gui.panels.score import ScorePanel
 from gui.panels.timeline import TimelinePanel
 from gui.panels.traces import TracesPanel
-from gui.snapshot import Snapshot, State
+from gui.snapshot import Snapshot
 from gui.statusbar import StatusBar
 from gui.theme import DARK, LIGHT, Theme, style_sheet
 
@@ -51,7 +50,7 @@ class Window(QMainWindow):
     def __init__(
         self,
         mailbox: Mailbox,
-        watch: Callable[[str], None] = lambda name: None,
+        watch: Callable[[str], None],
         start: Callable[[str], None] | None = None,
     ) -> None:
         super().__init__()
@@ -82,9 +81,6 @@ class Window(QMainWindow):
         self.picker = StreamPicker(self, watch, start)
         self._declare_actions()
         self.set_theme(DARK)
-        self.timer = QTimer(self)
-        self.timer.setInterval(1000 // FPS)
-        self.timer.timeout.connect(self.tick)
 
     def _lay_out(self) -> None:
         body = QWidget()
@@ -177,7 +173,7 @@ class Window(QMainWindow):
 
     def toggle_full_screen(self) -> None:
         """Full screen, or back."""
-        self.setWindowState(self.windowState() ^ 0x4)  # Qt.WindowFullScreen
+        self.showNormal() if self.isFullScreen() else self.showFullScreen()
 
     def show_keys(self) -> None:
         """Show the list of keys, or hide it."""
@@ -210,21 +206,16 @@ class Window(QMainWindow):
         saved = self.grab().save(str(path))
         self.status.note.setText(f"saved {path}" if saved else f"could not write {path.resolve()}")
 
-    def has_ended(self) -> bool:
-        """Whether the engine has said that nothing more will come."""
-        return self.snapshot.state is State.ENDED
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
         """Keep what is on top in the middle."""
         super().resizeEvent(event)
         for overlay in (self.key_list, self.picker):
             if overlay.isVisible():
                 overlay.place()
 
-    def closeEvent(self, event: QCloseEvent) -> None:
-        """Stop the timer and tell whoever opened the window."""
-        self.timer.stop()
+    def closeEvent(self, event: QCloseEvent | None) -> None:
+        """Tell whoever opened the window."""
         if self.on_close is not None:
             self.on_close()
             self.on_close = None
-        event.accept()
+        super().closeEvent(event)

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from PyQt5.QtCore import Qt, pyqtSignal
+from PyQt5.QtCore import QSize, Qt, pyqtSignal
+from PyQt5.QtGui import QPainter
 from PyQt5.QtWidgets import QFrame, QHBoxLayout, QLabel, QStackedLayout, QVBoxLayout, QWidget
 
 from gui.snapshot import Snapshot
 from gui.theme import DARK, Theme
+
+
+class _Elided(QLabel):
+    """A line of text that ends in dots where there is no room."""
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(0, super().minimumSizeHint().height())
+
+    def paintEvent(self, _event: object) -> None:
+        painter = QPainter(self)
+        text = self.fontMetrics().elidedText(self.text(), Qt.ElideRight, self.width())
+        painter.drawText(self.rect(), int(Qt.AlignLeft | Qt.AlignVCenter), text)
 
 
 class Panel(QFrame):
@@ -29,7 +42,7 @@ class Panel(QFrame):
         self.content = content
         self._title = QLabel(title)
         self._title.setObjectName("title")
-        self._detail = QLabel()
+        self._detail = _Elided()
         self._detail.setObjectName("detail")
         self._legend = QLabel()
         self._legend.setObjectName("detail")
@@ -41,8 +54,7 @@ class Panel(QFrame):
         line.setContentsMargins(12, 6, 12, 0)
         line.setSpacing(10)
         line.addWidget(self._title)
-        line.addWidget(self._detail)
-        line.addStretch(1)
+        line.addWidget(self._detail, 1)
         line.addWidget(self._legend)
         self._stack = QStackedLayout()
         self._stack.addWidget(self._message)
@@ -87,6 +99,6 @@ class Panel(QFrame):
         if self._legend.text() != text:
             self._legend.setText(text)
 
-    def mouseDoubleClickEvent(self, event: object) -> None:
+    def mouseDoubleClickEvent(self, _event: object) -> None:
         """Maximise the panel, or bring the others back."""
         self.maximise.emit()

@@ -14,7 +14,7 @@ from gui.panels.base import Panel
 from gui.plots import colour_table
 from gui.projection import Basis, rotate, splat
 from gui.snapshot import Snapshot
-from gui.theme import DARK, ORANGE, Theme
+from gui.theme import DARK, ORANGE
 
 TURN_RADIANS_S = 0.15
 TILT = 0.45
@@ -33,10 +33,6 @@ class EmbeddingPanel(Panel):
     def __init__(self) -> None:
         self.view = TrailView()
         super().__init__("Embedding", self.view)
-
-    def set_theme(self, theme: Theme) -> None:
-        """Take the colours of a theme."""
-        super().set_theme(theme)
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Draw the trail."""
@@ -58,7 +54,6 @@ class TrailView(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.theme = DARK
         self.length = ""
         self.what = "movie time"
         self.yaw = 0.6
@@ -87,12 +82,12 @@ class TrailView(QWidget):
         size = (max(8, int(self.width() * ratio)), max(8, int(self.height() * ratio)))
         colour = self._table[np.clip(frame * 256 // n_frames, 0, 255)].astype(np.float32)
         colour[frame < 0] = 110
-        age = np.linspace(0.35, 1.0, len(points), dtype=np.float32)
+        age = np.linspace(0.45, 1.0, len(points), dtype=np.float32)
         light = age * np.clip(0.75 + 0.3 * points[:, 2], 0.4, 1.0)
         shaded = (np.array(GROUND, np.float32) * (1 - light[:, None]) + colour * light[:, None]).astype(
             np.uint8
         )
-        pixels = splat(points, shaded, size, GROUND, max(2, round(min(size) / 220)))
+        pixels = splat(points, shaded, size, GROUND, max(2, round(min(size) / 150)))
         self._image = QImage(pixels.data, *size, 4 * size[0], QImage.Format_RGBA8888).copy()
         self._image.setDevicePixelRatio(ratio)
         radius = min(self.width(), self.height()) / 2
@@ -104,7 +99,7 @@ class TrailView(QWidget):
         )
         self.update()
 
-    def paintEvent(self, event: object) -> None:
+    def paintEvent(self, _event: object) -> None:
         """Draw the trail, the newest point and the scale of the colours."""
         painter = QPainter(self)
         painter.fillRect(self.rect(), QColor(*GROUND))
@@ -134,17 +129,18 @@ class TrailView(QWidget):
         painter.drawText(below, int(Qt.AlignHCenter | Qt.AlignVCenter), self.what)
         painter.drawText(below, int(Qt.AlignRight | Qt.AlignVCenter), self.length)
 
-    def mousePressEvent(self, event: QMouseEvent) -> None:
+    def mousePressEvent(self, event: QMouseEvent | None) -> None:
         """Take hold of the trail."""
-        self._drag = (event.x(), event.y())
+        if event is not None:
+            self._drag = (event.x(), event.y())
 
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+    def mouseMoveEvent(self, event: QMouseEvent | None) -> None:
         """Turn it."""
-        if self._drag is not None:
+        if self._drag is not None and event is not None:
             self.yaw += (event.x() - self._drag[0]) * 0.01
             self.pitch = min(max(self.pitch + (event.y() - self._drag[1]) * 0.01, -1.5), 1.5)
             self._drag = (event.x(), event.y())
 
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+    def mouseReleaseEvent(self, _event: object) -> None:
         """Let it turn by itself again."""
         self._drag = None

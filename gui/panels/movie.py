@@ -11,12 +11,18 @@ from PyQt5.QtGui import QColor, QFont, QFontMetrics, QImage, QPainter, QPen
 from PyQt5.QtWidgets import QWidget
 
 from gui.panels.base import Panel
-from gui.snapshot import UNKNOWN, Snapshot, Source
-from gui.theme import DARK, ORANGE, SKY, Theme
+from gui.snapshot import UNKNOWN, Snapshot, Source, State
+from gui.theme import DARK, Theme
 
 CAPTION = 24
 FOOT = 44
 GAP = 14
+WORDS, WHICH = 100, 150
+"""Width of a caption, and of what is written at its right when there is room."""
+
+FIGURE = 108
+"""Room beside a confidence bar for its figure."""
+
 MARGIN = 12
 BLANK = 118
 """Gray of a blank screen."""
@@ -26,15 +32,18 @@ BLANK = 118
 class Slot:
     """One picture and what is said about it.
 
-    ``picture`` is uint8 [h, w(, 3)] or None, when ``big`` is written instead; ``confidence`` NaN draws no bar.
+    ``picture`` is uint8 [h, w(, 3)] or None, when ``big`` is written instead; ``confidence`` NaN draws no bar,
+    ``reach`` says of what it is the probability; ``verdict`` and ``agrees`` compare it with the truth.
     """
 
     caption: str
-    note: str
+    which: str
     provenance: str
     picture: NDArray[np.uint8] | None
     big: str = ""
     confidence: float = float("nan")
+    reach: str = ""
+    verdict: str = ""
     agrees: bool | None = None
 
 
@@ -62,6 +71,10 @@ class MoviePanel(Panel):
             snapshot.library_note
             or (f"{source.movie_name} · {source.n_frames} frames" if source.movie_name else "")
         )
+        if snapshot.state is State.LIVE:
+            self.legend()
+        else:
+            self.legend((self.theme.truth, f"not current: {snapshot.reason or snapshot.state}"))
         self._view.show_slots(slots_of(snapshot))
 
     @property
@@ -87,54 +100,53 @@ def slots_of(snapshot: Snapshot) -> tuple[Slot, ...]:
     newest, source = snapshot.newest, snapshot.source
     assert newest is not None
     pictures = snapshot.library.pictures if snapshot.library is not None else None
-    horizon = "within 1 s" if source.movie_rate_hz else "exactly this"
-    error = abs(newest.frame - newest.truth)
+    reach = "within 1 s" if source.movie_rate_hz else "exact"
     comparable = newest.truth >= 0 and newest.frame >= 0
-    agrees = error <= source.tolerance_frames if comparable else None
+    error = newest.frame - newest.truth
     return (
         _shown(newest.truth, snapshot.truth_known, pictures, source),
         Slot(
             "decoded now",
-            _delta(newest.frame, newest.truth, source) if comparable else "",
-            _provenance(newest.frame, source),
+            _which(newest.frame, source),
+            _provenance(newest.frame),
             _picture(newest.frame, pictures),
             _number(newest.frame),
             newest.confidence,
-            agrees,
+            reach,
+            _delta(error) if comparable else "",
+            abs(error) <= source.tolerance_frames if comparable else None,
         ),
         Slot(
             "forecast +1 s",
-            horizon,
-            _provenance(newest.next_frame, source),
+            _which(newest.next_frame, source),
+            _provenance(newest.next_frame),
             _picture(newest.next_frame, pictures),
             _number(newest.next_frame),
             newest.next_confidence,
+            reach,
         ),
     )
 
 
 def _shown(frame: int, known: bool, pictures: NDArray[np.uint8] | None, source: Source) -> Slot:
     if not known or frame == UNKNOWN:
-        waiting = "not told yet" if known else f"no {source.neural_name}-stimulus stream"
+        waiting = "not told yet" if known else f"no stream {source.neural_name}-stimulus"
         return Slot("on screen", "", waiting, None, "?")
-    what = "blank" if frame < 0 else f"frame {frame}{_moment(frame, source)}"
-    return Slot(
-        "on screen", "", f"shown by the stimulus program · {what}", _picture(frame, pictures), _number(frame)
-    )
+    picture = _picture(frame, pictures)
+    return Slot("on screen", _which(frame, source), "shown by the stimulus program", picture, _number(frame))
 
 
-def _provenance(frame: int, source: Source) -> str:
+def _which(frame: int, source: Source) -> str:
     if frame < 0:
-        return "no decision on a frame · no stimulus"
-    return f"retrieved · frame {frame}{_moment(frame, source)}"
+        return "no stimulus"
+    return f"frame {frame}" + (f" · {frame / source.movie_rate_hz:.2f} s" if source.movie_rate_hz else "")
 
 
-def _moment(frame: int, source: Source) -> str:
-    return f" · {frame / source.movie_rate_hz:.2f} s" if source.movie_rate_hz else ""
+def _provenance(frame: int) -> str:
+    return "no decision" if frame < 0 else f"retrieved · frame {frame}"
 
 
-def _delta(frame: int, truth: int, source: Source) -> str:
-    error = frame - truth
+def _delta(error: int) -> str:
     if not error:
         return "exact"
     return f"off by {error:+d} frame{'s' if abs(error) > 1 else ''}"
@@ -149,7 +161,8 @@ def _picture(frame: int, pictures: NDArray[np.uint8] | None) -> NDArray[np.uint8
         return None
     if frame < 0:
         return np.full(pictures.shape[1:], BLANK, np.uint8)
-    return pictures[frame]
+    picture: NDArray[np.uint8] = pictures[frame]
+    return picture
 
 
 class _View(QWidget):
@@ -170,7 +183,7 @@ class _View(QWidget):
                 self._aspect = slot.picture.shape[1] / slot.picture.shape[0]
         self.update()
 
-    def paintEvent(self, event: object) -> None:
+    def paintEvent(self, _event: object) -> None:
         if not self.slots:
             return
         painter = QPainter(self)
@@ -196,42 +209,34 @@ class _View(QWidget):
         theme = self.theme
         caption = QRect(rect.left(), rect.top() - CAPTION, rect.width(), CAPTION - 4)
         self._text(painter, caption, slot.caption, theme.text, 13, Qt.AlignLeft, bold=True)
-        colour = (
-            theme.dim
-            if slot.agrees is None
-            else (SKY if theme is DARK else theme.decoded)
-            if slot.agrees
-            else ORANGE
-        )
-        self._text(painter, caption, slot.note, colour, 12, Qt.AlignRight)
+        room = caption.adjusted(WORDS, 0, 0, 0)
+        which = slot.which if room.width() > WHICH else slot.which.partition(" · ")[0]
+        self._text(painter, room, which, theme.text, 13, Qt.AlignRight)
         if slot.picture is not None:
             painter.drawImage(QRectF(rect), image_of(slot.picture))
         else:
             painter.fillRect(rect, QColor(theme.raised))
             size = max(18, min(rect.height() // 3, 72))
-            self._text(
-                painter, rect, slot.big, theme.dim if slot.big == "?" else theme.text, size, Qt.AlignHCenter
-            )
-        painter.setPen(QPen(QColor(colour if slot.agrees is not None else theme.border), 0))
+            colour = theme.dim if slot.big == "?" else theme.text
+            self._text(painter, rect, slot.big, colour, size, Qt.AlignHCenter, bold=True)
+        verdict = theme.border if slot.agrees is None else theme.decoded if slot.agrees else theme.truth
+        painter.setPen(QPen(QColor(verdict), 0 if slot.agrees is None else 2))
         painter.drawRect(rect.adjusted(-1, -1, 0, 0))
         foot = QRect(rect.left(), rect.bottom() + 5, rect.width(), 18)
         self._text(painter, foot, slot.provenance, theme.dim, 12, Qt.AlignLeft)
+        self._text(painter, foot.adjusted(150, 0, 0, 0), slot.verdict, verdict, 12, Qt.AlignRight)
         if slot.confidence == slot.confidence:
-            self._bar(painter, slot.confidence, QRect(rect.left(), foot.bottom() + 3, rect.width(), 16))
+            self._bar(painter, slot, QRect(rect.left(), foot.bottom() + 3, rect.width(), 16))
 
-    def _bar(self, painter: QPainter, confidence: float, rect: QRect) -> None:
+    def _bar(self, painter: QPainter, slot: Slot, rect: QRect) -> None:
         theme = self.theme
-        figure = 44
-        bar = QRectF(rect.left(), rect.center().y() - 3, rect.width() - figure, 6)
-        painter.setPen(Qt.NoPen)
-        painter.setBrush(QColor(theme.raised))
-        painter.drawRect(bar)
-        painter.setBrush(QColor(theme.decoded))
-        painter.drawRect(
-            QRectF(bar.left(), bar.top(), bar.width() * min(max(confidence, 0.0), 1.0), bar.height())
+        share = min(max(slot.confidence, 0.0), 1.0)
+        bar = QRectF(rect.left(), rect.center().y() - 3, rect.width() - FIGURE, 6)
+        painter.fillRect(bar, QColor(theme.raised))
+        painter.fillRect(
+            QRectF(bar.left(), bar.top(), bar.width() * share, bar.height()), QColor(theme.decoded)
         )
-        painter.setBrush(Qt.NoBrush)
-        self._text(painter, rect, f"{confidence:.0%}", theme.text, 12, Qt.AlignRight)
+        self._text(painter, rect, f"{share:.0%} {slot.reach}", theme.text, 12, Qt.AlignRight)
 
     def _text(
         self,

@@ -52,7 +52,7 @@ class _View(QWidget):
         self.unit = "within 1 s"
         self.setMinimumHeight(70)
 
-    def paintEvent(self, event: object) -> None:
+    def paintEvent(self, _event: object) -> None:
         if self.score is None:
             return
         painter = QPainter(self)

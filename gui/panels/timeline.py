@@ -25,6 +25,7 @@ class TimelinePanel(Panel):
     def __init__(self) -> None:
         self.plot = Plot("movie frame", "recorded time from now (s)")
         super().__init__("Timeline", self.plot)
+        self._ticks_for = 0.0
         self._image = ImageLayer(self.plot)
         self._none = ImageLayer(self.plot)
         self._ahead = ImageLayer(self.plot)
@@ -55,22 +56,30 @@ class TimelinePanel(Panel):
         n = float(source.n_frames)
         window = columns.step_s * len(columns.values)
         ahead = max(AHEAD_S, 0.1 * window)
+        self._set_ticks(n)
         self.plot.set_range(-window, ahead, -2 * STRIP * n, n)
-        shaded = shade(columns.values)
-        self._image.show(shaded[:-1], -window, 0, window, n)
-        self._none.show(shaded[-1:], -window, -1.6 * STRIP * n, window, STRIP * n)
+        self._image.show(shade(columns.values[:, :-1]), -window, 0, window, n)
+        self._none.show(shade(columns.values[:, -1:]), -window, -1.6 * STRIP * n, window, STRIP * n)
         self._now.setData([0.0, 0.0], [-2 * STRIP * n, n])
         if snapshot.trace is not None:
             self._truth.setData(*truth_line(snapshot.trace, n, source.rate_hz))
         if snapshot.forecast is not None and snapshot.newest is not None:
             self._show_forecast(snapshot.forecast, len(columns.values[0]) - 1, n, snapshot.newest.frame)
         unit = "probability of every frame" if source.movie_rate_hz else "probability of every place"
-        self.detail(f"{unit}, last {window:.0f} s and the next {AHEAD_S:g} s · bottom strip: no stimulus")
+        self.detail(f"{unit}, the last {window:.0f} s and the next {AHEAD_S:g} s")
         self.legend(
             *([(self.theme.truth, "true")] if snapshot.truth_known else []),
             (self.theme.decoded, "probable"),
             (self.theme.forecast, "likeliest next"),
         )
+
+    def _set_ticks(self, n: float) -> None:
+        if n == self._ticks_for:
+            return
+        self._ticks_for = n
+        step = nice_step(n / 4)
+        frames = [(value, f"{value:g}") for value in np.arange(0, n + 1, step).tolist()]
+        self.plot.left.setTicks([[(-1.1 * STRIP * n, "none"), *frames]])
 
     def _show_forecast(self, forecast: NDArray[np.float32], n_rows: int, n: float, frame: int) -> None:
         image = np.zeros((len(HORIZONS_S), n_rows), np.float32)
@@ -79,20 +88,29 @@ class TimelinePanel(Panel):
             for candidate, chance in zip(frames, chances, strict=True):
                 if candidate >= 0:
                     image[index, min(int(candidate / n * n_rows), n_rows - 1)] += chance
-        image = np.maximum(
-            image, np.maximum(np.roll(image, 1, 1), np.roll(image, -1, 1))
-        )  # thick enough to be seen
-        step = HORIZONS_S[0]
-        self._ahead.show(shade(image), step / 2, 0, AHEAD_S, n)
+        self._ahead.show(shade(image), 0, 0, AHEAD_S, n)
         likeliest = forecast[:, 0].astype(float)
         line = np.r_[float(frame), likeliest]
         line[line < 0] = np.nan
         self._next.setData(np.r_[0.0, HORIZONS_S], line)
 
 
+def nice_step(wanted: float) -> float:
+    """The 1, 2 or 5 times a power of ten, at least 1, that is not less than what is wanted."""
+    power = 10.0 ** max(0, int(np.floor(np.log10(max(wanted, 1.0)))))
+    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= wanted or factor == 10)
+
+
 def shade(probability: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Probabilities [columns, rows] as an image uint8 [rows, columns]."""
-    return np.ascontiguousarray((255 * np.clip(probability, 0, 1) ** GAMMA).astype(np.uint8).T)
+    """Probabilities [columns, rows] as an image uint8 [rows, columns], thick enough to be seen behind a line."""
+    thick = probability.copy()
+    np.maximum(thick[:, 1:], probability[:, :-1], out=thick[:, 1:])
+    np.maximum(thick[:, :-1], probability[:, 1:], out=thick[:, :-1])
+    image = np.empty(
+        thick.T.shape, np.uint8
+    )  # with the strides that Qt wants, which a view of one row has not
+    image[:] = (255 * np.clip(thick, 0, 1) ** GAMMA).T
+    return image
 
 
 def truth_line(

@@ -1,0 +1,93 @@
+"""``neuroreel display``: open the window on a running engine, or on one that it starts."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import click
+
+from neuroreel.options import force_option, network_option, wait_option
+
+if TYPE_CHECKING:
+    from neuroreel.children import Child
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path), required=False)
+@click.option("--name", help="What the engine's streams are called [default: the only engine there is].")
+@click.option("--screenshot", type=click.Path(path_type=Path), help="Save the window as PNG at the end.")
+@click.option(
+    "--seconds", type=click.FloatRange(min=0, min_open=True), help="Close this long after the first frame."
+)
+@wait_option
+@force_option
+@network_option("lab")
+def command(
+    model: Path | None,
+    name: str | None,
+    screenshot: Path | None,
+    seconds: float | None,
+    wait_s: float,
+    force: bool,
+    network: str,
+) -> None:
+    """Watch a running engine, or pick a stream and decode it with MODEL.
+
+    MODEL is also where the movie's pictures come from; without it they are taken from the file that the engine names,
+    when that is on this computer. Without a screen the window is painted in memory, for --screenshot.
+    """
+    from gui.app import run_display
+    from stream.network import configure
+
+    configure(network)
+    children: list[Child] = []
+
+    def start_engine(stream: str) -> Callable[[], str]:
+        """Start an engine; what is returned says what went wrong with it."""
+        from neuroreel.children import start_child
+
+        stop_engines()
+        # not a pipe, which would block the engine when nobody reads it
+        said = tempfile.TemporaryFile()  # noqa: SIM115
+        child = start_child(["live", str(model), "--stream", stream], control=True, stderr=said)
+        children.append(child)
+        return partial(_problem, child, said)
+
+    def stop_engines() -> None:
+        while children:
+            children.pop().stop()
+
+    if model is not None:
+        from decoders.model import Model
+
+        Model.load(model)  # a bad file is refused before a window opens
+    try:
+        summary = run_display(
+            name,
+            model,
+            screenshot=screenshot,
+            seconds=seconds,
+            wait_s=wait_s,
+            force=force,
+            start_engine=start_engine if model is not None else None,
+        )
+    finally:
+        stop_engines()
+    click.echo(
+        f"{summary.received} predictions, {summary.dropped} dropped, painted at {summary.painted_fps:.0f} fps"
+        + (f", saved {screenshot}" if screenshot is not None else "")
+    )
+
+
+def _problem(child: Child, output: IO[bytes]) -> str:
+    """What a child that failed said; empty while it runs."""
+    if child.running or not child.process.returncode:
+        return ""
+    output.seek(0)
+    lines = output.read().decode(errors="replace").splitlines()
+    said = [line.removeprefix("neuroreel: ") for line in lines if line.startswith("neuroreel: ")]
+    return " ".join(said) or f"the engine ended with exit code {child.process.returncode}"
