@@ -105,7 +105,7 @@ class Engine:
         self._publisher = Publisher(options.name, model, inlet.rate_hz, self._facts())
         self._truth = TruthFollower(inlet.name, offset_s=options.stimulus_offset_ms / 1e3)
         self._score = RunningScore(
-            self._truth.track, model.clip_of_frame, model.tolerance_frames, inlet.rate_hz
+            self._truth.track, _clip_of_frame(model), model.tolerance_frames, inlet.rate_hz
         )
 
     def __repr__(self) -> str:
@@ -252,6 +252,12 @@ class Engine:
         self._publisher.push_status("end", reason=self._stopped, received=self.received)
         log.info("engine ended: %s", self._stopped)
         return summary
+
+
+def _clip_of_frame(model: Model) -> NDArray[np.int64]:
+    """Which clip each movie frame belongs to; one for all when frames are not a movie."""
+    lengths = [clip.n_frames for clip in model.clips] or [model.n_frames]
+    return np.repeat(np.arange(len(lengths)), lengths)
 
 
 def _milliseconds(seconds: float) -> float | None:
