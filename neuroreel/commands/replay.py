@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from neuroreel.options import network_option
+from neuroreel.options import REPEATS, network_option
 
 
 @click.command()
@@ -18,6 +18,7 @@ from neuroreel.options import network_option
 @click.option("--loop", is_flag=True, help="Begin again at the end.")
 @click.option("--start", "start_s", type=click.FloatRange(min=0), default=0.0, help="Begin at this second.")
 @click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="Play so much of it.")
+@click.option("--repeats", type=REPEATS, help="Play only these showings, each with the blank before it.")
 @click.option("--stream", help="Which neural stream, for a file that has several.")
 @click.option("--no-wait", is_flag=True, help="Do not wait for a first consumer.")
 @click.option("--simulated", is_flag=True, hidden=True, help="Say that the recording is simulated.")
@@ -30,6 +31,7 @@ def command(
     loop: bool,
     start_s: float,
     seconds: float | None,
+    repeats: tuple[int, ...] | None,
     stream: str | None,
     no_wait: bool,
     simulated: bool,
@@ -49,6 +51,8 @@ def command(
 
     configure(network)
     recording = load_session(session, stream=stream)
+    if repeats is not None:
+        recording = recording.select_repeats(repeats)
     replay = Replay(
         recording,
         name=name,
