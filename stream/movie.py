@@ -108,7 +108,8 @@ def _area_weights(size: int, small: int) -> NDArray[np.float32]:
     left = np.maximum(edges[:-1, None], np.arange(size)[None])
     right = np.minimum(edges[1:, None], np.arange(1, size + 1)[None])
     overlap = np.maximum(right - left, 0)
-    return (overlap / overlap.sum(1, keepdims=True)).astype(np.float32)
+    weights: NDArray[np.float32] = (overlap / overlap.sum(1, keepdims=True)).astype(np.float32)
+    return weights
 
 
 def one_clip(name: str, frames: NDArray[np.uint8], rate_hz: float) -> Movie:

@@ -31,6 +31,7 @@ MAX_SPEED_HZ = 2000.0
 
 _MAX_BLOCK = 20  # samples pushed at once at MAX_SPEED
 _SPIN_S = 0.0002  # sleeping is not exact to less
+_LEAD_S = 0.002  # stimulus and labels go out before the neural sample is due, so that they do not delay it
 _SLICE_S = 0.05  # the longest sleep without hearing commands
 _SIDE_WAIT_S = 0.5  # for consumers of stimulus, labels and events, after the neural stream has its own
 _LINGER_S = 5.0  # for consumers to fetch the last samples
@@ -110,6 +111,8 @@ class Replay:
         self._control = control
         self._full_speed = math.isinf(speed)
         self._scale = 1.0 if self._full_speed else float(speed)
+        rate_hz = session.rate_hz * self._scale
+        self._lead_s = min(_LEAD_S, 0.25 / rate_hz) if rate_hz > 0 and not self._full_speed else 0.0
         self._late_ms = RollingQuantiles()
         self._start = 0.0  # clock at which the first sample is due
         self._n_sent = 0
@@ -186,9 +189,12 @@ class Replay:
         at_s = (self._table.at_s + round_s) / self._scale
         event_at_s = (self._table.event_at_s + round_s) / self._scale
         for begin, end, due_s in self._blocks(at_s):
+            if not self._wait_until(due_s - self._lead_s):
+                return False
+            self._push_side(begin, end, at_s, event_at_s)
             if not self._wait_until(due_s):
                 return False
-            self._push(begin, end, at_s, event_at_s)
+            self._push_neural(begin, end, at_s)
             if not self._full_speed:
                 self._late_ms.add((pylsl.local_clock() - self._start - due_s) * 1e3)
         return True
@@ -203,17 +209,22 @@ class Replay:
         for begin in range(0, len(at_s), _MAX_BLOCK):
             yield begin, min(begin + _MAX_BLOCK, len(at_s)), (sent + begin) / MAX_SPEED_HZ
 
-    def _push(self, begin: int, end: int, at_s: NDArray[np.float64], event_at_s: NDArray[np.float64]) -> None:
-        """Push some samples, what was shown and the labels first."""
+    def _push_side(
+        self, begin: int, end: int, at_s: NDArray[np.float64], event_at_s: NDArray[np.float64]
+    ) -> None:
+        """Push what was shown and the labels of some samples."""
         table, start = self._table, self._start
         first, last = np.searchsorted(table.event_sample, (begin, end))
         if last > first:
             self._stimulus.push_chunk(table.events[first:last], (start + event_at_s[first:last]).tolist())
-        stamps = (start + at_s[begin:end]).tolist()
-        rows = slice(table.first + begin, table.first + end)
         for outlet, values in self._labels:
-            outlet.push_chunk(values[rows], stamps)
-        self._outlet.push_chunk(self._neural[rows], stamps)
+            rows = slice(table.first + begin, table.first + end)
+            outlet.push_chunk(values[rows], (start + at_s[begin:end]).tolist())
+
+    def _push_neural(self, begin: int, end: int, at_s: NDArray[np.float64]) -> None:
+        """Push some neural samples."""
+        rows = slice(self._table.first + begin, self._table.first + end)
+        self._outlet.push_chunk(self._neural[rows], (self._start + at_s[begin:end]).tolist())
         self._n_sent += end - begin
 
     def _wait_until(self, due_s: float) -> bool:
