@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.baselines import fit_baselines
+from decoders.baselines import choose_baselines
 from decoders.continuous import (
     PENALTIES,
     RIDGE,
@@ -25,6 +25,7 @@ from decoders.embedding.windows import window_sums
 from decoders.errors import BadSplit
 from decoders.fingerprint import fingerprints
 from decoders.frames import log_posterior
+from decoders.memory import remember
 from decoders.model import Model
 from decoders.model_file import FORMAT, FORMAT_VERSION
 from decoders.model_parts import ModelParts
@@ -143,7 +144,11 @@ def fit_model(
     data = training_set(session, n_frames, options.context_s or max(CONTEXTS_S))
     settings = choose_settings(data, _windows(data, options), DECODERS[options.decoder])
     parts, scores = fit_parts(data, settings, options.seed)
+    parts.extra["fingerprints"] = fingerprints(session)
     card = _card(data, session, options, settings, scores)
+    card["baselines"] = choose_baselines(
+        data, settings.n_window, parts.playback, parts.emission.jump, options.seed
+    )
     card["train_seconds"] = round(time.perf_counter() - started, 3)
     return Model(parts, card)
 
@@ -180,12 +185,8 @@ def fit_parts(data: TrainingSet, settings: Settings, seed: int) -> tuple[ModelPa
     everything = np.ones(len(data.state), bool)
     scaling = scaling_of(data, settings.n_window)
     reader = fit_reader(state_moments(data, sums, fullness, everything, scaling), scaling, settings)
-    clip_ends = None
-    if data.movie is not None and data.movie_rate_hz > 0:
-        clip_ends = np.array([clip.first_frame + clip.n_frames - 1 for clip in data.movie.clips], np.int64)
-    table = learn_playback(data.state, data.ticks, data.border, data.n_frames, clip_ends)
+    table = learn_playback(data.state, data.ticks, data.border, data.n_frames, data.clip_ends)
     emission, filtered = choose_emission(data, settings, table, seed)
-    extra = {**fit_baselines(data, settings), "fingerprints": np.zeros(0, np.uint64)}
     thumbnails = data.movie.thumbnails() if data.movie is not None else None
     parts = ModelParts(
         preprocessor=data.preprocessor,
@@ -198,7 +199,7 @@ def fit_parts(data: TrainingSet, settings: Settings, seed: int) -> tuple[ModelPa
         likeness=_likeness(data, sums, fullness, settings),
         continuous=_fit_continuous(data, sums, fullness, settings, reader),
         pictures=thumbnails,
-        extra=extra,
+        extra=remember(data),
     )
     return parts, {"log_score_nats": settings.log_score, "filtered_log_score_nats": filtered}
 

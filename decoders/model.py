@@ -16,6 +16,7 @@ from decoders.errors import ModelMismatch
 from decoders.model_parts import ModelParts
 from decoders.playback import Playback
 from decoders.prediction import HORIZONS_S, N_LIKELIEST, Prediction, Predictions, Provenance
+from decoders.scores import FrameAxis
 from stream.movie import Clip
 from stream.session import Session
 
@@ -46,7 +47,7 @@ class Model:
         self._context = RunningSum(parts.scaling.n_window, parts.preprocessor.n_used)
         self._recent = RunningSum(parts.emission.n_window, parts.preprocessor.n_used)
         self.playback = Playback(parts.playback, parts.emission.jump, self.movie_rate_hz, self.rate_hz)
-        self._low, self._high = self._reach()
+        self._low, self._high = self.axis.reach
         self.reset()
 
     def __repr__(self) -> str:
@@ -89,6 +90,17 @@ class Model:
     def tolerance_frames(self) -> int:
         """Frames that make one second of the movie: the reach of the confidence."""
         return round(self.movie_rate_hz)
+
+    @property
+    def axis(self) -> FrameAxis:
+        """What counts as near on the axis of frames."""
+        ends = [clip.first_frame + clip.n_frames for clip in self.clips]
+        clip = (
+            np.searchsorted(ends, np.arange(self.n_frames), side="right")
+            if ends
+            else np.arange(self.n_frames)
+        )
+        return FrameAxis(clip.astype(np.int64), self.tolerance_frames)
 
     @property
     def clips(self) -> tuple[Clip, ...]:
@@ -291,17 +303,6 @@ class Model:
     def _mass(self, state: NDArray[np.float64], best: int) -> float:
         """Probability within a second of that frame, in its clip."""
         return float(state[self._low[best] : self._high[best]].sum())
-
-    def _reach(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """First state, and one past the last, that count as the same moment as each state."""
-        states = np.arange(self.n_frames + 1)
-        low, high = states - self.tolerance_frames, states + self.tolerance_frames + 1
-        for clip in self.clips:
-            inside = slice(clip.first_frame, clip.first_frame + clip.n_frames)
-            low[inside] = np.maximum(low[inside], clip.first_frame)
-            high[inside] = np.minimum(high[inside], clip.first_frame + clip.n_frames)
-        low[-1], high[-1] = self.n_frames, self.n_frames + 1
-        return low, high
 
 
 def _entropy(state: NDArray[np.float64]) -> float:

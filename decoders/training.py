@@ -68,6 +68,13 @@ class TrainingSet:
         """Movie frames per second; 0 when frames do not follow each other."""
         return self.movie.rate_hz if self.movie is not None else 0.0
 
+    @property
+    def clip_ends(self) -> NDArray[np.int64] | None:
+        """Int64 [clips], each clip's last frame; None when frames do not follow each other."""
+        if self.movie is None or not self.movie_rate_hz:
+            return None
+        return np.array([clip.first_frame + clip.n_frames - 1 for clip in self.movie.clips], np.int64)
+
     def with_state(self, state: NDArray[np.int64]) -> TrainingSet:
         """The same with other labels, for the null."""
         return replace(self, state=state)

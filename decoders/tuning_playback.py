@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,8 +18,10 @@ from decoders.tuning import DEFAULT_SHRINKAGE, Settings, fit_reader, held_out, s
 from stream.session import Kind
 
 POWERS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0)
-JUMPS = (0.001, 0.003, 0.01, 0.03)
-MAX_FILTERED = 1000
+JUMPS = (0.001, 0.003, 0.03)
+DEFAULT_JUMP = 0.01
+DEFAULT_POWER = 0.3
+MAX_FILTERED = 600
 """Held-out samples of a fold that settings are compared on."""
 
 
@@ -88,7 +91,7 @@ def filter_score(playback: Playback, evidence: NDArray[np.float64], passage: Pas
     return total / max(len(passage.state), 1)
 
 
-def no_emission(power: float = 0.3, jump: float = 0.01) -> Emission:
+def no_emission(power: float = DEFAULT_POWER, jump: float = DEFAULT_JUMP) -> Emission:
     """Evidence is the frame posterior's logits times a power."""
     return Emission(False, np.zeros((0, 0), np.float32), np.zeros(0, np.float32), 1, False, power, jump)
 
@@ -117,7 +120,7 @@ def fit_emission(data: TrainingSet, keep: NDArray[np.bool_], n_window: int, smoo
         readout = replace(readout, weights=readout.weights * np.float32(n_window))
     else:
         readout = fit_lda(m, DEFAULT_SHRINKAGE)
-    return Emission(True, readout.weights, readout.bias, n_window, False, 1.0, 0.01)
+    return Emission(True, readout.weights, readout.bias, n_window, False, 1.0, DEFAULT_JUMP)
 
 
 def _smoothed(
@@ -139,6 +142,10 @@ def _smoothed(
                 weight > 1e-9, total / np.maximum(weight, 1e-9), mean[inside, channel]
             )
     return out
+
+
+Heard = Callable[[NDArray[np.bool_], NDArray[np.float32], NDArray[np.bool_]], NDArray[np.float32]]
+"""From a training mask, clean samples and their borders to the evidence of each sample, [time, states]."""
 
 
 def choose_emission(
@@ -165,20 +172,23 @@ def choose_emission(
         Mean log probability of held-out truths after filtering, in nats; NaN when nothing could be held out.
     """
     ways: list[tuple[int, float] | None] = [None, *_own_ways(data)]
-    trials: list[tuple[float, int, float, float]] = []
-    folds = list(held_out(data))
+    playback = Playback(table, DEFAULT_JUMP, data.movie_rate_hz, data.rate_hz)
+    best: tuple[float, int, float] | None = None
+    kept: list[tuple[Passage, NDArray[np.float64]]] = []
     for number, way in enumerate(ways):
-        heard = [_heard(data, settings, way, train, test, seed) for train, test in folds]
-        if not heard:
-            continue
-        for jump in JUMPS:
-            playback = Playback(table, jump, data.movie_rate_hz, data.rate_hz)
-            for power in POWERS:
-                scores = [filter_score(playback, power * e, p) for fold in heard for p, e in fold]
-                trials.append((float(np.mean(scores)), number, power, jump))
-    if not trials:
+        heard = _passages_heard(data, _listener(data, settings, way), seed)
+        score, power = _best_power(playback, heard)
+        if heard and (best is None or score > best[0]):
+            best, kept = (score, number, power), heard
+    if best is None:
         return no_emission(), float("nan")
-    score, number, power, jump = max(trials)
+    score, number, power = best
+    jump = DEFAULT_JUMP
+    for trial in JUMPS:
+        other = Playback(table, trial, data.movie_rate_hz, data.rate_hz)
+        now = float(np.mean([filter_score(other, power * e, p) for p, e in kept]))
+        if now > score:
+            score, jump = now, trial
     way = ways[number]
     if way is None:
         return no_emission(power, jump), score
@@ -186,36 +196,70 @@ def choose_emission(
     return replace(fitted, power=power, jump=jump), score
 
 
+def choose_power(data: TrainingSet, heard: Heard, playback: Playback, seed: int) -> float:
+    """The power at which a decoder's logits serve the playback model best on held-out data.
+
+    Parameters
+    ----------
+    data
+        Training data.
+    heard
+        Fits the decoder on a part and answers for samples.
+    playback
+        To be fed.
+    seed
+        Of the random order of scenes.
+    """
+    return _best_power(playback, _passages_heard(data, heard, seed))[1]
+
+
 def _own_ways(data: TrainingSet) -> list[tuple[int, float]]:
     """Readouts of its own that are tried: samples summed, and frames evened out."""
     if data.movie_rate_hz and data.rate_hz:
-        n = [max(1, round(s * data.rate_hz)) for s in (0.033, 0.1)]
-        return [(k, smooth) for k in sorted(set(n)) for smooth in (1.0, 2.5)]
+        return [(1, 1.0), (1, 2.5)]
     return [(1, 0.0)]
 
 
-def _heard(
-    data: TrainingSet,
-    settings: Settings,
-    way: tuple[int, float] | None,
-    train: NDArray[np.bool_],
-    test: NDArray[np.bool_],
-    seed: int,
-) -> list[tuple[Passage, NDArray[np.float64]]]:
-    """Held-out passages with the evidence of each sample at power one."""
-    out = []
-    if way is None:
+def _listener(data: TrainingSet, settings: Settings, way: tuple[int, float] | None) -> Heard:
+    """The evidence of the frame posterior (no way) or of a readout of its own."""
+
+    def posterior(
+        train: NDArray[np.bool_], clean: NDArray[np.float32], border: NDArray[np.bool_]
+    ) -> NDArray[np.float32]:
         scaling = scaling_of(data, settings.n_window)
         sums, fullness = window_sums(data.clean, data.border, settings.n_window)
         reader = fit_reader(state_moments(data, sums, fullness, train, scaling), scaling, settings)
-    else:
+        sums, fullness = window_sums(clean, border, settings.n_window)
+        return reader.logits(sums) * np.float32(reader.factor) * fullness[:, None]
+
+    def own(
+        train: NDArray[np.bool_], clean: NDArray[np.float32], border: NDArray[np.bool_]
+    ) -> NDArray[np.float32]:
+        assert way is not None
         emission = fit_emission(data, train, *way)
-    for passage in passages(data, test, np.random.default_rng(seed)):
-        n_window = settings.n_window if way is None else emission.n_window
-        sums, fullness = window_sums(passage.clean, passage.border, n_window)
-        if way is None:
-            logits = reader.logits(sums) * np.float32(reader.factor)
-        else:
-            logits = emission.similarity(Scaling(n_window, emission.root).features(sums))
-        out.append((passage, np.maximum(logits * fullness[:, None], NEVER).astype(np.float64)))
+        sums, fullness = window_sums(clean, border, emission.n_window)
+        features = Scaling(emission.n_window, emission.root).features(sums)
+        return emission.similarity(features) * fullness[:, None]
+
+    return posterior if way is None else own
+
+
+def _passages_heard(data: TrainingSet, heard: Heard, seed: int) -> list[tuple[Passage, NDArray[np.float64]]]:
+    """Held-out passages of every fold with their evidence at power one."""
+    out = []
+    for train, test in held_out(data):
+        for passage in passages(data, test, np.random.default_rng(seed)):
+            evidence = heard(train, passage.clean, passage.border)
+            out.append((passage, np.maximum(evidence, NEVER).astype(np.float64)))
     return out
+
+
+def _best_power(playback: Playback, heard: list[tuple[Passage, NDArray[np.float64]]]) -> tuple[float, float]:
+    """Log score and power of the best power; the score is NaN without passages."""
+    if not heard:
+        return float("nan"), DEFAULT_POWER
+    scores = {
+        power: float(np.mean([filter_score(playback, power * e, p) for p, e in heard])) for power in POWERS
+    }
+    power = max(scores, key=lambda power: scores[power])
+    return scores[power], power
