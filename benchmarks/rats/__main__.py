@@ -1,8 +1,9 @@
 """Print where a rat is, decoded, beside shrinkage LDA: ``python -m benchmarks.rats DATA_FOLDER OUT_FOLDER``.
 
 DATA_FOLDER holds ``rat_hippocampus_buddy`` and ``rat_linear_track``; OUT_FOLDER gets each fold's training and test
-part as npz sessions, its model and ``rats.json``. With ``--live FOLD`` that fold's test part is also sent by
-``neuroreel replay`` in another process and decoded by ``neuroreel live``.
+part as npz sessions, its models and ``rats.json``. With ``--live`` every test part is also sent by ``neuroreel
+replay`` in another process and decoded by ``neuroreel live``; what arrives over LSL is compared with the offline
+predictions and with the true positions.
 """
 
 from __future__ import annotations
@@ -13,16 +14,18 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import argparse
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.rats.lda import lda, track_lda_through_holes
+from benchmarks.rats.live import compare, receive
 from benchmarks.rats.prepare import Fold, buddy_folds, load_track, track_folds
 from decoders.fit import FitOptions, fit_model
 from decoders.model import Model
+from decoders.prediction import Predictions
 from stream.files import save_session
 
 WINDOWS_S = {"buddy": (0.25, 0.5), "track": (0.5, 1.0)}
@@ -34,58 +37,53 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.rats", description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--live", type=int, metavar="FOLD", help="also decode this fold live, over LSL")
+    parser.add_argument("--live", action="store_true", help="also decode every fold live, over LSL")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    report: dict[str, object] = {}
     track = load_track(arguments.data)
-    recordings: dict[str, Callable[[], Iterator[Fold]]] = {
-        "buddy": lambda: buddy_folds(arguments.data),
-        "track": lambda: track_folds(track),
-    }
+    recordings = {"buddy": list(buddy_folds(arguments.data)), "track": list(track_folds(track))}
+    report: dict[str, object] = {}
     for name, folds in recordings.items():
         for window_s in WINDOWS_S[name]:
-            errors: Errors = {}
-            for fold in folds():
-                model = fit_model(fold.train, FitOptions(context_s=window_s))
-                write(fold, model, window_s, arguments.out)
-                for way, error in {
-                    **our_errors(fold, model),
-                    **lda_errors(fold, lda(fold, window_s)),
-                }.items():
-                    errors.setdefault(way, []).append(error)
-            report[f"{name} {window_s:g} s"] = show(f"{name}, windows of {window_s:g} s", errors, fold.unit)
+            title = f"{name}, windows of {window_s:g} s"
+            errors, live = run(folds, window_s, arguments.out, live=arguments.live)
+            report[title] = {"median_error": show(title, errors, folds[0].unit), "live": live}
     for window_s in WINDOWS_S["track"]:
-        errors = {}
-        for fold, posterior in track_lda_through_holes(track, window_s):
-            for way, error in lda_errors(fold, posterior).items():
-                errors.setdefault(way, []).append(error)
-        report[f"track {window_s:g} s, through holes"] = show(
-            f"track, windows of {window_s:g} s that reach back over standing still, as published",
-            errors,
-            "px",
-        )
-    if arguments.live is not None:
-        from benchmarks.rats.live import compare_live
-
-        for name in recordings:
-            report[f"{name} live"] = compare_live(
-                f"{name}-{arguments.live}", WINDOWS_S[name][0], arguments.out
-            )
+        title = f"track, windows of {window_s:g} s that reach back over standing still, as published"
+        errors = collect(read_off(fold, p, "LDA") for fold, p in track_lda_through_holes(track, window_s))
+        report[title] = {"median_error": show(title, errors, "px")}
     (arguments.out / "rats.json").write_text(json.dumps(report, indent=2))
 
 
-def write(fold: Fold, model: Model, window_s: float, out: Path) -> None:
-    """Save what a live run of this fold needs."""
+def run(
+    folds: list[Fold], window_s: float, out: Path, *, live: bool
+) -> tuple[Errors, list[dict[str, object]]]:
+    """Fit and score every fold of a recording; errors by way of reading, and the live comparisons."""
+    rows, comparisons = [], []
+    for fold in folds:
+        model = fit_model(fold.train, FitOptions(context_s=window_s))
+        offline = model.predict(fold.test, forecasts=False)
+        row = our_errors(fold, offline)
+        if live:
+            received = receive(*write(fold, model, window_s, out), fold.test.name)
+            comparisons.append(compare(fold.test, offline, received))
+            row["ours, continuous label, live"] = distance(fold, received["continuous"])
+        rows.append(row | read_off(fold, lda(fold, window_s), "LDA"))
+    return collect(rows), comparisons
+
+
+def write(fold: Fold, model: Model, window_s: float, out: Path) -> tuple[Path, Path]:
+    """Save a fold's parts and its model; returns the paths of the test part and of the model."""
     stem = f"{fold.recording}-{fold.number}"
     save_session(fold.train, out / f"{stem}-train.npz", force=True)
     save_session(fold.test, out / f"{stem}-test.npz", force=True)
-    model.save(out / f"{stem}-{1000 * window_s:.0f}ms.safetensors", force=True)
+    model_path = out / f"{stem}-{1000 * window_s:.0f}ms.safetensors"
+    model.save(model_path, force=True)
+    return out / f"{stem}-test.npz", model_path
 
 
-def our_errors(fold: Fold, model: Model) -> dict[str, NDArray[np.float64]]:
-    """Distance from the true position, by way of reading it off the model, float [time]."""
-    predictions = model.predict(fold.test, forecasts=False)
+def our_errors(fold: Fold, predictions: Predictions) -> dict[str, NDArray[np.float64]]:
+    """Distance from the true position, by way of reading it off the predictions, float [time]."""
     ways = {}
     for playback, posterior in (
         ("playback", predictions.posterior),
@@ -95,11 +93,6 @@ def our_errors(fold: Fold, model: Model) -> dict[str, NDArray[np.float64]]:
         ways |= read_off(fold, places / places.sum(1, keepdims=True), f"ours, {playback}")
     ways["ours, continuous label"] = distance(fold, predictions.continuous)
     return ways
-
-
-def lda_errors(fold: Fold, posterior: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    """The same for LDA."""
-    return read_off(fold, posterior, "LDA")
 
 
 def read_off(fold: Fold, posterior: NDArray[np.float64], who: str) -> dict[str, NDArray[np.float64]]:
@@ -116,15 +109,24 @@ def distance(fold: Fold, estimate: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.linalg.norm(np.asarray(estimate, np.float64) - fold.test.labels["position"], axis=1)
 
 
+def collect(rows: Iterable[dict[str, NDArray[np.float64]]]) -> Errors:
+    """From a row for each fold to a list of folds for each way."""
+    errors: Errors = {}
+    for row in rows:
+        for way, error in row.items():
+            errors.setdefault(way, []).append(error)
+    return errors
+
+
 def show(title: str, errors: Errors, unit: str) -> dict[str, object]:
     """Print medians, pooled over all test bins and for each fold; returns them."""
     digits = 3 if unit == "m" else 0
     print(f"\n{title}: median error in {unit}, over all folds and in each")
-    report = {}
+    report: dict[str, object] = {}
     for way, folds in errors.items():
         pooled, each = float(np.median(np.concatenate(folds))), [float(np.median(fold)) for fold in folds]
         print(f"  {way:<32} {pooled:8.{digits + 1}f}   " + " ".join(f"{one:8.{digits}f}" for one in each))
-        report[way] = {"median": pooled, "folds": each, "unit": unit}
+        report[way] = {"pooled": pooled, "folds": each, "unit": unit}
     return report
 
 

@@ -1,0 +1,88 @@
+"""One fold over LSL: ``neuroreel replay`` sends its test part, ``neuroreel live`` decodes it, and we compare."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+import uuid
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoders.prediction import PREDICTION_CHANNELS, Predictions
+from neuroreel.children import start_child
+from stream.find import find_stream
+from stream.inlet import Inlet
+from stream.network import configure
+from stream.session import Session
+
+ROLES = ("posterior", "continuous", "prediction")
+"""What is listened to; the engine begins when the last of them has a listener."""
+
+TIMEOUT_S = 120.0
+SESSION_ID = f"rats-{uuid.uuid4().hex}"
+"""Of the LSL network: nobody else's streams are met."""
+
+Received = dict[str, NDArray[np.float32]]
+
+
+def receive(session: Path, model: Path, name: str) -> Received:
+    """Run replay and engine to their end, as fast as they can; what each role's stream brought, [n, channels]."""
+    configure("loopback", SESSION_ID)
+    network = ["--network", "loopback"]
+    replay = start_child(["replay", str(session), "--speed", "max", *network])
+    listen = ["--stream", name, "--await-consumer", "30", *network]
+    engine = start_child(["live", str(model), *listen], stdout=subprocess.DEVNULL)
+    inlets: dict[str, Inlet] = {}
+    parts: dict[str, list[NDArray[np.float32]]] = {role: [] for role in ROLES}
+    try:
+        for role in ROLES:
+            inlets[role] = Inlet(find_stream(f"{name}-{role}", wait_s=30))
+            inlets[role].open()
+        deadline = time.monotonic() + TIMEOUT_S
+        came = True
+        while time.monotonic() < deadline and (came or engine.running):
+            came = False
+            for role, inlet in inlets.items():
+                chunk = inlet.pull(0.05)
+                if chunk is not None:
+                    parts[role].append(chunk.samples)
+                    came = True
+    finally:
+        for inlet in inlets.values():
+            inlet.close()
+        engine.stop()
+        replay.stop()
+    return {
+        role: np.concatenate(part) if part else np.zeros((0, 1), np.float32) for role, part in parts.items()
+    }
+
+
+def compare(session: Session, offline: Predictions, received: Received) -> dict[str, object]:
+    """Print and return how far what was received is from what `Model.predict` says."""
+    channels = dict(zip(PREDICTION_CHANNELS, received["prediction"].T, strict=True))
+    pairs = {
+        "frame": (offline.frame, channels["frame"]),
+        "confidence": (offline.confidence, channels["confidence"]),
+        "next_frame": (offline.next_frame, channels["next_frame"]),
+        "entropy_bits": (offline.entropy_bits, channels["entropy_bits"]),
+        "posterior": (offline.posterior, received["posterior"]),
+        "continuous": (offline.continuous, received["continuous"]),
+    }
+    worst = {name: largest_difference(*pair) for name, pair in pairs.items()}
+    n_received = len(received["prediction"])
+    in_order = bool(np.array_equal(channels["sequence"], np.arange(session.n_samples)))
+    print(
+        f"{session.name} live: {n_received} predictions of {session.n_samples} samples, "
+        f"{'each once and in order' if in_order else 'LOST OR REPEATED'}; largest difference from offline: "
+        + ", ".join(f"{name} {value:.1e}" for name, value in worst.items())
+    )
+    return {"received": n_received, "sent": session.n_samples, "in_order": in_order, "differences": worst}
+
+
+def largest_difference(offline: NDArray[np.generic], live: NDArray[np.float32]) -> float:
+    """Largest absolute difference; infinite when the numbers of samples differ."""
+    if len(offline) != len(live):
+        return float("inf")
+    return float(np.max(np.abs(np.asarray(offline, np.float64) - live), initial=0.0))
