@@ -73,6 +73,7 @@ class Connection:
         self._max_buffer = buffer_length(self.rate_hz, self.n_channels, max_buffer_s)
         self._inlet: pylsl.StreamInlet | None = None
         self._resolver: pylsl.ContinuousResolver | None = None
+        self._done_with: set[str] = set()  # outlets that are gone or do not match
         self._correction_s = math.nan
         self._opened = self._last_data = time.monotonic()
 
@@ -130,9 +131,14 @@ class Connection:
 
     def close(self) -> None:
         """Disconnect; the sender sees one consumer less."""
+        self._disconnect()
+        self._resolver = None
+
+    def _disconnect(self) -> None:
+        """Let go of the sender."""
         if self._inlet is not None:
             self._inlet.close_stream()
-        self._inlet = self._resolver = None
+        self._inlet = None
 
     @property
     def time_correction_s(self) -> float:
@@ -161,6 +167,7 @@ class Connection:
     def _lose(self) -> None:
         """Note that the sender is gone, and begin to look for its return."""
         self._inlet = None
+        self._done_with.add(self._info.uid())
         self._set(InletState.LOST, f"the sender of '{self.name}' is gone")
         if self.source_id:
             self._resolver = pylsl.ContinuousResolver(
@@ -170,26 +177,27 @@ class Connection:
     def _reconnect(self, timeout_s: float) -> None:
         """Take the sender back when it has returned; waits a moment when it has not."""
         back = [] if self._resolver is None else self._resolver.results()
-        back = [info for info in back if info.uid() != self._info.uid()]
+        back = [info for info in back if info.uid() not in self._done_with]
         if not back:
             time.sleep(min(timeout_s, _RESOLVE_EVERY_S))
             return
         info, labels = back[0], self.channel_labels
         differs = _difference(self._info, info)
         if not differs:
-            self._info = info
+            before, self._info = self._info, info
             try:
                 self.open(_REOPEN_TIMEOUT_S)
             except StreamLost as error:
+                self._info = before
                 log.warning("%s", error)
                 return
             if self.channel_labels != labels:
                 differs = "other channel labels"
-                self.close()
-                self.channel_labels = labels
+                self._disconnect()
+                self._info, self.channel_labels = before, labels
         if differs:
             self._set(InletState.MISMATCH, f"'{self.name}' came back with {differs}; it is not used")
-            self._info = info  # look on for yet another
+            self._done_with.add(info.uid())  # look on for yet another
             time.sleep(min(timeout_s, _RESOLVE_EVERY_S))
             return
         self._resolver = None

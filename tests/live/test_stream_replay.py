@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from neuroreel.children import Child, start_child
+from stream.continuity import Continuity
+from stream.events import EventInlet
+from stream.files import save_session
+from stream.find import find_stream
+from stream.inlet import Inlet, InletState
+from stream.session import Kind, Session
+from stream.truth import frames_at
+
+pytestmark = pytest.mark.live
+
+
+@dataclass
+class Received:
+    """What came of a replay."""
+
+    samples: NDArray[np.float32]
+    stamps: NDArray[np.float64]
+    event_stamps: NDArray[np.float64]
+    events: NDArray[np.int32]
+    labels: dict[str, tuple[NDArray[np.float32], NDArray[np.float64]]]
+    markers: list[dict[str, Any]]
+    facts: dict[str, str]
+    late_s: list[float] = field(default_factory=list)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Any]:
+    children: list[Child] = []
+
+    def start_replay(session: Session, *arguments: str) -> Child:
+        path = tmp_path / f"{session.name}.npz"
+        save_session(session, path, force=True)
+        children.append(start_child(["replay", str(path), *arguments], control=True, stderr=subprocess.PIPE))
+        return children[-1]
+
+    yield start_replay
+    for child in children:
+        child.stop()
+        assert child.process.stderr is not None
+        child.process.stderr.close()
+
+
+def receive(session: Session, child: Child | None = None, until: str = "end") -> Received:
+    """Take everything in until the replay says so."""
+    import pylsl
+
+    name = session.name
+    inlet = Inlet(find_stream(name))
+    events, *others = [
+        EventInlet(find_stream(f"{name}-{which}")) for which in ("events", "stimulus", *session.labels)
+    ]
+    for other in (events, *others):
+        other.open()
+    inlet.open()
+    chunks, shown = [], [([], []) for _ in others]  # type: ignore[var-annotated]
+    markers: list[dict[str, Any]] = []
+    late_s = []
+    expected: int | None = None
+    deadline = time.monotonic() + 30
+    while expected is None or inlet.n_received < expected:
+        assert time.monotonic() < deadline, f"only {inlet.n_received} samples and {markers}"
+        chunk = inlet.pull(0.1)
+        if chunk is not None:
+            chunks.append(chunk)
+            late_s.append(pylsl.local_clock() - float(chunk.stamps[-1]))
+        for other, (rows, stamps) in zip(others, shown, strict=True):
+            new_rows, new_stamps = other.pull()
+            rows.extend(new_rows)
+            stamps.extend(new_stamps)
+        markers += [json.loads(text) for text in events.pull()[0]]
+        expected = next((marker["samples"] for marker in markers if marker["event"] == until), None)
+    for each in (inlet, events, *others):
+        each.close()
+    arrays = [(np.array(rows), np.array(stamps)) for rows, stamps in shown]
+    return Received(
+        np.concatenate([chunk.samples for chunk in chunks]),
+        np.concatenate([chunk.stamps for chunk in chunks]),
+        arrays[0][1],
+        arrays[0][0],
+        dict(zip(session.labels, arrays[1:], strict=True)),
+        markers,
+        inlet.facts,
+        late_s,
+    )
+
+
+@pytest.mark.parametrize(("speed", "scale"), [("1", 1.0), ("20", 20.0), ("max", 1.0)])
+def test_everything_arrives_as_recorded(start: Any, small_session: Session, speed: str, scale: float) -> None:
+    child = start(small_session, "--speed", speed)
+    got = receive(small_session)
+    assert got.samples.tobytes() == small_session.neural.tobytes()
+    played = (got.stamps - got.stamps[0]) * scale
+    np.testing.assert_allclose(played, small_session.stamps - small_session.stamps[0], rtol=0, atol=1e-9)
+    rate_hz = small_session.rate_hz * scale
+    np.testing.assert_array_equal(Continuity(rate_hz).check(got.stamps), small_session.segment)
+    frame, repeat = frames_at(got.event_stamps, got.events, got.stamps, rate_hz)
+    np.testing.assert_array_equal(frame, small_session.frame)
+    np.testing.assert_array_equal(repeat, small_session.repeat)
+    values, stamps = got.labels["position"]
+    assert values.tobytes() == small_session.labels["position"].tobytes()
+    np.testing.assert_array_equal(stamps, got.stamps)
+    assert [marker["event"] for marker in got.markers] == ["start", "end"]
+    assert got.markers[-1]["samples"] == small_session.n_samples
+    assert got.facts["mode"] == "replay"
+    assert (got.facts["speed"], float(got.facts["stamp_rate"])) == (speed, scale)
+    assert float(got.facts["recorded_rate_hz"]) == 30
+    assert float(got.facts["first_original_stamp"]) == small_session.stamps[0]
+    assert child.wait(8) == 0
+    if speed == "1":
+        assert np.median(got.late_s) < 0.05
+
+
+def test_glued_borders_and_clocks_that_step_back_arrive_as_gaps(start: Any, small_session: Session) -> None:
+    stamps = np.r_[np.arange(40) / 30, np.arange(20) / 30, 0.7 + np.arange(20) / 30]
+    segment = np.r_[np.zeros(40), np.ones(20), np.full(20, 2)].astype(np.int32)
+    glued = replace(small_session, stamps=stamps, segment=segment, name="glued")
+    start(glued, "--speed", "10")
+    got = receive(glued)
+    assert got.samples.tobytes() == glued.neural.tobytes()
+    np.testing.assert_array_equal(Continuity(300.0).check(got.stamps), segment)
+    frame, _ = frames_at(got.event_stamps, got.events, got.stamps, 300.0)
+    np.testing.assert_array_equal(frame, glued.frame)
+
+
+def test_nothing_is_lost_at_full_speed(start: Any, small_session: Session) -> None:
+    n_samples = 6000
+    random = np.random.default_rng(0)
+    frame = (np.arange(n_samples) // 3 % 20).astype(np.int32)
+    long = Session(
+        neural=random.normal(size=(n_samples, 200)).astype(np.float32),
+        stamps=5 + np.arange(n_samples) / 30,
+        frame=frame,
+        repeat=(np.arange(n_samples) // 60).astype(np.int32),
+        segment=np.zeros(n_samples, np.int32),
+        channel_names=tuple(f"c{index}" for index in range(200)),
+        kind=Kind.EEG,
+        rate_hz=30.0,
+        name="long",
+    )
+    start(long, "--speed", "max")
+    got = receive(long)
+    assert got.samples.tobytes() == long.neural.tobytes()
+    shown, _ = frames_at(got.event_stamps, got.events, got.stamps, 30.0)
+    np.testing.assert_array_equal(shown, frame)
+
+
+def test_a_loop_pauses_between_rounds_and_stops_when_told(start: Any, small_session: Session) -> None:
+    child = start(small_session, "--speed", "20", "--loop", "--start", "0.5", "--seconds", "1.5")
+    inlet = Inlet(find_stream("V1"))
+    inlet.open()
+    continuity = Continuity(inlet.rate_hz)
+    parts, segments = [], [0]
+    while segments[-1] < 5:
+        chunk = inlet.pull(1.0)
+        if chunk is not None:
+            parts.append(chunk.samples)
+            segments += continuity.check(chunk.stamps).tolist()
+    assert child.send("stop")
+    assert child.wait(5) == 0
+    got = np.concatenate(parts)
+    part = small_session.neural[15:40]  # the gap after sample 40 ends each round
+    rounds = [got[np.array(segments[1:]) == segment] for segment in range(4)]
+    for each in rounds:
+        np.testing.assert_array_equal(each, part)
+    inlet.close()
+
+
+def test_a_pause_is_a_gap_and_nothing_is_lost(start: Any, small_session: Session) -> None:
+    child = start(small_session)
+    inlet, events = Inlet(find_stream("V1")), EventInlet(find_stream("V1-events"))
+    events.open()
+    inlet.open()
+    parts, stamps, said = [], [], []
+    while (chunk := inlet.pull(1.0)) is None or len(parts) < 10:
+        if chunk is not None:
+            parts.append(chunk.samples)
+            stamps.append(chunk.stamps)
+    child.send("pause")
+    paused_at = time.monotonic()
+    while chunk is not None:
+        parts.append(chunk.samples)
+        stamps.append(chunk.stamps)
+        chunk = inlet.pull(0.4)
+    child.send("resume")
+    held_s = time.monotonic() - paused_at
+    while "end" not in said:
+        chunk = inlet.pull(0.1)
+        if chunk is not None:
+            parts.append(chunk.samples)
+            stamps.append(chunk.stamps)
+        said += [json.loads(text)["event"] for text in events.pull()[0]]
+    assert np.concatenate(parts).tobytes() == small_session.neural.tobytes()
+    steps = np.sort(np.diff(np.concatenate(stamps)))
+    assert steps[-1] == pytest.approx(2 + 1 / 30, abs=1e-6)  # the recording's own gap
+    assert steps[-2] == pytest.approx(held_s, abs=0.2)
+    assert said == ["start", "pause", "resume", "end"]
+    inlet.close()
+    events.close()
+
+
+def test_a_sender_that_is_killed_is_lost_and_found_again(start: Any, small_session: Session) -> None:
+    child = start(small_session, "--loop")
+    inlet = Inlet(find_stream("V1"))
+    inlet.open()
+    while inlet.n_received < 5:
+        inlet.pull(0.5)
+    child.process.kill()
+    begin = time.monotonic()
+    while inlet.state is not InletState.LOST:
+        inlet.pull(0.1)
+        assert time.monotonic() - begin < 5
+    received = inlet.n_received
+    start(small_session, "--loop")
+    while inlet.state is not InletState.LIVE:
+        chunk = inlet.pull(0.1)
+        assert time.monotonic() - begin < 15
+    assert chunk is not None
+    assert chunk.sequence[0] == received
+    inlet.close()
+
+
+def test_a_frozen_sender_is_stale(start: Any, small_session: Session) -> None:
+    child = start(small_session, "--loop", "--seconds", "1")
+    inlet = Inlet(find_stream("V1"))
+    inlet.stale_after_s = 0.3
+    inlet.open()
+    while inlet.n_received < 5:
+        inlet.pull(0.5)
+    import signal
+
+    child.process.send_signal(signal.SIGSTOP)
+    begin = time.monotonic()
+    while inlet.state is not InletState.STALE:
+        inlet.pull(0.1)
+        assert time.monotonic() - begin < 5
+    child.process.send_signal(signal.SIGCONT)
+    while inlet.state is not InletState.LIVE:
+        inlet.pull(0.1)
+        assert time.monotonic() - begin < 10
+    inlet.close()
