@@ -22,7 +22,7 @@ _EXPORTS = {
     "Prediction": "decoders.prediction",
     "Predictions": "decoders.prediction",
 }
-__all__ = ["__version__", *_EXPORTS]  # noqa: PLE0604
+__all__ = ["__version__", *_EXPORTS]
 
 
 def _guard() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable
 from typing import Any
@@ -29,11 +30,57 @@ def network_option(default: str) -> Decorator:
     )
 
 
-json_option: Decorator = click.option(
-    "--json", "json_target", metavar="FILE", help="Write the result as JSON ('-' = standard output)."
-)
+def _note_force(ctx: click.Context, _param: click.Parameter, value: bool) -> bool:
+    ctx.meta["neuroreel.force"] = value
+    return value
 
-force_option: Decorator = click.option("--force", is_flag=True, help="Overwrite existing files.")
+
+def _refuse_existing(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """Refuse an output that exists before the work begins, not after it."""
+    from pathlib import Path
+
+    if value is not None and value != "-" and Path(value).exists() and not ctx.meta["neuroreel.force"]:
+        raise click.UsageError(
+            f"{value} exists. Give another name for {param.opts[0]}, or --force to overwrite it."
+        )
+    return value
+
+
+def force_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``--force``, passed on as ``force`` to a command that takes it.
+
+    Parameters
+    ----------
+    function
+        The command.
+    """
+    return click.option(
+        "--force",
+        is_flag=True,
+        is_eager=True,
+        callback=_note_force,
+        expose_value="force" in inspect.signature(function).parameters,
+        help="Overwrite existing files.",
+    )(function)
+
+
+def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``--json FILE``, passed on as ``json_target``, with ``--force``; hand it to `write_json`.
+
+    Parameters
+    ----------
+    function
+        The command.
+    """
+    option = click.option(
+        "--json",
+        "json_target",
+        metavar="FILE",
+        callback=_refuse_existing,
+        help="Write the result as JSON ('-' = standard output).",
+    )
+    return force_option(option(function))
+
 
 wait_option: Decorator = click.option(
     "--wait",
@@ -75,7 +122,7 @@ class Repeats(click.ParamType):
 REPEATS = Repeats()
 
 
-def write_json(data: Any, target: str, *, force: bool = True) -> None:
+def write_json(data: Any, target: str) -> None:
     """Write a result as JSON; numbers that JSON does not know (NaN, infinity) become null.
 
     Parameters
@@ -83,33 +130,26 @@ def write_json(data: Any, target: str, *, force: bool = True) -> None:
     data
         Dicts, lists, numbers (numpy's too) and text.
     target
-        File, or ``-`` for standard output.
-    force
-        Overwrite an existing file; a result is made anew by each run, so it is as a rule.
+        File, or ``-`` for standard output; `json_option` has made sure that nothing is overwritten unasked.
 
     Raises
     ------
-    OutputExists
-        When the file is there and ``force`` is not given.
     BadUsage
         When the file cannot be written.
     """
     import json
     from pathlib import Path
 
-    from stream.errors import BadUsage, OutputExists
+    from stream.errors import BadUsage
 
     text = json.dumps(plain(data), indent=2, allow_nan=False)
     if target == "-":
         click.echo(text)
         return
-    path = Path(target)
-    if path.exists() and not force:
-        raise OutputExists(f"{path} exists. Give another name, or --force to overwrite it.")
     try:
-        path.write_text(text + "\n", encoding="utf-8")
+        Path(target).write_text(text + "\n", encoding="utf-8")
     except OSError as error:
-        raise BadUsage(f"{path} cannot be written: {error.strerror}.") from error
+        raise BadUsage(f"{target} cannot be written: {error.strerror}.") from error
 
 
 def plain(data: Any) -> Any:

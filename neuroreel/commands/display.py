@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from neuroreel.options import force_option, network_option, wait_option
+from neuroreel.options import json_option, network_option, wait_option
 
 if TYPE_CHECKING:
     from neuroreel.children import Child
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     "--seconds", type=click.FloatRange(min=0, min_open=True), help="Close this long after the first frame."
 )
 @wait_option
-@force_option
+@json_option
 @network_option("lab")
 def command(
     model: Path | None,
@@ -32,6 +32,7 @@ def command(
     screenshot: Path | None,
     seconds: float | None,
     wait_s: float,
+    json_target: str | None,
     force: bool,
     network: str,
 ) -> None:
@@ -40,7 +41,10 @@ def command(
     MODEL is also where the movie's pictures come from; without it they are taken from the file that the engine names,
     when that is on this computer. Without a screen the window is painted in memory, for --screenshot.
     """
+    from dataclasses import asdict
+
     from gui.app import run_display
+    from neuroreel.options import write_json
     from stream.network import configure
 
     configure(network)
@@ -77,6 +81,8 @@ def command(
         )
     finally:
         stop_engines()
+    if json_target is not None:
+        write_json(asdict(summary), json_target)
     click.echo(
         f"{summary.received} predictions, {summary.dropped} dropped, painted at {summary.painted_fps:.0f} fps"
         + (f", saved {screenshot}" if screenshot is not None else "")

@@ -1,0 +1,147 @@
+"""``neuroreel bench``: measurements, each beside its floor in the same run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from neuroreel.options import json_option
+
+if TYPE_CHECKING:
+    from neuroreel.children import Child
+
+NAME = "bench"
+
+
+@click.group()
+def command() -> None:
+    """Measure, with the floor in the same run."""
+
+
+@command.command()
+@click.option(
+    "--seconds", type=click.FloatRange(min=3), default=20.0, show_default=True, help="How long to measure."
+)
+@click.option(
+    "--speed", type=click.FloatRange(min=0.1), default=1.0, show_default=True, help="1 = 30 frames a second."
+)
+@click.option(
+    "--budget-ms", type=float, default=1.0, show_default=True, help="Allowed above the floor, median."
+)
+@click.option("--window/--no-window", default=True, show_default=True, help="Paint the window meanwhile.")
+@json_option
+def latency(seconds: float, speed: float, budget_ms: float, window: bool, json_target: str | None) -> None:
+    """From push to published prediction, on the bundled recording.
+
+    One sender feeds the engine and, beside it, pylsl's plainest receive loop in a process of its own: the floor.
+    Published means that the push of the prediction has returned; "received" is a second process that pulls it.
+    Nothing leaves this computer.
+    """
+    import json
+    import tempfile
+    import uuid
+
+    from neuroreel.children import start_child
+    from neuroreel.options import write_json
+    from replay_data.bundle import TEST_REPEATS, demo_model, demo_recording
+    from stream.network import configure
+
+    configure("loopback", f"bench-{uuid.uuid4().hex[:12]}")
+    children: dict[str, Child] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        reports = {name: Path(folder) / f"{name}.json" for name in ("engine", "floor", "received", "window")}
+
+        def start(name: str, *arguments: str, control: bool = False) -> None:
+            children[name] = start_child([*arguments, "--json", str(reports[name])], control=control)
+
+        sender = ["replay", str(demo_recording()), "--name", NAME, "--repeats", TEST_REPEATS, "--loop"]
+        children["sender"] = start_child([*sender, "--speed", str(speed)], control=True)
+        try:
+            start("floor", "bench", "receive", NAME, "--seconds", str(seconds))
+            start("engine", "live", str(demo_model()), "--stream", NAME, control=True)
+            start("received", "bench", "receive", f"{NAME}-prediction", "--seconds", str(seconds))
+            if window:
+                start("window", "display", "--name", NAME, "--seconds", str(seconds))
+            for name in ("window", "received", "floor"):
+                if name in children:
+                    children[name].wait(seconds + 60)
+        finally:
+            for child in children.values():
+                child.stop()
+        measured = {name: json.loads(path.read_text()) for name, path in reports.items() if path.exists()}
+    result = _verdict(measured, speed, budget_ms)
+    if json_target is not None:
+        write_json(result, json_target)
+    if json_target != "-":
+        _print(result)
+    if not result["within_budget"]:
+        raise click.exceptions.Exit(1)
+
+
+@command.command(hidden=True)
+@click.argument("stream")
+@click.option("--seconds", type=float, required=True)
+@json_option
+def receive(stream: str, seconds: float, json_target: str) -> None:
+    """Receive STREAM by pylsl's plainest loop and write how old each sample was."""
+    from neuroreel.options import write_json
+    from stream.find import find_stream
+    from stream.floor import measure_floor
+    from stream.network import configure
+
+    configure()
+    write_json(measure_floor(find_stream(stream, wait_s=15), seconds), json_target)
+
+
+def _verdict(measured: dict[str, Any], speed: float, budget_ms: float) -> dict[str, Any]:
+    """Everything that was measured, and what it is above the floor."""
+    from stream.errors import StreamLost
+
+    missing = sorted({"floor", "engine", "received"} - set(measured))
+    if missing:
+        raise StreamLost(f"nothing was measured by: {', '.join(missing)}. See the messages above.")
+    engine, floor = measured["engine"], measured["floor"]
+    above = engine["latency_ms"]["p50"] - floor["p50_ms"]
+    return {
+        "rate_hz": 30.0 * speed,
+        "floor_ms": floor,
+        "published_ms": engine["latency_ms"],
+        "arrival_ms": engine["arrival_ms"],
+        "compute_ms": engine["compute_ms"],
+        "received_ms": measured["received"],
+        "above_floor_p50_ms": above,
+        "above_floor_p99_ms": engine["latency_ms"]["p99"] - floor["p99_ms"],
+        "engine": {key: engine[key] for key in ("received", "gaps", "cpu_of_one_core", "memory_mb")},
+        "window": measured.get("window"),
+        "budget_ms": budget_ms,
+        "within_budget": above <= budget_ms,
+    }
+
+
+def _print(result: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"latency from the sender's stamp, {result['rate_hz']:g} frames per second")
+    for column in ("", "p50 ms", "p99 ms"):
+        table.add_column(column, justify="right" if column else "left")
+    floor, received = result["floor_ms"], result["received_ms"]
+    rows = {
+        "floor: raw pylsl in its own process": (floor["p50_ms"], floor["p99_ms"]),
+        "arrived in the engine": tuple(result["arrival_ms"].values()),
+        "computing": tuple(result["compute_ms"].values()),
+        "prediction published": tuple(result["published_ms"].values()),
+        "prediction received by another process": (received["p50_ms"], received["p99_ms"]),
+        "published above the floor": (result["above_floor_p50_ms"], result["above_floor_p99_ms"]),
+    }
+    for name, (p50, p99) in rows.items():
+        table.add_row(name, f"{p50:.2f}", f"{p99:.2f}")
+    Console().print(table)
+    engine, window = result["engine"], result["window"]
+    painted = f"; window painted at {window['painted_fps']:.0f} fps" if window else ""
+    click.echo(
+        f"engine: {engine['received']} frames, {engine['cpu_of_one_core']:.1%} of a core, {engine['memory_mb']:.0f} MB"
+        f"{painted}. {'Within' if result['within_budget'] else 'OVER'} the budget of {result['budget_ms']:g} ms."
+    )
