@@ -42,7 +42,7 @@ from decoders.tuning import (
     state_moments,
     thinned,
 )
-from decoders.tuning_playback import choose_emission
+from decoders.tuning_playback import choose_emission, choose_posterior_power
 from stream.errors import BadUsage
 from stream.movie import Movie
 from stream.session import Session
@@ -146,6 +146,7 @@ def fit_model(
     parts, scores = fit_parts(data, settings, options.seed)
     parts.extra["fingerprints"] = fingerprints(session)
     card = _card(data, session, options, settings, scores)
+    card["posterior_power"] = choose_posterior_power(data, settings, parts, options.seed)
     card["baselines"] = choose_baselines(
         data, settings.n_window, parts.playback, parts.emission.jump, options.seed
     )

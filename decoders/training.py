@@ -93,13 +93,15 @@ def with_showing_borders(session: Session) -> Session:
     return replace(session, segment=np.cumsum(border).astype(np.int32))
 
 
-def joined(sessions: Sequence[Session]) -> Session:
+def joined(sessions: Sequence[Session], *, renumber: bool = True) -> Session:
     """Several recordings of the same channels as one, with borders between them.
 
     Parameters
     ----------
     sessions
-        At least one; showings are numbered on.
+        At least one.
+    renumber
+        Number the showings on from recording to recording; else they keep their numbers.
 
     Raises
     ------
@@ -121,7 +123,7 @@ def joined(sessions: Sequence[Session]) -> Session:
     repeat, segment, stamps = [], [], []
     next_repeat = next_segment = 0
     for session in sessions:
-        repeat.append(np.where(session.repeat >= 0, session.repeat + next_repeat, -1))
+        repeat.append(np.where(session.repeat >= 0, session.repeat + next_repeat * renumber, -1))
         segment.append(session.segment - session.segment.min(initial=0) + next_segment)
         stamps.append(session.stamps)
         next_repeat = max(next_repeat, int(repeat[-1].max(initial=-1)) + 1)

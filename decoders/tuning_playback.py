@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from decoders.embedding.linear import Moments, moments
 from decoders.embedding.windows import window_sums
 from decoders.frames import NEVER, Scaling, fit_lda, fit_poisson
-from decoders.model_parts import Emission
+from decoders.model_parts import Emission, ModelParts
 from decoders.playback import Playback, PlaybackTable
 from decoders.training import TrainingSet
 from decoders.tuning import DEFAULT_SHRINKAGE, Settings, fit_reader, held_out, scaling_of, state_moments
@@ -211,6 +211,26 @@ def choose_power(data: TrainingSet, heard: Heard, playback: Playback, seed: int)
         Of the random order of scenes.
     """
     return _best_power(playback, _passages_heard(data, heard, seed))[1]
+
+
+def choose_posterior_power(data: TrainingSet, settings: Settings, parts: ModelParts, seed: int) -> float:
+    """The power at which the frame posterior itself serves as evidence, which refits for the null use.
+
+    Parameters
+    ----------
+    data
+        Training data.
+    settings
+        Of the frame posterior.
+    parts
+        Of the model.
+    seed
+        Of the random order of scenes.
+    """
+    playback = Playback(parts.playback, parts.emission.jump, data.movie_rate_hz, data.rate_hz)
+    if not parts.emission.own:
+        return parts.emission.power
+    return choose_power(data, _listener(data, settings, None), playback, seed)
 
 
 def _own_ways(data: TrainingSet) -> list[tuple[int, float]]:

@@ -1,0 +1,173 @@
+"""Everything that is said about a test recording, by the model, its baselines and its controls, ready to be scored."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoders import controls
+from decoders.baselines import recalled
+from decoders.continuous import ContinuousReader, frame_values
+from decoders.embedding.windows import window_sums
+from decoders.filtering import filtered, posteriors
+from decoders.memory import recall
+from decoders.model import Model
+from decoders.training import TrainingSet
+from stream.session import Session
+
+N_TIMED = 400
+"""Samples whose step is timed."""
+
+Both = controls.Both
+Labels = dict[str, NDArray[np.float32]]
+
+
+@dataclass(slots=True)
+class Answers:
+    """Answers for one test recording, or for the pooled folds of a cross-validation.
+
+    Attributes
+    ----------
+    test
+        The recording, with its truth.
+    decoders
+        Posteriors with and without playback: ``model`` and the baselines by name.
+    controls
+        The same of the controls.
+    shifted
+        Frames answered by each refit on shifted labels, with and without playback.
+    ahead
+        Forecasts [time, states] by horizon in seconds.
+    continuous
+        Estimates of the continuous labels by decoder, then by label, [time, k].
+    step_us
+        How long single steps took.
+    """
+
+    test: Session
+    decoders: dict[str, Both]
+    controls: dict[str, Both]
+    shifted: list[tuple[NDArray[np.int64], NDArray[np.int64]]]
+    ahead: dict[float, NDArray[np.float32]]
+    continuous: dict[str, Labels]
+    step_us: list[float] = field(default_factory=list)
+
+
+def collect(model: Model, test: Session, n_draws: int, seed: int) -> Answers:
+    """Ask the model, its baselines and its controls.
+
+    Parameters
+    ----------
+    model
+        Fitted.
+    test
+        With borders wherever a showing passes into another.
+    n_draws
+        Refits on shifted labels; 0 = no controls at all.
+    seed
+        Of everything random.
+    """
+    data = recall(model)
+    predictions = model.predict(test)
+    decoders: dict[str, Both] = {"model": (predictions.posterior, predictions.posterior_without_playback)}
+    continuous = {"model": _split(model, predictions.continuous)}
+    decoders["linear"] = decoders["model"]
+    border = np.r_[True, np.diff(test.segment) > 0]
+    clean = data.preprocessor.run(np.asarray(test.neural, np.float32), border)
+    for baseline in recalled(model.card, data):
+        logits = baseline.logits(*window_sums(clean, border, baseline.settings.n_window))
+        evidence = baseline.settings.power * logits.astype(np.float64)
+        both = (filtered(model.playback, evidence, test), posteriors(logits))
+        decoders[baseline.settings.name] = both
+        if data.labels:
+            continuous.update(_from_posterior(data, baseline.settings.name, both[1]))
+    asked: dict[str, Both] = {}
+    if n_draws:
+        asked = {
+            "counter": controls.counter(data, model.playback, test),
+            "onset_clock": controls.onset_clock(data, model.playback, test),
+            "neural_shuffled": controls.neural_shuffled(model, test, seed),
+        }
+    return Answers(
+        test=test,
+        decoders=decoders,
+        controls=asked,
+        shifted=list(controls.labels_shifted(data, model, test, n_draws, seed)),
+        ahead=predictions.forecast_posterior,
+        continuous=continuous,
+        step_us=_timed(model, test),
+    )
+
+
+def pooled(parts: Sequence[Answers]) -> Answers:
+    """The answers of several folds as one; each fold begins a new segment.
+
+    Parameters
+    ----------
+    parts
+        At least one.
+    """
+    from decoders.training import joined
+
+    def both(key: str, name: str) -> Both:
+        each = [getattr(part, key)[name] for part in parts]
+        return np.concatenate([a for a, _ in each]), np.concatenate([b for _, b in each])
+
+    first = parts[0]
+    return Answers(
+        test=joined([part.test for part in parts], renumber=False),
+        decoders={name: both("decoders", name) for name in first.decoders},
+        controls={name: both("controls", name) for name in first.controls},
+        shifted=[
+            (np.concatenate([a for a, _ in draws]), np.concatenate([b for _, b in draws]))
+            for draws in zip(*(part.shifted for part in parts), strict=True)
+        ],
+        ahead={h: np.concatenate([part.ahead[h] for part in parts]) for h in first.ahead},
+        continuous={
+            name: {
+                label: np.concatenate([part.continuous[name][label] for part in parts]) for label in labels
+            }
+            for name, labels in first.continuous.items()
+        },
+        step_us=[us for part in parts for us in part.step_us],
+    )
+
+
+def _split(model: Model, columns: NDArray[np.float32]) -> Labels:
+    out, first = {}, 0
+    for name, k in model.card["labels"]:
+        out[str(name)] = columns[:, first : first + k]
+        first += k
+    return out
+
+
+def _from_posterior(data: TrainingSet, name: str, posterior: NDArray[np.float32]) -> dict[str, Labels]:
+    """A baseline's estimates: the posterior mean and the likeliest frame's value."""
+    out: dict[str, Labels] = {}
+    for way, sharpness in (("mean", 1.0), ("mode", 0.0)):
+        out[f"{name}_{way}"] = {}
+        for label, values in data.labels.items():
+            k = values.shape[1]
+            table = frame_values(values, data.state, data.n_frames)
+            reader = ContinuousReader(table, np.zeros((1, k)), np.full(k, sharpness))
+            out[f"{name}_{way}"][label] = reader.read(
+                posterior.astype(np.float64), np.zeros((len(posterior), 0), np.float32)
+            )
+    return out
+
+
+def _timed(model: Model, test: Session) -> list[float]:
+    """Microseconds of single steps."""
+    model.reset()
+    out = []
+    for index in range(min(test.n_samples, N_TIMED)):
+        samples = np.asarray(test.neural[index], np.float32)
+        begun = time.perf_counter()
+        model.step(samples, float(test.stamps[index]))
+        out.append(1e6 * (time.perf_counter() - begun))
+    model.reset()
+    return out

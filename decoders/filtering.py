@@ -1,0 +1,42 @@
+"""The playback model over whole recordings, for decoders other than the model itself."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoders.frames import log_posterior
+from decoders.playback import Playback
+from stream.session import Session
+
+
+def filtered(playback: Playback, evidence: NDArray[np.float64], session: Session) -> NDArray[np.float32]:
+    """Posteriors after the playback model.
+
+    Parameters
+    ----------
+    playback
+        Its state is reset before and after.
+    evidence
+        Float64 [time, states], log likelihoods.
+    session
+        Gives stamps and segments.
+
+    Returns
+    -------
+    posterior
+        Float32 [time, states].
+    """
+    out = np.empty(evidence.shape, np.float32)
+    playback.reset()
+    for index, stamp in enumerate(session.stamps):
+        if index and session.segment[index] != session.segment[index - 1]:
+            playback.reset()
+        out[index] = playback.step(evidence[index], float(stamp))
+    playback.reset()
+    return out
+
+
+def posteriors(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Normalised probabilities float32 [time, states] of calibrated logits."""
+    return np.exp(log_posterior(logits))

@@ -1,0 +1,128 @@
+"""From answers to the figures of a report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoders.answers import Answers
+from decoders.continuous import median_error
+from decoders.controls import Both, null_p95
+from decoders.forecast_scores import forecast_scores
+from decoders.model import Model
+from decoders.scores import FrameAxis, accuracy, likeliest, score
+
+
+def report(answers: Answers, model: Model, seed: int) -> dict[str, Any]:
+    """Score everything.
+
+    Parameters
+    ----------
+    answers
+        From `decoders.answers.collect`.
+    model
+        Whose card, pictures and axis are used.
+    seed
+        Of the controls' nulls.
+
+    Returns
+    -------
+    report
+        Ready for JSON.
+    """
+    axis = model.axis
+    blocks = {name: _blocks(both, answers, axis) for name, both in answers.decoders.items()}
+    own = blocks.pop("model")
+    nulls = _nulls(answers, axis, seed)
+    card = model.card
+    return {
+        **own,
+        "baselines": blocks,
+        "controls": nulls,
+        "forecast": forecast_scores(answers, model),
+        "continuous": _continuous(answers),
+        "lookahead_ms": card["lookahead_ms"],
+        "context_ms": card["context_ms"],
+        "lag_ms": card["lag_ms"],
+        "train_seconds": card["train_seconds"],
+        "step_us": {
+            name: round(float(np.percentile(answers.step_us, q)), 1) if answers.step_us else None
+            for name, q in (("p50", 50), ("p99", 99))
+        },
+        "n_moments": int(np.sum(answers.test.frame >= 0)),
+        "verdict": _verdict(own, nulls),
+    }
+
+
+def _blocks(both: Both, answers: Answers, axis: FrameAxis) -> dict[str, Any]:
+    test = answers.test
+    repeat = test.repeat if test.repeats else None
+    return {
+        "with_playback": score(both[0], test.frame, axis, repeat),
+        "without_playback": score(both[1], test.frame, axis, repeat),
+    }
+
+
+def _nulls(answers: Answers, axis: FrameAxis, seed: int) -> dict[str, Any]:
+    """Each control's scores, beside the accuracy that its own answers reach when shifted against the truth."""
+    out: dict[str, Any] = {}
+    for name, both in answers.controls.items():
+        out[name] = _blocks(both, answers, axis)
+        for block, posterior in zip(out[name].values(), both, strict=True):
+            block["null_p95"] = null_p95(likeliest(posterior), answers.test, axis, seed)
+            block["within_null"] = bool(block["accuracy_within_1s"] <= block["null_p95"])
+    if answers.shifted:
+        with_playback, without = (
+            [accuracy(frames[column], answers.test.frame, axis) for frames in answers.shifted]
+            for column in (0, 1)
+        )
+        out["labels_shifted"] = {
+            **_spread(without),
+            "with_playback": _spread(with_playback),
+            "without_playback": _spread(without),
+        }
+    return out
+
+
+def _spread(draws: list[float]) -> dict[str, float]:
+    return {
+        "mean": float(np.mean(draws)),
+        "p95": float(np.quantile(draws, 0.95, method="higher")),
+        "draws": len(draws),
+    }
+
+
+def _verdict(own: dict[str, Any], nulls: dict[str, Any]) -> str:
+    """Above chance only when the activity alone, and with the playback model too, passes the refits on shifted labels."""
+    null = nulls.get("labels_shifted")
+    if null is None:
+        return "not tested"
+    passes = all(
+        own[name]["accuracy_within_1s"] > null[name]["p95"] for name in ("with_playback", "without_playback")
+    )
+    return "above chance" if passes else "at chance"
+
+
+def _continuous(answers: Answers) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for name, truth in answers.test.labels.items():
+        out[name] = {**_fit_of(answers.continuous["model"][name], truth), "baselines": {}}
+        for other, labels in answers.continuous.items():
+            if other != "model":
+                out[name]["baselines"][other] = _fit_of(labels[name], truth)
+        middle = np.broadcast_to(np.nanmedian(truth, axis=0), truth.shape) if len(truth) else truth
+        out[name]["baselines"]["median"] = _fit_of(middle, truth)
+    return out
+
+
+def _fit_of(estimate: NDArray[np.float32], truth: NDArray[np.float32]) -> dict[str, float]:
+    """``r2`` over all columns, and the median Euclidean distance in the label's unit."""
+    known = np.isfinite(truth).all(1)
+    if not known.any():
+        return {"r2": float("nan"), "median_error": float("nan")}
+    estimate, truth = estimate[known].astype(np.float64), truth[known].astype(np.float64)
+    spread = float(((truth - truth.mean(0)) ** 2).sum())
+    r2 = 1 - float(((estimate - truth) ** 2).sum()) / spread if spread > 0 else float("nan")
+    return {"r2": r2, "median_error": median_error(estimate.astype(np.float32), truth.astype(np.float32))}

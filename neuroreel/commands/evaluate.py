@@ -1,0 +1,93 @@
+"""``neuroreel evaluate``: score a model, or a way of fitting, beside its baselines and controls."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from neuroreel.options import json_option
+from neuroreel.parts import REPEATS, TIME
+
+
+@click.command()
+@click.argument("files", metavar="[MODEL] SESSION", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--repeats", type=REPEATS, help="Showings to test on, such as 9-19 [default: all].")
+@click.option("--time", "part", type=TIME, help="Part of the recording to test on, such as 0.8-1 [default: all].")
+@click.option("--cv", help="Fit and test in turn: 'repeat', or 'blocks:5'. Give only SESSION with it.")
+@click.option("--gap-s", type=click.FloatRange(min=0), help="With --cv: seconds left out around each test part.")
+@click.option("--draws", type=int, default=20, show_default=True, help="Refits on shifted labels; 0 = no controls.")
+@click.option("--mode", default="linear", show_default=True, help="With --cv: as in fit.")
+@click.option("--decoder", default="auto", show_default=True, help="With --cv: as in fit.")
+@click.option("--context-s", type=float, help="With --cv: as in fit.")
+@click.option("--movie", "movie_path", type=click.Path(path_type=Path), help="With --cv: as in fit.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of everything random.")
+@json_option
+def command(
+    files: tuple[Path, ...],
+    repeats: tuple[int, ...] | None,
+    part: tuple[float, float] | None,
+    cv: str | None,
+    gap_s: float | None,
+    draws: int,
+    mode: str,
+    decoder: str,
+    context_s: float | None,
+    movie_path: Path | None,
+    seed: int,
+    json_target: str | None,
+) -> None:
+    """Score MODEL on SESSION, or with --cv a way of fitting on SESSION alone."""
+    from decoders.evaluate import EvaluateOptions, cross_validate, evaluate
+    from decoders.fit import FitOptions, selected
+    from decoders.model import Model
+    from neuroreel.options import write_json
+    from stream.errors import BadUsage
+    from stream.files import load_session
+    from stream.movie import load_movie
+
+    if len(files) != (1 if cv else 2):
+        raise BadUsage("give MODEL and SESSION, or with --cv only SESSION.")
+    chosen = EvaluateOptions(repeats, part, draws, seed)
+    if cv:
+        options = FitOptions(mode=mode, decoder=decoder, context_s=context_s, seed=seed)
+        session = selected(load_session(files[0]), repeats, part)
+        movie = load_movie(movie_path) if movie_path is not None else None
+        result = cross_validate(session, cv, options, draws=draws, gap_s=gap_s, movie=movie)
+    else:
+        result = evaluate(Model.load(files[0]), load_session(files[1]), chosen)
+    if json_target is not None:
+        write_json(result, json_target)
+    if json_target != "-":
+        _tables(result)
+
+
+def _tables(result: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    names = ("accuracy_within_1s", "accuracy_exact", "median_frame_error", "log_score_bits", "ece")
+    table = Table(title="with playback model / without", title_justify="left")
+    for heading in ("", "within 1 s", "exact", "median error", "log score, bits", "ece", "null p95"):
+        table.add_column(heading, justify="left" if not heading else "right")
+    blocks = {"model": result, **result["baselines"], **result["controls"]}
+    for title, block in blocks.items():
+        pair = [block["with_playback"], block["without_playback"]]
+        if title == "labels_shifted":
+            table.add_row(title, *[""] * len(names), " / ".join(f"{scores['p95']:.3f}" for scores in pair))
+            continue
+        null = " / ".join(f"{scores['null_p95']:.3f}" for scores in pair) if "null_p95" in pair[0] else ""
+        table.add_row(title, *(" / ".join(f"{scores[name]:.3g}" for scores in pair) for name in names), null)
+    console = Console()
+    console.print(table)
+    for name, scores in result["continuous"].items():
+        console.print(f"{name}: median error {scores['median_error']:.4g}, r2 {scores['r2']:.3f}")
+        for other, figures in scores["baselines"].items():
+            console.print(f"  {other}: median error {figures['median_error']:.4g}", highlight=False)
+    for horizon, scores in result["forecast"].items():
+        console.print(
+            f"forecast +{horizon} s, bits: {scores['log_score_bits']:.2f}; persistence "
+            f"{scores['persistence']['log_score_bits']:.2f}, advance {scores['advance']['log_score_bits']:.2f}"
+        )
+    console.print(f"verdict: {result['verdict']}")

@@ -1,0 +1,77 @@
+"""``neuroreel fit``: train a model on a recording."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from neuroreel.options import force_option, json_option
+from neuroreel.parts import REPEATS, TIME
+
+
+@click.command()
+@click.argument("sessions", metavar="SESSION...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Where the model goes.")
+@click.option("--mode", default="linear", show_default=True, help="Embedding: linear, label, time, hybrid.")
+@click.option("--decoder", default="auto", show_default=True, help="Frame decoder: auto, cosine, lda.")
+@click.option("--context-s", type=float, help="Length of the causal window [default: chosen on held-out data].")
+@click.option("--lookahead-frames", type=int, default=0, show_default=True, help="Future samples to wait for.")
+@click.option("--train-repeats", type=REPEATS, help="Showings to train on, such as 0-8 or 0,2,4 [default: all].")
+@click.option("--train-time", type=TIME, help="Part of the recording to train on, such as 0-0.8 [default: all].")
+@click.option("--movie", "movie_path", type=click.Path(path_type=Path), help="Video file with the movie's pictures.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of everything random.")
+@force_option
+@json_option
+def command(
+    sessions: tuple[Path, ...],
+    output: Path,
+    mode: str,
+    decoder: str,
+    context_s: float | None,
+    lookahead_frames: int,
+    train_repeats: tuple[int, ...] | None,
+    train_time: tuple[float, float] | None,
+    movie_path: Path | None,
+    seed: int,
+    force: bool,
+    json_target: str | None,
+) -> None:
+    """Train a model on one or more recordings of the same channels, and write it to a file."""
+    from decoders.fit import FitOptions, fit_model
+    from neuroreel.options import write_json
+    from stream.errors import OutputExists
+    from stream.files import load_session
+    from stream.movie import load_movie
+
+    if output.exists() and not force:
+        raise OutputExists(f"{output} exists. Give another name, or --force to overwrite it.")
+    options = FitOptions(mode, decoder, context_s, lookahead_frames, train_repeats, train_time, seed)
+    movie = load_movie(movie_path) if movie_path is not None else None
+    model = fit_model([load_session(path) for path in sessions], options, movie)
+    model.save(output, force=force)
+    if model.card["unused_channels"]:
+        names = ", ".join(model.card["unused_channels"])
+        click.echo(f"left out, flat or mostly not a number: {names}", err=True)
+    if json_target is not None:
+        write_json({"model": str(output), "hash": model.hash, **model.card}, json_target)
+    if json_target != "-":
+        _table(output, model.hash, model.card)
+
+
+def _table(output: Path, content_hash: str, card: dict[str, object]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"{output} ({content_hash})", show_header=False, title_justify="left")
+    used = len(card["channel_names"]) - len(card["unused_channels"])  # type: ignore[arg-type]
+    rows = {
+        "channels": f"{used} used of {len(card['channel_names'])}",  # type: ignore[arg-type]
+        "frames": card["n_frames"],
+        "context": f"{card['context_ms']:g} ms",
+        "decoder": f"{card['mode']}, {card['decoder']}, shrinkage {card['shrinkage']:g}",
+        "fitted in": f"{card['train_seconds']:.1f} s",
+    }
+    for name, value in rows.items():
+        table.add_row(name, str(value))
+    Console().print(table)
