@@ -92,6 +92,7 @@ def run_display(
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
     application = _application()
     import pylsl
+    from PyQt5.QtCore import QEvent
 
     from gui.mailbox import Mailbox
     from gui.receiver import Receiver
@@ -108,8 +109,16 @@ def run_display(
         run.start()
         application.exec_()
     receiver.stop()
-    run.finish()
-    return run.summary()
+    try:
+        run.finish()
+        return run.summary()
+    finally:
+        run.window.deleteLater()
+        application.sendPostedEvents(None, QEvent.DeferredDelete)
+
+
+_kept: list[object] = []
+"""The application: Qt falls over when it is collected while anything drawn is still there."""
 
 
 def _application() -> QApplication:
@@ -125,6 +134,7 @@ def _application() -> QApplication:
         QApplication.setAttribute(Qt.AA_EnableHighDpiScaling)
         QApplication.setAttribute(Qt.AA_UseHighDpiPixmaps)
         application = QApplication(["neuroreel"])
+        _kept.append(application)
     families = set(QFontDatabase().families())
     if not families:
         raise NoFont(

@@ -1,0 +1,109 @@
+"""A mailbox filled as a receiver would fill it, on a clock of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoders.prediction import HORIZONS_S, PREDICTION_CHANNELS
+from gui.mailbox import Mailbox
+from gui.snapshot import Library, Source, State
+
+RATE_HZ = 30.0
+N_FRAMES = 90
+N_CHANNELS = 24
+START_S = 1_000.0
+
+SOURCE = Source(
+    name="V1",
+    neural_name="V1",
+    hostname="rig",
+    mode="replay",
+    rate_hz=RATE_HZ,
+    n_frames=N_FRAMES,
+    movie_rate_hz=RATE_HZ,
+    tolerance_frames=30,
+    movie_name="scenes",
+    recording="demo",
+    model_path="/models/demo.safetensors",
+    model_hash="abc",
+)
+
+
+def make_pictures() -> NDArray[np.uint8]:
+    """Pictures that differ: a bright column whose place and a gray whose depth tell the frame."""
+    pictures = np.zeros((N_FRAMES, 40, 60), np.uint8)
+    for index in range(N_FRAMES):
+        pictures[index] = index
+        pictures[index, :, index * 60 // N_FRAMES] = 255
+    return pictures
+
+
+@dataclass
+class Feed:
+    """Plays a rig, a stimulus program and an engine into a mailbox."""
+
+    source: Source = SOURCE
+    truth: bool = True
+    pictures: bool = True
+    neural: bool = True
+    now_s: float = START_S
+    mailbox: Mailbox = field(init=False)
+    _sample: int = 0
+
+    def __post_init__(self) -> None:
+        self.mailbox = Mailbox(lambda: self.now_s)
+        self.mailbox.begin(self.source)
+        if self.pictures:
+            clips = np.zeros(self.source.n_frames, np.int64)
+            self.mailbox.set_library(Library(Path("demo.safetensors"), "abc", make_pictures(), clips))
+        if self.neural:
+            self.mailbox.set_neural(tuple(f"u{i}" for i in range(N_CHANNELS)), "Spikes")
+        self.mailbox.set_state(State.LIVE)
+
+    def run(self, seconds: float, *, off_by: int = 0, blank: bool = False, skip: int = 0) -> None:
+        """Send so many seconds; every frame is decoded ``off_by`` frames too far; ``skip`` predictions get lost."""
+        random = np.random.default_rng(self._sample)
+        rate, n = self.source.rate_hz, self.source.n_frames
+        for _ in range(round(seconds * rate)):
+            true = -1 if blank else self._sample % n
+            decoded = -1 if blank else (true + off_by) % n
+            self.now_s = START_S + self._sample / rate
+            stamps = np.array([self.now_s])
+            if self.truth:
+                self.mailbox.add_truth(np.array([true], np.int32), stamps - 1 / rate)
+            self._predict(decoded, stamps, random, lost=skip > 0)
+            skip -= 1
+            self._sample += 1
+            self.mailbox.settle()
+
+    def _predict(
+        self, decoded: int, stamps: NDArray[np.float64], random: np.random.Generator, *, lost: bool
+    ) -> None:
+        n = self.source.n_frames
+        following = (decoded + 30) % n if decoded >= 0 else -1
+        row = dict.fromkeys(PREDICTION_CHANNELS, 0.0) | {
+            "frame": decoded, "confidence": 0.9, "next_frame": following, "next_confidence": 0.6,
+            "sequence": self._sample, "stamp_raw": stamps[0], "lag_ms": 2.0, "model_version": 1,
+        }  # fmt: skip
+        if not lost:
+            self.mailbox.add_predictions(np.array([list(row.values())]), stamps)
+        posterior = np.full((1, n + 1), 1e-4, np.float32)
+        posterior[0, decoded] = 1 - posterior.sum()
+        self.mailbox.add_posterior(posterior, stamps)
+        ahead = [[(decoded + round(h * 30)) % n, *[-1] * 4, 0.9, *[0.0] * 4, 1.0] for h in HORIZONS_S]
+        self.mailbox.add_forecast(np.array(ahead, np.float32).reshape(1, -1))
+        angle = 2 * np.pi * decoded / n
+        self.mailbox.add_embedding(
+            np.array([[np.cos(angle), np.sin(angle), np.sin(2 * angle), 0.1]], np.float32), stamps
+        )
+        if self.neural:
+            self.mailbox.add_neural(random.poisson(0.5, (1, N_CHANNELS)).astype(np.float32), stamps)
+
+
+def with_source(**changes) -> Feed:
+    """A feed of another source."""
+    return Feed(source=replace(SOURCE, **changes))
