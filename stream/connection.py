@@ -80,7 +80,7 @@ class Connection:
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.state.upper()} | {self.name} (source: {self.source_id})>"
 
-    def open(self, timeout_s: float = 5.0, *, sync_timeout_s: float = 1.0) -> None:
+    def open(self, timeout_s: float = 5.0, *, sync_timeout_s: float = 2.0) -> None:
         """Connect, read the description and warm up the clock synchronisation.
 
         Parameters
@@ -104,7 +104,7 @@ class Connection:
             raise StreamLost(f"stream '{self.name}' was found but does not answer: {error}") from error
         self._opened = self._last_data = time.monotonic()
 
-    def prepare(self, timeout_s: float = 5.0, *, sync_timeout_s: float = 1.0) -> pylsl.StreamInlet:
+    def prepare(self, timeout_s: float = 5.0, *, sync_timeout_s: float = 2.0) -> pylsl.StreamInlet:
         """Read the description and warm up the clock, but take no data yet; `open` does that.
 
         Parameters

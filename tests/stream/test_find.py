@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 
 import pylsl
 import pytest
@@ -17,8 +16,8 @@ def name() -> str:
 
 
 @pytest.fixture(scope="module")
-def outlets(name: str, network: object) -> Iterator[list[pylsl.StreamOutlet]]:
-    yield [
+def outlets(name: str, network: object) -> list[pylsl.StreamOutlet]:
+    return [
         make_outlet(name, "Spikes", ("a", "b"), 30.0, role="one"),
         make_outlet(name, "Markers", ("event",), 0.0, "string", role="two"),
         make_outlet(f"{name}'s", "EEG", ("a",), 100.0),

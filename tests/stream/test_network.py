@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -34,11 +33,11 @@ def test_children_inherit(network: Network) -> None:
     environment = child_env()
     assert environment[SCOPE_VARIABLE] == "loopback"
     assert environment[SESSION_VARIABLE] == network.session_id
-    code = "import json, dataclasses; from stream.network import configure; print(json.dumps(dataclasses.asdict(configure())))"
+    code = "from stream.network import configure; print(configure().scope, configure().session_id)"
     result = subprocess.run(
         [sys.executable, "-P", "-c", code], env=environment, capture_output=True, check=True
     )
-    assert json.loads(result.stdout) == {"scope": "loopback", "session_id": network.session_id}
+    assert result.stdout.decode().split() == ["loopback", network.session_id]
 
 
 def test_a_laboratory_keeps_its_own_configuration(tmp_path: Path) -> None:
