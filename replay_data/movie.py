@@ -64,29 +64,29 @@ class Style:
 
 STYLES: tuple[Style, ...] = (
     # hills under a bright sky, the camera travels to the right, stones in front
-    Style(gray=0.52, contrast=0.13, slope=1.3, stretch=2.0, horizon=0.5, pan=(34, 0), sway=(0, 3), n_objects=9,
+    Style(gray=0.52, contrast=0.13, slope=1.3, stretch=2.0, horizon=0.5, pan=(54.4, 0), sway=(0, 3), n_objects=9,
           shapes=("disc", "leaf"), size=(5, 13), aspect=(0.5, 0.9), object_gray=(0.08, 0.4)),
     # balls that roll through each other's way over a light floor
-    Style(gray=0.72, contrast=0.06, slope=0.9, n_objects=8, size=(9, 19), speed=46, spin=1.5,
+    Style(gray=0.72, contrast=0.06, slope=0.9, n_objects=8, size=(9, 19), speed=73.6, spin=2.4,
           object_gray=(0.1, 0.75), object_contrast=0.12, shading=0.45),
     # tree trunks pass at different distances
-    Style(gray=0.6, contrast=0.1, slope=1.1, stretch=0.4, pan=(-42, 0), n_objects=12, shapes=("trunk",), size=(2, 9),
+    Style(gray=0.6, contrast=0.1, slope=1.1, stretch=0.4, pan=(-67.2, 0), n_objects=12, shapes=("trunk",), size=(2, 9),
           object_gray=(0.03, 0.35), object_contrast=0.07, shading=0.3),
     # flying into a night sky
-    Style(gray=0.16, contrast=0.09, slope=1.2, zoom=0.5, turn=0.12, n_objects=34, size=(2, 6),
+    Style(gray=0.16, contrast=0.09, slope=1.2, zoom=0.8, turn=0.19, n_objects=34, size=(2, 6),
           object_gray=(0.5, 1.0), object_contrast=0.05, shading=0.15),
     # leaves on water, drifting and turning
-    Style(gray=0.33, contrast=0.15, slope=0.8, stretch=3.0, pan=(6, 22), sway=(8, 0), n_objects=14, shapes=("leaf",),
-          size=(7, 15), aspect=(0.35, 0.55), speed=16, spin=1.2, object_gray=(0.45, 0.95), object_contrast=0.05),
+    Style(gray=0.33, contrast=0.15, slope=0.8, stretch=3.0, pan=(9.6, 35.2), sway=(8, 0), n_objects=14, shapes=("leaf",),
+          size=(7, 15), aspect=(0.35, 0.55), speed=25.6, spin=1.92, object_gray=(0.45, 0.95), object_contrast=0.05),
     # blocks of a town from above, the camera turns
-    Style(gray=0.42, contrast=0.06, slope=0.7, pan=(12, 26), turn=0.35, n_objects=24, shapes=("box",), size=(6, 13),
+    Style(gray=0.42, contrast=0.06, slope=0.7, pan=(19.2, 41.6), turn=0.56, n_objects=24, shapes=("box",), size=(6, 13),
           aspect=(0.5, 1.4), object_gray=(0.15, 0.9), object_contrast=0.05, shading=0.2),
     # coarse rock close by, the camera sways down and up
-    Style(gray=0.45, contrast=0.24, slope=1.0, pan=(-10, -36), sway=(14, 5), n_objects=3, shapes=("leaf",),
-          size=(10, 16), aspect=(0.6, 0.8), speed=30, spin=0.4, object_gray=(0.75, 0.9)),
+    Style(gray=0.45, contrast=0.24, slope=1.0, pan=(-16, -57.6), sway=(14, 5), n_objects=3, shapes=("leaf",),
+          size=(10, 16), aspect=(0.6, 0.8), speed=48, spin=0.64, object_gray=(0.75, 0.9)),
     # a crowd of discs and boxes falling
-    Style(gray=0.25, contrast=0.1, slope=1.2, pan=(0, -48), n_objects=20, shapes=("disc", "box"), size=(4, 11),
-          aspect=(0.7, 1.3), speed=22, spin=2.0, object_gray=(0.3, 1.0), object_contrast=0.1, shading=0.35),
+    Style(gray=0.25, contrast=0.1, slope=1.2, pan=(0, -76.8), n_objects=20, shapes=("disc", "box"), size=(4, 11),
+          aspect=(0.7, 1.3), speed=35.2, spin=3.2, object_gray=(0.3, 1.0), object_contrast=0.1, shading=0.35),
 )  # fmt: skip
 
 
@@ -214,7 +214,7 @@ def _render_scene(style: Style, n_frames: int, rng: np.random.Generator) -> NDAr
     out = np.empty((n_frames, HEIGHT, WIDTH), np.uint8)
     for index in range(n_frames):
         t = index / RATE_HZ
-        sway = [style.sway[k] * np.sin(2 * np.pi * 0.45 * t + phase[k]) for k in range(2)]
+        sway = [style.sway[k] * np.sin(2 * np.pi * 0.7 * t + phase[k]) for k in range(2)]
         camera = np.array([style.pan[0] * t + sway[0], style.pan[1] * t + sway[1]])
         angle, shrink = style.turn * t, float(np.exp(-0.5 * style.zoom * t))
         cos, sin = np.cos(angle) * shrink, np.sin(angle) * shrink

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import lfilter
 
 from replay_data.movie import HEIGHT, RATE_HZ, WIDTH
 
@@ -18,6 +19,7 @@ _BLOCK = 100
 """Units whose filters are held in memory at once."""
 
 _KERNEL_FRAMES = 7
+_KERNEL_DECAY = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,9 @@ class Tuning:
 
     Attributes
     ----------
+    pool_floor, pool_s
+        Divisive normalisation: the constant beside the population's energy, relative to its mean, and the time
+        constant in seconds with which the energy counts.
     exponent
         Of the output nonlinearity: how sharply a unit prefers its best moments.
     threshold
@@ -38,11 +43,13 @@ class Tuning:
         Standard deviation of the logarithm of the units' mean rates.
     """
 
-    exponent: float = 2.0
-    threshold: float = 0.0
-    spontaneous: float = 0.2
+    pool_floor: float = 0.35
+    pool_s: float = 0.1
+    exponent: tuple[float, float] = (1.0, 3.0)
+    threshold: float = -0.5
+    spontaneous: tuple[float, float] = (0.0, 0.78)
     max_rate_hz: float = 120.0
-    rate_spread: float = 0.9
+    rate_spread: float = 1.2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +68,8 @@ class Units:
     phase: Array
     direction: Array
     transient: Array
+    exponent: Array
+    spontaneous: Array
     simple: NDArray[np.bool_]
     latency_s: Array
 
@@ -68,7 +77,7 @@ class Units:
         return len(self.x)
 
 
-def draw_units(n_units: int, rng: np.random.Generator) -> Units:
+def draw_units(n_units: int, tuning: Tuning, rng: np.random.Generator) -> Units:
     """Draw receptive fields at random, spread over the picture.
 
     Parameters
@@ -88,11 +97,13 @@ def draw_units(n_units: int, rng: np.random.Generator) -> Units:
         "size": wavelength * rng.uniform(0.35, 0.55, n_units),
         "phase": rng.uniform(0, 2 * np.pi, n_units),
         "direction": rng.uniform(-1, 1, n_units),
-        "transient": rng.uniform(0.3, 1, n_units),
+        "transient": rng.uniform(0, 0.4, n_units),
+        "exponent": rng.uniform(*tuning.exponent, n_units),
+        "spontaneous": rng.uniform(*tuning.spontaneous, n_units),
         "latency_s": np.clip(rng.normal(0.055, 0.008, n_units), 0.04, 0.07),
     }
     arrays = {name: value.astype(np.float32) for name, value in values.items()}
-    return Units(simple=rng.random(n_units) < 0.4, **arrays)
+    return Units(simple=rng.random(n_units) < 0.8, **arrays)
 
 
 def shift_units(units: Units, rng: np.random.Generator) -> Units:
@@ -105,22 +116,20 @@ def shift_units(units: Units, rng: np.random.Generator) -> Units:
     rng
         Source of randomness.
     """
-    n_units = len(units)
-    return Units(
-        x=units.x + (0.35 * units.wavelength * rng.standard_normal(n_units)).astype(np.float32),
-        y=units.y + (0.35 * units.wavelength * rng.standard_normal(n_units)).astype(np.float32),
-        angle=units.angle + (0.3 * rng.standard_normal(n_units)).astype(np.float32),
-        wavelength=units.wavelength,
-        size=units.size,
-        phase=units.phase + (0.6 * rng.standard_normal(n_units)).astype(np.float32),
-        direction=units.direction,
-        transient=units.transient,
-        simple=units.simple,
-        latency_s=units.latency_s,
+
+    def moved(values: Array, by: float | Array) -> Array:
+        return (values + by * rng.standard_normal(len(units))).astype(np.float32)
+
+    return replace(
+        units,
+        x=moved(units.x, 0.35 * units.wavelength),
+        y=moved(units.y, 0.35 * units.wavelength),
+        angle=moved(units.angle, 0.3),
+        phase=moved(units.phase, 0.6),
     )
 
 
-def drive(units: Units, frames: NDArray[np.uint8], shown: NDArray[np.int32]) -> Array:
+def drive(units: Units, frames: NDArray[np.uint8], shown: NDArray[np.int32], tuning: Tuning) -> Array:
     """Normalised drive of every unit while a sequence of frames is shown.
 
     Parameters
@@ -131,17 +140,20 @@ def drive(units: Units, frames: NDArray[np.uint8], shown: NDArray[np.int32]) -> 
         Uint8 [frame, height, width].
     shown
         Int32 [time], which frame at each 1/30 s; -1 = gray.
+    tuning
+        For its normalisation.
 
     Returns
     -------
     drive
         Float32 [time, units], not negative: motion energy (Adelson and Bergen 1985) of the complex units, its
-        rectified phase of the simple ones, divided by the energy of the whole population (Heeger 1992).
+        rectified phase of the simple ones, divided by the energy of the whole population (Heeger 1992), which
+        comes late (Zhou, Benson, Kay and Winawer 2019), so that responses overshoot at a cut.
     """
     pictures = _shrunken(frames)
     gray = pictures.mean()
     flat = np.concatenate([pictures - gray, np.zeros((1, pictures.shape[1]), np.float32)])
-    kernel = np.exp(-np.arange(_KERNEL_FRAMES, dtype=np.float32) / 1.2)
+    kernel = np.exp(-np.arange(_KERNEL_FRAMES, dtype=np.float32) / _KERNEL_DECAY)
     kernel /= kernel.sum()
     out = np.empty((len(shown), len(units)), np.float32)
     energy = np.zeros(len(shown), np.float32)
@@ -152,11 +164,12 @@ def drive(units: Units, frames: NDArray[np.uint8], shown: NDArray[np.int32]) -> 
         energy += (amplitude**2).sum(1)
         out[:, block] = np.where(units.simple[block], 1.4 * np.maximum(signed, 0), amplitude)
     pool = np.sqrt(energy / len(units))
-    lasting = _smooth(pool[:, None], np.full(1, 8.0, np.float32))[:, 0]
-    return out / (0.35 * float(pool.mean()) + 0.5 * pool + 0.5 * lasting)[:, None]
+    late = _recent(np.r_[np.float32(0), pool[:-1]], tuning.pool_s)
+    out /= (tuning.pool_floor * float(pool.mean()) + late)[:, None]
+    return out
 
 
-def latent_rates(drives: Array, reference: Array, tuning: Tuning) -> Array:
+def latent_rates(units: Units, drives: Array, reference: Array, tuning: Tuning) -> Array:
     """From drive to a rate whose mean over the reference is 1.
 
     Parameters
@@ -176,11 +189,11 @@ def latent_rates(drives: Array, reference: Array, tuning: Tuning) -> Array:
     mean, spread = reference.mean(0), reference.std(0) + 1e-6
 
     def bend(x: Array) -> Array:
-        return np.maximum((x - mean) / spread - tuning.threshold, 0).astype(np.float32) ** tuning.exponent
+        return np.maximum((x - mean) / spread - tuning.threshold, 0).astype(np.float32) ** units.exponent
 
     scale = bend(reference).mean(0)
     evoked = bend(drives) / np.maximum(scale, 1e-6)
-    return (tuning.spontaneous + (1 - tuning.spontaneous) * evoked).astype(np.float32)
+    return (units.spontaneous + (1 - units.spontaneous) * evoked).astype(np.float32)
 
 
 def delay(rates: Array, latency_s: Array) -> Array:
@@ -259,10 +272,7 @@ def _filter(series: Array, kernel: Array) -> Array:
     return out
 
 
-def _smooth(series: Array, time_constant: Array) -> Array:
-    """Exponential running mean along time; ``time_constant`` in samples, one per column."""
-    from scipy.signal import lfilter
-
-    keep = float(np.exp(-1 / time_constant[0]))
-    smoothed, _ = lfilter([1 - keep], [1, -keep], series, axis=0, zi=keep * series[:1])
-    return smoothed.astype(np.float32)  # type: ignore[no-any-return]
+def _recent(series: Array, time_constant_s: float) -> Array:
+    """Exponential running mean along time, from nothing at the start."""
+    keep = float(np.exp(-1 / (time_constant_s * RATE_HZ)))
+    return np.asarray(lfilter([1 - keep], [1, -keep], series, axis=0), np.float32)

@@ -15,6 +15,7 @@ _GRAY_S = (1.0, 3.0)
 _PAUSE_FRAMES = 30
 _LEAP_S = (3.2, 5.0)
 _CLOCK_SHARE = 0.04
+_SHORTEST_RUN_S = 1.2
 
 Frames = NDArray[np.int32]
 
@@ -103,7 +104,9 @@ def disturbed_showing(starts: Frames, rng: np.random.Generator) -> Frames:
         ]
         shown = np.concatenate(parts).astype(np.int32)
         clock = first + np.arange(len(shown)) % n_frames
+        breaks = np.flatnonzero((np.diff(shown) != 1) & (np.diff(shown) != 0))
+        runs = np.diff(np.r_[-1, breaks, len(shown) - 1])
         leaps = [sequence[jump + ahead] - sequence[jump - 1], sequence[rewind - 1] - sequence[rewind - back]]
-        is_clear = min(abs(int(leap)) for leap in leaps) > _LEAP_S[0] * RATE_HZ - 1
-        if is_clear and np.mean(np.abs(shown - clock) <= tolerance) <= _CLOCK_SHARE:
+        is_plain = len(runs) <= len(starts) + 1 and min(*runs, *np.abs(leaps)) > _SHORTEST_RUN_S * RATE_HZ
+        if is_plain and np.mean(np.abs(shown - clock) <= tolerance) <= _CLOCK_SHARE:
             return shown

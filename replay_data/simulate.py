@@ -28,7 +28,9 @@ class Preset:
     n_units, mean_rate_hz
         Channels, and their mean rate over the movie (log-normal over units).
     gain_noise
-        Standard deviation of the shared fluctuations of log gain.
+        Standard deviation of the fluctuations of log gain that units share.
+    own_noise
+        The same of the fluctuations that each unit has for itself (Goris, Movshon and Simoncelli 2014).
     drift
         How far tuning has moved when the recording ends (0 to 1), and how much each unit's gain wanders.
     state_gain
@@ -37,6 +39,8 @@ class Preset:
         Channels that are silent, and channels that fire without regard to the movie.
     n_train
         Showings to train on; one to validate and two to test follow.
+    episode
+        Showings within which a lasting change of state begins and ends.
     n_scenes, scene_s
         Scenes that the movie is made of, and their mean length in seconds.
     n_unseen
@@ -50,11 +54,14 @@ class Preset:
     n_units: int = 120
     mean_rate_hz: float = 6.0
     gain_noise: float = 0.25
+    own_noise: float = 0.3
     drift: float = 0.15
+    gain_drift: float = 0.35
     state_gain: float = 0.3
     n_dead: int = 2
     n_noisy: int = 2
     n_train: int = 9
+    episode: tuple[int, int] = (6, 7)
     n_scenes: int = 8
     scene_s: float = 3.75
     n_unseen: int = 0
@@ -70,7 +77,7 @@ _SPARSE = Preset(
     drift=0.05,
     n_dead=0,
     n_noisy=0,
-    tuning=Tuning(exponent=3.0),
+    tuning=Tuning(exponent=(2.0, 4.0)),
 )
 _SPARSE_GAIN = replace(_SPARSE, gain_noise=0.6, drift=0.4)
 
@@ -81,7 +88,9 @@ PRESETS: dict[str, Preset] = {
     "sparse-gain-100": replace(_SPARSE_GAIN, n_units=100),
     "sparse-gain-300": replace(_SPARSE_GAIN, n_units=300, mean_rate_hz=0.1),
     "units-1000": replace(_DEMO, n_units=1000),
-    "many-scenes": replace(_DEMO, n_units=600, n_train=3, n_scenes=64, n_unseen=16, scene_s=3.0),
+    "many-scenes": replace(
+        _DEMO, n_units=600, n_train=3, episode=(1, 2), n_scenes=64, n_unseen=16, scene_s=3.0
+    ),
     "noise": replace(_DEMO, stimulus=False),
 }
 """The presets by name."""
@@ -128,8 +137,8 @@ def simulate(preset: str | Preset, seed: int = 0, movie: Movie | None = None) ->
         raise BadUsage(f"the movie must bring {pictures.n_frames} pictures, got {movie.n_frames}.")
     schedule = _schedule(preset, starts, np.random.default_rng([seed, 10]))
     rng = np.random.default_rng([seed, 11])
-    rates = _stimulus_rates(preset, movie.frames, schedule, starts, rng)
-    state, running = behaviour(schedule.repeat, (preset.n_train - 3, preset.n_train - 2), rng)
+    rates = _stimulus_rates(preset, movie.frames, schedule, rng)
+    state, running = behaviour(schedule.repeat, preset.episode, rng)
     rates = _with_state(preset, rates, state, rng)
     counts = rng.poisson(_with_bad_channels(preset, rates, rng) / RATE_HZ).astype(np.float32)
     n_bins = len(counts)
@@ -184,19 +193,18 @@ def _stimulus_rates(
     preset: Preset,
     frames: NDArray[np.uint8],
     schedule: Schedule,
-    starts: NDArray[np.int32],
     rng: np.random.Generator,
 ) -> Array:
     """Rate over mean rate of every unit, from the stimulus alone; float32 [time, units]."""
     if not preset.stimulus:
         return np.ones((len(schedule.frame), preset.n_units), np.float32)
-    units = draw_units(preset.n_units, rng)
+    units = draw_units(preset.n_units, preset.tuning, rng)
     drifted = shift_units(units, rng)
     reference = np.flatnonzero(schedule.repeat == 0)
     latent = []
     for fields in (units, drifted):
-        drives = drive(fields, frames, schedule.frame)
-        latent.append(latent_rates(drives, drives[reference], preset.tuning))
+        drives = drive(fields, frames, schedule.frame, preset.tuning)
+        latent.append(latent_rates(fields, drives, drives[reference], preset.tuning))
     moved = np.linspace(0, preset.drift, len(schedule.frame), dtype=np.float32)[:, None]
     return delay((1 - moved) * latent[0] + moved * latent[1], units.latency_s)
 
@@ -206,7 +214,7 @@ def _with_state(preset: Preset, rates: Array, state: Array, rng: np.random.Gener
     n_bins, n_units = rates.shape
     mean_hz = rng.lognormal(0, preset.tuning.rate_spread, n_units)
     mean_hz *= preset.mean_rate_hz / mean_hz.mean()
-    gain = log_gain(n_bins, n_units, preset.gain_noise, preset.drift, rng)
+    gain = log_gain(n_bins, n_units, preset.gain_noise, preset.own_noise, preset.gain_drift, rng)
     gain += state[:, None] * rng.normal(0.15, preset.state_gain, n_units).astype(np.float32)
     raised = state[:, None] * rng.exponential(0.25, n_units).astype(np.float32)
     hz = mean_hz.astype(np.float32) * (rates * np.exp(gain) + raised)

@@ -75,17 +75,21 @@ def fluctuation(n_bins: int, time_constant_s: float, rng: np.random.Generator, n
     return values.astype(np.float32)  # type: ignore[no-any-return]
 
 
-def log_gain(n_bins: int, n_units: int, size: float, drift: float, rng: np.random.Generator) -> Array:
+def log_gain(
+    n_bins: int, n_units: int, shared: float, own: float, drift: float, rng: np.random.Generator
+) -> Array:
     """Logarithm of every unit's gain: fluctuations that all share in unequal measure, and a slow wandering of each.
 
     Parameters
     ----------
     n_bins, n_units
         Shape.
-    size
+    shared
         Standard deviation of the shared part of a typical unit (noise correlation comes from it).
+    own
+        Standard deviation of each unit's own part that changes within seconds.
     drift
-        Standard deviation of each unit's own slow part.
+        Standard deviation of each unit's own part that changes within minutes.
     rng
         Source of randomness.
 
@@ -94,10 +98,11 @@ def log_gain(n_bins: int, n_units: int, size: float, drift: float, rng: np.rando
     log_gain
         Float32 [time, units]; the gain's mean is about 1.
     """
-    shared = np.concatenate([fluctuation(n_bins, 0.8, rng), fluctuation(n_bins, 15.0, rng)], axis=1)
-    coupling = rng.normal(0.7, 0.35, (2, n_units)).astype(np.float32) * np.float32(size)
-    own = drift * fluctuation(n_bins, 90.0, rng, n_units)
-    return np.asarray(shared @ coupling + own - (coupling**2).sum(0) / 2 - drift**2 / 2, np.float32)
+    common = np.concatenate([fluctuation(n_bins, 0.8, rng), fluctuation(n_bins, 15.0, rng)], axis=1)
+    coupling = rng.normal(0.7, 0.35, (2, n_units)).astype(np.float32) * np.float32(shared)
+    private = own * fluctuation(n_bins, 1.5, rng, n_units) + drift * fluctuation(n_bins, 300.0, rng, n_units)
+    variance = (coupling**2).sum(0) + own**2 + drift**2
+    return np.asarray(common @ coupling + private - variance / 2, np.float32)
 
 
 def _wander(values: NDArray[np.float64], time_constant_s: float) -> NDArray[np.float64]:
