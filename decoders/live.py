@@ -36,6 +36,9 @@ PULL_S = 0.1
 DRAIN_S = 0.5
 """After a replay has announced its end, this long without a frame means that all of them came."""
 
+LINGER_S = 0.3
+"""At the end, for listeners to fetch the last samples before the streams go."""
+
 
 @dataclass(frozen=True, slots=True)
 class LiveOptions:
@@ -250,6 +253,8 @@ class Engine:
             "announced": self._truth.announced,
         }
         self._publisher.push_status("end", reason=self._stopped, received=self.received)
+        if self._publisher.prediction.have_consumers():
+            time.sleep(LINGER_S)
         log.info("engine ended: %s", self._stopped)
         return summary
 
