@@ -62,10 +62,11 @@ class RunningScore:
             if true < 0 or true >= len(self._clip):
                 continue
             tally = self._tallies.setdefault(repeat, _Tally(np.zeros((2, len(self._clip) + 1), np.int64)))
-            for row, frame in enumerate(frames):
-                error = abs(frame - true) if frame >= 0 else len(self._clip)
-                tally.errors[row, error] += 1
-                tally.within[row] += error <= self._tolerance and self._clip[frame] == self._clip[true]
+            errors, within = frame_errors(
+                np.array(frames), np.array([true, true]), self._clip, self._tolerance
+            )
+            tally.errors[[0, 1], errors] += 1
+            tally.within += within
             tally.n += 1
 
     def summary(self) -> dict[str, Any] | None:

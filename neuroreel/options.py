@@ -93,7 +93,7 @@ wait_option: Decorator = click.option(
 )
 
 
-class Repeats(click.ParamType):
+class Repeats(click.ParamType[tuple[int, ...]]):
     """Showings on the command line: ``0-8``, ``3``, ``0-4,9``."""
 
     name = "repeats"
