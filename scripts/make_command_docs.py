@@ -43,16 +43,28 @@ def sections() -> Iterator[str]:
                 continue
             command = cli.get_command(parent, name)
             if command is not None:
-                yield section(click.Context(command, info_name=name, parent=parent))
+                yield from command_sections(click.Context(command, info_name=name, parent=parent))
+
+
+def command_sections(context: click.Context) -> Iterator[str]:
+    """A command, and below it those that it groups."""
+    yield section(context)
+    if isinstance(context.command, click.Group):
+        for name, command in context.command.commands.items():
+            if command.hidden:
+                continue
+            yield from command_sections(click.Context(command, info_name=name, parent=context))
 
 
 def section(context: click.Context) -> str:
     """One command as markdown: its usage, what it does and its options."""
     command = context.command
+    title = context.command_path.removeprefix("neuroreel ")
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
-    lines = [f"## {context.info_name}", "", "```", usage, "```", "", paragraphs(command.help or ""), ""]
-    options = [p for p in command.get_params(context) if isinstance(p, click.Option) and not p.hidden]
-    lines += ["| option | what it does |", "|---|---|"]
+    lines = [f"## {title}", "", "```", usage, "```", "", paragraphs(command.help or ""), ""]
+    options = [p for p in command.params if isinstance(p, click.Option) and not p.hidden]
+    if options:
+        lines += ["| option | what it does |", "|---|---|"]
     for option in options:
         names, help_text = option.get_help_record(context) or ("", "")
         lines.append(f"| `{cell(names)}` | {cell(help_text)} |")
