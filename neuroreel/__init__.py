@@ -19,8 +19,17 @@ _EXPORTS = {
     "Clip": "stream.movie",
     "load_movie": "stream.movie",
     "Chunk": "stream.chunk",
+    "NeuroReelError": "stream.errors",
+    "bin_spikes": "stream.binning",
+    "load_session": "stream.files",
+    "save_session": "stream.files",
+    "Model": "decoders.model",
     "Prediction": "decoders.prediction",
     "Predictions": "decoders.prediction",
+    "FitOptions": "decoders.fit",
+    "fit_model": "decoders.fit",
+    "EvaluateOptions": "decoders.evaluate",
+    "evaluate": "decoders.evaluate",
 }
 __all__ = ["__version__", *_EXPORTS]
 
