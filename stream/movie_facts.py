@@ -7,8 +7,7 @@ from collections.abc import Mapping
 
 from stream.errors import BadRecording, NeuroReelError
 from stream.movie import Clip, Movie
-
-_MAX_FRAMES = 10_000_000  # 92 h at 30 Hz: above that the number is damaged
+from stream.session import MAX_FRAMES
 
 
 def movie_facts(movie: Movie | None) -> dict[str, object]:
@@ -111,8 +110,8 @@ def _movie(clips: object) -> Movie:
         )
     except (TypeError, ValueError, KeyError, AttributeError, OverflowError, NeuroReelError) as error:
         raise BadRecording(f"the recording's movie cannot be used: {error!r}.") from error
-    if movie.n_frames > _MAX_FRAMES:
+    if movie.n_frames > MAX_FRAMES:
         raise BadRecording(
-            f"the recording says that its movie has {movie.n_frames} frames; at most {_MAX_FRAMES} can be."
+            f"the recording says that its movie has {movie.n_frames} frames; at most {MAX_FRAMES} can be."
         )
     return movie

@@ -147,10 +147,10 @@ def _session(arrays: Mapping[str, NDArray[Any]], path: Path) -> Session:
     stamps = np.asarray(_numbers(arrays, "stamps", 1), np.float64)
     if len(neural) != len(stamps):
         raise ShapeMismatch(f"'stamps' has {len(stamps)} entries, but 'neural' has {len(neural)} samples.")
-    if not len(stamps) or not np.isfinite(stamps).all():
-        raise BadRecording(
-            f"'stamps' must be at least one finite number, got {len(stamps)} of which some are not."
-        )
+    if not len(stamps):
+        raise BadRecording("'stamps' is empty: there is not one sample.")
+    if not np.all(np.abs(stamps) < MAX_SECONDS):
+        raise BadRecording("'stamps' must be finite numbers of seconds; some are not.")
     frame = _whole(arrays, "frame")
     rate_hz = float(_numbers(arrays, "rate_hz", 0)) if "rate_hz" in arrays else _rate(stamps)
     if not 0 <= rate_hz < float("inf"):

@@ -19,6 +19,12 @@ NO_FRAME = -1
 GAP_PERIODS = 1.5
 """A step between stamps longer than this many sample periods is a gap and begins a new segment."""
 
+MAX_SECONDS = 1e12
+"""No stamp lies further from 0 than this (30,000 years): beyond it, a number is damaged."""
+
+MAX_FRAMES = 10_000_000
+"""No movie has more frames than this (92 h at 30 Hz): above it, a number is damaged."""
+
 
 class Kind(StrEnum):
     """What the neural channels are; it decides how they are preprocessed."""
@@ -89,8 +95,10 @@ class Session:
             )
         if len(set(self.channel_names)) != n_channels:
             raise ShapeMismatch("channel names must be unique.")
-        if not np.all(np.isfinite(self.stamps)):
-            raise BadRecording(f"{np.sum(~np.isfinite(self.stamps))} stamps are not finite numbers.")
+        if not np.all(np.abs(self.stamps) < MAX_SECONDS):
+            raise BadRecording(
+                f"{np.sum(~(np.abs(self.stamps) < MAX_SECONDS))} stamps are no moments in seconds."
+            )
         if np.any(np.diff(self.segment) < 0):
             raise BadRecording("'segment' must never decrease.")
         backwards = (np.diff(self.stamps) <= 0) & (np.diff(self.segment) == 0)
@@ -107,6 +115,8 @@ class Session:
             raise BadRecording(
                 f"'frame' holds {int(np.min(self.frame))}; frames count from 0, and -1 is none."
             )
+        if n_samples and int(np.max(self.frame)) >= MAX_FRAMES:
+            raise BadRecording(f"'frame' holds {int(np.max(self.frame))}; it must stay below {MAX_FRAMES}.")
 
     def __repr__(self) -> str:
         rate = f"{self.rate_hz:g} Hz" if self.rate_hz else "irregular"

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from stream.errors import BadRecording
 from stream.outlet import usable_labels
+from stream.session import MAX_SECONDS
 from stream.xdf_check import sound_part
 
 
@@ -78,12 +79,17 @@ def read_xdf(path: Path | str) -> list[XdfStream]:
             )
     except Exception as error:  # whatever a reader may raise at a hostile file
         raise BadRecording(f"{path} cannot be read as XDF: {error!r}.") from error
-    return [_stream(found) for found in streams]
+    return [_stream(found, path) for found in streams]
 
 
-def _stream(found: dict[str, Any]) -> XdfStream:
+def _stream(found: dict[str, Any], path: Path) -> XdfStream:
     """A stream from what pyxdf found."""
     info = found["info"]
+    for key in ("time_stamps", "clock_times", "clock_values"):
+        if not np.all(np.abs(np.asarray(found[key], np.float64)) < MAX_SECONDS):
+            raise BadRecording(
+                f"stream '{_text(info, 'name')}' of {path} has stamps that are no moments in seconds."
+            )
     desc = _first(info, "desc")
     channels = _first(desc, "channels").get("channel", []) if isinstance(desc, dict) else []
     labels = [_text(channel, "label") for channel in channels]

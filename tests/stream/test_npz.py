@@ -83,6 +83,8 @@ def test_given_segments_add_to_those_of_the_stamps(tmp_path: Path) -> None:
         ({"frame": np.full(10, -2)}, BadRecording, "frames count from 0"),
         ({"segment": np.zeros(3, int)}, ShapeMismatch, "'segment' must have shape"),
         ({"stamps": np.full(10, np.nan)}, BadRecording, "finite"),
+        ({"stamps": np.arange(10) * 1e300}, BadRecording, "finite numbers of seconds"),
+        ({"frame": np.full(10, 2**30)}, BadRecording, "below 10000000"),
         ({"neural": np.full((10, 3), "a")}, BadRecording, "must hold numbers"),
         ({"neural": np.array([[{}] * 3] * 10, dtype=object)}, BadRecording, "pickled"),
         ({"channel_names": np.array(["a", "b"])}, ShapeMismatch, "2 channel names"),

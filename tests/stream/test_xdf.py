@@ -144,6 +144,17 @@ def test_truth_from_another_computer_is_put_on_the_neural_clock(tmp_path: Path) 
     assert set(session.repeat.tolist()) == {-1, 0}  # numbered, since the stream does not say
 
 
+@pytest.mark.parametrize("stamp", [np.nan, np.inf, 1e300])
+def test_stamps_that_are_no_moments_are_refused(tmp_path: Path, stamp: float) -> None:
+    with XdfWriter(tmp_path / "a.xdf") as writer:
+        writer.header(1, stream_xml("a", "EEG", ("a",), 20, "float32"), "float32", 1)
+        writer.header(2, stream_xml("a-stimulus", "Stimulus", ("frame",), 0, "int32"), "int32", 1)
+        writer.samples(1, np.arange(5) / 20, np.ones((5, 1)))
+        writer.samples(2, np.array([0.0, stamp]), np.ones((2, 1)))
+    with pytest.raises(BadRecording, match="'a-stimulus' .* no moments"):
+        load_xdf(tmp_path / "a.xdf")
+
+
 def test_a_recorded_replay_is_read_at_its_recorded_rate(tmp_path: Path) -> None:
     with XdfWriter(tmp_path / "a.xdf") as writer:
         writer.header(
