@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from stream.errors import BadRecording, NeuroReelError, OutputExists, ShapeMismatch
 from stream.movie import Movie, one_clip
 from stream.movie_facts import clips_from_json, clips_to_json
-from stream.session import Kind, Session, repeats_from_frames, segments_from_stamps
+from stream.session import MAX_SECONDS, Kind, Session, repeats_from_frames, segments_from_stamps
 
 _REQUIRED = ("neural", "stamps", "frame")
 _MAX_DEFLATE = 1040  # no deflated byte stands for more

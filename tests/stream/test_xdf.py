@@ -151,7 +151,7 @@ def test_stamps_that_are_no_moments_are_refused(tmp_path: Path, stamp: float) ->
         writer.header(2, stream_xml("a-stimulus", "Stimulus", ("frame",), 0, "int32"), "int32", 1)
         writer.samples(1, np.arange(5) / 20, np.ones((5, 1)))
         writer.samples(2, np.array([0.0, stamp]), np.ones((2, 1)))
-    with pytest.raises(BadRecording, match="'a-stimulus' .* no moments"):
+    with pytest.raises(BadRecording, match=r"'a-stimulus' .* no moments"):
         load_xdf(tmp_path / "a.xdf")
 
 
