@@ -1,0 +1,37 @@
+"""The benchmark's own LDA reaches the figures published for these recordings: its protocol is the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.rats.__main__ import collect, read_off
+from benchmarks.rats.lda import lda, track_lda_through_holes, window_counts
+from benchmarks.rats.prepare import buddy_folds, load_track
+
+pytestmark = pytest.mark.data
+
+
+def test_windows_restart_at_borders() -> None:
+    counts = np.arange(6, dtype=np.float32)[:, None]
+    segment = np.array([0, 0, 0, 1, 1, 1], np.int32)
+    assert window_counts(counts, segment, 2)[:, 0].tolist() == [0, 1, 3, 3, 7, 9]
+
+
+@pytest.mark.parametrize(("window_s", "mean_m", "likeliest_m"), [(0.25, 0.117, 0.119), (0.5, 0.115, 0.119)])
+def test_buddy(shared_data: Path, window_s: float, mean_m: float, likeliest_m: float) -> None:
+    folds = list(buddy_folds(shared_data))
+    assert sum(len(np.unique(fold.test.segment)) for fold in folds) == 63
+    errors = collect(read_off(fold, lda(fold, window_s), "LDA") for fold in folds)
+    assert np.median(np.concatenate(errors["LDA, mean"])) == pytest.approx(mean_m, abs=0.001)
+    assert np.median(np.concatenate(errors["LDA, likeliest"])) == pytest.approx(likeliest_m, abs=0.001)
+
+
+@pytest.mark.parametrize(("window_s", "likeliest_px", "mean_px"), [(1.0, 34, 46), (0.5, 39, 66)])
+def test_track(shared_data: Path, window_s: float, likeliest_px: float, mean_px: float) -> None:
+    answers = track_lda_through_holes(load_track(shared_data), window_s)
+    errors = collect(read_off(fold, posterior, "LDA") for fold, posterior in answers)
+    assert np.median(np.concatenate(errors["LDA, likeliest"])) == pytest.approx(likeliest_px, abs=1.5)
+    assert np.median(np.concatenate(errors["LDA, mean"])) == pytest.approx(mean_px, abs=1.5)
