@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gui.screen import has_screen, start_qt
 from gui.snapshot import Snapshot
-from stream.errors import NeuroReelError, OutputExists
+from stream.errors import OutputExists
 
 if TYPE_CHECKING:
-    from PyQt5.QtWidgets import QApplication
-
     from gui.run import DisplaySummary, StartEngine
 
 WAIT_S = 10.0
-
-
-class NoFont(NeuroReelError):
-    """Qt finds no font, so the window could show no text."""
-
-    exit_code = 1
-
-
-def has_screen() -> bool:
-    """Whether there is a screen to open a window on."""
-    if sys.platform != "linux":
-        return True
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def run_display(
@@ -77,8 +61,8 @@ def run_display(
 
     Raises
     ------
-    NoFont
-        When Qt finds no font.
+    NoFont, NoWindow
+        When Qt finds no font, or lacks a system library to draw on the screen.
     NoStream, AmbiguousStream
         Without a screen: when no engine answers in time, or several do.
     OutputExists
@@ -88,9 +72,7 @@ def run_display(
     if screenshot is not None and screenshot.exists() and not force:
         raise OutputExists(f"{screenshot} exists; give another name, or --force to overwrite it.")
     offscreen = offscreen or not has_screen()
-    if offscreen:
-        os.environ["QT_QPA_PLATFORM"] = "offscreen"
-    application = _application()
+    application = start_qt(offscreen=offscreen)
     import pylsl
     from PyQt5.QtCore import QEvent
 
@@ -115,36 +97,6 @@ def run_display(
     finally:
         run.window.deleteLater()
         application.sendPostedEvents(None, QEvent.DeferredDelete)
-
-
-_kept: list[object] = []
-"""The application: Qt falls over when it is collected while anything drawn is still there."""
-
-
-def _application() -> QApplication:
-    """The one QApplication, with a font."""
-    from PyQt5.QtCore import Qt
-    from PyQt5.QtGui import QFont, QFontDatabase
-    from PyQt5.QtWidgets import QApplication
-
-    from gui.theme import FONTS
-
-    application = QApplication.instance()
-    if not isinstance(application, QApplication):
-        QApplication.setAttribute(Qt.AA_EnableHighDpiScaling)
-        QApplication.setAttribute(Qt.AA_UseHighDpiPixmaps)
-        application = QApplication(["neuroreel"])
-        _kept.append(application)
-    families = set(QFontDatabase().families())
-    if not families:
-        raise NoFont(
-            "Qt finds no font on this computer, so the window could show no text. "
-            "Install one, for example on Debian or Ubuntu: apt install fonts-dejavu-core"
-        )
-    font = QFont(next((family for family in FONTS if family in families), sorted(families)[0]))
-    font.setPixelSize(13)
-    application.setFont(font)
-    return application
 
 
 @contextmanager

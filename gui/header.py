@@ -6,7 +6,7 @@ from PyQt5.QtCore import Qt, pyqtSignal
 from PyQt5.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
 
 from gui.snapshot import Snapshot, Source, State
-from gui.theme import BLUE, GREEN, ORANGE, SKY, YELLOW, Theme
+from gui.theme import BLUE, GREEN, ORANGE, YELLOW, Theme
 
 DARK_INK, LIGHT_INK = "#14171a", "#ffffff"
 
@@ -20,7 +20,6 @@ MODES = {
 STATE_COLOURS = {
     State.SEARCHING: YELLOW,
     State.WAITING: YELLOW,
-    State.LIVE: SKY,
     State.STALE: ORANGE,
     State.LOST: ORANGE,
     State.ENDED: "#8b949e",
@@ -66,7 +65,7 @@ class Header(QWidget):
         source = snapshot.source
         self._set(self.name, source.name or "NeuroReel")
         self._set(self.state, f"● {snapshot.state}")
-        style = state_style(snapshot.state)
+        style = state_style(snapshot.state, theme)
         if self.state.styleSheet() != style:
             self.state.setStyleSheet(style)
         self._set(self.facts, snapshot.reason if snapshot.reason else describe(source))
@@ -86,19 +85,21 @@ class Header(QWidget):
             widget.setText(text)
 
 
-def state_style(state: State) -> str:
+def state_style(state: State, theme: Theme) -> str:
     """Style of the word for the state: anything but live stands out.
 
     Parameters
     ----------
     state
         How the streams are doing.
+    theme
+        Of the window.
     """
-    colour = STATE_COLOURS[state]
     if state is State.LIVE:
-        return f"color: {colour}; font-weight: 700;"
+        return f"color: {theme.decoded}; font-weight: 700;"
+    ground = STATE_COLOURS[state]
     return (
-        f"background: {colour}; color: {DARK_INK}; font-weight: 700; border-radius: 4px; padding: 3px 10px;"
+        f"background: {ground}; color: {DARK_INK}; font-weight: 700; border-radius: 4px; padding: 3px 10px;"
     )
 
 

@@ -236,7 +236,7 @@ class Mailbox:
         time_s = time_s[-len(table) :]
         truth = self._score.truth_at(table[:, _COLUMN["stamp_raw"]])
         frame = table[:, _COLUMN["frame"]].astype(np.int32)
-        columns = {name: table[:, _COLUMN[name]].copy() for name in ("confidence", "lag_ms", "novelty")}
+        columns = {name: table[:, _COLUMN[name]].copy() for name in ("confidence", "lag_ms")}
         trace = Trace(time_s, frame, truth, **columns)
         last = table[-1].tolist()
         newest = Newest(

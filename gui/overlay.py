@@ -22,7 +22,7 @@ from PyQt5.QtWidgets import (
 
 from gui.actions import ACTIONS
 from gui.snapshot import Candidate
-from gui.theme import SKY
+from gui.theme import ORANGE, SKY
 
 HEADINGS = ("", "name", "type", "host", "channels", "rate")
 
@@ -104,7 +104,9 @@ class StreamPicker(Overlay):
         self.table.setHorizontalHeader(headings)
         numbers = QHeaderView(Qt.Vertical)
         numbers.hide()
+        numbers.setDefaultSectionSize(32)
         self.table.setVerticalHeader(numbers)
+        headings.setDefaultAlignment(Qt.AlignLeft | Qt.AlignVCenter)
         headings.setSectionResizeMode(QHeaderView.ResizeToContents)
         headings.setSectionResizeMode(1, QHeaderView.Stretch)
         self.table.setMinimumSize(640, 220)
@@ -128,11 +130,18 @@ class StreamPicker(Overlay):
         self.table.setRowCount(len(wanted))
         for row, candidate in enumerate(wanted):
             rate = f"{candidate.rate_hz:g} Hz" if candidate.rate_hz else "irregular"
-            texts = ("●", candidate.name, candidate.type, candidate.hostname, str(candidate.n_channels), rate)
+            texts = (
+                "●" if candidate.alive else "○",
+                candidate.name,
+                candidate.type,
+                candidate.hostname,
+                str(candidate.n_channels),
+                rate,
+            )
             for column, text in enumerate(texts):
                 item = QTableWidgetItem(text)
                 if column == 0:
-                    item.setForeground(QColor(SKY))
+                    item.setForeground(QColor(SKY if candidate.alive else ORANGE))
                 self.table.setItem(row, column, item)
         if wanted:
             self.table.selectRow(0)

@@ -36,7 +36,7 @@ class Basis:
             left, _, right = np.linalg.svd(axes.T @ self._axes)
             axes = axes @ (left @ right)
         self._axes, self._mean = axes, mean
-        self._scale = float(np.percentile(np.linalg.norm(centred @ axes, axis=1), 98)) or 1.0
+        self._scale = float(np.percentile(np.linalg.norm(centred @ axes, axis=1), 95)) or 1.0
 
     def project(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
         """Points [n, k] in the three axes, within about 1 of the centre: float32 [n, 3]."""

@@ -7,6 +7,7 @@ import json
 import logging
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,9 @@ PULL_S = 0.03
 LOOK_S = 0.2
 SETTLED_S = 0.6
 """Another engine may need this long to be found before the first one counts as the only one."""
+
+REMEMBER_S = 10.0
+"""How long the picker still lists a stream that went away."""
 
 STALE_S = 1.0
 STALE_PERIODS = 5
@@ -61,7 +65,9 @@ class Receiver(threading.Thread):
         self._lost: dict[str, str] = {}
         self._last_data = 0.0
         self._first_seen: float | None = None
+        self._seen: dict[tuple[str, str, str], tuple[Candidate, float]] = {}
         self._ended = False
+        self._reason = ""
         self._stopping = threading.Event()
 
     def choose(self, name: str) -> None:
@@ -101,13 +107,7 @@ class Receiver(threading.Thread):
     def _look(self, found: list[pylsl.StreamInfo]) -> None:
         """Take note of what is on the network and open what is still missing."""
         unique = list({info.uid(): info for info in found}.values())
-        self._mailbox.set_candidates(
-            tuple(
-                Candidate(i.name(), i.type(), i.hostname(), i.channel_count(), i.nominal_srate())
-                for i in sorted(unique, key=lambda info: info.name())
-                if i.type() == "Prediction" or i.type() in NEURAL_TYPES
-            )
-        )
+        self._list(unique)
         if self._name is None:
             self._name = self._only_engine(unique)
         if self._name is None:
@@ -126,6 +126,18 @@ class Receiver(threading.Thread):
             self._open(
                 "stimulus", [i for i in unique if i.name() == f"{neural}-stimulus" and i.type() == "Stimulus"]
             )
+
+    def _list(self, found: list[pylsl.StreamInfo]) -> None:
+        """Tell the picker what is there, and for a while what was."""
+        now = time.monotonic()
+        for info in found:
+            if info.type() == "Prediction" or info.type() in NEURAL_TYPES:
+                key = (info.name(), info.type(), info.hostname())
+                self._seen[key] = (Candidate(*key, info.channel_count(), info.nominal_srate()), now)
+        self._seen = {key: entry for key, entry in self._seen.items() if now - entry[1] < REMEMBER_S}
+        self._mailbox.set_candidates(
+            tuple(replace(self._seen[key][0], alive=self._seen[key][1] == now) for key in sorted(self._seen))
+        )
 
     def _only_engine(self, found: list[pylsl.StreamInfo]) -> str | None:
         engines = [info for info in found if info.type() == "Prediction"]
@@ -218,8 +230,6 @@ class Receiver(threading.Thread):
             elif isinstance(message.get("clock_offset_ms"), int | float):
                 self._mailbox.add_clock_offset(float(message["clock_offset_ms"]))
 
-    _reason = ""
-
     def _judge(self) -> None:
         """Say how it is going."""
         age_s = time.monotonic() - self._last_data
@@ -270,7 +280,6 @@ def source_of(link: Link) -> Source:
         recording=facts.get("recording", ""),
         model_path=facts.get("model_path", ""),
         model_hash=facts.get("model_hash", ""),
-        posterior_pool=int(_number(facts.get("posterior_pool"), 1)),
     )
 
 

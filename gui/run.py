@@ -173,7 +173,7 @@ class Run:
 
     def _wait(self, snapshot: Snapshot, waited_s: float) -> None:
         """Nothing came yet: ask the user, or give up when there is none to ask."""
-        engines = [c for c in snapshot.candidates if c.type == "Prediction"]
+        engines = [c for c in snapshot.candidates if c.type == "Prediction" and c.alive]
         searching = snapshot.state is State.SEARCHING
         if self._wait_s is None:
             if (

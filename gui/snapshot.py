@@ -37,8 +37,6 @@ class Source:
         Samples per recorded second; recorded seconds per second of the stamps.
     n_frames, movie_rate_hz, tolerance_frames
         Of the movie; a rate of 0 means places or categories.
-    posterior_pool
-        Movie frames per channel of the posterior stream.
     """
 
     name: str = ""
@@ -55,7 +53,6 @@ class Source:
     recording: str = ""
     model_path: str = ""
     model_hash: str = ""
-    posterior_pool: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +80,6 @@ class Trace:
     truth: NDArray[np.int32]
     confidence: NDArray[np.float64]
     lag_ms: NDArray[np.float64]
-    novelty: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,7 +123,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A stream that could be watched or decoded."""
+    """A stream that could be watched or decoded; ``alive`` is whether it still answers."""
 
     name: str
     type: str

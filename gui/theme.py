@@ -32,8 +32,10 @@ class Theme:
     ----------
     truth, decoded, forecast, latency, error
         What each line is drawn in.
-    posterior_map, heat_map
-        Names of the maps of images: probabilities and activity.
+    posterior_map
+        Name of the map of probabilities.
+    reverse_maps
+        Draw counts dark on bright.
     """
 
     name: str
@@ -50,7 +52,6 @@ class Theme:
     latency: str
     error: str
     posterior_map: str
-    heat_map: str
     reverse_maps: bool
 
 
@@ -69,7 +70,6 @@ DARK = Theme(
     latency=PURPLE,
     error=YELLOW,
     posterior_map="CET-L6",
-    heat_map="CET-L1",
     reverse_maps=False,
 )
 
@@ -88,7 +88,6 @@ LIGHT = Theme(
     latency=PURPLE,
     error="#8a6100",
     posterior_map="CET-L12",
-    heat_map="CET-L1",
     reverse_maps=True,
 )
 
@@ -119,6 +118,6 @@ def style_sheet(theme: Theme) -> str:
     QPushButton:checked {{ background: {YELLOW}; color: #14171a; }}
     QTableWidget {{ background: {theme.panel}; border: 1px solid {theme.border}; gridline-color: {theme.border};
                     selection-background-color: {theme.raised}; selection-color: {theme.text}; }}
-    QHeaderView::section {{ background: {theme.raised}; color: {theme.dim}; border: none; padding: 4px 8px; }}
-    QTableCornerButton::section {{ background: {theme.raised}; border: none; }}
+    QTableWidget::item {{ padding: 4px 10px; }}
+    QHeaderView::section {{ background: {theme.raised}; color: {theme.dim}; border: none; padding: 5px 10px; }}
     """

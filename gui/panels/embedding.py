@@ -19,7 +19,7 @@ from gui.theme import DARK, ORANGE
 TURN_RADIANS_S = 0.15
 TILT = 0.45
 BASIS_EVERY_S = 0.5
-ZOOM = 0.82
+ZOOM = 0.92
 COMET = 15
 """How many of the last points are joined by a line."""
 
@@ -87,7 +87,7 @@ class TrailView(QWidget):
         shaded = (np.array(GROUND, np.float32) * (1 - light[:, None]) + colour * light[:, None]).astype(
             np.uint8
         )
-        pixels = splat(points, shaded, size, GROUND, max(2, round(min(size) / 150)))
+        pixels = splat(points, shaded, size, GROUND, min(4, max(2, round(min(size) / 150))))
         self._image = QImage(pixels.data, *size, 4 * size[0], QImage.Format_RGBA8888).copy()
         self._image.setDevicePixelRatio(ratio)
         radius = min(self.width(), self.height()) / 2

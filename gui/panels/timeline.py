@@ -77,7 +77,7 @@ class TimelinePanel(Panel):
         if n == self._ticks_for:
             return
         self._ticks_for = n
-        step = nice_step(n / 4)
+        step = nice_step(n / 3)
         frames = [(value, f"{value:g}") for value in np.arange(0, n + 1, step).tolist()]
         self.plot.left.setTicks([[(-1.1 * STRIP * n, "none"), *frames]])
 
@@ -95,10 +95,10 @@ class TimelinePanel(Panel):
         self._next.setData(np.r_[0.0, HORIZONS_S], line)
 
 
-def nice_step(wanted: float) -> float:
-    """The 1, 2 or 5 times a power of ten, at least 1, that is not less than what is wanted."""
-    power = 10.0 ** max(0, int(np.floor(np.log10(max(wanted, 1.0)))))
-    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= wanted or factor == 10)
+def nice_step(most: float) -> float:
+    """The largest 1, 2, 3 or 5 times a power of ten that is not more than ``most``; at least 1."""
+    power = 10.0 ** int(np.log10(max(most, 1.0)))
+    return max(factor * power for factor in (1, 2, 3, 5) if factor == 1 or factor * power <= most)
 
 
 def shade(probability: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -79,7 +79,11 @@ class TracesPanel(Panel):
         self._plots["confidence"].set_range(-window, 0, 0, 1.02)
         self._plots["confidence"].left.setTicks([[(0, "0"), (0.5, ".5"), (1, "1")]])
         self._curves["confidence"].setData(*decimate(trace.time_s, trace.confidence, POINTS))
-        self._values["confidence"].setText(f"now {trace.confidence[-1]:.2f}")
+        if snapshot.newest is not None:
+            newest = snapshot.newest
+            self._values["confidence"].setText(
+                f"now {newest.confidence:.2f} · entropy {newest.entropy_bits:.1f} bit · novelty {newest.novelty:.2f}"
+            )
         self._show_error(snapshot, trace, window)
         self._show_latency(snapshot, trace, window)
 
