@@ -124,7 +124,7 @@ def choose_baselines(
     seed
         Of the passages that the power is tried on.
     """
-    playback = Playback(table, jump, data.movie_rate_hz, data.rate_hz)
+    playback = Playback(table, jump, jump, data.movie_rate_hz, data.rate_hz)
     out = {}
     for name in NAMES:
         chosen = _choose(data, name, n_window)

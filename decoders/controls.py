@@ -47,7 +47,7 @@ def counter(data: TrainingSet, playback: Playback, test: Session) -> Both:
 
 
 def onset_clock(data: TrainingSet, playback: Playback, test: Session) -> Both:
-    """The playback model fed nothing but whether something is shown.
+    """The playback model, without its readiness for jumps, fed nothing but whether something is shown.
 
     Parameters
     ----------
@@ -58,11 +58,13 @@ def onset_clock(data: TrainingSet, playback: Playback, test: Session) -> Both:
     test
         To answer for; of its truth only shown or not is used.
     """
+    table = replace(playback.table, steps=playback.table.ahead)
+    clock = Playback(table, playback.jump_ahead, playback.jump_ahead, data.movie_rate_hz, data.rate_hz)
     shown = test.frame >= 0
     logits = np.zeros((test.n_samples, data.n_states), np.float32)
     logits[shown, -1] = -SURE
     logits[~shown, :-1] = -SURE
-    return filtered(playback, logits.astype(np.float64), test), posteriors(logits)
+    return filtered(clock, logits.astype(np.float64), test), posteriors(logits)
 
 
 def neural_shuffled(model: Model, test: Session, seed: int) -> Both:
@@ -135,7 +137,9 @@ def labels_shifted(
 def shifted(data: TrainingSet, rng: np.random.Generator) -> NDArray[np.int64]:
     """The training states with the frames of each block turned round by a random amount of their own.
 
-    One shift for all would be no control: a model fitted on it is as good as before, only late.
+    One shift for all would be no control: a model fitted on it is as good as before, only late. For the same reason
+    the shifts are spread evenly over the block, in random order from a random start: two that agree by accident would
+    make a model again.
 
     Parameters
     ----------
@@ -146,11 +150,12 @@ def shifted(data: TrainingSet, rng: np.random.Generator) -> NDArray[np.int64]:
     """
     state = data.state.copy()
     # Laps and trials are short, and turning each alone would keep most of what they have in common.
-    long_block = data.block if data.movie is not None else np.arange(len(state)) * 10 // max(len(state), 1)
-    for block in np.unique(long_block):
-        at = np.flatnonzero((long_block == block) & (state < data.n_frames))
-        if len(at) > 1:
-            state[at] = np.roll(state[at], rng.integers(1, len(at)))
+    block = data.block if data.movie is not None else np.arange(len(state)) * 10 // max(len(state), 1)
+    blocks = np.unique(block)
+    share = (rng.permutation(len(blocks)) + rng.uniform()) / len(blocks)
+    for number, part in zip(blocks, share, strict=True):
+        at = np.flatnonzero((block == number) & (state < data.n_frames))
+        state[at] = np.roll(state[at], round(part * len(at)))
     return state
 
 

@@ -42,7 +42,7 @@ from decoders.tuning import (
     state_moments,
     thinned,
 )
-from decoders.tuning_playback import choose_emission, choose_posterior_power
+from decoders.tuning_playback import PlaybackChoice, choose_playback, choose_posterior_power
 from stream.errors import BadUsage
 from stream.movie import Movie
 from stream.session import Session
@@ -51,9 +51,9 @@ MODES = ("linear", "label", "time", "hybrid")
 DECODERS = {"auto": (True, False), "cosine": (True,), "lda": (False,)}
 """Frame decoders by name, and the similarities that each one tries."""
 
-MOVIE_CONTEXT_S = 1 / 3
+MOVIE_CONTEXTS_S = (1 / 5, 1 / 3)
 CONTEXTS_S = (0.25, 0.5, 1.0)
-"""Windows that are tried when frames are not a movie and none was asked for."""
+"""Windows that are tried when none was asked for, of a movie and of other frames."""
 
 N_LIKENESS = 256
 
@@ -69,7 +69,7 @@ class FitOptions:
     decoder
         One of `DECODERS`.
     context_s
-        Length of the causal window; None = a third of a second for movies, else chosen on held-out data.
+        Length of the causal window; None = chosen on held-out data.
     lookahead_frames
         Future samples to wait for; this version has 0.
     train_repeats
@@ -142,10 +142,13 @@ def fit_model(
     # Places are counted over the whole recording, so that training on a part of it knows them all.
     n_frames = max(s.n_frames for s in chosen)
     data = training_set(session, n_frames, options.context_s or max(CONTEXTS_S))
-    settings = choose_settings(data, _windows(data, options), DECODERS[options.decoder])
-    parts, scores = fit_parts(data, settings, options.seed)
+    settings = choose_settings(data, _windows(data, options), DECODERS[options.decoder], options.seed)
+    parts, choice = fit_parts(data, settings, options.seed)
     parts.extra["fingerprints"] = fingerprints(session)
-    card = _card(data, session, options, settings, scores)
+    card = _card(data, session, options, settings)
+    scores = {"log_score_nats": settings.log_score, "filtered_log_score_nats": choice.log_score}
+    card["scores"] = {name: round(value, 6) for name, value in scores.items() if np.isfinite(value)}
+    card["forecast_floors"] = choice.floors
     card["posterior_power"] = choose_posterior_power(data, settings, parts, options.seed)
     card["baselines"] = choose_baselines(
         data, settings.n_window, parts.playback, parts.emission.jump, options.seed
@@ -163,7 +166,7 @@ def selected(session: Session, repeats: Sequence[int] | None, part: tuple[float,
     return session
 
 
-def fit_parts(data: TrainingSet, settings: Settings, seed: int) -> tuple[ModelParts, dict[str, float]]:
+def fit_parts(data: TrainingSet, settings: Settings, seed: int) -> tuple[ModelParts, PlaybackChoice]:
     """Fit everything with settings that were chosen.
 
     Parameters
@@ -179,15 +182,15 @@ def fit_parts(data: TrainingSet, settings: Settings, seed: int) -> tuple[ModelPa
     -------
     parts
         Of the model.
-    scores
-        What held-out training data said, by name.
+    choice
+        Of the playback model's settings.
     """
     sums, fullness = window_sums(data.clean, data.border, settings.n_window)
     everything = np.ones(len(data.state), bool)
     scaling = scaling_of(data, settings.n_window)
     reader = fit_reader(state_moments(data, sums, fullness, everything, scaling), scaling, settings)
     table = learn_playback(data.state, data.ticks, data.border, data.n_frames, data.clip_ends)
-    emission, filtered = choose_emission(data, settings, table, seed)
+    choice = choose_playback(data, settings, table, seed)
     thumbnails = data.movie.thumbnails() if data.movie is not None else None
     parts = ModelParts(
         preprocessor=data.preprocessor,
@@ -195,21 +198,21 @@ def fit_parts(data: TrainingSet, settings: Settings, seed: int) -> tuple[ModelPa
         embedding=reader.embedding,
         prototypes=reader.prototypes,
         factor=reader.factor,
-        emission=emission,
+        emission=choice.emission,
         playback=table,
         likeness=_likeness(data, sums, fullness, settings),
         continuous=_fit_continuous(data, sums, fullness, settings, reader),
         pictures=thumbnails,
         extra=remember(data),
     )
-    return parts, {"log_score_nats": settings.log_score, "filtered_log_score_nats": filtered}
+    return parts, choice
 
 
 def _windows(data: TrainingSet, options: FitOptions) -> list[int]:
     if options.context_s is not None:
         contexts: tuple[float, ...] = (options.context_s,)
     else:
-        contexts = (MOVIE_CONTEXT_S,) if data.movie_rate_hz else CONTEXTS_S
+        contexts = MOVIE_CONTEXTS_S if data.movie_rate_hz else CONTEXTS_S
     return sorted({max(1, round(context * (data.rate_hz or 1))) for context in contexts})
 
 
@@ -299,7 +302,6 @@ def _card(
     session: Session,
     options: FitOptions,
     settings: Settings,
-    scores: dict[str, float],
 ) -> dict[str, Any]:
     period_ms = 1000 / data.rate_hz if data.rate_hz else 0.0
     return {
@@ -329,5 +331,4 @@ def _card(
             "time": list(options.train_time) if options.train_time is not None else None,
             "n_samples": session.n_samples,
         },
-        "scores": {name: round(value, 6) for name, value in scores.items() if np.isfinite(value)},
     }

@@ -9,15 +9,14 @@ from numpy.typing import NDArray
 
 from decoders.answers import Answers
 from decoders.model import Model
+from decoders.prediction import HORIZONS_S
 from decoders.scores import FrameAxis, frame_errors, likeliest, log_score_bits
+from decoders.tuning_forecast import advanced, with_floor
 from stream.session import Session
-
-FLOORS = (1e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
-"""Shares of a uniform guess that the simple forecasts are mixed with; the best for each on the test data is taken."""
 
 
 def forecast_scores(answers: Answers, model: Model) -> dict[str, Any]:
-    """Score every horizon; moments with no frame now or then are left out.
+    """Score every horizon; moments at whose horizon nothing is shown are left out.
 
     Parameters
     ----------
@@ -30,7 +29,8 @@ def forecast_scores(answers: Answers, model: Model) -> dict[str, Any]:
     -------
     scores
         By horizon in seconds: the model's forecast, and ``persistence`` (the present posterior) and ``advance`` (the
-        present posterior moved along the movie), each with the uniform floor that serves it best.
+        present posterior moved along the movie), each with the uniform floor
+        that served it best on held-out training data.
         ``skill_over_persistence`` is the gain in log score, bits.
     """
     out = {}
@@ -43,15 +43,16 @@ def forecast_scores(answers: Answers, model: Model) -> dict[str, Any]:
         truth = answers.test.frame[then].astype(np.int64)
         moved = advanced(present[now], round(horizon * model.movie_rate_hz), model.axis)
         scores = _scores(ahead[now], truth, model.axis, pictures)
-        scores["persistence"] = _best_floor(present[now], truth, model.axis, pictures)
-        scores["advance"] = _best_floor(moved, truth, model.axis, pictures)
+        for name, guess in (("persistence", present[now]), ("advance", moved)):
+            floor = model.card["forecast_floors"][name][HORIZONS_S.index(horizon)]
+            scores[name] = _simple(guess, truth, model.axis, pictures, floor)
         scores["skill_over_persistence"] = scores["log_score_bits"] - scores["persistence"]["log_score_bits"]
         out[str(horizon)] = scores
     return out
 
 
 def later(test: Session, horizon: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Indices of moments, and of the samples that come a horizon later in the same segment; both show a frame.
+    """Indices of moments, and of the samples that come a horizon later in the same segment and show a frame.
 
     Parameters
     ----------
@@ -64,43 +65,22 @@ def later(test: Session, horizon: float) -> tuple[NDArray[np.int64], NDArray[np.
     ahead = max(1, round(horizon / period))
     now = np.arange(max(test.n_samples - ahead, 0))
     then = now + ahead
-    good = (test.segment[now] == test.segment[then]) & (test.frame[now] >= 0) & (test.frame[then] >= 0)
+    good = (test.segment[now] == test.segment[then]) & (test.frame[then] >= 0)
     good &= np.abs(test.stamps[then] - test.stamps[now] - horizon) <= max(period, 0.1 * horizon)
     return now[good], then[good]
 
 
-def advanced(posterior: NDArray[np.float32], n_frames: int, axis: FrameAxis) -> NDArray[np.float32]:
-    """Posteriors moved along the movie; what would pass a clip's end stays on its last frame.
-
-    Parameters
-    ----------
-    posterior
-        Float32 [time, states].
-    n_frames
-        How far.
-    axis
-        With the clips.
-    """
-    last = np.searchsorted(axis.clip, axis.clip, side="right") - 1
-    to = np.r_[np.minimum(np.arange(axis.n_frames) + n_frames, last), axis.n_frames]
-    out = np.zeros_like(posterior)
-    order = np.argsort(to, kind="stable")
-    first = np.flatnonzero(np.r_[True, np.diff(to[order]) > 0])
-    out[:, to[order[first]]] = np.add.reduceat(posterior[:, order], first, axis=1)
-    return out
-
-
-def _best_floor(
+def _simple(
     posterior: NDArray[np.float32],
     truth: NDArray[np.int64],
     axis: FrameAxis,
     pictures: NDArray[np.float32] | None,
+    floor: float,
 ) -> dict[str, float]:
+    """Scores of a simple forecast, a uniform guess mixed in."""
     scores = _scores(posterior, truth, axis, pictures)
-    at_truth = posterior[np.arange(len(truth)), truth].astype(np.float64)
-    n = axis.n_frames
-    best = max(float(np.mean(np.log2((1 - floor) * at_truth + floor / n))) for floor in FLOORS)
-    scores["log_score_bits"] = best + float(np.log2(n))
+    at_truth = with_floor(posterior[np.arange(len(truth)), truth].astype(np.float64), floor, axis.n_frames)
+    scores["log_score_bits"] = float(np.mean(np.log2(at_truth)) + np.log2(axis.n_frames))
     return scores
 
 

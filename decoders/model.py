@@ -16,7 +16,7 @@ from decoders.errors import ModelMismatch
 from decoders.model_parts import ModelParts
 from decoders.playback import Playback
 from decoders.prediction import HORIZONS_S, N_LIKELIEST, Prediction, Predictions, Provenance
-from decoders.scores import FrameAxis
+from decoders.scores import FrameAxis, frame_axis
 from stream.movie import Clip
 from stream.session import Session
 
@@ -46,7 +46,9 @@ class Model:
         self.hash = model_file.content_hash(parts.arrays(), card)
         self._context = RunningSum(parts.scaling.n_window, parts.preprocessor.n_used)
         self._recent = RunningSum(parts.emission.n_window, parts.preprocessor.n_used)
-        self.playback = Playback(parts.playback, parts.emission.jump, self.movie_rate_hz, self.rate_hz)
+        self.playback = Playback(
+            parts.playback, parts.emission.jump, parts.emission.jump_ahead, self.movie_rate_hz, self.rate_hz
+        )
         self._low, self._high = self.axis.reach
         self.reset()
 
@@ -94,13 +96,7 @@ class Model:
     @property
     def axis(self) -> FrameAxis:
         """What counts as near on the axis of frames."""
-        ends = [clip.first_frame + clip.n_frames for clip in self.clips]
-        clip = (
-            np.searchsorted(ends, np.arange(self.n_frames), side="right")
-            if ends
-            else np.arange(self.n_frames)
-        )
-        return FrameAxis(clip.astype(np.int64), self.tolerance_frames)
+        return frame_axis(self.n_frames, self.clips)
 
     @property
     def clips(self) -> tuple[Clip, ...]:

@@ -19,6 +19,9 @@ from decoders.preprocess import Preprocessor
 from decoders.sparse import Sparse
 from stream.session import Kind
 
+MAX_WINDOW_VALUES = 50_000_000
+"""Bound on the samples times channels that a window may ask memory for."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Emission:
@@ -41,8 +44,8 @@ class Emission:
         Whether the square root of the sums is taken.
     power
         What the logits are multiplied with.
-    jump
-        Probability per tick of a jump to anywhere, chosen together with the power.
+    jump, jump_ahead
+        Probability per tick of a jump to anywhere, for the filter and for the forecast.
     """
 
     own: bool
@@ -52,6 +55,7 @@ class Emission:
     root: bool
     power: float
     jump: float
+    jump_ahead: float
 
     def similarity(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Float32 [..., states]."""
@@ -98,7 +102,6 @@ class ModelParts:
 
     def arrays(self) -> Arrays:
         """All of it as named arrays."""
-        steps = self.playback.steps
         out: Arrays = {
             **{f"preprocess.{name}": array for name, array in self.preprocessor.arrays().items()},
             **pack(self.scaling, "scaling"),
@@ -108,9 +111,8 @@ class ModelParts:
             **pack(self.continuous, "continuous"),
             "factor": np.array([self.factor]),
             "likeness": self.likeness,
-            "playback.row": steps.row,
-            "playback.column": steps.column,
-            "playback.value": steps.value,
+            **_pack_sparse(self.playback.steps, "playback.steps"),
+            **_pack_sparse(self.playback.ahead, "playback.ahead"),
             "playback.target": self.playback.target,
             "playback.initial": self.playback.initial,
             **self.extra,
@@ -144,7 +146,6 @@ class ModelParts:
 def _from_file(arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> ModelParts:
     n_channels, n_states = len(card["channel_names"]), int(card["n_frames"]) + 1
     _check_shapes(arrays, n_channels, n_states, sum(int(k) for _, k in card["labels"]))
-    steps = Sparse(*(arrays[f"playback.{name}"] for name in ("row", "column", "value")), n_states)
     pictures = arrays.get("pictures")
     if pictures is not None and (
         len(pictures) != n_states - 1 or pictures.dtype != np.uint8 or pictures.ndim < 3
@@ -163,12 +164,34 @@ def _from_file(arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> M
         prototypes=unpack(Prototypes, arrays, "prototypes"),
         factor=float(arrays["factor"].reshape(-1)[0]),
         emission=unpack(Emission, arrays, "emission"),
-        playback=PlaybackTable(steps, arrays["playback.target"], arrays["playback.initial"]),
+        playback=PlaybackTable(
+            _unpack_sparse(arrays, "playback.steps", n_states),
+            _unpack_sparse(arrays, "playback.ahead", n_states),
+            arrays["playback.target"],
+            arrays["playback.initial"],
+        ),
         likeness=arrays["likeness"],
         continuous=unpack(ContinuousReader, arrays, "continuous"),
         pictures=pictures,
         extra={n: a for n, a in arrays.items() if n not in single and not n.startswith(known)},
     )
+
+
+def _pack_sparse(matrix: Sparse, prefix: str) -> Arrays:
+    return {
+        f"{prefix}.row": matrix.row.astype(np.int32),
+        f"{prefix}.column": matrix.column.astype(np.int32),
+        f"{prefix}.value": matrix.value,
+    }
+
+
+def _unpack_sparse(arrays: Mapping[str, NDArray[Any]], prefix: str, size: int) -> Sparse:
+    row, column, value = (need(arrays, f"{prefix}.{name}") for name in ("row", "column", "value"))
+    if not (row.ndim == 1 and row.shape == column.shape == value.shape and value.dtype.kind == "f"):
+        raise BadModel(f"the model's {prefix!r} has parts of different shapes. Fit the model again.")
+    if len(row) and not (min(row.min(), column.min()) >= 0 and max(row.max(), column.max()) < size):
+        raise BadModel(f"the model's {prefix!r} points outside its {size} states. Fit the model again.")
+    return Sparse(row.astype(np.int64), column.astype(np.int64), value.astype(np.float64), size)
 
 
 def _check_shapes(arrays: Mapping[str, NDArray[Any]], n_channels: int, n_states: int, n_labels: int) -> None:
@@ -177,7 +200,6 @@ def _check_shapes(arrays: Mapping[str, NDArray[Any]], n_channels: int, n_states:
     n_used = int(np.count_nonzero(valid))
     n_dimensions = need(arrays, "embedding.projection").shape[-1]
     own = bool(need(arrays, "emission.own").any())
-    n_entries = need(arrays, "playback.row").size
     expected: dict[str, tuple[tuple[int, ...], str]] = {
         "preprocess.valid": ((n_channels,), "b"),
         "preprocess.mean": ((n_channels,), "f"),
@@ -188,9 +210,6 @@ def _check_shapes(arrays: Mapping[str, NDArray[Any]], n_channels: int, n_states:
         "prototypes.bias": ((n_states,), "f"),
         "emission.weights": ((n_used, n_states) if own else (0, 0), "f"),
         "emission.bias": ((n_states,) if own else (0,), "f"),
-        "playback.row": ((n_entries,), "i"),
-        "playback.column": ((n_entries,), "i"),
-        "playback.value": ((n_entries,), "f"),
         "playback.target": ((n_states,), "f"),
         "playback.initial": ((n_states,), "f"),
         "continuous.values": ((n_states - 1, n_labels), "f"),
@@ -205,12 +224,9 @@ def _check_shapes(arrays: Mapping[str, NDArray[Any]], n_channels: int, n_states:
                 f"the model's {name!r} has shape {array.shape} and type {array.dtype}, but its card asks for {shape}. "
                 "The file is damaged; fit the model again."
             )
-    for name in ("playback.row", "playback.column"):
-        if n_entries and not (arrays[name].min() >= 0 and arrays[name].max() < n_states):
-            raise BadModel(f"the model's {name!r} points outside its {n_states} states. Fit the model again.")
     for name in ("scaling.n_window", "emission.n_window"):
         n_window = int(need(arrays, name).reshape(-1)[0])
-        if not 1 <= n_window <= 100_000:
-            raise BadModel(f"the model's {name!r} is {n_window}; a window has 1 to 100000 samples.")
+        if not 1 <= n_window * n_channels <= MAX_WINDOW_VALUES:
+            raise BadModel(f"the model's {name!r} is {n_window} samples, which is not a possible window.")
     if n_used == 0 or not len(arrays["likeness"]) or np.any(arrays["preprocess.spread"] <= 0):
         raise BadModel("the model uses no channel, or its scales are not positive. Fit it again.")

@@ -22,9 +22,12 @@ from decoders.sparse import Gather, Sparse
 MAX_TICKS = 300
 """After more ticks than this nothing is known any more."""
 
-_BLANK_SHARE = 0.2
+LONGEST_LEAP = 16
+"""More ticks than this are taken in several leaps."""
+
+_BLANK_SHARE = 0.05
 _ROW_PRIOR = 2.0
-_MOVIE_FLOOR = {0: 0.04, 2: 0.015, -1: 0.005}
+_MOVIE_FLOOR = {0: 0.012, 2: 0.008, -1: 0.002}
 _PLACE_FLOOR = {0: 0.02}
 
 
@@ -71,7 +74,9 @@ class PlaybackTable:
     Attributes
     ----------
     steps
-        S, rows summing to 1.
+        S for the filter, rows summing to 1: with a floor, so that pauses and slips are never impossible.
+    ahead
+        S for the forecast, without the floor: what was usual.
     target
         u, float64 [states].
     initial
@@ -79,8 +84,46 @@ class PlaybackTable:
     """
 
     steps: Sparse
+    ahead: Sparse
     target: NDArray[np.float64]
     initial: NDArray[np.float64]
+
+
+class Leaps:
+    """Products with powers of T = (1 - jump) S + jump 1 u'.
+
+    Parameters
+    ----------
+    steps
+        S.
+    jump
+        Probability per tick of a jump.
+    target
+        u, float64 [states].
+    """
+
+    def __init__(self, steps: Sparse, jump: float, target: NDArray[np.float64]) -> None:
+        self._steps = steps
+        self._one = Gather(steps)
+        self._jump = jump
+        self._target = target
+        self._known: dict[int, tuple[Gather, float, NDArray[np.float64]]] = {}
+
+    def times(self, state: NDArray[np.float64], ticks: int) -> NDArray[np.float64]:
+        """Carry a distribution float64 [states] forward by some ticks."""
+        if ticks == 0:
+            return state
+        if ticks not in self._known:
+            self._known[ticks] = self._power(ticks)
+        gather, stay, constant = self._known[ticks]
+        return stay * gather.times(state) + constant
+
+    def _power(self, ticks: int) -> tuple[Gather, float, NDArray[np.float64]]:
+        constant = np.zeros(len(self._target))
+        for _ in range(ticks):
+            constant = (1 - self._jump) * self._one.times(constant) + self._jump * self._target
+        gather = self._one if ticks == 1 else Gather(self._steps.power(ticks))
+        return gather, (1 - self._jump) ** ticks, constant
 
 
 class Playback:
@@ -91,21 +134,24 @@ class Playback:
     table
         What was learned.
     jump
-        Probability per tick of a jump to anywhere.
+        Probability per tick of a jump to anywhere, for the filter.
+    jump_ahead
+        The same for the forecast.
     movie_rate_hz
         Ticks per second; 0 = one tick per sample.
     rate_hz
         Samples per second, which sets the ticks of a second when there is no movie rate.
     """
 
-    def __init__(self, table: PlaybackTable, jump: float, movie_rate_hz: float, rate_hz: float) -> None:
+    def __init__(
+        self, table: PlaybackTable, jump: float, jump_ahead: float, movie_rate_hz: float, rate_hz: float
+    ) -> None:
         self.table = table
-        self.jump = jump
+        self.jump_ahead = jump_ahead
         self.clock = FrameClock(movie_rate_hz)
-        tick_rate = movie_rate_hz or rate_hz or 1.0
-        self.horizon_ticks = tuple(max(1, round(horizon * tick_rate)) for horizon in HORIZONS_S)
-        self._leaps: dict[int, tuple[Gather, float, NDArray[np.float64]]] = {}
-        self._leap(1)
+        self.horizon_ticks = horizon_ticks(movie_rate_hz, rate_hz)
+        self._filter = Leaps(table.steps, jump, table.target)
+        self._future = Leaps(table.ahead, jump_ahead, table.target)
         self.reset()
 
     @property
@@ -118,24 +164,22 @@ class Playback:
         self.clock.reset()
         self.state = self.table.initial.copy()
 
-    def ahead(self, state: NDArray[np.float64], ticks: int) -> NDArray[np.float64]:
-        """Carry a distribution forward.
+    def advance(self, state: NDArray[np.float64], ticks: int) -> NDArray[np.float64]:
+        """Carry a distribution forward by what may have happened meanwhile.
 
         Parameters
         ----------
         state
             Float64 [states].
         ticks
-            How far.
+            How far; after more than `MAX_TICKS` nothing is known any more.
         """
-        if ticks <= 0:
-            return state
         if ticks > MAX_TICKS:
             return self.table.initial
-        if ticks not in self._leaps and ticks > 8 and ticks not in self.horizon_ticks:
-            return self.ahead(self.ahead(state, ticks - 8), 8)
-        gather, stay, constant = self._leap(ticks)
-        return stay * gather.times(state) + constant
+        while ticks > LONGEST_LEAP:  # so that few powers are kept, whatever the stamps do
+            state = self._filter.times(state, LONGEST_LEAP)
+            ticks -= LONGEST_LEAP
+        return self._filter.times(state, ticks)
 
     def step(self, log_likelihood: NDArray[np.float64] | None, stamp: float) -> NDArray[np.float64]:
         """Advance to a sample and take its evidence in.
@@ -152,7 +196,7 @@ class Playback:
         state
             Float64 [states], the posterior.
         """
-        state = self.ahead(self.state, self.clock.advance(stamp))
+        state = self.advance(self.state, self.clock.advance(stamp))
         if log_likelihood is not None:
             state = state * np.exp(log_likelihood - log_likelihood.max())
         self.state = state / state.sum()
@@ -163,27 +207,23 @@ class Playback:
         out = np.empty((len(self.horizon_ticks), self.n_states))
         state, done = self.state, 0
         for row, ticks in enumerate(self.horizon_ticks):
-            state = self._exact(state, ticks - done)
+            out[row] = state = self._future.times(state, ticks - done)
             done = ticks
-            out[row] = state
         return out
 
-    def _exact(self, state: NDArray[np.float64], ticks: int) -> NDArray[np.float64]:
-        if ticks <= 0:
-            return state
-        gather, stay, constant = self._leap(ticks)
-        return stay * gather.times(state) + constant
 
-    def _leap(self, ticks: int) -> tuple[Gather, float, NDArray[np.float64]]:
-        """The product with T^ticks: a sparse part, its factor, and a constant."""
-        if ticks not in self._leaps:
-            one = Gather(self.table.steps)
-            constant = np.zeros(self.n_states)
-            for _ in range(ticks):
-                constant = (1 - self.jump) * one.times(constant) + self.jump * self.table.target
-            power = self.table.steps.power(ticks)
-            self._leaps[ticks] = (Gather(power), (1 - self.jump) ** ticks, constant)
-        return self._leaps[ticks]
+def horizon_ticks(movie_rate_hz: float, rate_hz: float) -> tuple[int, ...]:
+    """Ticks of the frame clock to each forecast horizon.
+
+    Parameters
+    ----------
+    movie_rate_hz
+        Ticks per second; 0 = one tick per sample.
+    rate_hz
+        Samples per second.
+    """
+    tick_rate = movie_rate_hz or rate_hz or 1.0
+    return tuple(max(1, round(horizon * tick_rate)) for horizon in HORIZONS_S)
 
 
 def learn_playback(
@@ -225,21 +265,28 @@ def learn_playback(
         np.r_[counts.value, _ROW_PRIOR * base.value],
         size,
     ).merged()
-    learned_share = (1 - floor.row_sums())[learned.row] / learned.row_sums()[learned.row]
-    steps = Sparse(
-        np.r_[learned.row, floor.row],
-        np.r_[learned.column, floor.column],
-        np.r_[learned.value * learned_share, floor.value],
-        size,
-    ).merged()
-    steps = Sparse(steps.row, steps.column, steps.value / steps.row_sums()[steps.row], size)
+    steps = _mixed(learned, floor)
+    nothing = Sparse(floor.row[:0], floor.column[:0], floor.value[:0], size)
+    ahead = steps if clip_ends is None else _mixed(learned, nothing)
     has_blank = bool(np.any(state == n_frames))
     target = np.full(size, (1 - _BLANK_SHARE * has_blank) / n_frames)
     target[n_frames] = _BLANK_SHARE * has_blank
     begins = np.bincount(state[border], minlength=size).astype(np.float64)
     # How a recording began says little about where a viewer tunes in: half the weight stays with anywhere.
     initial = 0.5 * target + 0.5 * (begins + 4 * target) / (begins.sum() + 4)
-    return PlaybackTable(steps, target, initial)
+    return PlaybackTable(steps, ahead, target, initial)
+
+
+def _mixed(learned: Sparse, floor: Sparse) -> Sparse:
+    """Each row as the floor's entries and, for the rest, what was learned."""
+    share = (1 - floor.row_sums())[learned.row] / learned.row_sums()[learned.row]
+    mixed = Sparse(
+        np.r_[learned.row, floor.row],
+        np.r_[learned.column, floor.column],
+        np.r_[learned.value * share, floor.value],
+        learned.size,
+    ).merged()
+    return Sparse(mixed.row, mixed.column, mixed.value / mixed.row_sums()[mixed.row], mixed.size)
 
 
 def _base(

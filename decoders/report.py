@@ -89,20 +89,22 @@ def _nulls(answers: Answers, axis: FrameAxis, seed: int) -> dict[str, Any]:
 def _spread(draws: list[float]) -> dict[str, float]:
     return {
         "mean": float(np.mean(draws)),
-        "p95": float(np.quantile(draws, 0.95, method="higher")),
+        "p95": float(np.quantile(draws, 0.95)),
         "draws": len(draws),
     }
 
 
 def _verdict(own: dict[str, Any], nulls: dict[str, Any]) -> str:
-    """Above chance only when the activity alone, and with the playback model too, passes the refits on shifted labels."""
+    """Whether the activity alone tells more than it does after refits on shifted labels.
+
+    The playback model stays out of it: once it has locked on to an alignment it keeps it, so that its accuracy is all
+    or nothing, under the null too.
+    """
     null = nulls.get("labels_shifted")
     if null is None:
         return "not tested"
-    passes = all(
-        own[name]["accuracy_within_1s"] > null[name]["p95"] for name in ("with_playback", "without_playback")
-    )
-    return "above chance" if passes else "at chance"
+    alone = own["without_playback"]["accuracy_within_1s"]
+    return "above chance" if alone > null["without_playback"]["p95"] else "at chance"
 
 
 def _continuous(answers: Answers) -> dict[str, Any]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from stream.movie import Clip
 
 N_CALIBRATION_BINS = 10
 SMALLEST_PROBABILITY = 1e-9
@@ -42,6 +45,22 @@ class FrameAxis:
         low = np.maximum(states - self.tolerance_frames, first)
         high = np.minimum(states + self.tolerance_frames + 1, last)
         return np.r_[low, self.n_frames], np.r_[high, self.n_frames + 1]
+
+
+def frame_axis(n_frames: int, clips: Sequence[Clip]) -> FrameAxis:
+    """The axis of a movie's frames, or of frames that are not a movie.
+
+    Parameters
+    ----------
+    n_frames
+        Frames.
+    clips
+        Of the movie; none when frames do not follow each other, and then only the exact one is near.
+    """
+    if not clips:
+        return FrameAxis(np.arange(n_frames), 0)
+    ends = [clip.first_frame + clip.n_frames for clip in clips]
+    return FrameAxis(np.searchsorted(ends, np.arange(n_frames), side="right"), round(clips[0].rate_hz))
 
 
 def frame_errors(

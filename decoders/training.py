@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from decoders.errors import BadSplit
 from decoders.playback import FrameClock
 from decoders.preprocess import Preprocessor
+from decoders.scores import FrameAxis, frame_axis
 from stream.errors import BadRecording, ShapeMismatch
 from stream.movie import Movie
 from stream.session import Kind, Session
@@ -67,6 +68,11 @@ class TrainingSet:
     def movie_rate_hz(self) -> float:
         """Movie frames per second; 0 when frames do not follow each other."""
         return self.movie.rate_hz if self.movie is not None else 0.0
+
+    @property
+    def axis(self) -> FrameAxis:
+        """What counts as near on the axis of frames."""
+        return frame_axis(self.n_frames, self.movie.clips if self.movie is not None else ())
 
     @property
     def clip_ends(self) -> NDArray[np.int64] | None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from decoders.embedding.linear import LinearEmbedding, Moments, fit_linear, moments, unit
 from decoders.embedding.windows import window_sums
 from decoders.frames import Prototypes, Scaling, calibrate, fit_prototypes
+from decoders.passages import passages
 from decoders.training import TrainingSet
 from stream.session import Kind
 
@@ -117,7 +118,9 @@ def thinned(mask: NDArray[np.bool_], n_most: int) -> NDArray[np.int64]:
     return index[np.linspace(0, len(index) - 1, n_most).astype(np.int64)]
 
 
-def choose_settings(data: TrainingSet, windows: Sequence[int], similarities: Sequence[bool]) -> Settings:
+def choose_settings(
+    data: TrainingSet, windows: Sequence[int], similarities: Sequence[bool], seed: int
+) -> Settings:
     """Choose window, shrinkage and similarity by the log score of held-out moments.
 
     Parameters
@@ -128,24 +131,39 @@ def choose_settings(data: TrainingSet, windows: Sequence[int], similarities: Seq
         Window lengths to try, in samples.
     similarities
         Values of ``cosine`` to try.
+    seed
+        Of the random order of scenes.
     """
     best = Settings(windows[0], DEFAULT_SHRINKAGE, similarities[0], DEFAULT_FACTOR, float("nan"))
     folds = list(held_out(data))
     if not folds:
         return best
     for n_window in windows:
-        sums, fullness = window_sums(data.clean, data.border, n_window)
         scaling = scaling_of(data, n_window)
-        at = [thinned(test, MAX_HELD_OUT // len(folds)) for _, test in folds]
+        sums, fullness = window_sums(data.clean, data.border, n_window)
         parts = [state_moments(data, sums, fullness, train, scaling) for train, _ in folds]
-        index = np.concatenate(at)
+        asked = [_moments_asked(data, test, n_window, MAX_HELD_OUT // len(folds), seed) for _, test in folds]
+        weight, truth = (np.concatenate([a[column] for a in asked]) for column in (1, 2))
         for shrinkage in SHRINKAGES:
             for cosine in similarities:
                 trial = Settings(n_window, shrinkage, cosine, 1.0, 0.0)
                 logits = [
-                    fit_reader(m, scaling, trial).logits(sums[i]) for m, i in zip(parts, at, strict=True)
+                    fit_reader(m, scaling, trial).logits(a[0]) for m, a in zip(parts, asked, strict=True)
                 ]
-                factor, score = calibrate(np.concatenate(logits), fullness[index], data.state[index])
+                factor, score = calibrate(np.concatenate(logits), weight, truth)
                 if np.isnan(best.log_score) or score > best.log_score:
                     best = replace(trial, factor=factor, log_score=score)
     return best
+
+
+def _moments_asked(
+    data: TrainingSet, test: NDArray[np.bool_], n_window: int, n_most: int, seed: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
+    """Window sums, fullness and truth of held-out moments, in order and (of a movie) with scenes shuffled."""
+    asked = []
+    for passage in passages(data, test, np.random.default_rng(seed)):
+        sums, fullness = window_sums(passage.clean, passage.border, n_window)
+        asked.append((sums, fullness, passage.state))
+    sums, fullness, state = (np.concatenate([a[column] for a in asked]) for column in range(3))
+    index = thinned(np.ones(len(state), bool), n_most)
+    return sums[index], fullness[index], state[index]

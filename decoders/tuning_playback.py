@@ -12,60 +12,23 @@ from decoders.embedding.linear import Moments, moments
 from decoders.embedding.windows import window_sums
 from decoders.frames import NEVER, Scaling, fit_lda, fit_poisson
 from decoders.model_parts import Emission, ModelParts
+from decoders.passages import Passage, passages
 from decoders.playback import Playback, PlaybackTable
 from decoders.training import TrainingSet
 from decoders.tuning import DEFAULT_SHRINKAGE, Settings, fit_reader, held_out, scaling_of, state_moments
+from decoders.tuning_forecast import choose_forecast
 from stream.session import Kind
 
 POWERS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0)
 JUMPS = (0.001, 0.003, 0.03)
 DEFAULT_JUMP = 0.01
 DEFAULT_POWER = 0.3
-MAX_FILTERED = 600
-"""Held-out samples of a fold that settings are compared on."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Passage:
-    """A held-out stretch that the playback model's settings are tried on."""
-
-    clean: NDArray[np.float32]
-    state: NDArray[np.int64]
-    ticks: NDArray[np.int64]
-    border: NDArray[np.bool_]
-
-
-def passages(data: TrainingSet, test: NDArray[np.bool_], rng: np.random.Generator) -> list[Passage]:
-    """The held-out samples as they came and, of a movie, also cut into scenes of one to four seconds in random order.
-
-    Training shows the movie in order only; without the second form nothing would speak for noticing a jump.
-
-    Parameters
-    ----------
-    data
-        Training data.
-    test
-        Bool [time], what is held out.
-    rng
-        Where the cuts come from.
-    """
-    index = np.flatnonzero(test)[:MAX_FILTERED]
-    border = data.border[index] | np.r_[True, np.diff(index) > 1]
-    plain = Passage(data.clean[index], data.state[index], data.ticks[index], border)
-    if data.movie is None or not data.rate_hz:
-        return [plain]
-    cuts = np.cumsum(rng.uniform(1.0, 4.0, len(index)) * data.rate_hz).astype(np.int64)
-    pieces = np.split(index, cuts[cuts < len(index)])
-    shuffled = np.concatenate([pieces[i] for i in rng.permutation(len(pieces))])
-    usual = int(np.median(data.ticks[~data.border])) if (~data.border).any() else 1
-    start = np.zeros(len(index), bool)
-    start[0] = True
-    ticks = np.where(data.border[shuffled], usual, data.ticks[shuffled])
-    return [plain, Passage(data.clean[shuffled], data.state[shuffled], ticks, start)]
-
-
-def filter_score(playback: Playback, evidence: NDArray[np.float64], passage: Passage) -> float:
-    """Mean log probability, in nats, of the truth after filtering.
+def filter_passage(
+    playback: Playback, evidence: NDArray[np.float64], passage: Passage
+) -> NDArray[np.float64]:
+    """Posteriors float64 [time, states] after the filter.
 
     Parameters
     ----------
@@ -77,23 +40,28 @@ def filter_score(playback: Playback, evidence: NDArray[np.float64], passage: Pas
         What was shown.
     """
     likelihood = np.exp(evidence - evidence.max(1, keepdims=True))
-    total = 0.0
+    out = np.empty_like(likelihood)
     state = playback.table.initial
-    for index, truth in enumerate(passage.state):
-        state = (
-            playback.table.initial
-            if passage.border[index]
-            else playback.ahead(state, int(passage.ticks[index]))
-        )
+    for index, ticks in enumerate(passage.ticks):
+        state = playback.table.initial if passage.border[index] else playback.advance(state, int(ticks))
         state = state * likelihood[index]
         state /= state.sum()
-        total += np.log(max(state[truth], 1e-12))
-    return total / max(len(passage.state), 1)
+        out[index] = state
+    return out
 
 
-def no_emission(power: float = DEFAULT_POWER, jump: float = DEFAULT_JUMP) -> Emission:
+def filter_score(playback: Playback, evidence: NDArray[np.float64], passage: Passage) -> float:
+    """Mean log probability, in nats, of the truth after the filter; parameters as of `filter_passage`."""
+    filtered = filter_passage(playback, evidence, passage)
+    return float(np.mean(np.log(np.maximum(filtered[np.arange(len(filtered)), passage.state], 1e-12))))
+
+
+def no_emission() -> Emission:
     """Evidence is the frame posterior's logits times a power."""
-    return Emission(False, np.zeros((0, 0), np.float32), np.zeros(0, np.float32), 1, False, power, jump)
+    nothing = np.zeros((0, 0), np.float32)
+    return Emission(
+        False, nothing, nothing[0:0].reshape(-1), 1, False, DEFAULT_POWER, DEFAULT_JUMP, DEFAULT_JUMP
+    )
 
 
 def fit_emission(data: TrainingSet, keep: NDArray[np.bool_], n_window: int, smooth_frames: float) -> Emission:
@@ -120,7 +88,7 @@ def fit_emission(data: TrainingSet, keep: NDArray[np.bool_], n_window: int, smoo
         readout = replace(readout, weights=readout.weights * np.float32(n_window))
     else:
         readout = fit_lda(m, DEFAULT_SHRINKAGE)
-    return Emission(True, readout.weights, readout.bias, n_window, False, 1.0, DEFAULT_JUMP)
+    return Emission(True, readout.weights, readout.bias, n_window, False, 1.0, DEFAULT_JUMP, DEFAULT_JUMP)
 
 
 def _smoothed(
@@ -148,10 +116,27 @@ Heard = Callable[[NDArray[np.bool_], NDArray[np.float32], NDArray[np.bool_]], ND
 """From a training mask, clean samples and their borders to the evidence of each sample, [time, states]."""
 
 
-def choose_emission(
-    data: TrainingSet, settings: Settings, table: PlaybackTable, seed: int
-) -> tuple[Emission, float]:
-    """Choose what the playback model hears, how loud, and how ready it is to jump.
+@dataclass(frozen=True, slots=True, eq=False)
+class PlaybackChoice:
+    """What was chosen for the playback model.
+
+    Attributes
+    ----------
+    emission
+        Fitted on all of the training data.
+    floors
+        Of the simple forecasts that the model's is compared with (see `decoders.tuning_forecast`).
+    log_score
+        Mean log probability of held-out truths after filtering, in nats; NaN when nothing could be held out.
+    """
+
+    emission: Emission
+    floors: dict[str, list[float]]
+    log_score: float
+
+
+def choose_playback(data: TrainingSet, settings: Settings, table: PlaybackTable, seed: int) -> PlaybackChoice:
+    """Choose what the playback model hears, how loud, and how ready it is to jump, now and ahead.
 
     Parameters
     ----------
@@ -163,37 +148,28 @@ def choose_emission(
         Learned transitions.
     seed
         Of the random order of scenes.
-
-    Returns
-    -------
-    emission
-        Fitted on all of the training data.
-    log_score
-        Mean log probability of held-out truths after filtering, in nats; NaN when nothing could be held out.
     """
-    ways: list[tuple[int, float] | None] = [None, *_own_ways(data)]
-    playback = Playback(table, DEFAULT_JUMP, data.movie_rate_hz, data.rate_hz)
-    best: tuple[float, int, float] | None = None
+    playback = _playback(data, table, DEFAULT_JUMP)
+    best: tuple[float, float, tuple[int, float] | None] = (float("nan"), DEFAULT_POWER, None)
     kept: list[tuple[Passage, NDArray[np.float64]]] = []
-    for number, way in enumerate(ways):
+    for way in (None, *_own_ways(data)):
         heard = _passages_heard(data, _listener(data, settings, way), seed)
         score, power = _best_power(playback, heard)
-        if heard and (best is None or score > best[0]):
-            best, kept = (score, number, power), heard
-    if best is None:
-        return no_emission(), float("nan")
-    score, number, power = best
+        if heard and not score <= best[0]:
+            best, kept = (score, power, way), heard
+    score, power, way = best
     jump = DEFAULT_JUMP
-    for trial in JUMPS:
-        other = Playback(table, trial, data.movie_rate_hz, data.rate_hz)
+    for trial in JUMPS if kept else ():
+        other = _playback(data, table, trial)
         now = float(np.mean([filter_score(other, power * e, p) for p, e in kept]))
         if now > score:
             score, jump = now, trial
-    way = ways[number]
-    if way is None:
-        return no_emission(power, jump), score
-    fitted = fit_emission(data, np.ones(len(data.state), bool), *way)
-    return replace(fitted, power=power, jump=jump), score
+    chosen = _playback(data, table, jump)
+    jump_ahead, floors = choose_forecast(
+        data, table, [(p, filter_passage(chosen, power * e, p)) for p, e in kept]
+    )
+    emission = no_emission() if way is None else fit_emission(data, np.ones(len(data.state), bool), *way)
+    return PlaybackChoice(replace(emission, power=power, jump=jump, jump_ahead=jump_ahead), floors, score)
 
 
 def choose_power(data: TrainingSet, heard: Heard, playback: Playback, seed: int) -> float:
@@ -227,10 +203,14 @@ def choose_posterior_power(data: TrainingSet, settings: Settings, parts: ModelPa
     seed
         Of the random order of scenes.
     """
-    playback = Playback(parts.playback, parts.emission.jump, data.movie_rate_hz, data.rate_hz)
+    playback = _playback(data, parts.playback, parts.emission.jump)
     if not parts.emission.own:
         return parts.emission.power
     return choose_power(data, _listener(data, settings, None), playback, seed)
+
+
+def _playback(data: TrainingSet, table: PlaybackTable, jump: float) -> Playback:
+    return Playback(table, jump, jump, data.movie_rate_hz, data.rate_hz)
 
 
 def _own_ways(data: TrainingSet) -> list[tuple[int, float]]:

@@ -1,4 +1,4 @@
-"""Option values that choose parts of a recording: showings (0-8, or 0,2,5-7) and times (0.8-1)."""
+"""The option value that chooses a part of a recording by time: 0.8-1."""
 
 from __future__ import annotations
 
@@ -6,24 +6,6 @@ import re
 from typing import Any
 
 import click
-
-
-class RepeatsType(click.ParamType):
-    """Showings, as a tuple of int."""
-
-    name = "repeats"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
-        """Read ``0-8`` or ``0,2,5-7``."""
-        if isinstance(value, tuple):
-            return value
-        chosen: set[int] = set()
-        for part in str(value).split(","):
-            match = re.fullmatch(r"\s*(\d{1,5})(?:-(\d{1,5}))?\s*", part)
-            if match is None or (match[2] and int(match[2]) < int(match[1])):
-                self.fail(f"{value!r} is not a choice of repeats; write them like 0-8 or 0,2,5-7.", param, ctx)
-            chosen.update(range(int(match[1]), int(match[2] or match[1]) + 1))
-        return tuple(sorted(chosen))
 
 
 class TimeType(click.ParamType):
@@ -41,5 +23,4 @@ class TimeType(click.ParamType):
         return float(match[1]), float(match[2])
 
 
-REPEATS = RepeatsType()
 TIME = TimeType()

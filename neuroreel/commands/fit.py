@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from neuroreel.options import force_option, json_option
-from neuroreel.parts import REPEATS, TIME
+from neuroreel.options import REPEATS, json_option
+from neuroreel.parts import TIME
 
 
 @click.command()
@@ -21,7 +21,6 @@ from neuroreel.parts import REPEATS, TIME
 @click.option("--train-time", type=TIME, help="Part of the recording to train on, such as 0-0.8 [default: all].")
 @click.option("--movie", "movie_path", type=click.Path(path_type=Path), help="Video file with the movie's pictures.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of everything random.")
-@force_option
 @json_option
 def command(
     sessions: tuple[Path, ...],

@@ -1,0 +1,55 @@
+"""Held-out stretches of the training data that settings are tried on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoders.training import TrainingSet
+
+MAX_SAMPLES = 600
+"""The most held-out samples of a fold in one passage."""
+
+SCENE_S = (1.0, 4.0)
+"""Lengths of the scenes that a passage is cut into."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Passage:
+    """A held-out stretch that the playback model's settings are tried on."""
+
+    clean: NDArray[np.float32]
+    state: NDArray[np.int64]
+    ticks: NDArray[np.int64]
+    border: NDArray[np.bool_]
+
+
+def passages(data: TrainingSet, test: NDArray[np.bool_], rng: np.random.Generator) -> list[Passage]:
+    """The held-out samples as they came and, of a movie, also cut into scenes of one to four seconds in random order.
+
+    Training shows the movie in order only; without the second form nothing would speak for noticing a jump.
+
+    Parameters
+    ----------
+    data
+        Training data.
+    test
+        Bool [time], what is held out.
+    rng
+        Where the cuts come from.
+    """
+    index = np.flatnonzero(test)[:MAX_SAMPLES]
+    border = data.border[index] | np.r_[True, np.diff(index) > 1]
+    plain = Passage(data.clean[index], data.state[index], data.ticks[index], border)
+    if data.movie is None or not data.rate_hz:
+        return [plain]
+    cuts = np.cumsum(rng.uniform(*SCENE_S, len(index)) * data.rate_hz).astype(np.int64)
+    pieces = np.split(index, cuts[cuts < len(index)])
+    shuffled = np.concatenate([pieces[i] for i in rng.permutation(len(pieces))])
+    usual = int(np.median(data.ticks[~data.border])) if (~data.border).any() else 1
+    start = np.zeros(len(index), bool)
+    start[0] = True
+    ticks = np.where(data.border[shuffled], usual, data.ticks[shuffled])
+    return [plain, Passage(data.clean[shuffled], data.state[shuffled], ticks, start)]

@@ -1,0 +1,113 @@
+"""How sure a forecast may be: floors chosen on held-out parts of the training data."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoders.passages import Passage
+from decoders.playback import Leaps, PlaybackTable, horizon_ticks
+from decoders.prediction import HORIZONS_S
+from decoders.scores import FrameAxis
+from decoders.training import TrainingSet
+
+FLOORS = (1e-3, 3e-3, 0.01, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9)
+"""Shares of a uniform guess."""
+
+DEFAULT_JUMP_AHEAD = 0.008
+DEFAULT_FLOOR = 0.2
+STRIDE = 4
+"""Every fourth moment is enough to choose on."""
+
+Filtered = list[tuple[Passage, NDArray[np.float64]]]
+"""Passages with their posteriors [time, states] after the filter."""
+
+
+def choose_forecast(
+    data: TrainingSet, table: PlaybackTable, filtered: Filtered
+) -> tuple[float, dict[str, list[float]]]:
+    """Choose the forecast's probability of a jump, and the floors of the simple forecasts it is compared with.
+
+    Parameters
+    ----------
+    data
+        Training data.
+    table
+        Learned transitions.
+    filtered
+        Held-out passages.
+
+    Returns
+    -------
+    jump_ahead
+        Per tick.
+    floors
+        For ``persistence`` and ``advance``, one per horizon: the uniform share that serves them best.
+    """
+    axis = data.axis
+    names = ("persistence", "advance")
+    floors = {name: [DEFAULT_FLOOR] * len(HORIZONS_S) for name in names}
+    pairs = [_pairs(data, p, q, HORIZONS_S[-1]) for p, q in filtered] if data.rate_hz else []
+    if not sum(len(truth) for _, truth in pairs):
+        return DEFAULT_JUMP_AHEAD, floors
+    ticks = horizon_ticks(data.movie_rate_hz, data.rate_hz)
+    scores = {}
+    for floor in FLOORS:
+        jump = 1 - (1 - floor) ** (1 / ticks[-1])
+        leaps = Leaps(table.ahead, jump, table.target)
+        chances = [
+            leaps.times(now, ticks[-1])[then]
+            for states, truth in pairs
+            for now, then in zip(states, truth, strict=True)
+        ]
+        scores[jump] = float(np.mean(np.log(np.maximum(chances, 1e-12))))
+    for row, horizon in enumerate(HORIZONS_S):
+        pairs = [_pairs(data, p, q, horizon) for p, q in filtered]
+        truth = np.concatenate([t for _, t in pairs])
+        states = np.concatenate([s for s, _ in pairs])
+        moved = advanced(states, round(horizon * data.movie_rate_hz), axis)
+        for name, guess in zip(names, (states, moved), strict=True):
+            floors[name][row] = _best_floor(guess[np.arange(len(truth)), truth], data.n_frames)
+    return max(scores, key=lambda jump: scores[jump]), floors
+
+
+def advanced(posterior: NDArray[np.floating], n_frames: int, axis: FrameAxis) -> NDArray[np.floating]:  # type: ignore[type-arg]
+    """Posteriors moved along the movie; what would pass a clip's end stays on its last frame.
+
+    Parameters
+    ----------
+    posterior
+        Float [time, states].
+    n_frames
+        How far.
+    axis
+        With the clips.
+    """
+    last = np.searchsorted(axis.clip, axis.clip, side="right") - 1
+    to = np.r_[np.minimum(np.arange(axis.n_frames) + n_frames, last), axis.n_frames]
+    out = np.zeros_like(posterior)
+    order = np.argsort(to, kind="stable")
+    first = np.flatnonzero(np.r_[True, np.diff(to[order]) > 0])
+    out[:, to[order[first]]] = np.add.reduceat(posterior[:, order], first, axis=1)
+    return out
+
+
+def with_floor(at_truth: NDArray[np.floating], floor: float, n_frames: int) -> NDArray[np.floating]:  # type: ignore[type-arg]
+    """Probabilities of the truth after a uniform guess took its share."""
+    return (1 - floor) * at_truth + floor / n_frames
+
+
+def _best_floor(at_truth: NDArray[np.float64], n_frames: int) -> float:
+    return max(FLOORS, key=lambda floor: float(np.mean(np.log(with_floor(at_truth, floor, n_frames)))))
+
+
+def _pairs(
+    data: TrainingSet, passage: Passage, posterior: NDArray[np.float64], horizon: float
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Posteriors now and the frames shown a horizon later, where one is shown then."""
+    ahead = max(1, round(horizon * data.rate_hz))
+    now = np.arange(0, max(len(posterior) - ahead, 0), STRIDE)
+    segment = np.cumsum(passage.border)
+    good = segment[now] == segment[now + ahead]
+    good &= passage.state[now + ahead] < data.n_frames
+    return posterior[now[good]], passage.state[now[good] + ahead]
