@@ -76,6 +76,8 @@ class Replay:
         Begin again at the end, after a pause.
     start_s, seconds
         The part to play, in recorded seconds; None = to the end.
+    shorten
+        Play long gaps as short pauses, for instance those that left-out showings leave.
     wait
         Wait for a first consumer of the neural stream.
     mode
@@ -95,6 +97,7 @@ class Replay:
         loop: bool = False,
         start_s: float = 0.0,
         seconds: float | None = None,
+        shorten: bool = False,
         wait: bool = True,
         mode: str = "replay",
         recording: str = "",
@@ -105,7 +108,7 @@ class Replay:
         self.name = name or session.name
         self._session = session
         self._neural = np.ascontiguousarray(session.neural, np.float32)
-        self._table = timetable(session, start_s=start_s, seconds=seconds)
+        self._table = timetable(session, start_s=start_s, seconds=seconds, shorten=shorten)
         self._loop = loop
         self._wait = wait
         self._control = control
@@ -169,8 +172,7 @@ class Replay:
         except KeyboardInterrupt:
             self._stopped = True
         self._announce("end", stopped=self._stopped)
-        if not self._stopped:
-            self._linger()
+        self._linger()
         return ReplayReport(self._n_sent, self._late_ms.p50, self._late_ms.p99, self._stopped)
 
     def _wait_for_consumers(self) -> bool:
@@ -269,7 +271,10 @@ class Replay:
         log.info("replay of '%s': %s after %d samples", self.name, event, self._n_sent)
 
     def _linger(self) -> None:
-        """Wait until the consumers have gone: what they have not fetched when an outlet closes is lost to them."""
+        """Wait until the consumers have gone, for what they have not fetched is lost when an outlet closes.
+
+        When stopped, only a moment.
+        """
         patience_s = _LINGER_S + (self._n_sent / 500 if self._full_speed else 0.0)
         deadline = time.monotonic() + patience_s
         time.sleep(0.2)

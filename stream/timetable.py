@@ -44,7 +44,9 @@ class Timetable:
     length_s: float
 
 
-def timetable(session: Session, *, start_s: float = 0.0, seconds: float | None = None) -> Timetable:
+def timetable(
+    session: Session, *, start_s: float = 0.0, seconds: float | None = None, shorten: bool = False
+) -> Timetable:
     """Lay out a recording, or a part of it, in time.
 
     Parameters
@@ -53,6 +55,8 @@ def timetable(session: Session, *, start_s: float = 0.0, seconds: float | None =
         The recording.
     start_s, seconds
         The part, in recorded seconds from its first sample; None = to the end.
+    shorten
+        Play every gap as a pause of the shortest length that receivers see, however long it was.
 
     Raises
     ------
@@ -60,7 +64,7 @@ def timetable(session: Session, *, start_s: float = 0.0, seconds: float | None =
         When no sample lies in that part.
     """
     pause_s = max(BORDER_S, BORDER_PERIODS / session.rate_hz if session.rate_hz > 0 else 0.0)
-    played = _played(session, pause_s)
+    played = _played(session, pause_s, shorten)
     stop_s = np.inf if seconds is None else start_s + seconds
     slack_s = 0.5 / session.rate_hz if session.rate_hz > 0 else 0.0  # stamps are rarely round numbers
     inside = np.flatnonzero((played >= start_s - slack_s) & (played < stop_s - slack_s))
@@ -75,16 +79,14 @@ def timetable(session: Session, *, start_s: float = 0.0, seconds: float | None =
     return Timetable(part.start, at_s, samples, onsets, events, float(at_s[-1]) + pause_s)
 
 
-def _played(session: Session, pause_s: float) -> NDArray[np.float64]:
-    """Seconds since the first sample, with every border that the stamps do not show widened to a pause."""
+def _played(session: Session, pause_s: float, shorten: bool) -> NDArray[np.float64]:
+    """Seconds since the first sample, with every border (or only those the stamps do not show) as a pause."""
     if not session.n_samples:
         return np.zeros(0)
     step = np.diff(session.stamps)
     border = np.diff(session.segment) > 0
-    if session.rate_hz > 0:
-        border &= step <= GAP_PERIODS / session.rate_hz
-    else:
-        border &= step < pause_s
+    if not shorten:
+        border &= step <= GAP_PERIODS / session.rate_hz if session.rate_hz > 0 else step < pause_s
     extra = np.cumsum(np.r_[0.0, np.where(border, pause_s - step, 0.0)])
     played: NDArray[np.float64] = (session.stamps - session.stamps[0]) + extra
     return played

@@ -60,6 +60,7 @@ def command(
         loop=loop,
         start_s=start_s,
         seconds=seconds,
+        shorten=repeats is not None,
         wait=not no_wait,
         mode="simulated" if simulated else "replay",
         recording=session.name,

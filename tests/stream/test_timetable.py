@@ -42,6 +42,14 @@ def test_a_glued_border_becomes_a_pause(small_session: Session) -> None:
     assert np.diff(timetable(slow).at_s)[39] == pytest.approx(8.0)
 
 
+def test_long_gaps_can_be_shortened(small_session: Session) -> None:
+    chosen = small_session.select_repeats([0, 2])
+    assert np.diff(timetable(chosen).at_s).max() > 2.5
+    table = timetable(chosen, shorten=True)
+    assert np.diff(table.at_s).max() == pytest.approx(1.0)
+    np.testing.assert_array_equal(segments_from_stamps(table.at_s, 30.0), chosen.segment)
+
+
 def test_a_part(small_session: Session) -> None:
     table = timetable(small_session, start_s=0.5, seconds=0.5)
     assert (table.first, len(table.at_s), table.at_s[0]) == (15, 15, 0.0)
