@@ -11,8 +11,8 @@ cd "$(dirname "$0")/.."
 unset VIRTUAL_ENV PYTHONPATH PYTHONHOME
 export PYTHONNOUSERSITE=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 
-# Shared libraries that Qt's wheel does not bring, with Debian's name of the package. The second list is for a screen
-# under X11 only; without a screen it is not asked for from a user who cannot install it.
+# Shared libraries that Qt's wheel does not bring, with Debian's name of the package. The second list is asked for only
+# where there is a screen: painting off screen does without.
 QT_LIBRARIES="libGL.so.1=libgl1 libEGL.so.1=libegl1 libfontconfig.so.1=libfontconfig1 libdbus-1.so.3=libdbus-1-3
  libgthread-2.0.so.0=libglib2.0-0 libXext.so.6=libxext6"
 SCREEN_LIBRARIES="libxkbcommon-x11.so.0=libxkbcommon-x11-0 libX11-xcb.so.1=libx11-xcb1 libxcb-icccm.so.4=libxcb-icccm4
@@ -99,9 +99,7 @@ need_packages() {
 missing_for_qt() {
     [ "$(uname -s)" = Linux ] || return 0
     wanted=$QT_LIBRARIES
-    if [ "$(id -u)" = 0 ] || [ -n "${DISPLAY:-}" ]; then
-        wanted="$wanted $SCREEN_LIBRARIES"
-    fi
+    [ -z "$screen" ] || wanted="$wanted $SCREEN_LIBRARIES"
     # shellcheck disable=SC2086  # a list of words
     missing_libraries $wanted
     has_font || echo "font=fonts-dejavu-core"
@@ -161,8 +159,10 @@ docs) extras="[docs]" ;;
     ;;
 esac
 
+screen=""
+[ -z "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ] || screen="with a screen"
 stamp=".venv/.neuroreel-$what"
-key="$(cat pyproject.toml constraints.txt scripts/setup.sh | cksum) $(pwd)"
+key="$(cat pyproject.toml constraints.txt scripts/setup.sh | cksum) $(pwd) $screen"
 if [ -x .venv/bin/python ] && [ "$(cat "$stamp" 2>/dev/null)" = "$key" ]; then
     exit 0
 fi
