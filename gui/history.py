@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,20 +21,22 @@ class RowRing:
         How many rows are kept.
     n_columns
         Numbers per row.
+    dtype
+        Of the numbers.
     """
 
-    def __init__(self, capacity: int, n_columns: int) -> None:
+    def __init__(self, capacity: int, n_columns: int, dtype: type = np.float64) -> None:
         self.capacity = capacity
         self.n_columns = n_columns
         self.total = 0
-        self._buffer = np.empty((2 * capacity, n_columns))
+        self._buffer: NDArray[Any] = np.empty((2 * capacity, n_columns), dtype)
         self._end = 0
 
     def __len__(self) -> int:
         return min(self._end, self.capacity)
 
-    def add(self, rows: NDArray[np.float64]) -> None:
-        """Append rows, float64 [n, n_columns]."""
+    def add(self, rows: NDArray[Any]) -> None:
+        """Append rows, [n, n_columns]."""
         self.total += len(rows)
         rows = rows[-self.capacity :]
         if self._end + len(rows) > len(self._buffer):
@@ -43,8 +46,8 @@ class RowRing:
         self._buffer[self._end : self._end + len(rows)] = rows
         self._end += len(rows)
 
-    def rows(self) -> NDArray[np.float64]:
-        """What is kept, oldest first: float64 [n, n_columns], a view that the next `add` may change."""
+    def rows(self) -> NDArray[Any]:
+        """What is kept, oldest first: [n, n_columns], a view that the next `add` may change."""
         return self._buffer[self._end - len(self) : self._end]
 
     def clear(self) -> None:

@@ -152,7 +152,7 @@ class Mailbox:
         """Take rows of the embedding stream, float32 [n, k]."""
         with self._lock:
             if self._trail is None or self._trail.n_columns != rows.shape[1] + 1:
-                self._trail = RowRing(TRAIL_POINTS, rows.shape[1] + 1)
+                self._trail = RowRing(TRAIL_POINTS, rows.shape[1] + 1, np.float32)
             table = self._predictions.rows()
             frame = np.full(len(rows), -1.0)
             if len(table):
@@ -197,7 +197,7 @@ class Mailbox:
                 posterior=self._image(self._posterior),
                 neural=self._image(self._neural),
                 forecast=self._forecast,
-                trail=None if trail is None else trail[:, :-1].astype(np.float32),
+                trail=None if trail is None else trail[:, :-1].copy(),
                 trail_frame=None if trail is None else trail[:, -1].astype(np.int32),
                 score=self._score.score(),
                 counts=self._counts(),

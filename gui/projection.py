@@ -41,7 +41,10 @@ class Basis:
     def project(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
         """Points [n, k] in the three axes, within about 1 of the centre: float32 [n, 3]."""
         assert self._axes is not None
-        return ((points - self._mean) @ self._axes / self._scale).astype(np.float32)
+        axes = (self._axes / self._scale).astype(np.float32)
+        centre = (self._mean @ self._axes / self._scale).astype(np.float32)
+        projected: NDArray[np.float32] = points @ axes - centre
+        return projected
 
 
 def rotate(points: NDArray[np.float32], yaw: float, pitch: float) -> NDArray[np.float32]:

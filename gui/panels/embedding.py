@@ -20,6 +20,9 @@ TURN_RADIANS_S = 0.15
 TILT = 0.45
 BASIS_EVERY_S = 0.5
 ZOOM = 0.92
+LIFT = 0.2
+"""How far the colours are lifted towards white, so that the darkest still stand out from the ground."""
+
 COMET = 15
 """How many of the last points are joined by a line."""
 
@@ -62,7 +65,8 @@ class TrailView(QWidget):
         self._basis_at = -math.inf
         self._turned_at: float | None = None
         self._drag: tuple[int, int] | None = None
-        self._table = colour_table("viridis")
+        table = colour_table("viridis")
+        self._table = (table + (255 - table) * LIFT).astype(np.uint8)
         self._image: QImage | None = None
         self._comet = QPolygonF()
         self.setMinimumHeight(160)
@@ -82,8 +86,8 @@ class TrailView(QWidget):
         size = (max(8, int(self.width() * ratio)), max(8, int(self.height() * ratio)))
         colour = self._table[np.clip(frame * 256 // n_frames, 0, 255)].astype(np.float32)
         colour[frame < 0] = 110
-        age = np.linspace(0.45, 1.0, len(points), dtype=np.float32)
-        light = age * np.clip(0.75 + 0.3 * points[:, 2], 0.4, 1.0)
+        age = np.linspace(0.6, 1.0, len(points), dtype=np.float32)
+        light = age * np.clip(0.8 + 0.3 * points[:, 2], 0.5, 1.0)
         shaded = (np.array(GROUND, np.float32) * (1 - light[:, None]) + colour * light[:, None]).astype(
             np.uint8
         )

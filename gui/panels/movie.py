@@ -66,10 +66,9 @@ class MoviePanel(Panel):
             self.say(f"{snapshot.reason or snapshot.state} …")
             return
         self.say("")
-        source = snapshot.source
+        library = snapshot.library
         self.detail(
-            snapshot.library_note
-            or (f"{source.movie_name} · {source.n_frames} frames" if source.movie_name else "")
+            snapshot.library_note or (f"pictures from {library.path.name}" if library is not None else "")
         )
         if snapshot.state is State.LIVE:
             self.legend()

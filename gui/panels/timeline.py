@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from decoders.prediction import HORIZONS_S, N_LIKELIEST
 from gui.panels.base import Panel
-from gui.plots import ImageLayer, Plot, pen
+from gui.plots import ImageLayer, Line, Plot, pen
 from gui.snapshot import Snapshot, Trace
 from gui.theme import Theme
 
@@ -29,8 +29,7 @@ class TimelinePanel(Panel):
         self._image = ImageLayer(self.plot)
         self._none = ImageLayer(self.plot)
         self._ahead = ImageLayer(self.plot)
-        self._truth = self.plot.line(self.theme.truth)
-        self._next = self.plot.line(self.theme.forecast)
+        self._truth, self._next = Line(self.plot), Line(self.plot)
         self._now = self.plot.line(self.theme.dim, dashed=True)
 
     def set_theme(self, theme: Theme) -> None:
@@ -39,8 +38,8 @@ class TimelinePanel(Panel):
         self.plot.set_theme(theme)
         for layer in (self._image, self._none, self._ahead):
             layer.set_map(theme.posterior_map)
-        self._truth.setPen(pen(theme.truth))
-        self._next.setPen(pen(theme.forecast))
+        self._truth.set_colour(theme.truth)
+        self._next.set_colour(theme.forecast)
         self._now.setPen(pen(theme.dim, dashed=True))
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
@@ -62,7 +61,7 @@ class TimelinePanel(Panel):
         self._none.show(shade(columns.values[:, -1:]), -window, -1.6 * STRIP * n, window, STRIP * n)
         self._now.setData([0.0, 0.0], [-2 * STRIP * n, n])
         if snapshot.trace is not None:
-            self._truth.setData(*truth_line(snapshot.trace, n, source.rate_hz))
+            self._truth.show(*truth_line(snapshot.trace, n, source.rate_hz))
         if snapshot.forecast is not None and snapshot.newest is not None:
             self._show_forecast(snapshot.forecast, len(columns.values[0]) - 1, n, snapshot.newest.frame)
         unit = "probability of every frame" if source.movie_rate_hz else "probability of every place"
@@ -92,7 +91,7 @@ class TimelinePanel(Panel):
         likeliest = forecast[:, 0].astype(float)
         line = np.r_[float(frame), likeliest]
         line[line < 0] = np.nan
-        self._next.setData(np.r_[0.0, HORIZONS_S], line)
+        self._next.show(np.r_[0.0, HORIZONS_S], line)
 
 
 def nice_step(most: float) -> float:
