@@ -168,7 +168,8 @@ class Connection:
         """Note that the sender is gone, and begin to look for its return."""
         self._inlet = None
         self._done_with.add(self._info.uid())
-        self._set(InletState.LOST, f"the sender of '{self.name}' is gone")
+        without = "" if self.source_id else "; it had no source id, so its return cannot be noticed"
+        self._set(InletState.LOST, f"the sender of '{self.name}' is gone{without}")
         if self.source_id:
             self._resolver = pylsl.ContinuousResolver(
                 pred=f"name={quoted(self.name)} and source_id={quoted(self.source_id)}", forget_after=1.0

@@ -160,6 +160,13 @@ class Replay:
             role="replay",
         )
 
+    @property
+    def longest_pause_s(self) -> float:
+        """The longest time between two samples, in seconds of the replay; 0 at full speed."""
+        if self._full_speed:
+            return 0.0
+        return float(np.max(np.diff(self._table.at_s), initial=0.0)) / self._scale
+
     def run(self) -> ReplayReport:
         """Play until the end, or until stopped, and wait for consumers to fetch the last samples."""
         try:

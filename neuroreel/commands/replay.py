@@ -8,6 +8,8 @@ import click
 
 from neuroreel.options import REPEATS, network_option
 
+_LONG_PAUSE_S = 30.0  # longer than that one may think that it hangs
+
 
 @click.command()
 @click.argument("session", type=click.Path(path_type=Path))
@@ -72,6 +74,8 @@ def command(
     click.echo(
         f"sending '{replay.name}': {recording.n_channels} channels, {rate}, speed {speed}{waiting}", err=True
     )
+    if replay.longest_pause_s > _LONG_PAUSE_S:
+        click.echo(f"the recording has a gap: {replay.longest_pause_s:.0f} s without a sample", err=True)
     report = replay.run()
     late = f", late by {report.late_p50_ms:.2f} ms (p50), {report.late_p99_ms:.2f} ms (p99)"
     click.echo(
