@@ -62,6 +62,11 @@ class Plot(pg.PlotWidget):
             if text:
                 axis.setLabel(text, **{"color": theme.dim, "font-size": f"{TICK_PIXELS}px"})
 
+    def label_left(self, text: str) -> None:
+        """Name the left axis anew."""
+        self._labels = (text, self._labels[1])
+        self.left.setLabel(text)
+
     def set_range(self, x0: float, x1: float, y0: float, y1: float) -> None:
         """Set both ranges when they are not already those."""
         wanted = (x0, x1, y0, y1)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_SERIOUS = (2, 3)  # QtCriticalMsg, QtFatalMsg
+
 _kept: list[QApplication] = []
 """The application: Qt falls over when it is collected while anything drawn is still there."""
 
@@ -62,7 +64,7 @@ def start_qt(*, offscreen: bool) -> QApplication:
     NoFont
         When Qt finds no font.
     """
-    from PyQt5.QtCore import Qt
+    from PyQt5.QtCore import Qt, qInstallMessageHandler
     from PyQt5.QtGui import QFont, QFontDatabase
     from PyQt5.QtWidgets import QApplication
 
@@ -74,6 +76,7 @@ def start_qt(*, offscreen: bool) -> QApplication:
             os.environ["QT_QPA_PLATFORM"] = "offscreen"
         elif sys.platform == "linux":
             _choose_platform()
+        qInstallMessageHandler(_log)
         QApplication.setAttribute(Qt.AA_EnableHighDpiScaling)
         QApplication.setAttribute(Qt.AA_UseHighDpiPixmaps)
         application = QApplication(["neuroreel"])
@@ -88,6 +91,11 @@ def start_qt(*, offscreen: bool) -> QApplication:
     font.setPixelSize(13)
     application.setFont(font)
     return application
+
+
+def _log(kind: int, _context: object, message: str | None) -> None:
+    """Qt's messages go to the log; what it calls a warning is no more than a remark."""
+    logger.log(logging.ERROR if kind in _SERIOUS else logging.INFO, "Qt: %s", message)
 
 
 def _answers(display: str) -> bool:

@@ -17,8 +17,11 @@ from gui.theme import DARK, Theme
 CAPTION = 24
 FOOT = 44
 GAP = 14
-WORDS, WHICH = 100, 150
-"""Width of a caption, and of what is written at its right when there is room."""
+WORDS = 100
+"""Width of a caption."""
+
+WIDE = 180
+"""Narrower pictures have less written around them."""
 
 FIGURE = 108
 """Room beside a confidence bar for its figure."""
@@ -138,7 +141,7 @@ def _shown(frame: int, known: bool, pictures: NDArray[np.uint8] | None, source: 
 def _which(frame: int, source: Source) -> str:
     if frame < 0:
         return "no stimulus"
-    return f"frame {frame}" + (f" · {frame / source.movie_rate_hz:.2f} s" if source.movie_rate_hz else "")
+    return f"frame {frame}" + (f" · {frame / source.movie_rate_hz:.1f} s" if source.movie_rate_hz else "")
 
 
 def _provenance(frame: int) -> str:
@@ -208,9 +211,8 @@ class _View(QWidget):
         theme = self.theme
         caption = QRect(rect.left(), rect.top() - CAPTION, rect.width(), CAPTION - 4)
         self._text(painter, caption, slot.caption, theme.text, 13, Qt.AlignLeft, bold=True)
-        room = caption.adjusted(WORDS, 0, 0, 0)
-        which = slot.which if room.width() > WHICH else slot.which.partition(" · ")[0]
-        self._text(painter, room, which, theme.text, 13, Qt.AlignRight)
+        if rect.width() > WIDE:
+            self._text(painter, caption.adjusted(WORDS, 0, 0, 0), slot.which, theme.text, 13, Qt.AlignRight)
         if slot.picture is not None:
             painter.drawImage(QRectF(rect), image_of(slot.picture))
         else:
@@ -230,12 +232,21 @@ class _View(QWidget):
     def _bar(self, painter: QPainter, slot: Slot, rect: QRect) -> None:
         theme = self.theme
         share = min(max(slot.confidence, 0.0), 1.0)
-        bar = QRectF(rect.left(), rect.center().y() - 3, rect.width() - FIGURE, 6)
+        wide = rect.width() > WIDE
+        room = FIGURE if wide else FIGURE // 2
+        bar = QRectF(rect.left(), rect.center().y() - 3, rect.width() - room, 6)
         painter.fillRect(bar, QColor(theme.raised))
         painter.fillRect(
             QRectF(bar.left(), bar.top(), bar.width() * share, bar.height()), QColor(theme.decoded)
         )
-        self._text(painter, rect, f"{share:.0%} {slot.reach}", theme.text, 12, Qt.AlignRight)
+        self._text(
+            painter,
+            rect,
+            f"{share:.0%} {slot.reach}" if wide else f"{share:.0%}",
+            theme.text,
+            12,
+            Qt.AlignRight,
+        )
 
     def _text(
         self,

@@ -11,6 +11,8 @@ from gui.snapshot import Score, Snapshot
 from gui.theme import DARK, Theme
 
 FIGURES_WIDTH = 190
+LEGEND_WIDTH = 240
+"""Narrower bars have no room for what they mean."""
 
 
 class ScorePanel(Panel):
@@ -101,8 +103,9 @@ class _View(QWidget):
         y = area.bottom() - score.chance * area.height()
         painter.drawLine(int(area.left()), int(y), int(area.right()), int(y))
         below = QRectF(area.left(), area.bottom() + 3, area.width(), 16)
-        _write(painter, below, f"last {n} s, by the second", theme.dim, 11)
-        _write(painter, below, "dashed: chance", theme.dim, 11, align=Qt.AlignRight)
+        _write(painter, below, f"last {n} s", theme.dim, 11)
+        if area.width() > LEGEND_WIDTH:
+            _write(painter, below, "each second · dashed: chance", theme.dim, 11, align=Qt.AlignRight)
 
 
 def _write(

@@ -55,15 +55,15 @@ class TimelinePanel(Panel):
         n = float(source.n_frames)
         window = columns.step_s * len(columns.values)
         ahead = max(AHEAD_S, 0.1 * window)
-        self._set_ticks(n)
+        self._set_ticks(n, "movie frame" if source.movie_rate_hz else "place")
         self.plot.set_range(-window, ahead, -2 * STRIP * n, n)
         self._image.show(shade(columns.values[:, :-1]), -window, 0, window, n)
         self._none.show(shade(columns.values[:, -1:]), -window, -1.6 * STRIP * n, window, STRIP * n)
         self._now.setData([0.0, 0.0], [-2 * STRIP * n, n])
         if snapshot.trace is not None:
             self._truth.show(*truth_line(snapshot.trace, n, source.rate_hz))
-        if snapshot.forecast is not None and snapshot.newest is not None:
-            self._show_forecast(snapshot.forecast, len(columns.values[0]) - 1, n, snapshot.newest.frame)
+        if snapshot.forecast is not None:
+            self._show_forecast(snapshot.forecast, len(columns.values[0]) - 1, n)
         unit = "probability of every frame" if source.movie_rate_hz else "probability of every place"
         self.detail(f"{unit}, the last {window:.0f} s and the next {AHEAD_S:g} s")
         self.legend(
@@ -72,15 +72,16 @@ class TimelinePanel(Panel):
             (self.theme.forecast, "likeliest next"),
         )
 
-    def _set_ticks(self, n: float) -> None:
+    def _set_ticks(self, n: float, label: str) -> None:
         if n == self._ticks_for:
             return
         self._ticks_for = n
+        self.plot.label_left(label)
         step = nice_step(n / 3)
         frames = [(value, f"{value:g}") for value in np.arange(0, n + 1, step).tolist()]
         self.plot.left.setTicks([[(-1.1 * STRIP * n, "none"), *frames]])
 
-    def _show_forecast(self, forecast: NDArray[np.float32], n_rows: int, n: float, frame: int) -> None:
+    def _show_forecast(self, forecast: NDArray[np.float32], n_rows: int, n: float) -> None:
         image = np.zeros((len(HORIZONS_S), n_rows), np.float32)
         for index, row in enumerate(forecast):
             frames, chances = row[:N_LIKELIEST].astype(int), row[N_LIKELIEST : 2 * N_LIKELIEST]
@@ -88,10 +89,12 @@ class TimelinePanel(Panel):
                 if candidate >= 0:
                     image[index, min(int(candidate / n * n_rows), n_rows - 1)] += chance
         self._ahead.show(shade(image), 0, 0, AHEAD_S, n)
-        likeliest = forecast[:, 0].astype(float)
-        line = np.r_[float(frame), likeliest]
-        line[line < 0] = np.nan
-        self._next.show(np.r_[0.0, HORIZONS_S], line)
+        likeliest = np.where(forecast[:, 0] >= 0, forecast[:, 0], np.nan).astype(float)
+        before = np.r_[0.0, HORIZONS_S[:-1]]
+        steps = np.column_stack([before, HORIZONS_S, HORIZONS_S]).ravel()
+        self._next.show(
+            steps, np.column_stack([likeliest, likeliest, np.full_like(likeliest, np.nan)]).ravel()
+        )
 
 
 def nice_step(most: float) -> float:

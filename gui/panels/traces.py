@@ -102,7 +102,7 @@ class TracesPanel(Panel):
         if not snapshot.truth_known:
             text = "the true frame is not known"
         elif known[-1]:
-            text = f"now {error[-1]:.0f} · dashed: 1 s"
+            text = f"now {error[-1]:.0f}" + (" · dashed: 1 s" if source.tolerance_frames else "")
         else:
             text = "blank"
         self._values["error"].setText(text)
