@@ -84,7 +84,7 @@ def write(fold: Fold, model: Model, window_s: float, out: Path) -> tuple[Path, P
 
 def our_errors(fold: Fold, predictions: Predictions) -> dict[str, NDArray[np.float64]]:
     """Distance from the true position, by way of reading it off the predictions, float [time]."""
-    ways = {}
+    ways: dict[str, NDArray[np.float64]] = {}
     for playback, posterior in (
         ("playback", predictions.posterior),
         ("no playback", predictions.posterior_without_playback),
@@ -106,7 +106,8 @@ def read_off(fold: Fold, posterior: NDArray[np.float64], who: str) -> dict[str, 
 
 def distance(fold: Fold, estimate: NDArray[np.floating]) -> NDArray[np.float64]:
     """Euclidean, in the fold's unit, float [time]."""
-    return np.linalg.norm(np.asarray(estimate, np.float64) - fold.test.labels["position"], axis=1)
+    miss = np.asarray(estimate, np.float64) - fold.test.labels["position"]
+    return np.sqrt(np.sum(miss**2, axis=1, dtype=np.float64))
 
 
 def collect(rows: Iterable[dict[str, NDArray[np.float64]]]) -> Errors:

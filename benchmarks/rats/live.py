@@ -6,6 +6,7 @@ import subprocess
 import time
 import uuid
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,7 +63,7 @@ def receive(session: Path, model: Path, name: str) -> Received:
 def compare(session: Session, offline: Predictions, received: Received) -> dict[str, object]:
     """Print and return how far what was received is from what `Model.predict` says."""
     channels = dict(zip(PREDICTION_CHANNELS, received["prediction"].T, strict=True))
-    pairs = {
+    pairs: dict[str, tuple[NDArray[Any], NDArray[np.float32]]] = {
         "frame": (offline.frame, channels["frame"]),
         "confidence": (offline.confidence, channels["confidence"]),
         "next_frame": (offline.next_frame, channels["next_frame"]),
@@ -70,7 +71,7 @@ def compare(session: Session, offline: Predictions, received: Received) -> dict[
         "posterior": (offline.posterior, received["posterior"]),
         "continuous": (offline.continuous, received["continuous"]),
     }
-    worst = {name: largest_difference(*pair) for name, pair in pairs.items()}
+    worst = {name: largest_difference(ours, theirs) for name, (ours, theirs) in pairs.items()}
     n_received = len(received["prediction"])
     in_order = bool(np.array_equal(channels["sequence"], np.arange(session.n_samples)))
     print(
@@ -81,7 +82,7 @@ def compare(session: Session, offline: Predictions, received: Received) -> dict[
     return {"received": n_received, "sent": session.n_samples, "in_order": in_order, "differences": worst}
 
 
-def largest_difference(offline: NDArray[np.generic], live: NDArray[np.float32]) -> float:
+def largest_difference(offline: NDArray[Any], live: NDArray[np.float32]) -> float:
     """Largest absolute difference; infinite when the numbers of samples differ."""
     if len(offline) != len(live):
         return float("inf")
