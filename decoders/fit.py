@@ -11,20 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.baselines import choose_baselines
-from decoders.continuous import (
-    PENALTIES,
-    RIDGE,
-    SHARPNESS,
-    ContinuousReader,
-    fit_ridge,
-    frame_values,
-    median_error,
-)
-from decoders.embedding.linear import unit
 from decoders.embedding.windows import window_sums
 from decoders.errors import BadSplit
 from decoders.fingerprint import fingerprints
-from decoders.frames import log_posterior
 from decoders.memory import remember
 from decoders.model import Model
 from decoders.model_file import FORMAT, FORMAT_VERSION
@@ -33,7 +22,6 @@ from decoders.playback import learn_playback
 from decoders.training import TrainingSet, joined, training_set
 from decoders.tuning import (
     MAX_HELD_OUT,
-    Reader,
     Settings,
     choose_settings,
     fit_reader,
@@ -42,6 +30,7 @@ from decoders.tuning import (
     state_moments,
     thinned,
 )
+from decoders.tuning_continuous import fit_continuous
 from decoders.tuning_playback import PlaybackChoice, choose_playback, choose_posterior_power
 from stream.errors import BadUsage
 from stream.movie import Movie
@@ -142,11 +131,12 @@ def fit_model(
     # Places are counted over the whole recording, so that training on a part of it knows them all.
     n_frames = max(s.n_frames for s in chosen)
     data = training_set(session, n_frames, options.context_s or max(CONTEXTS_S))
-    settings = choose_settings(data, _windows(data, options), DECODERS[options.decoder], options.seed)
-    parts, choice = fit_parts(data, settings, options.seed)
+    candidates = choose_settings(data, _windows(data, options), DECODERS[options.decoder], options.seed)
+    parts, choice = fit_parts(data, candidates, options.seed)
+    settings = choice.settings
     parts.extra["fingerprints"] = fingerprints(session)
     card = _card(data, session, options, settings)
-    scores = {"log_score_nats": settings.log_score, "filtered_log_score_nats": choice.log_score}
+    scores = {"log_score_nats": settings.log_score, "filtered_score_nats": choice.score}
     card["scores"] = {name: round(value, 6) for name, value in scores.items() if np.isfinite(value)}
     card["forecast_floors"] = choice.floors
     card["posterior_power"] = choose_posterior_power(data, settings, parts, options.seed)
@@ -166,14 +156,16 @@ def selected(session: Session, repeats: Sequence[int] | None, part: tuple[float,
     return session
 
 
-def fit_parts(data: TrainingSet, settings: Settings, seed: int) -> tuple[ModelParts, PlaybackChoice]:
+def fit_parts(
+    data: TrainingSet, candidates: Sequence[Settings], seed: int
+) -> tuple[ModelParts, PlaybackChoice]:
     """Fit everything with settings that were chosen.
 
     Parameters
     ----------
     data
         Training data.
-    settings
+    candidates
         From `choose_settings`.
     seed
         Of everything random.
@@ -185,12 +177,13 @@ def fit_parts(data: TrainingSet, settings: Settings, seed: int) -> tuple[ModelPa
     choice
         Of the playback model's settings.
     """
-    sums, fullness = window_sums(data.clean, data.border, settings.n_window)
-    everything = np.ones(len(data.state), bool)
-    scaling = scaling_of(data, settings.n_window)
-    reader = fit_reader(state_moments(data, sums, fullness, everything, scaling), scaling, settings)
     table = learn_playback(data.state, data.ticks, data.border, data.n_frames, data.clip_ends)
-    choice = choose_playback(data, settings, table, seed)
+    choice = choose_playback(data, candidates, table, seed)
+    settings = choice.settings
+    sums, fullness = window_sums(data.clean, data.border, settings.n_window)
+    scaling = scaling_of(data, settings.n_window)
+    everything = np.ones(len(data.state), bool)
+    reader = fit_reader(state_moments(data, sums, fullness, everything, scaling), scaling, settings)
     thumbnails = data.movie.thumbnails() if data.movie is not None else None
     parts = ModelParts(
         preprocessor=data.preprocessor,
@@ -201,7 +194,7 @@ def fit_parts(data: TrainingSet, settings: Settings, seed: int) -> tuple[ModelPa
         emission=choice.emission,
         playback=table,
         likeness=_likeness(data, sums, fullness, settings),
-        continuous=_fit_continuous(data, sums, fullness, settings, reader),
+        continuous=fit_continuous(data, settings, reader, choice.filtered),
         pictures=thumbnails,
         extra=remember(data),
     )
@@ -220,77 +213,13 @@ def _likeness(
     data: TrainingSet, sums: NDArray[np.float32], fullness: NDArray[np.float32], settings: Settings
 ) -> NDArray[np.float64]:
     """How much held-out moments resemble their nearest prototype: sorted levels."""
-    levels = []
-    for train, test in held_out(data):
-        reader = fit_reader(
-            state_moments(data, sums, fullness, train, scaling_of(data, settings.n_window)),
-            scaling_of(data, settings.n_window),
-            settings,
-        )
-        levels.append(reader.logits(sums[thinned(test, MAX_HELD_OUT)]).max(1))
-    if not levels:
-        reader = fit_reader(
-            state_moments(
-                data, sums, fullness, np.ones(len(sums), bool), scaling_of(data, settings.n_window)
-            ),
-            scaling_of(data, settings.n_window),
-            settings,
-        )
-        levels.append(reader.logits(sums[thinned(np.ones(len(sums), bool), MAX_HELD_OUT)]).max(1))
-    return np.quantile(np.concatenate(levels).astype(np.float64), np.linspace(0, 1, N_LIKENESS))
-
-
-def _fit_continuous(
-    data: TrainingSet,
-    sums: NDArray[np.float32],
-    fullness: NDArray[np.float32],
-    settings: Settings,
-    reader: Reader,
-) -> ContinuousReader:
-    """Fit every label on everything, in the way that was best on held-out data."""
-    points = unit(reader.points(sums))
-    values, ridges, ways = [], [], []
-    for label in data.labels.values():
-        way, penalty = _choose_way(data, sums, fullness, settings, label)
-        values.append(frame_values(label, data.state, data.n_frames))
-        ridges.append(fit_ridge(points, label, penalty))
-        ways.append(np.full(label.shape[1], way))
-    if not values:
-        return ContinuousReader(np.zeros((data.n_frames, 0)), np.zeros((points.shape[1] + 1, 0)), np.zeros(0))
-    return ContinuousReader(np.hstack(values), np.hstack(ridges), np.concatenate(ways))
-
-
-def _choose_way(
-    data: TrainingSet,
-    sums: NDArray[np.float32],
-    fullness: NDArray[np.float32],
-    settings: Settings,
-    label: NDArray[np.float32],
-) -> tuple[float, float]:
-    """The sharpness (or `RIDGE`) and the penalty with the smallest held-out median error."""
-    estimates: dict[tuple[float, float], list[NDArray[np.float32]]] = {}
-    truth = []
+    everything = np.ones(len(sums), bool)
     scaling = scaling_of(data, settings.n_window)
-    for train, test in held_out(data):
+    levels = []
+    for train, test in list(held_out(data)) or [(everything, everything)]:
         reader = fit_reader(state_moments(data, sums, fullness, train, scaling), scaling, settings)
-        index = thinned(test, MAX_HELD_OUT)
-        points = unit(reader.points(sums[index]))
-        logits = reader.logits(sums[index]) * np.float32(settings.factor) * fullness[index, None]
-        posterior = np.exp(log_posterior(logits)).astype(np.float64)
-        values = frame_values(label[train], data.state[train], data.n_frames)
-        none = np.zeros((points.shape[1] + 1, label.shape[1]))
-        for sharpness in SHARPNESS:
-            way = ContinuousReader(values, none, np.full(label.shape[1], sharpness))
-            estimates.setdefault((sharpness, 1.0), []).append(way.read(posterior, points))
-        for penalty in PENALTIES:
-            ridge = fit_ridge(unit(reader.points(sums[train])), label[train], penalty)
-            way = ContinuousReader(values, ridge, np.full(label.shape[1], RIDGE))
-            estimates.setdefault((RIDGE, penalty), []).append(way.read(posterior, points))
-        truth.append(label[index])
-    if not truth:
-        return 1.0, 10.0
-    errors = {way: median_error(np.concatenate(e), np.concatenate(truth)) for way, e in estimates.items()}
-    return min(errors, key=lambda way: errors[way] if np.isfinite(errors[way]) else np.inf)
+        levels.append(reader.logits(sums[thinned(test, MAX_HELD_OUT)]).max(1))
+    return np.quantile(np.concatenate(levels).astype(np.float64), np.linspace(0, 1, N_LIKENESS))
 
 
 def _with_movie(session: Session, movie: Movie | None) -> Session:

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from decoders.training import TrainingSet
 
-MAX_SAMPLES = 600
-"""The most held-out samples of a fold in one passage."""
+MAX_CELLS = 540_000
+"""The most samples times states of one passage."""
+
+MAX_SAMPLES = 3000
 
 SCENE_S = (1.0, 4.0)
 """Lengths of the scenes that a passage is cut into."""
@@ -18,12 +20,24 @@ SCENE_S = (1.0, 4.0)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Passage:
-    """A held-out stretch that the playback model's settings are tried on."""
+    """A held-out stretch that the playback model's settings are tried on.
 
+    Attributes
+    ----------
+    index
+        Int64 [time], which samples of the training data.
+    clean, state, ticks, border
+        As in the training data; in shuffled scenes the ticks of an unbroken showing.
+    in_order
+        Whether it is as it came.
+    """
+
+    index: NDArray[np.int64]
     clean: NDArray[np.float32]
     state: NDArray[np.int64]
     ticks: NDArray[np.int64]
     border: NDArray[np.bool_]
+    in_order: bool
 
 
 def passages(data: TrainingSet, test: NDArray[np.bool_], rng: np.random.Generator) -> list[Passage]:
@@ -40,9 +54,9 @@ def passages(data: TrainingSet, test: NDArray[np.bool_], rng: np.random.Generato
     rng
         Where the cuts come from.
     """
-    index = np.flatnonzero(test)[:MAX_SAMPLES]
+    index = np.flatnonzero(test)[: min(MAX_SAMPLES, MAX_CELLS // data.n_states + 1)]
     border = data.border[index] | np.r_[True, np.diff(index) > 1]
-    plain = Passage(data.clean[index], data.state[index], data.ticks[index], border)
+    plain = Passage(index, data.clean[index], data.state[index], data.ticks[index], border, in_order=True)
     if data.movie is None or not data.rate_hz:
         return [plain]
     cuts = np.cumsum(rng.uniform(*SCENE_S, len(index)) * data.rate_hz).astype(np.int64)
@@ -52,4 +66,5 @@ def passages(data: TrainingSet, test: NDArray[np.bool_], rng: np.random.Generato
     start = np.zeros(len(index), bool)
     start[0] = True
     ticks = np.where(data.border[shuffled], usual, data.ticks[shuffled])
-    return [plain, Passage(data.clean[shuffled], data.state[shuffled], ticks, start)]
+    mixed = Passage(shuffled, data.clean[shuffled], data.state[shuffled], ticks, start, in_order=False)
+    return [plain, mixed]

@@ -268,13 +268,21 @@ def learn_playback(
     steps = _mixed(learned, floor)
     nothing = Sparse(floor.row[:0], floor.column[:0], floor.value[:0], size)
     ahead = steps if clip_ends is None else _mixed(learned, nothing)
-    has_blank = bool(np.any(state == n_frames))
-    target = np.full(size, (1 - _BLANK_SHARE * has_blank) / n_frames)
-    target[n_frames] = _BLANK_SHARE * has_blank
+    target = _landing(state, n_frames, by_use=clip_ends is None)
     begins = np.bincount(state[border], minlength=size).astype(np.float64)
     # How a recording began says little about where a viewer tunes in: half the weight stays with anywhere.
     initial = 0.5 * target + 0.5 * (begins + 4 * target) / (begins.sum() + 4)
     return PlaybackTable(steps, ahead, target, initial)
+
+
+def _landing(state: NDArray[np.int64], n_frames: int, *, by_use: bool) -> NDArray[np.float64]:
+    """Where a jump lands: on any frame of a movie alike; on places as often as they were visited."""
+    count = np.bincount(state, minlength=n_frames + 1).astype(np.float64)
+    target = np.zeros(n_frames + 1)
+    target[n_frames] = _BLANK_SHARE if count[n_frames] else 0.0
+    weight = count[:n_frames] + 0.1 * count.sum() / n_frames if by_use else np.ones(n_frames)
+    target[:n_frames] = (1 - target[n_frames]) * weight / weight.sum()
+    return target
 
 
 def _mixed(learned: Sparse, floor: Sparse) -> Sparse:

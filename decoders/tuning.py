@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,8 +121,8 @@ def thinned(mask: NDArray[np.bool_], n_most: int) -> NDArray[np.int64]:
 
 def choose_settings(
     data: TrainingSet, windows: Sequence[int], similarities: Sequence[bool], seed: int
-) -> Settings:
-    """Choose window, shrinkage and similarity by the log score of held-out moments.
+) -> list[Settings]:
+    """Choose shrinkage and similarity of each window by the log score of held-out moments.
 
     Parameters
     ----------
@@ -133,27 +134,30 @@ def choose_settings(
         Values of ``cosine`` to try.
     seed
         Of the random order of scenes.
+
+    Returns
+    -------
+    settings
+        The best of each window, the best window first.
     """
-    best = Settings(windows[0], DEFAULT_SHRINKAGE, similarities[0], DEFAULT_FACTOR, float("nan"))
     folds = list(held_out(data))
     if not folds:
-        return best
+        return [Settings(windows[0], DEFAULT_SHRINKAGE, similarities[0], DEFAULT_FACTOR, float("nan"))]
+    chosen = []
     for n_window in windows:
         scaling = scaling_of(data, n_window)
         sums, fullness = window_sums(data.clean, data.border, n_window)
         parts = [state_moments(data, sums, fullness, train, scaling) for train, _ in folds]
         asked = [_moments_asked(data, test, n_window, MAX_HELD_OUT // len(folds), seed) for _, test in folds]
         weight, truth = (np.concatenate([a[column] for a in asked]) for column in (1, 2))
-        for shrinkage in SHRINKAGES:
-            for cosine in similarities:
-                trial = Settings(n_window, shrinkage, cosine, 1.0, 0.0)
-                logits = [
-                    fit_reader(m, scaling, trial).logits(a[0]) for m, a in zip(parts, asked, strict=True)
-                ]
-                factor, score = calibrate(np.concatenate(logits), weight, truth)
-                if np.isnan(best.log_score) or score > best.log_score:
-                    best = replace(trial, factor=factor, log_score=score)
-    return best
+        tried = []
+        for shrinkage, cosine in product(SHRINKAGES, similarities):
+            trial = Settings(n_window, shrinkage, cosine, 1.0, 0.0)
+            logits = [fit_reader(m, scaling, trial).logits(a[0]) for m, a in zip(parts, asked, strict=True)]
+            factor, score = calibrate(np.concatenate(logits), weight, truth)
+            tried.append(replace(trial, factor=factor, log_score=score))
+        chosen.append(max(tried, key=lambda settings: settings.log_score))
+    return sorted(chosen, key=lambda settings: -settings.log_score)
 
 
 def _moments_asked(

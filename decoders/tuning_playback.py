@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,10 +19,30 @@ from decoders.tuning import DEFAULT_SHRINKAGE, Settings, fit_reader, held_out, s
 from decoders.tuning_forecast import choose_forecast
 from stream.session import Kind
 
-POWERS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0)
+POWERS = (0.1, 0.2, 0.35, 0.6, 1.0, 2.0)
 JUMPS = (0.001, 0.003, 0.03)
 DEFAULT_JUMP = 0.01
 DEFAULT_POWER = 0.3
+GUESSED = 0.1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trial:
+    """A held-out passage and what a decoder, fitted without it, makes of it.
+
+    Attributes
+    ----------
+    train
+        Bool [time], what the decoder was fitted on.
+    passage
+        Held out.
+    evidence
+        Float64 [time, states], log likelihoods at power one.
+    """
+
+    train: NDArray[np.bool_]
+    passage: Passage
+    evidence: NDArray[np.float64]
 
 
 def filter_passage(
@@ -50,10 +70,23 @@ def filter_passage(
     return out
 
 
-def filter_score(playback: Playback, evidence: NDArray[np.float64], passage: Passage) -> float:
-    """Mean log probability, in nats, of the truth after the filter; parameters as of `filter_passage`."""
-    filtered = filter_passage(playback, evidence, passage)
-    return float(np.mean(np.log(np.maximum(filtered[np.arange(len(filtered)), passage.state], 1e-12))))
+def filter_score(playback: Playback, trial: Trial, power: float) -> float:
+    """Mean log probability, in nats, of the truth after the filter.
+
+    One answer in ten is taken for a guess, so that the moments that no setting gets right do not decide.
+
+    Parameters
+    ----------
+    playback
+        To try.
+    trial
+        With the evidence at power one.
+    power
+        Of the evidence.
+    """
+    filtered = filter_passage(playback, power * trial.evidence, trial.passage)
+    at_truth = filtered[np.arange(len(filtered)), trial.passage.state]
+    return float(np.mean(np.log((1 - GUESSED) * at_truth + GUESSED / playback.n_states)))
 
 
 def no_emission() -> Emission:
@@ -122,54 +155,62 @@ class PlaybackChoice:
 
     Attributes
     ----------
+    settings
+        Of the frame posterior: the window that serves the filter, or where that has a readout of its own, the best.
     emission
         Fitted on all of the training data.
     floors
         Of the simple forecasts that the model's is compared with (see `decoders.tuning_forecast`).
-    log_score
-        Mean log probability of held-out truths after filtering, in nats; NaN when nothing could be held out.
+    score
+        Of `filter_score`; NaN when nothing could be held out.
+    filtered
+        The held-out passages with their posteriors after the filter.
     """
 
+    settings: Settings
     emission: Emission
     floors: dict[str, list[float]]
-    log_score: float
+    score: float
+    filtered: list[tuple[Trial, NDArray[np.float64]]]
 
 
-def choose_playback(data: TrainingSet, settings: Settings, table: PlaybackTable, seed: int) -> PlaybackChoice:
+def choose_playback(
+    data: TrainingSet, candidates: Sequence[Settings], table: PlaybackTable, seed: int
+) -> PlaybackChoice:
     """Choose what the playback model hears, how loud, and how ready it is to jump, now and ahead.
 
     Parameters
     ----------
     data
         Training data.
-    settings
-        Of the frame posterior.
+    candidates
+        Settings of the frame posterior, the best first.
     table
         Learned transitions.
     seed
         Of the random order of scenes.
     """
     playback = _playback(data, table, DEFAULT_JUMP)
-    best: tuple[float, float, tuple[int, float] | None] = (float("nan"), DEFAULT_POWER, None)
-    kept: list[tuple[Passage, NDArray[np.float64]]] = []
-    for way in (None, *_own_ways(data)):
-        heard = _passages_heard(data, _listener(data, settings, way), seed)
-        score, power = _best_power(playback, heard)
-        if heard and not score <= best[0]:
-            best, kept = (score, power, way), heard
-    score, power, way = best
+    score, power, settings = float("nan"), DEFAULT_POWER, candidates[0]
+    way: tuple[int, float] | None = None
+    kept: list[Trial] = []
+    listeners = [(c, None) for c in candidates] + [(candidates[0], own) for own in _own_ways(data)]
+    for trial_settings, trial_way in listeners:
+        trials = _trials(data, _listener(data, trial_settings, trial_way), seed)
+        now, at = _best_power(playback, trials)
+        if trials and not now <= score:
+            score, power, settings, way, kept = now, at, trial_settings, trial_way, trials
     jump = DEFAULT_JUMP
-    for trial in JUMPS if kept else ():
-        other = _playback(data, table, trial)
-        now = float(np.mean([filter_score(other, power * e, p) for p, e in kept]))
+    for trial_jump in JUMPS if kept else ():
+        now = _mean_score(_playback(data, table, trial_jump), kept, power)
         if now > score:
-            score, jump = now, trial
+            score, jump = now, trial_jump
     chosen = _playback(data, table, jump)
-    jump_ahead, floors = choose_forecast(
-        data, table, [(p, filter_passage(chosen, power * e, p)) for p, e in kept]
-    )
+    filtered = [(t, filter_passage(chosen, power * t.evidence, t.passage)) for t in kept]
+    jump_ahead, floors = choose_forecast(data, table, [(t.passage, f) for t, f in filtered])
     emission = no_emission() if way is None else fit_emission(data, np.ones(len(data.state), bool), *way)
-    return PlaybackChoice(replace(emission, power=power, jump=jump, jump_ahead=jump_ahead), floors, score)
+    emission = replace(emission, power=power, jump=jump, jump_ahead=jump_ahead)
+    return PlaybackChoice(settings, emission, floors, score, filtered)
 
 
 def choose_power(data: TrainingSet, heard: Heard, playback: Playback, seed: int) -> float:
@@ -186,7 +227,7 @@ def choose_power(data: TrainingSet, heard: Heard, playback: Playback, seed: int)
     seed
         Of the random order of scenes.
     """
-    return _best_power(playback, _passages_heard(data, heard, seed))[1]
+    return _best_power(playback, _trials(data, heard, seed))[1]
 
 
 def choose_posterior_power(data: TrainingSet, settings: Settings, parts: ModelParts, seed: int) -> float:
@@ -244,22 +285,24 @@ def _listener(data: TrainingSet, settings: Settings, way: tuple[int, float] | No
     return posterior if way is None else own
 
 
-def _passages_heard(data: TrainingSet, heard: Heard, seed: int) -> list[tuple[Passage, NDArray[np.float64]]]:
-    """Held-out passages of every fold with their evidence at power one."""
+def _trials(data: TrainingSet, heard: Heard, seed: int) -> list[Trial]:
+    """Held-out passages of every fold with their evidence."""
     out = []
     for train, test in held_out(data):
         for passage in passages(data, test, np.random.default_rng(seed)):
             evidence = heard(train, passage.clean, passage.border)
-            out.append((passage, np.maximum(evidence, NEVER).astype(np.float64)))
+            out.append(Trial(train, passage, np.maximum(evidence, NEVER).astype(np.float64)))
     return out
 
 
-def _best_power(playback: Playback, heard: list[tuple[Passage, NDArray[np.float64]]]) -> tuple[float, float]:
-    """Log score and power of the best power; the score is NaN without passages."""
-    if not heard:
+def _mean_score(playback: Playback, trials: list[Trial], power: float) -> float:
+    return float(np.mean([filter_score(playback, trial, power) for trial in trials]))
+
+
+def _best_power(playback: Playback, trials: list[Trial]) -> tuple[float, float]:
+    """Score and power of the best power; the score is NaN without passages."""
+    if not trials:
         return float("nan"), DEFAULT_POWER
-    scores = {
-        power: float(np.mean([filter_score(playback, power * e, p) for p, e in heard])) for power in POWERS
-    }
+    scores = {power: _mean_score(playback, trials, power) for power in POWERS}
     power = max(scores, key=lambda power: scores[power])
     return scores[power], power
