@@ -18,8 +18,11 @@ _SHRINK = 2
 _BLOCK = 100
 """Units whose filters are held in memory at once."""
 
-_KERNEL_FRAMES = 7
-_KERNEL_DECAY = 0.8
+_KERNEL_FRAMES, _KERNEL_DECAY = 7, 0.8
+"""Length and decay of the temporal kernel, in frames."""
+
+_SIMPLE_SHARE, _MAX_TRANSIENT = 0.8, 0.4
+_LATENCY_S = (0.04, 0.07)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +34,14 @@ class Tuning:
     pool_floor, pool_s
         Divisive normalisation: the constant beside the population's energy, relative to its mean, and the time
         constant in seconds with which the energy counts.
-    exponent
-        Of the output nonlinearity: how sharply a unit prefers its best moments.
     threshold
-        Normalised drive (in standard deviations above its mean) below which a unit is silent.
+        Drive, in standard deviations above a unit's mean, below which it only fires spontaneously.
+    exponent
+        From and to, over units: of the power law above threshold, how sharply a unit prefers its best moments.
+    adaptation, adaptation_s
+        How strongly a unit's own recent firing divides its present firing, and over how many seconds recent goes.
     spontaneous
-        Share of a unit's mean rate that the stimulus does not change.
+        From and to, over units: share of the mean rate that the stimulus does not change.
     max_rate_hz
         No unit fires faster.
     rate_spread
@@ -45,9 +50,11 @@ class Tuning:
 
     pool_floor: float = 0.35
     pool_s: float = 0.1
-    exponent: tuple[float, float] = (1.0, 3.0)
     threshold: float = -0.5
-    spontaneous: tuple[float, float] = (0.0, 0.78)
+    exponent: tuple[float, float] = (1.0, 3.0)
+    adaptation: float = 4.0
+    adaptation_s: float = 0.2
+    spontaneous: tuple[float, float] = (0.0, 0.58)
     max_rate_hz: float = 120.0
     rate_spread: float = 1.2
 
@@ -57,7 +64,8 @@ class Units:
     """Receptive fields; every array has one entry per unit. Lengths in pixels of the shrunken picture.
 
     ``simple`` units see one phase, complex units none. ``direction`` is -1 to 1: how strongly a unit prefers one
-    direction of motion. ``transient`` is 0 to 1: how much of the drive is change instead of picture.
+    direction of motion. ``transient`` is 0 to 1: how much of the drive is change instead of picture. ``exponent`` and
+    ``spontaneous`` are those of `Tuning`.
     """
 
     x: Array
@@ -84,6 +92,8 @@ def draw_units(n_units: int, tuning: Tuning, rng: np.random.Generator) -> Units:
     ----------
     n_units
         How many.
+    tuning
+        For the spread of exponents and spontaneous shares.
     rng
         Source of randomness.
     """
@@ -97,13 +107,13 @@ def draw_units(n_units: int, tuning: Tuning, rng: np.random.Generator) -> Units:
         "size": wavelength * rng.uniform(0.35, 0.55, n_units),
         "phase": rng.uniform(0, 2 * np.pi, n_units),
         "direction": rng.uniform(-1, 1, n_units),
-        "transient": rng.uniform(0, 0.4, n_units),
+        "transient": rng.uniform(0, _MAX_TRANSIENT, n_units),
         "exponent": rng.uniform(*tuning.exponent, n_units),
         "spontaneous": rng.uniform(*tuning.spontaneous, n_units),
-        "latency_s": np.clip(rng.normal(0.055, 0.008, n_units), 0.04, 0.07),
+        "latency_s": np.minimum(_LATENCY_S[0] + rng.exponential(0.01, n_units), _LATENCY_S[1]),
     }
     arrays = {name: value.astype(np.float32) for name, value in values.items()}
-    return Units(simple=rng.random(n_units) < 0.8, **arrays)
+    return Units(simple=rng.random(n_units) < _SIMPLE_SHARE, **arrays)
 
 
 def shift_units(units: Units, rng: np.random.Generator) -> Units:
@@ -169,31 +179,32 @@ def drive(units: Units, frames: NDArray[np.uint8], shown: NDArray[np.int32], tun
     return out
 
 
-def latent_rates(units: Units, drives: Array, reference: Array, tuning: Tuning) -> Array:
-    """From drive to a rate whose mean over the reference is 1.
+def latent_rates(units: Units, drives: Array, reference: NDArray[np.intp], tuning: Tuning) -> Array:
+    """From drive to a rate whose mean over a showing of the movie is 1.
 
     Parameters
     ----------
+    units
+        The population.
     drives
         Float32 [time, units], see `drive`.
     reference
-        Float32 [time, units], the drive over one showing of the movie, which sets each unit's scale.
+        Which moments belong to that showing.
     tuning
-        Shape of the nonlinearity.
+        Threshold and adaptation.
 
     Returns
     -------
     rates
-        Float32 [time, units].
+        Float32 [time, units]: threshold, power law, division by what the unit fired just before, spontaneous rate.
     """
-    mean, spread = reference.mean(0), reference.std(0) + 1e-6
-
-    def bend(x: Array) -> Array:
-        return np.maximum((x - mean) / spread - tuning.threshold, 0).astype(np.float32) ** units.exponent
-
-    scale = bend(reference).mean(0)
-    evoked = bend(drives) / np.maximum(scale, 1e-6)
-    return (units.spontaneous + (1 - units.spontaneous) * evoked).astype(np.float32)
+    mean, spread = drives[reference].mean(0), drives[reference].std(0) + 1e-6
+    fired = np.maximum((drives - mean) / spread - tuning.threshold, 0) ** units.exponent
+    fired /= np.maximum(fired[reference].mean(0), 1e-6)
+    before = np.concatenate([np.zeros_like(fired[:1]), fired[:-1]])
+    fired /= 1 + tuning.adaptation * _recent(before, tuning.adaptation_s)
+    fired /= np.maximum(fired[reference].mean(0), 1e-6)
+    return np.asarray(units.spontaneous + (1 - units.spontaneous) * fired, np.float32)
 
 
 def delay(rates: Array, latency_s: Array) -> Array:

@@ -32,7 +32,9 @@ class Preset:
     own_noise
         The same of the fluctuations that each unit has for itself (Goris, Movshon and Simoncelli 2014).
     drift
-        How far tuning has moved when the recording ends (0 to 1), and how much each unit's gain wanders.
+        How far tuning has moved when the recording ends (0 to 1).
+    gain_drift
+        Standard deviation of each unit's log gain over minutes.
     state_gain
         Standard deviation over units of the change of log gain that running brings.
     n_dead, n_noisy
@@ -54,7 +56,7 @@ class Preset:
     n_units: int = 120
     mean_rate_hz: float = 6.0
     gain_noise: float = 0.25
-    own_noise: float = 0.3
+    own_noise: float = 0.25
     drift: float = 0.15
     gain_drift: float = 0.35
     state_gain: float = 0.3
@@ -204,7 +206,7 @@ def _stimulus_rates(
     latent = []
     for fields in (units, drifted):
         drives = drive(fields, frames, schedule.frame, preset.tuning)
-        latent.append(latent_rates(fields, drives, drives[reference], preset.tuning))
+        latent.append(latent_rates(fields, drives, reference, preset.tuning))
     moved = np.linspace(0, preset.drift, len(schedule.frame), dtype=np.float32)[:, None]
     return delay((1 - moved) * latent[0] + moved * latent[1], units.latency_s)
 
