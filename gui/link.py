@@ -48,8 +48,8 @@ class Link:
         self.facts = read_facts(full)
         self.labels = channel_labels(full)
 
-    def pull(self, timeout_s: float = 0.0) -> tuple[NDArray[Any], NDArray[np.float64]] | None:
-        """Everything that is there, waiting for the first row at most ``timeout_s``.
+    def pull(self) -> tuple[NDArray[Any], NDArray[np.float64]] | None:
+        """Everything that is there.
 
         Returns
         -------
@@ -64,13 +64,10 @@ class Link:
         parts = []
         try:
             while True:
-                rows, stamps = self._inlet.pull_chunk(
-                    timeout_s, min_samples=1 if timeout_s else None, as_numpy=True
-                )
+                rows, stamps = self._inlet.pull_chunk(0.0, as_numpy=True)
                 if not len(stamps):
                     break
                 parts.append((np.asarray(rows), np.asarray(stamps, np.float64)))
-                timeout_s = 0.0
         except pylsl.util.LostError as error:
             if not parts:
                 raise StreamGone(self.name) from error

@@ -78,7 +78,7 @@ class TimelinePanel(Panel):
         self._ticks_for = n
         self.plot.label_left(label)
         step = nice_step(n / 3)
-        frames = [(value, f"{value:g}") for value in np.arange(0, n + 1, step).tolist()]
+        frames = [(value, f"{value:g}") for value in np.arange(step, n + 1, step).tolist()]
         self.plot.left.setTicks([[(-1.1 * STRIP * n, "none"), *frames]])
 
     def _show_forecast(self, forecast: NDArray[np.float32], n_rows: int, n: float) -> None:

@@ -13,6 +13,9 @@ from gui.snapshot import Snapshot, Trace
 from gui.theme import Theme
 
 POINTS = 800
+TALL = 75
+"""Lower plots have no room for a third tick."""
+
 NICE_MS = (2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
 ERROR_TICKS = (0, 1, 3, 10, 30, 100, 300, 1_000, 3_000)
 
@@ -114,6 +117,7 @@ class TracesPanel(Panel):
         if math.isfinite(p99) and not 0.3 * self._top_ms < 1.2 * p99 <= self._top_ms:
             self._top_ms = float(next((nice for nice in NICE_MS if nice >= 1.2 * p99), NICE_MS[-1]))
         plot.set_range(-window, 0, 0, self._top_ms)
-        plot.left.setTicks([[(part * self._top_ms, f"{part * self._top_ms:g}") for part in (0, 0.5, 1)]])
+        parts = (0.0, 0.5, 1.0) if plot.height() > TALL else (0.0, 1.0)
+        plot.left.setTicks([[(part * self._top_ms, f"{part * self._top_ms:g}") for part in parts]])
         self._curves["latency"].setData(*decimate(trace.time_s, lag, POINTS))
         self._values["latency"].setText(f"now {lag[-1]:.1f} ms")
