@@ -233,7 +233,7 @@ class Engine:
                 (done - begun) * 1e3,
                 float(model.version),
             )
-            self._publisher.push_prediction(prediction, stamp, int(chunk.sequence[i]), timing)
+            self._publisher.push_prediction(prediction, stamp, raw, int(chunk.sequence[i]), timing)
             published = pylsl.local_clock()
             self._publisher.push_rest(prediction, stamp)
             self.latency_ms.add((published - stamp) * 1e3)

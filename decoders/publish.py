@@ -99,7 +99,7 @@ class Publisher:
         self._count = 0
 
     def push_prediction(
-        self, prediction: Prediction, stamp: float, sequence: int, timing: tuple[float, ...]
+        self, prediction: Prediction, stamp: float, stamp_raw: float, sequence: int, timing: tuple[float, ...]
     ) -> None:
         """Push the prediction; this is the push whose return counts as "published".
 
@@ -109,6 +109,8 @@ class Publisher:
             What the model said.
         stamp
             Of the neural frame, in this computer's clock, seconds.
+        stamp_raw
+            As its sender stamped it; of a replay at another speed not the recorded time that the model was told.
         sequence
             Of the neural frame.
         timing
@@ -122,7 +124,7 @@ class Publisher:
         row[4] = prediction.entropy_bits
         row[5] = prediction.novelty
         row[6] = sequence
-        row[7] = prediction.stamp_raw
+        row[7] = stamp_raw
         row[8:12] = timing
         self.prediction.push_chunk(self._row, stamp)
 
