@@ -51,7 +51,7 @@ def nearest_mean_accuracy(
         few, few_asked = known[units], asked[units]
         distance = (few**2).sum(0)[:, None] - 2 * few.T @ few_asked
         right += int(np.sum(distance.argmin(0) == np.arange(n_seconds)))
-    return right / (draws * n_seconds)
+    return float(right / (draws * n_seconds))
 
 
 def counts_per_second(session: Session, repeats: NDArray[np.int64]) -> Array:

@@ -125,7 +125,7 @@ def scene_starts(n_scenes: int, n_frames: int, seed: int) -> NDArray[np.int32]:
     rng = np.random.default_rng([seed, 1])
     length = 1 + rng.uniform(-0.2, 0.2, n_scenes)
     ends = np.rint(np.cumsum(length) / length.sum() * n_frames)
-    return np.r_[0, ends].astype(np.int32)
+    return np.asarray(np.r_[0, ends], np.int32)
 
 
 def make_movie(n_scenes: int = 8, n_frames: int = 900, seed: int = 0, name: str = "simulated") -> Movie:
@@ -198,7 +198,7 @@ def pink_texture(rng: np.random.Generator, slope: float, stretch: float = 1.0) -
     amplitude[0, 0] = 0
     spectrum = amplitude * np.exp(2j * np.pi * rng.random(amplitude.shape))
     texture = np.fft.irfft2(spectrum, (_CANVAS, _CANVAS))
-    return (texture / texture.std()).astype(np.float32)
+    return np.asarray(texture / texture.std(), np.float32)
 
 
 def _render_scene(style: Style, n_frames: int, rng: np.random.Generator) -> NDArray[np.uint8]:

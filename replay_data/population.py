@@ -236,7 +236,7 @@ def _shrunken(frames: NDArray[np.uint8]) -> Array:
     """Pictures averaged over 2 x 2 pixels, flat, 0 to 1."""
     n_frames, height, width = frames.shape
     blocks = frames.reshape(n_frames, height // _SHRINK, _SHRINK, width // _SHRINK, _SHRINK)
-    small = blocks.mean((2, 4), dtype=np.float32) / 255
+    small: Array = blocks.mean((2, 4), dtype=np.float32) / 255
     return small.reshape(n_frames, -1)
 
 

@@ -76,12 +76,16 @@ _SPARSE = Preset(
     n_units=30,
     mean_rate_hz=0.5,
     gain_noise=0.15,
+    own_noise=0.15,
     drift=0.05,
+    gain_drift=0.1,
     n_dead=0,
     n_noisy=0,
-    tuning=Tuning(exponent=(2.0, 4.0)),
+    tuning=Tuning(
+        exponent=(3.0, 6.0), threshold=0.5, adaptation=0.0, spontaneous=(0.0, 0.1), rate_spread=0.5
+    ),
 )
-_SPARSE_GAIN = replace(_SPARSE, gain_noise=0.6, drift=0.4)
+_SPARSE_GAIN = replace(_SPARSE, gain_noise=0.6, own_noise=0.4, drift=0.4, gain_drift=0.35)
 
 PRESETS: dict[str, Preset] = {
     "demo": _DEMO,
@@ -214,12 +218,12 @@ def _stimulus_rates(
 def _with_state(preset: Preset, rates: Array, state: Array, rng: np.random.Generator) -> Array:
     """Rates in Hz, with every unit's mean rate, gain fluctuations, running and saturation."""
     n_bins, n_units = rates.shape
-    mean_hz = rng.lognormal(0, preset.tuning.rate_spread, n_units)
+    mean_hz = np.exp(preset.tuning.rate_spread * rng.standard_normal(n_units)).astype(np.float32)
     mean_hz *= preset.mean_rate_hz / mean_hz.mean()
     gain = log_gain(n_bins, n_units, preset.gain_noise, preset.own_noise, preset.gain_drift, rng)
-    gain += state[:, None] * rng.normal(0.15, preset.state_gain, n_units).astype(np.float32)
-    raised = state[:, None] * rng.exponential(0.25, n_units).astype(np.float32)
-    hz = mean_hz.astype(np.float32) * (rates * np.exp(gain) + raised)
+    gain += state[:, None] * np.asarray(rng.normal(0.15, preset.state_gain, n_units), np.float32)
+    raised = state[:, None] * np.asarray(rng.exponential(0.25, n_units), np.float32)
+    hz = mean_hz * (rates * np.exp(gain) + raised)
     return np.asarray(preset.tuning.max_rate_hz * np.tanh(hz / preset.tuning.max_rate_hz), np.float32)
 
 
