@@ -149,12 +149,7 @@ def load_movie(path: Path | str) -> Movie:
     try:
         with av.open(str(path)) as container:
             stream = container.streams.video[0]
-            gray = stream.codec_context.pix_fmt is not None and stream.codec_context.pix_fmt.startswith(
-                "gray"
-            )
-            frames = [
-                frame.to_ndarray(format="gray" if gray else "rgb24") for frame in container.decode(stream)
-            ]
+            frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)]
             rate_hz = float(stream.average_rate or 0)
     except (OSError, ValueError, IndexError) as error:  # PyAV's errors derive from these
         raise BadRecording(f"{path} cannot be read as a video: {error}.") from error
@@ -162,7 +157,10 @@ def load_movie(path: Path | str) -> Movie:
         raise BadRecording(
             f"{path} holds {len(frames)} pictures at {rate_hz} Hz; a movie needs at least one."
         )
-    return one_clip(path.stem, np.stack(frames), rate_hz)
+    pictures = np.stack(frames)
+    # FFmpeg decodes gray H.264 as colour with neutral colour planes, so only the pictures tell.
+    gray = all(np.all(picture == picture[..., :1]) for picture in pictures)
+    return one_clip(path.stem, np.ascontiguousarray(pictures[..., 0]) if gray else pictures, rate_hz)
 
 
 def save_movie(movie: Movie, path: Path | str, *, force: bool = False, crf: int = 18) -> None:
@@ -185,6 +183,7 @@ def save_movie(movie: Movie, path: Path | str, *, force: bool = False, crf: int 
         When ``path`` is there and ``force`` is not given.
     """
     import av
+    from av.video.reformatter import ColorRange
 
     path = Path(path)
     if path.exists() and not force:
@@ -196,6 +195,9 @@ def save_movie(movie: Movie, path: Path | str, *, force: bool = False, crf: int 
         stream = container.add_stream("libx264", rate=Fraction(movie.rate_hz).limit_denominator(1001))
         stream.height, stream.width = movie.frames.shape[1:3]
         stream.pix_fmt = "gray" if gray else "yuv420p"
+        if gray:
+            # the whole range 0 to 255, said in the file; otherwise players stretch the contrast
+            stream.codec_context.color_range = ColorRange.JPEG
         stream.options = {"crf": str(crf), "preset": "veryslow"}
         for picture in movie.frames:
             frame = av.VideoFrame.from_ndarray(picture, format="gray" if gray else "rgb24")
