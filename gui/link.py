@@ -13,9 +13,11 @@ from stream.outlet import buffer_length, channel_labels, read_facts
 OPEN_S = 2.0
 KEEP_S = 30.0
 
+_GONE = (pylsl.util.LostError, pylsl.util.TimeoutError, RuntimeError)
+
 
 class Link:
-    """An open inlet; it never comes back by itself, so that a loss is noticed.
+    """An inlet, not yet open; it never comes back by itself, so that a loss is noticed.
 
     Parameters
     ----------
@@ -25,19 +27,16 @@ class Link:
     Raises
     ------
     StreamGone
-        When the stream cannot be opened.
+        When the stream does not describe itself.
     """
 
     def __init__(self, info: pylsl.StreamInfo) -> None:
         rate = info.nominal_srate()
-        self.text = info.channel_format() == pylsl.cf_string
         length = buffer_length(rate, info.channel_count(), KEEP_S)
         self._inlet = pylsl.StreamInlet(info, max_buflen=length, recover=False)
         try:
             full = self._inlet.info(OPEN_S)
-            self._inlet.open_stream(OPEN_S)
-        except (pylsl.util.LostError, pylsl.util.TimeoutError, RuntimeError) as error:
-            self._inlet.close_stream()
+        except _GONE as error:
             raise StreamGone(info.name()) from error
         self.name = info.name()
         self.uid = info.uid()
@@ -47,6 +46,19 @@ class Link:
         self.n_channels = info.channel_count()
         self.facts = read_facts(full)
         self.labels = channel_labels(full)
+
+    def open(self) -> None:
+        """Begin to listen.
+
+        Raises
+        ------
+        StreamGone
+            When the stream cannot be opened.
+        """
+        try:
+            self._inlet.open_stream(OPEN_S)
+        except _GONE as error:
+            raise StreamGone(self.name) from error
 
     def pull(self) -> tuple[NDArray[Any], NDArray[np.float64]] | None:
         """Everything that is there.

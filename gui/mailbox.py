@@ -264,7 +264,9 @@ class Mailbox:
         now = self._clock()
         recent = table[table[:, _ARRIVAL] >= now - LATENCY_S]
         lag = recent[:, _COLUMN["lag_ms"]]
-        lag = lag[np.isfinite(lag)]
+        lag = (
+            lag[np.isfinite(lag)] if self._snapshot.source.speed != "max" else lag[:0]
+        )  # stamps run ahead of the clock
         p50, p99 = np.percentile(lag, (50, 99)) if len(lag) else (math.nan, math.nan)
         second = table[table[:, _ARRIVAL] >= now - 2.0]
         age_s = now - table[-1, _STAMP]
@@ -273,6 +275,6 @@ class Mailbox:
             counts,
             latency_p50_ms=float(p50),
             latency_p99_ms=float(p99),
-            age_ms=float(age_s * 1e3),
+            age_ms=float(age_s * 1e3) if self._snapshot.source.speed != "max" else math.nan,
             input_hz=(len(second) - 1) / span if span > 0 else math.nan,
         )

@@ -7,6 +7,7 @@ import json
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from gui.library import load_library
 from gui.link import Link, StreamGone
 from gui.mailbox import Mailbox
 from gui.snapshot import Candidate, Source, State
+from gui.source import source_of
 from stream.outlet import NEURAL_TYPES
 
 logger = logging.getLogger(__name__)
@@ -32,10 +34,12 @@ SETTLED_S = 0.6
 REMEMBER_S = 10.0
 """How long the picker still lists a stream that went away."""
 
+HOLD_S = 0.6
+"""How long opening the predictions waits for the streams beside them to be found."""
+
 STALE_S = 1.0
 STALE_PERIODS = 5
 ROLES = {
-    "prediction": "Prediction",
     "posterior": "Posterior",
     "forecast": "Forecast",
     "embedding": "Embedding",
@@ -62,7 +66,10 @@ class Receiver(threading.Thread):
         self._mailbox = mailbox
         self._name = name
         self._model = model
+        self._chosen: str | None = None
         self._links: dict[str, Link] = {}
+        self._pending: Link | None = None
+        self._pending_since = 0.0
         self._source = Source()
         self._lost: dict[str, str] = {}
         self._last_data = 0.0
@@ -73,8 +80,8 @@ class Receiver(threading.Thread):
         self._stopping = threading.Event()
 
     def choose(self, name: str) -> None:
-        """Watch the engine of that name."""
-        self._name = name
+        """Watch the engine of that name; may be called from another thread."""
+        self._chosen = name
 
     def stop(self) -> None:
         """End the thread."""
@@ -109,24 +116,64 @@ class Receiver(threading.Thread):
         """Take note of what is on the network and open what is still missing."""
         unique = list({info.uid(): info for info in found}.values())
         self._list(unique)
+        if self._chosen is not None and self._chosen != self._name:
+            self._leave()
+            self._name = self._chosen
         if self._name is None:
             self._name = self._only_engine(unique)
         if self._name is None:
             return
-        for role, type_ in ROLES.items():
-            if role not in self._links:
-                self._open(
-                    role, [i for i in unique if i.name() == f"{self._name}-{role}" and i.type() == type_]
-                )
-        if "prediction" not in self._links:
+        if "prediction" not in self._links and self._pending is None:
+            self._find_engine(_named(unique, f"{self._name}-prediction", ("Prediction",)))
+        engine = self._links.get("prediction", self._pending)
+        if engine is None:
             return
+        self._open_beside(engine, unique)
+        if self._pending is not None and self._complete():
+            self._open_engine(self._pending)
+
+    def _find_engine(self, infos: list[pylsl.StreamInfo]) -> None:
+        """Read what the engine says of itself; it is opened last, for a replay may wait for that to begin."""
+        self._pending = self._link("prediction", infos)
+        if self._pending is not None:
+            self._pending_since = time.monotonic()
+            self._begin(self._pending)
+
+    def _open_beside(self, engine: Link, found: list[pylsl.StreamInfo]) -> None:
+        """Open what else the engine sends, and what it listens to."""
+        here = [info for info in found if info.hostname() == engine.hostname]
         neural = self._source.neural_name
-        if "neural" not in self._links:
-            self._open("neural", [i for i in unique if i.name() == neural and i.type() in NEURAL_TYPES])
-        if "stimulus" not in self._links:
-            self._open(
-                "stimulus", [i for i in unique if i.name() == f"{neural}-stimulus" and i.type() == "Stimulus"]
-            )
+        wanted: list[tuple[str, list[pylsl.StreamInfo], str, Sequence[str]]] = [
+            (role, here, f"{self._name}-{role}", (type_,)) for role, type_ in ROLES.items()
+        ]
+        wanted.append(("neural", found, neural, NEURAL_TYPES))
+        wanted.append(("stimulus", found, f"{neural}-stimulus", ("Stimulus",)))
+        for role, among, name, types in wanted:
+            if role in self._links:
+                continue
+            link = self._link(role, _named(among, name, types))
+            if link is None or not self._opened(link, role):
+                continue
+            if role == "neural":
+                self._mailbox.set_neural(link.labels, link.type)
+
+    def _complete(self) -> bool:
+        """Whether everything is open that there is to open, or was waited for long enough."""
+        waited_s = time.monotonic() - self._pending_since
+        return {*ROLES, "neural", "stimulus"} <= self._links.keys() or waited_s > HOLD_S
+
+    def _open_engine(self, link: Link) -> None:
+        self._pending = None
+        self._opened(link, "prediction")
+
+    def _leave(self) -> None:
+        """Close everything, to watch another engine."""
+        for link in self._links.values():
+            link.close()
+        self._links.clear()
+        self._lost.clear()
+        self._pending = None
+        self._source = Source()
 
     def _list(self, found: list[pylsl.StreamInfo]) -> None:
         """Tell the picker what is there, and for a while what was."""
@@ -150,21 +197,23 @@ class Receiver(threading.Thread):
             return None
         return str(engines[0].name()).removesuffix("-prediction")
 
-    def _open(self, role: str, infos: list[pylsl.StreamInfo]) -> None:
-        """Open the newest of the streams that match, unless it is the one that was just lost."""
+    def _link(self, role: str, infos: list[pylsl.StreamInfo]) -> Link | None:
+        """The newest of the streams that match, unless it is the one that was just lost; not yet open."""
         infos = [info for info in infos if info.uid() != self._lost.get(role)]
-        if not infos:
-            return
         try:
-            link = Link(max(infos, key=lambda info: info.created_at()))
+            return Link(max(infos, key=lambda info: info.created_at())) if infos else None
+        except StreamGone as error:
+            logger.debug("%s does not answer", error)
+            return None
+
+    def _opened(self, link: Link, role: str) -> bool:
+        try:
+            link.open()
         except StreamGone as error:
             logger.debug("%s could not be opened", error)
-            return
+            return False
         self._links[role] = link
-        if role == "prediction":
-            self._begin(link)
-        elif role == "neural":
-            self._mailbox.set_neural(link.labels, link.type)
+        return True
 
     def _begin(self, link: Link) -> None:
         self._ended = False
@@ -254,39 +303,5 @@ class Receiver(threading.Thread):
         return max(STALE_S, STALE_PERIODS / rate) if rate > 0 else 10 * STALE_S
 
 
-def source_of(link: Link) -> Source:
-    """Read what a prediction stream says about its engine.
-
-    Parameters
-    ----------
-    link
-        To the prediction stream.
-    """
-    facts = link.facts
-    name = link.name.removesuffix("-prediction")
-    stamp_rate = _number(facts.get("stamp_rate"), 1.0) or 1.0
-    movie_rate = _number(facts.get("movie_rate_hz"), 0.0)
-    return Source(
-        name=name,
-        neural_name=facts.get("source_stream", name),
-        hostname=link.hostname,
-        mode=facts.get("mode", ""),
-        speed=facts.get("speed", "1"),
-        rate_hz=_number(facts.get("recorded_rate_hz"), link.rate_hz / stamp_rate),
-        stamp_rate=stamp_rate,
-        n_frames=int(_number(facts.get("n_frames"), 0)),
-        movie_rate_hz=movie_rate,
-        tolerance_frames=int(_number(facts.get("tolerance_frames"), round(movie_rate))),
-        movie_name=facts.get("movie_name", ""),
-        recording=facts.get("recording", ""),
-        model_path=facts.get("model_path", ""),
-        model_hash=facts.get("model_hash", ""),
-    )
-
-
-def _number(text: str | None, default: float) -> float:
-    try:
-        number = float(text) if text is not None else default
-    except ValueError:
-        return default
-    return number if np.isfinite(number) else default
+def _named(infos: list[pylsl.StreamInfo], name: str, types: Sequence[str]) -> list[pylsl.StreamInfo]:
+    return [info for info in infos if info.name() == name and info.type() in types]

@@ -19,7 +19,9 @@ from stream.errors import AmbiguousStream, NeuroReelError, NoStream
 
 AMBIGUOUS_S = 1.5
 PICK_S = 2.0
-END_GRACE_S = 0.3
+END_GRACE_S = 0.7
+"""After the end is announced: until the last predictions are scored and drawn."""
+
 
 StartEngine = Callable[[str], Callable[[], str]]
 
