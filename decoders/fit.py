@@ -177,7 +177,9 @@ def fit_parts(
     choice
         Of the playback model's settings.
     """
-    table = learn_playback(data.state, data.ticks, data.border, data.n_frames, data.clip_ends)
+    table = learn_playback(
+        data.state, data.ticks, data.border, data.n_frames, data.clip_ends, data.scene_starts
+    )
     choice = choose_playback(data, candidates, table, seed)
     settings = choice.settings
     sums, fullness = window_sums(data.clean, data.border, settings.n_window)

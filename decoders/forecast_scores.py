@@ -97,8 +97,9 @@ def _scores(
         "log_score_bits": log_score_bits(posterior, truth),
     }
     if pictures is not None:
-        alike = np.einsum("ij,ij->i", pictures[np.maximum(best, 0)], pictures[truth])
-        scores["pixcorr"] = float(np.where(best >= 0, alike, 0).mean())
+        # The picture of the likeliest frame, even where "no stimulus" is likelier still.
+        shown = posterior[:, :-1].argmax(1)
+        scores["pixcorr"] = float(np.einsum("ij,ij->i", pictures[shown], pictures[truth]).mean())
     return scores
 
 

@@ -25,7 +25,8 @@ MAX_TICKS = 300
 LONGEST_LEAP = 16
 """More ticks than this are taken in several leaps."""
 
-_BLANK_SHARE = 0.05
+_BLANK_SHARE = 0.02
+_CUT_SHARE = 0.1
 _ROW_PRIOR = 2.0
 _MOVIE_FLOOR = {0: 0.012, 2: 0.008, -1: 0.002}
 _PLACE_FLOOR = {0: 0.02}
@@ -232,6 +233,7 @@ def learn_playback(
     border: NDArray[np.bool_],
     n_frames: int,
     clip_ends: NDArray[np.int64] | None,
+    scene_starts: NDArray[np.int64] | None = None,
 ) -> PlaybackTable:
     """Count how states follow each other.
 
@@ -247,6 +249,8 @@ def learn_playback(
         Frames.
     clip_ends
         Int64 [clips], the last frame of each clip; None when frames do not follow each other (places, categories).
+    scene_starts
+        Int64 [scenes], where scenes begin: from the end of one, the start of any other may follow.
 
     Returns
     -------
@@ -265,6 +269,8 @@ def learn_playback(
         np.r_[counts.value, _ROW_PRIOR * base.value],
         size,
     ).merged()
+    if scene_starts is not None and len(scene_starts) > 1:
+        learned = _with_cuts(learned, scene_starts, n_frames)
     steps = _mixed(learned, floor)
     nothing = Sparse(floor.row[:0], floor.column[:0], floor.value[:0], size)
     ahead = steps if clip_ends is None else _mixed(learned, nothing)
@@ -273,6 +279,23 @@ def learn_playback(
     # How a recording began says little about where a viewer tunes in: half the weight stays with anywhere.
     initial = 0.5 * target + 0.5 * (begins + 4 * target) / (begins.sum() + 4)
     return PlaybackTable(steps, ahead, target, initial)
+
+
+def _with_cuts(learned: Sparse, scene_starts: NDArray[np.int64], n_frames: int) -> Sparse:
+    """Scenes are what shuffled showings are made of, so part of every scene's end leads to any scene's start."""
+    ends = np.r_[scene_starts[1:] - 1, n_frames - 1]
+    share = np.zeros(learned.size)
+    share[ends] = _CUT_SHARE
+    rows = np.repeat(ends, len(scene_starts))
+    return Sparse(
+        np.r_[learned.row, rows],
+        np.r_[learned.column, np.tile(scene_starts, len(ends))],
+        np.r_[
+            learned.value / learned.row_sums()[learned.row] * (1 - share[learned.row]),
+            np.full(len(rows), _CUT_SHARE / len(scene_starts)),
+        ],
+        learned.size,
+    ).merged()
 
 
 def _landing(state: NDArray[np.int64], n_frames: int, *, by_use: bool) -> NDArray[np.float64]:

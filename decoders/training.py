@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from decoders.errors import BadSplit
 from decoders.playback import FrameClock
 from decoders.preprocess import Preprocessor
+from decoders.scenes import scene_starts
 from decoders.scores import FrameAxis, frame_axis
 from stream.errors import BadRecording, ShapeMismatch
 from stream.movie import Movie
@@ -80,6 +81,11 @@ class TrainingSet:
         if self.movie is None or not self.movie_rate_hz:
             return None
         return np.array([clip.first_frame + clip.n_frames - 1 for clip in self.movie.clips], np.int64)
+
+    @property
+    def scene_starts(self) -> NDArray[np.int64] | None:
+        """Int64 [scenes], where scenes begin; None when frames do not follow each other."""
+        return None if self.clip_ends is None or self.movie is None else scene_starts(self.movie)
 
     def with_state(self, state: NDArray[np.int64]) -> TrainingSet:
         """The same with other labels, for the null."""

@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.passages import Passage
-from decoders.playback import Leaps, PlaybackTable, horizon_ticks
+from decoders.playback import horizon_ticks
 from decoders.prediction import HORIZONS_S
 from decoders.scores import FrameAxis
 from decoders.training import TrainingSet
 
-FLOORS = (1e-3, 3e-3, 0.01, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9)
+FLOORS = (1e-3, 3e-3, 0.01, 0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 0.9)
 """Shares of a uniform guess."""
 
 DEFAULT_JUMP_AHEAD = 0.008
@@ -23,17 +23,16 @@ Filtered = list[tuple[Passage, NDArray[np.float64]]]
 """Passages with their posteriors [time, states] after the filter."""
 
 
-def choose_forecast(
-    data: TrainingSet, table: PlaybackTable, filtered: Filtered
-) -> tuple[float, dict[str, list[float]]]:
-    """Choose the forecast's probability of a jump, and the floors of the simple forecasts it is compared with.
+def choose_forecast(data: TrainingSet, filtered: Filtered) -> tuple[float, dict[str, list[float]]]:
+    """Choose the floors of the simple forecasts, and from them the forecast's probability of a jump.
+
+    All are as cautious as serves ``advance`` best at the last horizon, so that a comparison tells who knows more about
+    the playback and not who hedges more.
 
     Parameters
     ----------
     data
         Training data.
-    table
-        Learned transitions.
     filtered
         Held-out passages.
 
@@ -44,31 +43,17 @@ def choose_forecast(
     floors
         For ``persistence`` and ``advance``, one per horizon: the uniform share that serves them best.
     """
-    axis = data.axis
-    names = ("persistence", "advance")
-    floors = {name: [DEFAULT_FLOOR] * len(HORIZONS_S) for name in names}
-    pairs = [_pairs(data, p, q, HORIZONS_S[-1]) for p, q in filtered] if data.rate_hz else []
-    if not sum(len(truth) for _, truth in pairs):
+    floors = {name: [DEFAULT_FLOOR] * len(HORIZONS_S) for name in ("persistence", "advance")}
+    last = horizon_ticks(data.movie_rate_hz, data.rate_hz)[-1]
+    if not data.rate_hz or not sum(len(_pairs(data, p, q, HORIZONS_S[-1])[1]) for p, q in filtered):
         return DEFAULT_JUMP_AHEAD, floors
-    ticks = horizon_ticks(data.movie_rate_hz, data.rate_hz)
-    scores = {}
-    for floor in FLOORS:
-        jump = 1 - (1 - floor) ** (1 / ticks[-1])
-        leaps = Leaps(table.ahead, jump, table.target)
-        chances = [
-            leaps.times(now, ticks[-1])[then]
-            for states, truth in pairs
-            for now, then in zip(states, truth, strict=True)
-        ]
-        scores[jump] = float(np.mean(np.log(np.maximum(chances, 1e-12))))
     for row, horizon in enumerate(HORIZONS_S):
         pairs = [_pairs(data, p, q, horizon) for p, q in filtered]
-        truth = np.concatenate([t for _, t in pairs])
-        states = np.concatenate([s for s, _ in pairs])
-        moved = advanced(states, round(horizon * data.movie_rate_hz), axis)
-        for name, guess in zip(names, (states, moved), strict=True):
+        states, truth = (np.concatenate([pair[column] for pair in pairs]) for column in (0, 1))
+        moved = advanced(states, round(horizon * data.movie_rate_hz), data.axis)
+        for name, guess in (("persistence", states), ("advance", moved)):
             floors[name][row] = _best_floor(guess[np.arange(len(truth)), truth], data.n_frames)
-    return max(scores, key=lambda jump: scores[jump]), floors
+    return 1 - (1 - floors["advance"][-1]) ** (1 / last), floors
 
 
 def advanced(posterior: NDArray[np.floating], n_frames: int, axis: FrameAxis) -> NDArray[np.floating]:  # type: ignore[type-arg]

@@ -20,8 +20,11 @@ from decoders.tuning_forecast import choose_forecast
 from stream.session import Kind
 
 POWERS = (0.1, 0.2, 0.35, 0.6, 1.0, 2.0)
-JUMPS = (0.001, 0.003, 0.03)
+JUMPS = (0.001, 0.003, 0.01, 0.03)
 DEFAULT_JUMP = 0.01
+PLACE_JUMP = 0.001
+"""An animal does not jump as a movie does."""
+
 DEFAULT_POWER = 0.3
 GUESSED = 0.1
 
@@ -190,7 +193,8 @@ def choose_playback(
     seed
         Of the random order of scenes.
     """
-    playback = _playback(data, table, DEFAULT_JUMP)
+    jump = DEFAULT_JUMP if data.movie is not None else PLACE_JUMP
+    playback = _playback(data, table, jump)
     score, power, settings = float("nan"), DEFAULT_POWER, candidates[0]
     way: tuple[int, float] | None = None
     kept: list[Trial] = []
@@ -200,14 +204,13 @@ def choose_playback(
         now, at = _best_power(playback, trials)
         if trials and not now <= score:
             score, power, settings, way, kept = now, at, trial_settings, trial_way, trials
-    jump = DEFAULT_JUMP
     for trial_jump in JUMPS if kept else ():
         now = _mean_score(_playback(data, table, trial_jump), kept, power)
         if now > score:
             score, jump = now, trial_jump
     chosen = _playback(data, table, jump)
     filtered = [(t, filter_passage(chosen, power * t.evidence, t.passage)) for t in kept]
-    jump_ahead, floors = choose_forecast(data, table, [(t.passage, f) for t, f in filtered])
+    jump_ahead, floors = choose_forecast(data, [(t.passage, f) for t, f in filtered])
     emission = no_emission() if way is None else fit_emission(data, np.ones(len(data.state), bool), *way)
     emission = replace(emission, power=power, jump=jump, jump_ahead=jump_ahead)
     return PlaybackChoice(settings, emission, floors, score, filtered)
