@@ -146,7 +146,10 @@ class Receiver(threading.Thread):
         wanted: list[tuple[str, list[pylsl.StreamInfo], str, Sequence[str]]] = [
             (role, here, f"{self._name}-{role}", (type_,)) for role, type_ in ROLES.items()
         ]
-        wanted.append(("neural", found, neural, NEURAL_TYPES))
+        if (
+            self._last_data
+        ):  # before that a replay would take the display for its engine, and start without one
+            wanted.append(("neural", found, neural, NEURAL_TYPES))
         wanted.append(("stimulus", found, f"{neural}-stimulus", ("Stimulus",)))
         for role, among, name, types in wanted:
             if role in self._links:
@@ -160,7 +163,7 @@ class Receiver(threading.Thread):
     def _complete(self) -> bool:
         """Whether everything is open that there is to open, or was waited for long enough."""
         waited_s = time.monotonic() - self._pending_since
-        return {*ROLES, "neural", "stimulus"} <= self._links.keys() or waited_s > HOLD_S
+        return {*ROLES, "stimulus"} <= self._links.keys() or waited_s > HOLD_S
 
     def _open_engine(self, link: Link) -> None:
         self._pending = None
