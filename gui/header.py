@@ -129,7 +129,11 @@ def describe(source: Source) -> str:
     if source.recording:
         parts.append(f"recording {source.recording}")
     if source.n_frames:
-        what = f"movie of {source.n_frames} frames" if source.movie_rate_hz else f"{source.n_frames} places"
+        what = (
+            f"movie {source.movie_name}".rstrip() + f", {source.n_frames} frames"
+            if source.movie_rate_hz
+            else f"{source.n_frames} places"
+        )
         parts.append(f"{what} at {source.movie_rate_hz:g} Hz" if source.movie_rate_hz else what)
     if source.hostname:
         parts.append(f"from {source.hostname}")

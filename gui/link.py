@@ -8,7 +8,7 @@ import numpy as np
 import pylsl
 from numpy.typing import NDArray
 
-from stream.outlet import buffer_length, channel_labels, read_facts
+from stream.outlet import buffer_length, read_facts
 
 OPEN_S = 2.0
 KEEP_S = 30.0
@@ -45,7 +45,6 @@ class Link:
         self.rate_hz = rate
         self.n_channels = info.channel_count()
         self.facts = read_facts(full)
-        self.labels = channel_labels(full)
 
     def open(self) -> None:
         """Begin to listen.

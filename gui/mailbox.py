@@ -103,12 +103,10 @@ class Mailbox:
             if library is not None:
                 self._score.clip_of_frame = library.clip_of_frame
 
-    def set_neural(self, names: tuple[str, ...], stream_type: str) -> None:
+    def set_neural(self, n_channels: int, stream_type: str) -> None:
         """Say what the neural channels are."""
         with self._lock:
-            self._snapshot = replace(
-                self._snapshot, neural_names=names, neural_type=stream_type, neural_n_channels=len(names)
-            )
+            self._snapshot = replace(self._snapshot, neural_type=stream_type, neural_n_channels=n_channels)
             self._neural = None
 
     def add_clock_offset(self, offset_ms: float) -> None:
@@ -270,7 +268,8 @@ class Mailbox:
         p50, p99 = np.percentile(lag, (50, 99)) if len(lag) else (math.nan, math.nan)
         second = table[table[:, _ARRIVAL] >= now - 2.0]
         age_s = now - table[-1, _STAMP]
-        span = second[-1, _STAMP] - second[0, _STAMP] if len(second) > 1 else 0.0
+        clock = _ARRIVAL if self._snapshot.source.speed == "max" else _STAMP
+        span = second[-1, clock] - second[0, clock] if len(second) > 1 else 0.0
         return replace(
             counts,
             latency_p50_ms=float(p50),

@@ -158,7 +158,7 @@ class Receiver(threading.Thread):
             if link is None or not self._opened(link, role):
                 continue
             if role == "neural":
-                self._mailbox.set_neural(link.labels, link.type)
+                self._mailbox.set_neural(link.n_channels, link.type)
 
     def _complete(self) -> bool:
         """Whether everything is open that there is to open, or was waited for long enough."""

@@ -156,7 +156,6 @@ class Snapshot:
     posterior: Columns | None = None
     forecast: NDArray[np.float32] | None = None
     neural: Columns | None = None
-    neural_names: tuple[str, ...] = ()
     neural_type: str = ""
     neural_n_channels: int = 0
     trail: NDArray[np.float32] | None = None

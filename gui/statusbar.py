@@ -5,11 +5,11 @@ from __future__ import annotations
 from math import isfinite
 
 from PyQt5.QtCore import Qt
-from PyQt5.QtWidgets import QHBoxLayout, QLabel, QWidget
+from PyQt5.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
 
 from gui.snapshot import Snapshot
 
-FIELDS = ("latency", "age", "input", "display", "dropped", "clock offset", "model")
+FIELDS = ("latency", "age", "input", "display", "dropped", "clock", "model")
 
 
 class StatusBar(QWidget):
@@ -24,9 +24,9 @@ class StatusBar(QWidget):
         self.note.setObjectName("dim")
         line = QHBoxLayout(self)
         line.setContentsMargins(14, 4, 14, 4)
-        line.setSpacing(22)
-        line.addWidget(self.note)
-        line.addStretch(1)
+        line.setSpacing(18)
+        self.note.setSizePolicy(QSizePolicy.Ignored, QSizePolicy.Preferred)  # the figures come first
+        line.addWidget(self.note, 1)
         for label in self.fields.values():
             label.setTextFormat(Qt.RichText)
             line.addWidget(label)
@@ -36,7 +36,7 @@ class StatusBar(QWidget):
         counts, source = snapshot.counts, snapshot.source
         at_full_speed = source.speed == "max"
         latency = f"p50 {_ms(counts.latency_p50_ms)} · p99 {_ms(counts.latency_p99_ms)} ms"
-        nominal = source.rate_hz * (1.0 if at_full_speed else source.stamp_rate)
+        nominal = 0.0 if at_full_speed else source.rate_hz * source.stamp_rate
         texts = {
             "latency": "no meaning at full speed" if at_full_speed else latency,
             "age": "–" if at_full_speed else _age(counts.age_ms),
@@ -45,14 +45,18 @@ class StatusBar(QWidget):
             else f"{_figure(counts.input_hz)} Hz",
             "display": f"{display_fps:.0f} fps",
             "dropped": f"{counts.dropped}",
-            "clock offset": _offset(counts.clock_offset_ms, counts.clock_uncertainty_ms),
+            "clock": _offset(counts.clock_offset_ms, counts.clock_uncertainty_ms),
             "model": _model(snapshot),
         }
         for name, text in texts.items():
             rich = f'<span style="color:{dim}">{name}</span>&nbsp; {text}'
-            if self.fields[name].text() != rich:
-                self.fields[name].setText(rich)
-        self.fields["clock offset"].setVisible(isfinite(counts.clock_offset_ms))
+            label = self.fields[name]
+            if label.text() != rich:
+                label.setText(rich)
+                label.setMinimumWidth(
+                    max(label.minimumWidth(), label.sizeHint().width())
+                )  # figures must not jump
+        self.fields["clock"].setVisible(isfinite(counts.clock_offset_ms))
 
 
 def _model(snapshot: Snapshot) -> str:

@@ -120,4 +120,7 @@ class TracesPanel(Panel):
         parts = (0.0, 0.5, 1.0) if plot.height() > TALL else (0.0, 1.0)
         plot.left.setTicks([[(part * self._top_ms, f"{part * self._top_ms:g}") for part in parts]])
         self._curves["latency"].setData(*decimate(trace.time_s, lag, POINTS))
-        self._values["latency"].setText(f"now {lag[-1]:.1f} ms")
+        at_full_speed = snapshot.source.speed == "max"
+        self._values["latency"].setText(
+            "no meaning at full speed" if at_full_speed else f"now {lag[-1]:.1f} ms"
+        )

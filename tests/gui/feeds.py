@@ -61,7 +61,7 @@ class Feed:
             clips = np.zeros(self.source.n_frames, np.int64)
             self.mailbox.set_library(Library(Path("demo.safetensors"), "abc", make_pictures(), clips))
         if self.neural:
-            self.mailbox.set_neural(tuple(f"u{i}" for i in range(N_CHANNELS)), "Spikes")
+            self.mailbox.set_neural(N_CHANNELS, "Spikes")
         self.mailbox.set_state(State.LIVE)
 
     def run(self, seconds: float, *, off_by: int = 0, blank: bool = False, skip: int = 0) -> None:

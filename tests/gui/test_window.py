@@ -184,7 +184,7 @@ def test_the_status_bar_has_units(open_window, feed: Feed) -> None:
     assert "20 ms" in texts["age"]
     assert "30 of 30 Hz" in texts["input"]
     assert texts["dropped"].endswith("2")
-    assert "+0.21 ms" in texts["clock offset"]
+    assert "+0.21 ms" in texts["clock"]
     assert "demo.safetensors v1" in texts["model"]
 
 
