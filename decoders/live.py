@@ -105,6 +105,7 @@ class Engine:
         self._stopped = ""
         self._continuity = Continuity(model.rate_hz)
         self._segment = 0
+        self._correction_s = 0.0
         self._publisher = Publisher(options.name, model, inlet.rate_hz, self._facts())
         self._truth = TruthFollower(inlet.name, offset_s=options.stimulus_offset_ms / 1e3)
         self._score = RunningScore(
@@ -136,6 +137,7 @@ class Engine:
         if self.options.await_consumer_s:
             self._publisher.prediction.wait_for_consumers(self.options.await_consumer_s)
         self.inlet.open()
+        self._measure_clock()
         self._publisher.push_status("state", state=str(self.inlet.state), reason=self.inlet.reason)
         gc.collect()
         gc.freeze()
@@ -162,6 +164,7 @@ class Engine:
                 self.stop(f"{self.options.seconds:g} s are over")
             if now >= next_second:
                 next_second = now + 1.0
+                self._measure_clock()
                 self._score.settle(pylsl.local_clock())
                 stats = self.stats(time.process_time() - used, now - started)
                 self._publisher.push_status("stats", **stats)
@@ -209,11 +212,17 @@ class Engine:
         }
         return facts
 
+    def _measure_clock(self) -> None:
+        """Take the clock offset anew; once a second, for a frame should not wait for it."""
+        correction = self.inlet.time_correction_s
+        self._correction_s = (
+            correction if correction == correction else 0.0
+        )  # NaN: not synchronised, and said so
+
     def _decode(self, chunk: Chunk) -> None:
         """Decode and publish the frames of a chunk, each in turn."""
         arrival = pylsl.local_clock()
-        correction = self.inlet.time_correction_s
-        correction = correction if correction == correction else 0.0  # NaN: not synchronised, and said so
+        correction = self._correction_s
         samples: NDArray[np.float32] = chunk.samples
         segments = self._continuity.check(chunk.stamps * self.stamp_rate)
         model = self.model

@@ -68,6 +68,9 @@ class Continuity:
         """
         if not len(stamps):
             return np.zeros(0, np.int32)
+        if len(stamps) == 1 and self._last is not None and 0 < stamps[0] - self._last <= self._longest:
+            self._last = float(stamps[0])  # the usual case, on the engine's hot path
+            return np.array([self.segment], np.int32)
         first = stamps[0] if self._last is None else self._last
         step = np.diff(stamps, prepend=first)
         gap = step > self._longest
