@@ -49,8 +49,7 @@ def make_bundle(folder: Path | str = _FOLDER, seed: int = SEED) -> None:
     from stream.movie import load_movie, save_movie
 
     folder = Path(folder)
-    pictures, _ = preset_movie(PRESETS["demo"], seed)
-    save_movie(pictures, folder / demo_movie().name, force=True)
+    save_movie(preset_movie(PRESETS["demo"], seed), folder / demo_movie().name, force=True)
     # The video is lossy: what it shows, not what was drawn, is the movie that the population sees.
     movie = load_movie(folder / demo_movie().name)
     recording = folder / demo_recording().name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from replay_data.population import Tuning, delay, draw_units, drive, latent_rate
 from replay_data.schedule import Schedule, disturbed_showing, make_schedule
 from replay_data.state import behaviour, log_gain
 from stream.errors import BadUsage
-from stream.movie import Clip, Movie
+from stream.movie import Movie, one_clip
 from stream.session import Kind, Session
 
 Array = NDArray[np.float32]
@@ -137,10 +138,10 @@ def simulate(preset: str | Preset, seed: int = 0, movie: Movie | None = None) ->
         Label "running": speed in cm/s.
     """
     preset = find_preset(preset) if isinstance(preset, str) else preset
-    pictures, starts = preset_movie(preset, seed)
-    movie = pictures if movie is None else movie
-    if movie.frames is None or movie.n_frames != pictures.n_frames:
-        raise BadUsage(f"the movie must bring {pictures.n_frames} pictures, got {movie.n_frames}.")
+    starts = _starts(preset, seed)
+    movie = preset_movie(preset, seed) if movie is None else movie
+    if movie.frames is None or movie.n_frames != starts[-1]:
+        raise BadUsage(f"the movie must bring {starts[-1]} pictures, got {movie.n_frames}.")
     schedule = _schedule(preset, starts, np.random.default_rng([seed, 10]))
     rng = np.random.default_rng([seed, 11])
     rates = _stimulus_rates(preset, movie.frames, schedule, rng)
@@ -163,27 +164,23 @@ def simulate(preset: str | Preset, seed: int = 0, movie: Movie | None = None) ->
     )
 
 
-def preset_movie(preset: Preset, seed: int) -> tuple[Movie, NDArray[np.int32]]:
-    """The movie of a preset and where its scenes begin.
+def preset_movie(preset: Preset, seed: int) -> Movie:
+    """The movie of a preset: one clip, or one per scene when some scenes are only shown in the test."""
+    starts = _starts(preset, seed)
+    movie = make_movie(len(starts) - 1, int(starts[-1]), seed, name="demo")
+    if not preset.n_unseen or movie.frames is None:
+        return movie
+    clips = []
+    for scene, (begin, end) in enumerate(pairwise(starts.tolist())):
+        clip = one_clip(f"scene-{scene:02d}", movie.frames[begin:end], RATE_HZ).clips[0]
+        clips.append(replace(clip, first_frame=begin))
+    return Movie(tuple(clips), movie.frames)
 
-    Returns
-    -------
-    movie
-        One clip; one per scene when some scenes are only shown in the test.
-    starts
-        Int32 [scenes + 1].
-    """
+
+def _starts(preset: Preset, seed: int) -> NDArray[np.int32]:
+    """Where the scenes of a preset's movie begin, and where it ends."""
     n_scenes = preset.n_scenes + preset.n_unseen
-    n_frames = round(n_scenes * preset.scene_s * RATE_HZ)
-    starts = scene_starts(n_scenes, n_frames, seed)
-    movie = make_movie(n_scenes, n_frames, seed, name="demo")
-    if not preset.n_unseen:
-        return movie, starts
-    clips = tuple(
-        Clip(f"scene-{scene:02d}", int(starts[scene]), int(starts[scene + 1] - starts[scene]), RATE_HZ)
-        for scene in range(n_scenes)
-    )
-    return Movie(clips, movie.frames), starts
+    return scene_starts(n_scenes, round(n_scenes * preset.scene_s * RATE_HZ), seed)
 
 
 def _schedule(preset: Preset, starts: NDArray[np.int32], rng: np.random.Generator) -> Schedule:

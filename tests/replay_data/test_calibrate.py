@@ -1,0 +1,32 @@
+"""The simulated population is no easier to decode than real tissue."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from replay_data.calibrate import REAL_ACCURACY, calibration, nearest_mean_accuracy
+
+
+def test_simulated_as_hard_as_real() -> None:
+    accuracy = calibration(draws=200)
+    for size, real in REAL_ACCURACY.items():
+        assert accuracy[size] == pytest.approx(real, abs=0.05)
+
+
+@pytest.mark.data
+def test_measure_gives_the_known_figures_on_real_data(shared_data: Path) -> None:
+    with np.load(shared_data / "v1_movie_tuning" / "v1_movie_tuning.npz") as file:
+        train, test = (file[f"mean_counts_{part}"].astype(np.float64) for part in ("train", "test"))
+    rng = np.random.default_rng(0)
+    for size, real in REAL_ACCURACY.items():
+        assert nearest_mean_accuracy(train, test, size, rng) == pytest.approx(real, abs=0.02)
+
+
+def test_measure_at_its_bounds() -> None:
+    rng = np.random.default_rng(0)
+    counts = rng.uniform(1, 9, (50, 30))
+    assert nearest_mean_accuracy(counts, counts, 20, rng, 20) == 1
+    assert nearest_mean_accuracy(counts, rng.uniform(1, 9, (50, 30)), 20, rng, 200) < 0.1
