@@ -215,7 +215,7 @@ def _missing_libraries() -> Iterator[Check]:
             try:
                 ctypes.CDLL(str(plugins / file))
             except OSError as error:
-                advice = "Install the package that holds it; as root on Debian and Ubuntu 'make demo' does."
+                advice = "Install the package that holds it. 'make demo' names it, or installs it as root."
                 yield Check(f"Qt plugin {file}", severity, str(error), advice)
 
 
