@@ -224,7 +224,7 @@ def test_mutated_bytes_do_no_harm(small_xdf: bytes, tmp_path: Path, data: st.Dat
     except NeuroReelError:
         pass
     else:
-        assert session.n_samples <= 20
+        assert session.n_samples <= len(content)  # a damaged count or format may find samples in other bytes
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
 
 
