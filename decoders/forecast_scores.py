@@ -33,7 +33,7 @@ def forecast_scores(answers: Answers, model: Model) -> dict[str, Any]:
         that served it best on held-out training data.
         ``skill_over_persistence`` is the gain in log score, bits.
     """
-    out = {}
+    out: dict[str, Any] = {}
     pictures = _normalised(model.pictures)
     present = answers.decoders["model"][0]
     for horizon, ahead in answers.ahead.items():
@@ -42,7 +42,7 @@ def forecast_scores(answers: Answers, model: Model) -> dict[str, Any]:
             continue
         truth = answers.test.frame[then].astype(np.int64)
         moved = advanced(present[now], round(horizon * model.movie_rate_hz), model.axis)
-        scores = _scores(ahead[now], truth, model.axis, pictures)
+        scores: dict[str, Any] = _scores(ahead[now], truth, model.axis, pictures)
         for name, guess in (("persistence", present[now]), ("advance", moved)):
             floor = model.card["forecast_floors"][name][HORIZONS_S.index(horizon)]
             scores[name] = _simple(guess, truth, model.axis, pictures, floor)

@@ -131,9 +131,8 @@ class Neighbours:
         chosen = np.argpartition(near, -k, axis=1)[:, -k:]
         votes = np.full((len(flat), self.n_states), 0.1 / self.n_states)
         np.add.at(votes, (np.arange(len(flat))[:, None], self.state[chosen]), 1.0)
-        return (
-            np.log(votes / votes.sum(1, keepdims=True)).astype(np.float32).reshape(*features.shape[:-1], -1)
-        )
+        share = np.log(votes / votes.sum(1, keepdims=True))
+        return np.asarray(share.reshape(*features.shape[:-1], -1), np.float32)
 
 
 def fit_prototypes(embedding: LinearEmbedding, m: Moments, *, cosine: bool) -> Prototypes:

@@ -21,6 +21,7 @@ from stream.movie import Clip
 from stream.session import Session
 
 _LOG2_E = 1 / np.log(2)
+_TINY = np.float32(1e-30)
 
 
 class Model:
@@ -274,7 +275,7 @@ class Model:
         n = self.n_frames
         alone = np.exp(logits - logits.max())
         alone /= alone.sum()
-        self._ahead = ahead = self.playback.forecast()
+        self._ahead = ahead = self.playback.forecast().astype(np.float32)
         best = int(state.argmax())
         forecast, following = _summary(ahead, n)
         level = np.searchsorted(self.parts.likeness, similarity) / len(self.parts.likeness)
@@ -284,7 +285,7 @@ class Model:
             confidence=self._mass(state, best),
             next_frame=following if following < n else -1,
             next_confidence=self._mass(ahead[-1], following),
-            entropy_bits=_entropy(state),
+            entropy_bits=_entropy(posterior),
             novelty=float(1 - level) if decided else 1.0,
             stamp_raw=stamp,
             posterior=posterior,
@@ -296,27 +297,27 @@ class Model:
             provenance=Provenance.RETRIEVED if decided and best < n else Provenance.NO_DECISION,
         )
 
-    def _mass(self, state: NDArray[np.float64], best: int) -> float:
+    def _mass(self, state: NDArray[np.floating[Any]], best: int) -> float:
         """Probability within a second of that frame, in its clip."""
         return float(state[self._low[best] : self._high[best]].sum())
 
 
-def _entropy(state: NDArray[np.float64]) -> float:
-    return float(-_LOG2_E * (state @ np.log(np.maximum(state, 1e-300))))
+def _entropy(posterior: NDArray[np.float32]) -> float:
+    return float(-_LOG2_E * (posterior @ np.log(np.maximum(posterior, _TINY))))
 
 
-def _summary(ahead: NDArray[np.float64], n_frames: int) -> tuple[NDArray[np.float32], int]:
+def _summary(ahead: NDArray[np.float32], n_frames: int) -> tuple[NDArray[np.float32], int]:
     """The forecast's channels, and the likeliest state at the last horizon."""
     k = min(N_LIKELIEST, ahead.shape[1])
     out = np.zeros((len(ahead), 2 * N_LIKELIEST + 1), np.float32)
     out[:, :N_LIKELIEST] = -1
     some = np.argpartition(ahead, -k, axis=1)[:, -k:]
-    value = np.take_along_axis(ahead, some, 1)
-    order = np.argsort(-value, axis=1, kind="stable")
-    likeliest = np.take_along_axis(some, order, 1)
+    rows = np.arange(len(ahead))[:, None]
+    order = np.argsort(-ahead[rows, some], axis=1, kind="stable")
+    likeliest = some[rows, order]
     out[:, :k] = np.where(likeliest < n_frames, likeliest, -1)
-    out[:, N_LIKELIEST : N_LIKELIEST + k] = np.take_along_axis(value, order, 1)
-    out[:, -1] = -_LOG2_E * (ahead * np.log(np.maximum(ahead, 1e-300))).sum(1)
+    out[:, N_LIKELIEST : N_LIKELIEST + k] = ahead[rows, likeliest]
+    out[:, -1] = -_LOG2_E * np.einsum("ij,ij->i", ahead, np.log(np.maximum(ahead, _TINY)))
     return out, int(likeliest[-1, 0])
 
 
@@ -325,7 +326,7 @@ def _stack(rows: list[Prediction], model: Model, ahead: dict[float, NDArray[np.f
     n_states = model.n_frames + 1
 
     def column(name: str, dtype: type, *shape: int) -> NDArray[Any]:
-        out = np.empty((len(rows), *shape), dtype)
+        out: NDArray[Any] = np.empty((len(rows), *shape), dtype)
         for index, row in enumerate(rows):
             out[index] = getattr(row, name)
         return out

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-NEGLIGIBLE = 1e-9
+NEGLIGIBLE = 1e-6
 """Entries of a power smaller than this are dropped."""
 
-MAX_WIDTH = 128
-"""The most entries of a column that a `Gather` keeps; the smallest go first."""
+USUAL = 0.97
+"""The part of the columns whose entries are all gathered side by side."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,13 +36,13 @@ class Sparse:
     def merged(self) -> Sparse:
         """The same matrix with one entry per place, in order of row and column, negligible ones dropped."""
         key, where = np.unique(self.row * self.size + self.column, return_inverse=True)
-        value = np.bincount(where, self.value, len(key))
+        value = np.bincount(where, self.value, len(key)).astype(np.float64)
         keep = value > NEGLIGIBLE
         return Sparse(key[keep] // self.size, key[keep] % self.size, value[keep], self.size)
 
     def row_sums(self) -> NDArray[np.float64]:
         """Float64 [size]."""
-        return np.bincount(self.row, self.value, self.size)
+        return np.bincount(self.row, self.value, self.size).astype(np.float64)
 
     def times(self, other: Sparse) -> Sparse:
         """The matrix product; ``other`` must be merged."""
@@ -78,6 +78,9 @@ class Sparse:
 class Gather:
     """A sparse matrix laid out for fast products of a row vector with it.
 
+    Most columns have a few entries: those are gathered side by side. The further entries of the few full columns are
+    added up separately.
+
     Parameters
     ----------
     matrix
@@ -85,21 +88,28 @@ class Gather:
     """
 
     def __init__(self, matrix: Sparse) -> None:
-        order = np.lexsort((-matrix.value, matrix.column))
+        order = np.argsort(matrix.column, kind="stable")
         column, row, value = matrix.column[order], matrix.row[order], matrix.value[order]
         n_each = np.bincount(column, minlength=matrix.size)
         rank = np.arange(len(column)) - (np.cumsum(n_each) - n_each)[column]
-        width = int(min(max(n_each.max(initial=1), 1), MAX_WIDTH))
-        keep = rank < width
-        self.index = np.zeros((width, matrix.size), np.intp)
-        self.weight = np.zeros((width, matrix.size))
-        self.index[rank[keep], column[keep]] = row[keep]
-        self.weight[rank[keep], column[keep]] = value[keep]
+        width = max(1, int(np.quantile(n_each, USUAL)))
+        first = rank < width
+        self._index = np.zeros((width, matrix.size), np.intp)
+        self._weight = np.zeros((width, matrix.size))
+        self._index[rank[first], column[first]] = row[first]
+        self._weight[rank[first], column[first]] = value[first]
         self._buffer = np.empty((width, matrix.size))
+        more = ~first
+        self._more_row, self._more_value = row[more], value[more]
+        self._more_begin = np.flatnonzero(np.r_[True, np.diff(column[more]) > 0]) if more.any() else None
+        self._more_column = column[more][self._more_begin] if self._more_begin is not None else None
 
     def times(self, vector: NDArray[np.float64]) -> NDArray[np.float64]:
         """``vector @ matrix``, float64 [size]."""
-        np.take(vector, self.index, out=self._buffer, mode="clip")
-        self._buffer *= self.weight
+        np.take(vector, self._index, out=self._buffer, mode="clip")
+        self._buffer *= self._weight
         total: NDArray[np.float64] = self._buffer.sum(0)
+        if self._more_begin is not None:
+            more = vector[self._more_row] * self._more_value
+            total[self._more_column] += np.add.reduceat(more, self._more_begin)
         return total

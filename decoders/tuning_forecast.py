@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -56,7 +58,9 @@ def choose_forecast(data: TrainingSet, filtered: Filtered) -> tuple[float, dict[
     return 1 - (1 - floors["advance"][-1]) ** (1 / last), floors
 
 
-def advanced(posterior: NDArray[np.floating], n_frames: int, axis: FrameAxis) -> NDArray[np.floating]:  # type: ignore[type-arg]
+def advanced(
+    posterior: NDArray[np.floating[Any]], n_frames: int, axis: FrameAxis
+) -> NDArray[np.floating[Any]]:
     """Posteriors moved along the movie; what would pass a clip's end stays on its last frame.
 
     Parameters
@@ -77,7 +81,7 @@ def advanced(posterior: NDArray[np.floating], n_frames: int, axis: FrameAxis) ->
     return out
 
 
-def with_floor(at_truth: NDArray[np.floating], floor: float, n_frames: int) -> NDArray[np.floating]:  # type: ignore[type-arg]
+def with_floor(at_truth: NDArray[np.floating[Any]], floor: float, n_frames: int) -> NDArray[np.floating[Any]]:
     """Probabilities of the truth after a uniform guess took its share."""
     return (1 - floor) * at_truth + floor / n_frames
 

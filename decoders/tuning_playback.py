@@ -62,7 +62,7 @@ def filter_passage(
     passage
         What was shown.
     """
-    likelihood = np.exp(evidence - evidence.max(1, keepdims=True))
+    likelihood: NDArray[np.float64] = np.exp(evidence - evidence.max(1, keepdims=True))
     out = np.empty_like(likelihood)
     state = playback.table.initial
     for index, ticks in enumerate(passage.ticks):

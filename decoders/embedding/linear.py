@@ -61,7 +61,7 @@ def moments(
         Float32 [time], how much each sample counts; None = alike.
     """
     w = np.ones(len(state), np.float32) if weight is None else weight
-    count = np.bincount(state, w, n_states)
+    count = np.bincount(state, w, n_states).astype(np.float64)
     order = np.argsort(state, kind="stable")
     first = np.flatnonzero(np.r_[True, np.diff(state[order]) > 0])
     weighted = features[order].astype(np.float64) * w[order, None]
@@ -88,7 +88,8 @@ def shrunk(within: NDArray[np.float64], shrinkage: float) -> NDArray[np.float64]
         0 = as it is, 1 = only the identity.
     """
     level = np.trace(within) / len(within)
-    return (1 - shrinkage) * within + max(shrinkage, 1e-6) * max(level, 1e-12) * np.eye(len(within))
+    round_part = max(shrinkage, 1e-6) * max(level, 1e-12) * np.eye(len(within))
+    return np.asarray((1 - shrinkage) * within + round_part, np.float64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,15 +114,13 @@ class LinearEmbedding:
 
     def project(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Points float32 [..., dimensions] for features float32 [..., features]."""
-        points: NDArray[np.float32] = (features - self.mean) @ self.projection
-        return points
+        return np.asarray((features - self.mean) @ self.projection, np.float32)
 
 
 def unit(points: NDArray[np.float32]) -> NDArray[np.float32]:
     """The same directions at length one, float32 [..., dimensions]."""
     length = np.sqrt(np.einsum("...i,...i->...", points, points))
-    scaled: NDArray[np.float32] = points / np.maximum(length, np.float32(1e-12))[..., None]
-    return scaled
+    return np.asarray(points / np.maximum(length, np.float32(1e-12))[..., None], np.float32)
 
 
 def fit_linear(m: Moments, shrinkage: float, max_dimensions: int = MAX_DIMENSIONS) -> LinearEmbedding:
