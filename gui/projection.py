@@ -8,10 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 POINTS_FOR_BASIS = 1_000
+LAG_POINTS = 15
+"""Longer than the window of activity that two neighbouring points share at 30 Hz, so that their noise differs."""
 
 
 class Basis:
-    """The three main axes of a trail, kept from flipping or jumping as the trail grows."""
+    """The three axes along which a trail still resembles itself a while later: movement, not noise.
+
+    They are the main eigenvectors of the symmetric covariance at a lag (Molgedey and Schuster 1994, without whitening);
+    at lag 0 they would be the principal components. They are kept from flipping or jumping as the trail grows.
+    """
 
     def __init__(self) -> None:
         self._axes: NDArray[np.float64] | None = None
@@ -26,10 +32,12 @@ class Basis:
         points
             Float32 [n, k].
         """
-        some = points[:: max(1, len(points) // POINTS_FOR_BASIS)].astype(np.float64)
-        mean = some.mean(0)
-        centred = some - mean
-        _, vectors = np.linalg.eigh(centred.T @ centred)
+        lag = min(LAG_POINTS, len(points) // 4)
+        first = np.arange(0, len(points) - lag, max(1, len(points) // POINTS_FOR_BASIS))
+        mean = points.mean(0, dtype=np.float64)
+        centred, later = points[first] - mean, points[first + lag] - mean
+        lagged = centred.T @ later
+        _, vectors = np.linalg.eigh(lagged + lagged.T)
         axes = vectors[:, ::-1][:, :3]
         axes = np.pad(axes, ((0, 0), (0, 3 - axes.shape[1])))
         if self._axes is not None and self._axes.shape == axes.shape:

@@ -130,7 +130,7 @@ class Window(QMainWindow):
             self.picker.show_candidates(snapshot.candidates)
         if not self.paused:
             for panel in self.panels.values():
-                if panel.isVisible():
+                if panel.isVisible() and self.painted % panel.every == 0:
                     panel.show_snapshot(snapshot)
         self.painted += 1
         self._painted_at.append(time.monotonic())

@@ -34,6 +34,8 @@ class Panel(QFrame):
     """
 
     maximise = pyqtSignal()
+    every = 1
+    """Ticks between two drawings: what changes slowly need not cost at each."""
 
     def __init__(self, title: str, content: QWidget) -> None:
         super().__init__()

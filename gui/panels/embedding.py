@@ -48,7 +48,7 @@ class EmbeddingPanel(Panel):
         length = source.n_frames / source.movie_rate_hz if source.movie_rate_hz else float(source.n_frames)
         self.view.length = f"{length:.0f} s" if source.movie_rate_hz else f"{length:.0f}"
         self.view.what = "movie time" if source.movie_rate_hz else "place"
-        self.detail(f"{trail.shape[1]} dimensions, last {len(trail):,} points · drag to turn")
+        self.detail(f"3 slowest of {trail.shape[1]} dimensions, last {len(trail):,} points · drag to turn")
         self.view.show_trail(trail, snapshot.trail_frame, max(source.n_frames, 1))
 
 

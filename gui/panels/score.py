@@ -18,6 +18,8 @@ LEGEND_WIDTH = 240
 class ScorePanel(Panel):
     """Accuracy within one second of movie time."""
 
+    every = 6
+
     def __init__(self) -> None:
         self._view = _View()
         super().__init__("Score", self._view)

@@ -15,6 +15,9 @@ AHEAD_S = HORIZONS_S[-1]
 GAMMA = 0.4
 """Probabilities are drawn as their power, so that one of a hundredth is still seen."""
 
+HALO_ROWS = 2
+"""How far a probability is spread, in rows of the image, to be seen beside the line of the truth."""
+
 STRIP = 0.05
 """Height of the "no stimulus" strip below the frames, as a share of them."""
 
@@ -106,8 +109,9 @@ def nice_step(most: float) -> float:
 def shade(probability: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Probabilities [columns, rows] as an image uint8 [rows, columns], thick enough to be seen behind a line."""
     thick = probability.copy()
-    np.maximum(thick[:, 1:], probability[:, :-1], out=thick[:, 1:])
-    np.maximum(thick[:, :-1], probability[:, 1:], out=thick[:, :-1])
+    for rows in range(1, HALO_ROWS + 1):
+        np.maximum(thick[:, rows:], probability[:, :-rows], out=thick[:, rows:])
+        np.maximum(thick[:, :-rows], probability[:, rows:], out=thick[:, :-rows])
     image = np.empty(
         thick.T.shape, np.uint8
     )  # with the strides that Qt wants, which a view of one row has not

@@ -23,6 +23,8 @@ ERROR_TICKS = (0, 1, 3, 10, 30, 100, 300, 1_000, 3_000)
 class TracesPanel(Panel):
     """Three small plots above each other on one time axis."""
 
+    every = 3
+
     def __init__(self) -> None:
         content = QWidget()
         column = QVBoxLayout(content)

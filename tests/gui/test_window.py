@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from feeds import SOURCE, Feed, make_pictures, with_source
+from feeds import SOURCE, Feed, with_source
 from numpy.typing import NDArray
 from PyQt5.QtCore import QEvent, QPoint, QRect, Qt
 from PyQt5.QtGui import QImage, QMouseEvent, QPixmap
@@ -357,8 +357,3 @@ def test_a_frame_is_painted_well_within_its_time(open_window) -> None:
         QApplication.processEvents()
         times.append(time.process_time() - begun)
     assert np.median(times) < 0.030
-
-
-def test_pictures_of_the_feed_differ() -> None:
-    pictures = make_pictures()
-    assert len(np.unique(pictures.reshape(len(pictures), -1), axis=0)) == len(pictures)
