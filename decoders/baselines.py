@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from decoders.embedding.linear import moments, unit
 from decoders.embedding.windows import window_sums
+from decoders.errors import BadModel
 from decoders.frames import LinearReadout, Neighbours, Scaling, calibrate, fit_lda, fit_poisson
 from decoders.playback import Playback, PlaybackTable
 from decoders.training import TrainingSet
@@ -152,7 +153,11 @@ def recalled(card: dict[str, Any], data: TrainingSet) -> Iterator[Baseline]:
         From `decoders.memory.recall`.
     """
     for name in NAMES:
-        yield fit_baseline(data, BaselineSettings(**card["baselines"][name]))
+        try:
+            settings = BaselineSettings(**card["baselines"][name])
+        except (KeyError, TypeError) as error:
+            raise BadModel(f"the model's card has no usable settings of {name!r}. Fit it again.") from error
+        yield fit_baseline(data, settings)
 
 
 def _choose(data: TrainingSet, name: str, n_window: int) -> BaselineSettings:

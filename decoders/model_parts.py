@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from decoders.card import check_card
 from decoders.continuous import ContinuousReader
 from decoders.embedding.linear import LinearEmbedding
 from decoders.errors import BadModel
@@ -135,6 +136,7 @@ class ModelParts:
         BadModel
             When something is missing or does not fit.
         """
+        check_card(card)
         try:
             return _from_file(arrays, card)
         except BadModel:

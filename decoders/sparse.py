@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-NEGLIGIBLE = 1e-6
+NEGLIGIBLE = 1e-8
 """Entries of a power smaller than this are dropped."""
 
 USUAL = 0.97

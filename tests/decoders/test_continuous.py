@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from decoders.continuous import RIDGE, ContinuousReader, fit_ridge, frame_values, median_error
+
+
+def test_values_are_means_over_frames() -> None:
+    label = np.array([[1.0], [3.0], [10.0], [np.nan]], np.float32)
+    values = frame_values(label, np.array([0, 0, 1, 2]), 3)
+    assert values[:2, 0].tolist() == [2, 10]
+    assert values[2, 0] == pytest.approx(14 / 3)
+
+
+def test_mean_mode_and_ridge_side_by_side() -> None:
+    values = np.array([[0.0, 0.0, 0.0], [10.0, 10.0, 0.0]])
+    ridge = np.array([[0, 0, 2.0], [0, 0, 0.0], [0, 0, 1.0]])
+    reader = ContinuousReader(values, ridge, np.array([1.0, 0.0, RIDGE]))
+    out = reader.read(np.array([0.3, 0.5, 0.2]), np.array([3.0, 4.0], np.float32))
+    np.testing.assert_allclose(out, [6.25, 10, 7], rtol=1e-6)
+
+
+def test_ridge_recovers_a_line() -> None:
+    points = np.random.default_rng(0).normal(size=(300, 3)).astype(np.float32)
+    label = points @ np.array([[1.0], [2.0], [3.0]], np.float32) + 4
+    np.testing.assert_allclose(fit_ridge(points, label, 1e-6)[:, 0], [1, 2, 3, 4], atol=1e-3)
+
+
+def test_median_error_leaves_unknown_truth_out() -> None:
+    truth = np.array([[0, 0], [3, 4], [np.nan, 0]], np.float32)
+    assert median_error(np.zeros((3, 2), np.float32), truth) == 2.5

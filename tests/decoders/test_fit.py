@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from decoders.errors import BadSplit
+from decoders.fit import FitOptions, fit_model
+from decoders.scenes import scene_starts
+from stream.errors import BadRecording, BadUsage, ShapeMismatch
+from stream.movie import Clip, Movie
+from stream.session import Session
+from tests.decoders.conftest import watched_session
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "text"),
+    [
+        ({"mode": "hybrid"}, BadUsage, "lacks"),
+        ({"mode": "magic"}, BadUsage, "no mode 'magic'"),
+        ({"decoder": "oracle"}, BadUsage, "no decoder 'oracle'"),
+        ({"lookahead_frames": 2}, BadUsage, "causally"),
+        ({"context_s": -1.0}, BadUsage, "context of -1"),
+        ({"train_repeats": (0,), "train_time": (0, 0.5)}, BadSplit, "not both"),
+    ],
+)
+def test_options_that_cannot_be(options: dict, error: type[Exception], text: str) -> None:
+    with pytest.raises(error, match=text):
+        FitOptions(**options)
+
+
+def test_one_showing_is_enough_to_fit(watched: Session) -> None:
+    model = fit_model(watched, FitOptions(train_repeats=(0,)))
+    assert np.isfinite(model.predict(watched.select_repeats([1])).posterior).all()
+
+
+def test_several_recordings(watched: Session) -> None:
+    both = fit_model([watched.select_repeats([0, 1, 2]), watched.select_repeats([3, 4])])
+    assert both.card["trained_on"]["n_samples"] == watched.select_repeats([0, 1, 2, 3, 4]).n_samples
+    other = replace(watched, channel_names=tuple(f"x{i}" for i in range(20)))
+    with pytest.raises(ShapeMismatch, match="same channels"):
+        fit_model([watched, other])
+
+
+def test_nothing_to_learn_from(watched: Session) -> None:
+    with pytest.raises(BadUsage, match="no repeat"):
+        fit_model(watched, FitOptions(train_repeats=(77,)))
+    blank = replace(watched, frame=np.full_like(watched.frame, -1))
+    with pytest.raises(BadRecording, match="no frame"):
+        fit_model(blank)
+    silent = replace(watched, neural=np.zeros_like(watched.neural))
+    with pytest.raises(BadRecording, match="none of the 20 channels"):
+        fit_model(silent)
+
+
+def test_dead_channels_are_named(watched: Session) -> None:
+    assert fit_model(watched, FitOptions(train_repeats=(0, 1))).card["unused_channels"] == ["unit-3"]
+
+
+def test_context_is_what_was_asked_for() -> None:
+    model = fit_model(watched_session(3, n_repeats=3), FitOptions(context_s=0.1))
+    assert model.card["context_ms"] == 100
+    assert model.parts.scaling.n_window == 3
+
+
+def test_scenes_are_seen_in_the_pictures() -> None:
+    rng = np.random.default_rng(0)
+    scenes = np.repeat(rng.integers(0, 255, (3, 16, 16)), 20, axis=0)
+    pictures = np.clip(scenes + rng.integers(-2, 3, scenes.shape), 0, 255).astype(np.uint8)
+    clips = (Clip("a", 0, 50, 30.0), Clip("b", 50, 10, 30.0))
+    assert scene_starts(Movie(clips, pictures)).tolist() == [0, 20, 40, 50]
+    assert scene_starts(Movie(clips)).tolist() == [0, 50]
