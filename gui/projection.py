@@ -55,6 +55,16 @@ class Basis:
         return projected
 
 
+def running_mean(points: NDArray[np.float32], n: int) -> NDArray[np.float32]:
+    """Each point averaged with those before it, ``n`` at most: float32 [n_points, 3]."""
+    total = np.cumsum(points, 0, dtype=np.float64)
+    total[n:] -= total[:-n].copy()
+    mean: NDArray[np.float32] = (total / np.minimum(np.arange(1, len(points) + 1), n)[:, None]).astype(
+        np.float32
+    )
+    return mean
+
+
 def rotate(points: NDArray[np.float32], yaw: float, pitch: float) -> NDArray[np.float32]:
     """Turn points about the vertical axis, then tilt them towards the viewer.
 

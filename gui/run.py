@@ -119,9 +119,8 @@ class Run:
             raise self._error
         if self._screenshot is None:
             return
-        newest = self.window.snapshot.newest
         picture = self._picture
-        if picture is None or (newest is not None and newest.frame >= 0):
+        if picture is None or movie_is_on(self.window.snapshot):
             picture = self.window.grab()
         if not picture.save(str(self._screenshot), "PNG"):
             raise NeuroReelError(f"the screenshot could not be written to {self._screenshot}.")
@@ -163,7 +162,7 @@ class Run:
                 window.close()
 
     def _each_second(self, snapshot: Snapshot) -> None:
-        if self._screenshot is not None and snapshot.newest is not None and snapshot.newest.frame >= 0:
+        if self._screenshot is not None and movie_is_on(snapshot):
             # a recording ends with a blank: what is saved then is the last second that had a movie in it
             self._picture = self.window.grab()
         if self._on_tick is not None:
@@ -199,3 +198,11 @@ class Run:
         assert self._start_engine is not None
         self._problem = self._start_engine(stream)
         self._receiver.choose(stream)
+
+
+def movie_is_on(snapshot: Snapshot) -> bool:
+    """Whether the screen shows a frame, or, when nobody tells, whether one is decoded."""
+    newest = snapshot.newest
+    if newest is None:
+        return False
+    return (newest.truth if snapshot.truth_known else newest.frame) >= 0

@@ -12,7 +12,7 @@ from PyQt5.QtWidgets import QWidget
 
 from gui.panels.base import Panel
 from gui.plots import colour_table
-from gui.projection import Basis, rotate, splat
+from gui.projection import Basis, rotate, running_mean, splat
 from gui.snapshot import Snapshot
 from gui.theme import DARK, ORANGE
 
@@ -22,6 +22,9 @@ BASIS_EVERY_S = 0.5
 ZOOM = 0.92
 LIFT = 0.2
 """How far the colours are lifted towards white, so that the darkest still stand out from the ground."""
+
+MEAN_POINTS = 9
+"""Points drawn are means of so many, which the panel says; single ones are mostly noise."""
 
 COMET = 15
 """How many of the last points are joined by a line."""
@@ -48,7 +51,9 @@ class EmbeddingPanel(Panel):
         length = source.n_frames / source.movie_rate_hz if source.movie_rate_hz else float(source.n_frames)
         self.view.length = f"{length:.0f} s" if source.movie_rate_hz else f"{length:.0f}"
         self.view.what = "movie time" if source.movie_rate_hz else "place"
-        self.detail(f"3 slowest of {trail.shape[1]} dimensions, last {len(trail):,} points · drag to turn")
+        self.detail(
+            f"3 slowest of {trail.shape[1]} dimensions · last {len(trail):,} points, running mean of {MEAN_POINTS}"
+        )
         self.view.show_trail(trail, snapshot.trail_frame, max(source.n_frames, 1))
 
 
@@ -81,7 +86,9 @@ class TrailView(QWidget):
         if now - self._basis_at > BASIS_EVERY_S:
             self._basis.update(trail)
             self._basis_at = now
-        points = rotate(self._basis.project(trail), self.yaw, self.pitch) * np.float32(ZOOM)
+        points = rotate(
+            running_mean(self._basis.project(trail), MEAN_POINTS), self.yaw, self.pitch
+        ) * np.float32(ZOOM)
         ratio = self.devicePixelRatioF()
         size = (max(8, int(self.width() * ratio)), max(8, int(self.height() * ratio)))
         colour = self._table[np.clip(frame * 256 // n_frames, 0, 255)].astype(np.float32)

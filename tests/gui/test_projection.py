@@ -7,7 +7,7 @@ import pytest
 from feeds import make_pictures
 
 from gui.panels.timeline import nice_step, shade
-from gui.projection import Basis, rotate, splat
+from gui.projection import Basis, rotate, running_mean, splat
 
 
 def trail(n: int = 3_000, k: int = 40) -> np.ndarray:
@@ -87,3 +87,11 @@ def test_small_probabilities_are_seen() -> None:
 def test_pictures_of_the_feed_differ() -> None:
     pictures = make_pictures()
     assert len(np.unique(pictures.reshape(len(pictures), -1), axis=0)) == len(pictures)
+
+
+def test_running_mean_looks_back_only() -> None:
+    points = np.arange(12, dtype=np.float32).reshape(4, 3)
+    np.testing.assert_allclose(
+        running_mean(points, 2), [[0, 1, 2], [1.5, 2.5, 3.5], [4.5, 5.5, 6.5], [7.5, 8.5, 9.5]]
+    )
+    np.testing.assert_allclose(running_mean(points, 9)[-1], points.mean(0))
