@@ -233,7 +233,7 @@ class Engine:
                 model.reset()
                 self._publisher.push_status("segment", segment=self._segment, stamp=raw)
             begun = pylsl.local_clock()
-            prediction = model.step(samples[i], raw * self.stamp_rate)
+            decision = model.decide(samples[i], raw * self.stamp_rate)
             done = pylsl.local_clock()
             stamp = raw + correction
             timing = (
@@ -242,8 +242,9 @@ class Engine:
                 (done - begun) * 1e3,
                 float(model.version),
             )
-            self._publisher.push_prediction(prediction, stamp, raw, int(chunk.sequence[i]), timing)
+            self._publisher.push_prediction(decision, stamp, raw, int(chunk.sequence[i]), timing)
             published = pylsl.local_clock()
+            prediction = model.complete(decision)
             self._publisher.push_rest(prediction, stamp)
             self.latency_ms.add((published - stamp) * 1e3)
             self.arrival_ms.add(timing[1])

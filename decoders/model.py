@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,35 @@ from stream.session import Session
 
 _LOG2_E = 1 / np.log(2)
 _TINY = np.float32(1e-30)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decision:
+    """What `Model.decide` says; the first names are those of `Prediction`, the others are for `Model.complete`.
+
+    Attributes
+    ----------
+    logits
+        Float32 [states], without the playback model.
+    state, last
+        Float64 [states]: the posterior, and the forecast at the last horizon.
+    decided
+        Whether the sample held anything.
+    """
+
+    frame: int
+    confidence: float
+    next_frame: int
+    next_confidence: float
+    entropy_bits: float
+    novelty: float
+    stamp_raw: float
+    posterior: NDArray[np.float32]
+    embedding: NDArray[np.float32]
+    logits: NDArray[np.float32]
+    state: NDArray[np.float64]
+    last: NDArray[np.float64]
+    decided: bool
 
 
 class Model:
@@ -138,14 +168,77 @@ class Model:
         prediction
             Without any finite value among the used channels, its provenance is "no decision".
         """
-        clean = self.parts.preprocessor.step(samples)
+        return self.complete(self.decide(samples, stamp))
+
+    def decide(self, samples: NDArray[np.float32], stamp: float) -> Decision:
+        """Take in the next sample and say what is most urgent: the first half of `step`.
+
+        Parameters
+        ----------
+        samples, stamp
+            See `step`.
+
+        Returns
+        -------
+        decision
+            To be given to `complete` before the next sample comes.
+        """
+        parts = self.parts
+        clean = parts.preprocessor.step(samples)
+        decided = clean is not None
         if clean is not None:
             self._context.push(clean)
             self._recent.push(clean)
         point, logits, similarity = self._look()
-        evidence = self._evidence(logits) if clean is not None else None
-        state = self.playback.step(evidence, stamp)
-        return self._assemble(state, logits, point, similarity, stamp, decided=clean is not None)
+        state = self.playback.step(self._evidence(logits) if decided else None, stamp)
+        last = self.playback.look_ahead(-1)
+        best, following, n = int(state.argmax()), int(last.argmax()), self.n_frames
+        posterior = state.astype(np.float32)
+        level = np.searchsorted(parts.likeness, similarity) / len(parts.likeness)
+        return Decision(
+            frame=best if best < n else -1,
+            confidence=self._mass(state, best),
+            next_frame=following if following < n else -1,
+            next_confidence=self._mass(last, following),
+            entropy_bits=_entropy(posterior),
+            novelty=float(1 - level) if decided else 1.0,
+            stamp_raw=stamp,
+            posterior=posterior,
+            embedding=point,
+            logits=logits,
+            state=state,
+            last=last,
+            decided=decided,
+        )
+
+    def complete(self, decision: Decision) -> Prediction:
+        """Work out everything else about the moment that was just decided: the second half of `step`.
+
+        Parameters
+        ----------
+        decision
+            What `decide` returned last.
+        """
+        alone = np.exp(decision.logits - decision.logits.max())
+        alone /= alone.sum()
+        self._ahead = self.playback.forecast(decision.last).astype(np.float32)
+        best, known = decision.frame, decision.decided and decision.frame >= 0
+        return Prediction(
+            frame=best,
+            confidence=decision.confidence,
+            next_frame=decision.next_frame,
+            next_confidence=decision.next_confidence,
+            entropy_bits=decision.entropy_bits,
+            novelty=decision.novelty,
+            stamp_raw=decision.stamp_raw,
+            posterior=decision.posterior,
+            posterior_without_playback=alone,
+            embedding=decision.embedding,
+            forecast=_summary(self._ahead, self.n_frames),
+            continuous=self.parts.continuous.read(decision.state, decision.embedding),
+            picture=self.pictures[best] if self.pictures is not None and known else None,
+            provenance=Provenance.RETRIEVED if known else Provenance.NO_DECISION,
+        )
 
     def predict(self, session: Session, *, forecasts: bool = True) -> Predictions:
         """Decode a whole recording, exactly as `step` would sample by sample.
@@ -262,41 +355,6 @@ class Model:
         features = self.parts.recent_scaling.features(self._recent.read().astype(np.float32))
         return (emission.power * self._recent.fullness) * emission.similarity(features).astype(np.float64)
 
-    def _assemble(
-        self,
-        state: NDArray[np.float64],
-        logits: NDArray[np.float32],
-        point: NDArray[np.float32],
-        similarity: float,
-        stamp: float,
-        *,
-        decided: bool,
-    ) -> Prediction:
-        n = self.n_frames
-        alone = np.exp(logits - logits.max())
-        alone /= alone.sum()
-        self._ahead = ahead = self.playback.forecast().astype(np.float32)
-        best = int(state.argmax())
-        forecast, following = _summary(ahead, n)
-        level = np.searchsorted(self.parts.likeness, similarity) / len(self.parts.likeness)
-        posterior = state.astype(np.float32)
-        return Prediction(
-            frame=best if best < n else -1,
-            confidence=self._mass(state, best),
-            next_frame=following if following < n else -1,
-            next_confidence=self._mass(ahead[-1], following),
-            entropy_bits=_entropy(posterior),
-            novelty=float(1 - level) if decided else 1.0,
-            stamp_raw=stamp,
-            posterior=posterior,
-            posterior_without_playback=alone,
-            embedding=point,
-            forecast=forecast,
-            continuous=self.parts.continuous.read(state, point),
-            picture=self.pictures[best] if self.pictures is not None and best < n and decided else None,
-            provenance=Provenance.RETRIEVED if decided and best < n else Provenance.NO_DECISION,
-        )
-
     def _mass(self, state: NDArray[np.floating[Any]], best: int) -> float:
         """Probability within a second of that frame, in its clip."""
         return float(state[self._low[best] : self._high[best]].sum())
@@ -306,8 +364,8 @@ def _entropy(posterior: NDArray[np.float32]) -> float:
     return float(-_LOG2_E * (posterior @ np.log(np.maximum(posterior, _TINY))))
 
 
-def _summary(ahead: NDArray[np.float32], n_frames: int) -> tuple[NDArray[np.float32], int]:
-    """The forecast's channels, and the likeliest state at the last horizon."""
+def _summary(ahead: NDArray[np.float32], n_frames: int) -> NDArray[np.float32]:
+    """The forecast's channels."""
     k = min(N_LIKELIEST, ahead.shape[1])
     out = np.zeros((len(ahead), 2 * N_LIKELIEST + 1), np.float32)
     out[:, :N_LIKELIEST] = -1
@@ -318,7 +376,7 @@ def _summary(ahead: NDArray[np.float32], n_frames: int) -> tuple[NDArray[np.floa
     out[:, :k] = np.where(likeliest < n_frames, likeliest, -1)
     out[:, N_LIKELIEST : N_LIKELIEST + k] = ahead[rows, likeliest]
     out[:, -1] = -_LOG2_E * np.einsum("ij,ij->i", ahead, np.log(np.maximum(ahead, _TINY)))
-    return out, int(likeliest[-1, 0])
+    return out
 
 
 def _stack(rows: list[Prediction], model: Model, ahead: dict[float, NDArray[np.float32]]) -> Predictions:

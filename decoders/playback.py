@@ -203,13 +203,30 @@ class Playback:
         self.state = state / state.sum()
         return self.state
 
-    def forecast(self) -> NDArray[np.float64]:
-        """The distribution at each horizon, float64 [horizons, states]."""
+    def look_ahead(self, horizon: int) -> NDArray[np.float64]:
+        """The distribution at one horizon, float64 [states].
+
+        Parameters
+        ----------
+        horizon
+            Which of them.
+        """
+        return self._future.times(self.state, self.horizon_ticks[horizon])
+
+    def forecast(self, last: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The distribution at each horizon, float64 [horizons, states].
+
+        Parameters
+        ----------
+        last
+            What `look_ahead` said of the last one.
+        """
         out = np.empty((len(self.horizon_ticks), self.n_states))
         state, done = self.state, 0
-        for row, ticks in enumerate(self.horizon_ticks):
+        for row, ticks in enumerate(self.horizon_ticks[:-1]):
             out[row] = state = self._future.times(state, ticks - done)
             done = ticks
+        out[-1] = last
         return out
 
 

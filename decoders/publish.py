@@ -14,7 +14,7 @@ from decoders.prediction import HORIZONS_S, N_LIKELIEST, PREDICTION_CHANNELS, Pr
 from stream.outlet import make_outlet
 
 if TYPE_CHECKING:
-    from decoders.model import Model
+    from decoders.model import Decision, Model
 
 POSTERIOR_CHANNELS = 2_000
 """Above this many movie frames neighbouring ones are pooled in the posterior stream."""
@@ -99,13 +99,13 @@ class Publisher:
         self._count = 0
 
     def push_prediction(
-        self, prediction: Prediction, stamp: float, stamp_raw: float, sequence: int, timing: tuple[float, ...]
+        self, decision: Decision, stamp: float, stamp_raw: float, sequence: int, timing: tuple[float, ...]
     ) -> None:
         """Push the prediction; this is the push whose return counts as "published".
 
         Parameters
         ----------
-        prediction
+        decision
             What the model said.
         stamp
             Of the neural frame, in this computer's clock, seconds.
@@ -117,12 +117,12 @@ class Publisher:
             ``lag_ms``, ``arrival_ms``, ``compute_ms`` and ``model_version``.
         """
         row = self._row[0]
-        row[0] = prediction.frame
-        row[1] = prediction.confidence
-        row[2] = prediction.next_frame
-        row[3] = prediction.next_confidence
-        row[4] = prediction.entropy_bits
-        row[5] = prediction.novelty
+        row[0] = decision.frame
+        row[1] = decision.confidence
+        row[2] = decision.next_frame
+        row[3] = decision.next_confidence
+        row[4] = decision.entropy_bits
+        row[5] = decision.novelty
         row[6] = sequence
         row[7] = stamp_raw
         row[8:12] = timing
