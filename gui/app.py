@@ -13,7 +13,10 @@ from gui.snapshot import Snapshot
 from stream.errors import OutputExists
 
 if TYPE_CHECKING:
-    from gui.run import DisplaySummary, StartEngine
+    from PyQt5.QtWidgets import QApplication
+
+    from gui.receiver import Receiver
+    from gui.run import DisplaySummary, Run, StartEngine
 
 WAIT_S = 10.0
 
@@ -74,7 +77,6 @@ def run_display(
     offscreen = offscreen or not has_screen()
     application = start_qt(offscreen=offscreen)
     import pylsl
-    from PyQt5.QtCore import QEvent
 
     from gui.mailbox import Mailbox
     from gui.receiver import Receiver
@@ -86,6 +88,12 @@ def run_display(
     receiver = Receiver(mailbox, name, None if model is None else Path(model))
     run = Run(mailbox, receiver, start_engine, screenshot, seconds, wait_s if offscreen else None, on_tick)
     run.window.on_close = on_close
+    return _until_closed(application, run, receiver)
+
+
+def _until_closed(application: QApplication, run: Run, receiver: Receiver) -> DisplaySummary:
+    from PyQt5.QtCore import QEvent
+
     with _closing_on_signals(run.window.close):
         receiver.start()
         run.start()

@@ -48,23 +48,7 @@ def command(
     from stream.network import configure
 
     configure(network)
-    children: list[Child] = []
-
-    def start_engine(stream: str) -> Callable[[], str]:
-        """Start an engine; what is returned says what went wrong with it."""
-        from neuroreel.children import start_child
-
-        stop_engines()
-        # not a pipe, which would block the engine when nobody reads it
-        said = tempfile.TemporaryFile()  # noqa: SIM115
-        child = start_child(["live", str(model), "--stream", stream], control=True, stderr=said)
-        children.append(child)
-        return partial(_problem, child, said)
-
-    def stop_engines() -> None:
-        while children:
-            children.pop().stop()
-
+    engines = _Engines(model)
     if model is not None:
         from decoders.model import Model
 
@@ -77,16 +61,39 @@ def command(
             seconds=seconds,
             wait_s=wait_s,
             force=force,
-            start_engine=start_engine if model is not None else None,
+            start_engine=engines.start if model is not None else None,
         )
     finally:
-        stop_engines()
+        engines.stop()
     if json_target is not None:
         write_json(asdict(summary), json_target)
-    click.echo(
-        f"{summary.received} predictions, {summary.dropped} dropped, painted at {summary.painted_fps:.0f} fps"
-        + (f", saved {screenshot}" if screenshot is not None else "")
-    )
+    if json_target != "-":
+        click.echo(
+            f"{summary.received} predictions, {summary.dropped} dropped, painted at {summary.painted_fps:.0f} fps"
+            + (f", saved {screenshot}" if screenshot is not None else "")
+        )
+
+
+class _Engines:
+    """The engine that the window started, one at a time."""
+
+    def __init__(self, model: Path | None) -> None:
+        self._model = model
+        self._child: Child | None = None
+
+    def start(self, stream: str) -> Callable[[], str]:
+        """Start an engine; what is returned says what went wrong with it."""
+        from neuroreel.children import start_child
+
+        self.stop()
+        said = tempfile.TemporaryFile()  # noqa: SIM115 - not a pipe, which would block the engine when nobody reads it
+        self._child = start_child(["live", str(self._model), "--stream", stream], control=True, stderr=said)
+        return partial(_problem, self._child, said)
+
+    def stop(self) -> None:
+        if self._child is not None:
+            self._child.stop()
+            self._child = None
 
 
 def _problem(child: Child, output: IO[bytes]) -> str:
