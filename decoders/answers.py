@@ -79,12 +79,14 @@ def collect(model: Model, test: Session, n_draws: int, seed: int) -> Answers:
     border = np.r_[True, np.diff(test.segment) > 0]
     clean = data.preprocessor.run(np.asarray(test.neural, np.float32), border)
     for baseline in recalled(model.card, data):
-        logits = baseline.logits(*window_sums(clean, border, baseline.settings.n_window))
+        sums, fullness = window_sums(clean, border, baseline.settings.n_window)
+        raw = baseline.readout.similarity(baseline.scaling.features(sums))
+        logits = baseline.logits(sums, fullness)
         evidence = baseline.settings.power * logits.astype(np.float64)
         both = (filtered(model.playback, evidence, test), posteriors(logits))
         decoders[baseline.settings.name] = both
         if data.labels:
-            continuous.update(_from_posterior(data, baseline.settings.name, both[1]))
+            continuous.update(_from_posterior(data, baseline.settings.name, posteriors(raw)))
     asked: dict[str, Both] = {}
     if n_draws:
         asked = {
@@ -146,7 +148,7 @@ def _split(model: Model, columns: NDArray[np.float32]) -> Labels:
 
 
 def _from_posterior(data: TrainingSet, name: str, posterior: NDArray[np.float32]) -> dict[str, Labels]:
-    """A baseline's estimates: the posterior mean and the likeliest frame's value."""
+    """A baseline's estimates: the mean over its own, uncalibrated posterior, and the likeliest frame's value."""
     out: dict[str, Labels] = {}
     for way, sharpness in (("mean", 1.0), ("mode", 0.0)):
         out[f"{name}_{way}"] = {}

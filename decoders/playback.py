@@ -154,6 +154,8 @@ class Playback:
         self._filter = Leaps(table.steps, jump, table.target)
         self._future = Leaps(table.ahead, jump_ahead, table.target)
         self.reset()
+        self.advance(self.state, 1)
+        self.forecast(self.look_ahead(-1))  # the powers are made now, not at the first sample
 
     @property
     def n_states(self) -> int:

@@ -14,10 +14,16 @@ from neuroreel.parts import TIME
 @click.command()
 @click.argument("files", metavar="[MODEL] SESSION", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--repeats", type=REPEATS, help="Showings to test on, such as 9-19 [default: all].")
-@click.option("--time", "part", type=TIME, help="Part of the recording to test on, such as 0.8-1 [default: all].")
+@click.option(
+    "--time", "part", type=TIME, help="Part of the recording to test on, such as 0.8-1 [default: all]."
+)
 @click.option("--cv", help="Fit and test in turn: 'repeat', or 'blocks:5'. Give only SESSION with it.")
-@click.option("--gap-s", type=click.FloatRange(min=0), help="With --cv: seconds left out around each test part.")
-@click.option("--draws", type=int, default=20, show_default=True, help="Refits on shifted labels; 0 = no controls.")
+@click.option(
+    "--gap-s", type=click.FloatRange(min=0), help="With --cv: seconds left out around each test part."
+)
+@click.option(
+    "--draws", type=int, default=20, show_default=True, help="Refits on shifted labels; 0 = no controls."
+)
 @click.option("--mode", default="linear", show_default=True, help="With --cv: as in fit.")
 @click.option("--decoder", default="auto", show_default=True, help="With --cv: as in fit.")
 @click.option("--context-s", type=float, help="With --cv: as in fit.")
@@ -68,17 +74,15 @@ def _tables(result: dict[str, Any]) -> None:
     from rich.table import Table
 
     names = ("accuracy_within_1s", "accuracy_exact", "median_frame_error", "log_score_bits", "ece")
-    table = Table(title="with playback model / without", title_justify="left")
-    for heading in ("", "within 1 s", "exact", "median error", "log score, bits", "ece", "null p95"):
-        table.add_column(heading, justify="left" if not heading else "right")
-    blocks = {"model": result, **result["baselines"], **result["controls"]}
-    for title, block in blocks.items():
-        pair = [block["with_playback"], block["without_playback"]]
-        if title == "labels_shifted":
-            table.add_row(title, *[""] * len(names), " / ".join(f"{scores['p95']:.3f}" for scores in pair))
-            continue
-        null = " / ".join(f"{scores['null_p95']:.3f}" for scores in pair) if "null_p95" in pair[0] else ""
-        table.add_row(title, *(" / ".join(f"{scores[name]:.3g}" for scores in pair) for name in names), null)
+    table = Table()
+    for heading in ("", "within 1 s", "exact", "error", "bits", "ece", "null p95"):
+        table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
+    for title, block in {"model": result, **result["baselines"], **result["controls"]}.items():
+        for part, label in (("with_playback", title), ("without_playback", "  without playback")):
+            scores = block[part]
+            null = scores.get("null_p95", scores.get("p95"))
+            figures = [f"{scores[name]:.3g}" if name in scores else "" for name in names]
+            table.add_row(label, *figures, "" if null is None else f"{null:.3f}")
     console = Console()
     console.print(table)
     for name, scores in result["continuous"].items():
