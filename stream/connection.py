@@ -23,6 +23,7 @@ MAX_PULL = 1024
 
 _RESOLVE_EVERY_S = 0.1
 _REOPEN_TIMEOUT_S = 1.0
+_NEW_OUTLET_S = 2.0  # an outlet can be found a moment before it answers
 
 
 class InletState(StrEnum):
@@ -117,17 +118,23 @@ class Connection:
         StreamLost
             When the sender does not answer.
         """
-        inlet = pylsl.StreamInlet(self._info, max_buflen=self._max_buffer, recover=False)
-        try:
-            full = inlet.info(timeout_s)
-            self.channel_labels = channel_labels(full)
-            self.facts = read_facts(full)
-            if sync_timeout_s > 0:
-                self._correction_s = _first_correction(inlet, self.name, sync_timeout_s)
-        except (LslTimeoutError, LostError) as error:
-            raise StreamLost(f"stream '{self.name}' was found but does not answer: {error}") from error
-        self._inlet = inlet
-        return inlet
+        deadline = time.monotonic() + min(timeout_s, _NEW_OUTLET_S)
+        while True:
+            inlet = pylsl.StreamInlet(self._info, max_buflen=self._max_buffer, recover=False)
+            try:
+                full = inlet.info(timeout_s)
+                self.channel_labels = channel_labels(full)
+                self.facts = read_facts(full)
+                if sync_timeout_s > 0:
+                    self._correction_s = _first_correction(inlet, self.name, sync_timeout_s)
+                self._inlet = inlet
+                return inlet
+            except (LslTimeoutError, LostError) as error:
+                if time.monotonic() > deadline:
+                    raise StreamLost(
+                        f"stream '{self.name}' was found but does not answer: {error}"
+                    ) from error
+                time.sleep(_RESOLVE_EVERY_S)
 
     def close(self) -> None:
         """Disconnect; the sender sees one consumer less."""
