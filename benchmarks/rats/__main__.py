@@ -14,6 +14,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import argparse
 import json
+import uuid
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from decoders.fit import FitOptions, fit_model
 from decoders.model import Model
 from decoders.prediction import Predictions
 from stream.files import save_session
+from stream.network import configure
 
 WINDOWS_S = {"buddy": (0.25, 0.5), "track": (0.5, 1.0)}
 
@@ -40,6 +42,7 @@ def main() -> None:
     parser.add_argument("--live", action="store_true", help="also decode every fold live, over LSL")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
+    configure("loopback", f"rats-{uuid.uuid4().hex}")  # of its own: nobody else's streams are met
     track = load_track(arguments.data)
     recordings = {"buddy": list(buddy_folds(arguments.data)), "track": list(track_folds(track))}
     report: dict[str, object] = {}

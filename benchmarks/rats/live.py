@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import time
-import uuid
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +14,23 @@ from decoders.prediction import PREDICTION_CHANNELS, Predictions
 from neuroreel.children import start_child
 from stream.find import find_stream
 from stream.inlet import Inlet
-from stream.network import configure
 from stream.session import Session
 
 ROLES = ("posterior", "continuous", "prediction")
 """What is listened to; the engine begins when the last of them has a listener."""
 
 TIMEOUT_S = 120.0
-SESSION_ID = f"rats-{uuid.uuid4().hex}"
-"""Of the LSL network: nobody else's streams are met."""
 
 Received = dict[str, NDArray[np.float32]]
 
 
 def receive(session: Path, model: Path, name: str) -> Received:
-    """Run replay and engine to their end, as fast as they can; what each role's stream brought, [n, channels]."""
-    configure("loopback", SESSION_ID)
-    network = ["--network", "loopback"]
-    replay = start_child(["replay", str(session), "--speed", "max", *network])
-    listen = ["--stream", name, "--await-consumer", "30", *network]
+    """Run replay and engine to their end, as fast as they can; what each role's stream brought, [n, channels].
+
+    The network scope must be settled; the two processes inherit it.
+    """
+    replay = start_child(["replay", str(session), "--speed", "max"])
+    listen = ["--stream", name, "--await-consumer", "30"]
     engine = start_child(["live", str(model), *listen], stdout=subprocess.DEVNULL)
     inlets: dict[str, Inlet] = {}
     parts: dict[str, list[NDArray[np.float32]]] = {role: [] for role in ROLES}

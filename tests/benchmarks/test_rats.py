@@ -1,4 +1,4 @@
-"""The benchmark's own LDA reaches the figures published for these recordings: its protocol is the same."""
+"""Real recordings: LDA reaches the figures known for them, we are no worse, and live is what offline says."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.rats.__main__ import collect, read_off
+from benchmarks.rats.__main__ import collect, read_off, run
 from benchmarks.rats.lda import lda, track_lda_through_holes, window_counts
-from benchmarks.rats.prepare import buddy_folds, load_track
+from benchmarks.rats.prepare import Fold, buddy_folds, load_track, track_folds
 
 pytestmark = pytest.mark.data
 
@@ -35,3 +35,30 @@ def test_track(shared_data: Path, window_s: float, likeliest_px: float, mean_px:
     errors = collect(read_off(fold, posterior, "LDA") for fold, posterior in answers)
     assert np.median(np.concatenate(errors["LDA, likeliest"])) == pytest.approx(likeliest_px, abs=1.5)
     assert np.median(np.concatenate(errors["LDA, mean"])) == pytest.approx(mean_px, abs=1.5)
+
+
+def folds_of(recording: str, data: Path) -> list[Fold]:
+    return list(buddy_folds(data) if recording == "buddy" else track_folds(load_track(data)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("recording", "window_s"), [("buddy", 0.25), ("track", 1.0)])
+def test_no_worse_than_lda(shared_data: Path, tmp_path: Path, recording: str, window_s: float) -> None:
+    errors, _ = run(folds_of(recording, shared_data), window_s, tmp_path, live=False)
+    medians = {way: np.median(np.concatenate(folds)) for way, folds in errors.items()}
+    best_lda = min(medians["LDA, likeliest"], medians["LDA, mean"])
+    assert medians["ours, continuous label"] <= best_lda
+    assert medians["ours, playback, likeliest"] <= best_lda
+
+
+@pytest.mark.live
+@pytest.mark.slow
+@pytest.mark.parametrize(("recording", "window_s"), [("buddy", 0.25), ("track", 0.5)])
+def test_live_is_offline(shared_data: Path, tmp_path: Path, recording: str, window_s: float) -> None:
+    fold = folds_of(recording, shared_data)[2]
+    _, (comparison,) = run([fold], window_s, tmp_path, live=True)
+    assert comparison["in_order"]
+    assert comparison["received"] == fold.test.n_samples
+    differences = comparison["differences"]
+    assert isinstance(differences, dict)
+    assert max(differences.values()) < 1e-5
