@@ -12,6 +12,9 @@ from stream.session import Session
 RUN = 16
 """Samples in a row that make one fingerprint."""
 
+LEAST_CHANGES = 6
+"""Values of a run that must differ from its first sample: a stretch with a single spike is no fingerprint."""
+
 
 def fingerprints(session: Session) -> NDArray[np.uint64]:
     """Hashes of every run of `RUN` samples in a row, uint64 [runs], sorted, each once.
@@ -44,6 +47,6 @@ def _hashes(session: Session, stride: int) -> NDArray[np.uint64]:
     out = []
     for begin in range(0, len(neural) - RUN + 1, stride):
         run = neural[begin : begin + RUN]
-        if np.any(run != run[0]):  # a silent stretch looks like any other
+        if np.count_nonzero(run != run[0]) >= LEAST_CHANGES:  # silent stretches look alike
             out.append(hashlib.blake2b(run.tobytes(), digest_size=8).digest())
     return np.frombuffer(b"".join(out), np.uint64)
