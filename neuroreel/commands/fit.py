@@ -15,11 +15,21 @@ from neuroreel.parts import TIME
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Where the model goes.")
 @click.option("--mode", default="linear", show_default=True, help="Embedding: linear, label, time, hybrid.")
 @click.option("--decoder", default="auto", show_default=True, help="Frame decoder: auto, cosine, lda.")
-@click.option("--context-s", type=float, help="Length of the causal window [default: chosen on held-out data].")
-@click.option("--lookahead-frames", type=int, default=0, show_default=True, help="Future samples to wait for.")
-@click.option("--train-repeats", type=REPEATS, help="Showings to train on, such as 0-8 or 0,2,4 [default: all].")
-@click.option("--train-time", type=TIME, help="Part of the recording to train on, such as 0-0.8 [default: all].")
-@click.option("--movie", "movie_path", type=click.Path(path_type=Path), help="Video file with the movie's pictures.")
+@click.option(
+    "--context-s", type=float, help="Length of the causal window [default: chosen on held-out data]."
+)
+@click.option(
+    "--lookahead-frames", type=int, default=0, show_default=True, help="Future samples to wait for."
+)
+@click.option(
+    "--train-repeats", type=REPEATS, help="Showings to train on, such as 0-8 or 0,2,4 [default: all]."
+)
+@click.option(
+    "--train-time", type=TIME, help="Part of the recording to train on, such as 0-0.8 [default: all]."
+)
+@click.option(
+    "--movie", "movie_path", type=click.Path(path_type=Path), help="Video file with the movie's pictures."
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of everything random.")
 @json_option
 def command(
