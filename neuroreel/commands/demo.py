@@ -86,7 +86,8 @@ def _watch(
     import time
     from dataclasses import asdict
 
-    from gui.app import has_screen, run_display
+    from gui.app import run_display
+    from gui.screen import has_screen
     from replay_data.bundle import demo_model
 
     if not headless and not has_screen():
