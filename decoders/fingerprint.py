@@ -9,23 +9,23 @@ from numpy.typing import NDArray
 
 from stream.session import Session
 
-RUN = 16
+RUN = 32
 """Samples in a row that make one fingerprint."""
 
-LEAST_CHANGES = 6
-"""Values of a run that must differ from its first sample: a stretch with a single spike is no fingerprint."""
+LEAST_CHANGES = 24
+"""Changes from sample to sample that a run must hold: a stretch with a few spikes is no fingerprint."""
 
 
 def fingerprints(session: Session) -> NDArray[np.uint64]:
-    """Hashes of every run of `RUN` samples in a row, uint64 [runs], sorted, each once.
+    """Hashes of every run of `RUN` samples in a row, and of every showing as a whole, uint64 [hashes], sorted.
 
     Parameters
     ----------
     session
-        Training takes every one; testing compares every sixteenth, so that any shared stretch of twice that
-        length is found, however a recording was cut.
+        Training takes every run; testing compares those that begin at every `RUN`-th sample, so that any shared
+        stretch of twice that length is found, however a recording was cut.
     """
-    return np.unique(_hashes(session, 1))
+    return np.unique(np.r_[_runs(session, 1), _showings(session)])
 
 
 def overlap(session: Session, known: NDArray[np.uint64]) -> float:
@@ -38,15 +38,34 @@ def overlap(session: Session, known: NDArray[np.uint64]) -> float:
     known
         From `fingerprints` of the training data.
     """
-    here = _hashes(session, RUN)
-    return float(np.mean(np.isin(here, known))) if len(here) and len(known) else 0.0
+    shares = [
+        np.isin(hashes, known).mean() for hashes in (_runs(session, RUN), _showings(session)) if len(hashes)
+    ]
+    return float(max(shares, default=0.0))
 
 
-def _hashes(session: Session, stride: int) -> NDArray[np.uint64]:
+def _runs(session: Session, stride: int) -> NDArray[np.uint64]:
     neural = np.ascontiguousarray(session.neural, np.float32)
-    out = []
-    for begin in range(0, len(neural) - RUN + 1, stride):
-        run = neural[begin : begin + RUN]
-        if np.count_nonzero(run != run[0]) >= LEAST_CHANGES:  # silent stretches look alike
-            out.append(hashlib.blake2b(run.tobytes(), digest_size=8).digest())
-    return np.frombuffer(b"".join(out), np.uint64)
+    changes = np.r_[0, np.cumsum(_changes(neural))]
+    begins = np.arange(0, len(neural) - RUN + 1, stride)
+    telling = changes[begins + RUN - 1] - changes[begins] >= LEAST_CHANGES
+    return _hashes([neural[begin : begin + RUN] for begin in begins[telling]])
+
+
+def _showings(session: Session) -> NDArray[np.uint64]:
+    """Of firing too sparse for runs, a whole showing is still like no other."""
+    neural = np.ascontiguousarray(session.neural, np.float32)
+    showing = session.showing() if session.repeats else session.segment
+    parts = [neural[showing == number] for number in np.unique(showing)]
+    return _hashes([part for part in parts if _changes(part).sum() >= LEAST_CHANGES])
+
+
+def _changes(neural: NDArray[np.float32]) -> NDArray[np.int64]:
+    """How many channels change with each step, int64 [time - 1]; missing values do not count."""
+    step = np.diff(neural, axis=0)
+    return np.count_nonzero(np.isfinite(step) & (step != 0), axis=1).astype(np.int64)
+
+
+def _hashes(parts: list[NDArray[np.float32]]) -> NDArray[np.uint64]:
+    digests = [hashlib.blake2b(part.tobytes(), digest_size=8).digest() for part in parts]
+    return np.frombuffer(b"".join(digests), np.uint64)
