@@ -74,14 +74,14 @@ def _tables(result: dict[str, Any]) -> None:
     from rich.table import Table
 
     names = ("accuracy_within_1s", "accuracy_exact", "median_frame_error", "log_score_bits", "ece")
-    table = Table()
+    table = Table(caption="alone: without the playback model", caption_justify="left")
     for heading in ("", "within 1 s", "exact", "error", "bits", "ece", "null p95"):
         table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
     for title, block in {"model": result, **result["baselines"], **result["controls"]}.items():
-        for part, label in (("with_playback", title), ("without_playback", "  without playback")):
+        for part, label in (("with_playback", title), ("without_playback", "  alone")):
             scores = block[part]
             null = scores.get("null_p95", scores.get("p95"))
-            figures = [f"{scores[name]:.3g}" if name in scores else "" for name in names]
+            figures = [f"{scores[name]:.3f}" if name in scores else "" for name in names]
             table.add_row(label, *figures, "" if null is None else f"{null:.3f}")
     console = Console()
     console.print(table)
