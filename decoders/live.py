@@ -205,6 +205,8 @@ class Engine:
         facts |= {
             "model_hash": model.hash,
             "model_path": self.options.model_path,
+            "playback": "on" if model.use_playback else "off",
+            "movie_name": ", ".join(clip.name for clip in model.clips[:3]),
             "n_frames": str(model.n_frames),
             "movie_rate_hz": repr(model.movie_rate_hz),
             "tolerance_frames": str(model.tolerance_frames),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -68,12 +69,16 @@ class Model:
     ----------
     version
         Counts refits of a running model.
+    use_playback
+        Whether `step` answers with the playback model (a prior learned from how the movie was played) or from the
+        activity of its window alone.
     """
 
     def __init__(self, parts: ModelParts, card: dict[str, Any]) -> None:
         self.parts = parts
         self.card = card
         self.version = 0
+        self.use_playback = True
         self.hash = model_file.content_hash(parts.arrays(), card)
         self._context = RunningSum(parts.scaling.n_window, parts.preprocessor.n_used)
         self._recent = RunningSum(parts.emission.n_window, parts.preprocessor.n_used)
@@ -191,6 +196,8 @@ class Model:
             self._recent.push(clean)
         point, logits, similarity = self._look()
         state = self.playback.step(self._evidence(logits) if decided else None, stamp)
+        if not self.use_playback:
+            state = self.playback.state = _softmax(logits).astype(np.float64)
         last = self.playback.look_ahead(-1)
         best, following, n = int(state.argmax()), int(last.argmax()), self.n_frames
         posterior = state.astype(np.float32)
@@ -201,7 +208,7 @@ class Model:
             next_frame=following if following < n else -1,
             next_confidence=self._mass(last, following),
             entropy_bits=_entropy(posterior),
-            novelty=float(1 - level) if decided else 1.0,
+            novelty=float(1 - level) if decided else nan,
             stamp_raw=stamp,
             posterior=posterior,
             embedding=point,
@@ -219,8 +226,6 @@ class Model:
         decision
             What `decide` returned last.
         """
-        alone = np.exp(decision.logits - decision.logits.max())
-        alone /= alone.sum()
         self._ahead = self.playback.forecast(decision.last).astype(np.float32)
         best, known = decision.frame, decision.decided and decision.frame >= 0
         return Prediction(
@@ -232,7 +237,7 @@ class Model:
             novelty=decision.novelty,
             stamp_raw=decision.stamp_raw,
             posterior=decision.posterior,
-            posterior_without_playback=alone,
+            posterior_without_playback=_softmax(decision.logits),
             embedding=decision.embedding,
             forecast=_summary(self._ahead, self.n_frames),
             continuous=self.parts.continuous.read(decision.state, decision.embedding),
@@ -358,6 +363,12 @@ class Model:
     def _mass(self, state: NDArray[np.floating[Any]], best: int) -> float:
         """Probability within a second of that frame, in its clip."""
         return float(state[self._low[best] : self._high[best]].sum())
+
+
+def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    weight: NDArray[np.float32] = np.exp(logits - logits.max())
+    weight /= weight.sum()
+    return weight
 
 
 def _entropy(posterior: NDArray[np.float32]) -> float:

@@ -56,7 +56,8 @@ class Prediction:
     entropy_bits
         Of the posterior.
     novelty
-        0 to 1: the share of training moments that looked more like one of the known frames than this one does.
+        0 to 1: the share of training moments that looked more like one of the known frames than this one does; NaN when
+        the sample held nothing to decide on.
     sequence, stamp_raw
         Of the neural frame, as its sender counted and stamped it.
     lag_ms, arrival_ms, compute_ms, model_version

@@ -37,6 +37,8 @@ class Source:
         Samples per recorded second; recorded seconds per second of the stamps.
     n_frames, movie_rate_hz, tolerance_frames
         Of the movie; a rate of 0 means places or categories.
+    playback
+        Whether the engine answers with its playback model.
     """
 
     name: str = ""
@@ -50,6 +52,7 @@ class Source:
     movie_rate_hz: float = 0.0
     tolerance_frames: int = 0
     movie_name: str = ""
+    playback: bool = True
     recording: str = ""
     model_path: str = ""
     model_hash: str = ""

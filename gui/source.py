@@ -32,6 +32,7 @@ def source_of(link: Link) -> Source:
         movie_rate_hz=movie_rate,
         tolerance_frames=int(_number(facts.get("tolerance_frames"), round(movie_rate))),
         movie_name=facts.get("movie_name", ""),
+        playback=facts.get("playback", "on") == "on",
         recording=facts.get("recording", ""),
         model_path=facts.get("model_path", ""),
         model_hash=facts.get("model_hash", ""),

@@ -62,6 +62,8 @@ class StatusBar(QWidget):
 def _model(snapshot: Snapshot) -> str:
     source = snapshot.source
     name = source.model_path.replace("\\", "/").rpartition("/")[2] or source.model_hash or "–"
+    if not source.playback:
+        name += ", no playback"
     return f"{name} v{snapshot.newest.model_version}" if snapshot.newest is not None else name
 
 

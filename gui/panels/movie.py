@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,6 +104,7 @@ def slots_of(snapshot: Snapshot) -> tuple[Slot, ...]:
     assert newest is not None
     pictures = snapshot.library.pictures if snapshot.library is not None else None
     reach = "within 1 s" if source.movie_rate_hz else "exact"
+    decided = not math.isnan(newest.novelty)  # without a valid channel the engine only carries on
     comparable = newest.truth >= 0 and newest.frame >= 0
     error = newest.frame - newest.truth
     return (
@@ -110,8 +112,8 @@ def slots_of(snapshot: Snapshot) -> tuple[Slot, ...]:
         Slot(
             "decoded now",
             _which(newest.frame, source),
-            _provenance(newest.frame),
-            _picture(newest.frame, pictures),
+            _provenance(newest.frame, decided),
+            _picture(newest.frame, pictures) if decided else None,
             _number(newest.frame),
             newest.confidence,
             reach,
@@ -121,8 +123,8 @@ def slots_of(snapshot: Snapshot) -> tuple[Slot, ...]:
         Slot(
             "forecast +1 s",
             _which(newest.next_frame, source),
-            _provenance(newest.next_frame),
-            _picture(newest.next_frame, pictures),
+            _provenance(newest.next_frame, decided),
+            _picture(newest.next_frame, pictures) if decided else None,
             _number(newest.next_frame),
             newest.next_confidence,
             reach,
@@ -144,8 +146,8 @@ def _which(frame: int, source: Source) -> str:
     return f"frame {frame}" + (f" · {frame / source.movie_rate_hz:.1f} s" if source.movie_rate_hz else "")
 
 
-def _provenance(frame: int) -> str:
-    return "no decision" if frame < 0 else f"retrieved · frame {frame}"
+def _provenance(frame: int, decided: bool) -> str:
+    return f"retrieved · frame {frame}" if decided and frame >= 0 else "no decision"
 
 
 def _delta(error: int) -> str:

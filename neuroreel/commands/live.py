@@ -20,6 +20,9 @@ from neuroreel.options import json_option, network_option, wait_option
     "--stimulus-offset-ms", type=float, default=0.0, help="Delay of the monitor.", show_default=True
 )
 @click.option(
+    "--playback/--no-playback", default=True, help="Answer with the playback model.", show_default=True
+)
+@click.option(
     "--await-consumer", type=float, default=0.0, hidden=True, help="Seconds to wait for a listener."
 )
 @click.option("--control", is_flag=True, hidden=True, help="Take commands as JSON lines on standard input.")
@@ -33,6 +36,7 @@ def command(
     display: bool,
     seconds: float | None,
     stimulus_offset_ms: float,
+    playback: bool,
     await_consumer: float,
     control: bool,
     wait_s: float,
@@ -55,6 +59,7 @@ def command(
 
     configure(network)
     loaded = Model.load(model)
+    loaded.use_playback = playback
     info = find_stream(query, types=NEURAL_TYPES, wait_s=wait_s)
     options = LiveOptions(
         name=name or info.name(),

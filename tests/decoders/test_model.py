@@ -92,8 +92,19 @@ def test_a_frame_of_nothing_gives_no_decision(model: Model, unseen: Session) -> 
         model.step(unseen.neural[index], index / 30)
     lost = model.step(np.full(20, np.nan, np.float32), 1.0)
     assert lost.provenance is Provenance.NO_DECISION
-    assert not lost.novelty < 1
+    assert np.isnan(lost.novelty)
     assert np.isfinite(lost.posterior).all()
+
+
+def test_without_the_playback_model_each_window_speaks_for_itself(model: Model, unseen: Session) -> None:
+    whole = model.predict(unseen)
+    model.use_playback = False
+    try:
+        alone = model.predict(unseen)
+    finally:
+        model.use_playback = True
+    np.testing.assert_array_equal(alone.posterior, whole.posterior_without_playback)
+    assert np.any(alone.frame != whole.frame)
 
 
 def test_a_common_gain_hardly_matters(watched: Session) -> None:
