@@ -63,7 +63,8 @@ def _showings(session: Session) -> NDArray[np.uint64]:
 def _changes(neural: NDArray[np.float32]) -> NDArray[np.int64]:
     """How many channels change with each step, int64 [time - 1]; missing values do not count."""
     step = np.diff(neural, axis=0)
-    return np.count_nonzero(np.isfinite(step) & (step != 0), axis=1).astype(np.int64)
+    changed: NDArray[np.int64] = np.count_nonzero(np.isfinite(step) & (step != 0), axis=1).astype(np.int64)
+    return changed
 
 
 def _hashes(parts: list[NDArray[np.float32]]) -> NDArray[np.uint64]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import nan
 from pathlib import Path
 from typing import Any
@@ -12,47 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders import model_file
+from decoders.decision import Decision, entropy_bits, forecast_channels, softmax, stacked
 from decoders.embedding.linear import unit
 from decoders.embedding.windows import RunningSum
 from decoders.errors import ModelMismatch
 from decoders.model_parts import ModelParts
 from decoders.playback import Playback
-from decoders.prediction import HORIZONS_S, N_LIKELIEST, Prediction, Predictions, Provenance
+from decoders.prediction import HORIZONS_S, Prediction, Predictions, Provenance
 from decoders.scores import FrameAxis, frame_axis
 from stream.movie import Clip
 from stream.session import Session
-
-_LOG2_E = 1 / np.log(2)
-_TINY = np.float32(1e-30)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Decision:
-    """What `Model.decide` says; the first names are those of `Prediction`, the others are for `Model.complete`.
-
-    Attributes
-    ----------
-    logits
-        Float32 [states], without the playback model.
-    state, last
-        Float64 [states]: the posterior, and the forecast at the last horizon.
-    decided
-        Whether the sample held anything.
-    """
-
-    frame: int
-    confidence: float
-    next_frame: int
-    next_confidence: float
-    entropy_bits: float
-    novelty: float
-    stamp_raw: float
-    posterior: NDArray[np.float32]
-    embedding: NDArray[np.float32]
-    logits: NDArray[np.float32]
-    state: NDArray[np.float64]
-    last: NDArray[np.float64]
-    decided: bool
 
 
 class Model:
@@ -197,7 +165,7 @@ class Model:
         point, logits, similarity = self._look()
         state = self.playback.step(self._evidence(logits) if decided else None, stamp)
         if not self.use_playback:
-            state = self.playback.state = _softmax(logits).astype(np.float64)
+            state = self.playback.state = softmax(logits).astype(np.float64)
         last = self.playback.look_ahead(-1)
         best, following, n = int(state.argmax()), int(last.argmax()), self.n_frames
         posterior = state.astype(np.float32)
@@ -207,7 +175,7 @@ class Model:
             confidence=self._mass(state, best),
             next_frame=following if following < n else -1,
             next_confidence=self._mass(last, following),
-            entropy_bits=_entropy(posterior),
+            entropy_bits=entropy_bits(posterior),
             novelty=float(1 - level) if decided else nan,
             stamp_raw=stamp,
             posterior=posterior,
@@ -237,9 +205,9 @@ class Model:
             novelty=decision.novelty,
             stamp_raw=decision.stamp_raw,
             posterior=decision.posterior,
-            posterior_without_playback=_softmax(decision.logits),
+            posterior_without_playback=softmax(decision.logits),
             embedding=decision.embedding,
-            forecast=_summary(self._ahead, self.n_frames),
+            forecast=forecast_channels(self._ahead, self.n_frames),
             continuous=self.parts.continuous.read(decision.state, decision.embedding),
             picture=self.pictures[best] if self.pictures is not None and known else None,
             provenance=Provenance.RETRIEVED if known else Provenance.NO_DECISION,
@@ -275,7 +243,13 @@ class Model:
             if forecasts:
                 ahead[:, index] = self._ahead
         self.reset()
-        return _stack(rows, self, dict(zip(HORIZONS_S, ahead, strict=True)) if forecasts else {})
+        return stacked(
+            rows,
+            self.n_frames + 1,
+            self.n_embedding,
+            len(self.continuous_channels),
+            dict(zip(HORIZONS_S, ahead, strict=True)) if forecasts else {},
+        )
 
     def check_stream(self, channel_names: Sequence[str], rate_hz: float) -> None:
         """Refuse channels or a rate that the model was not fitted for.
@@ -363,55 +337,3 @@ class Model:
     def _mass(self, state: NDArray[np.floating[Any]], best: int) -> float:
         """Probability within a second of that frame, in its clip."""
         return float(state[self._low[best] : self._high[best]].sum())
-
-
-def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    weight: NDArray[np.float32] = np.exp(logits - logits.max())
-    weight /= weight.sum()
-    return weight
-
-
-def _entropy(posterior: NDArray[np.float32]) -> float:
-    return float(-_LOG2_E * (posterior @ np.log(np.maximum(posterior, _TINY))))
-
-
-def _summary(ahead: NDArray[np.float32], n_frames: int) -> NDArray[np.float32]:
-    """The forecast's channels."""
-    k = min(N_LIKELIEST, ahead.shape[1])
-    out = np.zeros((len(ahead), 2 * N_LIKELIEST + 1), np.float32)
-    out[:, :N_LIKELIEST] = -1
-    some = np.argpartition(ahead, -k, axis=1)[:, -k:]
-    rows = np.arange(len(ahead))[:, None]
-    order = np.argsort(-ahead[rows, some], axis=1, kind="stable")
-    likeliest = some[rows, order]
-    out[:, :k] = np.where(likeliest < n_frames, likeliest, -1)
-    out[:, N_LIKELIEST : N_LIKELIEST + k] = ahead[rows, likeliest]
-    out[:, -1] = -_LOG2_E * np.einsum("ij,ij->i", ahead, np.log(np.maximum(ahead, _TINY)))
-    return out
-
-
-def _stack(rows: list[Prediction], model: Model, ahead: dict[float, NDArray[np.float32]]) -> Predictions:
-    """Single predictions as arrays over time."""
-    n_states = model.n_frames + 1
-
-    def column(name: str, dtype: type, *shape: int) -> NDArray[Any]:
-        out: NDArray[Any] = np.empty((len(rows), *shape), dtype)
-        for index, row in enumerate(rows):
-            out[index] = getattr(row, name)
-        return out
-
-    return Predictions(
-        stamps=column("stamp_raw", np.float64),
-        frame=column("frame", np.int32),
-        confidence=column("confidence", np.float64),
-        next_frame=column("next_frame", np.int32),
-        next_confidence=column("next_confidence", np.float64),
-        entropy_bits=column("entropy_bits", np.float64),
-        novelty=column("novelty", np.float64),
-        posterior=column("posterior", np.float32, n_states),
-        posterior_without_playback=column("posterior_without_playback", np.float32, n_states),
-        embedding=column("embedding", np.float32, model.n_embedding),
-        forecast=column("forecast", np.float32, len(HORIZONS_S), 2 * N_LIKELIEST + 1),
-        continuous=column("continuous", np.float32, len(model.continuous_channels)),
-        forecast_posterior=ahead,
-    )

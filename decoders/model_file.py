@@ -14,7 +14,7 @@ import safetensors.numpy
 
 from decoders.errors import BadModel
 from decoders.packing import Arrays
-from stream.errors import OutputExists
+from stream.errors import refuse_existing
 
 FORMAT = "neuroreel-model"
 FORMAT_VERSION = 1
@@ -42,9 +42,7 @@ def write(path: Path | str, arrays: Arrays, card: dict[str, Any], *, force: bool
     OutputExists
         When ``path`` is there and ``force`` is not given.
     """
-    path = Path(path)
-    if path.exists() and not force:
-        raise OutputExists(f"{path} exists. Give another name, or --force to overwrite it.")
+    path = refuse_existing(path, force=force)
     path.write_bytes(safetensors.numpy.save(arrays, {_CARD: json.dumps(card, sort_keys=True)}))
 
 

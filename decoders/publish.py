@@ -14,7 +14,8 @@ from decoders.prediction import HORIZONS_S, N_LIKELIEST, PREDICTION_CHANNELS, Pr
 from stream.outlet import make_outlet
 
 if TYPE_CHECKING:
-    from decoders.model import Decision, Model
+    from decoders.decision import Decision
+    from decoders.model import Model
 
 POSTERIOR_CHANNELS = 2_000
 """Above this many movie frames neighbouring ones are pooled in the posterior stream."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gui.screen import has_screen, start_qt
 from gui.snapshot import Snapshot
-from stream.errors import OutputExists
+from stream.errors import refuse_existing
 
 if TYPE_CHECKING:
     from PyQt5.QtWidgets import QApplication
@@ -71,9 +71,7 @@ def run_display(
     OutputExists
         When ``screenshot`` is there already and ``force`` is not given.
     """
-    screenshot = None if screenshot is None else Path(screenshot)
-    if screenshot is not None and screenshot.exists() and not force:
-        raise OutputExists(f"{screenshot} exists; give another name, or --force to overwrite it.")
+    screenshot = None if screenshot is None else refuse_existing(screenshot, force=force)
     offscreen = offscreen or not has_screen()
     application = start_qt(offscreen=offscreen)
     import pylsl

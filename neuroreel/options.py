@@ -93,35 +93,6 @@ wait_option: Decorator = click.option(
 )
 
 
-class Repeats(click.ParamType[tuple[int, ...]]):
-    """Showings on the command line: ``0-8``, ``3``, ``0-4,9``."""
-
-    name = "repeats"
-
-    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
-        """What the help shows."""
-        return "0-8"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, ...]:
-        """The numbers, in order and once each."""
-        if isinstance(value, tuple):
-            return value
-        numbers: set[int] = set()
-        for part in str(value).split(","):
-            first, dash, last = part.strip().partition("-")
-            if not first.isdigit() or (dash and not last.isdigit()):
-                self.fail(f"{value!r} is not a list of repeats; write 0-8, or 0-4,9.", param, ctx)
-            numbers |= set(range(int(first), int(last or first) + 1))
-        if not numbers:
-            self.fail(f"{value!r} names no repeat; write the smaller number first.", param, ctx)
-        return tuple(sorted(numbers))
-
-
-REPEATS = Repeats()
-
-
 def write_json(data: Any, target: str) -> None:
     """Write a result as JSON; numbers that JSON does not know (NaN, infinity) become null.
 

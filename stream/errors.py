@@ -18,6 +18,8 @@ A message says what is wrong, the value, and what to do. ``exit_code`` is what t
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class NeuroReelError(Exception):
     """Base of every error that is the user's to mend; the command line prints it without a traceback."""
@@ -57,3 +59,27 @@ class NoStream(StreamError):
 
 class StreamLost(StreamError):
     """A stream went away and did not come back."""
+
+
+def refuse_existing(path: Path | str, *, force: bool = False, recording: bool = False) -> Path:
+    """Make sure that writing a file overwrites nothing unasked.
+
+    Parameters
+    ----------
+    path
+        The file.
+    force
+        Whether it may be overwritten.
+    recording
+        Recordings are never overwritten from the command line, and the message says so.
+
+    Raises
+    ------
+    OutputExists
+        When it is there and ``force`` is not given.
+    """
+    path = Path(path)
+    if path.exists() and not force:
+        remedy = "; recordings are not overwritten" if recording else ", or --force to overwrite it"
+        raise OutputExists(f"{path} exists. Give another name{remedy}.")
+    return path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stream.errors import BadRecording, BadUsage, OutputExists
+from stream.errors import BadRecording, BadUsage, refuse_existing
 from stream.session import Session
 
 SUFFIXES = (".xdf", ".npz")
@@ -59,9 +59,7 @@ def save_session(session: Session, path: Path | str, *, force: bool = False) -> 
     BadUsage
         For another suffix.
     """
-    path = Path(path)
-    if path.exists() and not force:
-        raise OutputExists(f"{path} exists. Give another name; recordings are not overwritten.")
+    path = refuse_existing(path, force=force, recording=True)
     if not path.absolute().parent.is_dir():
         raise BadUsage(f"there is no folder {path.absolute().parent} to write {path.name} into.")
     if path.suffix.lower() == ".xdf":

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.errors import BadRecording, OutputExists, ShapeMismatch
+from stream.errors import BadRecording, ShapeMismatch, refuse_existing
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,9 +185,7 @@ def save_movie(movie: Movie, path: Path | str, *, force: bool = False, crf: int 
     import av
     from av.video.reformatter import ColorRange
 
-    path = Path(path)
-    if path.exists() and not force:
-        raise OutputExists(f"{path} exists. Give another name, or --force to overwrite it.")
+    path = refuse_existing(path, force=force)
     if movie.frames is None:
         raise ShapeMismatch("the movie has no pictures to write.")
     gray = movie.frames.ndim == 3

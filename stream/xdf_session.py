@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.binning import sample_at
-from stream.errors import AmbiguousStream, BadRecording, OutputExists
+from stream.errors import AmbiguousStream, BadRecording, refuse_existing
 from stream.movie_facts import movie_facts, movie_from_facts
 from stream.outlet import LSL_TYPES, NEURAL_TYPES, UNITS
 from stream.session import NO_FRAME, Kind, Session, repeats_from_frames, segments_from_stamps
@@ -43,9 +43,7 @@ def save_xdf(session: Session, path: Path | str, *, force: bool = False) -> None
     OutputExists
         When ``path`` is there and ``force`` is not given.
     """
-    path = Path(path)
-    if path.exists() and not force:
-        raise OutputExists(f"{path} exists. Give another name; recordings are not overwritten.")
+    path = refuse_existing(path, force=force, recording=True)
     path.unlink(missing_ok=True)
     neural = np.asarray(session.neural, np.float32)
     fmt = "int16" if _fits_int16(neural) else "float32"

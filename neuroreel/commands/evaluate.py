@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from neuroreel.options import REPEATS, json_option
-from neuroreel.parts import TIME
+from neuroreel.options import json_option
+from neuroreel.parts import REPEATS, TIME
 
 
 @click.command()

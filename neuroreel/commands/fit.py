@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from neuroreel.options import REPEATS, json_option
-from neuroreel.parts import TIME
+from neuroreel.options import json_option
+from neuroreel.parts import REPEATS, TIME
 
 
 @click.command()
@@ -49,12 +49,11 @@ def command(
     """Train a model on one or more recordings of the same channels, and write it to a file."""
     from decoders.fit import FitOptions, fit_model
     from neuroreel.options import write_json
-    from stream.errors import OutputExists
+    from stream.errors import refuse_existing
     from stream.files import load_session
     from stream.movie import load_movie
 
-    if output.exists() and not force:
-        raise OutputExists(f"{output} exists. Give another name, or --force to overwrite it.")
+    refuse_existing(output, force=force)
     options = FitOptions(mode, decoder, context_s, lookahead_frames, train_repeats, train_time, seed)
     movie = load_movie(movie_path) if movie_path is not None else None
     model = fit_model([load_session(path) for path in sessions], options, movie)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from neuroreel.options import REPEATS, network_option
+from neuroreel.options import network_option
+from neuroreel.parts import REPEATS
 
 _LONG_PAUSE_S = 30.0  # longer than that one may think that it hangs
 

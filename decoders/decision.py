@@ -1,0 +1,126 @@
+"""What is decided about one moment, and how single answers become channels and arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoders.prediction import HORIZONS_S, N_LIKELIEST, Prediction, Predictions
+
+_LOG2_E = 1 / np.log(2)
+_TINY = np.float32(1e-30)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decision:
+    """What `Model.decide` says; the first names are those of `Prediction`, the others are for `Model.complete`.
+
+    Attributes
+    ----------
+    logits
+        Float32 [states], without the playback model.
+    state, last
+        Float64 [states]: the posterior, and the forecast at the last horizon.
+    decided
+        Whether the sample held anything.
+    """
+
+    frame: int
+    confidence: float
+    next_frame: int
+    next_confidence: float
+    entropy_bits: float
+    novelty: float
+    stamp_raw: float
+    posterior: NDArray[np.float32]
+    embedding: NDArray[np.float32]
+    logits: NDArray[np.float32]
+    state: NDArray[np.float64]
+    last: NDArray[np.float64]
+    decided: bool
+
+
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Probabilities float32 [states] of logits float32 [states]."""
+    weight: NDArray[np.float32] = np.exp(logits - logits.max())
+    weight /= weight.sum()
+    return weight
+
+
+def entropy_bits(posterior: NDArray[np.float32]) -> float:
+    """Entropy of float32 [states], bits."""
+    return float(-_LOG2_E * (posterior @ np.log(np.maximum(posterior, _TINY))))
+
+
+def forecast_channels(ahead: NDArray[np.float32], n_frames: int) -> NDArray[np.float32]:
+    """What the forecast stream says: frames, probabilities, entropy.
+
+    Parameters
+    ----------
+    ahead
+        Float32 [horizons, states].
+    n_frames
+        States that are frames; the one after them is "no stimulus".
+
+    Returns
+    -------
+    channels
+        Float32 [horizons, 2 * N_LIKELIEST + 1], see `Prediction`.
+    """
+    k = min(N_LIKELIEST, ahead.shape[1])
+    out = np.zeros((len(ahead), 2 * N_LIKELIEST + 1), np.float32)
+    out[:, :N_LIKELIEST] = -1
+    some = np.argpartition(ahead, -k, axis=1)[:, -k:]
+    rows = np.arange(len(ahead))[:, None]
+    order = np.argsort(-ahead[rows, some], axis=1, kind="stable")
+    likeliest = some[rows, order]
+    out[:, :k] = np.where(likeliest < n_frames, likeliest, -1)
+    out[:, N_LIKELIEST : N_LIKELIEST + k] = ahead[rows, likeliest]
+    out[:, -1] = -_LOG2_E * np.einsum("ij,ij->i", ahead, np.log(np.maximum(ahead, _TINY)))
+    return out
+
+
+def stacked(
+    rows: Sequence[Prediction],
+    n_states: int,
+    n_embedding: int,
+    n_continuous: int,
+    ahead: dict[float, NDArray[np.float32]],
+) -> Predictions:
+    """Single predictions as arrays over time.
+
+    Parameters
+    ----------
+    rows
+        In order; there may be none.
+    n_states, n_embedding, n_continuous
+        Widths of the arrays.
+    ahead
+        The forecast posteriors, float32 [time, states] by horizon in seconds.
+    """
+
+    def column(name: str, dtype: type, *shape: int) -> NDArray[Any]:
+        out: NDArray[Any] = np.empty((len(rows), *shape), dtype)
+        for index, row in enumerate(rows):
+            out[index] = getattr(row, name)
+        return out
+
+    return Predictions(
+        stamps=column("stamp_raw", np.float64),
+        frame=column("frame", np.int32),
+        confidence=column("confidence", np.float64),
+        next_frame=column("next_frame", np.int32),
+        next_confidence=column("next_confidence", np.float64),
+        entropy_bits=column("entropy_bits", np.float64),
+        novelty=column("novelty", np.float64),
+        posterior=column("posterior", np.float32, n_states),
+        posterior_without_playback=column("posterior_without_playback", np.float32, n_states),
+        embedding=column("embedding", np.float32, n_embedding),
+        forecast=column("forecast", np.float32, len(HORIZONS_S), 2 * N_LIKELIEST + 1),
+        continuous=column("continuous", np.float32, n_continuous),
+        forecast_posterior=ahead,
+    )
