@@ -84,6 +84,10 @@ def receive(session: Session, child: Child | None = None, until: str = "end") ->
             stamps.extend(new_stamps)
         markers += [json.loads(text) for text in events.pull()[0]]
         expected = next((marker["samples"] for marker in markers if marker["event"] == until), None)
+    for other, (rows, stamps) in zip(others, shown, strict=True):  # each stream has a connection of its own
+        while len((new := other.pull(0.5))[1]):
+            rows.extend(new[0])
+            stamps.extend(new[1])
     for each in (inlet, events, *others):
         each.close()
     arrays = [(np.array(rows), np.array(stamps)) for rows, stamps in shown]
