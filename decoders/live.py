@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -92,6 +93,9 @@ class Engine:
     ) -> None:
         inlet.prepare()
         facts = inlet.facts
+        self._paced = (
+            facts.get("speed") != "max"
+        )  # else stamps count recorded time, and no latency follows from them
         self.stamp_rate = float(facts.get("stamp_rate", "1"))
         model.check_stream(inlet.channel_labels, float(facts.get("recorded_rate_hz", inlet.rate_hz)))
         self.model = model
@@ -238,9 +242,10 @@ class Engine:
             decision = model.decide(samples[i], raw * self.stamp_rate)
             done = pylsl.local_clock()
             stamp = raw + correction
+            due = stamp if self._paced else nan
             timing = (
-                (done - stamp) * 1e3,
-                (arrival - stamp) * 1e3,
+                (done - due) * 1e3,
+                (arrival - due) * 1e3,
                 (done - begun) * 1e3,
                 float(model.version),
             )
@@ -248,7 +253,7 @@ class Engine:
             published = pylsl.local_clock()
             prediction = model.complete(decision)
             self._publisher.push_rest(prediction, stamp)
-            self.latency_ms.add((published - stamp) * 1e3)
+            self.latency_ms.add((published - due) * 1e3)
             self.arrival_ms.add(timing[1])
             self.compute_ms.add(timing[2])
             without = int(prediction.posterior_without_playback.argmax())

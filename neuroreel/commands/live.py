@@ -93,9 +93,13 @@ def _open_window(name: str, model: Path) -> Any:
 
 def _print_second(stats: dict[str, Any]) -> None:
     latency = stats["latency_ms"]
+    delay = (
+        f"latency p50 {latency['p50']:6.2f} ms  p99 {latency['p99']:6.2f} ms  "
+        if latency["p50"] == latency["p50"]
+        else ""
+    )
     click.echo(
-        f"{stats['state']:<10} {stats['received']:>8} frames  {stats['rate_hz']:8.1f} Hz  "
-        f"latency p50 {latency['p50']:6.2f} ms  p99 {latency['p99']:6.2f} ms  gaps {stats['gaps']}",
+        f"{stats['state']:<10} {stats['received']:>8} frames  {stats['rate_hz']:8.1f} Hz  {delay}gaps {stats['gaps']}",
         err=True,
     )
 
