@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,36 +43,50 @@ def command(
     import tempfile
     import time
     import uuid
+    from dataclasses import asdict
 
     started = time.monotonic()
+    from gui.app import run_display
+    from gui.screen import has_screen
     from neuroreel.children import start_child
     from neuroreel.options import write_json
     from replay_data.bundle import TEST_REPEATS, demo_model, demo_recording
     from stream.network import configure
 
+    say = partial(click.echo, err=json_target == "-")
+    if not headless and not has_screen():
+        say("There is no screen, so the window is painted in memory.")
+        headless = True
+    if headless:
+        seconds = seconds or HEADLESS_SECONDS
+        screenshot = screenshot or Path(time.strftime("neuroreel-demo-%Y%m%d-%H%M%S.png"))
+        say(_HEADING)
     configure("loopback", f"demo-{uuid.uuid4().hex[:12]}")
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "live.json"
-        replay = start_child(
-            [
-                "replay", str(demo_recording()), "--name", NAME, "--repeats", TEST_REPEATS, "--loop", "--simulated",
-            ],
-            control=True,
-        )  # fmt: skip
-        engine = start_child(
-            ["live", str(demo_model()), "--stream", NAME, "--await-consumer", "10", "--json", str(report)],
-            control=True,
-        )
+        sender = ["replay", str(demo_recording()), "--name", NAME, "--repeats", TEST_REPEATS, "--loop"]
+        replay = start_child([*sender, "--simulated"], control=True)
+        decoder = ["live", str(demo_model()), "--stream", NAME, "--await-consumer", "10"]
+        engine = start_child([*decoder, "--json", str(report)], control=True)
+        opened = time.monotonic()
         try:
-            headless, screenshot, summary = _watch(headless, seconds, screenshot, force)
+            summary = run_display(
+                NAME,
+                demo_model(),
+                screenshot=screenshot,
+                seconds=seconds,
+                offscreen=headless,
+                force=force,
+                on_tick=partial(_print_row, say) if headless else None,
+            )
         finally:
             engine.stop()
             replay.stop()
         live: dict[str, Any] = json.loads(report.read_text()) if report.exists() else {}
     result = {
-        "first_decoded_frame_s": summary["first_prediction_s"] + summary["opened_after_s"] - started,
+        "first_decoded_frame_s": opened - started + summary.first_prediction_s,
         "screenshot": str(screenshot) if screenshot is not None else None,
-        "display": {key: value for key, value in summary.items() if key != "opened_after_s"},
+        "display": asdict(summary),
         "live": live,
     }
     if json_target is not None:
@@ -79,49 +95,18 @@ def command(
         _print_result(result)
 
 
-def _watch(
-    headless: bool, seconds: float | None, screenshot: Path | None, force: bool
-) -> tuple[bool, Path | None, dict[str, Any]]:
-    """Run the window in this process; headless it is painted in memory while a table is printed."""
-    import time
-    from dataclasses import asdict
-
-    from gui.app import run_display
-    from gui.screen import has_screen
-    from replay_data.bundle import demo_model
-
-    if not headless and not has_screen():
-        click.echo("There is no screen, so the window is painted in memory.")
-        headless = True
-    if headless:
-        seconds = seconds or HEADLESS_SECONDS
-        screenshot = screenshot or Path(time.strftime("neuroreel-demo-%Y%m%d-%H%M%S.png"))
-        click.echo(_HEADING)
-    opened = time.monotonic()
-    summary = run_display(
-        NAME,
-        demo_model(),
-        screenshot=screenshot,
-        seconds=seconds,
-        offscreen=headless,
-        force=force,
-        on_tick=_print_row if headless else None,
-    )
-    return headless, screenshot, {"opened_after_s": opened, **asdict(summary)}
-
-
 _HEADING = "   time   on screen   decoded  confidence    in +1 s  within 1 s so far   latency p50 / p99"
 
 
-def _print_row(snapshot: Snapshot) -> None:
+def _print_row(say: Callable[[str], None], snapshot: Snapshot) -> None:
     """One line of the live table."""
     newest, score, counts = snapshot.newest, snapshot.score, snapshot.counts
     if newest is None:
-        click.echo(f"{'':7}   {snapshot.state}: {snapshot.reason}")
+        say(f"{'':7}   {snapshot.state}: {snapshot.reason}")
         return
     so_far = f"{score.within:6.1%} (chance {score.chance:4.0%})" if score is not None else "-"
     seconds = counts.received / snapshot.source.rate_hz if snapshot.source.rate_hz else 0.0
-    click.echo(
+    say(
         f"{seconds:6.1f}s   {_frame(newest.truth):>9} {_frame(newest.frame):>9}   {newest.confidence:9.0%}  "
         f"{_frame(newest.next_frame):>9}  {so_far:>18}   {counts.latency_p50_ms:6.2f} / {counts.latency_p99_ms:5.2f} ms"
     )
