@@ -53,7 +53,37 @@ class EvaluateOptions:
             )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluation:
+    """A report, and what it was made from, for whoever draws it.
+
+    Attributes
+    ----------
+    report
+        Ready for JSON.
+    answers
+        All that was answered.
+    model
+        Which answered; of a cross-validation, the last fold's.
+    """
+
+    report: dict[str, Any]
+    answers: Answers
+    model: Model
+
+
 def evaluate(model: Model, session: Session, options: EvaluateOptions | None = None) -> dict[str, Any]:
+    """Score a model beside its baselines and controls: the report of `evaluation`.
+
+    Parameters
+    ----------
+    model, session, options
+        See `evaluation`.
+    """
+    return evaluation(model, session, options).report
+
+
+def evaluation(model: Model, session: Session, options: EvaluateOptions | None = None) -> Evaluation:
     """Score a model beside its baselines and controls.
 
     Parameters
@@ -67,8 +97,8 @@ def evaluate(model: Model, session: Session, options: EvaluateOptions | None = N
 
     Returns
     -------
-    report
-        Ready for JSON.
+    evaluation
+        The report and the answers.
 
     Raises
     ------
@@ -81,7 +111,8 @@ def evaluate(model: Model, session: Session, options: EvaluateOptions | None = N
     """
     options = options or EvaluateOptions()
     test = test_part(model, session, options)
-    return report(collect(model, test, options.draws, options.seed), model, options.seed)
+    answers = collect(model, test, options.draws, options.seed)
+    return Evaluation(report(answers, model, options.seed), answers, model)
 
 
 def test_part(model: Model, session: Session, options: EvaluateOptions) -> Session:
@@ -112,6 +143,19 @@ def test_part(model: Model, session: Session, options: EvaluateOptions) -> Sessi
 
 
 def cross_validate(
+    session: Session, cv: str, options: FitOptions | None = None, **how: Any
+) -> dict[str, Any]:
+    """Fit on all but one part and test on that part, in turn: the report of `cross_validation`.
+
+    Parameters
+    ----------
+    session, cv, options, **how
+        See `cross_validation`.
+    """
+    return cross_validation(session, cv, options, **how).report
+
+
+def cross_validation(
     session: Session,
     cv: str,
     options: FitOptions | None = None,
@@ -119,7 +163,7 @@ def cross_validate(
     draws: int = MIN_DRAWS,
     gap_s: float | None = None,
     movie: Movie | None = None,
-) -> dict[str, Any]:
+) -> Evaluation:
     """Fit on all but one part of a recording and test on that part, for each part in turn.
 
     Parameters
@@ -140,8 +184,8 @@ def cross_validate(
 
     Returns
     -------
-    report
-        Of the pooled answers, with the scores of each fold under ``folds``.
+    evaluation
+        Of the pooled answers; the report has the scores of each fold under ``folds``.
     """
     options = options or FitOptions()
     parts: list[Answers] = []
@@ -156,8 +200,10 @@ def cross_validate(
         single = report(replace_draws(answers), model, options.seed)
         kept = ("with_playback", "without_playback", "baselines", "continuous", "context_ms", "n_moments")
         folds.append({"fold": number, **{name: single[name] for name in kept}})
-    result = report(pooled(parts), model, options.seed)
-    return {**result, "train_seconds": round(train_seconds, 3), "cv": cv, "folds": folds}
+    answers = pooled(parts)
+    result = report(answers, model, options.seed)
+    result |= {"train_seconds": round(train_seconds, 3), "cv": cv, "folds": folds}
+    return Evaluation(result, answers, model)
 
 
 def replace_draws(answers: Answers) -> Answers:
