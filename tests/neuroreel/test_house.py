@@ -20,7 +20,13 @@ def test_every_dependency_has_an_exact_version() -> None:
     pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))
     pinned = {normal(name) for name in pins}
     extras = PROJECT["project"]["optional-dependencies"]
-    wanted = [*PROJECT["project"]["dependencies"], *extras["dev"], *extras["docs"], *extras["train"]]
+    wanted = [
+        *PROJECT["project"]["dependencies"],
+        *extras["dev"],
+        *extras["docs"],
+        *extras["train"],
+        *extras["compare"],
+    ]
     assert {normal(requirement.split(">=")[0]) for requirement in wanted} <= pinned
 
 
