@@ -99,7 +99,12 @@ class FitOptions:
 
 
 def fit_model(
-    sessions: Session | Sequence[Session], options: FitOptions | None = None, movie: Movie | None = None
+    sessions: Session | Sequence[Session],
+    options: FitOptions | None = None,
+    movie: Movie | None = None,
+    *,
+    n_frames: int | None = None,
+    baselines: bool = True,
 ) -> Model:
     """Fit a model.
 
@@ -111,6 +116,10 @@ def fit_model(
         How; what may be trained on is chosen here too.
     movie
         Replaces the movie that the recordings carry, usually because it has the pictures.
+    n_frames
+        Frames that can be answered; None = those of the recordings. A refit keeps those of the model before.
+    baselines
+        Whether settings of the baselines are chosen too; without them the model cannot be evaluated.
 
     Returns
     -------
@@ -129,7 +138,7 @@ def fit_model(
     chosen = [_with_movie(s, movie) for s in ([sessions] if isinstance(sessions, Session) else sessions)]
     session = joined([selected(s, options.train_repeats, options.train_time) for s in chosen])
     # Places are counted over the whole recording, so that training on a part of it knows them all.
-    n_frames = max(s.n_frames for s in chosen)
+    n_frames = n_frames or max(s.n_frames for s in chosen)
     data = training_set(session, n_frames, options.context_s or max(CONTEXTS_S))
     candidates = choose_settings(data, _windows(data, options), DECODERS[options.decoder], options.seed)
     parts, choice = fit_parts(data, candidates, options.seed)
@@ -140,8 +149,10 @@ def fit_model(
     card["scores"] = {name: round(value, 6) for name, value in scores.items() if np.isfinite(value)}
     card["forecast_floors"] = choice.floors
     card["posterior_power"] = choose_posterior_power(data, settings, parts, options.seed)
-    card["baselines"] = choose_baselines(
-        data, settings.n_window, parts.playback, parts.emission.jump, options.seed
+    card["baselines"] = (
+        choose_baselines(data, settings.n_window, parts.playback, parts.emission.jump, options.seed)
+        if baselines
+        else {}
     )
     card["train_seconds"] = round(time.perf_counter() - started, 3)
     return Model(parts, card)

@@ -125,7 +125,7 @@ def score(
     scores
         ``accuracy_within_1s``, ``accuracy_exact``, ``median_frame_error``, ``mean_frame_error``, ``log_score_bits``
         (mean log2 probability of the truth, above uniform), ``ece`` (expected calibration error of the confidence that
-        the answer is within one second), and ``per_repeat``.
+        the answer is within one second), ``mean_confidence``, and ``per_repeat``.
     """
     shown = frame >= 0
     posterior, truth = posterior[shown], frame[shown].astype(np.int64)
@@ -154,18 +154,21 @@ def _scores(posterior: NDArray[np.float32], truth: NDArray[np.int64], axis: Fram
         "mean_frame_error",
         "log_score_bits",
         "ece",
+        "mean_confidence",
     )
     if not len(truth):
         return dict.fromkeys(names, float("nan"))
     predicted = likeliest(posterior)
     error, within = frame_errors(predicted, truth, axis.clip, axis.tolerance_frames)
+    confident = confidence(posterior, axis)
     values = (
         within.mean(),
         (error == 0).mean(),
         np.median(error),
         error.mean(),
         log_score_bits(posterior, truth),
-        calibration_error(confidence(posterior, axis), within),
+        calibration_error(confident, within),
+        confident.mean(),
     )
     return {name: float(value) for name, value in zip(names, values, strict=True)}
 

@@ -126,9 +126,10 @@ def joined(sessions: Sequence[Session], *, renumber: bool = True) -> Session:
     for other in sessions[1:]:
         if other.channel_names != first.channel_names or other.kind is not first.kind:
             raise ShapeMismatch("the recordings to fit on must have the same channels and kind.")
+        movies = first.movie is not None or other.movie is not None
         if (
             other.rate_hz != first.rate_hz
-            or other.n_frames != first.n_frames
+            or (movies and other.n_frames != first.n_frames)
             or set(other.labels) != set(first.labels)
         ):
             raise ShapeMismatch("the recordings to fit on must have the same rate, frames and labels.")

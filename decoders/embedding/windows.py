@@ -52,6 +52,19 @@ class RunningSum:
         if self._next == 0:  # rounding errors may not pile up
             self._total[:] = self._ring.sum(0, dtype=np.float64)
 
+    def take_over(self, other: RunningSum) -> None:
+        """Hold what another window of the same channels holds, as far back as this one reaches.
+
+        Parameters
+        ----------
+        other
+            Stays as it is.
+        """
+        self.reset()
+        oldest = other._next - other.n_held
+        for index in range(oldest, other._next):
+            self.push(other._ring[index % other.n_window])
+
     def read(self) -> NDArray[np.float64]:
         """The sum, float64 [channels]; a window that is not yet full is scaled up to a full one."""
         return self._total * (self.n_window / max(self.n_held, 1))
