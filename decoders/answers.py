@@ -44,6 +44,9 @@ class Answers:
         Forecasts [time, states] by horizon in seconds.
     continuous
         Estimates of the continuous labels by decoder, then by label, [time, k].
+    embedding
+        Float32 [time, dimensions]; of pooled folds, whose embeddings differ, the last fold's, so that it belongs to
+        the last samples.
     step_us
         How long single steps took.
     """
@@ -54,6 +57,7 @@ class Answers:
     shifted: list[tuple[NDArray[np.int64], NDArray[np.int64]]]
     ahead: dict[float, NDArray[np.float32]]
     continuous: dict[str, Labels]
+    embedding: NDArray[np.float32]
     step_us: list[float] = field(default_factory=list)
 
 
@@ -101,6 +105,7 @@ def collect(model: Model, test: Session, n_draws: int, seed: int) -> Answers:
         shifted=list(controls.labels_shifted(data, model, test, n_draws, seed)),
         ahead=predictions.forecast_posterior,
         continuous=continuous,
+        embedding=predictions.embedding,
         step_us=_timed(model, test),
     )
 
@@ -135,6 +140,7 @@ def pooled(parts: Sequence[Answers]) -> Answers:
             }
             for name, labels in first.continuous.items()
         },
+        embedding=parts[-1].embedding,
         step_us=[us for part in parts for us in part.step_us],
     )
 
