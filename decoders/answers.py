@@ -79,7 +79,7 @@ def collect(model: Model, test: Session, n_draws: int, seed: int) -> Answers:
     predictions = model.predict(test)
     decoders: dict[str, Both] = {"model": (predictions.posterior, predictions.posterior_without_playback)}
     continuous = {"model": _split(model, predictions.continuous)}
-    decoders["linear"] = decoders["model"]
+    decoders["linear"] = decoders["model"]  # of an earlier version's model; else replaced below
     border = np.r_[True, np.diff(test.segment) > 0]
     clean = data.preprocessor.run(np.asarray(test.neural, np.float32), border)
     for baseline in recalled(model.card, data):

@@ -9,18 +9,32 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.embedding.linear import moments, unit
+from decoders.embedding.linear import LinearEmbedding, fit_linear, moments, unit
 from decoders.embedding.windows import window_sums
 from decoders.errors import BadModel
-from decoders.frames import LinearReadout, Neighbours, Scaling, calibrate, fit_lda, fit_poisson
+from decoders.frames import (
+    LinearReadout,
+    Neighbours,
+    Prototypes,
+    Scaling,
+    calibrate,
+    fit_lda,
+    fit_poisson,
+    fit_prototypes,
+)
 from decoders.playback import Playback, PlaybackTable
 from decoders.training import TrainingSet
 from decoders.tuning import MAX_HELD_OUT, held_out, thinned
 from decoders.tuning_playback import choose_power
 from stream.session import Kind
 
-NAMES = ("lda", "naive_bayes", "knn")
-_STRENGTHS = {"lda": (0.1, 0.3, 0.5, 0.8), "naive_bayes": (0.0,), "knn": (5.0, 15.0, 45.0)}
+NAMES = ("linear", "lda", "naive_bayes", "knn")
+_STRENGTHS = {
+    "linear": (0.1, 0.3, 0.5, 0.8),
+    "lda": (0.1, 0.3, 0.5, 0.8),
+    "naive_bayes": (0.0,),
+    "knn": (5.0, 15.0, 45.0),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +48,7 @@ class BaselineSettings:
     n_window
         Samples in the window, the model's own.
     strength
-        Shrinkage of LDA, neighbours of kNN.
+        Shrinkage of the linear embedding and of LDA, neighbours of kNN.
     steady
         Whether each moment is scaled to the population's usual total, which takes common gain away.
     factor
@@ -49,6 +63,18 @@ class BaselineSettings:
     steady: bool
     factor: float = 1.0
     power: float = 0.3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Whitened:
+    """Cosine to prototypes in the linear embedding, with nothing beside it."""
+
+    embedding: LinearEmbedding
+    prototypes: Prototypes
+
+    def similarity(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Float32 [..., states]."""
+        return self.prototypes.similarity(unit(self.embedding.project(features)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +93,7 @@ class Baseline:
 
     settings: BaselineSettings
     scaling: Scaling
-    readout: LinearReadout | Neighbours
+    readout: Whitened | LinearReadout | Neighbours
 
     def logits(self, sums: NDArray[np.float32], fullness: NDArray[np.float32]) -> NDArray[np.float32]:
         """Calibrated logits float32 [time, states]."""
@@ -102,6 +128,9 @@ def fit_baseline(
             settings, scaling, Neighbours(unit(features), state, int(settings.strength), data.n_states)
         )
     m = moments(features, state, data.n_states, fullness[used])
+    if settings.name == "linear":
+        embedding = fit_linear(m, settings.strength)
+        return Baseline(settings, scaling, Whitened(embedding, fit_prototypes(embedding, m, cosine=True)))
     if poisson:
         return Baseline(settings, scaling, fit_poisson(m.mean, m.seen, given_total=False))
     if settings.name == "naive_bayes":
@@ -153,6 +182,8 @@ def recalled(card: dict[str, Any], data: TrainingSet) -> Iterator[Baseline]:
         From `decoders.memory.recall`.
     """
     for name in NAMES:
+        if name == "linear" and card.get("opinion") is None and name not in card.get("baselines", {}):
+            continue  # an earlier version's model, which is linear itself
         try:
             settings = BaselineSettings(**card["baselines"][name])
         except (KeyError, TypeError) as error:
@@ -170,7 +201,7 @@ def _choose(data: TrainingSet, name: str, n_window: int) -> BaselineSettings:
         return best
     index = np.concatenate(at)
     for strength in _STRENGTHS[name]:
-        for steady in (False, True) if data.kind is Kind.SPIKES else (False,):
+        for steady in (False, True) if data.kind is Kind.SPIKES and name != "linear" else (False,):
             trial = BaselineSettings(name, n_window, strength, steady)
             fitted = [fit_baseline(data, trial, train) for train, _ in folds]
             whole = np.ones(1, np.float32)

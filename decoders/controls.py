@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from decoders.embedding.windows import window_sums
 from decoders.filtering import filtered, posteriors
 from decoders.model import Model
+from decoders.opinion import settings_from_card
 from decoders.playback import FrameClock, Playback
 from decoders.scores import FrameAxis, accuracy, likeliest
 from decoders.training import TrainingSet
-from decoders.tuning import Settings, fit_reader, scaling_of, state_moments
+from decoders.tuning import Settings, fit_reader
 from stream.session import Session
 
 N_NULL = 200
@@ -119,17 +120,17 @@ def labels_shifted(
         model.parts.prototypes.cosine,
         model.parts.factor,
         float("nan"),
+        settings_from_card(model.card),
     )
     border = np.r_[True, np.diff(test.segment) > 0]
     clean = data.preprocessor.run(np.asarray(test.neural, np.float32), border)
-    train_sums = window_sums(data.clean, data.border, settings.n_window)
+    windows = window_sums(data.clean, data.border, settings.n_window)
     test_sums, fullness = window_sums(clean, border, settings.n_window)
-    scaling = scaling_of(data, settings.n_window)
     everything = np.ones(len(data.state), bool)
     for _ in range(n_draws):
         null = data.with_state(shifted(data, rng))
-        reader = fit_reader(state_moments(null, *train_sums, everything, scaling), scaling, settings)
-        logits = reader.logits(test_sums) * (np.float32(reader.factor) * fullness[:, None])
+        reader = fit_reader(null, windows, everything, settings)
+        logits = reader.logits(test_sums) * fullness[:, None]
         evidence = model.card["posterior_power"] * logits.astype(np.float64)
         yield likeliest(filtered(model.playback, evidence, test)), likeliest(logits)
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.baselines import choose_baselines
+from decoders.choosing import DECODERS, choose_settings
 from decoders.embedding.windows import window_sums
 from decoders.errors import BadSplit
 from decoders.fingerprint import fingerprints
@@ -18,16 +19,14 @@ from decoders.memory import remember
 from decoders.model import Model
 from decoders.model_file import FORMAT, FORMAT_VERSION
 from decoders.model_parts import ModelParts
+from decoders.opinion import settings_card
 from decoders.playback import learn_playback
 from decoders.training import TrainingSet, joined, training_set
 from decoders.tuning import (
     MAX_HELD_OUT,
     Settings,
-    choose_settings,
     fit_reader,
     held_out,
-    scaling_of,
-    state_moments,
     thinned,
 )
 from decoders.tuning_continuous import fit_continuous
@@ -37,8 +36,6 @@ from stream.movie import Movie
 from stream.session import Session
 
 MODES = ("linear", "label", "time", "hybrid")
-DECODERS = {"auto": (True, False), "cosine": (True,), "lda": (False,)}
-"""Frame decoders by name, and the similarities that each one tries."""
 
 MOVIE_CONTEXTS_S = (1 / 5, 1 / 3)
 CONTEXTS_S = (0.25, 0.5, 1.0)
@@ -56,7 +53,7 @@ class FitOptions:
     mode
         Kind of embedding; this version has ``linear``.
     decoder
-        One of `DECODERS`.
+        One of `decoders.choosing.DECODERS`.
     context_s
         Length of the causal window; None = chosen on held-out data.
     lookahead_frames
@@ -194,16 +191,16 @@ def fit_parts(
     choice = choose_playback(data, candidates, table, seed)
     settings = choice.settings
     sums, fullness = window_sums(data.clean, data.border, settings.n_window)
-    scaling = scaling_of(data, settings.n_window)
     everything = np.ones(len(data.state), bool)
-    reader = fit_reader(state_moments(data, sums, fullness, everything, scaling), scaling, settings)
+    reader = fit_reader(data, (sums, fullness), everything, settings)
     thumbnails = data.movie.thumbnails() if data.movie is not None else None
     parts = ModelParts(
         preprocessor=data.preprocessor,
-        scaling=scaling,
+        scaling=reader.scaling,
         embedding=reader.embedding,
         prototypes=reader.prototypes,
         factor=reader.factor,
+        opinion=reader.opinion,
         emission=choice.emission,
         playback=table,
         likeness=_likeness(data, sums, fullness, settings),
@@ -227,11 +224,10 @@ def _likeness(
 ) -> NDArray[np.float64]:
     """How much held-out moments resemble their nearest prototype: sorted levels."""
     everything = np.ones(len(sums), bool)
-    scaling = scaling_of(data, settings.n_window)
     levels = []
     for train, test in list(held_out(data)) or [(everything, everything)]:
-        reader = fit_reader(state_moments(data, sums, fullness, train, scaling), scaling, settings)
-        levels.append(reader.logits(sums[thinned(test, MAX_HELD_OUT)]).max(1))
+        reader = fit_reader(data, (sums, fullness), train, settings)
+        levels.append(reader.similarity(sums[thinned(test, MAX_HELD_OUT)]).max(1))
     return np.quantile(np.concatenate(levels).astype(np.float64), np.linspace(0, 1, N_LIKENESS))
 
 
@@ -250,7 +246,8 @@ def _card(
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "mode": options.mode,
-        "decoder": "cosine" if settings.cosine else "lda",
+        "decoder": settings.decoder,
+        "opinion": settings_card(settings.opinion),
         "kind": str(data.kind),
         "rate_hz": data.rate_hz,
         "channel_names": list(session.channel_names),

@@ -19,6 +19,7 @@ from decoders.model_parts import ModelParts
 from decoders.playback import Playback
 from decoders.prediction import HORIZONS_S, Prediction, Predictions, Provenance
 from decoders.scores import FrameAxis, frame_axis
+from decoders.tuning import combined
 from stream.movie import Clip
 from stream.session import Session
 
@@ -320,11 +321,13 @@ class Model:
     def _look(self) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
         """The embedded point (unit length), calibrated logits, and likeness to the nearest prototype."""
         parts = self.parts
-        features = parts.scaling.features(self._context.read().astype(np.float32))
+        sums = self._context.read().astype(np.float32)
+        features = parts.scaling.features(sums)
         point = parts.embedding.project(features)
         direction = unit(point)
         similarity = parts.prototypes.similarity(direction if parts.prototypes.cosine else point)
-        logits = similarity * np.float32(parts.factor * self._context.fullness)
+        logits = combined(similarity, parts.factor, parts.opinion, sums, direction)
+        logits = logits * np.float32(self._context.fullness)
         return direction, logits, float(similarity.max())
 
     def _evidence(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -14,6 +14,7 @@ from decoders.continuous import ContinuousReader
 from decoders.embedding.linear import LinearEmbedding
 from decoders.errors import BadModel
 from decoders.frames import Prototypes, Scaling
+from decoders.opinion import Opinion, pack_opinion, unpack_opinion
 from decoders.packing import Arrays, need, pack, unpack
 from decoders.playback import PlaybackTable
 from decoders.preprocess import Preprocessor
@@ -71,7 +72,9 @@ class ModelParts:
     Attributes
     ----------
     preprocessor, scaling, embedding, prototypes, factor
-        From raw sample to calibrated logits over frames.
+        From raw sample to calibrated logits over frames; factor 0 = the prototypes do not count.
+    opinion
+        What is added to the prototypes' logits, or None.
     emission, playback
         The playback model.
     likeness
@@ -94,6 +97,7 @@ class ModelParts:
     likeness: NDArray[np.float64]
     continuous: ContinuousReader
     pictures: NDArray[np.uint8] | None = None
+    opinion: Opinion | None = None
     extra: Arrays = field(default_factory=dict)
 
     @property
@@ -108,6 +112,7 @@ class ModelParts:
             **pack(self.scaling, "scaling"),
             **pack(self.embedding, "embedding"),
             **pack(self.prototypes, "prototypes"),
+            **pack_opinion(self.opinion),
             **pack(self.emission, "emission"),
             **pack(self.continuous, "continuous"),
             "factor": np.array([self.factor]),
@@ -153,7 +158,16 @@ def _from_file(arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> M
         len(pictures) != n_states - 1 or pictures.dtype != np.uint8 or pictures.ndim < 3
     ):
         raise BadModel(f"the model's pictures have shape {pictures.shape}, but it has {n_states - 1} frames.")
-    known = ("preprocess.", "scaling.", "embedding.", "prototypes.", "emission.", "continuous.", "playback.")
+    known = (
+        "preprocess.",
+        "scaling.",
+        "embedding.",
+        "prototypes.",
+        "opinion.",
+        "emission.",
+        "continuous.",
+        "playback.",
+    )
     single = ("factor", "likeness", "pictures")
     return ModelParts(
         preprocessor=Preprocessor(
@@ -175,6 +189,12 @@ def _from_file(arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> M
         likeness=arrays["likeness"],
         continuous=unpack(ContinuousReader, arrays, "continuous"),
         pictures=pictures,
+        opinion=unpack_opinion(
+            arrays,
+            int(np.count_nonzero(arrays["preprocess.valid"])),
+            arrays["embedding.projection"].shape[1],
+            n_states,
+        ),
         extra={n: a for n, a in arrays.items() if n not in single and not n.startswith(known)},
     )
 

@@ -1,26 +1,25 @@
-"""Settings chosen on held-out parts of the training data: window, shrinkage, temperature."""
+"""The settings of the frame posterior, what they make of training data, and which parts of it are held out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import product
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from decoders.embedding.linear import LinearEmbedding, Moments, fit_linear, moments, unit
-from decoders.embedding.windows import window_sums
-from decoders.frames import Prototypes, Scaling, calibrate, fit_prototypes
-from decoders.passages import passages
+from decoders.frames import Prototypes, Scaling, fit_prototypes
+from decoders.opinion import Opinion, OpinionSettings, fit_opinion
 from decoders.training import TrainingSet
 from stream.session import Kind
 
-SHRINKAGES = (0.05, 0.15, 0.3, 0.5, 0.7, 0.9)
 DEFAULT_SHRINKAGE = 0.5
-DEFAULT_FACTOR = 8.0
 MAX_HELD_OUT = 1200
 """Held-out moments that settings are compared on."""
+
+Windows = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""Window sums [time, channels] and how full each window was [time]."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,22 +31,67 @@ class Reader:
     scaling, embedding, prototypes
         Fitted.
     factor
-        Inverse temperature.
+        Inverse temperature of the prototypes; 0 = they do not count.
+    opinion
+        What is added to their logits, or None.
     """
 
     scaling: Scaling
     embedding: LinearEmbedding
     prototypes: Prototypes
     factor: float = 1.0
+    opinion: Opinion | None = None
 
     def points(self, sums: NDArray[np.float32]) -> NDArray[np.float32]:
         """Embedded points, float32 [time, dimensions], not yet of unit length."""
         return self.embedding.project(self.scaling.features(sums))
 
-    def logits(self, sums: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Before temperature, float32 [time, states]."""
+    def similarity(self, sums: NDArray[np.float32]) -> NDArray[np.float32]:
+        """To the prototypes, float32 [time, states]."""
         points = self.points(sums)
         return self.prototypes.similarity(unit(points) if self.prototypes.cosine else points)
+
+    def logits(self, sums: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Calibrated for a full window, float32 [time, states]."""
+        points = self.points(sums)
+        directions = unit(points)
+        return combined(
+            self.prototypes.similarity(directions if self.prototypes.cosine else points),
+            self.factor,
+            self.opinion,
+            sums,
+            directions,
+        )
+
+
+def combined(
+    similarity: NDArray[np.float32],
+    factor: float,
+    opinion: Opinion | None,
+    sums: NDArray[np.float32],
+    directions: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """Calibrated logits for a full window, float32 [..., states].
+
+    Parameters
+    ----------
+    similarity
+        To the prototypes, float32 [..., states].
+    factor
+        Their inverse temperature; 0 = they do not count.
+    opinion
+        Second opinion, or None.
+    sums
+        Window sums, float32 [..., channels].
+    directions
+        Embedded points of unit length, float32 [..., dimensions].
+    """
+    if opinion is None:
+        return similarity * np.float32(factor)
+    out = opinion.logits(sums, directions)
+    if factor:
+        out += similarity * np.float32(factor)
+    return out
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +107,11 @@ class Settings:
     cosine
         Whether directions are compared.
     factor
-        Inverse temperature.
+        Inverse temperature of the prototypes; 0 = they do not count.
     log_score
         Mean log probability of held-out truths, in nats; NaN when nothing could be held out.
+    opinion
+        What stands beside the prototypes or in their place, or None.
     """
 
     n_window: int
@@ -73,6 +119,15 @@ class Settings:
     cosine: bool
     factor: float
     log_score: float
+    opinion: OpinionSettings | None = None
+
+    @property
+    def decoder(self) -> str:
+        """The name of what was chosen."""
+        prototypes = "cosine" if self.cosine else "lda"
+        if self.opinion is None:
+            return prototypes
+        return f"{prototypes} + {self.opinion.name}" if self.factor else self.opinion.name
 
 
 def scaling_of(data: TrainingSet, n_window: int) -> Scaling:
@@ -91,10 +146,28 @@ def state_moments(
     return moments(scaling.features(sums[keep]), data.state[keep], data.n_states, fullness[keep])
 
 
-def fit_reader(m: Moments, scaling: Scaling, settings: Settings) -> Reader:
-    """Fit with settings that were chosen."""
+def fit_reader(data: TrainingSet, windows: Windows, keep: NDArray[np.bool_], settings: Settings) -> Reader:
+    """Fit with settings that were chosen.
+
+    Parameters
+    ----------
+    data
+        Training data.
+    windows
+        Its window sums and how full each window was.
+    keep
+        Bool [time], which samples to use.
+    settings
+        What was chosen.
+    """
+    scaling = scaling_of(data, settings.n_window)
+    m = state_moments(data, *windows, keep, scaling)
     embedding = fit_linear(m, settings.shrinkage)
-    return Reader(scaling, embedding, fit_prototypes(embedding, m, cosine=settings.cosine), settings.factor)
+    prototypes = fit_prototypes(embedding, m, cosine=settings.cosine)
+    opinion = None
+    if settings.opinion is not None:
+        opinion = fit_opinion(data, windows, keep, scaling, embedding, settings.opinion)
+    return Reader(scaling, embedding, prototypes, settings.factor, opinion)
 
 
 def held_out(data: TrainingSet) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
@@ -117,57 +190,3 @@ def thinned(mask: NDArray[np.bool_], n_most: int) -> NDArray[np.int64]:
     if len(index) <= n_most:
         return index
     return index[np.linspace(0, len(index) - 1, n_most).astype(np.int64)]
-
-
-def choose_settings(
-    data: TrainingSet, windows: Sequence[int], similarities: Sequence[bool], seed: int
-) -> list[Settings]:
-    """Choose shrinkage and similarity of each window by the log score of held-out moments.
-
-    Parameters
-    ----------
-    data
-        Training data.
-    windows
-        Window lengths to try, in samples.
-    similarities
-        Values of ``cosine`` to try.
-    seed
-        Of the random order of scenes.
-
-    Returns
-    -------
-    settings
-        The best of each window, the best window first.
-    """
-    folds = list(held_out(data))
-    if not folds:
-        return [Settings(windows[0], DEFAULT_SHRINKAGE, similarities[0], DEFAULT_FACTOR, float("nan"))]
-    chosen = []
-    for n_window in windows:
-        scaling = scaling_of(data, n_window)
-        sums, fullness = window_sums(data.clean, data.border, n_window)
-        parts = [state_moments(data, sums, fullness, train, scaling) for train, _ in folds]
-        asked = [_moments_asked(data, test, n_window, MAX_HELD_OUT // len(folds), seed) for _, test in folds]
-        weight, truth = (np.concatenate([a[column] for a in asked]) for column in (1, 2))
-        tried = []
-        for shrinkage, cosine in product(SHRINKAGES, similarities):
-            trial = Settings(n_window, shrinkage, cosine, 1.0, 0.0)
-            logits = [fit_reader(m, scaling, trial).logits(a[0]) for m, a in zip(parts, asked, strict=True)]
-            factor, score = calibrate(np.concatenate(logits), weight, truth)
-            tried.append(replace(trial, factor=factor, log_score=score))
-        chosen.append(max(tried, key=lambda settings: settings.log_score))
-    return sorted(chosen, key=lambda settings: -settings.log_score)
-
-
-def _moments_asked(
-    data: TrainingSet, test: NDArray[np.bool_], n_window: int, n_most: int, seed: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
-    """Window sums, fullness and truth of held-out moments, in order and (of a movie) with scenes shuffled."""
-    asked = []
-    for passage in passages(data, test, np.random.default_rng(seed)):
-        sums, fullness = window_sums(passage.clean, passage.border, n_window)
-        asked.append((sums, fullness, passage.state))
-    sums, fullness, state = (np.concatenate([a[column] for a in asked]) for column in range(3))
-    index = thinned(np.ones(len(state), bool), n_most)
-    return sums[index], fullness[index], state[index]

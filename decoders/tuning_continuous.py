@@ -17,7 +17,7 @@ from decoders.continuous import (
 from decoders.embedding.linear import unit
 from decoders.embedding.windows import window_sums
 from decoders.training import TrainingSet
-from decoders.tuning import Reader, Settings, fit_reader, scaling_of, state_moments
+from decoders.tuning import Reader, Settings, fit_reader
 from decoders.tuning_playback import Trial
 
 Filtered = list[tuple[Trial, NDArray[np.float64]]]
@@ -57,10 +57,8 @@ def fit_continuous(
 
 def _points(data: TrainingSet, settings: Settings, train: NDArray[np.bool_]) -> NDArray[np.float32]:
     """All samples in an embedding fitted on a part of them."""
-    sums, fullness = window_sums(data.clean, data.border, settings.n_window)
-    scaling = scaling_of(data, settings.n_window)
-    reader = fit_reader(state_moments(data, sums, fullness, train, scaling), scaling, settings)
-    return unit(reader.points(sums))
+    windows = window_sums(data.clean, data.border, settings.n_window)
+    return unit(fit_reader(data, windows, train, settings).points(windows[0]))
 
 
 def _best_way(

@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.embedding.linear import Moments, moments
+from decoders.embedding.linear import moments
 from decoders.embedding.windows import window_sums
 from decoders.frames import NEVER, Scaling, fit_lda, fit_poisson
 from decoders.model_parts import Emission, ModelParts
+from decoders.opinion import smoothed
 from decoders.passages import Passage, passages
 from decoders.playback import Playback, PlaybackTable
 from decoders.training import TrainingSet
-from decoders.tuning import DEFAULT_SHRINKAGE, Settings, fit_reader, held_out, scaling_of, state_moments
+from decoders.tuning import DEFAULT_SHRINKAGE, Settings, fit_reader, held_out
 from decoders.tuning_forecast import choose_forecast
 from stream.session import Kind
 
@@ -118,34 +119,13 @@ def fit_emission(data: TrainingSet, keep: NDArray[np.bool_], n_window: int, smoo
     scaling = Scaling(n_window, root=False)
     m = moments(scaling.features(sums[keep]), data.state[keep], data.n_states)
     if data.movie is not None and smooth_frames > 0:
-        m = Moments(_smoothed(m.mean, m.count, data, smooth_frames), m.count, m.within)
+        m = smoothed(m, data, smooth_frames)
     if data.kind is Kind.SPIKES:
         readout = fit_poisson(m.mean * n_window, m.seen, given_total=True)
         readout = replace(readout, weights=readout.weights * np.float32(n_window))
     else:
         readout = fit_lda(m, DEFAULT_SHRINKAGE)
     return Emission(True, readout.weights, readout.bias, n_window, False, 1.0, DEFAULT_JUMP, DEFAULT_JUMP)
-
-
-def _smoothed(
-    mean: NDArray[np.float64], count: NDArray[np.float64], data: TrainingSet, width: float
-) -> NDArray[np.float64]:
-    """Average each frame's mean with its neighbours in the clip."""
-    assert data.movie is not None
-    out = mean.copy()
-    reach = int(np.ceil(3 * width))
-    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / width) ** 2)
-    for clip in data.movie.clips:
-        inside = slice(clip.first_frame, clip.first_frame + clip.n_frames)
-        n = clip.n_frames
-        middle = slice(reach, reach + n)
-        weight = np.convolve(count[inside], kernel)[middle]
-        for channel in range(mean.shape[1]):
-            total = np.convolve(mean[inside, channel] * count[inside], kernel)[middle]
-            out[inside, channel] = np.where(
-                weight > 1e-9, total / np.maximum(weight, 1e-9), mean[inside, channel]
-            )
-    return out
 
 
 Heard = Callable[[NDArray[np.bool_], NDArray[np.float32], NDArray[np.bool_]], NDArray[np.float32]]
@@ -270,11 +250,10 @@ def _listener(data: TrainingSet, settings: Settings, way: tuple[int, float] | No
     def posterior(
         train: NDArray[np.bool_], clean: NDArray[np.float32], border: NDArray[np.bool_]
     ) -> NDArray[np.float32]:
-        scaling = scaling_of(data, settings.n_window)
-        sums, fullness = window_sums(data.clean, data.border, settings.n_window)
-        reader = fit_reader(state_moments(data, sums, fullness, train, scaling), scaling, settings)
+        windows = window_sums(data.clean, data.border, settings.n_window)
+        reader = fit_reader(data, windows, train, settings)
         sums, fullness = window_sums(clean, border, settings.n_window)
-        return reader.logits(sums) * np.float32(reader.factor) * fullness[:, None]
+        return reader.logits(sums) * fullness[:, None]
 
     def own(
         train: NDArray[np.bool_], clean: NDArray[np.float32], border: NDArray[np.bool_]

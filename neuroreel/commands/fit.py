@@ -14,7 +14,12 @@ from neuroreel.parts import REPEATS, TIME
 @click.argument("sessions", metavar="SESSION...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Where the model goes.")
 @click.option("--mode", default="linear", show_default=True, help="Embedding: linear, label, time, hybrid.")
-@click.option("--decoder", default="auto", show_default=True, help="Frame decoder: auto, cosine, lda.")
+@click.option(
+    "--decoder",
+    default="auto",
+    show_default=True,
+    help="Frame decoder: auto, blend, cosine, lda, naive_bayes, gaussian_naive_bayes, knn.",
+)
 @click.option(
     "--context-s", type=float, help="Length of the causal window [default: chosen on held-out data]."
 )

@@ -1,0 +1,234 @@
+"""Which frame decoder reads the window, and with which settings: chosen on held-out showings of the training data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoders.embedding.linear import LinearEmbedding, unit
+from decoders.embedding.spectrum import Spectrum
+from decoders.embedding.windows import window_sums
+from decoders.frames import calibrate, fit_prototypes
+from decoders.opinion import OpinionSettings, fit_opinion
+from decoders.passages import passages
+from decoders.training import TrainingSet
+from decoders.tuning import (
+    DEFAULT_SHRINKAGE,
+    MAX_HELD_OUT,
+    Settings,
+    Windows,
+    held_out,
+    scaling_of,
+    state_moments,
+    thinned,
+)
+from stream.errors import BadUsage
+from stream.session import Kind
+
+SHRINKAGES = (0.05, 0.15, 0.3, 0.5, 0.7, 0.9)
+DEFAULT_FACTOR = 8.0
+SHARES = (0.3, 0.5, 0.7)
+"""Of the second opinion in a blend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """What a decoder's name stands for.
+
+    Attributes
+    ----------
+    similarities
+        Values of ``cosine`` that are tried for the prototypes.
+    opinions
+        Second opinions that are tried.
+    alone
+        Whether prototypes alone, opinions alone, and blends of both are candidates.
+    """
+
+    similarities: tuple[bool, ...]
+    opinions: tuple[str, ...] = ()
+    alone: tuple[bool, bool, bool] = (True, False, False)
+
+
+DECODERS = {
+    "auto": Candidates(
+        (True, False), ("naive_bayes", "gaussian_naive_bayes", "knn"), alone=(True, True, True)
+    ),
+    "cosine": Candidates((True,)),
+    "lda": Candidates((False,)),
+    "naive_bayes": Candidates((True,), ("naive_bayes",), alone=(False, True, False)),
+    "gaussian_naive_bayes": Candidates((True,), ("gaussian_naive_bayes",), alone=(False, True, False)),
+    "knn": Candidates((True,), ("knn",), alone=(False, True, False)),
+    "blend": Candidates((True, False), ("naive_bayes", "gaussian_naive_bayes"), alone=(False, False, True)),
+}
+"""Frame decoders by name; ``auto`` takes what was best on held-out data."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Heard:
+    """Settings and the calibrated logits that they gave for the held-out moments, [moments, states]."""
+
+    settings: Settings
+    logits: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Trial:
+    """Everything that a window's candidates are compared on."""
+
+    data: TrainingSet
+    windows: Windows
+    folds: list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]
+    asked: list[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]]
+
+    def calibrated(self, settings: Settings, logits: NDArray[np.float32]) -> tuple[float, _Heard]:
+        """The factor that serves the logits best, and the settings with their log score."""
+        weight, truth = (np.concatenate([a[column] for a in self.asked]) for column in (1, 2))
+        factor, score = calibrate(logits, weight, truth)
+        return factor, _Heard(replace(settings, log_score=score), logits * np.float32(factor))
+
+
+def choose_settings(
+    data: TrainingSet, windows: Sequence[int], candidates: Candidates, seed: int
+) -> list[Settings]:
+    """Choose decoder and settings for each window by the log score of held-out moments.
+
+    Parameters
+    ----------
+    data
+        Training data.
+    windows
+        Window lengths to try, in samples.
+    candidates
+        What may be chosen.
+    seed
+        Of the random order of scenes.
+
+    Returns
+    -------
+    settings
+        The best of each window, the best window first.
+    """
+    folds = list(held_out(data))
+    if not folds:
+        return [_unheard(windows[0], candidates, data)]
+    chosen = []
+    for n_window in windows:
+        asked = [_moments_asked(data, test, n_window, MAX_HELD_OUT // len(folds), seed) for _, test in folds]
+        trial = _Trial(data, window_sums(data.clean, data.border, n_window), folds, asked)
+        chosen.append(_best(trial, n_window, candidates))
+    return sorted(chosen, key=lambda settings: -settings.log_score)
+
+
+def _unheard(n_window: int, candidates: Candidates, data: TrainingSet) -> Settings:
+    """Settings when nothing can be held out."""
+    settings = Settings(n_window, DEFAULT_SHRINKAGE, candidates.similarities[0], DEFAULT_FACTOR, float("nan"))
+    if candidates.alone[0]:
+        return settings
+    opinion = next(_opinions(data, candidates.opinions[:1]))
+    return replace(settings, factor=DEFAULT_FACTOR * candidates.alone[2], opinion=opinion)
+
+
+def _best(trial: _Trial, n_window: int, candidates: Candidates) -> Settings:
+    embeddings, prototypes = _try_prototypes(trial, n_window, candidates.similarities)
+    top = max(prototypes, key=lambda heard: heard.settings.log_score)
+    found = [top] if candidates.alone[0] else []
+    opinions = list(_try_opinions(trial, top.settings, embeddings, candidates.opinions))
+    if candidates.alone[1]:
+        found += opinions
+    if candidates.alone[2]:
+        for cosine in candidates.similarities:
+            same = [heard for heard in prototypes if heard.settings.cosine == cosine]
+            best = max(same, key=lambda heard: heard.settings.log_score)
+            found += [_blend(trial, best, other, share) for other in opinions for share in SHARES]
+    return max(found, key=lambda heard: heard.settings.log_score).settings
+
+
+def _try_prototypes(
+    trial: _Trial, n_window: int, similarities: Sequence[bool]
+) -> tuple[dict[float, list[LinearEmbedding]], list[_Heard]]:
+    """Every shrinkage and similarity; the embeddings, by shrinkage and then fold."""
+    scaling = scaling_of(trial.data, n_window)
+    parts = [state_moments(trial.data, *trial.windows, train, scaling) for train, _ in trial.folds]
+    features = [scaling.features(asked[0]) for asked in trial.asked]
+    spectra = [Spectrum(m) for m in parts]
+    embeddings: dict[float, list[LinearEmbedding]] = {}
+    found = []
+    for shrinkage in SHRINKAGES:
+        embeddings[shrinkage] = [spectrum.embedding(shrinkage) for spectrum in spectra]
+        points = [e.project(f) for e, f in zip(embeddings[shrinkage], features, strict=True)]
+        for cosine in similarities:
+            logits = [
+                fit_prototypes(e, m, cosine=cosine).similarity(unit(p) if cosine else p)
+                for e, m, p in zip(embeddings[shrinkage], parts, points, strict=True)
+            ]
+            settings = Settings(n_window, shrinkage, cosine, 1.0, 0.0)
+            factor, heard = trial.calibrated(settings, np.concatenate(logits))
+            found.append(replace(heard, settings=replace(heard.settings, factor=factor)))
+    return embeddings, found
+
+
+def _try_opinions(
+    trial: _Trial,
+    base: Settings,
+    embeddings: dict[float, list[LinearEmbedding]],
+    names: Sequence[str],
+) -> Iterator[_Heard]:
+    """Opinions alone, each calibrated."""
+    scaling = scaling_of(trial.data, base.n_window)
+    for settings in _opinions(trial.data, names):
+        logits = []
+        for (train, _), asked, embedding in zip(
+            trial.folds, trial.asked, embeddings[base.shrinkage], strict=True
+        ):
+            opinion = fit_opinion(trial.data, trial.windows, train, scaling, embedding, settings)
+            logits.append(opinion.logits(asked[0], unit(embedding.project(scaling.features(asked[0])))))
+        factor, heard = trial.calibrated(replace(base, factor=0.0), np.concatenate(logits))
+        yield replace(heard, settings=replace(heard.settings, opinion=replace(settings, factor=factor)))
+
+
+def _opinions(data: TrainingSet, names: Sequence[str]) -> Iterator[OpinionSettings]:
+    smooth = (0.0, 1.0, 2.0) if data.movie is not None and data.movie_rate_hz else (0.0,)
+    for name in names:
+        if name == "knn":
+            yield from (OpinionSettings(name, k=k, sharpness=s) for k, s in ((45, 20.0), (150, 40.0)))
+        elif name == "naive_bayes" and data.kind is Kind.SPIKES:
+            yield from (OpinionSettings(name, width, given) for given in (False, True) for width in smooth)
+        elif name == "naive_bayes" and len(names) == 1:
+            raise BadUsage(
+                f"Poisson naive Bayes needs spike counts, but these are {data.kind}. Use gaussian_naive_bayes."
+            )
+        elif name == "gaussian_naive_bayes":
+            yield from (OpinionSettings(name, width) for width in smooth[:2])
+
+
+def _blend(trial: _Trial, prototypes: _Heard, other: _Heard, share: float) -> _Heard:
+    """Both together, the opinion with a share of the say."""
+    settings, opinion = prototypes.settings, other.settings.opinion
+    assert opinion is not None
+    mixed = (1 - share) * prototypes.logits + share * other.logits
+    factor, heard = trial.calibrated(settings, mixed)
+    return replace(
+        heard,
+        settings=replace(
+            heard.settings,
+            factor=settings.factor * (1 - share) * factor,
+            opinion=replace(opinion, factor=opinion.factor * share * factor),
+        ),
+    )
+
+
+def _moments_asked(
+    data: TrainingSet, test: NDArray[np.bool_], n_window: int, n_most: int, seed: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
+    """Window sums, fullness and truth of held-out moments, in order and (of a movie) with scenes shuffled."""
+    asked = []
+    for passage in passages(data, test, np.random.default_rng(seed)):
+        sums, fullness = window_sums(passage.clean, passage.border, n_window)
+        asked.append((sums, fullness, passage.state))
+    sums, fullness, state = (np.concatenate([a[column] for a in asked]) for column in range(3))
+    index = thinned(np.ones(len(state), bool), n_most)
+    return sums[index], fullness[index], state[index]
