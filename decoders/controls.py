@@ -114,14 +114,7 @@ def labels_shifted(
         Int64 [time], the frames answered; -1 = no stimulus.
     """
     rng = np.random.default_rng(seed)
-    settings = Settings(
-        model.parts.scaling.n_window,
-        model.card["shrinkage"],
-        model.parts.prototypes.cosine,
-        model.parts.factor,
-        float("nan"),
-        settings_from_card(model.card),
-    )
+    settings = settings_of(model)
     border = np.r_[True, np.diff(test.segment) > 0]
     clean = data.preprocessor.run(np.asarray(test.neural, np.float32), border)
     windows = window_sums(data.clean, data.border, settings.n_window)
@@ -133,6 +126,24 @@ def labels_shifted(
         logits = reader.logits(test_sums) * fullness[:, None]
         evidence = model.card["posterior_power"] * logits.astype(np.float64)
         yield likeliest(filtered(model.playback, evidence, test)), likeliest(logits)
+
+
+def settings_of(model: Model) -> Settings:
+    """What was chosen for a model's frame posterior, to refit with.
+
+    Parameters
+    ----------
+    model
+        Fitted.
+    """
+    return Settings(
+        model.parts.scaling.n_window,
+        model.card["shrinkage"],
+        model.parts.prototypes.cosine,
+        model.parts.factor,
+        float("nan"),
+        settings_from_card(model.card),
+    )
 
 
 def shifted(data: TrainingSet, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -82,6 +82,15 @@ def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
     return force_option(option(function))
 
 
+html_option: Decorator = click.option(
+    "--html",
+    "html_target",
+    metavar="FILE",
+    callback=_refuse_existing,
+    help="Write the result as one HTML page with plots.",
+)
+"""``--html FILE``, passed on as ``html_target``; use it above `json_option`, which brings ``--force``."""
+
 wait_option: Decorator = click.option(
     "--wait",
     "wait_s",
@@ -109,11 +118,29 @@ def write_json(data: Any, target: str) -> None:
         When the file cannot be written.
     """
     import json
+
+    write_text(json.dumps(plain(data), indent=2, allow_nan=False), target)
+
+
+def write_text(text: str, target: str) -> None:
+    """Write a result that is text.
+
+    Parameters
+    ----------
+    text
+        Without a last line end.
+    target
+        See `write_json`.
+
+    Raises
+    ------
+    BadUsage
+        When the file cannot be written.
+    """
     from pathlib import Path
 
     from stream.errors import BadUsage
 
-    text = json.dumps(plain(data), indent=2, allow_nan=False)
     if target == "-":
         click.echo(text)
         return

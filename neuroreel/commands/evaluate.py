@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from neuroreel.options import json_option
+from neuroreel.options import html_option, json_option
 from neuroreel.parts import REPEATS, TIME
 
 
@@ -29,6 +29,7 @@ from neuroreel.parts import REPEATS, TIME
 @click.option("--context-s", type=float, help="With --cv: as in fit.")
 @click.option("--movie", "movie_path", type=click.Path(path_type=Path), help="With --cv: as in fit.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of everything random.")
+@html_option
 @json_option
 def command(
     files: tuple[Path, ...],
@@ -42,13 +43,14 @@ def command(
     context_s: float | None,
     movie_path: Path | None,
     seed: int,
+    html_target: str | None,
     json_target: str | None,
 ) -> None:
     """Score MODEL on SESSION, or with --cv a way of fitting on SESSION alone."""
-    from decoders.evaluate import EvaluateOptions, cross_validate, evaluate
+    from decoders.evaluate import EvaluateOptions, cross_validation, evaluation
     from decoders.fit import FitOptions, selected
     from decoders.model import Model
-    from neuroreel.options import write_json
+    from neuroreel.options import write_json, write_text
     from stream.errors import BadUsage
     from stream.files import load_session
     from stream.movie import load_movie
@@ -60,13 +62,24 @@ def command(
         options = FitOptions(mode=mode, decoder=decoder, context_s=context_s, seed=seed)
         session = selected(load_session(files[0]), repeats, part)
         movie = load_movie(movie_path) if movie_path is not None else None
-        result = cross_validate(session, cv, options, draws=draws, gap_s=gap_s, movie=movie)
+        scored = cross_validation(session, cv, options, draws=draws, gap_s=gap_s, movie=movie)
     else:
-        result = evaluate(Model.load(files[0]), load_session(files[1]), chosen)
+        scored = evaluation(Model.load(files[0]), load_session(files[1]), chosen)
+    if html_target is not None:
+        from decoders.report_page import html_page
+
+        write_text(html_page(scored, title=_title(files, repeats, part), seed=seed), html_target)
     if json_target is not None:
-        write_json(result, json_target)
-    if json_target != "-":
-        _tables(result)
+        write_json(scored.report, json_target)
+    if "-" not in (json_target, html_target):
+        _tables(scored.report)
+
+
+def _title(files: tuple[Path, ...], repeats: tuple[int, ...] | None, part: tuple[float, float] | None) -> str:
+    what = " on ".join(path.name for path in files)
+    if repeats is not None:
+        return f"{what}, repeats {', '.join(map(str, repeats))}"
+    return what if part is None else f"{what}, part {part[0]:g} to {part[1]:g}"
 
 
 def _tables(result: dict[str, Any]) -> None:

@@ -68,3 +68,16 @@ def test_another_movie_is_noticed(recording: Path, tmp_path: Path) -> None:
     code, text = run("evaluate", model, tmp_path / "other.npz")
     assert code == 2
     assert "channel 0" in text
+
+
+def test_the_page_is_refused_before_the_work_begins(recording: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_text("mine")
+    code, text = run("evaluate", recording, "--cv", "repeat", "--draws", 0, "--html", page)
+    assert code == 2
+    assert "--force" in text
+    assert page.read_text() == "mine"
+    code, text = run("evaluate", recording, "--cv", "repeat", "--draws", 0, "--html", page, "--force")
+    assert code == 0, text
+    assert page.read_text().startswith("<!DOCTYPE html>")
+    assert "watched.npz" in page.read_text()

@@ -1,0 +1,400 @@
+"""A report as one HTML page that needs nothing else: figures inside, and every figure's numbers beside it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from decoders import report_plots as plots
+from decoders.evaluate import Evaluation
+from decoders.report_curves import Curve
+from decoders.report_data import PageData, page_data
+from decoders.report_plots import name_of, others
+
+STYLE = """
+:root { color-scheme: light; }
+body { font: 15px/1.5 system-ui, "DejaVu Sans", sans-serif; color: #222; background: #fff; margin: 0 auto;
+  max-width: 60rem; padding: 1.5rem; }
+h1 { font-size: 1.7rem; margin: 0 0 .3rem; } h2 { font-size: 1.2rem; margin: 2.2rem 0 .4rem;
+  border-bottom: 1px solid #d8dce1; padding-bottom: .2rem; }
+p { max-width: 46rem; margin: .4rem 0; } .dim { color: #555; }
+.verdict { border-left: .5rem solid #009E73; background: #f1f8f6; padding: .7rem 1rem; font-size: 1.1rem;
+  max-width: none; }
+.verdict.chance { border-color: #D55E00; background: #fdf3ec; }
+.verdict.untested { border-color: #888; background: #f4f4f4; }
+figure { margin: .6rem 0; } figure img { width: 100%; height: auto; display: block; }
+table { border-collapse: collapse; margin: .5rem 0; font-size: .86rem; font-variant-numeric: tabular-nums; }
+caption { text-align: left; color: #555; padding-bottom: .2rem; }
+th, td { padding: .15rem .7rem .15rem 0; text-align: right; border-bottom: 1px solid #eceff2; vertical-align: top; }
+th:first-child, td:first-child { text-align: left; } thead th { border-bottom: 1px solid #888; font-weight: 600; }
+tbody th { font-weight: 400; white-space: nowrap; } .card td, td.words { text-align: left; overflow-wrap: anywhere; }
+.scroll { overflow-x: auto; }
+@media print { body { padding: 0; font-size: 11px; } section { break-inside: avoid; } h2 { break-after: avoid; }
+  .verdict { print-color-adjust: exact; } }
+"""
+PROVENANCE = (
+    "A decoded picture is <b>retrieved, not generated</b>: the decoder chooses a frame number, and the picture shown "
+    "for it is that frame of the training movie. What was never in the training movie cannot be shown. Correlations of "
+    "pictures (pixcorr) compare the chosen frame with the true one."
+)
+SCORES = {
+    "accuracy_within_1s": "within 1 s",
+    "accuracy_exact": "exact",
+    "median_frame_error": "median error, frames",
+    "mean_frame_error": "mean error",
+    "log_score_bits": "log score, bits",
+    "ece": "calibration error",
+}
+Rows = Iterable[Sequence[Any]]
+
+
+def html_page(evaluation: Evaluation, *, title: str, budget_s: float = 20.0, seed: int = 0) -> str:
+    """The page.
+
+    Parameters
+    ----------
+    evaluation
+        From `decoders.evaluate.evaluation` or `cross_validation`.
+    title
+        What was evaluated.
+    budget_s
+        Seconds for each of the two curves of refits.
+    seed
+        Of the units that refits leave out.
+    """
+    report = evaluation.report
+    data = page_data(evaluation, budget_s=budget_s, seed=seed)
+    rate = evaluation.model.movie_rate_hz
+    sections = [
+        _verdict(report),
+        _scores(report, evaluation.model.tolerance_frames > 0),
+        _repeats(report),
+        _confusion(data, rate),
+        _calibration(report, data),
+        _forecast(report),
+        _labels(report),
+        _refits(report, data),
+        _embedding(data, rate),
+        _card(evaluation),
+        f"<section><h2>What a picture is</h2><p>{PROVENANCE}</p></section>",
+    ]
+    numbers = json.dumps(_plain(report)).replace("<", "\\u003c")
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
+        "style-src 'unsafe-inline'\">"
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)} - NeuroReel report</title><style>{STYLE}</style></head><body><main>\n"
+        f"<h1>{escape(title)}</h1>\n" + "\n".join(section for section in sections if section) + "\n</main>"
+        f'<script type="application/json" id="report">{numbers}</script></body></html>'
+    )
+
+
+def _verdict(report: Mapping[str, Any]) -> str:
+    alone, with_playback = report["without_playback"], report["with_playback"]
+    null = report["controls"].get("labels_shifted")
+    kind = {"above chance": "", "at chance": " chance"}.get(report["verdict"], " untested")
+    if null is None:
+        against = "No refits on shifted labels were asked for, so chance was not measured."
+    else:
+        null = null["without_playback"]
+        against = (
+            f"Without the playback model {_share(alone['accuracy_within_1s'])} of moments are decoded to within one "
+            f"second; {null['draws']} refits on shifted labels reach {_share(null['p95'])} (95th percentile)."
+        )
+    return (
+        f'<p class="verdict{kind}"><b>Verdict: {escape(report["verdict"])}.</b> {against} With the playback model: '
+        f"{_share(with_playback['accuracy_within_1s'])}. {report['n_moments']:,} moments.</p>"
+    )
+
+
+def _scores(report: Mapping[str, Any], is_movie: bool) -> str:
+    rows: list[list[Any]] = []
+    controls: list[list[Any]] = []
+    for name, block in {"model": report, **others(report), **report["controls"]}.items():
+        for part, label in (("with_playback", "with"), ("without_playback", "without")):
+            scores = block[part]
+            line = [name_of(name), label, *(scores.get(score) for score in SCORES)]
+            line.append(scores.get("null_p95", scores.get("p95")))
+            (controls if name in report["controls"] else rows).append(line)
+            if "mean" in scores:
+                line[2] = scores["mean"]
+    near = (
+        "Within one second of movie time, and in the same clip."
+        if is_movie
+        else "Frames that are no movie have no second: within means exactly."
+    )
+    same = " The model is linear itself." if len(others(report)) < len(report["baselines"]) else ""
+    headings = ("", "playback", *SCORES.values(), "null, 95th percentile")
+    return _section(
+        "Scores, baselines and controls",
+        f"{near} The playback model knows how the movie was played; without it each moment is decoded from its own "
+        "window alone. Controls cannot know the movie: what they reach is chance here. Upright strokes are the 95th "
+        "percentile of a control's null; of labels shifted, the line runs from mean to 95th percentile.",
+        plots.headline(report),
+        "Accuracy of the model, its baselines and the controls, with and without the playback model",
+        _table(headings, [*rows, *controls], f"The same numbers; of labels shifted, the mean.{same}"),
+    )
+
+
+def _repeats(report: Mapping[str, Any]) -> str:
+    blocks: dict[str, Any] = {"model": report, **others(report)}
+    what = "repeat"
+    series = {
+        name: {part: block[part].get("per_repeat", {}) for part in ("with_playback", "without_playback")}
+        for name, block in blocks.items()
+    }
+    if not series["model"]["with_playback"] and report.get("folds"):
+        what, folds = "fold", report["folds"]
+        series = {
+            name: {
+                part: {str(f["fold"]): (f if name == "model" else f["baselines"][name])[part] for f in folds}
+                for part in ("with_playback", "without_playback")
+            }
+            for name in blocks
+        }
+    numbers = list(series["model"]["with_playback"])
+    if not numbers:
+        return ""
+    rows = [
+        [
+            name_of(name),
+            part.removesuffix("_playback"),
+            *(parts[part][number]["accuracy_within_1s"] for number in numbers),
+        ]
+        for name, parts in series.items()
+        for part in parts
+    ]
+    return _section(
+        f"By {what}: drift at a glance",
+        "A brain that drifts away from the training data shows as a slope from left to right.",
+        plots.by_repeat(series, _null(report), what),
+        f"Accuracy within one second by {what}, for the model and its baselines",
+        _table(("", "playback", *(f"{what} {number}" for number in numbers)), rows, "Within one second"),
+    )
+
+
+def _confusion(data: PageData, rate: float) -> str:
+    rows = [
+        [f"{low[0]}-{low[1]}", low[2], low[3], low[4], alone[3], alone[4]]
+        for low, alone in zip(
+            data.confusion["with_playback"].by_part, data.confusion["without_playback"].by_part, strict=True
+        )
+    ]
+    unanswered = ", ".join(
+        f"{_share(part.unanswered)} {name.removesuffix('_playback')}" for name, part in data.confusion.items()
+    )
+    headings = (
+        "true frames",
+        "moments",
+        "within 1 s, with",
+        "median error, with",
+        "within 1 s, without",
+        "median error, without",
+    )
+    return _section(
+        "Decoded against true, over movie time",
+        "Each column is what the moments of one part of the movie were taken for. Answered with no stimulus: "
+        f"{unanswered} the playback model.",
+        plots.confusions(data.confusion, rate),
+        "Two-dimensional histograms of decoded against true movie time; a good decoder stays on the diagonal",
+        _table(headings, rows, "By tenth of the movie"),
+    )
+
+
+def _calibration(report: Mapping[str, Any], data: PageData) -> str:
+    parts = list(data.reliability.values())
+    n_bins = len(parts[0].moments)
+    rows = [
+        [f"{i / n_bins:.1f}-{(i + 1) / n_bins:.1f}"]
+        + [x for part in parts for x in (int(part.moments[i]), part.confidence[i], part.accuracy[i])]
+        for i in range(n_bins)
+    ]
+    headings = (
+        "bin",
+        *(f"{x}, {p}" for p in ("with", "without") for x in ("moments", "confidence", "within 1 s")),
+    )
+    return _section(
+        "Calibration: is it as sure as it is right?",
+        f"Expected calibration error {_number(report['with_playback']['ece'])} with the playback model, "
+        f"{_number(report['without_playback']['ece'])} without.",
+        plots.reliabilities(data.reliability),
+        "Accuracy against confidence, and how often each confidence was given",
+        _table(headings, rows, "By confidence"),
+    )
+
+
+def _forecast(report: Mapping[str, Any]) -> str:
+    if not report["forecast"]:
+        return ""
+    scores = ("log_score_bits", "median_frame_error", "pixcorr")
+    rows = [
+        [f"+{horizon} s", name, *(block.get(score) for score in scores)]
+        for horizon, forecast in report["forecast"].items()
+        for name, block in (
+            ("forecast", forecast),
+            ("advance", forecast["advance"]),
+            ("persistence", forecast["persistence"]),
+        )
+    ]
+    return _section(
+        "Forecast",
+        "Persistence holds the present answer, advance moves it along the movie by the horizon; both are mixed with the "
+        "share of a uniform guess that served them best in training. Moments followed by a blank are left out.",
+        plots.forecasts(report),
+        "Scores of the forecast by horizon, beside persistence and advance",
+        _table(("horizon", "", "log score, bits", "median error, frames", "pixcorr"), rows, "By horizon"),
+    )
+
+
+def _labels(report: Mapping[str, Any]) -> str:
+    if not report["continuous"]:
+        return ""
+    rows = [
+        [label, name_of(name), block["median_error"], block["r2"]]
+        for label, scores in report["continuous"].items()
+        for name, block in {"model": scores, **scores["baselines"]}.items()
+    ]
+    return _section(
+        "Continuous labels",
+        "Median distance from the truth, in the label's own unit, beside what simpler decoders and the label's median "
+        "reach.",
+        plots.labels(report),
+        "Median error of every continuous label, for the model and its baselines",
+        _table(("label", "", "median error", "r2"), rows, "By label"),
+    )
+
+
+def _refits(report: Mapping[str, Any], data: PageData) -> str:
+    drawn = [curve for curve in data.curves if curve.scores]
+    if not drawn:
+        return ""
+    tables = "".join(_curve_table(curve) for curve in drawn)
+    cut = (
+        "" if all(curve.complete for curve in data.curves) else " The time ran out before all of it was done."
+    )
+    return _section(
+        "By number of units and by window",
+        "Read-outs refitted on some of the units, chosen at random, or with another causal window, without the playback "
+        f"model; shrinkage stays as chosen for all units. Bands run from the worst to the best draw.{cut}",
+        plots.refits(drawn, _null(report)),
+        "Accuracy within one second by number of units, and by length of the window",
+        tables,
+    )
+
+
+def _curve_table(curve: Curve) -> str:
+    values = list(next(iter(curve.scores.values())))
+    rows: list[list[Any]] = []
+    for name, scores in curve.scores.items():
+        rows.append([name_of(name), *(float(np.mean(scores[value])) for value in values)])
+        if max(len(draws) for draws in scores.values()) > 1:
+            spans = (f"{min(scores[v]):.3f} to {max(scores[v]):.3f}" for v in values)
+            rows.append(["worst to best draw", *spans])
+    headings = (curve.what, *(f"{value:.3g}" for value in values))
+    return _table(headings, rows, f"Within one second, by {curve.what}")
+
+
+def _embedding(data: PageData, rate: float) -> str:
+    if data.points is None:
+        return ""
+    rows = [[f"axis {number + 1}", value] for number, value in enumerate(data.points.likeness)]
+    return _section(
+        "The embedding",
+        "Test moments along the three axes in which the embedding moves slowest, as a running mean of half a second. "
+        "Its dimensions have no units.",
+        plots.embedding(data.points, rate),
+        "Points of the embedding, coloured by movie time",
+        _table(("", "correlation"), rows, "With itself half a second later"),
+    )
+
+
+def _card(evaluation: Evaluation) -> str:
+    card, report, model = evaluation.model.card, evaluation.report, evaluation.model
+    trained, unused = card["trained_on"], card["unused_channels"]
+    repeats = ", ".join(map(str, trained["repeats"])) if trained["repeats"] else "all"
+    part = "" if not trained["time"] else f", part {trained['time'][0]:g} to {trained['time'][1]:g}"
+    n_channels = len(card["channel_names"])
+    rows = {
+        "model": f"{model.hash} (format {card['format_version']}, seed {card['seed']})",
+        "recording": f"{card['recording']}: {card['kind']}, {card['rate_hz']:g} Hz",
+        "channels": f"{n_channels - len(unused)} used of {n_channels}"
+        + (f"; left out: {', '.join(unused)}" if unused else ""),
+        "trained on": f"repeats {repeats}{part}; {trained['n_samples']:,} samples, sha256 {trained['sha256']}",
+        "tested on": f"{evaluation.answers.test.n_samples:,} samples, sha256 {evaluation.answers.test.sha256()}",
+        "frames": f"{card['n_frames']:,}"
+        + (f" at {card['movie_rate_hz']:g} per second" if card["movie_rate_hz"] else ", not a movie"),
+        **{f"clip {c['name']}": f"{c['n_frames']} frames, sha256 {c['sha256']}" for c in card["clips"]},
+        "embedding, decoder": f"{card['mode']}, {card['decoder']}, shrinkage {card['shrinkage']:g}",
+        "context, lookahead, lag": f"{card['context_ms']:g} ms, {card['lookahead_ms']:g} ms, {card['lag_ms']:g} ms",
+        "fitted in": f"{report['train_seconds']:.1f} s",
+        "one step": ", ".join(f"{q} {us} us" for q, us in report["step_us"].items() if us is not None),
+    }
+    if "cv" in report:
+        rows["cross-validation"] = f"{report['cv']}; what is said of the model here is the last fold's"
+    lines = "".join(
+        f'<tr><th scope="row">{escape(name)}</th><td>{escape(str(value))}</td></tr>'
+        for name, value in rows.items()
+    )
+    return (
+        "<section><h2>What the model says about itself</h2>"
+        f'<table class="card"><tbody>{lines}</tbody></table></section>'
+    )
+
+
+def _section(title: str, text: str, svg: str, alternative: str, table: str) -> str:
+    source = base64.b64encode(svg.encode()).decode()
+    return (
+        f"<section><h2>{escape(title)}</h2><p>{text}</p>"
+        f'<figure><img alt="{escape(alternative)}; the numbers are in the table below" '
+        f'src="data:image/svg+xml;base64,{source}"></figure>{table}</section>'
+    )
+
+
+def _table(headings: Sequence[str], rows: Rows, caption: str) -> str:
+    head = "".join(f'<th scope="col">{escape(h)}</th>' for h in headings)
+    lines = []
+    for first, *rest in rows:
+        cells = "".join(_cell(value) for value in rest)
+        lines.append(f'<tr><th scope="row">{escape(str(first))}</th>{cells}</tr>')
+    return (
+        f'<div class="scroll"><table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>'
+        f"<tbody>{''.join(lines)}</tbody></table></div>"
+    )
+
+
+def _cell(value: Any) -> str:
+    words = isinstance(value, str) and not value[:1].isdigit()
+    return f'<td class="words">{_number(value)}</td>' if words else f"<td>{_number(value)}</td>"
+
+
+def _number(value: Any) -> str:
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return ""
+    if isinstance(value, float):
+        return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+    return escape(f"{value:,}" if isinstance(value, int) else str(value))
+
+
+def _share(value: float) -> str:
+    return f"{value:.1%}"
+
+
+def _null(report: Mapping[str, Any]) -> float | None:
+    null = report["controls"].get("labels_shifted")
+    return None if null is None else float(null["without_playback"]["p95"])
+
+
+def _plain(value: Any) -> Any:
+    """Numbers that JSON does not know become null."""
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
