@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from decoders.live_score import SETTLE_S, RunningScore
 from decoders.model import Model
 from decoders.publish import Publisher
+from decoders.rolling_live import Rolling
 from stream.chunk import Chunk
 from stream.continuity import Continuity
 from stream.control import ControlReader
@@ -79,6 +80,8 @@ class Engine:
         See `LiveOptions`.
     control
         Where commands from a parent process come from, if any.
+    rolling
+        Refits the model while it runs; None = the model stays as it is.
 
     Raises
     ------
@@ -89,7 +92,12 @@ class Engine:
     """
 
     def __init__(
-        self, model: Model, inlet: Inlet, options: LiveOptions, control: ControlReader | None = None
+        self,
+        model: Model,
+        inlet: Inlet,
+        options: LiveOptions,
+        control: ControlReader | None = None,
+        rolling: Rolling | None = None,
     ) -> None:
         inlet.prepare()
         facts = inlet.facts
@@ -102,6 +110,9 @@ class Engine:
         self.inlet = inlet
         self.options = options
         self._control = control
+        self._rolling = rolling
+        if rolling is not None:
+            rolling.start(model)
         self.latency_ms = RollingQuantiles(10_000)
         self.arrival_ms = RollingQuantiles(10_000)
         self.compute_ms = RollingQuantiles(10_000)
@@ -157,6 +168,8 @@ class Engine:
                 last_frame = now
                 self._decode(chunk)
             self._truth.poll()
+            if self._rolling is not None:
+                self.model = self._rolling.poll(self._publisher.push_status) or self.model
             if self._control is not None and (self._control.poll() or {}).get("do") == "stop":
                 self.stop("stopped by its parent")
             if self.inlet.state is not state:
@@ -169,7 +182,9 @@ class Engine:
             if now >= next_second:
                 next_second = now + 1.0
                 self._measure_clock()
-                self._score.settle(pylsl.local_clock())
+                settled = self._score.settle(pylsl.local_clock())
+                if self._rolling is not None:
+                    self._rolling.settle(settled)
                 stats = self.stats(time.process_time() - used, now - started)
                 self._publisher.push_status("stats", **stats)
                 if on_second is not None:
@@ -200,6 +215,8 @@ class Engine:
 
     def close(self) -> None:
         """Close what the engine listens to."""
+        if self._rolling is not None:
+            self._rolling.close()
         self._truth.close()
         self.inlet.close()
 
@@ -258,6 +275,8 @@ class Engine:
             self.compute_ms.add(timing[2])
             without = int(prediction.posterior_without_playback.argmax())
             self._score.add(arrival, raw, prediction.frame, without if without < model.n_frames else -1)
+            if self._rolling is not None:
+                self._rolling.add(samples[i], raw * self.stamp_rate, self._segment)
             self.received += 1
 
     def _finish(self, cpu_s: float, wall_s: float) -> dict[str, Any]:
@@ -268,6 +287,8 @@ class Engine:
             "ended": self._stopped,
             "score": self._score.summary(),
             "announced": self._truth.announced,
+            "model_version": self.model.version,
+            "rolling": self._rolling.counts if self._rolling is not None else None,
         }
         self._publisher.push_status("end", reason=self._stopped, received=self.received)
         if self._publisher.prediction.have_consumers():

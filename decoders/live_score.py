@@ -54,11 +54,13 @@ class RunningScore:
         """Remember a prediction until the truth about its moment has had time to arrive."""
         self._waiting.append((arrival_s, stamp, frame, frame_without_playback))
 
-    def settle(self, now_s: float) -> None:
-        """Score every prediction that has waited for `SETTLE_S`."""
+    def settle(self, now_s: float) -> list[tuple[int, int]]:
+        """Score every prediction that has waited for `SETTLE_S`; returns the truth of each, frame and repeat."""
+        settled = []
         while self._waiting and self._waiting[0][0] <= now_s - SETTLE_S:
             _, stamp, *frames = self._waiting.popleft()
             true, repeat = self._truth.at(stamp, self._rate_hz)
+            settled.append((true, repeat))
             if true < 0 or true >= len(self._clip):
                 continue
             tally = self._tallies.setdefault(repeat, _Tally(np.zeros((2, len(self._clip) + 1), np.int64)))
@@ -68,6 +70,7 @@ class RunningScore:
             tally.errors[[0, 1], errors] += 1
             tally.within += within
             tally.n += 1
+        return settled
 
     def summary(self) -> dict[str, Any] | None:
         """Scores in the words of ``evaluate``, or None when no truth was there."""

@@ -50,6 +50,16 @@ class FrameClock:
         self._last: float | None = None
         self._thousandths = 0
 
+    def take_over(self, other: FrameClock) -> None:
+        """Count on from where another clock stands.
+
+        Parameters
+        ----------
+        other
+            Stays as it is.
+        """
+        self._last, self._thousandths = other._last, other._thousandths
+
     def advance(self, stamp: float) -> int:
         """Ticks since the last sample; 0 for the first of a segment.
 
@@ -166,6 +176,17 @@ class Playback:
         """Start a new segment."""
         self.clock.reset()
         self.state = self.table.initial.copy()
+
+    def take_over(self, other: Playback) -> None:
+        """Go on with the state and the clock of another one of the same frames.
+
+        Parameters
+        ----------
+        other
+            Stays as it is.
+        """
+        self.state = other.state.copy()
+        self.clock.take_over(other.clock)
 
     def advance(self, state: NDArray[np.float64], ticks: int) -> NDArray[np.float64]:
         """Carry a distribution forward by what may have happened meanwhile.

@@ -93,6 +93,17 @@ class Preprocessor:
         self._running = self._fill.copy()
         self._seen = PRIOR_SAMPLES
 
+    def take_over(self, other: Preprocessor) -> None:
+        """Go on with the running mean of another one of the same channels.
+
+        Parameters
+        ----------
+        other
+            Stays as it is.
+        """
+        self._running = other._running.copy()
+        self._seen = other._seen
+
     def step(self, samples: NDArray[np.float32]) -> NDArray[np.float32] | None:
         """Clean one sample.
 

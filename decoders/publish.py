@@ -94,6 +94,7 @@ class Publisher:
             if model.continuous_channels
             else None
         )
+        self._point = np.zeros((1, model.n_embedding), np.float32)
         self._row = np.zeros((1, len(PREDICTION_CHANNELS)))
         self._starts = np.arange(0, model.n_frames, self.pool)
         self._pooled = np.zeros((1, len(self._starts) + 1), np.float32)
@@ -141,7 +142,12 @@ class Publisher:
             posterior = self._pooled[0]
         self._posterior.push_chunk(posterior[None], stamp)
         self._forecast.push_chunk(prediction.forecast.reshape(1, -1), stamp)
-        self._embedding.push_chunk(prediction.embedding[None], stamp)
+        point, width = prediction.embedding, self._point.shape[1]
+        if len(point) != width:  # a refit that uses more or fewer channels; the stream keeps its width
+            self._point[:] = 0
+            self._point[0, : len(point)] = point[:width]
+            point = self._point[0]
+        self._embedding.push_chunk(point[None], stamp)
         if self._continuous is not None:
             self._continuous.push_chunk(prediction.continuous[None], stamp)
 

@@ -25,6 +25,10 @@ COMMANDS = {
 """Every command and its one line of help; the command of name X is ``neuroreel.commands.X.command``."""
 
 
+HIDDEN = ("refit",)
+"""Commands that only other commands call."""
+
+
 class LazyGroup(click.Group):
     """A group that imports a command's module when it is called, and turns user errors into exit codes."""
 
@@ -34,7 +38,7 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the command's module and return its ``command``."""
-        if cmd_name not in COMMANDS:
+        if cmd_name not in COMMANDS and cmd_name not in HIDDEN:
             return None
         command: click.Command = importlib.import_module(f"neuroreel.commands.{cmd_name}").command
         return command

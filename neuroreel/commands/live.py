@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from neuroreel.options import json_option, network_option, wait_option
+
+if TYPE_CHECKING:
+    from decoders.rolling_live import Rolling
 
 
 @click.command()
@@ -21,6 +26,14 @@ from neuroreel.options import json_option, network_option, wait_option
 )
 @click.option(
     "--playback/--no-playback", default=True, help="Answer with the playback model.", show_default=True
+)
+@click.option(
+    "--rolling",
+    metavar="[N]",
+    type=click.IntRange(min=2),
+    is_flag=False,
+    flag_value=9,
+    help="Refit on the last N showings [9] while it runs; needs the stimulus stream.",
 )
 @click.option(
     "--await-consumer", type=float, default=0.0, hidden=True, help="Seconds to wait for a listener."
@@ -37,6 +50,7 @@ def command(
     seconds: float | None,
     stimulus_offset_ms: float,
     playback: bool,
+    rolling: int | None,
     await_consumer: float,
     control: bool,
     wait_s: float,
@@ -68,21 +82,42 @@ def command(
         await_consumer_s=max(await_consumer, 10.0 if display else 0.0),
         model_path=str(model.resolve()),
     )
-    engine = Engine(loaded, Inlet(info), options, ControlReader() if control else None)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: engine.stop("interrupted"))
-    window = _open_window(options.name, model) if display else None
-    try:
+    commands = ControlReader() if control else None
+    with contextlib.ExitStack() as stack:
+        refits = stack.enter_context(_trainer(model, rolling)) if rolling else None
+        engine = Engine(loaded, Inlet(info), options, commands, refits)
+        stack.callback(engine.close)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: engine.stop("interrupted"))
+        if display:
+            stack.callback(_open_window(options.name, model).stop)
         with threadpool_limits(1):
             summary = engine.run(None if control else _print_second)
-    finally:
-        engine.close()
-        if window is not None:
-            window.stop()
     if json_target is not None:
         write_json({"name": options.name, "model": loaded.hash, **summary}, json_target)
     if not control and json_target != "-":
         _print_summary(summary)
+
+
+@contextlib.contextmanager
+def _trainer(model: Path, n: int) -> Iterator[Rolling]:
+    """The trainer in a process of its own, and a folder that both share, until the engine ends."""
+    import subprocess
+    import tempfile
+
+    from decoders.rolling_live import Rolling
+    from neuroreel.children import start_child
+    from stream.control import ControlReader
+
+    with tempfile.TemporaryDirectory(prefix="neuroreel-") as folder:
+        arguments = ["refit", str(model), "--rolling", str(n), "--folder", folder]
+        child = start_child(arguments, control=True, stdout=subprocess.PIPE)
+        assert child.process.stdout is not None
+        try:
+            yield Rolling(child, ControlReader(child.process.stdout.fileno()), Path(folder))
+        finally:
+            child.stop(timeout_s=0.5)
+            child.process.stdout.close()
 
 
 def _open_window(name: str, model: Path) -> Any:
@@ -106,6 +141,9 @@ def _print_second(stats: dict[str, Any]) -> None:
 
 def _print_summary(summary: dict[str, Any]) -> None:
     click.echo(f"{summary['received']} frames decoded; {summary['ended']}.")
+    if summary["rolling"] is not None:
+        counts = ", ".join(f"{count} {what}" for what, count in summary["rolling"].items())
+        click.echo(f"rolling: {counts}; the model ended at version {summary['model_version']}")
     score = summary["score"]
     if score is None:
         click.echo("No stimulus stream was there, so nothing could be scored.")
