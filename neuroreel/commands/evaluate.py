@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from neuroreel.options import html_option, json_option
 from neuroreel.parts import REPEATS, TIME
+
+if TYPE_CHECKING:
+    from decoders.evaluate import EvaluateOptions
+    from decoders.model import Model
+    from decoders.rolling_evaluate import Refits
+    from stream.session import Session
 
 
 @click.command()
@@ -20,6 +26,12 @@ from neuroreel.parts import REPEATS, TIME
 @click.option("--cv", help="Fit and test in turn: 'repeat', or 'blocks:5'. Give only SESSION with it.")
 @click.option(
     "--gap-s", type=click.FloatRange(min=0), help="With --cv: seconds left out around each test part."
+)
+@click.option(
+    "--rolling",
+    metavar="N",
+    type=click.IntRange(min=2),
+    help="Score refits, too: before each test showing on the last N before it.",
 )
 @click.option(
     "--draws", type=int, default=20, show_default=True, help="Refits on shifted labels; 0 = no controls."
@@ -37,6 +49,7 @@ def command(
     part: tuple[float, float] | None,
     cv: str | None,
     gap_s: float | None,
+    rolling: int | None,
     draws: int,
     mode: str,
     decoder: str,
@@ -57,6 +70,8 @@ def command(
 
     if len(files) != (1 if cv else 2):
         raise BadUsage("give MODEL and SESSION, or with --cv only SESSION.")
+    if cv and rolling is not None:
+        raise BadUsage("--rolling refits a MODEL from showing to showing; it does not go with --cv.")
     chosen = EvaluateOptions(repeats, part, draws, seed)
     if cv:
         options = FitOptions(mode=mode, decoder=decoder, context_s=context_s, seed=seed)
@@ -64,7 +79,11 @@ def command(
         movie = load_movie(movie_path) if movie_path is not None else None
         scored = cross_validation(session, cv, options, draws=draws, gap_s=gap_s, movie=movie)
     else:
-        scored = evaluation(Model.load(files[0]), load_session(files[1]), chosen)
+        fitted, session = Model.load(files[0]), load_session(files[1])
+        refits = _refits(fitted, session, rolling, chosen) if rolling is not None else None
+        scored = evaluation(fitted, session, chosen)
+        if refits is not None:
+            scored.report["rolling"] = refits.beside(scored.report)
     if html_target is not None:
         from decoders.report_page import html_page
 
@@ -73,6 +92,12 @@ def command(
         write_json(scored.report, json_target)
     if "-" not in (json_target, html_target):
         _tables(scored.report)
+
+
+def _refits(model: Model, session: Session, n: int, options: EvaluateOptions) -> Refits:
+    from decoders.rolling_evaluate import refitted
+
+    return refitted(model, session, n, options)
 
 
 def _title(files: tuple[Path, ...], repeats: tuple[int, ...] | None, part: tuple[float, float] | None) -> str:
@@ -107,4 +132,24 @@ def _tables(result: dict[str, Any]) -> None:
             f"forecast +{horizon} s, bits: {scores['log_score_bits']:.2f}; persistence "
             f"{scores['persistence']['log_score_bits']:.2f}, advance {scores['advance']['log_score_bits']:.2f}"
         )
+    if "rolling" in result:
+        console.print(_side_by_side(result["rolling"]))
     console.print(f"verdict: {result['verdict']}")
+
+
+def _side_by_side(rolling: dict[str, Any]) -> Any:
+    from rich.table import Table
+
+    table = Table(
+        title=f"within 1 s, fixed and refitted on the last {rolling['n']} showings", title_justify="left"
+    )
+    for heading in ("showing", "fixed", "rolling", "fixed, alone", "rolling, alone", "refitted on"):
+        table.add_column(heading, justify="left" if heading == "refitted on" else "right")
+    for number, row in rolling["per_showing"].items():
+        figures = [
+            f"{row[which][way]['accuracy_within_1s']:.3f}"
+            for way in ("with_playback", "without_playback")
+            for which in ("fixed", "rolling")
+        ]
+        table.add_row(number, *figures, ", ".join(map(str, row["trained_on"])) or "not refitted")
+    return table
