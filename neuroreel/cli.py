@@ -19,7 +19,7 @@ COMMANDS = {
     "live": "Decode a stream.",
     "display": "Open the window.",
     "convert": "Convert a recording between file formats.",
-    "bench": "Measure latency, with the floor in the same run.",
+    "bench": "Measure latency, decoding and fitting, beside a floor or a peer.",
     "doctor": "Say what would go wrong on this computer.",
 }
 """Every command and its one line of help; the command of name X is ``neuroreel.commands.X.command``."""

@@ -1,4 +1,4 @@
-"""``neuroreel bench``: measurements, each beside its floor in the same run."""
+"""``neuroreel bench``: measurements, each beside its floor or a peer in the same run."""
 
 from __future__ import annotations
 
@@ -14,10 +14,18 @@ if TYPE_CHECKING:
 
 NAME = "bench"
 
+units_option = click.option(
+    "--units",
+    type=click.Choice(["120", "1000"]),
+    default="120",
+    show_default=True,
+    help="The bundled recording, or one with 1,000 units, simulated and fitted first.",
+)
+
 
 @click.group()
 def command() -> None:
-    """Measure, with the floor in the same run."""
+    """Measure, with the floor or a peer in the same run."""
 
 
 @command.command()
@@ -78,6 +86,89 @@ def latency(seconds: float, speed: float, budget_ms: float, window: bool, json_t
         _print(result)
     if not result["within_budget"]:
         raise click.exceptions.Exit(1)
+
+
+@command.command()
+@units_option
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=1),
+    default=5.0,
+    show_default=True,
+    help="Length of the paced part.",
+)
+@click.option("--against", type=click.Choice(["cebra"]), help="Time this peer too (extra 'compare').")
+@click.option(
+    "--budget-us", type=float, default=300.0, show_default=True, help="Allowed for one paced step, median."
+)
+@json_option
+def decode(
+    units: str, seconds: float, against: str | None, budget_us: float, json_target: str | None
+) -> None:
+    """One step of decoding: posterior, playback model and forecast, on one thread.
+
+    Tight is one step right after the other, paced is at 120 Hz, where caches have gone cold in between. In the same
+    run, on the same windows: the embedding read out by scikit-learn's k nearest neighbours, and with --against cebra
+    CEBRA's transform and its kNN decoder.
+    """
+    from neuroreel.bench_data import bench_data
+    from neuroreel.bench_decode import bench_decode
+    from neuroreel.options import write_json
+    from neuroreel.peer import import_cebra
+
+    if against:
+        import_cebra()
+    result = bench_decode(bench_data(int(units)), seconds, against_cebra=against is not None)
+    result |= {"budget_us": budget_us, "within_budget": result["paced_us"]["p50"] <= budget_us}
+    if json_target is not None:
+        write_json(result, json_target)
+    if json_target != "-":
+        _print_decode(result)
+    if not result["within_budget"]:
+        raise click.exceptions.Exit(1)
+
+
+@command.command()
+@units_option
+@click.option("--seed", type=int, default=0, show_default=True, help="Of everything random.")
+@click.option("--against", type=click.Choice(["cebra"]), help="Fit this peer too (extra 'compare').")
+@click.option("--iterations", type=int, default=2000, show_default=True, help="The peer's.")
+@click.option("--temperature", type=float, default=0.1, show_default=True, help="The peer's; its default: 1.")
+@click.option(
+    "--labels", default="discrete", show_default=True, help="The peer's: discrete, continuous or time."
+)
+@click.option("--hybrid", is_flag=True, help="Give the peer its time contrast too.")
+@click.option("--architecture", default="offset10-model", show_default=True, help="The peer's.")
+@click.option("--future", is_flag=True, help="Let the peer's windows reach into the future as it comes.")
+@click.option("--cached", is_flag=True, help="Take the peer's run from an earlier one, if there is one.")
+@json_option
+def fit(
+    units: str,
+    seed: int,
+    against: str | None,
+    cached: bool,
+    json_target: str | None,
+    **settings: Any,
+) -> None:
+    """The default fit: time, memory and score on showings that were not trained on.
+
+    With --against cebra the peer is fitted on the same showings in the same run and scored on the same others. Of
+    several numbers of neighbours for its kNN decoder the one with the best test score counts.
+    """
+    from neuroreel.bench_data import bench_data
+    from neuroreel.bench_fit import bench_fit
+    from neuroreel.options import write_json
+    from neuroreel.peer import PeerSettings, import_cebra
+
+    causal = not settings.pop("future")
+    peer = PeerSettings(causal=causal, **settings) if against else None
+    if peer is not None and not cached:
+        import_cebra()
+    result = bench_fit(bench_data(int(units)), seed, peer, cached=cached)
+    if json_target is not None:
+        write_json(result, json_target)
+    if json_target != "-":
+        _print_fit(result)
 
 
 @command.command(hidden=True)
@@ -145,3 +236,59 @@ def _print(result: dict[str, Any]) -> None:
         f"engine: {engine['received']} frames, {engine['cpu_of_one_core']:.1%} of a core, {engine['memory_mb']:.0f} MB"
         f"{painted}. {'Within' if result['within_budget'] else 'OVER'} the budget of {result['budget_ms']:g} ms."
     )
+
+
+def _print_decode(result: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    names = {"sklearn_knn": "scikit-learn kNN read-out", "cebra": "cebra.transform and KNNDecoder"}
+    table = Table(title=f"one step, {result['units']} units, {result['frames']} frames")
+    for column in ("", "p50 us", "p99 us", "times slower"):
+        table.add_column(column, justify="right" if column else "left")
+    rows = {
+        "tight": (result["tight_us"], None),
+        f"paced at {result['paced_hz']:g} Hz": (result["paced_us"], None),
+        **{
+            f"{names[name]}, tight": (times, result["times_slower"][name])
+            for name, times in result["peers_tight_us"].items()
+        },
+    }
+    for name, (times, ratio) in rows.items():
+        table.add_row(
+            name, f"{times['p50']:.0f}", f"{times['p99']:.0f}", "" if ratio is None else f"{ratio:.1f}"
+        )
+    Console().print(table)
+    verdict = "Within" if result["within_budget"] else "OVER"
+    click.echo(f"{verdict} the budget of {result['budget_us']:g} us for a paced step.")
+
+
+def _print_fit(result: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    ours, peer = result["fit"], result["peer"]
+    table = Table(title=f"fit of {result['recording']}, {result['units']} units")
+    for column in ("", "seconds", "processor s", "within 1 s", "exact"):
+        table.add_column(column, justify="right" if column else "left")
+
+    def row(name: str, times: dict[str, Any], scores: dict[str, Any]) -> None:
+        figures = (scores["accuracy_within_1s"], scores["accuracy_exact"])
+        seconds = (times.get(key) for key in ("train_seconds", "train_cpu_seconds"))
+        table.add_row(
+            name, *("" if s is None else f"{s:.1f}" for s in seconds), *(f"{f:.3f}" for f in figures)
+        )
+
+    row("without playback model", ours, ours["without_playback"])
+    row("with playback model", {}, ours["with_playback"])
+    if peer is not None:
+        name = f"{peer['peer']}, {peer['settings']['iterations']} iterations"
+        row(name if peer["causal"] else f"{name}, NOT causal", peer, peer)
+    Console().print(table)
+    click.echo(f"tested on repeats {result['test_repeats']}; peak memory {ours['peak_memory_mb']} MB")
+    if peer is not None:
+        cached = f", from {peer['from_cache']}" if peer["from_cache"] else ""
+        click.echo(
+            f"the peer took {result['times_faster']:g} times as long (processor time{cached}); "
+            f"{peer['n_neighbors']} neighbours"
+        )
