@@ -107,7 +107,7 @@ def page_data(evaluation: Evaluation, *, budget_s: float = 20.0, seed: int = 0) 
     """
     answers, model = evaluation.answers, evaluation.model
     both = dict(zip(("with_playback", "without_playback"), answers.decoders["model"], strict=True))
-    alone = "cv" not in evaluation.report and "rolling" not in evaluation.report
+    alone = "cv" not in evaluation.report
     return PageData(
         confusion={name: confusion(p, answers, model.axis) for name, p in both.items()},
         reliability={name: reliability(p, answers, model.axis) for name, p in both.items()},

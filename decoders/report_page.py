@@ -15,7 +15,7 @@ from decoders import report_plots as plots
 from decoders.evaluate import Evaluation
 from decoders.report_curves import Curve
 from decoders.report_data import PageData, page_data
-from decoders.report_plots import name_of, others
+from decoders.report_plots import decoders_of, name_of
 
 STYLE = """
 :root { color-scheme: light; }
@@ -117,7 +117,7 @@ def _verdict(report: Mapping[str, Any]) -> str:
 def _scores(report: Mapping[str, Any], is_movie: bool) -> str:
     rows: list[list[Any]] = []
     controls: list[list[Any]] = []
-    for name, block in {"model": report, **others(report), **report["controls"]}.items():
+    for name, block in {**decoders_of(report), **report["controls"]}.items():
         for part, label in (("with_playback", "with"), ("without_playback", "without")):
             scores = block[part]
             line = [name_of(name), label, *(scores.get(score) for score in SCORES)]
@@ -130,7 +130,7 @@ def _scores(report: Mapping[str, Any], is_movie: bool) -> str:
         if is_movie
         else "Frames that are no movie have no second: within means exactly."
     )
-    same = " The model is linear itself." if len(others(report)) < len(report["baselines"]) else ""
+    same = " The model is linear itself." if "linear" not in decoders_of(report) else ""
     headings = ("", "playback", *SCORES.values(), "null, 95th percentile")
     return _section(
         "Scores, baselines and controls",
@@ -144,7 +144,7 @@ def _scores(report: Mapping[str, Any], is_movie: bool) -> str:
 
 
 def _repeats(report: Mapping[str, Any]) -> str:
-    blocks: dict[str, Any] = {"model": report, **others(report)}
+    blocks = decoders_of(report)
     what = "repeat"
     series = {
         name: {part: block[part].get("per_repeat", {}) for part in ("with_playback", "without_playback")}
@@ -159,6 +159,11 @@ def _repeats(report: Mapping[str, Any]) -> str:
             }
             for name in blocks
         }
+    refits = ""
+    if "rolling" in report:
+        refits = (
+            f" The model refitted was trained anew before each showing, on the last {report['rolling']['n']}."
+        )
     numbers = list(series["model"]["with_playback"])
     if not numbers:
         return ""
@@ -173,7 +178,7 @@ def _repeats(report: Mapping[str, Any]) -> str:
     ]
     return _section(
         f"By {what}: drift at a glance",
-        "A brain that drifts away from the training data shows as a slope from left to right.",
+        "A brain that drifts away from the training data shows as a slope from left to right." + refits,
         plots.by_repeat(series, _null(report), what),
         f"Accuracy within one second by {what}, for the model and its baselines",
         _table(("", "playback", *(f"{what} {number}" for number in numbers)), rows, "Within one second"),

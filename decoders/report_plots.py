@@ -35,6 +35,7 @@ STYLE = {
 }
 LINES: dict[str, dict[str, Any]] = {
     "model": {"color": BLUE, "marker": "o", "lw": 4, "ms": 8, "alpha": 0.75, "zorder": 2},
+    "rolling": {"color": VERMILION, "marker": "*", "ms": 9, "lw": 2},
     "lda": {"color": ORANGE, "marker": "s"},
     "naive_bayes": {"color": GREEN, "marker": "^"},
     "knn": {"color": PURPLE, "marker": "D"},
@@ -42,6 +43,7 @@ LINES: dict[str, dict[str, Any]] = {
 }
 NAMES = {
     "model": "the model",
+    "rolling": "the model, refitted",
     "linear": "linear embedding",
     "lda": "shrinkage LDA",
     "naive_bayes": "naive Bayes",
@@ -72,20 +74,24 @@ def name_of(key: str) -> str:
     return f"{NAMES[decoder]}, {way}" if decoder in NAMES else key.replace("_", " ")
 
 
-def others(report: Mapping[str, Any]) -> dict[str, Any]:
-    """The baselines; a linear model is its own linear baseline, and not repeated.
+def decoders_of(report: Mapping[str, Any]) -> dict[str, Any]:
+    """Scores of the model, of its refits if there are any, and of the baselines.
+
+    A linear model is its own linear baseline, which is not repeated.
 
     Parameters
     ----------
     report
         From `decoders.report.report`.
     """
-    scores = ("with_playback", "without_playback")
-    return {
+    parts = ("with_playback", "without_playback")
+    refits = {"rolling": report["rolling"]} if "rolling" in report else {}
+    baselines = {
         name: block
         for name, block in report["baselines"].items()
-        if any(block[part] != report[part] for part in scores)
+        if any(block[part] != report[part] for part in parts)
     }
+    return {"model": report, **refits, **baselines}
 
 
 @_styled
@@ -97,8 +103,8 @@ def headline(report: Mapping[str, Any]) -> str:
     report
         From `decoders.report.report`.
     """
-    baselines = others(report)
-    rows = [("model", report), *baselines.items(), *report["controls"].items()]
+    decoders = decoders_of(report)
+    rows = [*decoders.items(), *report["controls"].items()]
     figure, (axes,) = _figure(1, height=0.55 + 0.3 * len(rows))
     for at, (name, block) in enumerate(rows):
         with_playback, alone = block["with_playback"], block["without_playback"]
@@ -112,7 +118,7 @@ def headline(report: Mapping[str, Any]) -> str:
         for part, colour in ((with_playback, BLUE), (alone, VERMILION)):
             if "null_p95" in part:
                 axes.plot(part["null_p95"], at, "|", color=colour, ms=13, mew=1.5)
-    axes.axhline(len(baselines) + 0.5, color=GRID, lw=1)
+    axes.axhline(len(decoders) - 0.5, color=GRID, lw=1)
     axes.set_yticks(range(len(rows)), [name_of(name) for name, _ in rows])
     axes.set(
         ylim=(len(rows) - 0.4, -0.6),

@@ -142,6 +142,18 @@ def test_refits_with_all_units_are_the_model(scored: Evaluation, model: Model) -
     assert not cut.complete
 
 
+def test_refits_stand_beside_the_model(scored: Evaluation) -> None:
+    fixed = scored.report
+    rolling = {
+        "n": 3,
+        **{part: fixed["baselines"]["knn"][part] for part in ("with_playback", "without_playback")},
+    }
+    with_refits = replace(scored, report={**fixed, "rolling": rolling})
+    html = html_page(with_refits, title="rolling", budget_s=0)
+    assert html.count("the model, refitted") == 4
+    assert "on the last 3" in html
+
+
 def test_places_and_folds() -> None:
     scored = cross_validation(places_session(), "blocks:3", FitOptions(context_s=0.25), draws=0)
     html = html_page(scored, title="places")
