@@ -102,7 +102,10 @@ class Baseline:
 
 
 def fit_baseline(
-    data: TrainingSet, settings: BaselineSettings, keep: NDArray[np.bool_] | None = None
+    data: TrainingSet,
+    settings: BaselineSettings,
+    keep: NDArray[np.bool_] | None = None,
+    windows: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
 ) -> Baseline:
     """Fit one baseline with settings that were chosen.
 
@@ -114,9 +117,11 @@ def fit_baseline(
         Chosen by `choose_baselines`.
     keep
         Bool [time], which samples to use; None = all.
+    windows
+        Window sums and how full each window was, when they are at hand.
     """
     used = np.ones(len(data.state), bool) if keep is None else keep
-    sums, fullness = window_sums(data.clean, data.border, settings.n_window)
+    sums, fullness = windows or window_sums(data.clean, data.border, settings.n_window)
     spikes = data.kind is Kind.SPIKES
     total = float(sums[used].sum(1).mean()) if settings.steady and spikes else 0.0
     poisson = settings.name == "naive_bayes" and spikes
@@ -132,7 +137,7 @@ def fit_baseline(
         embedding = fit_linear(m, settings.strength)
         return Baseline(settings, scaling, Whitened(embedding, fit_prototypes(embedding, m, cosine=True)))
     if poisson:
-        return Baseline(settings, scaling, fit_poisson(m.mean, m.seen, given_total=False))
+        return Baseline(settings, scaling, fit_poisson(m.mean, m.seen))
     if settings.name == "naive_bayes":
         m = replace(m, within=np.diag(np.diag(m.within)))
     return Baseline(settings, scaling, fit_lda(m, settings.strength))
@@ -203,7 +208,7 @@ def _choose(data: TrainingSet, name: str, n_window: int) -> BaselineSettings:
     for strength in _STRENGTHS[name]:
         for steady in (False, True) if data.kind is Kind.SPIKES and name != "linear" else (False,):
             trial = BaselineSettings(name, n_window, strength, steady)
-            fitted = [fit_baseline(data, trial, train) for train, _ in folds]
+            fitted = [fit_baseline(data, trial, train, (sums, fullness)) for train, _ in folds]
             whole = np.ones(1, np.float32)
             logits = [b.logits(sums[i], whole) for b, i in zip(fitted, at, strict=True)]
             factor, score = calibrate(np.concatenate(logits), fullness[index], data.state[index])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from decoders.embedding.linear import LinearEmbedding, unit
 from decoders.embedding.spectrum import Spectrum
 from decoders.embedding.windows import window_sums
-from decoders.frames import calibrate, fit_prototypes
+from decoders.frames import calibrate, fit_prototypes, log_posterior
 from decoders.opinion import OpinionSettings, fit_opinion
 from decoders.passages import passages
 from decoders.training import TrainingSet
@@ -30,8 +30,17 @@ from stream.session import Kind
 
 SHRINKAGES = (0.05, 0.15, 0.3, 0.5, 0.7, 0.9)
 DEFAULT_FACTOR = 8.0
-SHARES = (0.3, 0.5, 0.7)
+SHARES = (0.5, 0.7)
 """Of the second opinion in a blend."""
+
+GAIN_SHAPES = (3.0, 10.0, 30.0)
+"""How steady the gain may be that naive Bayes assumes; none is so steady that the sum of all spikes is trusted."""
+
+UNSTEADY = 0.1
+"""Nats by which LDA and Gaussian naive Bayes must win: they hear changes of a common gain, which later showings bring."""
+
+SETTLED = tuple(np.geomspace(0.5, 2.0, 15).tolist())
+"""Factors on the temperature of what was chosen, among which confidence decides too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +93,52 @@ class _Trial:
     folds: list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]
     asked: list[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]]
 
-    def calibrated(self, settings: Settings, logits: NDArray[np.float32]) -> tuple[float, _Heard]:
+    def calibrated(
+        self, settings: Settings, logits: NDArray[np.float32], reach: float = 1000.0
+    ) -> tuple[float, _Heard]:
         """The factor that serves the logits best, and the settings with their log score."""
         weight, truth = (np.concatenate([a[column] for a in self.asked]) for column in (1, 2))
-        factor, score = calibrate(logits, weight, truth)
+        factor, exact = calibrate(logits, weight, truth, reach)
+        weighted = (logits * np.float32(factor)) * weight[:, None]
+        score = 0.5 * exact + 0.5 * self._within(weighted, truth)
         return factor, _Heard(replace(settings, log_score=score), logits * np.float32(factor))
+
+    def settled(self, heard: _Heard) -> Settings:
+        """The settings at the temperature at which both the posterior and its confidence are likeliest."""
+        weight, truth = (np.concatenate([a[column] for a in self.asked]) for column in (1, 2))
+        low, high = self.data.axis.reach
+        rows = np.arange(len(truth))
+        merits = []
+        for factor in SETTLED:
+            logs = log_posterior((heard.logits * np.float32(factor)) * weight[:, None])
+            total = np.zeros((len(logs), logs.shape[1] + 1))
+            np.cumsum(np.exp(logs), axis=1, out=total[:, 1:])
+            best = logs.argmax(1)
+            sure = np.clip(total[rows, high[best]] - total[rows, low[best]], 1e-3, 1 - 1e-3)
+            right = (truth >= low[best]) & (truth < high[best])
+            at_truth = np.maximum(logs[rows, truth], np.log(1e-3 / logs.shape[1]))
+            merits.append(float(np.mean(at_truth) + np.mean(np.log(np.where(right, sure, 1 - sure)))))
+        factor = SETTLED[int(np.argmax(merits))]
+        settings, opinion = heard.settings, heard.settings.opinion
+        if opinion is not None:
+            opinion = replace(opinion, factor=opinion.factor * factor)
+        return replace(settings, factor=settings.factor * factor, opinion=opinion)
+
+    def _within(self, logits: NDArray[np.float32], truth: NDArray[np.int64]) -> float:
+        """Mean log probability within one second of the truth; one answer in a hundred is taken for a guess."""
+        posterior = np.exp(log_posterior(logits))
+        total = np.zeros((len(posterior), posterior.shape[1] + 1))
+        np.cumsum(posterior, axis=1, out=total[:, 1:])
+        low, high = (bound[truth] for bound in self.data.axis.reach)
+        rows = np.arange(len(truth))
+        near = total[rows, high] - total[rows, low]
+        return float(np.mean(np.log(0.99 * near + 0.01 * (high - low) / posterior.shape[1])))
 
 
 def choose_settings(
     data: TrainingSet, windows: Sequence[int], candidates: Candidates, seed: int
 ) -> list[Settings]:
-    """Choose decoder and settings for each window by the log score of held-out moments.
+    """Choose decoder and settings for each window by the log score of held-out moments: exactly and within one second.
 
     Parameters
     ----------
@@ -140,11 +184,21 @@ def _best(trial: _Trial, n_window: int, candidates: Candidates) -> Settings:
     if candidates.alone[1]:
         found += opinions
     if candidates.alone[2]:
+        # Neighbours repeat what the prototypes say, at ten times the cost of a step.
+        linear = [heard for heard in opinions if (o := heard.settings.opinion) is None or o.name != "knn"]
         for cosine in candidates.similarities:
             same = [heard for heard in prototypes if heard.settings.cosine == cosine]
             best = max(same, key=lambda heard: heard.settings.log_score)
-            found += [_blend(trial, best, other, share) for other in opinions for share in SHARES]
-    return max(found, key=lambda heard: heard.settings.log_score).settings
+            found += [_blend(trial, best, other, share) for other in linear for share in SHARES]
+    unsteady = UNSTEADY if trial.data.kind is Kind.SPIKES and True in candidates.similarities else 0.0
+
+    def merit(heard: _Heard) -> float:
+        settings, opinion = heard.settings, heard.settings.opinion
+        hears_gain = settings.factor > 0 and not settings.cosine
+        hears_gain |= opinion is not None and opinion.name == "gaussian_naive_bayes"
+        return heard.settings.log_score - unsteady * hears_gain
+
+    return trial.settled(max(found, key=merit))
 
 
 def _try_prototypes(
@@ -191,18 +245,18 @@ def _try_opinions(
 
 
 def _opinions(data: TrainingSet, names: Sequence[str]) -> Iterator[OpinionSettings]:
-    smooth = (0.0, 1.0, 2.0) if data.movie is not None and data.movie_rate_hz else (0.0,)
+    smooth = (1.0, 2.0) if data.movie is not None and data.movie_rate_hz else (0.0,)
     for name in names:
         if name == "knn":
             yield from (OpinionSettings(name, k=k, sharpness=s) for k, s in ((45, 20.0), (150, 40.0)))
         elif name == "naive_bayes" and data.kind is Kind.SPIKES:
-            yield from (OpinionSettings(name, width, given) for given in (False, True) for width in smooth)
+            yield from (OpinionSettings(name, width, shape) for width in smooth for shape in GAIN_SHAPES)
         elif name == "naive_bayes" and len(names) == 1:
             raise BadUsage(
                 f"Poisson naive Bayes needs spike counts, but these are {data.kind}. Use gaussian_naive_bayes."
             )
         elif name == "gaussian_naive_bayes":
-            yield from (OpinionSettings(name, width) for width in smooth[:2])
+            yield from (OpinionSettings(name, width) for width in smooth[:1])
 
 
 def _blend(trial: _Trial, prototypes: _Heard, other: _Heard, share: float) -> _Heard:
@@ -210,7 +264,7 @@ def _blend(trial: _Trial, prototypes: _Heard, other: _Heard, share: float) -> _H
     settings, opinion = prototypes.settings, other.settings.opinion
     assert opinion is not None
     mixed = (1 - share) * prototypes.logits + share * other.logits
-    factor, heard = trial.calibrated(settings, mixed)
+    factor, heard = trial.calibrated(settings, mixed, reach=3.0)
     return replace(
         heard,
         settings=replace(

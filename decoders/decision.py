@@ -21,6 +21,8 @@ class Decision:
 
     Attributes
     ----------
+    direction
+        Float32 [dimensions], the point in the linear embedding.
     logits
         Float32 [states], without the playback model.
     state, last
@@ -38,6 +40,7 @@ class Decision:
     stamp_raw: float
     posterior: NDArray[np.float32]
     embedding: NDArray[np.float32]
+    direction: NDArray[np.float32]
     logits: NDArray[np.float32]
     state: NDArray[np.float64]
     last: NDArray[np.float64]
@@ -74,13 +77,19 @@ def forecast_channels(ahead: NDArray[np.float32], n_frames: int) -> NDArray[np.f
     k = min(N_LIKELIEST, ahead.shape[1])
     out = np.zeros((len(ahead), 2 * N_LIKELIEST + 1), np.float32)
     out[:, :N_LIKELIEST] = -1
-    some = np.argpartition(ahead, -k, axis=1)[:, -k:]
-    rows = np.arange(len(ahead))[:, None]
-    order = np.argsort(-ahead[rows, some], axis=1, kind="stable")
-    likeliest = some[rows, order]
-    out[:, :k] = np.where(likeliest < n_frames, likeliest, -1)
-    out[:, N_LIKELIEST : N_LIKELIEST + k] = ahead[rows, likeliest]
-    out[:, -1] = -_LOG2_E * np.einsum("ij,ij->i", ahead, np.log(np.maximum(ahead, _TINY)))
+    some = ahead.argpartition(-k, axis=1)[:, -k:]
+    some += np.arange(len(ahead))[:, None] * ahead.shape[1]
+    flat = ahead.ravel()
+    order = (-flat.take(some)).argsort(axis=1, kind="stable")
+    order += np.arange(len(ahead))[:, None] * k
+    likeliest = some.take(order)
+    flat.take(likeliest, out=out[:, N_LIKELIEST : N_LIKELIEST + k], mode="clip")
+    likeliest %= ahead.shape[1]
+    likeliest[likeliest == n_frames] = -1
+    out[:, :k] = likeliest
+    logs = np.log(np.maximum(ahead, _TINY))
+    logs *= ahead
+    np.multiply(np.add.reduce(logs, 1), -_LOG2_E, out=out[:, -1])
     return out
 
 

@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 
 from decoders.embedding.linear import LinearEmbedding, Moments, shrunk
 
+TOLERANCE = 0.02
+"""How precisely the logarithm of an inverse temperature is found."""
+
 NEVER = -1e9
 """Logit of a state that training never showed."""
 
@@ -172,8 +175,13 @@ def fit_lda(m: Moments, shrinkage: float) -> LinearReadout:
     return LinearReadout(weights.astype(np.float32), np.where(m.seen, bias, NEVER).astype(np.float32))
 
 
-def fit_poisson(rates: NDArray[np.float64], seen: NDArray[np.bool_], *, given_total: bool) -> LinearReadout:
-    """Poisson naive Bayes on counts.
+def fit_poisson(
+    rates: NDArray[np.float64], seen: NDArray[np.bool_], *, gain_shape: float = np.inf
+) -> LinearReadout:
+    """Poisson naive Bayes on counts, when all channels share a gain that is not known.
+
+    The gain is gamma distributed around one and integrated out, which leaves logits that are linear in the counts:
+    for counts x of total N, rates r of total R and shape k, sum x log r - (k + N) log(k + R).
 
     Parameters
     ----------
@@ -181,15 +189,21 @@ def fit_poisson(rates: NDArray[np.float64], seen: NDArray[np.bool_], *, given_to
         Float64 [states, channels], expected counts in the window.
     seen
         Bool [states].
-    given_total
-        Compare only how the counts divide among the channels, so that a common gain does not matter.
+    gain_shape
+        How steady the gain is: infinite = plain naive Bayes; 0 = nothing is known of it, so only how the counts divide
+        among the channels matters. Its standard deviation is one over the root of this.
     """
     # Half a count over the whole of a state's training is what an unseen spike is worth.
     rates = np.maximum(rates, 0) + 0.05 * rates[seen].mean(0) + 1e-4
-    if given_total:
-        rates = rates / rates.sum(1, keepdims=True)
-    bias = np.zeros(len(rates)) if given_total else -rates.sum(1)
-    return LinearReadout(np.log(rates).T.astype(np.float32), np.where(seen, bias, NEVER).astype(np.float32))
+    total = rates.sum(1)
+    if np.isinf(gain_shape):
+        weights, bias = np.log(rates), -total
+    else:
+        weights = np.log(rates) - np.log(gain_shape + total)[:, None]
+        bias = -gain_shape * np.log(gain_shape + total)
+    return LinearReadout(
+        np.ascontiguousarray(weights.T, np.float32), np.where(seen, bias, NEVER).astype(np.float32)
+    )
 
 
 def log_posterior(logits: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -201,7 +215,10 @@ def log_posterior(logits: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def calibrate(
-    logits: NDArray[np.float32], fullness: NDArray[np.float32], state: NDArray[np.int64]
+    logits: NDArray[np.float32],
+    fullness: NDArray[np.float32],
+    state: NDArray[np.int64],
+    reach: float = 1000.0,
 ) -> tuple[float, float]:
     """Choose the factor on the logits that makes held-out moments likeliest.
 
@@ -213,6 +230,8 @@ def calibrate(
         Float32 [time], how full the window was: it multiplies the logits too, so partial windows answer flatter.
     state
         Int64 [time], the truth.
+    reach
+        The factor lies between this and one over this.
 
     Returns
     -------
@@ -233,11 +252,12 @@ def calibrate(
     def score(factor: float) -> float:
         return float(np.mean(factor * at_truth - np.log(np.exp(np.float32(factor) * relative).sum(1))))
 
-    low, high = np.log(1e-3), np.log(1e3)
+    low, high = -np.log(reach), np.log(reach)
+    n_steps = int(np.ceil(np.log(2 * high / TOLERANCE) / -np.log((np.sqrt(5) - 1) / 2)))
     golden = (np.sqrt(5) - 1) / 2
     a, b = high - golden * (high - low), low + golden * (high - low)
     at_a, at_b = score(np.exp(a)), score(np.exp(b))
-    for _ in range(16):
+    for _ in range(n_steps):
         if at_a > at_b:
             high, b, at_b = b, a, at_a
             a = high - golden * (high - low)

@@ -36,8 +36,8 @@ class OpinionSettings:
         ``naive_bayes``, ``gaussian_naive_bayes`` or ``knn``.
     smooth_frames
         Width of the Gaussian that evens out neighbouring frames of a clip.
-    given_total
-        Whether only the division of the spikes among channels counts, so that a common gain does not matter.
+    gain_shape
+        How steady the gain is that all channels share; 0 = of naive Bayes it is ignored.
     k
         Neighbours that vote.
     sharpness
@@ -48,7 +48,7 @@ class OpinionSettings:
 
     name: str
     smooth_frames: float = 0.0
-    given_total: bool = False
+    gain_shape: float = 0.0
     k: int = 0
     sharpness: float = 0.0
     factor: float = 1.0
@@ -167,7 +167,7 @@ def fit_opinion(
     if settings.smooth_frames > 0 and data.movie is not None:
         m = smoothed(m, data, settings.smooth_frames)
     if poisson:
-        readout = fit_poisson(m.mean, m.seen, given_total=settings.given_total)
+        readout = fit_poisson(m.mean, m.seen, gain_shape=settings.gain_shape)
         left, weights = _few(readout.weights, np.sqrt(m.mean[m.seen].mean(0) + 1e-6))
         return LinearOpinion(scaling.n_window, False, left, weights, readout.bias, settings.factor)
     readout = fit_lda(replace(m, within=np.diag(np.diag(m.within))), GAUSSIAN_SHRINKAGE)

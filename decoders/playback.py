@@ -11,13 +11,14 @@ forecast cost a few sparse products.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from decoders.prediction import HORIZONS_S
-from decoders.sparse import Gather, Sparse
+from decoders.sparse import Gather, Sparse, side_by_side
 
 MAX_TICKS = 300
 """After more ticks than this nothing is known any more."""
@@ -127,14 +128,34 @@ class Leaps:
         if ticks not in self._known:
             self._known[ticks] = self._power(ticks)
         gather, stay, constant = self._known[ticks]
-        return stay * gather.times(state) + constant
+        out = gather.times(state)
+        out *= stay
+        out += constant
+        return out
+
+    def together(self, ticks: Sequence[int]) -> tuple[Gather, NDArray[np.float64], NDArray[np.float64]]:
+        """Several powers as one product: its layout, and by power the weight and the constant row.
+
+        Parameters
+        ----------
+        ticks
+            Of each power.
+        """
+        parts = [self._constant(t) for t in ticks]
+        gather = side_by_side([self._steps.power(t) for t in ticks])
+        stay = np.array([(1 - self._jump) ** t for t in ticks])[:, None]
+        return gather, stay, np.stack(parts)
 
     def _power(self, ticks: int) -> tuple[Gather, float, NDArray[np.float64]]:
+        gather = self._one if ticks == 1 else Gather(self._steps.power(ticks))
+        return gather, (1 - self._jump) ** ticks, self._constant(ticks)
+
+    def _constant(self, ticks: int) -> NDArray[np.float64]:
+        """What jumps alone bring in that many ticks."""
         constant = np.zeros(len(self._target))
         for _ in range(ticks):
             constant = (1 - self._jump) * self._one.times(constant) + self._jump * self._target
-        gather = self._one if ticks == 1 else Gather(self._steps.power(ticks))
-        return gather, (1 - self._jump) ** ticks, constant
+        return constant
 
 
 class Playback:
@@ -164,8 +185,9 @@ class Playback:
         self._filter = Leaps(table.steps, jump, table.target)
         self._future = Leaps(table.ahead, jump_ahead, table.target)
         self.reset()
-        self.advance(self.state, 1)
-        self.forecast(self.look_ahead(-1))  # the powers are made now, not at the first sample
+        self.advance(self.state, 1)  # the powers are made now, not at the first sample
+        self.look_ahead(-1)
+        self._nearer = self._future.together(self.horizon_ticks[:-1])
 
     @property
     def n_states(self) -> int:
@@ -222,8 +244,11 @@ class Playback:
         """
         state = self.advance(self.state, self.clock.advance(stamp))
         if log_likelihood is not None:
-            state = state * np.exp(log_likelihood - log_likelihood.max())
-        self.state = state / state.sum()
+            likelihood = log_likelihood - log_likelihood.max()
+            np.exp(likelihood, out=likelihood)
+            likelihood *= state
+            state = likelihood
+        self.state = state * (1 / np.add.reduce(state))
         return self.state
 
     def look_ahead(self, horizon: int) -> NDArray[np.float64]:
@@ -236,19 +261,20 @@ class Playback:
         """
         return self._future.times(self.state, self.horizon_ticks[horizon])
 
-    def forecast(self, last: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The distribution at each horizon, float64 [horizons, states].
+    def forecast(self, last: NDArray[np.float64]) -> NDArray[np.float32]:
+        """The distribution at each horizon, float32 [horizons, states].
 
         Parameters
         ----------
         last
             What `look_ahead` said of the last one.
         """
-        out = np.empty((len(self.horizon_ticks), self.n_states))
-        state, done = self.state, 0
-        for row, ticks in enumerate(self.horizon_ticks[:-1]):
-            out[row] = state = self._future.times(state, ticks - done)
-            done = ticks
+        out = np.empty((len(self.horizon_ticks), self.n_states), np.float32)
+        gather, stay, constant = self._nearer
+        moved = gather.times(self.state).reshape(constant.shape)
+        moved *= stay
+        moved += constant
+        out[:-1] = moved
         out[-1] = last
         return out
 

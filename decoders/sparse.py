@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,9 @@ NEGLIGIBLE = 1e-8
 
 USUAL = 0.97
 """The part of the columns whose entries are all gathered side by side."""
+
+CROWDED = 2.0
+"""How many times more places than entries make gathering in one line the faster way."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,8 +82,8 @@ class Sparse:
 class Gather:
     """A sparse matrix laid out for fast products of a row vector with it.
 
-    Most columns have a few entries: those are gathered side by side. The further entries of the few full columns are
-    added up separately.
+    When the columns have about equally many entries, those are gathered side by side and the further entries of the
+    few full columns are added up separately. When a few columns have most of them, all are laid out in one line.
 
     Parameters
     ----------
@@ -88,11 +92,21 @@ class Gather:
     """
 
     def __init__(self, matrix: Sparse) -> None:
+        n_each = np.bincount(matrix.column, minlength=matrix.size)
+        width = max(1, int(np.quantile(n_each, USUAL)))
+        if width * matrix.size > CROWDED * len(matrix.column):
+            # Every column has an entry, if only a zero, so that each is a stretch of the line.
+            empty = np.flatnonzero(n_each == 0)
+            matrix = Sparse(
+                np.r_[matrix.row, empty],
+                np.r_[matrix.column, empty],
+                np.r_[matrix.value, np.zeros(len(empty))],
+                matrix.size,
+            )
+            n_each, width = np.maximum(n_each, 1), 0
         order = np.argsort(matrix.column, kind="stable")
         column, row, value = matrix.column[order], matrix.row[order], matrix.value[order]
-        n_each = np.bincount(column, minlength=matrix.size)
         rank = np.arange(len(column)) - (np.cumsum(n_each) - n_each)[column]
-        width = max(1, int(np.quantile(n_each, USUAL)))
         first = rank < width
         self._index = np.zeros((width, matrix.size), np.intp)
         self._weight = np.zeros((width, matrix.size))
@@ -101,15 +115,41 @@ class Gather:
         self._buffer = np.empty((width, matrix.size))
         more = ~first
         self._more_row, self._more_value = row[more], value[more]
+        self._more_buffer = np.empty(len(self._more_row))
         self._more_begin = np.flatnonzero(np.r_[True, np.diff(column[more]) > 0]) if more.any() else None
         self._more_column = column[more][self._more_begin] if self._more_begin is not None else None
 
     def times(self, vector: NDArray[np.float64]) -> NDArray[np.float64]:
         """``vector @ matrix``, float64 [size]."""
-        np.take(vector, self._index, out=self._buffer, mode="clip")
-        self._buffer *= self._weight
-        total: NDArray[np.float64] = self._buffer.sum(0)
+        more: NDArray[np.float64] | None = None
         if self._more_begin is not None:
-            more = vector[self._more_row] * self._more_value
-            total[self._more_column] += np.add.reduceat(more, self._more_begin)
+            vector.take(self._more_row, out=self._more_buffer, mode="clip")
+            np.multiply(self._more_buffer, self._more_value, out=self._more_buffer)
+            more = np.add.reduceat(self._more_buffer, self._more_begin)
+            if not len(self._index):
+                return more
+        vector.take(self._index, out=self._buffer, mode="clip")
+        np.multiply(self._buffer, self._weight, out=self._buffer)
+        total: NDArray[np.float64] = np.add.reduce(self._buffer, 0)
+        if more is not None:
+            total[self._more_column] += more
         return total
+
+
+def side_by_side(matrices: Sequence[Sparse]) -> Gather:
+    """Several matrices of one size as one, whose product holds those with each, one after the other.
+
+    Parameters
+    ----------
+    matrices
+        Merged.
+    """
+    size = matrices[0].size
+    return Gather(
+        Sparse(
+            np.concatenate([m.row for m in matrices]),
+            np.concatenate([m.column + size * i for i, m in enumerate(matrices)]),
+            np.concatenate([m.value for m in matrices]),
+            size * len(matrices),
+        )
+    )

@@ -109,7 +109,8 @@ class Settings:
     factor
         Inverse temperature of the prototypes; 0 = they do not count.
     log_score
-        Mean log probability of held-out truths, in nats; NaN when nothing could be held out.
+        Mean log probability of held-out truths, in nats, half of exactly them and half of within one second; NaN when
+        nothing could be held out.
     opinion
         What stands beside the prototypes or in their place, or None.
     """

@@ -15,18 +15,20 @@ from decoders.model_parts import Emission, ModelParts
 from decoders.opinion import smoothed
 from decoders.passages import Passage, passages
 from decoders.playback import Playback, PlaybackTable
+from decoders.scores import FrameAxis
 from decoders.training import TrainingSet
 from decoders.tuning import DEFAULT_SHRINKAGE, Settings, fit_reader, held_out
 from decoders.tuning_forecast import choose_forecast
 from stream.session import Kind
 
-POWERS = (0.1, 0.2, 0.35, 0.6, 1.0, 2.0)
+POWERS = (0.0, 0.01, 0.03, 0.1, 0.2, 0.35, 0.6, 1.0, 2.0)
 JUMPS = (0.001, 0.003, 0.01, 0.03)
 DEFAULT_JUMP = 0.01
 PLACE_JUMP = 0.001
 """An animal does not jump as a movie does."""
 
 DEFAULT_POWER = 0.3
+FIRST_POWER = POWERS.index(0.35)
 GUESSED = 0.1
 
 
@@ -74,8 +76,8 @@ def filter_passage(
     return out
 
 
-def filter_score(playback: Playback, trial: Trial, power: float) -> float:
-    """Mean log probability, in nats, of the truth after the filter.
+def filter_score(playback: Playback, trial: Trial, power: float, axis: FrameAxis) -> float:
+    """Mean log probability, in nats, of the truth after the filter: half of exactly it, half of within one second.
 
     One answer in ten is taken for a guess, so that the moments that no setting gets right do not decide.
 
@@ -87,10 +89,18 @@ def filter_score(playback: Playback, trial: Trial, power: float) -> float:
         With the evidence at power one.
     power
         Of the evidence.
+    axis
+        What counts as near.
     """
     filtered = filter_passage(playback, power * trial.evidence, trial.passage)
-    at_truth = filtered[np.arange(len(filtered)), trial.passage.state]
-    return float(np.mean(np.log((1 - GUESSED) * at_truth + GUESSED / playback.n_states)))
+    rows, truth = np.arange(len(filtered)), trial.passage.state
+    low, high = (bound[truth] for bound in axis.reach)
+    total = np.zeros((len(filtered), playback.n_states + 1))
+    np.cumsum(filtered, axis=1, out=total[:, 1:])
+    near = total[rows, high] - total[rows, low]
+    exact = np.log((1 - GUESSED) * filtered[rows, truth] + GUESSED / playback.n_states)
+    within = np.log((1 - GUESSED) * near + GUESSED * (high - low) / playback.n_states)
+    return float(np.mean(0.5 * exact + 0.5 * within))
 
 
 def no_emission() -> Emission:
@@ -121,7 +131,7 @@ def fit_emission(data: TrainingSet, keep: NDArray[np.bool_], n_window: int, smoo
     if data.movie is not None and smooth_frames > 0:
         m = smoothed(m, data, smooth_frames)
     if data.kind is Kind.SPIKES:
-        readout = fit_poisson(m.mean * n_window, m.seen, given_total=True)
+        readout = fit_poisson(m.mean * n_window, m.seen, gain_shape=0.0)
         readout = replace(readout, weights=readout.weights * np.float32(n_window))
     else:
         readout = fit_lda(m, DEFAULT_SHRINKAGE)
@@ -178,14 +188,19 @@ def choose_playback(
     score, power, settings = float("nan"), DEFAULT_POWER, candidates[0]
     way: tuple[int, float] | None = None
     kept: list[Trial] = []
-    listeners = [(c, None) for c in candidates] + [(candidates[0], own) for own in _own_ways(data)]
+    # Overlapping windows count the same spikes many times, and held-out showings forgive that where later ones do not:
+    # single samples are heard wherever they can be.
+    alone = data.movie is not None and data.kind is Kind.SPIKES
+    listeners: list[tuple[Settings, tuple[int, float] | None]] = []
+    listeners += [(c, None) for c in candidates if not alone]
+    listeners += [(candidates[0], own) for own in _own_ways(data)]
     for trial_settings, trial_way in listeners:
         trials = _trials(data, _listener(data, trial_settings, trial_way), seed)
-        now, at = _best_power(playback, trials)
+        now, at = _best_power(playback, trials, data.axis)
         if trials and not now <= score:
             score, power, settings, way, kept = now, at, trial_settings, trial_way, trials
     for trial_jump in JUMPS if kept else ():
-        now = _mean_score(_playback(data, table, trial_jump), kept, power)
+        now = _mean_score(_playback(data, table, trial_jump), kept, power, data.axis)
         if now > score:
             score, jump = now, trial_jump
     chosen = _playback(data, table, jump)
@@ -210,7 +225,7 @@ def choose_power(data: TrainingSet, heard: Heard, playback: Playback, seed: int)
     seed
         Of the random order of scenes.
     """
-    return _best_power(playback, _trials(data, heard, seed))[1]
+    return _best_power(playback, _trials(data, heard, seed), data.axis)[1]
 
 
 def choose_posterior_power(data: TrainingSet, settings: Settings, parts: ModelParts, seed: int) -> float:
@@ -277,14 +292,23 @@ def _trials(data: TrainingSet, heard: Heard, seed: int) -> list[Trial]:
     return out
 
 
-def _mean_score(playback: Playback, trials: list[Trial], power: float) -> float:
-    return float(np.mean([filter_score(playback, trial, power) for trial in trials]))
+def _mean_score(playback: Playback, trials: list[Trial], power: float, axis: FrameAxis) -> float:
+    return float(np.mean([filter_score(playback, trial, power, axis) for trial in trials]))
 
 
-def _best_power(playback: Playback, trials: list[Trial]) -> tuple[float, float]:
-    """Score and power of the best power; the score is NaN without passages."""
+def _best_power(playback: Playback, trials: list[Trial], axis: FrameAxis) -> tuple[float, float]:
+    """Score and power at the peak that lies uphill of the usual power; the score is NaN without passages."""
     if not trials:
         return float("nan"), DEFAULT_POWER
-    scores = {power: _mean_score(playback, trials, power) for power in POWERS}
-    power = max(scores, key=lambda power: scores[power])
-    return scores[power], power
+    scores: dict[int, float] = {}
+
+    def at(index: int) -> float:
+        if index not in scores:
+            scores[index] = _mean_score(playback, trials, POWERS[index], axis)
+        return scores[index]
+
+    best = FIRST_POWER
+    for step in (1, -1):
+        while 0 <= best + step < len(POWERS) and at(best + step) > at(best):
+            best += step
+    return at(best), POWERS[best]

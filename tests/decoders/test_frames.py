@@ -61,7 +61,7 @@ def test_poisson_is_the_poisson_likelihood(counts: tuple[np.ndarray, np.ndarray]
     from scipy.stats import poisson
 
     rates = np.random.default_rng(1).gamma(1.0, 4.0, (4, 15)) + 1
-    readout = fit_poisson(rates, np.ones(4, bool), given_total=False)
+    readout = fit_poisson(rates, np.ones(4, bool), gain_shape=np.inf)
     used = np.maximum(rates, 0) + 0.05 * rates.mean(0) + 1e-4
     expected = poisson.logpmf(counts[0][:, None], used[None]).sum(2)
     ours = readout.similarity(counts[0])

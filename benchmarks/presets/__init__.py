@@ -1,0 +1,1 @@
+"""Every preset of the simulator, paired seeds: the default decoder beside its baselines and controls."""

@@ -1,0 +1,140 @@
+"""Print what the default decoder and its baselines reach on every preset: ``python -m benchmarks.presets --seeds 8``.
+
+Each preset is simulated with seeds 0, 1, ...; a model is fitted on all showings but the last two, with the settings that
+``fit`` has by default, and scored on those two: one in order, one disturbed. Baselines get the same window, the same
+tuning on held-out showings and the same playback model. Seeds are paired: every decoder sees the same recordings, and
+the standard error is that of the difference from the default decoder. Results go to the file of ``--json`` after every
+recording, and those that are there already are not measured again.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from decoders.answers import collect
+from decoders.fit import FitOptions, fit_model
+from decoders.report import report
+from decoders.training import with_showing_borders
+from replay_data.simulate import PRESETS, simulate
+
+USUAL = ("demo", "sparse", "sparse-gain-30", "sparse-gain-100", "sparse-gain-300", "units-1000", "noise")
+DECODERS = ("default", "linear", "lda", "naive_bayes", "knn")
+CONTROLS = ("counter", "onset_clock", "neural_shuffled")
+WAYS = ("without_playback", "with_playback")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="benchmarks.presets", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=8, help="seeds 0 to this minus one")
+    parser.add_argument("--presets", nargs="+", choices=sorted(PRESETS), default=USUAL)
+    parser.add_argument("--draws", type=int, default=20, help="refits on shifted labels; 0 = no controls")
+    parser.add_argument("--json", type=Path, required=True, help="file of the results, added to")
+    arguments = parser.parse_args()
+    results: dict[str, Any] = json.loads(arguments.json.read_text()) if arguments.json.exists() else {}
+    for seed in range(arguments.seeds):
+        for preset in arguments.presets:
+            name = f"{preset}:{seed}"
+            if name not in results:
+                results[name] = measure(preset, seed, arguments.draws)
+                arguments.json.write_text(json.dumps(results, indent=1))
+    show(results)
+
+
+def measure(preset: str, seed: int, draws: int) -> dict[str, Any]:
+    """Fit on all but the last two showings of one recording and score those."""
+    session = simulate(preset, seed)
+    train, test = session.repeats[:-2], session.repeats[-2:]
+    begun = time.perf_counter()
+    model = fit_model(session, FitOptions(train_repeats=tuple(train), seed=seed))
+    fit_seconds = time.perf_counter() - begun
+    answers = collect(model, with_showing_borders(session.select_repeats(test)), draws, seed)
+    scores = report(answers, model, seed)
+    scored = {"default": {way: scores[way] for way in WAYS}, **scores["baselines"]}
+    surest = {
+        way: float(posterior[:, :-1].max())
+        for way, posterior in zip(WAYS[::-1], answers.decoders["model"], strict=True)
+    }
+    return {
+        "decoders": {n: {way: _figures(block[way]) for way in WAYS} for n, block in scored.items()},
+        "controls": scores["controls"],
+        "verdict": scores["verdict"],
+        "surest": surest,
+        "decoder": model.card["decoder"],
+        "context_ms": model.card["context_ms"],
+        "fit_seconds": round(fit_seconds, 1),
+    }
+
+
+def _figures(block: dict[str, Any]) -> dict[str, float]:
+    return {name: block[name] for name in ("accuracy_within_1s", "log_score_bits", "ece")}
+
+
+def show(results: dict[str, Any]) -> None:
+    """Print the tables, as they stand in the docs."""
+    for way in WAYS:
+        print(f"\n### {way.replace('_', ' ').capitalize()}\n")
+        print(
+            "| preset | seeds | "
+            + " | ".join(DECODERS)
+            + " | ece |\n|---|---|"
+            + "---|" * (len(DECODERS) + 1)
+        )
+        for preset, runs in _by_preset(results).items():
+            own = _column(runs, "default", way, "accuracy_within_1s")
+            cells = [f"{own.mean():.3f}"]
+            for name in DECODERS[1:]:
+                other = _column(runs, name, way, "accuracy_within_1s")
+                cells.append(f"{other.mean():.3f} ({_difference(other - own)})")
+            ece = _column(runs, "default", way, "ece").mean()
+            print(f"| `{preset}` | {len(runs)} | " + " | ".join(cells) + f" | {ece:.3f} |")
+    print(
+        "\n### Controls\n\n| preset | " + " | ".join(CONTROLS) + " | labels_shifted, p95 | verdict | surest |"
+    )
+    print("|---|" + "---|" * (len(CONTROLS) + 3))
+    for preset, runs in _by_preset(results).items():
+        if all(run["controls"] for run in runs):
+            cells = [" / ".join(f"{_control(runs, name, way):.3f}" for way in WAYS) for name in CONTROLS]
+            shifted = [
+                np.mean([run["controls"]["labels_shifted"][way]["p95"] for run in runs]) for way in WAYS
+            ]
+            cells.append(" / ".join(f"{value:.3f}" for value in shifted))
+            above = sum(run["verdict"] == "above chance" for run in runs)
+            cells.append(f"above chance in {above} of {len(runs)}")
+            cells.append(" / ".join(f"{max(run['surest'][way] for run in runs):.2f}" for way in WAYS))
+            print(f"| `{preset}` | " + " | ".join(cells) + " |")
+
+
+def _by_preset(results: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    out: dict[str, list[dict[str, Any]]] = {}
+    for name in sorted(results, key=lambda name: list(PRESETS).index(name.partition(":")[0])):
+        out.setdefault(name.partition(":")[0], []).append(results[name])
+    return out
+
+
+def _column(runs: list[dict[str, Any]], decoder: str, way: str, figure: str) -> np.ndarray:
+    return np.array([run["decoders"][decoder][way][figure] for run in runs])
+
+
+def _control(runs: list[dict[str, Any]], name: str, way: str) -> float:
+    return float(np.mean([run["controls"][name][way]["accuracy_within_1s"] for run in runs]))
+
+
+def _difference(values: np.ndarray) -> str:
+    """Mean and standard error of paired differences."""
+    if len(values) < 2:
+        return f"{values.mean():+.3f}"
+    return f"{values.mean():+.3f} ± {values.std(ddof=1) / np.sqrt(len(values)):.3f}"
+
+
+if __name__ == "__main__":
+    main()
