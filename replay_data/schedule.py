@@ -106,7 +106,13 @@ def disturbed_showing(starts: Frames, rng: np.random.Generator) -> Frames:
         clock = first + np.arange(len(shown)) % n_frames
         breaks = np.flatnonzero((np.diff(shown) != 1) & (np.diff(shown) != 0))
         runs = np.diff(np.r_[-1, breaks, len(shown) - 1])
-        leaps = [sequence[jump + ahead] - sequence[jump - 1], sequence[rewind - 1] - sequence[rewind - back]]
-        is_plain = len(runs) <= len(starts) + 1 and min(*runs, *np.abs(leaps)) > _SHORTEST_RUN_S * RATE_HZ
+        between = rewind - jump - ahead  # frames; none left, and the jump and the rewind would be one
+        leaps = np.array([sequence[[jump - 1, jump + ahead]], sequence[[rewind - 1, rewind - back]]])
+        like_cuts = np.isin(leaps[:, 0] + 1, starts) & np.isin(leaps[:, 1], starts)
+        between = rewind - jump - ahead  # frames; none left, and the jump and the rewind would be one
+        shortest = min(*runs, *np.abs(np.diff(leaps)).ravel(), between)
+        is_plain = (
+            len(runs) <= len(starts) + 1 and shortest > _SHORTEST_RUN_S * RATE_HZ and not like_cuts.any()
+        )
         if is_plain and np.mean(np.abs(shown - clock) <= tolerance) <= _CLOCK_SHARE:
             return shown

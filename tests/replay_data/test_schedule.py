@@ -36,7 +36,7 @@ def test_disturbed_showing(seed: int) -> None:
     breaks = np.flatnonzero((step != 1) & (step != 0))
     inside = [at for at in breaks if shown[at] + 1 not in starts or shown[at + 1] not in starts]
     assert len(inside) >= 2
-    assert len(breaks) >= 8
+    assert len(breaks) >= 7  # eight joins of scenes, of which the jump may skip some, and the two leaps
     clock = np.arange(len(shown)) % 900
     assert np.mean(np.abs(shown - clock) <= 30) <= 0.04
     usual = set(starts[1:-1].tolist())
