@@ -19,6 +19,7 @@ import numpy as np
 import pylsl
 from numpy.typing import NDArray
 
+from decoders.adapt import Adapter
 from decoders.live_score import SETTLE_S, RunningScore
 from decoders.model import Model
 from decoders.publish import Publisher
@@ -58,6 +59,8 @@ class LiveOptions:
         Wait up to this long for somebody to listen before the first frame is taken.
     model_path
         Told to the display in the streams' descriptions.
+    adapt
+        Follow slow changes of level and gain, without labels.
     """
 
     name: str
@@ -65,6 +68,7 @@ class LiveOptions:
     stimulus_offset_ms: float = 0.0
     await_consumer_s: float = 0.0
     model_path: str = ""
+    adapt: bool = False
 
 
 class Engine:
@@ -110,6 +114,7 @@ class Engine:
         self.inlet = inlet
         self.options = options
         self._control = control
+        self._adapter = Adapter(model.parts.preprocessor, model.rate_hz) if options.adapt else None
         self._rolling = rolling
         if rolling is not None:
             rolling.start(model)
@@ -211,6 +216,7 @@ class Engine:
             "cpu_of_one_core": round(cpu_s / max(wall_s, 1e-9), 4),
             "memory_mb": round(_peak_memory_mb(), 1),
             "state": str(self.inlet.state),
+            "adaptation": self._adapter.facts() if self._adapter is not None else None,
         }
 
     def close(self) -> None:
@@ -227,6 +233,7 @@ class Engine:
             "model_hash": model.hash,
             "model_path": self.options.model_path,
             "playback": "on" if model.use_playback else "off",
+            "adaptation": "on" if self.options.adapt else "off",
             "movie_name": ", ".join(clip.name for clip in model.clips[:3]),
             "n_frames": str(model.n_frames),
             "movie_rate_hz": repr(model.movie_rate_hz),
@@ -256,7 +263,8 @@ class Engine:
                 model.reset()
                 self._publisher.push_status("segment", segment=self._segment, stamp=raw)
             begun = pylsl.local_clock()
-            decision = model.decide(samples[i], raw * self.stamp_rate)
+            sample = samples[i] if self._adapter is None else self._adapter.step(samples[i])
+            decision = model.decide(sample, raw * self.stamp_rate)
             done = pylsl.local_clock()
             stamp = raw + correction
             due = stamp if self._paced else nan

@@ -36,6 +36,12 @@ if TYPE_CHECKING:
     help="Refit on the last N showings [9] while it runs; needs the stimulus stream.",
 )
 @click.option(
+    "--adapt/--no-adapt",
+    default=False,
+    help="Without labels, follow slow changes of level and gain, within bounds.",
+    show_default=True,
+)
+@click.option(
     "--await-consumer", type=float, default=0.0, hidden=True, help="Seconds to wait for a listener."
 )
 @click.option("--control", is_flag=True, hidden=True, help="Take commands as JSON lines on standard input.")
@@ -51,6 +57,7 @@ def command(
     stimulus_offset_ms: float,
     playback: bool,
     rolling: int | None,
+    adapt: bool,
     await_consumer: float,
     control: bool,
     wait_s: float,
@@ -66,11 +73,14 @@ def command(
     from decoders.model import Model
     from neuroreel.options import write_json
     from stream.control import ControlReader
+    from stream.errors import BadUsage
     from stream.find import find_stream
     from stream.inlet import Inlet
     from stream.network import configure
     from stream.outlet import NEURAL_TYPES
 
+    if rolling and adapt:
+        raise BadUsage("--adapt follows what --rolling learns from labels; give one of them.")
     configure(network)
     loaded = Model.load(model)
     loaded.use_playback = playback
@@ -81,6 +91,7 @@ def command(
         stimulus_offset_ms=stimulus_offset_ms,
         await_consumer_s=max(await_consumer, 10.0 if display else 0.0),
         model_path=str(model.resolve()),
+        adapt=adapt,
     )
     commands = ControlReader() if control else None
     with contextlib.ExitStack() as stack:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from decoders.errors import BadSplit, TrainedOnTestData
 from decoders.evaluate import EvaluateOptions
@@ -17,6 +18,7 @@ from decoders.rolling import Comparison, before, compare, coverage, refit, showi
 from decoders.rolling_evaluate import evaluate_rolling
 from decoders.rolling_live import BLANK_S, ShowingKeeper, as_session
 from decoders.rolling_trainer import Trainer
+from neuroreel.cli import cli
 from stream.errors import BadUsage
 from stream.session import Kind, Session
 from tests.decoders.conftest import watched_session
@@ -242,3 +244,17 @@ def test_a_short_blank_inside_a_showing_belongs_to_it() -> None:
 
 def test_what_is_shown_too_briefly_is_no_showing() -> None:
     assert keep([0, 1, 2] + [-1] * 8, [0, 0, 0] + [-1] * 8) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["live", "m.safetensors", "--rolling", "--adapt"], "one of them"),
+        (["live", "m.safetensors", "--rolling", "1"], "range"),
+        (["evaluate", "--cv", "repeat", "--rolling", "3", "s.npz"], "--cv"),
+    ],
+)
+def test_what_does_not_go_together_is_said(arguments: list[str], said: str) -> None:
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exit_code == 2
+    assert said in result.output

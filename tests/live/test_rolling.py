@@ -113,3 +113,13 @@ def test_rolling_recovers_from_a_change_that_a_fixed_model_does_not(tmp_path: Pa
     )
     assert fixed_late < fixed_early - 0.05
     assert rolled_late > fixed_late + 0.5 * (fixed_early - fixed_late)
+
+
+def test_adaptation_is_switched_on_and_said_live(tmp_path: Path) -> None:
+    save_session(changing_session(3, 9, seed=3), tmp_path / "s.npz")
+    fit_model(changing_session(6, 6, seed=1), FitOptions(context_s=0.2)).save(tmp_path / "m.safetensors")
+    _, events, report = decode(tmp_path, "adapted", "--adapt")
+    said = [event["adaptation"] for event in events if event["event"] == "stats"]
+    assert said
+    assert all(0.5 <= row["gain_least"] <= row["gain_median"] <= row["gain_most"] <= 2 for row in said)
+    assert report["adaptation"]["gain_median"] == pytest.approx(1, abs=0.1)

@@ -1,0 +1,106 @@
+"""Print what refits cost a running engine: ``python -m benchmarks.rolling_latency``.
+
+A model of the bundled recording's first three showings decodes the others, replayed, in two engines at once: one with
+``--rolling``, one without. Before that the one without runs alone. Latency is from the neural frame's stamp to the
+prediction's push, as the engine measures it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import threading
+import uuid
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoders.fit import FitOptions, fit_model
+from decoders.prediction import PREDICTION_CHANNELS
+from neuroreel.children import start_child
+from replay_data.bundle import demo_recording
+from stream.files import load_session
+from stream.find import find_stream
+from stream.inlet import Inlet
+from stream.network import configure
+
+TRAIN, TEST = (0, 1, 2), "3-11"
+LAG, SEQUENCE, VERSION = (PREDICTION_CHANNELS.index(name) for name in ("lag_ms", "sequence", "model_version"))
+NEAR_S = 1.0
+"""Frames this near after a swap are also looked at by themselves."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="benchmarks.rolling_latency", description=__doc__)
+    parser.add_argument("--speed", type=float, default=4.0)
+    parser.add_argument("--rolling", type=int, default=4)
+    arguments = parser.parse_args()
+    configure("loopback", f"rolling-{uuid.uuid4().hex}")
+    with tempfile.TemporaryDirectory() as folder:
+        model = Path(folder) / "model.safetensors"
+        fit_model(load_session(demo_recording()), FitOptions(train_repeats=TRAIN)).save(model)
+        plain: dict[str, list[str]] = {"without": []}
+        both = {**plain, "rolling": ["--rolling", str(arguments.rolling)]}
+        for title, engines in (("alone", plain), ("side by side", both)):
+            for name, (rows, summary) in run(model, engines, arguments.speed).items():
+                show(f"{title}, {name}", rows, summary, 30 * arguments.speed)
+
+
+def run(
+    model: Path, engines: dict[str, list[str]], speed: float
+) -> dict[str, tuple[NDArray[np.float32], dict[str, Any]]]:
+    """Replay once to several engines; the predictions that each published, and its report."""
+    stream = f"demo-{uuid.uuid4().hex[:6]}"
+    reports = {name: model.parent / f"{stream}-{name}.json" for name in engines}
+    children, rows, threads = [], {name: [] for name in engines}, []
+    try:
+        for name, options in engines.items():
+            arguments = ["live", str(model), "--stream", stream, "--name", f"{stream}-{name}", "--wait", "30"]
+            arguments += ["--await-consumer", "20", "--json", str(reports[name]), *options]
+            children.append(start_child(arguments, control=True))
+        sender = ["replay", str(demo_recording()), "--name", stream, "--speed", str(speed), "--repeats", TEST]
+        replay = start_child(sender, control=True)
+        for name, engine in zip(engines, children, strict=True):
+            inlet = Inlet(find_stream(f"{stream}-{name}-prediction", wait_s=30))
+            inlet.open()
+
+            def listen(inlet: Inlet = inlet, into: list[Any] = rows[name], engine: Any = engine) -> None:
+                while engine.running:
+                    chunk = inlet.pull(0.2)
+                    if chunk is not None:
+                        into.append(chunk.samples)
+
+            threads.append(threading.Thread(target=listen))
+            threads[-1].start()
+        for thread in threads:
+            thread.join()
+        replay.stop()
+    finally:
+        for child in children:
+            child.stop()
+    return {name: (np.concatenate(rows[name]), json.loads(reports[name].read_text())) for name in engines}
+
+
+def show(title: str, rows: NDArray[np.float32], summary: dict[str, Any], rate_hz: float) -> None:
+    """Print the latency of all frames, and of those after a swap."""
+    lag = rows[:, LAG]
+    line = (
+        f"{title:<24} p50 {np.median(lag):6.2f} ms  p99 {np.quantile(lag, 0.99):6.2f}  max {lag.max():6.2f}"
+    )
+    missing = summary["announced"] - len(np.unique(rows[:, SEQUENCE]))
+    line += f"; {len(lag)} frames, {missing} missing, {len(lag) - len(np.unique(rows[:, SEQUENCE]))} twice"
+    swapped = np.flatnonzero(np.diff(rows[:, VERSION]))
+    if len(swapped):
+        near = np.concatenate([lag[at : at + round(NEAR_S * rate_hz)] for at in swapped])
+        line += f"; within {NEAR_S:g} s of {len(swapped)} swaps p99 {np.quantile(near, 0.99):.2f}, max {near.max():.2f}"
+    print(line)
+    score = summary["score"]["without_playback"]["per_repeat"]
+    print("  without playback: " + " ".join(f"{s['accuracy_within_1s']:.3f}" for s in score.values()))
+    print(f"  {summary['rolling']}" if summary["rolling"] else "  fixed")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""Print how a fixed model and rolling refits weather a change of state: ``python -m benchmarks.v1_movie DATA_FOLDER``.
+
+DATA_FOLDER holds ``v1_movie_tuning``: mean spike counts of real V1 units in each second of a 30 s movie (Allen Institute
+Visual Coding Neuropixels, natural_movie_one). From it, recordings of the size of one real one are simulated: 30
+one-second frames, 20 showings, 93 units, gain noise that units share, and a change of state when showing 10 begins.
+Models are trained on showings 0 to 8 and tested on 9 to 19. What is printed is the share of seconds named exactly
+(chance .033), without the playback model: a movie that always plays in order needs no activity to be followed.
+
+The noise was set by shrinkage LDA alone: about .9 as a fixed model and .93 refitted, near the .91 and .94 that the real
+recording gives.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoders.adapt import Adapter
+from decoders.evaluate import EvaluateOptions
+from decoders.fit import FitOptions, fit_model
+from decoders.rolling_evaluate import evaluate_rolling
+from decoders.scores import score
+from stream.movie import Clip, Movie
+from stream.session import Kind, Session
+
+N_SECONDS, N_SHOWINGS, N_UNITS, N_TRAIN, CHANGE = 30, 20, 93, 9, 10
+SHARED_GAIN = 0.4
+"""Standard deviation of the log gain that units share from second to second."""
+
+OWN_GAIN = 0.65
+"""The same of each unit's own."""
+
+STATE_GAIN = 0.55
+"""Standard deviation over units of the lasting change of log gain at the change of state."""
+
+CORRELATION = 0.7
+"""From one second to the next, of both gains."""
+
+
+def tuning(data: Path) -> NDArray[np.float64]:
+    """Mean counts [unit, second] of all real units."""
+    with np.load(data / "v1_movie_tuning" / "v1_movie_tuning.npz") as arrays:
+        return np.asarray(arrays["mean_counts_train"], np.float64)
+
+
+def simulate(counts: NDArray[np.float64], seed: int) -> Session:
+    """A recording of units drawn from the real ones, without blanks between showings."""
+    rng = np.random.default_rng(seed)
+    units = rng.choice(len(counts), N_UNITS, replace=False)
+    frame = np.tile(np.arange(N_SECONDS), N_SHOWINGS)
+    showing = np.arange(len(frame)) // N_SECONDS
+    coupling = rng.uniform(0, 2, N_UNITS)
+    shared = _wander(rng, (len(frame), 1)) * SHARED_GAIN * coupling
+    own = _wander(rng, (len(frame), N_UNITS)) * OWN_GAIN
+    state = (showing >= CHANGE)[:, None] * rng.normal(0, STATE_GAIN, N_UNITS)
+    rates = counts[units].T[frame] * np.exp(shared + own + state)
+    return Session(
+        neural=rng.poisson(rates).astype(np.float32),
+        stamps=np.arange(len(frame)) + 1.0,
+        frame=frame.astype(np.int32),
+        repeat=showing.astype(np.int32),
+        segment=np.zeros(len(frame), np.int32),
+        channel_names=tuple(f"unit{unit}" for unit in units),
+        kind=Kind.SPIKES,
+        rate_hz=1.0,
+        movie=Movie((Clip("natural_movie_one", 0, N_SECONDS, 1.0),)),
+        name="V1",
+    )
+
+
+def measure(session: Session) -> dict[str, Any]:
+    """Scores of one recording: ours and LDA, fixed and rolling, and ours adapted without labels, by showing."""
+    train, test = tuple(range(N_TRAIN)), tuple(range(N_TRAIN, N_SHOWINGS))
+    model = fit_model(session, FitOptions(train_repeats=train))
+    report = evaluate_rolling(model, session, N_TRAIN, EvaluateOptions(repeats=test, draws=0))
+    rolled = report["rolling"]
+    blocks = {
+        "ours, fixed": report,
+        "LDA, fixed": report["baselines"]["lda"],
+        "ours, rolling": rolled,
+        "LDA, rolling": rolled["baselines"]["lda"],
+    }
+    scores = {who: block["without_playback"] for who, block in blocks.items()}
+    part = session.select_repeats(test)
+    adapted = replace(part, neural=Adapter(model.parts.preprocessor, model.rate_hz).run(part.neural))
+    answers = model.predict(adapted, forecasts=False).posterior_without_playback
+    return {**scores, "ours, adapted": score(answers, part.frame, model.axis, part.repeat)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="benchmarks.v1_movie", description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--seeds", type=int, default=8)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    counts = tuning(arguments.data)
+    runs = [measure(simulate(counts, seed)) for seed in range(arguments.seeds)]
+    print(
+        f"{'':<15}{'all':>7}{'error':>8}{'conf.':>7}   accuracy, and below it mean confidence, of showings 9 to 19"
+    )
+    for who in runs[0]:
+        rows = [run[who] for run in runs]
+        showings = list(rows[0]["per_repeat"])
+        exact = [np.mean([row["per_repeat"][s]["accuracy_exact"] for row in rows]) for s in showings]
+        confident = [np.mean([row["per_repeat"][s]["mean_confidence"] for row in rows]) for s in showings]
+        every = np.array([row["accuracy_exact"] for row in rows])
+        error = every.std(ddof=1) / np.sqrt(len(every)) if len(every) > 1 else float("nan")
+        mean = np.mean([row["mean_confidence"] for row in rows])
+        print(
+            f"{who:<15}{every.mean():7.3f}{error:8.3f}{mean:7.3f}   " + " ".join(f"{x:5.3f}" for x in exact)
+        )
+        print(" " * 40 + " ".join(f"{x:5.3f}" for x in confident))
+    for kind in ("fixed", "rolling"):
+        paired = np.array(
+            [r[f"ours, {kind}"]["accuracy_exact"] - r[f"LDA, {kind}"]["accuracy_exact"] for r in runs]
+        )
+        error = paired.std(ddof=1) / np.sqrt(len(paired)) if len(paired) > 1 else float("nan")
+        print(f"ours - LDA, {kind}: {paired.mean():+.4f}, paired standard error {error:.4f}")
+    if arguments.json is not None:
+        arguments.json.write_text(json.dumps(runs, indent=2))
+
+
+def _wander(rng: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.float64]:
+    """Noise of unit variance that remembers the second before."""
+    fresh = rng.normal(size=shape)
+    out = np.empty(shape)
+    out[0] = fresh[0]
+    for index in range(1, len(out)):
+        out[index] = CORRELATION * out[index - 1] + np.sqrt(1 - CORRELATION**2) * fresh[index]
+    return out
+
+
+if __name__ == "__main__":
+    main()

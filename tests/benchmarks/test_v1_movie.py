@@ -1,0 +1,27 @@
+"""V1-sized recordings with a change of state: rolling refits help, we are no worse than LDA, and doubt is shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.v1_movie import CHANGE, measure, simulate, tuning
+
+pytestmark = [pytest.mark.data, pytest.mark.slow]
+
+
+def test_change_of_state(shared_data: Path) -> None:
+    counts = tuning(shared_data)
+    runs = [measure(simulate(counts, seed)) for seed in range(3)]
+
+    def mean(who: str, figure: str, showing: int | None = None) -> float:
+        rows = [run[who] if showing is None else run[who]["per_repeat"][str(showing)] for run in runs]
+        return float(np.mean([row[figure] for row in rows]))
+
+    assert mean("ours, rolling", "accuracy_exact") > mean("ours, fixed", "accuracy_exact")
+    for kind in ("fixed", "rolling"):
+        assert mean(f"ours, {kind}", "accuracy_exact") > mean(f"LDA, {kind}", "accuracy_exact") - 0.02
+        before, change = (mean(f"ours, {kind}", "mean_confidence", s) for s in (CHANGE - 1, CHANGE))
+        assert change < before
