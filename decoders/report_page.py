@@ -43,8 +43,11 @@ PROVENANCE = (
     "for it is that frame of the training movie. What was never in the training movie cannot be shown. Correlations of "
     "pictures (pixcorr) compare the chosen frame with the true one."
 )
+WITHIN, EXACTLY = "within 1 s", "exactly right"
+"""What a right answer is called: of a movie, and of frames that are not one."""
+
 SCORES = {
-    "accuracy_within_1s": "within 1 s",
+    "accuracy_within_1s": WITHIN,
     "accuracy_exact": "exact",
     "median_frame_error": "median error, frames",
     "mean_frame_error": "mean error",
@@ -71,15 +74,16 @@ def html_page(evaluation: Evaluation, *, title: str, budget_s: float = 20.0, see
     report = evaluation.report
     data = page_data(evaluation, budget_s=budget_s, seed=seed)
     rate = evaluation.model.movie_rate_hz
+    near = WITHIN if evaluation.model.tolerance_frames > 0 else EXACTLY
     sections = [
-        _verdict(report),
-        _scores(report, evaluation.model.tolerance_frames > 0),
-        _repeats(report),
-        _confusion(data, rate),
-        _calibration(report, data),
+        _verdict(report, near),
+        _scores(report, near),
+        _repeats(report, near),
+        _confusion(data, rate, near),
+        _calibration(report, data, near),
         _forecast(report),
         _labels(report),
-        _refits(report, data),
+        _refits(report, data, near),
         _embedding(data, rate),
         _card(evaluation),
         f"<section><h2>What a picture is</h2><p>{PROVENANCE}</p></section>",
@@ -96,7 +100,7 @@ def html_page(evaluation: Evaluation, *, title: str, budget_s: float = 20.0, see
     )
 
 
-def _verdict(report: Mapping[str, Any]) -> str:
+def _verdict(report: Mapping[str, Any], near: str) -> str:
     alone, with_playback = report["without_playback"], report["with_playback"]
     null = report["controls"].get("labels_shifted")
     kind = {"above chance": "", "at chance": " chance"}.get(report["verdict"], " untested")
@@ -105,8 +109,8 @@ def _verdict(report: Mapping[str, Any]) -> str:
     else:
         null = null["without_playback"]
         against = (
-            f"Without the playback model {_share(alone['accuracy_within_1s'])} of moments are decoded to within one "
-            f"second; {null['draws']} refits on shifted labels reach {_share(null['p95'])} (95th percentile)."
+            f"Without the playback model {_share(alone['accuracy_within_1s'])} of moments are decoded {near}; "
+            f"{null['draws']} refits on shifted labels reach {_share(null['p95'])} (95th percentile)."
         )
     return (
         f'<p class="verdict{kind}"><b>Verdict: {escape(report["verdict"])}.</b> {against} With the playback model: '
@@ -114,7 +118,7 @@ def _verdict(report: Mapping[str, Any]) -> str:
     )
 
 
-def _scores(report: Mapping[str, Any], is_movie: bool) -> str:
+def _scores(report: Mapping[str, Any], near: str) -> str:
     rows: list[list[Any]] = []
     controls: list[list[Any]] = []
     for name, block in {**decoders_of(report), **report["controls"]}.items():
@@ -125,25 +129,25 @@ def _scores(report: Mapping[str, Any], is_movie: bool) -> str:
             (controls if name in report["controls"] else rows).append(line)
             if "mean" in scores:
                 line[2] = scores["mean"]
-    near = (
-        "Within one second of movie time, and in the same clip."
-        if is_movie
-        else "Frames that are no movie have no second: within means exactly."
-    )
+    meaning = {
+        WITHIN: "Within one second of movie time, and in the same clip.",
+        EXACTLY: "Frames here are not a movie, so that only the very frame counts as right.",
+    }
     same = " The model is linear itself." if "linear" not in decoders_of(report) else ""
-    headings = ("", "playback", *SCORES.values(), "null, 95th percentile")
+    headings = ("", "playback", near, *list(SCORES.values())[1:], "null, 95th percentile")
     return _section(
         "Scores, baselines and controls",
-        f"{near} The playback model knows how the movie was played; without it each moment is decoded from its own "
-        "window alone. Controls cannot know the movie: what they reach is chance here. Upright strokes are the 95th "
-        "percentile of a control's null; of labels shifted, the line runs from mean to 95th percentile.",
-        plots.headline(report),
+        f"{meaning[near]} The playback model knows how frames followed each other in training; without it each moment "
+        "is decoded from its own window alone. Controls cannot know what is shown: what they reach is chance here. "
+        "Upright strokes are the 95th percentile of a control's null; of labels shifted, the line runs from mean to "
+        "95th percentile.",
+        plots.headline(report, near),
         "Accuracy of the model, its baselines and the controls, with and without the playback model",
         _table(headings, [*rows, *controls], f"The same numbers; of labels shifted, the mean.{same}"),
     )
 
 
-def _repeats(report: Mapping[str, Any]) -> str:
+def _repeats(report: Mapping[str, Any], near: str) -> str:
     blocks = decoders_of(report)
     what = "repeat"
     series = {
@@ -179,13 +183,13 @@ def _repeats(report: Mapping[str, Any]) -> str:
     return _section(
         f"By {what}: drift at a glance",
         "A brain that drifts away from the training data shows as a slope from left to right." + refits,
-        plots.by_repeat(series, _null(report), what),
-        f"Accuracy within one second by {what}, for the model and its baselines",
-        _table(("", "playback", *(f"{what} {number}" for number in numbers)), rows, "Within one second"),
+        plots.by_repeat(series, _null(report), what, near),
+        f"Accuracy by {what}, for the model and its baselines",
+        _table(("", "playback", *numbers), rows, f"{near.capitalize()}, by {what}"),
     )
 
 
-def _confusion(data: PageData, rate: float) -> str:
+def _confusion(data: PageData, rate: float, near: str) -> str:
     rows = [
         [f"{low[0]}-{low[1]}", low[2], low[3], low[4], alone[3], alone[4]]
         for low, alone in zip(
@@ -198,22 +202,22 @@ def _confusion(data: PageData, rate: float) -> str:
     headings = (
         "true frames",
         "moments",
-        "within 1 s, with",
+        f"{near}, with",
         "median error, with",
-        "within 1 s, without",
+        f"{near}, without",
         "median error, without",
     )
     return _section(
-        "Decoded against true, over movie time",
-        "Each column is what the moments of one part of the movie were taken for. Answered with no stimulus: "
+        "Decoded against true, over movie time" if rate else "Decoded against true frame",
+        "Each column is what the moments of one part of the frames were taken for. Answered with no stimulus: "
         f"{unanswered} the playback model.",
         plots.confusions(data.confusion, rate),
-        "Two-dimensional histograms of decoded against true movie time; a good decoder stays on the diagonal",
-        _table(headings, rows, "By tenth of the movie"),
+        "Two-dimensional histograms of decoded against true frame; a good decoder stays on the diagonal",
+        _table(headings, rows, "By tenth of the frames"),
     )
 
 
-def _calibration(report: Mapping[str, Any], data: PageData) -> str:
+def _calibration(report: Mapping[str, Any], data: PageData, near: str) -> str:
     parts = list(data.reliability.values())
     n_bins = len(parts[0].moments)
     rows = [
@@ -223,13 +227,13 @@ def _calibration(report: Mapping[str, Any], data: PageData) -> str:
     ]
     headings = (
         "bin",
-        *(f"{x}, {p}" for p in ("with", "without") for x in ("moments", "confidence", "within 1 s")),
+        *(f"{x}, {p}" for p in ("with", "without") for x in ("moments", "confidence", near)),
     )
     return _section(
         "Calibration: is it as sure as it is right?",
         f"Expected calibration error {_number(report['with_playback']['ece'])} with the playback model, "
         f"{_number(report['without_playback']['ece'])} without.",
-        plots.reliabilities(data.reliability),
+        plots.reliabilities(data.reliability, near),
         "Accuracy against confidence, and how often each confidence was given",
         _table(headings, rows, "By confidence"),
     )
@@ -276,11 +280,11 @@ def _labels(report: Mapping[str, Any]) -> str:
     )
 
 
-def _refits(report: Mapping[str, Any], data: PageData) -> str:
+def _refits(report: Mapping[str, Any], data: PageData, near: str) -> str:
     drawn = [curve for curve in data.curves if curve.scores]
     if not drawn:
         return ""
-    tables = "".join(_curve_table(curve) for curve in drawn)
+    tables = "".join(_curve_table(curve, near) for curve in drawn)
     cut = (
         "" if all(curve.complete for curve in data.curves) else " The time ran out before all of it was done."
     )
@@ -288,13 +292,13 @@ def _refits(report: Mapping[str, Any], data: PageData) -> str:
         "By number of units and by window",
         "Read-outs refitted on some of the units, chosen at random, or with another causal window, without the playback "
         f"model; shrinkage stays as chosen for all units. Bands run from the worst to the best draw.{cut}",
-        plots.refits(drawn, _null(report)),
-        "Accuracy within one second by number of units, and by length of the window",
+        plots.refits(drawn, _null(report), near),
+        "Accuracy by number of units, and by length of the window",
         tables,
     )
 
 
-def _curve_table(curve: Curve) -> str:
+def _curve_table(curve: Curve, near: str) -> str:
     values = list(next(iter(curve.scores.values())))
     rows: list[list[Any]] = []
     for name, scores in curve.scores.items():
@@ -303,7 +307,7 @@ def _curve_table(curve: Curve) -> str:
             spans = (f"{min(scores[v]):.3f} to {max(scores[v]):.3f}" for v in values)
             rows.append(["worst to best draw", *spans])
     headings = (curve.what, *(f"{value:.3g}" for value in values))
-    return _table(headings, rows, f"Within one second, by {curve.what}")
+    return _table(headings, rows, f"{near.capitalize()}, by {curve.what}")
 
 
 def _embedding(data: PageData, rate: float) -> str:

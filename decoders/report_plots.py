@@ -95,13 +95,15 @@ def decoders_of(report: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @_styled
-def headline(report: Mapping[str, Any]) -> str:
+def headline(report: Mapping[str, Any], near: str) -> str:
     """Accuracy of the model, its baselines and the controls, with and without the playback model.
 
     Parameters
     ----------
     report
         From `decoders.report.report`.
+    near
+        What a right answer is called.
     """
     decoders = decoders_of(report)
     rows = [*decoders.items(), *report["controls"].items()]
@@ -122,8 +124,8 @@ def headline(report: Mapping[str, Any]) -> str:
     axes.set_yticks(range(len(rows)), [name_of(name) for name, _ in rows])
     axes.set(
         ylim=(len(rows) - 0.4, -0.6),
-        xlim=(-0.02, 1.02),
-        xlabel="share of moments decoded to within one second",
+        xlim=_span(axes.get_xlim()),
+        xlabel=f"share of moments decoded {near}",
     )
     axes.plot([], [], "o", color=BLUE, ms=8, label="with playback model")
     axes.plot([], [], "D", color=VERMILION, ms=6, mfc="white", mew=1.8, label="without")
@@ -133,7 +135,9 @@ def headline(report: Mapping[str, Any]) -> str:
 
 
 @_styled
-def by_repeat(series: Mapping[str, Mapping[str, Mapping[str, Any]]], null: float | None, what: str) -> str:
+def by_repeat(
+    series: Mapping[str, Mapping[str, Mapping[str, Any]]], null: float | None, what: str, near: str
+) -> str:
     """Accuracy of each showing or fold.
 
     Parameters
@@ -144,6 +148,8 @@ def by_repeat(series: Mapping[str, Mapping[str, Mapping[str, Any]]], null: float
         95th percentile of refits on shifted labels, without the playback model.
     what
         ``repeat`` or ``fold``.
+    near
+        What a right answer is called.
     """
     figure, axes = _figure(2, height=2.9)
     for axis, part, title in zip(
@@ -158,8 +164,11 @@ def by_repeat(series: Mapping[str, Mapping[str, Mapping[str, Any]]], null: float
             axis.plot(numbers, scores, label=name_of(name), **_line(name))
         if null is not None and part == "without_playback":
             axis.axhline(null, color=DIM, ls=":", label="labels shifted, 95th percentile")
-        axis.set(title=title, ylim=(-0.02, 1.04), xlabel=what)
-    axes[0].set_ylabel("within one second")
+        axis.set(title=title, xlabel=what)
+    top = max(axis.get_ylim()[1] for axis in axes)
+    for axis in axes:
+        axis.set_ylim(_span((0.0, top)))
+    axes[0].set_ylabel(near)
     figure.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return _svg(figure)
 
@@ -195,13 +204,15 @@ def confusions(data: Mapping[str, Confusion], movie_rate_hz: float) -> str:
 
 
 @_styled
-def reliabilities(data: Mapping[str, Reliability]) -> str:
+def reliabilities(data: Mapping[str, Reliability], near: str) -> str:
     """Accuracy against confidence.
 
     Parameters
     ----------
     data
         By ``with_playback`` and ``without_playback``.
+    near
+        What a right answer is called.
     """
     figure, axes = _figure(2, height=2.9)
     axes[0].plot([0, 1], [0, 1], color=DIM, ls=":", label="perfectly calibrated")
@@ -215,7 +226,7 @@ def reliabilities(data: Mapping[str, Reliability]) -> str:
         axes[0].plot(part.confidence[full], part.accuracy[full], label=label, lw=1.8, **style)
         centres = (np.arange(n_bins) + 0.5 + 0.4 * offset) / n_bins
         axes[1].bar(centres, part.moments / part.moments.sum(), 0.38 / n_bins, color=style["color"])
-    axes[0].set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel="confidence", ylabel="share within one second")
+    axes[0].set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel="confidence", ylabel=near)
     axes[1].set(xlim=(-0.02, 1.02), xlabel="confidence", ylabel="share of moments", title="how often")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return _svg(figure)
@@ -254,7 +265,7 @@ def forecasts(report: Mapping[str, Any]) -> str:
 
 
 @_styled
-def refits(curves: Sequence[Curve], null: float | None) -> str:
+def refits(curves: Sequence[Curve], null: float | None, near: str) -> str:
     """Accuracy by number of units and by window.
 
     Parameters
@@ -263,6 +274,8 @@ def refits(curves: Sequence[Curve], null: float | None) -> str:
         From `decoders.report_curves.curves`.
     null
         95th percentile of refits on shifted labels.
+    near
+        What a right answer is called.
     """
     figure, axes = _figure(len(curves), height=2.9)
     for axis, curve in zip(axes, curves, strict=True):
@@ -274,11 +287,11 @@ def refits(curves: Sequence[Curve], null: float | None) -> str:
             axis.fill_between(values, low, high, color=style["color"], alpha=0.15, lw=0)
         if null is not None:
             axis.axhline(null, color=DIM, ls=":", label="labels shifted, 95th percentile")
-        axis.set(xscale="log", ylim=(-0.02, 1.04), xlabel=curve.what)
+        axis.set(xscale="log", ylim=_span(axis.get_ylim()), xlabel=curve.what)
         ticks = list(next(iter(curve.scores.values()), {}))
         axis.set_xticks(ticks, [f"{tick:.3g}" for tick in ticks])
         axis.minorticks_off()
-    axes[0].set_ylabel("within one second")
+    axes[0].set_ylabel(near)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return _svg(figure)
 
@@ -327,6 +340,11 @@ def labels(report: Mapping[str, Any]) -> str:
         axis.invert_yaxis()
         axis.set(title=label, xlabel="median error")
     return _svg(figure)
+
+
+def _span(drawn: tuple[float, float]) -> tuple[float, float]:
+    """Limits for shares: from 0 to 1, or less far when nothing drawn comes near 1."""
+    return -0.02 * min(drawn[1], 1), 1.04 if drawn[1] > 0.6 else 1.1 * drawn[1]
 
 
 def _line(name: str) -> dict[str, Any]:

@@ -160,7 +160,8 @@ def test_places_and_folds() -> None:
     assert "By fold" in html
     assert "chance was not measured" in html
     assert "By number of units" not in html  # each fold has a model of its own
-    assert "no second" in html
+    assert "exactly right" in html
+    assert "within 1 s" not in html.partition("<script")[0]
 
 
 def test_an_embedding_that_cannot_be_drawn(scored: Evaluation) -> None:
