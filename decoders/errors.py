@@ -7,7 +7,8 @@
     ├── BadModel               a model file that is corrupt, hostile or of an unknown format
     ├── ModelMismatch          a model for other channels or another rate
     ├── TrainedOnTestData      the test data are among what the model was trained on
-    └── BadSplit               repeats or times that select nothing, or overlap
+    ├── BadSplit               repeats or times that select nothing, or overlap
+    └── TrainingUnavailable    contrastive training without torch
 """
 
 from __future__ import annotations
@@ -33,3 +34,7 @@ class TrainedOnTestData(NeuroReelError):
 
 class BadSplit(NeuroReelError):
     """A choice of repeats or times that selects nothing, or whose parts overlap."""
+
+
+class TrainingUnavailable(NeuroReelError):
+    """Contrastive training was asked for where torch is not installed."""

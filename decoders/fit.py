@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 
 from decoders.baselines import choose_baselines
 from decoders.choosing import DECODERS, choose_settings
+from decoders.embedding.contrast import need_torch
+from decoders.embedding.runs import Report
 from decoders.embedding.windows import window_sums
 from decoders.errors import BadSplit
 from decoders.fingerprint import fingerprints
@@ -30,6 +33,7 @@ from decoders.tuning import (
     thinned,
 )
 from decoders.tuning_continuous import fit_continuous
+from decoders.tuning_contrastive import POSITIVES, ContrastiveOptions, fit_contrastive
 from decoders.tuning_playback import PlaybackChoice, choose_playback, choose_posterior_power
 from stream.errors import BadUsage
 from stream.movie import Movie
@@ -51,13 +55,17 @@ class FitOptions:
     Attributes
     ----------
     mode
-        Kind of embedding; this version has ``linear``.
+        Kind of embedding: one of `MODES`. All but ``linear`` need torch.
     decoder
         One of `decoders.choosing.DECODERS`.
     context_s
         Length of the causal window; None = chosen on held-out data.
     lookahead_frames
         Future samples to wait for; this version has 0.
+    positives
+        What the contrastive training takes for alike: ``auto``, ``frames``, ``labels`` or ``both``.
+    resume
+        File that the contrastive training is kept in and taken up from; None = it is not kept.
     train_repeats
         Showings to train on; None = all.
     train_time
@@ -73,14 +81,16 @@ class FitOptions:
     train_repeats: tuple[int, ...] | None = None
     train_time: tuple[float, float] | None = None
     seed: int = 0
+    positives: str = "auto"
+    resume: Path | None = None
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise BadUsage(f"no mode {self.mode!r}; there are {', '.join(MODES)}.")
-        if self.mode != "linear":
-            raise BadUsage(
-                f"mode {self.mode!r} needs contrastive training, which this version lacks. Use 'linear'."
-            )
+        if self.positives not in POSITIVES:
+            raise BadUsage(f"no positives {self.positives!r}; there are {', '.join(POSITIVES)}.")
+        if self.mode == "linear" and self.resume is not None:
+            raise BadUsage("mode 'linear' has no training to resume; give --mode label, time or hybrid.")
         if self.decoder not in DECODERS:
             raise BadUsage(f"no decoder {self.decoder!r}; there are {', '.join(DECODERS)}.")
         if self.lookahead_frames != 0:
@@ -102,6 +112,7 @@ def fit_model(
     *,
     n_frames: int | None = None,
     baselines: bool = True,
+    report: Report | None = None,
 ) -> Model:
     """Fit a model.
 
@@ -117,6 +128,8 @@ def fit_model(
         Frames that can be answered; None = those of the recordings. A refit keeps those of the model before.
     baselines
         Whether settings of the baselines are chosen too; without them the model cannot be evaluated.
+    report
+        Told of every step of contrastive training.
 
     Returns
     -------
@@ -129,8 +142,12 @@ def fit_model(
         When the training data are empty.
     BadRecording
         When no channel is usable.
+    TrainingUnavailable
+        When the mode is contrastive and torch is not installed.
     """
     options = options or FitOptions()
+    if options.mode != "linear":
+        need_torch()
     started = time.perf_counter()
     chosen = [_with_movie(s, movie) for s in ([sessions] if isinstance(sessions, Session) else sessions)]
     session = joined([selected(s, options.train_repeats, options.train_time) for s in chosen])
@@ -151,8 +168,28 @@ def fit_model(
         if baselines
         else {}
     )
+    if options.mode != "linear":
+        parts = _with_contrastive(data, settings, options, parts, card, report)
     card["train_seconds"] = round(time.perf_counter() - started, 3)
     return Model(parts, card)
+
+
+def _with_contrastive(
+    data: TrainingSet,
+    settings: Settings,
+    options: FitOptions,
+    parts: ModelParts,
+    card: dict[str, Any],
+    report: Report | None,
+) -> ModelParts:
+    """The parts with a trained encoder; the card says which embedding decodes."""
+    how = ContrastiveOptions(options.mode, options.positives, options.seed, options.resume)
+    names = ("trained_on", "channel_names", "mode", "context_ms", "shrinkage", "seed")
+    key = {**{name: card[name] for name in names}, "positives": options.positives}
+    trained = fit_contrastive(data, settings, how, key, report)
+    card["contrastive"] = trained.card
+    card["decoder_embedding"] = trained.decoder_embedding
+    return replace(parts, contrastive=trained.contrastive)
 
 
 def selected(session: Session, repeats: Sequence[int] | None, part: tuple[float, float] | None) -> Session:
@@ -246,6 +283,7 @@ def _card(
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "mode": options.mode,
+        "decoder_embedding": "linear",
         "decoder": settings.decoder,
         "opinion": settings_card(settings.opinion),
         "kind": str(data.kind),

@@ -32,6 +32,8 @@ def hand_over(old: Model, new: Model) -> bool:
         new.parts.preprocessor.take_over(old.parts.preprocessor)
         new._context.take_over(old._context)
         new._recent.take_over(old._recent)
+        if new._encoder is not None:
+            new._encoder.take_over(old._context)
     same_frames = new.playback.n_states == old.playback.n_states
     if same_frames:
         new.playback.take_over(old.playback)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import nan
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from decoders import model_file
 from decoders.decision import Decision, entropy_bits, forecast_channels, softmax, stacked
+from decoders.embedding.encoder import EncoderStream
 from decoders.embedding.linear import unit
 from decoders.embedding.windows import RunningSum
 from decoders.errors import ModelMismatch
@@ -50,6 +52,7 @@ class Model:
         self.use_playback = True
         self.hash = model_file.content_hash(parts.arrays(), card)
         self._context = RunningSum(parts.scaling.n_window, parts.preprocessor.n_used)
+        self._encoder = EncoderStream(parts.contrastive.encoder) if parts.contrastive is not None else None
         self._recent = RunningSum(parts.emission.n_window, parts.preprocessor.n_used)
         self.playback = Playback(
             parts.playback, parts.emission.jump, parts.emission.jump_ahead, self.movie_rate_hz, self.rate_hz
@@ -86,7 +89,21 @@ class Model:
     @property
     def n_embedding(self) -> int:
         """Dimensions of the embedding."""
-        return self.parts.embedding.n_dimensions
+        contrastive = self.parts.contrastive
+        shown = self.parts.embedding if contrastive is None else contrastive.encoder
+        return shown.n_dimensions
+
+    @property
+    def decoder_embedding(self) -> str:
+        """What frames are read from, whichever won in training: ``linear``, ``contrastive`` or ``both`` embeddings."""
+        return str(self.card.get("decoder_embedding", "linear"))
+
+    @property
+    def linear(self) -> Model:
+        """The same model with the linear embedding alone."""
+        if self.parts.contrastive is None:
+            return self
+        return Model(replace(self.parts, contrastive=None), {**self.card, "decoder_embedding": "linear"})
 
     @property
     def movie_rate_hz(self) -> float:
@@ -125,6 +142,8 @@ class Model:
         self.parts.preprocessor.reset()
         self._context.reset()
         self._recent.reset()
+        if self._encoder is not None:
+            self._encoder.reset()
         self.playback.reset()
 
     def step(self, samples: NDArray[np.float32], stamp: float) -> Prediction:
@@ -163,24 +182,31 @@ class Model:
         if clean is not None:
             self._context.push(clean)
             self._recent.push(clean)
-        point, logits, similarity = self._look()
-        state = self.playback.step(self._evidence(logits) if decided else None, stamp)
+            if self._encoder is not None:
+                self._encoder.push(clean)
+        direction, heard, familiar = self._look()
+        point, logits = direction, heard
+        if self._encoder is not None:
+            point, contrastive, likeness = self._look_contrastive(self._encoder, heard)
+            if self.decoder_embedding != "linear":
+                logits, familiar = contrastive, likeness
+        state = self.playback.step(self._evidence(heard) if decided else None, stamp)
         if not self.use_playback:
             state = self.playback.state = softmax(logits).astype(np.float64)
         last = self.playback.look_ahead(-1)
         best, following, n = int(state.argmax()), int(last.argmax()), self.n_frames
         posterior = state.astype(np.float32)
-        level = np.searchsorted(parts.likeness, similarity) / len(parts.likeness)
         return Decision(
             frame=best if best < n else -1,
             confidence=self._mass(state, best),
             next_frame=following if following < n else -1,
             next_confidence=self._mass(last, following),
             entropy_bits=entropy_bits(posterior),
-            novelty=float(1 - level) if decided else nan,
+            novelty=1 - familiar if decided else nan,
             stamp_raw=stamp,
             posterior=posterior,
             embedding=point,
+            direction=direction,
             logits=logits,
             state=state,
             last=last,
@@ -209,7 +235,7 @@ class Model:
             posterior_without_playback=softmax(decision.logits),
             embedding=decision.embedding,
             forecast=forecast_channels(self._ahead, self.n_frames),
-            continuous=self.parts.continuous.read(decision.state, decision.embedding),
+            continuous=self.parts.continuous.read(decision.state, decision.direction),
             picture=self.pictures[best] if self.pictures is not None and known else None,
             provenance=Provenance.RETRIEVED if known else Provenance.NO_DECISION,
         )
@@ -319,7 +345,7 @@ class Model:
         return cls(ModelParts.from_file(arrays, card), card)
 
     def _look(self) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
-        """The embedded point (unit length), calibrated logits, and likeness to the nearest prototype."""
+        """The linear embedding's point (unit length), calibrated logits, and how familiar it is (0 to 1)."""
         parts = self.parts
         sums = self._context.read().astype(np.float32)
         features = parts.scaling.features(sums)
@@ -328,15 +354,31 @@ class Model:
         similarity = parts.prototypes.similarity(direction if parts.prototypes.cosine else point)
         logits = combined(similarity, parts.factor, parts.opinion, sums, direction)
         logits = logits * np.float32(self._context.fullness)
-        return direction, logits, float(similarity.max())
+        return direction, logits, _level(parts.likeness, similarity)
 
-    def _evidence(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    def _look_contrastive(
+        self, encoder: EncoderStream, linear: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
+        """The same of the contrastive embedding, given the linear one's logits."""
+        part = self.parts.contrastive
+        assert part is not None
+        direction = unit(encoder.read())
+        similarity = part.prototypes.similarity(direction)
+        logits = part.logits(similarity * np.float32(self._context.fullness), linear)
+        return direction, logits, _level(part.likeness, similarity)
+
+    def _evidence(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
         emission = self.parts.emission
         if not emission.own:
-            return emission.power * logits.astype(np.float64)
+            return np.float32(emission.power) * logits
         features = self.parts.recent_scaling.features(self._recent.read().astype(np.float32))
-        return (emission.power * self._recent.fullness) * emission.similarity(features).astype(np.float64)
+        return np.float32(emission.power * self._recent.fullness) * emission.similarity(features)
 
     def _mass(self, state: NDArray[np.floating[Any]], best: int) -> float:
         """Probability within a second of that frame, in its clip."""
         return float(state[self._low[best] : self._high[best]].sum())
+
+
+def _level(likeness: NDArray[np.float64], similarity: NDArray[np.float32]) -> float:
+    """The share of held-out moments that resembled their nearest prototype less, 0 to 1."""
+    return float(np.searchsorted(likeness, similarity.max()) / len(likeness))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from decoders.card import check_card
 from decoders.continuous import ContinuousReader
+from decoders.contrastive import Contrastive
 from decoders.embedding.linear import LinearEmbedding
 from decoders.errors import BadModel
 from decoders.frames import Prototypes, Scaling
@@ -83,6 +84,8 @@ class ModelParts:
         Reads continuous labels.
     pictures
         Small pictures of the movie, or None.
+    contrastive
+        The contrastive embedding, or None when the mode is linear.
     extra
         Arrays that decoding does not need: the baselines and what scoring wants to know.
     """
@@ -98,6 +101,7 @@ class ModelParts:
     continuous: ContinuousReader
     pictures: NDArray[np.uint8] | None = None
     opinion: Opinion | None = None
+    contrastive: Contrastive | None = None
     extra: Arrays = field(default_factory=dict)
 
     @property
@@ -123,6 +127,8 @@ class ModelParts:
             "playback.initial": self.playback.initial,
             **self.extra,
         }
+        if self.contrastive is not None:
+            out.update(self.contrastive.arrays())
         if self.pictures is not None:
             out["pictures"] = self.pictures
         return out
@@ -164,6 +170,7 @@ def _from_file(arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> M
         "embedding.",
         "prototypes.",
         "opinion.",
+        "contrastive.",
         "emission.",
         "continuous.",
         "playback.",
@@ -194,6 +201,9 @@ def _from_file(arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> M
             int(np.count_nonzero(arrays["preprocess.valid"])),
             arrays["embedding.projection"].shape[1],
             n_states,
+        ),
+        contrastive=Contrastive.from_file(
+            arrays, int(np.count_nonzero(arrays["preprocess.valid"])), n_states
         ),
         extra={n: a for n, a in arrays.items() if n not in single and not n.startswith(known)},
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -61,9 +63,13 @@ class RunningSum:
             Stays as it is.
         """
         self.reset()
-        oldest = other._next - other.n_held
-        for index in range(oldest, other._next):
-            self.push(other._ring[index % other.n_window])
+        for sample in other.samples():
+            self.push(sample)
+
+    def samples(self) -> Iterator[NDArray[np.float32]]:
+        """What the window holds, float32 [channels] each, the oldest first."""
+        for index in range(self._next - self.n_held, self._next):
+            yield self._ring[index % self.n_window]
 
     def read(self) -> NDArray[np.float64]:
         """The sum, float64 [channels]; a window that is not yet full is scaled up to a full one."""

@@ -33,6 +33,17 @@ from neuroreel.parts import REPEATS, TIME
     "--train-time", type=TIME, help="Part of the recording to train on, such as 0-0.8 [default: all]."
 )
 @click.option(
+    "--positives",
+    default="auto",
+    show_default=True,
+    help="What contrastive training takes for alike: auto, frames, labels, both.",
+)
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Keep the contrastive training in this file, and take it up from there.",
+)
+@click.option(
     "--movie", "movie_path", type=click.Path(path_type=Path), help="Video file with the movie's pictures."
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of everything random.")
@@ -46,6 +57,8 @@ def command(
     lookahead_frames: int,
     train_repeats: tuple[int, ...] | None,
     train_time: tuple[float, float] | None,
+    positives: str,
+    resume: Path | None,
     movie_path: Path | None,
     seed: int,
     force: bool,
@@ -54,14 +67,18 @@ def command(
     """Train a model on one or more recordings of the same channels, and write it to a file."""
     from decoders.fit import FitOptions, fit_model
     from neuroreel.options import write_json
+    from neuroreel.training_bar import training_bar
     from stream.errors import refuse_existing
     from stream.files import load_session
     from stream.movie import load_movie
 
     refuse_existing(output, force=force)
-    options = FitOptions(mode, decoder, context_s, lookahead_frames, train_repeats, train_time, seed)
+    options = FitOptions(
+        mode, decoder, context_s, lookahead_frames, train_repeats, train_time, seed, positives, resume
+    )
     movie = load_movie(movie_path) if movie_path is not None else None
-    model = fit_model([load_session(path) for path in sessions], options, movie)
+    with training_bar() as report:
+        model = fit_model([load_session(path) for path in sessions], options, movie, report=report)
     model.save(output, force=force)
     if model.card["unused_channels"]:
         names = ", ".join(model.card["unused_channels"])
@@ -85,6 +102,16 @@ def _table(output: Path, content_hash: str, card: dict[str, object]) -> None:
         "decoder": f"{card['mode']}, {card['decoder']}, shrinkage {card['shrinkage']:g}",
         "fitted in": f"{card['train_seconds']:.1f} s",
     }
+    contrastive = card.get("contrastive")
+    if isinstance(contrastive, dict):
+        names = {"linear": "linear_", "contrastive": "", "both": "both_"}
+        scores = [f"{name} {contrastive[start + 'log_score_nats']:.3f}" for name, start in names.items()]
+        rows["held-out log score"] = ", ".join(scores) + " nats"
+        rows["frames are read from"] = f"{card['decoder_embedding']}"
+        loss, chance = contrastive["infonce_nats"], contrastive["infonce_chance_nats"]
+        rows["held-out InfoNCE"] = f"{loss:.2f} nats, chance {chance:.2f}"
+        steps = f"{contrastive['steps']} steps at temperature {contrastive['temperature']:g}"
+        rows["training"] = steps + (", interrupted" if contrastive["interrupted"] else "")
     for name, value in rows.items():
         table.add_row(name, str(value))
     Console().print(table)

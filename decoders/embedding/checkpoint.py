@@ -1,0 +1,77 @@
+"""A contrastive training kept in a file, so that it can be taken up again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.numpy
+
+from decoders.packing import Arrays
+from stream.errors import BadRecording, OutputExists
+
+_KEY, _NOTES = "neuroreel-training", "notes"
+
+
+class Checkpoint:
+    """Stages of a training, each with notes and arrays.
+
+    Parameters
+    ----------
+    path
+        Where it is kept; read when it exists.
+    key
+        What names the data and the settings of the training: another key is refused.
+
+    Raises
+    ------
+    BadRecording
+        When the file holds the training of other data or settings.
+    OutputExists
+        When the file is something else.
+    """
+
+    def __init__(self, path: Path, key: dict[str, Any]) -> None:
+        self._path, self._key = path, key
+        self.notes: dict[str, dict[str, Any]] = {}
+        self._arrays: dict[str, Arrays] = {}
+        if path.exists():
+            self._read()
+
+    def arrays(self, stage: str) -> Arrays:
+        """What was kept of a stage."""
+        return self._arrays[stage]
+
+    def keep(self, stage: str, notes: dict[str, Any], arrays: Arrays) -> None:
+        """Write a stage's present state; the file is replaced as a whole, so that a crash leaves the one before."""
+        self.notes[stage], self._arrays[stage] = notes, arrays
+        flat = {
+            f"{stage}|{name}": a for stage, by_name in self._arrays.items() for name, a in by_name.items()
+        }
+        metadata = {_KEY: json.dumps(self._key, sort_keys=True), _NOTES: json.dumps(self.notes)}
+        partial = self._path.with_name(self._path.name + ".part")
+        partial.write_bytes(safetensors.numpy.save(flat, metadata))
+        partial.replace(self._path)
+
+    def _read(self) -> None:
+        try:
+            with safetensors.safe_open(self._path, "numpy") as file:
+                metadata = file.metadata() or {}
+                found = json.loads(metadata[_KEY])
+                self.notes = json.loads(metadata[_NOTES])
+                for name in file.keys():  # noqa: SIM118  (the file is no dict)
+                    stage, _, rest = name.partition("|")
+                    self._arrays.setdefault(stage, {})[rest] = file.get_tensor(name)
+        except (safetensors.SafetensorError, OSError, ValueError, KeyError) as error:
+            raise OutputExists(
+                f"{self._path} is there, but holds no training to resume. Name another file with --resume."
+            ) from error
+        differs = [name for name in self._key if found.get(name) != json.loads(json.dumps(self._key[name]))]
+        if differs:
+            name = differs[0]
+            raise BadRecording(
+                f"{self._path} holds a training with another {name} ({str(found.get(name))[:40]}, now "
+                f"{str(self._key[name])[:40]}). Resume with the data and options it was begun with, or name a new file."
+            )

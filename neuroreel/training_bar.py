@@ -1,0 +1,41 @@
+"""The progress of a training, on a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from decoders.embedding.runs import Report, TrainingProgress
+
+
+@contextmanager
+def training_bar() -> Iterator[Report | None]:
+    """A bar per stage of the training with its loss and held-out score; None where standard error is no terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    said = TextColumn("loss {task.fields[loss]:.2f}, held out {task.fields[score]:.3f} nats")
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        said,
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        tasks = {}
+
+        def report(now: TrainingProgress) -> None:
+            if now.stage not in tasks:
+                tasks[now.stage] = progress.add_task(now.stage, loss=now.loss, score=now.score)
+            progress.update(
+                tasks[now.stage], completed=now.step, total=now.n_steps, loss=now.loss, score=now.score
+            )
+
+        yield report
