@@ -21,6 +21,8 @@ class Decision:
 
     Attributes
     ----------
+    direction
+        Float32 [dimensions], the point in the linear embedding.
     logits
         Float32 [states], without the playback model.
     state, last
@@ -38,6 +40,7 @@ class Decision:
     stamp_raw: float
     posterior: NDArray[np.float32]
     embedding: NDArray[np.float32]
+    direction: NDArray[np.float32]
     logits: NDArray[np.float32]
     state: NDArray[np.float64]
     last: NDArray[np.float64]

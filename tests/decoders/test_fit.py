@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from decoders.errors import BadSplit
+from decoders.errors import BadSplit, TrainingUnavailable
 from decoders.fit import FitOptions, fit_model
 from decoders.scenes import scene_starts
 from stream.errors import BadRecording, BadUsage, ShapeMismatch
@@ -17,7 +19,8 @@ from tests.decoders.conftest import watched_session
 @pytest.mark.parametrize(
     ("options", "error", "text"),
     [
-        ({"mode": "hybrid"}, BadUsage, "lacks"),
+        ({"positives": "colours"}, BadUsage, "no positives 'colours'"),
+        ({"resume": Path("training")}, BadUsage, "no training to resume"),
         ({"mode": "magic"}, BadUsage, "no mode 'magic'"),
         ({"decoder": "oracle"}, BadUsage, "no decoder 'oracle'"),
         ({"lookahead_frames": 2}, BadUsage, "causally"),
@@ -71,3 +74,11 @@ def test_scenes_are_seen_in_the_pictures() -> None:
     clips = (Clip("a", 0, 50, 30.0), Clip("b", 50, 10, 30.0))
     assert scene_starts(Movie(clips, pictures)).tolist() == [0, 20, 40, 50]
     assert scene_starts(Movie(clips)).tolist() == [0, 50]
+
+
+def test_contrastive_modes_name_the_extra_where_torch_is_missing(
+    watched: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(TrainingUnavailable, match=r"pip install neuroreel\[train\]"):
+        fit_model(watched, FitOptions(mode="label"))
