@@ -45,7 +45,7 @@ class ContinuousReader:
             Float32 [..., dimensions].
         """
         out = np.empty((*posterior.shape[:-1], self.values.shape[1]), np.float32)
-        for sharpness in np.unique(self.sharpness):
+        for sharpness in set(self.sharpness.tolist()):
             columns = self.sharpness == sharpness
             if sharpness == RIDGE:
                 out[..., columns] = points @ self.ridge[:-1, columns] + self.ridge[-1, columns]
@@ -84,6 +84,13 @@ def fit_ridge(points: NDArray[np.float32], label: NDArray[np.float32], penalty: 
     x, y = x - mean_x, y - mean_y
     weights = np.linalg.solve(x.T @ x + penalty * np.eye(x.shape[1]), x.T @ y)
     return np.vstack([weights, mean_y - mean_x @ weights])
+
+
+def constant(label: NDArray[np.float32], n_dimensions: int) -> NDArray[np.float64]:
+    """A label's median as a ridge regression that hears nothing, float64 [dimensions + 1, k]."""
+    known = np.isfinite(label).all(1)
+    middle = np.median(label[known], axis=0) if known.any() else np.zeros(label.shape[1])
+    return np.vstack([np.zeros((n_dimensions, label.shape[1])), middle])
 
 
 def median_error(estimate: NDArray[np.float32], truth: NDArray[np.float32]) -> float:

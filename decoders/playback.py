@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -227,13 +228,13 @@ class Playback:
             ticks -= LONGEST_LEAP
         return self._filter.times(state, ticks)
 
-    def step(self, log_likelihood: NDArray[np.float64] | None, stamp: float) -> NDArray[np.float64]:
+    def step(self, log_likelihood: NDArray[np.floating[Any]] | None, stamp: float) -> NDArray[np.float64]:
         """Advance to a sample and take its evidence in.
 
         Parameters
         ----------
         log_likelihood
-            Float64 [states], up to a constant, or None when the sample says nothing.
+            Float [states], up to a constant, or None when the sample says nothing.
         stamp
             Seconds.
 
@@ -246,8 +247,7 @@ class Playback:
         if log_likelihood is not None:
             likelihood = log_likelihood - log_likelihood.max()
             np.exp(likelihood, out=likelihood)
-            likelihood *= state
-            state = likelihood
+            state = state * likelihood
         self.state = state * (1 / np.add.reduce(state))
         return self.state
 

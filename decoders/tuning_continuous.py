@@ -10,6 +10,7 @@ from decoders.continuous import (
     RIDGE,
     SHARPNESS,
     ContinuousReader,
+    constant,
     fit_ridge,
     frame_values,
     median_error,
@@ -22,7 +23,10 @@ from decoders.tuning_playback import Trial
 
 Filtered = list[tuple[Trial, NDArray[np.float64]]]
 Way = tuple[float, float]
-"""A sharpness (or `RIDGE`) and the penalty of the ridge."""
+"""A sharpness (or `RIDGE`) and the penalty of the ridge, infinite for the label's median alone."""
+
+READABLE = 0.95
+"""A label whose held-out median error is not at least this much smaller than its median's is answered by its median."""
 
 
 def fit_continuous(
@@ -50,7 +54,7 @@ def fit_continuous(
     for label in data.labels.values():
         way = _best_way(data, label, passages, held_points)
         values.append(frame_values(label, data.state, data.n_frames))
-        ridges.append(fit_ridge(points, label, way[1]))
+        ridges.append(_ridge(points, label, way[1]))
         sharpness.append(np.full(label.shape[1], way[0]))
     return ContinuousReader(np.hstack(values), np.hstack(ridges), np.concatenate(sharpness))
 
@@ -73,11 +77,16 @@ def _best_way(
         for sharpness in SHARPNESS:
             way = ContinuousReader(values, np.zeros((at.shape[1] + 1, k)), np.full(k, sharpness))
             estimates.setdefault((sharpness, PENALTIES[1]), []).append(way.read(posterior, at[index]))
-        for penalty in PENALTIES:
-            way = ContinuousReader(values, fit_ridge(at[train], label[train], penalty), np.full(k, RIDGE))
+        for penalty in (*PENALTIES, np.inf):
+            way = ContinuousReader(values, _ridge(at[train], label[train], penalty), np.full(k, RIDGE))
             estimates.setdefault((RIDGE, penalty), []).append(way.read(posterior, at[index]))
     if not estimates:
         return SHARPNESS[0], PENALTIES[1]
     truth = np.concatenate([label[trial.passage.index] for trial, _ in passages])
     errors = {way: median_error(np.concatenate(each), truth) for way, each in estimates.items()}
-    return min(errors, key=lambda way: np.nan_to_num(errors[way], nan=np.inf))
+    best = min(errors, key=lambda way: np.nan_to_num(errors[way], nan=np.inf))
+    return best if errors[best] < READABLE * errors[RIDGE, np.inf] else (RIDGE, np.inf)
+
+
+def _ridge(points: NDArray[np.float32], label: NDArray[np.float32], penalty: float) -> NDArray[np.float64]:
+    return constant(label, points.shape[1]) if np.isinf(penalty) else fit_ridge(points, label, penalty)

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from decoders.continuous import RIDGE, ContinuousReader, fit_ridge, frame_values, median_error
+from decoders.fit import FitOptions, fit_model
+from stream.session import Session
 
 
 def test_values_are_means_over_frames() -> None:
@@ -30,3 +34,14 @@ def test_ridge_recovers_a_line() -> None:
 def test_median_error_leaves_unknown_truth_out() -> None:
     truth = np.array([[0, 0], [3, 4], [np.nan, 0]], np.float32)
     assert median_error(np.zeros((3, 2), np.float32), truth) == 2.5
+
+
+def test_a_label_that_cannot_be_read_is_answered_by_its_median(watched: Session) -> None:
+    rng = np.random.default_rng(5)
+    unread = rng.exponential(3.0, (watched.n_samples, 1)).astype(np.float32)
+    labels = {"position": watched.labels["position"], "unread": unread}
+    fitted = fit_model(replace(watched, labels=labels), FitOptions(train_repeats=(0, 1, 2, 3, 4)))
+    read = fitted.predict(watched.select_repeats([5, 6])).continuous
+    assert np.ptp(read[:, 0]) > 0.5
+    trained = np.isin(watched.showing(), (0, 1, 2, 3, 4))
+    np.testing.assert_allclose(read[:, 1], np.median(unread[trained]), rtol=1e-5)
