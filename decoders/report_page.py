@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 from typing import Any
 
@@ -15,29 +13,9 @@ from decoders import report_plots as plots
 from decoders.evaluate import Evaluation
 from decoders.report_curves import Curve
 from decoders.report_data import PageData, page_data
+from decoders.report_html import STYLE, number, plain, section, table
 from decoders.report_plots import decoders_of, name_of
 
-STYLE = """
-:root { color-scheme: light; }
-body { font: 15px/1.5 system-ui, "DejaVu Sans", sans-serif; color: #222; background: #fff; margin: 0 auto;
-  max-width: 60rem; padding: 1.5rem; }
-h1 { font-size: 1.7rem; margin: 0 0 .3rem; } h2 { font-size: 1.2rem; margin: 2.2rem 0 .4rem;
-  border-bottom: 1px solid #d8dce1; padding-bottom: .2rem; }
-p { max-width: 46rem; margin: .4rem 0; } .dim { color: #555; }
-.verdict { border-left: .5rem solid #009E73; background: #f1f8f6; padding: .7rem 1rem; font-size: 1.1rem;
-  max-width: none; }
-.verdict.chance { border-color: #D55E00; background: #fdf3ec; }
-.verdict.untested { border-color: #888; background: #f4f4f4; }
-figure { margin: .6rem 0; } figure img { width: 100%; height: auto; display: block; }
-table { border-collapse: collapse; margin: .5rem 0; font-size: .86rem; font-variant-numeric: tabular-nums; }
-caption { text-align: left; color: #555; padding-bottom: .2rem; }
-th, td { padding: .15rem .7rem .15rem 0; text-align: right; border-bottom: 1px solid #eceff2; vertical-align: top; }
-th:first-child, td:first-child { text-align: left; } thead th { border-bottom: 1px solid #888; font-weight: 600; }
-tbody th { font-weight: 400; white-space: nowrap; } .card td, td.words { text-align: left; overflow-wrap: anywhere; }
-.scroll { overflow-x: auto; }
-@media print { body { padding: 0; font-size: 11px; } section { break-inside: avoid; } h2 { break-after: avoid; }
-  .verdict { print-color-adjust: exact; } }
-"""
 PROVENANCE = (
     "A decoded picture is <b>retrieved, not generated</b>: the decoder chooses a frame number, and the picture shown "
     "for it is that frame of the training movie. What was never in the training movie cannot be shown. Correlations of "
@@ -54,7 +32,6 @@ SCORES = {
     "log_score_bits": "log score, bits",
     "ece": "calibration error",
 }
-Rows = Iterable[Sequence[Any]]
 
 
 def html_page(evaluation: Evaluation, *, title: str, budget_s: float = 20.0, seed: int = 0) -> str:
@@ -88,14 +65,14 @@ def html_page(evaluation: Evaluation, *, title: str, budget_s: float = 20.0, see
         _card(evaluation),
         f"<section><h2>What a picture is</h2><p>{PROVENANCE}</p></section>",
     ]
-    numbers = json.dumps(_plain(report)).replace("<", "\\u003c")
+    numbers = json.dumps(plain(report)).replace("<", "\\u003c")
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
         "style-src 'unsafe-inline'\">"
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)} - NeuroReel report</title><style>{STYLE}</style></head><body><main>\n"
-        f"<h1>{escape(title)}</h1>\n" + "\n".join(section for section in sections if section) + "\n</main>"
+        f"<h1>{escape(title)}</h1>\n" + "\n".join(part for part in sections if part) + "\n</main>"
         f'<script type="application/json" id="report">{numbers}</script></body></html>'
     )
 
@@ -135,7 +112,7 @@ def _scores(report: Mapping[str, Any], near: str) -> str:
     }
     same = " The model is linear itself." if "linear" not in decoders_of(report) else ""
     headings = ("", "playback", near, *list(SCORES.values())[1:], "null, 95th percentile")
-    return _section(
+    return section(
         "Scores, baselines and controls",
         f"{meaning[near]} The playback model knows how frames followed each other in training; without it each moment "
         "is decoded from its own window alone. Controls cannot know what is shown: what they reach is chance here. "
@@ -143,7 +120,7 @@ def _scores(report: Mapping[str, Any], near: str) -> str:
         "95th percentile.",
         plots.headline(report, near),
         "Accuracy of the model, its baselines and the controls, with and without the playback model",
-        _table(headings, [*rows, *controls], f"The same numbers; of labels shifted, the mean.{same}"),
+        table(headings, [*rows, *controls], f"The same numbers; of labels shifted, the mean.{same}"),
     )
 
 
@@ -180,12 +157,12 @@ def _repeats(report: Mapping[str, Any], near: str) -> str:
         for name, parts in series.items()
         for part in parts
     ]
-    return _section(
+    return section(
         f"By {what}: drift at a glance",
         "A brain that drifts away from the training data shows as a slope from left to right." + refits,
         plots.by_repeat(series, _null(report), what, near),
         f"Accuracy by {what}, for the model and its baselines",
-        _table(("", "playback", *numbers), rows, f"{near.capitalize()}, by {what}"),
+        table(("", "playback", *numbers), rows, f"{near.capitalize()}, by {what}"),
     )
 
 
@@ -207,13 +184,13 @@ def _confusion(data: PageData, rate: float, near: str) -> str:
         f"{near}, without",
         "median error, without",
     )
-    return _section(
+    return section(
         "Decoded against true, over movie time" if rate else "Decoded against true frame",
         "Each column is what the moments of one part of the frames were taken for. Answered with no stimulus: "
         f"{unanswered} the playback model.",
         plots.confusions(data.confusion, rate),
         "Two-dimensional histograms of decoded against true frame; a good decoder stays on the diagonal",
-        _table(headings, rows, "By tenth of the frames"),
+        table(headings, rows, "By tenth of the frames"),
     )
 
 
@@ -229,13 +206,13 @@ def _calibration(report: Mapping[str, Any], data: PageData, near: str) -> str:
         "bin",
         *(f"{x}, {p}" for p in ("with", "without") for x in ("moments", "confidence", near)),
     )
-    return _section(
+    return section(
         "Calibration: is it as sure as it is right?",
-        f"Expected calibration error {_number(report['with_playback']['ece'])} with the playback model, "
-        f"{_number(report['without_playback']['ece'])} without.",
+        f"Expected calibration error {number(report['with_playback']['ece'])} with the playback model, "
+        f"{number(report['without_playback']['ece'])} without.",
         plots.reliabilities(data.reliability, near),
         "Accuracy against confidence, and how often each confidence was given",
-        _table(headings, rows, "By confidence"),
+        table(headings, rows, "By confidence"),
     )
 
 
@@ -252,13 +229,13 @@ def _forecast(report: Mapping[str, Any]) -> str:
             ("persistence", forecast["persistence"]),
         )
     ]
-    return _section(
+    return section(
         "Forecast",
         "Persistence holds the present answer, advance moves it along the movie by the horizon; both are mixed with the "
         "share of a uniform guess that served them best in training. Moments followed by a blank are left out.",
         plots.forecasts(report),
         "Scores of the forecast by horizon, beside persistence and advance",
-        _table(("horizon", "", "log score, bits", "median error, frames", "pixcorr"), rows, "By horizon"),
+        table(("horizon", "", "log score, bits", "median error, frames", "pixcorr"), rows, "By horizon"),
     )
 
 
@@ -270,13 +247,13 @@ def _labels(report: Mapping[str, Any]) -> str:
         for label, scores in report["continuous"].items()
         for name, block in {"model": scores, **scores["baselines"]}.items()
     ]
-    return _section(
+    return section(
         "Continuous labels",
         "Median distance from the truth, in the label's own unit, beside what simpler decoders and the label's median "
         "reach.",
         plots.labels(report),
         "Median error of every continuous label, for the model and its baselines",
-        _table(("label", "", "median error", "r2"), rows, "By label"),
+        table(("label", "", "median error", "r2"), rows, "By label"),
     )
 
 
@@ -288,7 +265,7 @@ def _refits(report: Mapping[str, Any], data: PageData, near: str) -> str:
     cut = (
         "" if all(curve.complete for curve in data.curves) else " The time ran out before all of it was done."
     )
-    return _section(
+    return section(
         "By number of units and by window",
         "Read-outs refitted on some of the units, chosen at random, or with another causal window, without the playback "
         f"model; shrinkage stays as chosen for all units. Bands run from the worst to the best draw.{cut}",
@@ -307,20 +284,20 @@ def _curve_table(curve: Curve, near: str) -> str:
             spans = (f"{min(scores[v]):.3f} to {max(scores[v]):.3f}" for v in values)
             rows.append(["worst to best draw", *spans])
     headings = (curve.what, *(f"{value:.3g}" for value in values))
-    return _table(headings, rows, f"{near.capitalize()}, by {curve.what}")
+    return table(headings, rows, f"{near.capitalize()}, by {curve.what}")
 
 
 def _embedding(data: PageData, rate: float) -> str:
     if data.points is None:
         return ""
     rows = [[f"axis {number + 1}", value] for number, value in enumerate(data.points.likeness)]
-    return _section(
+    return section(
         "The embedding",
         "Test moments along the three axes in which the embedding moves slowest, as a running mean of half a second. "
         "Its dimensions have no units.",
         plots.embedding(data.points, rate),
         "Points of the embedding, coloured by movie time",
-        _table(("", "correlation"), rows, "With itself half a second later"),
+        table(("", "correlation"), rows, "With itself half a second later"),
     )
 
 
@@ -357,40 +334,6 @@ def _card(evaluation: Evaluation) -> str:
     )
 
 
-def _section(title: str, text: str, svg: str, alternative: str, table: str) -> str:
-    source = base64.b64encode(svg.encode()).decode()
-    return (
-        f"<section><h2>{escape(title)}</h2><p>{text}</p>"
-        f'<figure><img alt="{escape(alternative)}; the numbers are in the table below" '
-        f'src="data:image/svg+xml;base64,{source}"></figure>{table}</section>'
-    )
-
-
-def _table(headings: Sequence[str], rows: Rows, caption: str) -> str:
-    head = "".join(f'<th scope="col">{escape(h)}</th>' for h in headings)
-    lines = []
-    for first, *rest in rows:
-        cells = "".join(_cell(value) for value in rest)
-        lines.append(f'<tr><th scope="row">{escape(str(first))}</th>{cells}</tr>')
-    return (
-        f'<div class="scroll"><table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(lines)}</tbody></table></div>"
-    )
-
-
-def _cell(value: Any) -> str:
-    words = isinstance(value, str) and not value[:1].isdigit()
-    return f'<td class="words">{_number(value)}</td>' if words else f"<td>{_number(value)}</td>"
-
-
-def _number(value: Any) -> str:
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
-        return ""
-    if isinstance(value, float):
-        return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
-    return escape(f"{value:,}" if isinstance(value, int) else str(value))
-
-
 def _share(value: float) -> str:
     return f"{value:.1%}"
 
@@ -398,12 +341,3 @@ def _share(value: float) -> str:
 def _null(report: Mapping[str, Any]) -> float | None:
     null = report["controls"].get("labels_shifted")
     return None if null is None else float(null["without_playback"]["p95"])
-
-
-def _plain(value: Any) -> Any:
-    """Numbers that JSON does not know become null."""
-    if isinstance(value, dict):
-        return {key: _plain(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
