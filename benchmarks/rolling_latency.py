@@ -96,7 +96,7 @@ def show(title: str, rows: NDArray[np.float32], summary: dict[str, Any], rate_hz
     if len(swapped):
         near = np.concatenate([lag[at : at + round(NEAR_S * rate_hz)] for at in swapped])
         line += f"; within {NEAR_S:g} s of {len(swapped)} swaps p99 {np.quantile(near, 0.99):.2f}, max {near.max():.2f}"
-    print(line)
+    print(line, flush=True)
     score = summary["score"]["without_playback"]["per_repeat"]
     print("  without playback: " + " ".join(f"{s['accuracy_within_1s']:.3f}" for s in score.values()))
     print(f"  {summary['rolling']}" if summary["rolling"] else "  fixed")

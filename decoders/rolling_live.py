@@ -7,6 +7,7 @@ waits for them.
 from __future__ import annotations
 
 import logging
+import sys
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -39,6 +40,9 @@ LONGEST_S = 600.0
 
 MIN_MOMENTS = 10
 """A showing with fewer shown moments is none."""
+
+SWITCH_S = 1e-4
+"""How long the thread may hold the interpreter while a frame waits; Python's own 5 ms would delay frames."""
 
 Row = tuple[NDArray[np.float32], float, int, int, int]
 """Samples, stamp, segment, frame, repeat."""
@@ -190,6 +194,8 @@ class Rolling:
         """
         self._model = model
         self._keeper = ShowingKeeper(model.rate_hz)
+        self._usual_switch_s = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH_S)
 
     def add(self, samples: NDArray[np.float32], stamp: float, segment: int) -> None:
         """Remember a decoded sample; see `ShowingKeeper.add`."""
@@ -230,6 +236,7 @@ class Rolling:
     def close(self) -> None:
         """End the thread."""
         self._thread.shutdown(wait=True, cancel_futures=True)
+        sys.setswitchinterval(self._usual_switch_s)
 
     def _save(self, rows: list[Row], path: Path) -> Path:
         model = self._model
