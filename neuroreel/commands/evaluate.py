@@ -72,6 +72,8 @@ def command(
         raise BadUsage("give MODEL and SESSION, or with --cv only SESSION.")
     if cv and rolling is not None:
         raise BadUsage("--rolling refits a MODEL from showing to showing; it does not go with --cv.")
+    if json_target == "-" == html_target:
+        raise BadUsage("--json - and --html - would mix on standard output; give one of them a file.")
     chosen = EvaluateOptions(repeats, part, draws, seed)
     if cv:
         options = FitOptions(mode=mode, decoder=decoder, context_s=context_s, seed=seed)

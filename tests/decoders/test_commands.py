@@ -52,7 +52,7 @@ def test_cross_validation_wants_one_file(recording: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "option", [("--train-time", "0.9-0.1"), ("--train-repeats", "x"), ("--mode", "hybrid")]
+    "option", [("--train-time", "0.9-0.1"), ("--train-repeats", "x"), ("--mode", "magic")]
 )
 def test_values_that_cannot_be(recording: Path, tmp_path: Path, option: tuple[str, str]) -> None:
     code, text = run("fit", recording, "-o", tmp_path / "m.safetensors", *option)
@@ -81,3 +81,4 @@ def test_the_page_is_refused_before_the_work_begins(recording: Path, tmp_path: P
     assert code == 0, text
     assert page.read_text().startswith("<!DOCTYPE html>")
     assert "watched.npz" in page.read_text()
+    assert run("evaluate", recording, "--cv", "repeat", "--html", "-", "--json", "-")[0] == 2
