@@ -1,5 +1,6 @@
 # make demo    watch the bundled recording being decoded live (DEMO_ARGS="--headless --seconds 20")
 # make test    run the tests (TEST_ARGS="-k replay")
+# make test-train  the tests that train in torch, which it installs (on Linux gigabytes, unless a CPU build is offered)
 # make check   ruff, ruff format, mypy --strict, import-linter
 # Each first makes .venv and installs what is missing; see scripts/setup.sh.
 
@@ -10,7 +11,7 @@ PYTHON = .venv/bin/python
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME PYTHONSTARTUP
 export PYTHONNOUSERSITE = 1
 
-.PHONY: demo test check format wheel-check docs command-docs clean
+.PHONY: demo test test-train check format wheel-check docs command-docs clean
 
 demo:
 	@sh scripts/setup.sh run
@@ -19,6 +20,10 @@ demo:
 test:
 	@sh scripts/setup.sh dev
 	OMP_NUM_THREADS=1 QT_QPA_PLATFORM=offscreen $(PYTHON) -m pytest $(TEST_ARGS)
+
+test-train:
+	@sh scripts/setup.sh train
+	OMP_NUM_THREADS=1 QT_QPA_PLATFORM=offscreen $(PYTHON) -m pytest -m train $(TEST_ARGS)
 
 check:
 	@sh scripts/setup.sh dev

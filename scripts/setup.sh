@@ -3,6 +3,7 @@
 #
 #   scripts/setup.sh run     what the program needs
 #   scripts/setup.sh dev     and what its tests and checks need
+#   scripts/setup.sh train   and torch, which trains contrastive embeddings
 #   scripts/setup.sh docs    and what its pages need
 #
 # What is there already is left alone: a later call costs a fraction of a second.
@@ -152,9 +153,10 @@ what=${1:-run}
 case "$what" in
 run) extras="" ;;
 dev) extras="[dev]" ;;
+train) extras="[dev,train]" ;;
 docs) extras="[docs]" ;;
 *)
-    say "usage: scripts/setup.sh run|dev|docs"
+    say "usage: scripts/setup.sh run|dev|train|docs"
     exit 2
     ;;
 esac
