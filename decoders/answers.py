@@ -16,6 +16,7 @@ from decoders.embedding.windows import window_sums
 from decoders.filtering import filtered, posteriors
 from decoders.memory import recall
 from decoders.model import Model
+from decoders.prediction import OFFLINE_HORIZONS_S
 from decoders.training import TrainingSet
 from stream.session import Session
 
@@ -103,7 +104,10 @@ def collect(model: Model, test: Session, n_draws: int, seed: int) -> Answers:
         decoders=decoders,
         controls=asked,
         shifted=list(controls.labels_shifted(data, model, test, n_draws, seed)),
-        ahead=predictions.forecast_posterior,
+        ahead={
+            **predictions.forecast_posterior,
+            **{h: model.playback.later(predictions.posterior, h) for h in OFFLINE_HORIZONS_S},
+        },
         continuous=continuous,
         embedding=predictions.embedding,
         step_us=_timed(model, test),

@@ -239,7 +239,7 @@ def fit_parts(
         factor=reader.factor,
         opinion=reader.opinion,
         emission=choice.emission,
-        playback=table,
+        playback=choice.table,
         likeness=_likeness(data, sums, fullness, settings),
         continuous=fit_continuous(data, settings, reader, choice.filtered),
         pictures=thumbnails,

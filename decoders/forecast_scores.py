@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from decoders.answers import Answers
 from decoders.model import Model
-from decoders.prediction import HORIZONS_S
+from decoders.prediction import HORIZONS_S, OFFLINE_HORIZONS_S
 from decoders.scores import FrameAxis, frame_errors, likeliest, log_score_bits
 from decoders.tuning_forecast import advanced, with_floor
 from stream.session import Session
@@ -44,7 +44,9 @@ def forecast_scores(answers: Answers, model: Model) -> dict[str, Any]:
         moved = advanced(present[now], round(horizon * model.movie_rate_hz), model.axis)
         scores: dict[str, Any] = _scores(ahead[now], truth, model.axis, pictures)
         for name, guess in (("persistence", present[now]), ("advance", moved)):
-            floor = model.card["forecast_floors"][name][HORIZONS_S.index(horizon)]
+            floors = model.card["forecast_floors"][name]
+            row = (*HORIZONS_S, *OFFLINE_HORIZONS_S).index(horizon)
+            floor = floors[min(row, len(floors) - 1)]  # an earlier version's model has none beyond one second
             scores[name] = _simple(guess, truth, model.axis, pictures, floor)
         scores["skill_over_persistence"] = scores["log_score_bits"] - scores["persistence"]["log_score_bits"]
         out[str(horizon)] = scores

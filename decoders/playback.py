@@ -12,7 +12,7 @@ forecast cost a few sparse products.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,12 +20,16 @@ from numpy.typing import NDArray
 
 from decoders.prediction import HORIZONS_S
 from decoders.sparse import Gather, Sparse, side_by_side
+from stream.errors import BadUsage
 
 MAX_TICKS = 300
 """After more ticks than this nothing is known any more."""
 
 LONGEST_LEAP = 16
 """More ticks than this are taken in several leaps."""
+
+MAX_HORIZON_S = 2.0
+"""The furthest that a forecast looks."""
 
 _BLANK_SHARE = 0.02
 _CUT_SHARE = 0.1
@@ -183,6 +187,7 @@ class Playback:
         self.jump_ahead = jump_ahead
         self.clock = FrameClock(movie_rate_hz)
         self.horizon_ticks = horizon_ticks(movie_rate_hz, rate_hz)
+        self._tick_rate = movie_rate_hz or rate_hz or 1.0
         self._filter = Leaps(table.steps, jump, table.target)
         self._future = Leaps(table.ahead, jump_ahead, table.target)
         self.reset()
@@ -261,6 +266,31 @@ class Playback:
         """
         return self._future.times(self.state, self.horizon_ticks[horizon])
 
+    def later(self, states: NDArray[np.floating[Any]], horizon_s: float) -> NDArray[np.float32]:
+        """Where distributions will be after any time, float32 [time, states].
+
+        Parameters
+        ----------
+        states
+            Float [time, states].
+        horizon_s
+            Seconds, up to `MAX_HORIZON_S`.
+
+        Raises
+        ------
+        BadUsage
+            When the horizon is not within that.
+        """
+        if not 0 < horizon_s <= MAX_HORIZON_S:
+            raise BadUsage(
+                f"a forecast {horizon_s:g} s ahead is not possible; give more than 0 and at most {MAX_HORIZON_S:g}."
+            )
+        ticks = max(1, round(horizon_s * self._tick_rate))
+        out = np.empty(states.shape, np.float32)
+        for index, state in enumerate(states):
+            out[index] = self._future.times(state.astype(np.float64), ticks)
+        return out
+
     def forecast(self, last: NDArray[np.float64]) -> NDArray[np.float32]:
         """The distribution at each horizon, float32 [horizons, states].
 
@@ -291,6 +321,18 @@ def horizon_ticks(movie_rate_hz: float, rate_hz: float) -> tuple[int, ...]:
     """
     tick_rate = movie_rate_hz or rate_hz or 1.0
     return tuple(max(1, round(horizon * tick_rate)) for horizon in HORIZONS_S)
+
+
+def holding(table: PlaybackTable) -> PlaybackTable:
+    """The same, but for a forecast that the present goes on.
+
+    Parameters
+    ----------
+    table
+        What was learned.
+    """
+    states = np.arange(len(table.initial))
+    return replace(table, ahead=Sparse(states, states, np.ones(len(states)), len(states)))
 
 
 def learn_playback(

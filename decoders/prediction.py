@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 HORIZONS_S = (0.25, 0.5, 0.75, 1.0)
 """How far ahead the forecast looks, in seconds."""
 
+OFFLINE_HORIZONS_S = (1.5, 2.0)
+"""How far ahead a recording is scored too, beside `HORIZONS_S`."""
+
 N_LIKELIEST = 5
 """How many of the likeliest frames the forecast names at each horizon."""
 

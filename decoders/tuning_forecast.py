@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.passages import Passage
-from decoders.playback import horizon_ticks
-from decoders.prediction import HORIZONS_S
+from decoders.playback import Playback, PlaybackTable, holding, horizon_ticks
+from decoders.prediction import HORIZONS_S, OFFLINE_HORIZONS_S
 from decoders.scores import FrameAxis
 from decoders.training import TrainingSet
 
@@ -18,6 +18,7 @@ FLOORS = (1e-3, 3e-3, 0.01, 0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7
 
 DEFAULT_JUMP_AHEAD = 0.008
 DEFAULT_FLOOR = 0.2
+SMALLEST = 1e-6
 STRIDE = 4
 """Every fourth moment is enough to choose on."""
 
@@ -25,11 +26,16 @@ Filtered = list[tuple[Passage, NDArray[np.float64]]]
 """Passages with their posteriors [time, states] after the filter."""
 
 
-def choose_forecast(data: TrainingSet, filtered: Filtered) -> tuple[float, dict[str, list[float]]]:
+def choose_forecast(
+    data: TrainingSet, filtered: Filtered, table: PlaybackTable
+) -> tuple[PlaybackTable, float, dict[str, list[float]]]:
     """Choose the floors of the simple forecasts, and from them the forecast's probability of a jump.
 
     All are as cautious as serves ``advance`` best at the last horizon, so that a comparison tells who knows more about
     the playback and not who hedges more.
+
+    Where frames do not follow each other, the forecast is that the present goes on, unless what was learned of how the
+    states follow each other says more about held-out moments one second ahead.
 
     Parameters
     ----------
@@ -37,25 +43,48 @@ def choose_forecast(data: TrainingSet, filtered: Filtered) -> tuple[float, dict[
         Training data.
     filtered
         Held-out passages.
+    table
+        Learned transitions.
 
     Returns
     -------
+    table
+        With the forecast's transitions.
     jump_ahead
         Per tick.
     floors
-        For ``persistence`` and ``advance``, one per horizon: the uniform share that serves them best.
+        For ``persistence`` and ``advance``, one per horizon, those that are only scored offline last: the uniform
+        share that serves them best.
     """
-    floors = {name: [DEFAULT_FLOOR] * len(HORIZONS_S) for name in ("persistence", "advance")}
+    horizons = (*HORIZONS_S, *OFFLINE_HORIZONS_S)
+    floors = {name: [DEFAULT_FLOOR] * len(horizons) for name in ("persistence", "advance")}
     last = horizon_ticks(data.movie_rate_hz, data.rate_hz)[-1]
     if not data.rate_hz or not sum(len(_pairs(data, p, q, HORIZONS_S[-1])[1]) for p, q in filtered):
-        return DEFAULT_JUMP_AHEAD, floors
-    for row, horizon in enumerate(HORIZONS_S):
+        return table, DEFAULT_JUMP_AHEAD, floors
+    for row, horizon in enumerate(horizons):
         pairs = [_pairs(data, p, q, horizon) for p, q in filtered]
         states, truth = (np.concatenate([pair[column] for pair in pairs]) for column in (0, 1))
         moved = advanced(states, round(horizon * data.movie_rate_hz), data.axis)
         for name, guess in (("persistence", states), ("advance", moved)):
             floors[name][row] = _best_floor(guess[np.arange(len(truth)), truth], data.n_frames)
-    return 1 - (1 - floors["advance"][-1]) ** (1 / last), floors
+    jump_ahead = 1 - (1 - floors["advance"][len(HORIZONS_S) - 1]) ** (1 / last)
+    if data.movie is None and _holds_better(data, filtered, table, jump_ahead):
+        table = holding(table)
+    return table, jump_ahead, floors
+
+
+def _holds_better(data: TrainingSet, filtered: Filtered, table: PlaybackTable, jump_ahead: float) -> bool:
+    """Whether the learned step says less than holding the present, each as cautious as the other."""
+    scores = []
+    for ways in (table, holding(table)):
+        playback = Playback(ways, jump_ahead, jump_ahead, data.movie_rate_hz, data.rate_hz)
+        at_truth = []
+        for passage, posterior in filtered:
+            states, truth = _pairs(data, passage, posterior, HORIZONS_S[-1])
+            ahead = playback.later(states, HORIZONS_S[-1])
+            at_truth.append(ahead[np.arange(len(truth)), truth])
+        scores.append(float(np.mean(np.log(np.maximum(np.concatenate(at_truth), SMALLEST)))))
+    return scores[1] > scores[0]
 
 
 def advanced(

@@ -152,6 +152,8 @@ class PlaybackChoice:
         Of the frame posterior: the window that serves the filter, or where that has a readout of its own, the best.
     emission
         Fitted on all of the training data.
+    table
+        How the movie is played, with the forecast's transitions.
     floors
         Of the simple forecasts that the model's is compared with (see `decoders.tuning_forecast`).
     score
@@ -162,6 +164,7 @@ class PlaybackChoice:
 
     settings: Settings
     emission: Emission
+    table: PlaybackTable
     floors: dict[str, list[float]]
     score: float
     filtered: list[tuple[Trial, NDArray[np.float64]]]
@@ -205,10 +208,10 @@ def choose_playback(
             score, jump = now, trial_jump
     chosen = _playback(data, table, jump)
     filtered = [(t, filter_passage(chosen, power * t.evidence, t.passage)) for t in kept]
-    jump_ahead, floors = choose_forecast(data, [(t.passage, f) for t, f in filtered])
+    table, jump_ahead, floors = choose_forecast(data, [(t.passage, f) for t, f in filtered], table)
     emission = no_emission() if way is None else fit_emission(data, np.ones(len(data.state), bool), *way)
     emission = replace(emission, power=power, jump=jump, jump_ahead=jump_ahead)
-    return PlaybackChoice(settings, emission, floors, score, filtered)
+    return PlaybackChoice(settings, emission, table, floors, score, filtered)
 
 
 def choose_power(data: TrainingSet, heard: Heard, playback: Playback, seed: int) -> float:

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from decoders.playback import FrameClock, Leaps, Playback, PlaybackTable, learn_playback
+from decoders.playback import FrameClock, Leaps, Playback, PlaybackTable, holding, learn_playback
+from stream.errors import BadUsage
 
 N = 30
 
@@ -106,3 +107,19 @@ def test_a_long_silence_forgets() -> None:
     playback = Playback(table(), 0.01, 0.01, 30.0, 30.0)
     playback.step(np.where(np.arange(N + 1) == 2, 20.0, 0.0), 0.0)
     np.testing.assert_allclose(playback.step(None, 1000.0), playback.table.initial)
+
+
+def test_any_horizon_up_to_two_seconds() -> None:
+    t = table()
+    playback = Playback(t, 0.01, 0.02, 30.0, 30.0)
+    states = np.random.default_rng(0).dirichlet(np.full(N + 1, 0.1), 3)
+    expected = states @ np.linalg.matrix_power(dense(t, 0.02, ahead=True), 39)
+    np.testing.assert_allclose(playback.later(states, 1.3), expected, atol=5e-5)
+    with pytest.raises(BadUsage, match="at most 2"):
+        playback.later(states, 2.5)
+
+
+def test_a_held_forecast_keeps_the_present() -> None:
+    playback = Playback(holding(table()), 0.01, 0.0, 0.0, 20.0)
+    state = playback.step(np.where(np.arange(N + 1) == 4, 9.0, 0.0), 1.0)
+    np.testing.assert_allclose(playback.look_ahead(-1), state)
