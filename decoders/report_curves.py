@@ -56,6 +56,7 @@ class _Bench:
     test: Session
     clean: NDArray[np.float32]
     border: NDArray[np.bool_]
+    name: str
     settings: Settings
     baselines: Sequence[BaselineSettings]
 
@@ -67,7 +68,7 @@ class _Bench:
         sums = window_sums(data.clean, data.border, n_window)
         everything = np.ones(len(data.state), bool)
         reader = fit_reader(data, sums, everything, settings)
-        yield "model", self._accuracy(reader.logits(test[0]))
+        yield self.name, self._accuracy(reader.logits(test[0]))
         for baseline in self.baselines:
             fitted: Baseline = fit_baseline(data, replace(baseline, n_window=n_window))
             yield baseline.name, self._accuracy(fitted.logits(*test))
@@ -100,6 +101,8 @@ def curves(model: Model, test: Session, *, budget_s: float, seed: int) -> list[C
         test,
         data.preprocessor.run(np.asarray(test.neural, np.float32), border),
         border,
+        # What is refitted is the linear way from activity to frames, whichever way the model takes.
+        "model" if model.decoder_embedding == "linear" else "linear",
         settings_of(model),
         [b.settings for b in recalled(model.card, data) if b.settings.name != "knn"],
     )

@@ -318,6 +318,7 @@ def _card(evaluation: Evaluation) -> str:
         + (f" at {card['movie_rate_hz']:g} per second" if card["movie_rate_hz"] else ", not a movie"),
         **{f"clip {c['name']}": f"{c['n_frames']} frames, sha256 {c['sha256']}" for c in card["clips"]},
         "embedding, decoder": f"{card['mode']}, {card['decoder']}, shrinkage {card['shrinkage']:g}",
+        **_contrastive(card),
         "context, lookahead, lag": f"{card['context_ms']:g} ms, {card['lookahead_ms']:g} ms, {card['lag_ms']:g} ms",
         "fitted in": f"{report['train_seconds']:.1f} s",
         "one step": ", ".join(f"{q} {us} us" for q, us in report["step_us"].items() if us is not None),
@@ -332,6 +333,28 @@ def _card(evaluation: Evaluation) -> str:
         "<section><h2>What the model says about itself</h2>"
         f'<table class="card"><tbody>{lines}</tbody></table></section>'
     )
+
+
+def _contrastive(card: Mapping[str, Any]) -> dict[str, str]:
+    """How good the contrastive embedding is, when the model has one."""
+    trained = card.get("contrastive")
+    if not trained:
+        return {}
+    scores = ", ".join(
+        f"{way} {number(trained[key])}"
+        for way, key in (
+            ("contrastive", "log_score_nats"),
+            ("linear", "linear_log_score_nats"),
+            ("both", "both_log_score_nats"),
+        )
+    )
+    return {
+        "contrastive training": f"{trained['steps']} steps, positives {trained['positives']}, temperature "
+        f"{trained['temperature']:g}",
+        "InfoNCE, held out": f"{number(trained['infonce_nats'])} nats; "
+        f"{number(trained['infonce_chance_nats'])} is chance",
+        "log score, held out": f"{scores} nats; frames are read from: {card['decoder_embedding']}",
+    }
 
 
 def _share(value: float) -> str:

@@ -154,6 +154,28 @@ def test_refits_stand_beside_the_model(scored: Evaluation) -> None:
     assert "on the last 3" in html
 
 
+def test_what_a_contrastive_model_says_of_itself(scored: Evaluation, model: Model) -> None:
+    trained = {
+        "steps": 120,
+        "positives": "frames",
+        "temperature": 0.1,
+        "log_score_nats": -1.25,
+        "linear_log_score_nats": -1.5,
+        "both_log_score_nats": -1.125,
+        "infonce_nats": 2.5,
+        "infonce_chance_nats": 6.25,
+    }
+    contrastive = Model(model.parts, {**model.card, "contrastive": trained})
+    html = html_page(replace(scored, model=contrastive), title="contrastive", budget_s=0)
+    for words in (
+        "120 steps",
+        "2.500 nats; 6.250 is chance",
+        "both -1.125 nats; frames are read from: linear",
+    ):
+        assert words in html
+    assert "InfoNCE" not in html_page(scored, title="linear", budget_s=0)
+
+
 def test_places_and_folds() -> None:
     scored = cross_validation(places_session(), "blocks:3", FitOptions(context_s=0.25), draws=0)
     html = html_page(scored, title="places")
