@@ -28,6 +28,7 @@ _EXPORTS = {
     "Predictions": "decoders.prediction",
     "FitOptions": "decoders.fit",
     "fit_model": "decoders.fit",
+    "Embedding": "decoders.embedding.estimator",
     "EvaluateOptions": "decoders.evaluate",
     "evaluate": "decoders.evaluate",
 }

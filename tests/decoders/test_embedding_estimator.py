@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+from decoders.embedding.estimator import Embedding
+from decoders.errors import BadSplit, NotFitted
+from stream.errors import BadRecording, BadUsage, ShapeMismatch
+
+RNG = np.random.default_rng(0)
+FRAME = np.tile(np.arange(25), 12)
+REPEAT = np.repeat(np.arange(12), 25)
+RATES = np.exp(RNG.normal(size=(25, 15)))
+COUNTS = RNG.poisson(RATES[FRAME]).astype(np.float32)
+
+
+def found(points: np.ndarray) -> float:
+    """Share of the last repeats' moments that are nearest to the mean direction of their frame in the first ones."""
+    train = REPEAT < 8
+    centres = np.stack([points[train & (frame == FRAME)].mean(0) for frame in range(25)])
+    return float(np.mean((points[~train] @ centres.T).argmax(1) == FRAME[~train]))
+
+
+def fitted(mode: str, **given: object) -> Embedding:
+    train = REPEAT < 8
+    return Embedding(mode, context=1, steps=40).fit(
+        COUNTS[train], repeat=REPEAT[train], **{name: np.asarray(a)[train] for name, a in given.items()}
+    )
+
+
+def test_linear_tells_frames_apart_and_repeats_itself() -> None:
+    points = fitted("linear", frame=FRAME).transform(COUNTS)
+    assert np.allclose(np.linalg.norm(points, axis=1), 1, atol=1e-5)
+    assert np.array_equal(points, fitted("linear", frame=FRAME).transform(COUNTS))
+    assert found(points) > 0.7
+
+
+def test_without_frames_the_noise_is_that_of_labels_or_of_time() -> None:
+    assert found(fitted("linear", labels=FRAME.astype(np.float32)).transform(COUNTS)) > 0.6
+    assert found(fitted("linear").transform(COUNTS)) > 0.4
+
+
+@pytest.mark.train
+@pytest.mark.parametrize(
+    ("mode", "given"),
+    [
+        ("label", {"frame": FRAME}),
+        ("label", {"labels": FRAME.astype(np.float32)}),
+        ("label", {"frame": FRAME, "labels": FRAME.astype(np.float32)}),
+        ("time", {}),
+        ("hybrid", {"frame": FRAME}),
+    ],
+)
+def test_contrastive_modes(mode: str, given: dict[str, np.ndarray]) -> None:
+    pytest.importorskip("torch", reason="torch is not installed: pip install neuroreel[train]")
+    points = fitted(mode, **given).transform(COUNTS)
+    assert np.array_equal(points, fitted(mode, **given).transform(COUNTS))
+    assert found(points) > (0.3 if mode == "time" else 0.6)
+
+
+def test_parameters_as_in_scikit_learn() -> None:
+    embedding = Embedding("label", context=4, seed=3)
+    assert clone(embedding).get_params() == embedding.get_params()
+    assert embedding.set_params(context=2).context == 2
+    assert "mode='label', context=2" in repr(embedding)
+    with pytest.raises(BadUsage, match="no parameter 'depth'"):
+        embedding.set_params(depth=3)
+
+
+def test_bad_input() -> None:
+    with pytest.raises(NotFitted, match="call fit"):
+        Embedding().transform(COUNTS)
+    with pytest.raises(ShapeMismatch, match="frame has 301 rows, but there are 300"):
+        Embedding().fit(COUNTS, frame=np.r_[FRAME, 0])
+    with pytest.raises(ShapeMismatch, match="15 channels"):
+        Embedding().fit(COUNTS, frame=FRAME).transform(COUNTS[:, :3])
+    with pytest.raises(BadSplit, match="context of 30"):
+        Embedding(context=30).fit(COUNTS, frame=FRAME, repeat=REPEAT)
+    with pytest.raises(BadRecording, match="never vary"):
+        Embedding("label").fit(COUNTS, frame=np.zeros(300, int))
+    with pytest.raises(BadRecording, match="needs frame or labels"):
+        Embedding("hybrid").fit(COUNTS)
+    for params in ({"mode": "magic"}, {"context": 41}, {"temperature": 0.0}):
+        with pytest.raises(BadUsage):
+            Embedding(**params).fit(COUNTS, frame=FRAME)  # type: ignore[arg-type]
