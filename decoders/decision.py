@@ -77,16 +77,16 @@ def forecast_channels(ahead: NDArray[np.float32], n_frames: int) -> NDArray[np.f
     k = min(N_LIKELIEST, ahead.shape[1])
     out = np.zeros((len(ahead), 2 * N_LIKELIEST + 1), np.float32)
     out[:, :N_LIKELIEST] = -1
-    some = ahead.argpartition(-k, axis=1)[:, -k:]
-    some += np.arange(len(ahead))[:, None] * ahead.shape[1]
-    flat = ahead.ravel()
-    order = (-flat.take(some)).argsort(axis=1, kind="stable")
-    order += np.arange(len(ahead))[:, None] * k
-    likeliest = some.take(order)
-    flat.take(likeliest, out=out[:, N_LIKELIEST : N_LIKELIEST + k], mode="clip")
-    likeliest %= ahead.shape[1]
-    likeliest[likeliest == n_frames] = -1
-    out[:, :k] = likeliest
+    left = ahead.copy()
+    flat, begins = left.ravel(), np.arange(0, left.size, ahead.shape[1])
+    for rank in range(k):  # a few maxima are found faster than a partition, and come in order
+        best = left.argmax(1)
+        out[:, rank] = best
+        best += begins
+        out[:, N_LIKELIEST + rank] = flat.take(best)
+        flat[best] = -1.0
+    frames = out[:, :k]
+    frames[frames == n_frames] = -1
     logs = np.log(np.maximum(ahead, _TINY))
     logs *= ahead
     np.multiply(np.add.reduce(logs, 1), -_LOG2_E, out=out[:, -1])
