@@ -288,7 +288,8 @@ def _print_fit(result: dict[str, Any]) -> None:
     click.echo(f"tested on repeats {result['test_repeats']}; peak memory {ours['peak_memory_mb']} MB")
     if peer is not None:
         cached = f", from {peer['from_cache']}" if peer["from_cache"] else ""
-        click.echo(
-            f"the peer took {result['times_faster']:g} times as long (processor time{cached}); "
-            f"{peer['n_neighbors']} neighbours"
+        ratio = result["times_faster"]
+        longer = (
+            f"took {ratio:g} times as long (processor time)" if ratio else "was not timed by the processor"
         )
+        click.echo(f"the peer {longer}{cached}; {peer['n_neighbors']} neighbours")
