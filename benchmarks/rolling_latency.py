@@ -97,6 +97,10 @@ def show(title: str, rows: NDArray[np.float32], summary: dict[str, Any], rate_hz
         near = np.concatenate([lag[at : at + round(NEAR_S * rate_hz)] for at in swapped])
         line += f"; within {NEAR_S:g} s of {len(swapped)} swaps p99 {np.quantile(near, 0.99):.2f}, max {near.max():.2f}"
     print(line, flush=True)
+    parts = {name: summary[f"{name}_ms"] for name in ("arrival", "compute")}
+    print(
+        "  " + "; ".join(f"{name} p50 {ms['p50']:.2f} ms, p99 {ms['p99']:.2f}" for name, ms in parts.items())
+    )
     score = summary["score"]["without_playback"]["per_repeat"]
     print("  without playback: " + " ".join(f"{s['accuracy_within_1s']:.3f}" for s in score.values()))
     print(f"  {summary['rolling']}" if summary["rolling"] else "  fixed")

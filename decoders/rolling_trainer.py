@@ -69,6 +69,16 @@ class Trainer:
         self._judge = judge
         self._last: deque[Session] = deque(maxlen=n)
 
+    def keep(self, showing: Session) -> None:
+        """Keep a showing to train on that nothing is decided after, because a newer one is there already.
+
+        Parameters
+        ----------
+        showing
+            With its truth.
+        """
+        self._last.append(self._named(showing))
+
     def take(self, showing: Session) -> Event:
         """Take in the newest completed showing.
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from stream.session import Session
 
 NICE = 10
 """How far the trainer steps back when the engine wants the processor."""
@@ -42,15 +46,25 @@ def command(model: Path, n: int, folder: Path) -> None:
     def say(**facts: object) -> None:
         click.echo(json.dumps(facts))
 
+    def taken(file: str) -> Session:
+        try:
+            return load_session(file)
+        finally:
+            Path(file).unlink(missing_ok=True)
+
     say(do="ready")
+    waiting: list[str] = []
     with threadpool_limits(1):
-        while (asked := commands.poll(3600.0)) is None or asked["do"] != "stop":
-            if asked is None or asked["do"] != "showing":
+        # Showings that came while it was busy are kept; only the newest is decided on.
+        while (asked := commands.poll(0.0 if waiting else 3600.0)) is None or asked["do"] != "stop":
+            if asked is not None:
+                waiting += [asked["file"]] if asked["do"] == "showing" else []
                 continue
-            path = Path(asked["file"])
             try:
-                event = trainer.take(load_session(path))
+                while len(waiting) > 1:
+                    trainer.keep(taken(waiting.pop(0)))
+                event = trainer.take(taken(waiting.pop())) if waiting else None
             except NeuroReelError as error:
                 event = {"do": "refuse", "reason": str(error)}
-            path.unlink(missing_ok=True)
-            say(**event)
+            if event is not None:
+                say(**event)

@@ -133,6 +133,15 @@ def test_trainer_rolls_back_what_is_worse_on_the_next_showing(model: Model, tmp_
     assert events[4]["version"] == 3
 
 
+def test_trainer_that_lags_behind_decides_on_the_newest_alone(model: Model, tmp_path: Path) -> None:
+    scripted = Scripted(model, tmp_path, 3, [(0.9, 0.9)])
+    parts = live_showings(4)
+    for showing in parts[:3]:
+        scripted.trainer.keep(showing)
+    assert scripted.trainer.take(parts[3])["do"] == "swap"
+    assert scripted.fitted_on == [3, 3]
+
+
 def test_trainer_refuses_what_it_cannot_judge_or_what_would_forget(
     model: Model, watched: Session, tmp_path: Path
 ) -> None:
