@@ -52,6 +52,9 @@ MARGIN = 0.01
 NEAR_S = 1 / 3
 """Moments of a movie that are this near are not pushed apart."""
 
+LONG_CONTEXT = 12
+"""Samples above which training may begin with a part of the context."""
+
 N_APART = 5
 """Samples within which moments are alike in mode ``time``, so not pushed apart."""
 
@@ -175,10 +178,13 @@ def fit_contrastive(
     need_torch()
     held = _held_out(data, options.seed)
     _check(data, settings.n_window, options)
+    n_start = _best_start(data, settings, held, options.seed)
     checkpoint = Checkpoint(options.resume, key) if options.resume is not None else None
 
     def run(stage: str, keep: NDArray[np.bool_], temperature: float, *, scored: bool) -> Run:
-        trainer = _trainer(data, settings, keep, temperature, options)
+        start = _start(data, settings, keep, n_start, options.seed)
+        sampler = _sampler(data, keep, settings.n_window, options)
+        trainer = Trainer(start, _samples(data, options), sampler, temperature, options.seed)
 
         def score(encoder: Encoder) -> float:
             if options.mode == "time":  # frames are not what it is about
@@ -340,19 +346,25 @@ def _samples(data: TrainingSet, options: ContrastiveOptions) -> Samples:
     return Samples(data.clean, data.border, data.state + clip[data.state] * (n_near + 1), n_near)
 
 
-def _trainer(
-    data: TrainingSet,
-    settings: Settings,
-    keep: NDArray[np.bool_],
-    temperature: float,
-    options: ContrastiveOptions,
-) -> Trainer:
-    windows = window_sums(data.clean, data.border, settings.n_window)
-    scaling = scaling_of(data, settings.n_window)
-    linear = fit_linear(state_moments(data, *windows, keep, scaling), settings.shrinkage)
-    start = start_encoder(linear, settings.n_window, root=scaling.root, seed=options.seed)
-    sampler = _sampler(data, keep, settings.n_window, options)
-    return Trainer(start, _samples(data, options), sampler, temperature, options.seed)
+def _start(
+    data: TrainingSet, settings: Settings, keep: NDArray[np.bool_], n_start: int, seed: int
+) -> Encoder:
+    """The whitening of the newest ``n_start`` samples of the context."""
+    scaling = scaling_of(data, n_start)
+    m = state_moments(data, *window_sums(data.clean, data.border, n_start), keep, scaling)
+    linear = fit_linear(m, settings.shrinkage)
+    return start_encoder(linear, settings.n_window, root=scaling.root, seed=seed, n_start=n_start)
+
+
+def _best_start(data: TrainingSet, settings: Settings, held: _HeldOut, seed: int) -> int:
+    """How much of a long context the training begins with: what tells held-out moments best untrained."""
+    n_context = settings.n_window
+    lengths = {
+        n_context,
+        *(max(1, round(n_context / part)) for part in (2, 3, 6) if n_context > LONG_CONTEXT),
+    }
+    scores = {n: held.score(_start(data, settings, held.train, n, seed)) for n in sorted(lengths)}
+    return max(scores, key=lambda n: scores[n])
 
 
 def _goodness(

@@ -178,27 +178,32 @@ def full_scale(taps: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.concatenate([np.ones((1, len(taps)), np.float32), scale.T]).astype(np.float32)
 
 
-def start_encoder(linear: LinearEmbedding, n_context: int, *, root: bool, seed: int) -> Encoder:
+def start_encoder(
+    linear: LinearEmbedding, n_context: int, *, root: bool, seed: int, n_start: int | None = None
+) -> Encoder:
     """An encoder that answers as a linear embedding does.
 
     Parameters
     ----------
     linear
-        Fitted on windows of ``n_context`` samples.
+        Fitted on windows of ``n_start`` samples.
     n_context
         Samples, at most `MAX_CONTEXT`.
     root
         Whether the features are square roots of counts; else means over the window.
     seed
         Of the blocks' inner weights.
+    n_start
+        Newest samples that count at first; None = all of the context.
     """
+    n_start = n_start or n_context
     n_dimensions = linear.n_dimensions
-    n_recent = round(n_context / 3)
-    lengths = [n_context, n_recent] if n_recent >= 1 and n_context >= 4 else [n_context]
+    n_recent = round(n_start / 3)
+    lengths = [n_start, n_recent] if n_start >= 4 else [n_start]
     taps = np.zeros((len(lengths), n_context), np.float32)
     for row, length in zip(taps, lengths, strict=True):
         # A shorter filter is scaled up, so that the same mean and whitening serve.
-        row[n_context - length :] = (n_context if root else 1) / length
+        row[n_context - length :] = (n_start if root else 1) / length
     n_in = len(lengths) * n_dimensions
     rng = np.random.default_rng(seed)
     inner = rng.normal(0, 1 / np.sqrt(n_in), (N_BLOCKS, n_in, N_HIDDEN))

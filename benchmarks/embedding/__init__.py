@@ -1,0 +1,1 @@
+"""What contrastive training adds to the linear embedding."""

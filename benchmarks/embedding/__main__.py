@@ -1,0 +1,88 @@
+"""Print what contrastive training adds to the linear embedding: ``python -m benchmarks.embedding --presets sparse``.
+
+Each preset is simulated, a model is fitted on showings 0 to 8 in the given mode, and the two test showings (one in
+order, one disturbed) are decoded without the playback model: by the linear embedding's decoder alone, by the contrastive
+embedding alone, and by what the fit chose between them on a held-out training showing. Needs torch.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import argparse
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from decoders.evaluate import EvaluateOptions, test_part
+from decoders.fit import FitOptions, fit_model
+from decoders.model import Model
+from decoders.scores import accuracy
+from replay_data.simulate import PRESETS, simulate
+from stream.session import Session
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="benchmarks.embedding", description=__doc__)
+    parser.add_argument("--presets", nargs="+", choices=sorted(PRESETS), default=["demo", "sparse"])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument("--mode", choices=("label", "time", "hybrid"), default="label")
+    parser.add_argument("--context-s", type=float)
+    parser.add_argument("--json", type=Path, help="append one line per recording to this file")
+    arguments = parser.parse_args()
+    for preset in arguments.presets:
+        for seed in arguments.seeds:
+            row = compared(preset, seed, arguments.mode, arguments.context_s)
+            print(json.dumps(row), flush=True)
+            if arguments.json is not None:
+                with arguments.json.open("a") as file:
+                    file.write(json.dumps(row) + "\n")
+
+
+def compared(preset: str, seed: int, mode: str, context_s: float | None) -> dict[str, Any]:
+    session = simulate(preset, seed)
+    begun = time.process_time()
+    options = FitOptions(mode=mode, context_s=context_s, train_repeats=tuple(range(9)))
+    model = fit_model(session, options, baselines=False)
+    cpu_s = time.process_time() - begun
+    part = model.parts.contrastive
+    assert part is not None
+    alone = replace(part, factor=part.factor or 1.0, linear_weight=0.0)
+    contrastive = Model(
+        replace(model.parts, contrastive=alone), {**model.card, "decoder_embedding": "contrastive"}
+    )
+    ways = {"linear": model.linear, "contrastive": contrastive, "chosen": model}
+    return {
+        "preset": preset,
+        "seed": seed,
+        "mode": mode,
+        "context_ms": model.card["context_ms"],
+        "chosen": model.decoder_embedding,
+        "decoder": model.card["decoder"],
+        "fit_cpu_s": round(cpu_s, 1),
+        "held_out": model.card["contrastive"],
+        **{name: {n: scored(way, session, n) for n in (10, 11)} for name, way in ways.items()},
+    }
+
+
+def scored(model: Model, session: Session, repeat: int) -> dict[str, float]:
+    test = test_part(model, session, EvaluateOptions(repeats=(repeat,)))
+    posterior = model.predict(test, forecasts=False).posterior_without_playback
+    shown = test.frame >= 0
+    truth, best = test.frame[shown], posterior[shown].argmax(1)
+    frame = np.where(best < model.n_frames, best, -1)
+    return {
+        "accuracy_within_1s": round(accuracy(frame, truth, model.axis), 4),
+        "accuracy_exact": round(float(np.mean(frame == truth)), 4),
+        "log2_probability": round(float(np.mean(np.log2(np.maximum(posterior[shown, truth], 1e-9)))), 3),
+    }
+
+
+if __name__ == "__main__":
+    main()
