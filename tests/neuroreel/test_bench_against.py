@@ -152,8 +152,13 @@ def test_steps_are_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert CliRunner().invoke(cli, [*arguments, "--force", "--budget-us", "0.1"]).exit_code == 1
 
 
-def test_quoted_runs_say_on_what(monkeypatch: pytest.MonkeyPatch) -> None:
-    for path in sorted(peer_cache.QUOTED.glob("*.json")):
+def test_the_page_quotes_the_runs_that_are_kept() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "comparison.md").read_text()
+    runs = sorted(peer_cache.QUOTED.glob("*.json"))
+    assert runs
+    for path in runs:
         run = json.loads(path.read_text())
         assert {"settings", "train_sha256", "test_sha256", "causal", "train_seconds"} <= set(run), path.name
         assert str(run["settings"]["iterations"]) in path.name
+        for score in ("accuracy_within_1s", "accuracy_exact"):
+            assert f"{run[score]:.3f}".lstrip("0") in page
