@@ -63,7 +63,7 @@ def compared(preset: str, seed: int, mode: str, context_s: float | None) -> dict
         "seed": seed,
         "mode": mode,
         "context_ms": model.card["context_ms"],
-        "chosen": model.decoder_embedding,
+        "decoder_embedding": model.decoder_embedding,
         "decoder": model.card["decoder"],
         "fit_cpu_s": round(cpu_s, 1),
         "held_out": model.card["contrastive"],
@@ -80,7 +80,6 @@ def scored(model: Model, session: Session, repeat: int) -> dict[str, float]:
     return {
         "accuracy_within_1s": round(accuracy(frame, truth, model.axis), 4),
         "accuracy_exact": round(float(np.mean(frame == truth)), 4),
-        "log2_probability": round(float(np.mean(np.log2(np.maximum(posterior[shown, truth], 1e-9)))), 3),
     }
 
 

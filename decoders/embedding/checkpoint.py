@@ -69,9 +69,14 @@ class Checkpoint:
                 f"{self._path} is there, but holds no training to resume. Name another file with --resume."
             ) from error
         differs = [name for name in self._key if found.get(name) != json.loads(json.dumps(self._key[name]))]
+        if "trained_on" in differs or "channel_names" in differs:
+            raise BadRecording(
+                f"{self._path} holds a training on other data. Resume with the recordings and the --train-repeats it was "
+                "begun with, or name a new file."
+            )
         if differs:
             name = differs[0]
             raise BadRecording(
-                f"{self._path} holds a training with another {name} ({str(found.get(name))[:40]}, now "
-                f"{str(self._key[name])[:40]}). Resume with the data and options it was begun with, or name a new file."
+                f"{self._path} holds a training with {name} {str(found.get(name))[:40]}, but now it is "
+                f"{str(self._key[name])[:40]}. Resume with the options it was begun with, or name a new file."
             )

@@ -142,10 +142,12 @@ def test_resume_takes_up_the_training_and_refuses_other_data(watched: Session, t
     unbroken = fit_model(watched, replace(options, resume=None), baselines=False)
     assert steps[0].step == 51
     assert finished.hash == unbroken.hash
-    with pytest.raises(BadRecording, match="another trained_on"):
+    with pytest.raises(BadRecording, match="other data"):
         fit_model(watched, replace(options, train_repeats=(0, 1, 3)), baselines=False)
-    with pytest.raises(BadRecording, match="another trained_on"):
+    with pytest.raises(BadRecording, match="other data"):
         fit_model(watched_session(5), options, baselines=False)
+    with pytest.raises(BadRecording, match="mode label, but now it is hybrid"):
+        fit_model(watched, replace(options, mode="hybrid"), baselines=False)
     path.write_text("nonsense")
     with pytest.raises(OutputExists, match="no training to resume"):
         fit_model(watched, options, baselines=False)
