@@ -179,7 +179,9 @@ def _unheard(n_window: int, candidates: Candidates, data: TrainingSet) -> Settin
 def _best(trial: _Trial, n_window: int, candidates: Candidates) -> Settings:
     embeddings, prototypes = _try_prototypes(trial, n_window, candidates.similarities)
     top = max(prototypes, key=lambda heard: heard.settings.log_score)
-    found = [top] if candidates.alone[0] else []
+    # The best of each similarity: the likeliest of all may be one that is held back for hearing the gain.
+    of_kind = [[h for h in prototypes if h.settings.cosine == cosine] for cosine in candidates.similarities]
+    found = [max(same, key=lambda h: h.settings.log_score) for same in of_kind if candidates.alone[0]]
     opinions = list(_try_opinions(trial, top.settings, embeddings, candidates.opinions))
     if candidates.alone[1]:
         found += opinions
