@@ -115,6 +115,10 @@ def refit(model: Model, session: Session, *, baselines: bool = False) -> Model:
             sharpness=np.where(known.sharpness == RIDGE, 1.0, known.sharpness),
         )
         fitted = Model(replace(fitted.parts, continuous=reader), fitted.card)
+    same_channels = np.array_equal(fitted.parts.preprocessor.valid, model.parts.preprocessor.valid)
+    if model.parts.contrastive is not None and same_channels:
+        # What is shown stays in one space from swap to swap; frames are read from the refitted linear embedding.
+        fitted = Model(replace(fitted.parts, contrastive=model.parts.contrastive), fitted.card)
     fitted.use_playback = model.use_playback
     return fitted
 

@@ -71,8 +71,8 @@ class Checkpoint:
         differs = [name for name in self._key if found.get(name) != json.loads(json.dumps(self._key[name]))]
         if "trained_on" in differs or "channel_names" in differs:
             raise BadRecording(
-                f"{self._path} holds a training on other data. Resume with the recordings and the --train-repeats it was "
-                "begun with, or name a new file."
+                f"{self._path} holds a training on other data. Resume with the recordings and the --train-repeats it "
+                "was begun with, or name a new file."
             )
         if differs:
             name = differs[0]

@@ -16,6 +16,7 @@ from decoders.embedding.sampler import FramePositives, Sampler, window_index
 from decoders.errors import BadSplit
 from decoders.fit import FitOptions, fit_model
 from decoders.model import Model
+from decoders.rolling import refit
 from stream.errors import BadRecording, BadUsage, OutputExists
 from stream.session import Session
 from tests.decoders.conftest import places_session, watched_session
@@ -106,6 +107,13 @@ def test_label_mode_decodes_and_streams(label_model: Model, unseen: Session, tmp
     directions = points / np.linalg.norm(points, axis=1, keepdims=True)
     assert np.allclose(ours.embedding[:19], directions, atol=1e-5)
     assert label_model.linear.predict(unseen).embedding.shape[1] > 0
+
+
+def test_a_refit_stays_in_the_space_that_is_shown(watched: Session, label_model: Model) -> None:
+    again = refit(label_model, watched.select_repeats([2, 3, 4, 5]))
+    assert again.decoder_embedding == "linear"
+    clean = watched.select_repeats([6])
+    assert np.allclose(again.predict(clean).embedding, label_model.predict(clean).embedding, atol=1e-5)
 
 
 def test_the_same_seed_gives_the_same_model(watched: Session, label_model: Model) -> None:
