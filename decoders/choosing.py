@@ -36,7 +36,7 @@ SHARES = (0.5, 0.7)
 GAIN_SHAPES = (3.0, 10.0, 30.0)
 """How steady the gain may be that naive Bayes assumes; none is so steady that the sum of all spikes is trusted."""
 
-UNSTEADY = 0.1
+UNSTEADY = 0.3
 """Nats by which LDA and Gaussian naive Bayes must win: they hear a common gain, which later showings change."""
 
 SETTLED = tuple(np.geomspace(0.5, 2.0, 15).tolist())
