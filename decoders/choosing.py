@@ -37,7 +37,8 @@ GAIN_SHAPES = (3.0, 10.0, 30.0)
 """How steady the gain may be that naive Bayes assumes; none is so steady that the sum of all spikes is trusted."""
 
 UNSTEADY = 0.3
-"""Nats by which LDA and Gaussian naive Bayes must win: they hear a common gain, which later showings change."""
+"""Nats by which some must win: LDA and Gaussian naive Bayes hear a common gain, which later showings change; neighbours
+make a step ten times slower."""
 
 SETTLED = tuple(np.geomspace(0.5, 2.0, 15).tolist())
 """Factors on the temperature of what was chosen, among which confidence decides too."""
@@ -196,9 +197,9 @@ def _best(trial: _Trial, n_window: int, candidates: Candidates) -> Settings:
 
     def merit(heard: _Heard) -> float:
         settings, opinion = heard.settings, heard.settings.opinion
-        hears_gain = settings.factor > 0 and not settings.cosine
-        hears_gain |= opinion is not None and opinion.name == "gaussian_naive_bayes"
-        return heard.settings.log_score - unsteady * hears_gain
+        handicapped = settings.factor > 0 and not settings.cosine
+        handicapped |= opinion is not None and opinion.name in ("gaussian_naive_bayes", "knn")
+        return heard.settings.log_score - unsteady * handicapped
 
     return trial.settled(max(found, key=merit))
 
