@@ -102,7 +102,7 @@ def curves(model: Model, test: Session, *, budget_s: float, seed: int) -> list[C
         data.preprocessor.run(np.asarray(test.neural, np.float32), border),
         border,
         # What is refitted is the linear way from activity to frames, whichever way the model takes.
-        "model" if model.decoder_embedding == "linear" else "linear",
+        "model" if model.decoder_embedding == "linear" else "linear_frame_posterior",
         settings_of(model),
         [b.settings for b in recalled(model.card, data) if b.settings.name != "knn"],
     )
