@@ -96,9 +96,12 @@ def test_rolling_recovers_from_a_change_that_a_fixed_model_does_not(tmp_path: Pa
     swaps = [event for event in events if event["event"] in ("swap", "rollback")]
     assert len(swaps) >= 2
     assert np.all(np.diff(versions) >= 0)
-    assert sorted({0, *(event["version"] for event in swaps)}) == np.unique(versions).tolist()
+    seen = np.unique(versions).tolist()
+    announced = [0, *(event["version"] for event in swaps)]
+    assert announced[: len(seen)] == seen
+    assert len(announced) <= len(seen) + 1  # a swap may come after the last frame
     assert all(event["state_carried"] for event in swaps)
-    assert rolled["model_version"] == versions[-1] == len(swaps)
+    assert rolled["model_version"] == announced[-1] == len(swaps)
     assert np.all(fixed_rows[:, VERSION] == 0)
 
     late = [str(number) for number in range(N_SHOWINGS - 4, N_SHOWINGS)]
