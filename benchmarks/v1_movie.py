@@ -6,8 +6,8 @@ one-second frames, 20 showings, 93 units, gain noise that units share, and a cha
 Models are trained on showings 0 to 8 and tested on 9 to 19. What is printed is the share of seconds named exactly
 (chance .033), without the playback model: a movie that always plays in order needs no activity to be followed.
 
-The noise was set, in trial runs that showed both, by shrinkage LDA: about .9 as a fixed model and .93 refitted, near the .91 and .94 that the real
-recording gives.
+The noise was set, in trial runs that showed both, by shrinkage LDA: about .9 as a fixed model and .93 refitted, near
+the .91 and .94 that the real recording gives.
 """
 
 from __future__ import annotations
