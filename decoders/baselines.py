@@ -22,7 +22,8 @@ from decoders.frames import (
     fit_poisson,
     fit_prototypes,
 )
-from decoders.playback import Playback, PlaybackTable
+from decoders.playback import Playback
+from decoders.playback_table import PlaybackTable
 from decoders.training import TrainingSet
 from decoders.tuning import MAX_HELD_OUT, held_out, thinned
 from decoders.tuning_playback import choose_power

@@ -23,7 +23,7 @@ from decoders.model import Model
 from decoders.model_file import FORMAT, FORMAT_VERSION
 from decoders.model_parts import ModelParts
 from decoders.opinion import settings_card
-from decoders.playback import learn_playback
+from decoders.playback_table import learn_playback
 from decoders.training import TrainingSet, joined, training_set
 from decoders.tuning import (
     MAX_HELD_OUT,

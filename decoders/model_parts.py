@@ -17,7 +17,7 @@ from decoders.errors import BadModel
 from decoders.frames import Prototypes, Scaling
 from decoders.opinion import Opinion, pack_opinion, unpack_opinion
 from decoders.packing import Arrays, need, pack, unpack
-from decoders.playback import PlaybackTable
+from decoders.playback_table import PlaybackTable
 from decoders.preprocess import Preprocessor
 from decoders.sparse import Sparse
 from stream.session import Kind

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.passages import Passage
-from decoders.playback import Playback, PlaybackTable, holding, horizon_ticks
+from decoders.playback import Playback, horizon_ticks
+from decoders.playback_table import PlaybackTable, holding
 from decoders.prediction import HORIZONS_S, OFFLINE_HORIZONS_S
 from decoders.scores import FrameAxis
 from decoders.training import TrainingSet

@@ -14,7 +14,8 @@ from decoders.frames import NEVER, Scaling, fit_lda, fit_poisson
 from decoders.model_parts import Emission, ModelParts
 from decoders.opinion import smoothed
 from decoders.passages import Passage, passages
-from decoders.playback import Playback, PlaybackTable
+from decoders.playback import Playback
+from decoders.playback_table import PlaybackTable
 from decoders.scores import FrameAxis
 from decoders.training import TrainingSet
 from decoders.tuning import DEFAULT_SHRINKAGE, Settings, fit_reader, held_out

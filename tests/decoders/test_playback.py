@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from decoders.playback import FrameClock, Leaps, Playback, PlaybackTable, holding, learn_playback
+from decoders.playback import FrameClock, Leaps, Playback
+from decoders.playback_table import PlaybackTable, holding, learn_playback
 from stream.errors import BadUsage
 
 N = 30
