@@ -7,7 +7,6 @@ probability.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,14 +18,6 @@ TOLERANCE = 0.02
 
 NEVER = -1e9
 """Logit of a state that training never showed."""
-
-
-class FrameDecoder(Protocol):
-    """What every frame decoder can do."""
-
-    def logits(self, sums: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Float32 [..., states] for sums float32 [..., channels] over the context window."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -105,9 +105,8 @@ class Engine:
     ) -> None:
         inlet.prepare()
         facts = inlet.facts
-        self._paced = (
-            facts.get("speed") != "max"
-        )  # else stamps count recorded time, and no latency follows from them
+        # At full speed stamps count recorded time, and no latency follows from them.
+        self._paced = facts.get("speed") != "max"
         self.stamp_rate = float(facts.get("stamp_rate", "1"))
         model.check_stream(inlet.channel_labels, float(facts.get("recorded_rate_hz", inlet.rate_hz)))
         self.model = model
@@ -128,9 +127,7 @@ class Engine:
         self._correction_s = 0.0
         self._publisher = Publisher(options.name, model, inlet.rate_hz, self._facts())
         self._truth = TruthFollower(inlet.name, offset_s=options.stimulus_offset_ms / 1e3)
-        self._score = RunningScore(
-            self._truth.track, _clip_of_frame(model), model.tolerance_frames, inlet.rate_hz
-        )
+        self._score = RunningScore(self._truth.track, model.axis, inlet.rate_hz)
 
     def __repr__(self) -> str:
         return f"<Engine: {self.inlet.state} | {self.options.name}, {self.received} frames>"
@@ -245,9 +242,7 @@ class Engine:
     def _measure_clock(self) -> None:
         """Take the clock offset anew; once a second, for a frame should not wait for it."""
         correction = self.inlet.time_correction_s
-        self._correction_s = (
-            correction if correction == correction else 0.0
-        )  # NaN: not synchronised, and said so
+        self._correction_s = correction if correction == correction else 0.0  # NaN: not synchronised
 
     def _decode(self, chunk: Chunk) -> None:
         """Decode and publish the frames of a chunk, each in turn."""
@@ -303,12 +298,6 @@ class Engine:
             time.sleep(LINGER_S)
         log.info("engine ended: %s", self._stopped)
         return summary
-
-
-def _clip_of_frame(model: Model) -> NDArray[np.int64]:
-    """Which clip each movie frame belongs to; one for all when frames are not a movie."""
-    lengths = [clip.n_frames for clip in model.clips] or [model.n_frames]
-    return np.repeat(np.arange(len(lengths)), lengths)
 
 
 def _milliseconds(seconds: float) -> float | None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.scores import frame_errors
+from decoders.scores import FrameAxis, frame_errors
 from stream.truth import TruthTrack
 
 SETTLE_S = 0.5
@@ -32,20 +32,15 @@ class RunningScore:
     ----------
     truth
         What was on screen, filled by whoever receives it.
-    clip
-        Int [n_frames]: the clip of each movie frame.
-    tolerance_frames
-        How many frames are within one second of movie time.
+    axis
+        The movie's frames: their clips, and how many are within one second.
     rate_hz
         Of the neural stream, in its stamps' time.
     """
 
-    def __init__(
-        self, truth: TruthTrack, clip: NDArray[np.int64], tolerance_frames: int, rate_hz: float
-    ) -> None:
+    def __init__(self, truth: TruthTrack, axis: FrameAxis, rate_hz: float) -> None:
         self._truth = truth
-        self._clip = clip
-        self._tolerance = tolerance_frames
+        self._axis = axis
         self._rate_hz = rate_hz
         self._waiting: deque[tuple[float, float, int, int]] = deque()
         self._tallies: dict[int, _Tally] = {}
@@ -61,11 +56,11 @@ class RunningScore:
             _, stamp, *frames = self._waiting.popleft()
             true, repeat = self._truth.at(stamp, self._rate_hz)
             settled.append((true, repeat))
-            if true < 0 or true >= len(self._clip):
+            if true < 0 or true >= self._axis.n_frames:
                 continue
-            tally = self._tallies.setdefault(repeat, _Tally(np.zeros((2, len(self._clip) + 1), np.int64)))
+            tally = self._tallies.setdefault(repeat, _Tally(np.zeros((2, self._axis.n_frames + 1), np.int64)))
             errors, within = frame_errors(
-                np.array(frames), np.array([true, true]), self._clip, self._tolerance
+                np.array(frames), np.array([true, true]), self._axis.clip, self._axis.tolerance_frames
             )
             tally.errors[[0, 1], errors] += 1
             tally.within += within

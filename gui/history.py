@@ -77,11 +77,6 @@ class ColumnImage:
         self._time = math.nan
         self._origin = math.nan
 
-    @property
-    def end_s(self) -> float:
-        """The time at the right edge of the image; NaN before the first sample."""
-        return self._time
-
     def add(self, times: NDArray[np.float64], values: NDArray[np.float32]) -> None:
         """Write samples; several in one column keep their largest values.
 
