@@ -1,10 +1,15 @@
 """Print what the default decoder and its baselines reach on every preset: ``python -m benchmarks.presets --seeds 8``.
 
 Each preset is simulated with seeds 0, 1, ...; a model is fitted on all showings but the last two, with the settings that
-``fit`` has by default, and scored on those two: one in order, one disturbed. Baselines get the same window, the same
-tuning on held-out showings and the same playback model. Seeds are paired: every decoder sees the same recordings, and
-the standard error is that of the difference from the default decoder. Results go to the file of ``--json`` after every
-recording, and those that are there already are not measured again.
+``fit`` has by default, and scored on those two: one in order, one disturbed. The last two showings of ``many-scenes``
+are of scenes that training never shows; there the showing before them is the test. Baselines get the same window, the
+same tuning on held-out showings and the same playback model. Seeds are paired: every decoder sees the same recordings,
+and the standard error is that of the difference from the default decoder. Results go to the file of ``--json`` after
+every recording, and those that are there already are not measured again.
+
+The calibration error is given of all recordings together and as the mean of single ones: neighbouring moments share
+most of their window, so one recording holds few independent moments in each bin, and its error would not be zero even
+if every probability were right.
 """
 
 from __future__ import annotations
@@ -20,14 +25,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from decoders.answers import collect
 from decoders.fit import FitOptions, fit_model
 from decoders.report import report
+from decoders.scores import N_CALIBRATION_BINS, FrameAxis, confidence, frame_errors, likeliest
 from decoders.training import with_showing_borders
 from replay_data.simulate import PRESETS, simulate
+from stream.session import Session
 
-USUAL = ("demo", "sparse", "sparse-gain-30", "sparse-gain-100", "sparse-gain-300", "units-1000", "noise")
 DECODERS = ("default", "linear", "lda", "naive_bayes", "knn")
 CONTROLS = ("counter", "onset_clock", "neural_shuffled")
 WAYS = ("without_playback", "with_playback")
@@ -35,13 +42,14 @@ WAYS = ("without_playback", "with_playback")
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.presets", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=8, help="seeds 0 to this minus one")
-    parser.add_argument("--presets", nargs="+", choices=sorted(PRESETS), default=USUAL)
+    parser.add_argument("--seeds", type=int, default=8, help="seeds up to this minus one")
+    parser.add_argument("--first", type=int, default=0, help="the first of the seeds")
+    parser.add_argument("--presets", nargs="+", choices=sorted(PRESETS), default=list(PRESETS))
     parser.add_argument("--draws", type=int, default=20, help="refits on shifted labels; 0 = no controls")
     parser.add_argument("--json", type=Path, required=True, help="file of the results, added to")
     arguments = parser.parse_args()
     results: dict[str, Any] = json.loads(arguments.json.read_text()) if arguments.json.exists() else {}
-    for seed in range(arguments.seeds):
+    for seed in range(arguments.first, arguments.seeds):
         for preset in arguments.presets:
             name = f"{preset}:{seed}"
             if name not in results:
@@ -51,15 +59,19 @@ def main() -> None:
 
 
 def measure(preset: str, seed: int, draws: int) -> dict[str, Any]:
-    """Fit on all but the last two showings of one recording and score those."""
+    """Fit on the first showings of one recording and score the last."""
     session = simulate(preset, seed)
-    train, test = session.repeats[:-2], session.repeats[-2:]
+    train, test = showings(preset, session)
     begun = time.perf_counter()
-    model = fit_model(session, FitOptions(train_repeats=tuple(train), seed=seed))
+    model = fit_model(session, FitOptions(train_repeats=train, seed=seed))
     fit_seconds = time.perf_counter() - begun
     answers = collect(model, with_showing_borders(session.select_repeats(test)), draws, seed)
     scores = report(answers, model, seed)
     scored = {"default": {way: scores[way] for way in WAYS}, **scores["baselines"]}
+    bins = {
+        way: _bins(model.axis, posterior, answers.test.frame)
+        for way, posterior in zip(WAYS[::-1], answers.decoders["model"], strict=True)
+    }
     surest = {
         way: float(posterior[:, :-1].max())
         for way, posterior in zip(WAYS[::-1], answers.decoders["model"], strict=True)
@@ -69,14 +81,40 @@ def measure(preset: str, seed: int, draws: int) -> dict[str, Any]:
         "controls": scores["controls"],
         "verdict": scores["verdict"],
         "surest": surest,
+        "calibration": bins,
         "decoder": model.card["decoder"],
         "context_ms": model.card["context_ms"],
         "fit_seconds": round(fit_seconds, 1),
     }
 
 
+def showings(preset: str, session: Session) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The showings to train on, and those to score."""
+    train, test = session.repeats[:-2], session.repeats[-2:]
+    if PRESETS[preset].n_unseen:
+        train, test = train[:-1], train[-1:]
+    return tuple(train), tuple(test)
+
+
 def _figures(block: dict[str, Any]) -> dict[str, float]:
     return {name: block[name] for name in ("accuracy_within_1s", "log_score_bits", "ece")}
+
+
+def _bins(axis: FrameAxis, posterior: NDArray[np.float32], frame: NDArray[np.int32]) -> list[list[float]]:
+    """Moments, summed confidence and hits within one second, for each bin of confidence."""
+    shown = frame >= 0
+    sure = confidence(posterior[shown], axis)
+    _, hit = frame_errors(likeliest(posterior[shown]), frame[shown], axis.clip, axis.tolerance_frames)
+    index = np.minimum((sure * N_CALIBRATION_BINS).astype(np.int64), N_CALIBRATION_BINS - 1)
+    return [
+        np.bincount(index, weight, N_CALIBRATION_BINS).tolist() for weight in (np.ones(len(sure)), sure, hit)
+    ]
+
+
+def _pooled_error(runs: list[dict[str, Any]], way: str) -> float:
+    """Expected calibration error of the moments of all recordings together."""
+    moments, sure, hits = np.sum([run["calibration"][way] for run in runs], axis=0)
+    return float(np.abs(sure - hits).sum() / moments.sum())
 
 
 def show(results: dict[str, Any]) -> None:
@@ -86,7 +124,7 @@ def show(results: dict[str, Any]) -> None:
         print(
             "| preset | seeds | "
             + " | ".join(DECODERS)
-            + " | ece |\n|---|---|"
+            + " | ece, of all (mean of single ones) |\n|---|---|"
             + "---|" * (len(DECODERS) + 1)
         )
         for preset, runs in _by_preset(results).items():
@@ -96,7 +134,8 @@ def show(results: dict[str, Any]) -> None:
                 other = _column(runs, name, way, "accuracy_within_1s")
                 cells.append(f"{other.mean():.3f} ({_difference(other - own)})")
             ece = _column(runs, "default", way, "ece").mean()
-            print(f"| `{preset}` | {len(runs)} | " + " | ".join(cells) + f" | {ece:.3f} |")
+            cells.append(f"{_pooled_error(runs, way):.3f} ({ece:.3f})")
+            print(f"| `{preset}` | {len(runs)} | " + " | ".join(cells) + " |")
     print(
         "\n### Controls\n\n| preset | " + " | ".join(CONTROLS) + " | labels_shifted, p95 | verdict | surest |"
     )
