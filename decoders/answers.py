@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from decoders import controls
 from decoders.baselines import recalled
 from decoders.continuous import ContinuousReader, frame_values
+from decoders.delays import delayed
 from decoders.embedding.windows import window_sums
 from decoders.filtering import filtered, posteriors
 from decoders.memory import recall
@@ -70,21 +71,24 @@ def collect(model: Model, test: Session, n_draws: int, seed: int) -> Answers:
     model
         Fitted.
     test
-        With borders wherever a showing passes into another.
+        With borders wherever a showing passes into another. Where the model's answers come late, its truth is moved
+        to match.
     n_draws
         Refits on shifted labels; 0 = no controls at all.
     seed
         Of everything random.
     """
     data = recall(model)
-    predictions = model.predict(test)
-    decoders: dict[str, Both] = {"model": (predictions.posterior, predictions.posterior_without_playback)}
-    continuous = {"model": _split(model, predictions.continuous)}
+    whole, (test, kept) = test, delayed(test, model.n_delay)
+    predictions = model.predict(whole)
+    posterior = predictions.posterior[kept]
+    decoders: dict[str, Both] = {"model": (posterior, predictions.posterior_without_playback[kept])}
+    continuous = {"model": _split(model, predictions.continuous[kept])}
     decoders["linear"] = decoders["model"]  # of an earlier version's model; else replaced below
-    border = np.r_[True, np.diff(test.segment) > 0]
-    clean = data.preprocessor.run(np.asarray(test.neural, np.float32), border)
+    border = np.r_[True, np.diff(whole.segment) > 0]
+    clean = data.preprocessor.run(np.asarray(whole.neural, np.float32), border)
     for baseline in recalled(model.card, data):
-        sums, fullness = window_sums(clean, border, baseline.settings.n_window)
+        sums, fullness = (each[kept] for each in window_sums(clean, border, baseline.settings.n_window))
         raw = baseline.readout.similarity(baseline.scaling.features(sums))
         logits = baseline.logits(sums, fullness)
         evidence = baseline.settings.power * logits.astype(np.float64)
@@ -105,11 +109,11 @@ def collect(model: Model, test: Session, n_draws: int, seed: int) -> Answers:
         controls=asked,
         shifted=list(controls.labels_shifted(data, model, test, n_draws, seed)),
         ahead={
-            **predictions.forecast_posterior,
-            **{h: model.playback.later(predictions.posterior, h) for h in OFFLINE_HORIZONS_S},
+            **{h: ahead[kept] for h, ahead in predictions.forecast_posterior.items()},
+            **{h: model.playback.later(posterior, h) for h in OFFLINE_HORIZONS_S},
         },
         continuous=continuous,
-        embedding=predictions.embedding,
+        embedding=predictions.embedding[kept],
         step_us=_timed(model, test),
     )
 

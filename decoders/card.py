@@ -12,6 +12,7 @@ from stream.movie import Clip, Movie
 from stream.session import Kind
 
 MAX_FRAMES = 10_000_000
+MAX_DELAY_MS = 60_000
 
 
 def check_card(card: Mapping[str, Any]) -> None:
@@ -34,6 +35,8 @@ def check_card(card: Mapping[str, Any]) -> None:
     _demand(card.get("kind") in list(Kind), card, "kind")
     for field in ("rate_hz", "movie_rate_hz", "context_ms", "lookahead_ms", "lag_ms", "shrinkage"):
         _demand(_number(card.get(field)), card, field)
+    for field in ("lookahead_ms", "lag_ms"):
+        _demand(card[field] <= MAX_DELAY_MS, card, field)
     for field in ("mode", "decoder", "recording"):
         _demand(isinstance(card.get(field), str), card, field)
     labels = card.get("labels")

@@ -28,7 +28,9 @@ class Decision:
     state, last
         Float64 [states]: the posterior, and the forecast at the last horizon.
     decided
-        Whether the sample held anything.
+        Whether the sample held anything, and there is a moment to decide on.
+    known
+        Whether the moment that a late answer is about lies in this segment.
     """
 
     frame: int
@@ -45,6 +47,7 @@ class Decision:
     state: NDArray[np.float64]
     last: NDArray[np.float64]
     decided: bool
+    known: bool
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

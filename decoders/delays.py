@@ -61,7 +61,7 @@ def delay_of(card: Mapping[str, Any]) -> int:
     card
         Of the model.
     """
-    return round((card["lookahead_ms"] + card["lag_ms"]) / 1000 * card["rate_hz"])
+    return round((float(card["lookahead_ms"]) + float(card["lag_ms"])) / 1000 * float(card["rate_hz"]))
 
 
 class Lookback:

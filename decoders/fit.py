@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from decoders.baselines import choose_baselines
 from decoders.choosing import DECODERS, choose_settings
+from decoders.delays import delayed
 from decoders.embedding.contrast import need_torch
 from decoders.embedding.runs import Report
 from decoders.embedding.windows import window_sums
@@ -24,7 +25,7 @@ from decoders.model_file import FORMAT, FORMAT_VERSION
 from decoders.model_parts import ModelParts
 from decoders.opinion import settings_card
 from decoders.playback_table import learn_playback
-from decoders.training import TrainingSet, joined, training_set
+from decoders.training import TrainingSet, joined, training_set, with_showing_borders
 from decoders.tuning import (
     MAX_HELD_OUT,
     Settings,
@@ -45,6 +46,9 @@ MOVIE_CONTEXTS_S = (1 / 5, 1 / 3)
 CONTEXTS_S = (0.25, 0.5, 1.0)
 """Windows that are tried when none was asked for, of a movie and of other frames."""
 
+MAX_LOOKAHEAD = 200
+"""Samples."""
+
 N_LIKENESS = 256
 
 
@@ -61,7 +65,7 @@ class FitOptions:
     context_s
         Length of the causal window; None = chosen on held-out data.
     lookahead_frames
-        Future samples to wait for; this version has 0.
+        Future samples that each answer waits for: it is about the moment that long ago.
     positives
         What the contrastive training takes for alike: ``auto``, ``frames``, ``labels`` or ``both``.
     resume
@@ -93,9 +97,9 @@ class FitOptions:
             raise BadUsage("mode 'linear' has no training to resume; give --mode label, time or hybrid.")
         if self.decoder not in DECODERS:
             raise BadUsage(f"no decoder {self.decoder!r}; there are {', '.join(DECODERS)}.")
-        if self.lookahead_frames != 0:
+        if not 0 <= self.lookahead_frames <= MAX_LOOKAHEAD:
             raise BadUsage(
-                f"lookahead of {self.lookahead_frames} frames: this version only decodes causally; use 0."
+                f"a lookahead of {self.lookahead_frames} samples is not possible; give 0 to {MAX_LOOKAHEAD}."
             )
         if self.context_s is not None and not 0 < self.context_s <= 60:
             raise BadUsage(
@@ -153,7 +157,7 @@ def fit_model(
     session = joined([selected(s, options.train_repeats, options.train_time) for s in chosen])
     # Places are counted over the whole recording, so that training on a part of it knows them all.
     n_frames = n_frames or max(s.n_frames for s in chosen)
-    data = training_set(session, n_frames, options.context_s or max(CONTEXTS_S))
+    data = training_data(session, n_frames, options)
     candidates = choose_settings(data, _windows(data, options), DECODERS[options.decoder], options.seed)
     parts, choice = fit_parts(data, candidates, options.seed)
     settings = choice.settings
@@ -190,6 +194,29 @@ def _with_contrastive(
     card["contrastive"] = trained.card
     card["decoder_embedding"] = trained.decoder_embedding
     return replace(parts, contrastive=trained.contrastive)
+
+
+def training_data(session: Session, n_frames: int, options: FitOptions) -> TrainingSet:
+    """The training set, its truth moved by the lookahead.
+
+    Parameters
+    ----------
+    session
+        Only what may be trained on.
+    n_frames
+        Frames that can be answered.
+    options
+        How to fit.
+
+    Raises
+    ------
+    BadUsage
+        When a lookahead is asked for and the samples are not regular.
+    """
+    if options.lookahead_frames and not session.rate_hz:
+        raise BadUsage("a lookahead needs samples at a regular rate, which this recording does not have.")
+    late, _ = delayed(with_showing_borders(session), options.lookahead_frames)
+    return training_set(late, n_frames, options.context_s or max(CONTEXTS_S))
 
 
 def selected(session: Session, repeats: Sequence[int] | None, part: tuple[float, float] | None) -> Session:
@@ -298,7 +325,7 @@ def _card(
         "clips": [asdict(clip) for clip in data.movie.clips] if data.movie is not None else [],
         "labels": [[name, int(label.shape[1])] for name, label in data.labels.items()],
         "context_ms": round(settings.n_window * period_ms, 3),
-        "lookahead_ms": 0,
+        "lookahead_ms": round(options.lookahead_frames * period_ms, 3),
         "lag_ms": 0,
         "shrinkage": settings.shrinkage,
         "seed": options.seed,

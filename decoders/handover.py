@@ -35,6 +35,8 @@ def hand_over(old: Model, new: Model) -> bool:
         if new._encoder is not None:
             new._encoder.take_over(old._context)
     same_frames = new.playback.n_states == old.playback.n_states
+    if new.n_delay == old.n_delay:
+        new._moments.take_over(old._moments)
     if same_frames:
         new.playback.take_over(old.playback)
     return same_channels and same_frames

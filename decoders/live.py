@@ -127,7 +127,7 @@ class Engine:
         self._correction_s = 0.0
         self._publisher = Publisher(options.name, model, inlet.rate_hz, self._facts())
         self._truth = TruthFollower(inlet.name, offset_s=options.stimulus_offset_ms / 1e3)
-        self._score = RunningScore(self._truth.track, model.axis, inlet.rate_hz)
+        self._score = RunningScore(self._truth.track, model.axis, inlet.rate_hz, model.n_delay)
 
     def __repr__(self) -> str:
         return f"<Engine: {self.inlet.state} | {self.options.name}, {self.received} frames>"
@@ -235,6 +235,7 @@ class Engine:
             "n_frames": str(model.n_frames),
             "movie_rate_hz": repr(model.movie_rate_hz),
             "tolerance_frames": str(model.tolerance_frames),
+            "lookahead_ms": repr(float(model.card["lookahead_ms"])),
             "source_stream": self.inlet.name,
         }
         return facts
@@ -261,23 +262,27 @@ class Engine:
             sample = samples[i] if self._adapter is None else self._adapter.step(samples[i])
             decision = model.decide(sample, raw * self.stamp_rate)
             done = pylsl.local_clock()
-            stamp = raw + correction
+            late = raw - decision.stamp_raw / self.stamp_rate if model.n_delay else 0.0
+            stamp = raw - late + correction
             due = stamp if self._paced else nan
             timing = (
                 (done - due) * 1e3,
-                (arrival - due) * 1e3,
+                (arrival - late - due) * 1e3,
                 (done - begun) * 1e3,
                 float(model.version),
             )
-            self._publisher.push_prediction(decision, stamp, raw, int(chunk.sequence[i]), timing)
+            if decision.known:
+                self._publisher.push_prediction(decision, stamp, raw - late, int(chunk.sequence[i]), timing)
             published = pylsl.local_clock()
             prediction = model.complete(decision)
-            self._publisher.push_rest(prediction, stamp)
+            if decision.known:
+                self._publisher.push_rest(prediction, stamp)
             self.latency_ms.add((published - due) * 1e3)
             self.arrival_ms.add(timing[1])
             self.compute_ms.add(timing[2])
             without = int(prediction.posterior_without_playback.argmax())
-            self._score.add(arrival, raw, prediction.frame, without if without < model.n_frames else -1)
+            without = without if without < model.n_frames else -1
+            self._score.add(arrival, raw, prediction.frame, without, known=decision.known)
             if self._rolling is not None:
                 self._rolling.add(samples[i], raw * self.stamp_rate, self._segment)
             self.received += 1

@@ -36,27 +36,43 @@ class RunningScore:
         The movie's frames: their clips, and how many are within one second.
     rate_hz
         Of the neural stream, in its stamps' time.
+    n_delay
+        Samples that the answers come late: they are compared with the truth of that many samples ago.
     """
 
-    def __init__(self, truth: TruthTrack, axis: FrameAxis, rate_hz: float) -> None:
+    def __init__(self, truth: TruthTrack, axis: FrameAxis, rate_hz: float, n_delay: int = 0) -> None:
         self._truth = truth
         self._axis = axis
         self._rate_hz = rate_hz
-        self._waiting: deque[tuple[float, float, int, int]] = deque()
+        self._waiting: deque[tuple[float, float, int, int, bool]] = deque()
+        self._truths: deque[tuple[int, int]] = deque(maxlen=n_delay + 1)
         self._tallies: dict[int, _Tally] = {}
 
-    def add(self, arrival_s: float, stamp: float, frame: int, frame_without_playback: int) -> None:
-        """Remember a prediction until the truth about its moment has had time to arrive."""
-        self._waiting.append((arrival_s, stamp, frame, frame_without_playback))
+    def add(
+        self, arrival_s: float, stamp: float, frame: int, frame_without_playback: int, *, known: bool = True
+    ) -> None:
+        """Remember a prediction until the truth about its sample has had time to arrive.
+
+        Parameters
+        ----------
+        arrival_s, stamp
+            Of the sample: by this computer's clock, and as it was sent; seconds.
+        frame, frame_without_playback
+            What was answered; -1 = no stimulus.
+        known
+            Whether there was a moment to answer about; a late answer has none right after a border.
+        """
+        self._waiting.append((arrival_s, stamp, frame, frame_without_playback, known))
 
     def settle(self, now_s: float) -> list[tuple[int, int]]:
-        """Score every prediction that has waited for `SETTLE_S`; returns the truth of each, frame and repeat."""
+        """Score every prediction that has waited for `SETTLE_S`; returns each sample's truth, frame and repeat."""
         settled = []
         while self._waiting and self._waiting[0][0] <= now_s - SETTLE_S:
-            _, stamp, *frames = self._waiting.popleft()
-            true, repeat = self._truth.at(stamp, self._rate_hz)
-            settled.append((true, repeat))
-            if true < 0 or true >= self._axis.n_frames:
+            _, stamp, *frames, known = self._waiting.popleft()
+            settled.append(self._truth.at(stamp, self._rate_hz))
+            self._truths.append(settled[-1])
+            true, repeat = self._truths[0]
+            if not known or true < 0 or true >= self._axis.n_frames:
                 continue
             tally = self._tallies.setdefault(repeat, _Tally(np.zeros((2, self._axis.n_frames + 1), np.int64)))
             errors, within = frame_errors(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from decoders import model_file
 from decoders.decision import Decision, entropy_bits, forecast_channels, softmax, stacked
+from decoders.delays import Lookback, delay_of
 from decoders.embedding.encoder import EncoderStream
 from decoders.embedding.linear import unit
 from decoders.embedding.windows import RunningSum
@@ -54,6 +55,7 @@ class Model:
         self._context = RunningSum(parts.scaling.n_window, parts.preprocessor.n_used)
         self._encoder = EncoderStream(parts.contrastive.encoder) if parts.contrastive is not None else None
         self._recent = RunningSum(parts.emission.n_window, parts.preprocessor.n_used)
+        self._moments = Lookback(self.n_delay)
         self.playback = Playback(
             parts.playback, parts.emission.jump, parts.emission.jump_ahead, self.movie_rate_hz, self.rate_hz
         )
@@ -80,6 +82,11 @@ class Model:
     def rate_hz(self) -> float:
         """Samples per second; 0 = irregular."""
         return float(self.card["rate_hz"])
+
+    @property
+    def n_delay(self) -> int:
+        """Samples between a moment and the sample with which the answer about it comes."""
+        return delay_of(self.card)
 
     @property
     def n_frames(self) -> int:
@@ -144,6 +151,7 @@ class Model:
         self._recent.reset()
         if self._encoder is not None:
             self._encoder.reset()
+        self._moments.reset()
         self.playback.reset()
 
     def step(self, samples: NDArray[np.float32], stamp: float) -> Prediction:
@@ -178,7 +186,8 @@ class Model:
         """
         parts = self.parts
         clean = parts.preprocessor.step(samples)
-        decided = clean is not None
+        moment, known = self._moments.push(stamp)
+        decided = clean is not None and known
         if clean is not None:
             self._context.push(clean)
             self._recent.push(clean)
@@ -190,7 +199,9 @@ class Model:
             point, contrastive, likeness = self._look_contrastive(self._encoder, heard)
             if self.decoder_embedding != "linear":
                 logits, familiar = contrastive, likeness
-        state = self.playback.step(self._evidence(heard) if decided else None, stamp)
+        state = self.playback.state  # stays as it is while the moment that is answered about lies before the border
+        if known:
+            state = self.playback.step(self._evidence(heard) if decided else None, stamp)
         if not self.use_playback:
             state = self.playback.state = softmax(logits).astype(np.float64)
         last = self.playback.look_ahead(-1)
@@ -203,7 +214,7 @@ class Model:
             next_confidence=self._mass(last, following),
             entropy_bits=entropy_bits(posterior),
             novelty=1 - familiar if decided else nan,
-            stamp_raw=stamp,
+            stamp_raw=moment,
             posterior=posterior,
             embedding=point,
             direction=direction,
@@ -211,6 +222,7 @@ class Model:
             state=state,
             last=last,
             decided=decided,
+            known=known,
         )
 
     def complete(self, decision: Decision) -> Prediction:

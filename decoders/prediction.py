@@ -62,7 +62,8 @@ class Prediction:
         0 to 1: the share of training moments that looked more like one of the known frames than this one does; NaN when
         the sample held nothing to decide on.
     sequence, stamp_raw
-        Of the neural frame, as its sender counted and stamped it.
+        Of the neural frame, as its sender counted and stamped it. The stamp of an answer that comes late (lookahead,
+        lag) is that of the moment it is about, from which the forecast counts too.
     lag_ms, arrival_ms, compute_ms, model_version
         Filled in by the engine: now minus stamp at the push, arrival minus stamp, time spent computing, and which
         weights answered.

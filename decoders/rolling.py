@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.continuous import RIDGE
+from decoders.delays import delayed
 from decoders.errors import BadSplit
 from decoders.fingerprint import overlap
 from decoders.fit import FitOptions, fit_model
@@ -101,7 +102,10 @@ def refit(model: Model, session: Session, *, baselines: bool = False) -> Model:
     }
     movie = Movie(model.clips, model.pictures) if model.clips else None
     options = FitOptions(
-        mode="linear", context_s=card["context_ms"] / 1000 or None, seed=int(card.get("seed", 0))
+        mode="linear",
+        context_s=card["context_ms"] / 1000 or None,
+        lookahead_frames=round(card["lookahead_ms"] / 1000 * card["rate_hz"]),
+        seed=int(card.get("seed", 0)),
     )
     fitted = fit_model(
         replace(session, labels=labels, movie=movie), options, n_frames=model.n_frames, baselines=baselines
@@ -215,7 +219,9 @@ def compare(new: Model, old: Model, showing: Session) -> Comparison:
 
 def _hits(model: Model, showing: Session) -> NDArray[np.float64]:
     """1 for every shown moment answered within one second without the playback model, else 0."""
-    answers = likeliest(model.predict(showing, forecasts=False).posterior_without_playback)
+    predictions = model.predict(showing, forecasts=False)
+    showing, kept = delayed(showing, model.n_delay)
+    answers = likeliest(predictions.posterior_without_playback[kept])
     shown = showing.frame >= 0
     axis = model.axis
     within = frame_errors(answers[shown], showing.frame[shown], axis.clip, axis.tolerance_frames)[1]

@@ -135,6 +135,8 @@ def describe(source: Source) -> str:
             else f"{source.n_frames} places"
         )
         parts.append(f"{what} at {source.movie_rate_hz:g} Hz" if source.movie_rate_hz else what)
+    if source.lookahead_ms:
+        parts.append(f"answers {source.lookahead_ms:.0f} ms late (lookahead)")
     if source.hostname:
         parts.append(f"from {source.hostname}")
     return " · ".join(parts)

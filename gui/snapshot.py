@@ -39,6 +39,8 @@ class Source:
         Of the movie; a rate of 0 means places or categories.
     playback
         Whether the engine answers with its playback model.
+    lookahead_ms
+        How much later than a moment the answer about it is given, on purpose.
     """
 
     name: str = ""
@@ -53,6 +55,7 @@ class Source:
     tolerance_frames: int = 0
     movie_name: str = ""
     playback: bool = True
+    lookahead_ms: float = 0.0
     recording: str = ""
     model_path: str = ""
     model_hash: str = ""
