@@ -33,6 +33,9 @@ DEFAULT_FACTOR = 8.0
 SHARES = (0.5, 0.7)
 """Of the second opinion in a blend."""
 
+VOXEL_SHARES = (1.0, 0.6, 0.35)
+"""Of BOLD channels: how many count. Most voxels of a scan have nothing to do with what is seen."""
+
 GAIN_SHAPES = (3.0, 10.0, 30.0)
 """How steady the gain may be that naive Bayes assumes; none is so steady that the sum of all spikes is trusted."""
 
@@ -42,6 +45,10 @@ make a step ten times slower."""
 
 SETTLED = tuple(np.geomspace(0.5, 2.0, 15).tolist())
 """Factors on the temperature of what was chosen, among which confidence decides too."""
+
+
+Embeddings = dict[tuple[float, float], list[LinearEmbedding]]
+"""By shrinkage and share of the channels, one per fold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,32 +213,33 @@ def _best(trial: _Trial, n_window: int, candidates: Candidates) -> Settings:
 
 def _try_prototypes(
     trial: _Trial, n_window: int, similarities: Sequence[bool]
-) -> tuple[dict[float, list[LinearEmbedding]], list[_Heard]]:
-    """Every shrinkage and similarity; the embeddings, by shrinkage and then fold."""
+) -> tuple[Embeddings, list[_Heard]]:
+    """Every share of the channels, shrinkage and similarity."""
     scaling = scaling_of(trial.data, n_window)
     parts = [state_moments(trial.data, *trial.windows, train, scaling) for train, _ in trial.folds]
     features = [scaling.features(asked[0]) for asked in trial.asked]
-    spectra = [Spectrum(m) for m in parts]
-    embeddings: dict[float, list[LinearEmbedding]] = {}
+    embeddings: Embeddings = {}
     found = []
-    for shrinkage in SHRINKAGES:
-        embeddings[shrinkage] = [spectrum.embedding(shrinkage) for spectrum in spectra]
-        points = [e.project(f) for e, f in zip(embeddings[shrinkage], features, strict=True)]
-        for cosine in similarities:
-            logits = [
-                fit_prototypes(e, m, cosine=cosine).similarity(unit(p) if cosine else p)
-                for e, m, p in zip(embeddings[shrinkage], parts, points, strict=True)
-            ]
-            settings = Settings(n_window, shrinkage, cosine, 1.0, 0.0)
-            factor, heard = trial.calibrated(settings, np.concatenate(logits))
-            found.append(replace(heard, settings=replace(heard.settings, factor=factor)))
+    for share in VOXEL_SHARES if trial.data.kind is Kind.BOLD else (1.0,):
+        spectra = [Spectrum(m, share) for m in parts]
+        for shrinkage in SHRINKAGES:
+            tried = embeddings[shrinkage, share] = [spectrum.embedding(shrinkage) for spectrum in spectra]
+            points = [e.project(f) for e, f in zip(tried, features, strict=True)]
+            for cosine in similarities:
+                logits = [
+                    fit_prototypes(e, m, cosine=cosine).similarity(unit(p) if cosine else p)
+                    for e, m, p in zip(tried, parts, points, strict=True)
+                ]
+                settings = Settings(n_window, shrinkage, cosine, 1.0, 0.0, share=share)
+                factor, heard = trial.calibrated(settings, np.concatenate(logits))
+                found.append(replace(heard, settings=replace(heard.settings, factor=factor)))
     return embeddings, found
 
 
 def _try_opinions(
     trial: _Trial,
     base: Settings,
-    embeddings: dict[float, list[LinearEmbedding]],
+    embeddings: Embeddings,
     names: Sequence[str],
 ) -> Iterator[_Heard]:
     """Opinions alone, each calibrated."""
@@ -239,7 +247,7 @@ def _try_opinions(
     for settings in _opinions(trial.data, names):
         logits = []
         for (train, _), asked, embedding in zip(
-            trial.folds, trial.asked, embeddings[base.shrinkage], strict=True
+            trial.folds, trial.asked, embeddings[base.shrinkage, base.share], strict=True
         ):
             opinion = fit_opinion(trial.data, trial.windows, train, scaling, embedding, settings)
             logits.append(opinion.logits(asked[0], unit(embedding.project(scaling.features(asked[0])))))

@@ -143,6 +143,7 @@ def settings_of(model: Model) -> Settings:
         model.parts.factor,
         float("nan"),
         settings_from_card(model.card),
+        float(model.card.get("channel_share", 1.0)),
     )
 
 

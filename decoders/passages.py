@@ -57,7 +57,7 @@ def passages(data: TrainingSet, test: NDArray[np.bool_], rng: np.random.Generato
     index = np.flatnonzero(test)[: min(MAX_SAMPLES, MAX_CELLS // data.n_states + 1)]
     border = data.border[index] | np.r_[True, np.diff(index) > 1]
     plain = Passage(index, data.clean[index], data.state[index], data.ticks[index], border, in_order=True)
-    if data.movie is None or not data.rate_hz:
+    if not data.movie_rate_hz or not data.rate_hz:
         return [plain]
     cuts = np.cumsum(rng.uniform(*SCENE_S, len(index)) * data.rate_hz).astype(np.int64)
     pieces = np.split(index, cuts[cuts < len(index)])
@@ -66,5 +66,18 @@ def passages(data: TrainingSet, test: NDArray[np.bool_], rng: np.random.Generato
     start = np.zeros(len(index), bool)
     start[0] = True
     ticks = np.where(data.border[shuffled], usual, data.ticks[shuffled])
-    mixed = Passage(shuffled, data.clean[shuffled], data.state[shuffled], ticks, start, in_order=False)
+    state = _moved(data, shuffled)
+    mixed = Passage(shuffled, data.clean[shuffled], state, ticks, start, in_order=False)
     return [plain, mixed]
+
+
+def _moved(data: TrainingSet, order: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The states of samples in another order: where answers come late, of the moment that long ago in this order."""
+    state = data.state[order]
+    if data.n_delay:
+        # The sample that carries the truth of that moment came as long after it in the recording.
+        carrier = np.minimum(order[: -data.n_delay] + data.n_delay, len(data.state) - 1)
+        segment = np.cumsum(data.border)
+        there = segment[carrier] == segment[order[: -data.n_delay]]
+        state[data.n_delay :] = np.where(there, data.state[carrier], state[data.n_delay :])
+    return state

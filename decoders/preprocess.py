@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from stream.errors import BadRecording
 from stream.session import Kind
 
-DETREND_S = {Kind.FLUORESCENCE: 30.0, Kind.BOLD: 120.0, Kind.EEG: 5.0, Kind.OTHER: 30.0}
+DETREND_S = {Kind.FLUORESCENCE: 30.0, Kind.BOLD: 300.0, Kind.EEG: 5.0, Kind.OTHER: 30.0}
 """Time constant of the running mean that is taken off, in seconds; spikes are left as counts."""
 
 PRIOR_SAMPLES = 10

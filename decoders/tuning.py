@@ -113,6 +113,8 @@ class Settings:
         nothing could be held out.
     opinion
         What stands beside the prototypes or in their place, or None.
+    share
+        How many of the channels count in the linear embedding, see `decoders.embedding.linear.telling`.
     """
 
     n_window: int
@@ -121,6 +123,7 @@ class Settings:
     factor: float
     log_score: float
     opinion: OpinionSettings | None = None
+    share: float = 1.0
 
     @property
     def decoder(self) -> str:
@@ -163,7 +166,7 @@ def fit_reader(data: TrainingSet, windows: Windows, keep: NDArray[np.bool_], set
     """
     scaling = scaling_of(data, settings.n_window)
     m = state_moments(data, *windows, keep, scaling)
-    embedding = fit_linear(m, settings.shrinkage)
+    embedding = fit_linear(m, settings.shrinkage, share=settings.share)
     prototypes = fit_prototypes(embedding, m, cosine=settings.cosine)
     opinion = None
     if settings.opinion is not None:

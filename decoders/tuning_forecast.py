@@ -69,7 +69,7 @@ def choose_forecast(
         for name, guess in (("persistence", states), ("advance", moved)):
             floors[name][row] = _best_floor(guess[np.arange(len(truth)), truth], data.n_frames)
     jump_ahead = 1 - (1 - floors["advance"][len(HORIZONS_S) - 1]) ** (1 / last)
-    if data.movie is None and _holds_better(data, filtered, table, jump_ahead):
+    if not data.movie_rate_hz and _holds_better(data, filtered, table, jump_ahead):
         table = holding(table)
     return table, jump_ahead, floors
 

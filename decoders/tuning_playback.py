@@ -26,7 +26,7 @@ POWERS = (0.0, 0.01, 0.03, 0.1, 0.2, 0.35, 0.6, 1.0, 2.0)
 JUMPS = (0.001, 0.003, 0.01, 0.03)
 DEFAULT_JUMP = 0.01
 PLACE_JUMP = 0.001
-"""An animal does not jump as a movie does."""
+"""An animal does not jump as a movie does, and categories follow each other as they usually do."""
 
 DEFAULT_POWER = 0.3
 FIRST_POWER = POWERS.index(0.35)
@@ -187,14 +187,14 @@ def choose_playback(
     seed
         Of the random order of scenes.
     """
-    jump = DEFAULT_JUMP if data.movie is not None else PLACE_JUMP
+    jump = DEFAULT_JUMP if data.movie_rate_hz else PLACE_JUMP
     playback = _playback(data, table, jump)
     score, power, settings = float("nan"), DEFAULT_POWER, candidates[0]
     way: tuple[int, float] | None = None
     kept: list[Trial] = []
     # Overlapping windows count the same spikes many times, and held-out showings forgive that where later ones do not:
     # single samples are heard wherever they can be.
-    alone = data.movie is not None and data.kind is Kind.SPIKES
+    alone = data.movie_rate_hz > 0 and data.kind is Kind.SPIKES
     listeners: list[tuple[Settings, tuple[int, float] | None]] = []
     listeners += [(c, None) for c in candidates if not alone]
     listeners += [(candidates[0], own) for own in _own_ways(data)]

@@ -126,7 +126,61 @@ def unit(points: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(points / np.maximum(length, np.float32(1e-12))[..., None], np.float32)
 
 
-def fit_linear(m: Moments, shrinkage: float, max_dimensions: int = MAX_DIMENSIONS) -> LinearEmbedding:
+def telling(m: Moments, share: float) -> NDArray[np.int64]:
+    """The features whose means differ most between states, measured by their noise (the F ratio).
+
+    Parameters
+    ----------
+    m
+        Of the training features.
+    share
+        How many of all features, 0 to 1; at least one.
+
+    Returns
+    -------
+    index
+        Int64 [features], increasing.
+    """
+    n_features = m.mean.shape[1]
+    n_kept = max(1, round(share * n_features))
+    noise = np.diag(m.within)
+    ratio = m.mean[m.seen].var(0) / np.maximum(noise, 1e-12 * max(float(noise.max()), 1e-300))
+    return np.sort(np.argsort(-ratio, kind="stable")[:n_kept]).astype(np.int64)
+
+
+def among(m: Moments, index: NDArray[np.int64]) -> Moments:
+    """The moments of some of the features.
+
+    Parameters
+    ----------
+    m
+        Of all features.
+    index
+        Int64 [features], which to take.
+    """
+    return Moments(m.mean[:, index], m.count, m.within[np.ix_(index, index)])
+
+
+def widened(embedding: LinearEmbedding, m: Moments, index: NDArray[np.int64]) -> LinearEmbedding:
+    """An embedding of some of the features as one of all, of which the others do not count.
+
+    Parameters
+    ----------
+    embedding
+        Fitted on ``among(m, index)``.
+    m
+        Of all features.
+    index
+        Int64 [features].
+    """
+    projection = np.zeros((m.mean.shape[1], embedding.n_dimensions), np.float32)
+    projection[index] = embedding.projection
+    return LinearEmbedding(m.grand.astype(np.float32), projection)
+
+
+def fit_linear(
+    m: Moments, shrinkage: float, max_dimensions: int = MAX_DIMENSIONS, share: float = 1.0
+) -> LinearEmbedding:
     """Whiten the noise, then turn so that the states spread along the first dimensions.
 
     Parameters
@@ -137,7 +191,12 @@ def fit_linear(m: Moments, shrinkage: float, max_dimensions: int = MAX_DIMENSION
         0 to 1.
     max_dimensions
         The most dimensions to keep.
+    share
+        How many of the features count, see `telling`.
     """
+    if share < 1:
+        index = telling(m, share)
+        return widened(fit_linear(among(m, index), shrinkage, max_dimensions), m, index)
     values, vectors = np.linalg.eigh(shrunk(m.within, shrinkage))
     whiten = vectors / np.sqrt(np.maximum(values, 1e-12 * values[-1]))
     centres = (m.mean[m.seen] - m.grand) @ whiten

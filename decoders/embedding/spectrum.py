@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from decoders.embedding.linear import MAX_DIMENSIONS, LinearEmbedding, Moments
+from decoders.embedding.linear import MAX_DIMENSIONS, LinearEmbedding, Moments, among, telling, widened
 
 
 class Spectrum:
@@ -14,9 +14,15 @@ class Spectrum:
     ----------
     m
         Of the training features.
+    share
+        How many of the features count, see `decoders.embedding.linear.telling`.
     """
 
-    def __init__(self, m: Moments) -> None:
+    def __init__(self, m: Moments, share: float = 1.0) -> None:
+        self._whole = m
+        self._index = telling(m, share) if share < 1 else None
+        if self._index is not None:
+            m = among(m, self._index)
         self._values, self._vectors = np.linalg.eigh(m.within)
         self._level = float(np.trace(m.within)) / len(m.within)
         self._grand = m.grand
@@ -38,4 +44,5 @@ class Spectrum:
         spread, turn = np.linalg.eigh(centres.T @ centres)
         turn = (scale[:, None] * turn)[:, np.argsort(spread)[::-1][:max_dimensions]]
         projection = self._vectors @ turn
-        return LinearEmbedding(self._grand.astype(np.float32), projection.astype(np.float32))
+        embedding = LinearEmbedding(self._grand.astype(np.float32), projection.astype(np.float32))
+        return embedding if self._index is None else widened(embedding, self._whole, self._index)
