@@ -45,6 +45,8 @@ class TrainingSet:
         Of the recording.
     preprocessor
         Fitted on these samples.
+    n_delay
+        Samples that the truth was moved by (see `decoders.delays`).
     """
 
     clean: NDArray[np.float32]
@@ -59,6 +61,7 @@ class TrainingSet:
     rate_hz: float
     movie: Movie | None
     preprocessor: Preprocessor
+    n_delay: int = 0
 
     @property
     def n_states(self) -> int:
