@@ -19,6 +19,7 @@ from decoders.embedding.runs import Report
 from decoders.embedding.windows import window_sums
 from decoders.errors import BadSplit
 from decoders.fingerprint import fingerprints
+from decoders.lag import choose_lag
 from decoders.memory import remember
 from decoders.model import Model
 from decoders.model_file import FORMAT, FORMAT_VERSION
@@ -38,14 +39,14 @@ from decoders.tuning_contrastive import POSITIVES, ContrastiveOptions, fit_contr
 from decoders.tuning_playback import PlaybackChoice, choose_playback, choose_posterior_power
 from stream.errors import BadUsage
 from stream.movie import Movie
-from stream.session import Session
+from stream.session import Kind, Session
 
 MODES = ("linear", "label", "time", "hybrid")
 
 MOVIE_CONTEXTS_S = (1 / 5, 1 / 3)
 CONTEXTS_S = (0.25, 0.5, 1.0)
-"""Windows that are tried when none was asked for, of a movie and of other frames."""
-
+BOLD_CONTEXTS_S = (2.0, 4.0, 6.0, 8.0, 10.0)
+"""Windows that are tried when none was asked for: of a movie, of other frames, and of BOLD."""
 MAX_LOOKAHEAD = 200
 """Samples."""
 
@@ -66,6 +67,8 @@ class FitOptions:
         Length of the causal window; None = chosen on held-out data.
     lookahead_frames
         Future samples that each answer waits for: it is about the moment that long ago.
+    lag_s
+        Seconds by which the signal comes after what it answers to; None = none, but of BOLD chosen on held-out data.
     positives
         What the contrastive training takes for alike: ``auto``, ``frames``, ``labels`` or ``both``.
     resume
@@ -87,6 +90,7 @@ class FitOptions:
     seed: int = 0
     positives: str = "auto"
     resume: Path | None = None
+    lag_s: float | None = None
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
@@ -153,16 +157,23 @@ def fit_model(
     if options.mode != "linear":
         need_torch()
     started = time.perf_counter()
-    chosen = [_with_movie(s, movie) for s in ([sessions] if isinstance(sessions, Session) else sessions)]
-    session = joined([selected(s, options.train_repeats, options.train_time) for s in chosen])
-    # Places are counted over the whole recording, so that training on a part of it knows them all.
-    n_frames = n_frames or max(s.n_frames for s in chosen)
-    data = training_data(session, n_frames, options)
-    candidates = choose_settings(data, _windows(data, options), DECODERS[options.decoder], options.seed)
+    session, n_known = joined_part(sessions, options, movie)
+    n_frames = n_frames or n_known
+
+    def log_score(n_lag: int) -> float:
+        data = training_data(session, n_frames, options, n_lag)
+        return choose_settings(data, windows_tried(data, options), DECODERS["lda"], options.seed)[0].log_score
+
+    n_lag = choose_lag(session, options.lag_s, log_score)
+    data = training_data(session, n_frames, options, n_lag)
+    candidates = choose_settings(data, windows_tried(data, options), DECODERS[options.decoder], options.seed)
     parts, choice = fit_parts(data, candidates, options.seed)
     settings = choice.settings
     parts.extra["fingerprints"] = fingerprints(session)
     card = _card(data, session, options, settings)
+    card["lag_ms"] = round(1000 * n_lag / data.rate_hz, 3) if n_lag else 0
+    if settings.share < 1:
+        card["channel_share"] = settings.share
     scores = {"log_score_nats": settings.log_score, "filtered_score_nats": choice.score}
     card["scores"] = {name: round(value, 6) for name, value in scores.items() if np.isfinite(value)}
     card["forecast_floors"] = choice.floors
@@ -196,8 +207,28 @@ def _with_contrastive(
     return replace(parts, contrastive=trained.contrastive)
 
 
-def training_data(session: Session, n_frames: int, options: FitOptions) -> TrainingSet:
-    """The training set, its truth moved by the lookahead.
+def joined_part(
+    sessions: Session | Sequence[Session], options: FitOptions, movie: Movie | None
+) -> tuple[Session, int]:
+    """What may be trained on, as one recording, and how many frames there are.
+
+    Parameters
+    ----------
+    sessions
+        One recording, or several of the same channels.
+    options
+        Which parts.
+    movie
+        Replaces the movie that the recordings carry.
+    """
+    chosen = [_with_movie(s, movie) for s in ([sessions] if isinstance(sessions, Session) else sessions)]
+    session = joined([selected(s, options.train_repeats, options.train_time) for s in chosen])
+    # Places are counted over the whole recording, so that training on a part of it knows them all.
+    return session, max(s.n_frames for s in chosen)
+
+
+def training_data(session: Session, n_frames: int, options: FitOptions, n_lag: int = 0) -> TrainingSet:
+    """The training set, its truth moved by the lookahead and the lag.
 
     Parameters
     ----------
@@ -207,6 +238,8 @@ def training_data(session: Session, n_frames: int, options: FitOptions) -> Train
         Frames that can be answered.
     options
         How to fit.
+    n_lag
+        Samples that the signal is late.
 
     Raises
     ------
@@ -215,8 +248,10 @@ def training_data(session: Session, n_frames: int, options: FitOptions) -> Train
     """
     if options.lookahead_frames and not session.rate_hz:
         raise BadUsage("a lookahead needs samples at a regular rate, which this recording does not have.")
-    late, _ = delayed(with_showing_borders(session), options.lookahead_frames)
-    return training_set(late, n_frames, options.context_s or max(CONTEXTS_S))
+    n_delay = options.lookahead_frames + n_lag
+    late, _ = delayed(with_showing_borders(session), n_delay)
+    data = training_set(late, n_frames, options.context_s or max(CONTEXTS_S))
+    return replace(data, n_delay=n_delay)
 
 
 def selected(session: Session, repeats: Sequence[int] | None, part: tuple[float, float] | None) -> Session:
@@ -275,9 +310,20 @@ def fit_parts(
     return parts, choice
 
 
-def _windows(data: TrainingSet, options: FitOptions) -> list[int]:
+def windows_tried(data: TrainingSet, options: FitOptions) -> list[int]:
+    """Lengths of the window among which held-out data choose, samples.
+
+    Parameters
+    ----------
+    data
+        Training data.
+    options
+        With the length that was asked for, if any.
+    """
     if options.context_s is not None:
         contexts: tuple[float, ...] = (options.context_s,)
+    elif data.kind is Kind.BOLD:
+        contexts = BOLD_CONTEXTS_S
     else:
         contexts = MOVIE_CONTEXTS_S if data.movie_rate_hz else CONTEXTS_S
     return sorted({max(1, round(context * (data.rate_hz or 1))) for context in contexts})

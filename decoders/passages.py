@@ -57,7 +57,7 @@ def passages(data: TrainingSet, test: NDArray[np.bool_], rng: np.random.Generato
     index = np.flatnonzero(test)[: min(MAX_SAMPLES, MAX_CELLS // data.n_states + 1)]
     border = data.border[index] | np.r_[True, np.diff(index) > 1]
     plain = Passage(index, data.clean[index], data.state[index], data.ticks[index], border, in_order=True)
-    if not data.movie_rate_hz or not data.rate_hz:
+    if not data.movie_rate_hz or data.rate_hz * SCENE_S[0] < 1:
         return [plain]
     cuts = np.cumsum(rng.uniform(*SCENE_S, len(index)) * data.rate_hz).astype(np.int64)
     pieces = np.split(index, cuts[cuts < len(index)])

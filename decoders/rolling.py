@@ -105,6 +105,7 @@ def refit(model: Model, session: Session, *, baselines: bool = False) -> Model:
         mode="linear",
         context_s=card["context_ms"] / 1000 or None,
         lookahead_frames=round(card["lookahead_ms"] / 1000 * card["rate_hz"]),
+        lag_s=card["lag_ms"] / 1000,
         seed=int(card.get("seed", 0)),
     )
     fitted = fit_model(

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from neuroreel.options import json_option
 from neuroreel.parts import REPEATS, TIME
 
+if TYPE_CHECKING:
+    from decoders.lookahead import LookaheadPoint
+
 
 @click.command()
 @click.argument("sessions", metavar="SESSION...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Where the model goes.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Where the model goes.")
 @click.option("--mode", default="linear", show_default=True, help="Embedding: linear, label, time, hybrid.")
 @click.option(
     "--decoder",
@@ -24,7 +28,21 @@ from neuroreel.parts import REPEATS, TIME
     "--context-s", type=float, help="Length of the causal window [default: chosen on held-out data]."
 )
 @click.option(
-    "--lookahead-frames", type=int, default=0, show_default=True, help="Future samples to wait for."
+    "--lookahead-frames",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Future samples that each answer waits for: so much later it comes.",
+)
+@click.option(
+    "--lookahead-curve",
+    is_flag=True,
+    help="Write no model; print held-out accuracy by lookahead, of the linear embedding.",
+)
+@click.option(
+    "--lag-s",
+    type=float,
+    help="Seconds by which the signal comes after what it answers to [default: 0; of BOLD, chosen on held-out data].",
 )
 @click.option(
     "--train-repeats", type=REPEATS, help="Showings to train on, such as 0-8 or 0,2,4 [default: all]."
@@ -50,11 +68,13 @@ from neuroreel.parts import REPEATS, TIME
 @json_option
 def command(
     sessions: tuple[Path, ...],
-    output: Path,
+    output: Path | None,
     mode: str,
     decoder: str,
     context_s: float | None,
     lookahead_frames: int,
+    lookahead_curve: bool,
+    lag_s: float | None,
     train_repeats: tuple[int, ...] | None,
     train_time: tuple[float, float] | None,
     positives: str,
@@ -68,15 +88,27 @@ def command(
     from decoders.fit import FitOptions, fit_model
     from neuroreel.options import write_json
     from neuroreel.training_bar import training_bar
-    from stream.errors import refuse_existing
+    from stream.errors import BadUsage, refuse_existing
     from stream.files import load_session
     from stream.movie import load_movie
 
-    refuse_existing(output, force=force)
+    if output is None and not lookahead_curve:
+        raise BadUsage("give a file for the model with -o, or --lookahead-curve.")
     options = FitOptions(
-        mode, decoder, context_s, lookahead_frames, train_repeats, train_time, seed, positives, resume
+        mode, decoder, context_s, lookahead_frames, train_repeats, train_time, seed, positives, resume, lag_s
     )
     movie = load_movie(movie_path) if movie_path is not None else None
+    if output is None or lookahead_curve:
+        from decoders.lookahead import as_json
+        from decoders.lookahead import lookahead_curve as curve
+
+        points = curve([load_session(path) for path in sessions], options, movie)
+        if json_target is not None:
+            write_json({"lookahead": as_json(points)}, json_target)
+        if json_target != "-":
+            _curve(points)
+        return
+    refuse_existing(output, force=force)
     with training_bar() as report:
         model = fit_model([load_session(path) for path in sessions], options, movie, report=report)
     model.save(output, force=force)
@@ -99,7 +131,9 @@ def _table(output: Path, content_hash: str, card: dict[str, object]) -> None:
         "channels": f"{used} used of {len(card['channel_names'])}",  # type: ignore[arg-type]
         "frames": card["n_frames"],
         "context": f"{card['context_ms']:g} ms",
+        **({"lookahead": f"{card['lookahead_ms']:g} ms"} if card["lookahead_ms"] else {}),
         "decoder": f"{card['mode']}, {card['decoder']}, shrinkage {card['shrinkage']:g}",
+        "lag": f"{card['lag_ms']:g} ms",
         "fitted in": f"{card['train_seconds']:.1f} s",
     }
     contrastive = card.get("contrastive")
@@ -114,4 +148,24 @@ def _table(output: Path, content_hash: str, card: dict[str, object]) -> None:
         rows["training"] = steps + (", interrupted" if contrastive["interrupted"] else "")
     for name, value in rows.items():
         table.add_row(name, str(value))
+    Console().print(table)
+
+
+def _curve(points: list[LookaheadPoint]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(
+        title="Held-out accuracy by lookahead, linear embedding without playback", title_justify="left"
+    )
+    for heading in ("samples", "answers late by", "window", "in order", "scenes shuffled", "exact frame"):
+        table.add_column(heading, justify="right")
+    for point in points:
+        shares = (point.in_order, point.shuffled, point.exact)
+        table.add_row(
+            str(point.lookahead_frames),
+            f"{point.lookahead_ms:.0f} ms",
+            f"{point.context_ms:.0f} ms",
+            *("" if share != share else f"{share:.3f}" for share in shares),
+        )
     Console().print(table)
