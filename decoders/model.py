@@ -199,28 +199,27 @@ class Model:
             point, contrastive, likeness = self._look_contrastive(self._encoder, heard)
             if self.decoder_embedding != "linear":
                 logits, familiar = contrastive, likeness
-        state = self.playback.state  # stays as it is while the moment that is answered about lies before the border
+        state = self.playback.state  # stays, while the moment that is answered about lies before the border
         if known:
             state = self.playback.step(self._evidence(heard) if decided else None, stamp)
         if not self.use_playback:
-            state = self.playback.state = softmax(logits).astype(np.float64)
-        last = self.playback.look_ahead(-1)
+            state = self.playback.state = softmax(logits)
+        ahead = self.playback.forecast()
+        last = ahead[-1]
         best, following, n = int(state.argmax()), int(last.argmax()), self.n_frames
-        posterior = state.astype(np.float32)
         return Decision(
             frame=best if best < n else -1,
             confidence=self._mass(state, best),
             next_frame=following if following < n else -1,
             next_confidence=self._mass(last, following),
-            entropy_bits=entropy_bits(posterior),
+            entropy_bits=entropy_bits(state),
             novelty=1 - familiar if decided else nan,
             stamp_raw=moment,
-            posterior=posterior,
+            posterior=state,
             embedding=point,
             direction=direction,
             logits=logits,
-            state=state,
-            last=last,
+            ahead=ahead,
             decided=decided,
             known=known,
         )
@@ -233,7 +232,7 @@ class Model:
         decision
             What `decide` returned last.
         """
-        self._ahead = self.playback.forecast(decision.last).astype(np.float32)
+        self._ahead = decision.ahead
         best, known = decision.frame, decision.decided and decision.frame >= 0
         return Prediction(
             frame=best,
@@ -247,7 +246,7 @@ class Model:
             posterior_without_playback=softmax(decision.logits),
             embedding=decision.embedding,
             forecast=forecast_channels(self._ahead, self.n_frames),
-            continuous=self.parts.continuous.read(decision.state, decision.direction),
+            continuous=self.parts.continuous.read(decision.posterior, decision.direction),
             picture=self.pictures[best] if self.pictures is not None and known else None,
             provenance=Provenance.RETRIEVED if known else Provenance.NO_DECISION,
         )

@@ -5,10 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from decoders.errors import BadSplit
 from decoders.evaluate import EvaluateOptions, evaluate
 from decoders.fit import FitOptions, fit_model
 from decoders.handover import hand_over
 from decoders.live_score import RunningScore
+from decoders.lookahead import as_json, lookahead_curve
 from decoders.model import Model
 from decoders.rolling import compare, refit
 from decoders.training import with_showing_borders
@@ -86,6 +88,20 @@ def test_live_scores_compare_with_the_moment(looking_ahead: Model) -> None:
     assert summary["moments"] == 20 - AHEAD
     assert summary["with_playback"]["accuracy_exact"] == 1.0
     assert summary["without_playback"]["mean_frame_error"] == AHEAD
+
+
+def test_the_curve_of_every_lookahead(watched: Session) -> None:
+    options = FitOptions(context_s=0.2, train_repeats=(0, 1, 2, 3, 4))
+    points = lookahead_curve(watched, options, lookaheads=(0, 2, 24))
+    assert [point.lookahead_frames for point in points] == [0, 2, 24]
+    assert points[1].lookahead_ms == pytest.approx(1000 * 2 / 30)
+    assert points[0].in_order > 0.8
+    assert as_json(points)[1]["context_ms"] == 200.0
+
+
+def test_the_curve_needs_something_to_hold_out(watched: Session) -> None:
+    with pytest.raises(BadSplit, match="nothing can be held out"):
+        lookahead_curve(watched, FitOptions(train_repeats=(0,)))
 
 
 def test_irregular_samples_cannot_look_ahead(late: Session) -> None:
