@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +35,7 @@ class ContinuousReader:
     ridge: NDArray[np.float64]
     sharpness: NDArray[np.float64]
 
-    def read(self, posterior: NDArray[np.float64], points: NDArray[np.float32]) -> NDArray[np.float32]:
+    def read(self, posterior: NDArray[np.floating[Any]], points: NDArray[np.float32]) -> NDArray[np.float32]:
         """Estimates float32 [..., columns].
 
         Parameters
@@ -55,7 +56,7 @@ class ContinuousReader:
 
 
 def _from_frames(
-    posterior: NDArray[np.float64], values: NDArray[np.float64], sharpness: float
+    posterior: NDArray[np.floating[Any]], values: NDArray[np.float64], sharpness: float
 ) -> NDArray[np.float64]:
     if sharpness == 0:
         likeliest: NDArray[np.float64] = values[posterior.argmax(-1)]

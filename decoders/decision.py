@@ -25,8 +25,8 @@ class Decision:
         Float32 [dimensions], the point in the linear embedding.
     logits
         Float32 [states], without the playback model.
-    state, last
-        Float64 [states]: the posterior, and the forecast at the last horizon.
+    ahead
+        Float32 [horizons, states], the forecast.
     decided
         Whether the sample held anything, and there is a moment to decide on.
     known
@@ -44,8 +44,7 @@ class Decision:
     embedding: NDArray[np.float32]
     direction: NDArray[np.float32]
     logits: NDArray[np.float32]
-    state: NDArray[np.float64]
-    last: NDArray[np.float64]
+    ahead: NDArray[np.float32]
     decided: bool
     known: bool
 

@@ -375,7 +375,7 @@ class Model:
         assert part is not None
         direction = unit(encoder.read())
         similarity = part.prototypes.similarity(direction)
-        logits = part.logits(similarity * np.float32(self._context.fullness), linear)
+        logits = part.logits(similarity * np.float32(encoder.fullness), linear)
         return direction, logits, _level(part.likeness, similarity)
 
     def _evidence(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:

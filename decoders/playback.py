@@ -11,7 +11,6 @@ forecast cost a few sparse products.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 
 from decoders.playback_table import PlaybackTable
 from decoders.prediction import HORIZONS_S
-from decoders.sparse import Gather, Sparse, side_by_side
+from decoders.sparse import Product, Sparse
 from stream.errors import BadUsage
 
 MAX_TICKS = 300
@@ -93,46 +92,38 @@ class Leaps:
 
     def __init__(self, steps: Sparse, jump: float, target: NDArray[np.float64]) -> None:
         self._steps = steps
-        self._one = Gather(steps)
         self._jump = jump
         self._target = target
-        self._known: dict[int, tuple[Gather, float, NDArray[np.float64]]] = {}
+        self._known: dict[int, Product] = {}
 
-    def times(self, state: NDArray[np.float64], ticks: int) -> NDArray[np.float64]:
-        """Carry a distribution float64 [states] forward by some ticks."""
-        if ticks == 0:
-            return state
-        if ticks not in self._known:
-            self._known[ticks] = self._power(ticks)
-        gather, stay, constant = self._known[ticks]
-        out = gather.times(state)
-        out *= stay
-        out += constant
-        return out
-
-    def together(self, ticks: Sequence[int]) -> tuple[Gather, NDArray[np.float64], NDArray[np.float64]]:
-        """Several powers as one product: its layout, and by power the weight and the constant row.
+    def times(
+        self, state: NDArray[np.floating[Any]], ticks: int, out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """Carry a distribution forward.
 
         Parameters
         ----------
+        state
+            Float [states].
         ticks
-            Of each power.
+            How far.
+        out
+            Float32 [states] to be filled; None = a new array.
         """
-        parts = [self._constant(t) for t in ticks]
-        gather = side_by_side([self._steps.power(t) for t in ticks])
-        stay = np.array([(1 - self._jump) ** t for t in ticks])[:, None]
-        return gather, stay, np.stack(parts)
+        if out is None:
+            out = np.empty(len(state), np.float32)
+        if ticks == 0:
+            out[:] = state
+            return out
+        if ticks not in self._known:
+            self._known[ticks] = self._power(ticks)
+        return self._known[ticks].times(state, out)
 
-    def _power(self, ticks: int) -> tuple[Gather, float, NDArray[np.float64]]:
-        gather = self._one if ticks == 1 else Gather(self._steps.power(ticks))
-        return gather, (1 - self._jump) ** ticks, self._constant(ticks)
-
-    def _constant(self, ticks: int) -> NDArray[np.float64]:
-        """What jumps alone bring in that many ticks."""
-        constant = np.zeros(len(self._target))
+    def _power(self, ticks: int) -> Product:
+        constant = np.zeros(len(self._target))  # what jumps alone bring in that many ticks
         for _ in range(ticks):
-            constant = (1 - self._jump) * self._one.times(constant) + self._jump * self._target
-        return constant
+            constant = (1 - self._jump) * self._steps.carry(constant) + self._jump * self._target
+        return Product(self._steps.power(ticks), (1 - self._jump) ** ticks, constant)
 
 
 class Playback:
@@ -159,13 +150,15 @@ class Playback:
         self.jump_ahead = jump_ahead
         self.clock = FrameClock(movie_rate_hz)
         self.horizon_ticks = horizon_ticks(movie_rate_hz, rate_hz)
+        self._gaps = tuple(np.diff(self.horizon_ticks, prepend=0).tolist())
+        self._initial = table.initial.astype(np.float32)
+        self._ones = np.ones(len(self._initial), np.float32)
         self._tick_rate = movie_rate_hz or rate_hz or 1.0
         self._filter = Leaps(table.steps, jump, table.target)
         self._future = Leaps(table.ahead, jump_ahead, table.target)
         self.reset()
         self.advance(self.state, 1)  # the powers are made now, not at the first sample
-        self.look_ahead(-1)
-        self._nearer = self._future.together(self.horizon_ticks[:-1])
+        self.forecast()
 
     @property
     def n_states(self) -> int:
@@ -175,7 +168,7 @@ class Playback:
     def reset(self) -> None:
         """Start a new segment."""
         self.clock.reset()
-        self.state = self.table.initial.copy()
+        self.state = self._initial
 
     def take_over(self, other: Playback) -> None:
         """Go on with the state and the clock of another one of the same frames.
@@ -188,24 +181,24 @@ class Playback:
         self.state = other.state.copy()
         self.clock.take_over(other.clock)
 
-    def advance(self, state: NDArray[np.float64], ticks: int) -> NDArray[np.float64]:
-        """Carry a distribution forward by what may have happened meanwhile.
+    def advance(self, state: NDArray[np.floating[Any]], ticks: int) -> NDArray[np.float32]:
+        """Carry a distribution forward by what may have happened meanwhile, float32 [states].
 
         Parameters
         ----------
         state
-            Float64 [states].
+            Float [states].
         ticks
             How far; after more than `MAX_TICKS` nothing is known any more.
         """
         if ticks > MAX_TICKS:
-            return self.table.initial
+            return self._initial
         while ticks > LONGEST_LEAP:  # so that few powers are kept, whatever the stamps do
             state = self._filter.times(state, LONGEST_LEAP)
             ticks -= LONGEST_LEAP
         return self._filter.times(state, ticks)
 
-    def step(self, log_likelihood: NDArray[np.floating[Any]] | None, stamp: float) -> NDArray[np.float64]:
+    def step(self, log_likelihood: NDArray[np.floating[Any]] | None, stamp: float) -> NDArray[np.float32]:
         """Advance to a sample and take its evidence in.
 
         Parameters
@@ -218,25 +211,16 @@ class Playback:
         Returns
         -------
         state
-            Float64 [states], the posterior.
+            Float32 [states], the posterior; a new array.
         """
         state = self.advance(self.state, self.clock.advance(stamp))
         if log_likelihood is not None:
-            likelihood = log_likelihood - log_likelihood.max()
+            likelihood = (log_likelihood - log_likelihood.max()).astype(np.float32, copy=False)
             np.exp(likelihood, out=likelihood)
-            state = state * likelihood
-        self.state = state * (1 / np.add.reduce(state))
+            likelihood *= state
+            state = likelihood
+        self.state = state * np.float32(1 / state.dot(self._ones))  # a product is quicker than a sum
         return self.state
-
-    def look_ahead(self, horizon: int) -> NDArray[np.float64]:
-        """The distribution at one horizon, float64 [states].
-
-        Parameters
-        ----------
-        horizon
-            Which of them.
-        """
-        return self._future.times(self.state, self.horizon_ticks[horizon])
 
     def later(self, states: NDArray[np.floating[Any]], horizon_s: float) -> NDArray[np.float32]:
         """Where distributions will be after any time, float32 [time, states].
@@ -260,24 +244,15 @@ class Playback:
         ticks = max(1, round(horizon_s * self._tick_rate))
         out = np.empty(states.shape, np.float32)
         for index, state in enumerate(states):
-            out[index] = self._future.times(state.astype(np.float64), ticks)
+            self._future.times(state, ticks, out[index])
         return out
 
-    def forecast(self, last: NDArray[np.float64]) -> NDArray[np.float32]:
-        """The distribution at each horizon, float32 [horizons, states].
-
-        Parameters
-        ----------
-        last
-            What `look_ahead` said of the last one.
-        """
-        out = np.empty((len(self.horizon_ticks), self.n_states), np.float32)
-        gather, stay, constant = self._nearer
-        moved = gather.times(self.state).reshape(constant.shape)
-        moved *= stay
-        moved += constant
-        out[:-1] = moved
-        out[-1] = last
+    def forecast(self) -> NDArray[np.float32]:
+        """The distribution at each horizon, float32 [horizons, states]."""
+        out = np.empty((len(self._gaps), self.n_states), np.float32)
+        state = self.state
+        for row, gap in zip(out, self._gaps, strict=True):  # each goes on from the one before
+            state = self._future.times(state, gap, row)
         return out
 
 

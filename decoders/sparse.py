@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 NEGLIGIBLE = 1e-8
 """Entries of a power smaller than this are dropped."""
 
-USUAL = 0.97
-"""The part of the columns whose entries are all gathered side by side."""
+LONG = 0.25
+"""The part of its places that must be taken for a diagonal to be multiplied as a whole."""
 
-CROWDED = 2.0
-"""How many times more places than entries make gathering in one line the faster way."""
+CROWDED = 25
+"""Places per entry up to which a block is quicker multiplied as a whole than entry by entry."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,6 +49,10 @@ class Sparse:
         """Float64 [size]."""
         return np.bincount(self.row, self.value, self.size).astype(np.float64)
 
+    def carry(self, vector: NDArray[np.float64]) -> NDArray[np.float64]:
+        """``vector @ matrix``, float64 [size], in full precision; `Product` is the quick way."""
+        return np.bincount(self.column, self.value * vector[self.row], self.size).astype(np.float64)
+
     def times(self, other: Sparse) -> Sparse:
         """The matrix product; ``other`` must be merged."""
         n_other = np.bincount(other.row, minlength=other.size)
@@ -79,77 +84,105 @@ class Sparse:
         return out
 
 
-class Gather:
-    """A sparse matrix laid out for fast products of a row vector with it.
+class Product:
+    """A sparse matrix laid out for fast products of a row vector with it, in single precision.
 
-    When the columns have about equally many entries, those are gathered side by side and the further entries of the
-    few full columns are added up separately. When a few columns have most of them, all are laid out in one line.
+    Movies are played in order, so most entries lie on a few neighbouring diagonals: shifted views of the vector times
+    weights. What is left, such as cuts between scenes, leads from few rows to few columns: a small dense block. Only
+    where that would be mostly empty are entries gathered one by one.
 
     Parameters
     ----------
     matrix
         Merged.
+    factor
+        The product is multiplied with this.
+    constant
+        Float [size], added to it.
     """
 
-    def __init__(self, matrix: Sparse) -> None:
-        n_each = np.bincount(matrix.column, minlength=matrix.size)
-        width = max(1, int(np.quantile(n_each, USUAL)))
-        if width * matrix.size > CROWDED * len(matrix.column):
-            # Every column has an entry, if only a zero, so that each is a stretch of the line.
-            empty = np.flatnonzero(n_each == 0)
-            matrix = Sparse(
-                np.r_[matrix.row, empty],
-                np.r_[matrix.column, empty],
-                np.r_[matrix.value, np.zeros(len(empty))],
-                matrix.size,
-            )
-            n_each, width = np.maximum(n_each, 1), 0
-        order = np.argsort(matrix.column, kind="stable")
-        column, row, value = matrix.column[order], matrix.row[order], matrix.value[order]
-        rank = np.arange(len(column)) - (np.cumsum(n_each) - n_each)[column]
-        first = rank < width
-        self._index = np.zeros((width, matrix.size), np.intp)
-        self._weight = np.zeros((width, matrix.size))
-        self._index[rank[first], column[first]] = row[first]
-        self._weight[rank[first], column[first]] = value[first]
-        self._buffer = np.empty((width, matrix.size))
-        more = ~first
-        self._more_row, self._more_value = row[more], value[more]
-        self._more_buffer = np.empty(len(self._more_row))
-        self._more_begin = np.flatnonzero(np.r_[True, np.diff(column[more]) > 0]) if more.any() else None
-        self._more_column = column[more][self._more_begin] if self._more_begin is not None else None
+    def __init__(self, matrix: Sparse, factor: float, constant: NDArray[np.float64]) -> None:
+        size, offset = matrix.size, matrix.column - matrix.row
+        value = (factor * matrix.value).astype(np.float32)
+        low, high = _long_diagonals(offset, size)
+        on = (offset >= low) & (offset <= high)
+        before = max(0, high)
+        self._padded = np.zeros(size + before + max(0, -low), np.float32)
+        self._inside = self._padded[before : before + size]
+        self._shifted = sliding_window_view(self._padded, size)[before - high : before - low + 1]
+        self._weight = np.zeros(self._shifted.shape, np.float32)
+        self._weight[high - offset[on], matrix.column[on]] = value[on]
+        # The constant is one more row, so that it is added with the others.
+        self._parts = np.zeros((len(self._weight) + 1, size), np.float32)
+        self._parts[-1] = constant
+        self._moved = self._parts[:-1]
+        self._ones = np.ones(len(self._parts), np.float32)
+        self._rest = _rest(matrix.row[~on], matrix.column[~on], value[~on])
 
-    def times(self, vector: NDArray[np.float64]) -> NDArray[np.float64]:
-        """``vector @ matrix``, float64 [size]."""
-        more: NDArray[np.float64] | None = None
-        if self._more_begin is not None:
-            vector.take(self._more_row, out=self._more_buffer, mode="clip")
-            np.multiply(self._more_buffer, self._more_value, out=self._more_buffer)
-            more = np.add.reduceat(self._more_buffer, self._more_begin)
-            if not len(self._index):
-                return more
-        vector.take(self._index, out=self._buffer, mode="clip")
-        np.multiply(self._buffer, self._weight, out=self._buffer)
-        total: NDArray[np.float64] = np.add.reduce(self._buffer, 0)
-        if more is not None:
-            total[self._more_column] += more
-        return total
+    def times(self, vector: NDArray[np.floating[Any]], out: NDArray[np.float32]) -> NDArray[np.float32]:
+        """``factor * vector @ matrix + constant``.
+
+        Parameters
+        ----------
+        vector
+            Float [size].
+        out
+            Float32 [size], filled and returned; another array than ``vector``.
+        """
+        self._inside[:] = vector
+        np.multiply(self._shifted, self._weight, out=self._moved)
+        self._ones.dot(self._parts, out=out)
+        if self._rest is not None:
+            self._rest.add(self._inside, out)
+        return out
 
 
-def side_by_side(matrices: Sequence[Sparse]) -> Gather:
-    """Several matrices of one size as one, whose product holds those with each, one after the other.
+class _Block:
+    """Few rows and few columns, as a dense matrix."""
 
-    Parameters
-    ----------
-    matrices
-        Merged.
-    """
-    size = matrices[0].size
-    return Gather(
-        Sparse(
-            np.concatenate([m.row for m in matrices]),
-            np.concatenate([m.column + size * i for i, m in enumerate(matrices)]),
-            np.concatenate([m.value for m in matrices]),
-            size * len(matrices),
-        )
-    )
+    def __init__(self, row: NDArray[np.int64], column: NDArray[np.int64], value: NDArray[np.float32]) -> None:
+        self._rows, at_row = np.unique(row, return_inverse=True)
+        self._columns, at_column = np.unique(column, return_inverse=True)
+        self._values = np.zeros((len(self._rows), len(self._columns)), np.float32)
+        self._values[at_row, at_column] = value
+
+    def add(self, vector: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+        out[self._columns] += vector.take(self._rows) @ self._values
+
+
+class _Scattered:
+    """Entries one by one, in order of their columns."""
+
+    def __init__(self, row: NDArray[np.int64], column: NDArray[np.int64], value: NDArray[np.float32]) -> None:
+        order = np.argsort(column, kind="stable")
+        self._row, self._value = row[order].astype(np.intp), value[order]
+        self._columns, self._begins = np.unique(column[order], return_index=True)
+
+    def add(self, vector: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+        part = vector.take(self._row)
+        part *= self._value
+        out[self._columns] += np.add.reduceat(part, self._begins)
+
+
+def _rest(
+    row: NDArray[np.int64], column: NDArray[np.int64], value: NDArray[np.float32]
+) -> _Block | _Scattered | None:
+    if not len(row):
+        return None
+    crowded = len(np.unique(row)) * len(np.unique(column)) <= CROWDED * len(row)
+    return (_Block if crowded else _Scattered)(row, column, value)
+
+
+def _long_diagonals(offset: NDArray[np.int64], size: int) -> tuple[int, int]:
+    """The first and last of the long diagonals around the fullest one; the first past the last when none is long."""
+    if not len(offset):
+        return 0, -1
+    on = np.bincount(offset + size, minlength=2 * size + 1)
+    low = high = int(on.argmax())
+    if on[low] < LONG * size:
+        return 0, -1
+    while low and on[low - 1] >= LONG * size:
+        low -= 1
+    while high < 2 * size and on[high + 1] >= LONG * size:
+        high += 1
+    return low - size, high - size

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +69,7 @@ def filter_passage(
     """
     likelihood: NDArray[np.float64] = np.exp(evidence - evidence.max(1, keepdims=True))
     out = np.empty_like(likelihood)
-    state = playback.table.initial
+    state: NDArray[np.floating[Any]] = playback.table.initial
     for index, ticks in enumerate(passage.ticks):
         state = playback.table.initial if passage.border[index] else playback.advance(state, int(ticks))
         state = state * likelihood[index]
