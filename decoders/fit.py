@@ -162,7 +162,7 @@ def fit_model(
 
     def log_score(n_lag: int) -> float:
         data = training_data(session, n_frames, options, n_lag)
-        return choose_settings(data, windows_tried(data, options), DECODERS["lda"], options.seed)[0].log_score
+        return choose_settings(data, [1], DECODERS["lda"], options.seed)[0].log_score
 
     n_lag = choose_lag(session, options.lag_s, log_score)
     data = training_data(session, n_frames, options, n_lag)

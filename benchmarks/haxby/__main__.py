@@ -1,0 +1,56 @@
+"""Print what somebody looks at, decoded from fMRI: ``python -m benchmarks.haxby DATA_FOLDER [--json FILE]``.
+
+Every run in turn is tested by a model that was fitted on the other eleven, all settings chosen inside these. Accuracy
+is over picture volumes only, among all answers (an answer of "no stimulus" is wrong).
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from benchmarks.haxby.prepare import TRUTHS, load
+from benchmarks.haxby.run import logistic, score_runs
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="benchmarks.haxby", description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--json", type=Path, help="write everything here")
+    parser.add_argument("--truth", choices=TRUTHS, action="append", help="whose labels [default: both]")
+    parser.add_argument("--lag", type=int, action="append", help="volumes; may be repeated [default: chosen]")
+    parser.add_argument("--draws", type=int, default=20, help="refits on shifted labels in every fold")
+    arguments = parser.parse_args()
+    report: dict[str, Any] = {}
+    for truth in arguments.truth or TRUTHS:
+        session = load(arguments.data, truth)
+        for lag in arguments.lag or [None]:
+            title = f"labels of the {truth}, lag {'chosen' if lag is None else f'{lag} volumes'}"
+            result = score_runs(session, lag, arguments.draws)
+            result["decoders"]["logistic, one volume"] = logistic(session, result["lag_volumes"])
+            report[title] = result
+            show(title, result)
+    if arguments.json is not None:
+        arguments.json.write_text(json.dumps(report, indent=2))
+
+
+def show(title: str, result: dict[str, Any]) -> None:
+    """Print one table."""
+    print(f"\n{title}: lag by run {result['lag_volumes']}, window by run {result['window_volumes']}")
+    print(f"  {'':<34} {'volume':>7} {'block':>7}   each run's volumes")
+    for name, figures in {**result["decoders"], **result["controls"]}.items():
+        runs = " ".join(f"{one:.2f}" for one in figures["runs"])
+        print(f"  {name:<34} {figures['volume']:7.3f} {figures['block']:7.3f}   {runs}", flush=True)
+    shifted = ", ".join(f"{way} {p95:.3f}" for way, p95 in result["labels_shifted_p95"].items())
+    print(f"  labels shifted, p95 of {result['draws']} draws: {shifted or 'not drawn'}")
+    print(f"  expected calibration error {result['ece']}")
+
+
+if __name__ == "__main__":
+    main()

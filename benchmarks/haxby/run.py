@@ -1,0 +1,154 @@
+"""Leave one run out: our decoder, its baselines and controls, and a logistic regression written apart from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+
+from decoders.answers import Answers, collect, pooled
+from decoders.delays import delayed
+from decoders.fit import FitOptions, fit_model
+from decoders.scores import calibration_error, likeliest
+from decoders.training import with_showing_borders
+from stream.session import Session
+
+WAYS = ("with playback", "without playback")
+
+
+def score_runs(session: Session, lag: int | None, draws: int) -> dict[str, Any]:
+    """Fit on all runs but one, test on that one, for each.
+
+    Parameters
+    ----------
+    session
+        From `benchmarks.haxby.prepare.load`.
+    lag
+        Volumes that the activity is late; None = chosen in training.
+    draws
+        Refits on shifted labels in every fold; 0 = neither these nor the controls.
+    """
+    parts: list[Answers] = []
+    lags, windows = [], []
+    for run in session.repeats:
+        in_test = session.repeat == run
+        options = FitOptions(lag_s=None if lag is None else lag / session.rate_hz)
+        model = fit_model(session.take(~in_test), options)
+        parts.append(collect(model, with_showing_borders(session.take(in_test)), draws, seed=0))
+        lags.append(model.n_delay)
+        windows.append(round(model.card["context_ms"] / 1000 * session.rate_hz))
+    answers = pooled(parts)
+    test = answers.test
+    shifted = {
+        way: float(np.quantile([volume_accuracy(draw[column], test) for draw in answers.shifted], 0.95))
+        for column, way in enumerate(WAYS)
+        if answers.shifted
+    }
+    return {
+        "decoders": _each_way(answers.decoders, test),
+        "controls": _each_way(answers.controls, test),
+        "labels_shifted_p95": shifted,
+        "draws": draws,
+        "ece": {
+            way: round(_calibration(posterior, test), 3)
+            for way, posterior in zip(WAYS, answers.decoders["model"], strict=True)
+        },
+        "lag_volumes": lags,
+        "window_volumes": windows,
+    }
+
+
+def logistic(session: Session, lags: Sequence[int]) -> dict[str, Any]:
+    """Logistic regression on single volumes, each run centred causally by the mean of its volumes so far.
+
+    Parameters
+    ----------
+    session
+        From `benchmarks.haxby.prepare.load`.
+    lags
+        Of each run, volumes.
+    """
+    neural = np.asarray(session.neural, np.float64)[:, np.std(session.neural, axis=0) > 0]
+    level = neural.mean(0)
+    for run in session.repeats:
+        at = session.repeat == run
+        count = np.arange(1, at.sum() + 1)[:, None]
+        # The mean of all volumes counts for ten, so that a run's first volumes are not their own mean.
+        neural[at] -= (np.cumsum(neural[at], 0) + 10 * level) / (count + 10)
+    tests, scores = [], []
+    for run, lag in zip(session.repeats, lags, strict=True):
+        late, kept = delayed(session, lag)
+        features = neural[kept]
+        in_test = late.repeat == run
+        train = ~in_test & (late.frame >= 0)
+        spread = features[~in_test].std(0)
+        model = LogisticRegression(C=0.01, max_iter=500).fit(features[train] / spread, late.frame[train])
+        tests.append(late.take(in_test))
+        scores.append(model.predict_log_proba(features[in_test] / spread))
+    answers = np.concatenate(scores)
+    test = _joined(tests)
+    return _figures(answers.argmax(1), np.exp(answers), test)
+
+
+def volume_accuracy(predicted: NDArray[np.integer[Any]], test: Session) -> float:
+    """Share of picture volumes whose category was answered."""
+    shown = test.frame >= 0
+    return float(np.mean(predicted[shown] == test.frame[shown]))
+
+
+def block_accuracy(posterior: NDArray[np.floating[Any]], test: Session) -> float:
+    """Share of blocks whose category has the largest product of probabilities over the block's volumes.
+
+    Parameters
+    ----------
+    posterior
+        Float [volume, categories].
+    test
+        With the truth.
+    """
+    shown = test.frame >= 0
+    begins = shown & ((np.diff(test.frame, prepend=-1) != 0) | (np.diff(test.segment, prepend=-1) != 0))
+    block = np.cumsum(begins)[shown] - 1
+    logs = np.log(np.maximum(posterior[shown], 1e-6))
+    total = np.stack([np.bincount(block, column) for column in logs.T], 1)
+    return float(np.mean(total.argmax(1) == test.frame[begins]))
+
+
+def _figures(
+    predicted: NDArray[np.integer[Any]], categories: NDArray[np.floating[Any]], test: Session
+) -> dict[str, Any]:
+    runs = [test.repeat == run for run in test.repeats]
+    return {
+        "volume": volume_accuracy(predicted, test),
+        "block": block_accuracy(categories, test),
+        "runs": [volume_accuracy(predicted[at], test.take(at)) for at in runs],
+    }
+
+
+def _each_way(
+    both: dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]], test: Session
+) -> dict[str, Any]:
+    """Figures by name and way: of all answers, and among the categories alone."""
+    out = {}
+    for name, posteriors in both.items():
+        for way, posterior in zip(WAYS, posteriors, strict=True):
+            out[f"{name}, {way}"] = _figures(likeliest(posterior), posterior[:, :-1], test)
+            if name == "model":
+                among = posterior[:, :-1].argmax(1)
+                out[f"{name}, {way}, 8-way"] = _figures(among, posterior[:, :-1], test)
+    return out
+
+
+def _calibration(posterior: NDArray[np.float32], test: Session) -> float:
+    shown = test.frame >= 0
+    right = likeliest(posterior)[shown] == test.frame[shown]
+    return calibration_error(posterior[shown].max(1).astype(np.float64), right)
+
+
+def _joined(tests: Sequence[Session]) -> Session:
+    from decoders.training import joined
+
+    return joined(tests, renumber=False)

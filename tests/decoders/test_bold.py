@@ -1,0 +1,191 @@
+"""Categories decoded from a simulated scan: late, slow, drifting, and most voxels have nothing to do with it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from decoders.embedding.linear import fit_linear, moments, telling
+from decoders.embedding.spectrum import Spectrum
+from decoders.evaluate import EvaluateOptions, cross_validate, evaluate
+from decoders.fit import FitOptions, fit_model
+from decoders.lag import choose_lag
+from decoders.model import Model
+from decoders.passages import passages
+from decoders.preprocess import Preprocessor
+from decoders.training import training_set
+from stream.errors import BadUsage
+from stream.movie import Clip, Movie
+from stream.session import Kind, Session
+
+TR_S = 2.0
+N_CATEGORIES, N_VOXELS, N_TELLING = 4, 60, 15
+RUN = 112
+
+
+def scan(seed: int = 0, n_runs: int = 7, *, label_late: int = 0) -> Session:
+    """Runs of blocks in random order; the labels may be as many volumes later than what was shown."""
+    rng = np.random.default_rng(seed)
+    pattern = np.zeros((N_CATEGORIES, N_VOXELS))
+    pattern[:, :N_TELLING] = rng.normal(1.0, 1.0, (N_CATEGORIES, N_TELLING))
+    time_s = np.arange(0, 20, TR_S)
+    response = time_s**5 * np.exp(-time_s)  # peaks after 5 s
+    response /= response.sum()
+    neural, frame = [], []
+    for _ in range(n_runs):
+        blocks = [np.r_[np.full(6, -1), np.full(8, c)] for c in np.tile(rng.permutation(N_CATEGORIES), 2)]
+        shown = np.concatenate(blocks)[:RUN]
+        drive = np.where(shown[:, None] >= 0, pattern[shown], 0.0)
+        blood = np.stack([np.convolve(column, response)[:RUN] for column in drive.T], 1)
+        drift = rng.normal(0, 3, N_VOXELS) + np.linspace(0, 1, RUN)[:, None] * rng.normal(0, 2, N_VOXELS)
+        neural.append(1000 + 20 * (blood + 0.1 * drift + rng.normal(0, 1.2, (RUN, N_VOXELS))))
+        frame.append(np.r_[np.full(label_late, -1), shown[: RUN - label_late]])
+    voxels = np.concatenate(neural).astype(np.float32)
+    voxels[:, -3:] = 0  # outside the head
+    run = np.repeat(np.arange(n_runs), RUN).astype(np.int32)
+    return Session(
+        neural=voxels,
+        stamps=(np.arange(len(run)) + 1) * TR_S + 100.0 * run,
+        frame=np.concatenate(frame).astype(np.int32),
+        repeat=run,
+        segment=run,
+        channel_names=tuple(f"voxel {i}" for i in range(N_VOXELS)),
+        kind=Kind.BOLD,
+        rate_hz=1 / TR_S,
+        movie=Movie(tuple(Clip(f"category {i}", i, 1, 0.0) for i in range(N_CATEGORIES))),
+    )
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    session = scan()
+    return fit_model(session.take(session.repeat < 6))
+
+
+def last_run() -> Session:
+    session = scan()
+    return session.take(session.repeat == 6)
+
+
+def test_the_lag_is_found_in_training_and_said(model: Model) -> None:
+    assert model.card["lag_ms"] in (4000.0, 6000.0)
+    assert model.n_delay in (2, 3)
+    result = evaluate(model, last_run(), EvaluateOptions(draws=0))
+    assert result["lag_ms"] == model.card["lag_ms"]
+
+
+def test_labels_that_are_late_already_leave_less_lag(model: Model) -> None:
+    late = fit_model(scan(label_late=3), baselines=False)
+    assert late.n_delay == max(0, model.n_delay - 3)
+
+
+def test_a_lag_that_is_asked_for_is_taken() -> None:
+    asked = fit_model(scan(n_runs=4), FitOptions(lag_s=2.0), baselines=False)
+    assert asked.card["lag_ms"] == 2000.0
+    assert asked.n_delay == 1
+
+
+@pytest.mark.parametrize("asked_s", [-1.0, 21.0, float("nan")])
+def test_an_impossible_lag_is_refused(asked_s: float) -> None:
+    with pytest.raises(BadUsage, match="give 0 to 20"):
+        choose_lag(scan(n_runs=1), asked_s, lambda n_lag: 0.0)
+
+
+def test_a_lag_needs_a_rate() -> None:
+    with pytest.raises(BadUsage, match="regular rate"):
+        choose_lag(replace(scan(n_runs=1), rate_hz=0.0), 4.0, lambda n_lag: 0.0)
+
+
+def test_other_signals_have_no_lag_unless_asked_for() -> None:
+    spikes = replace(scan(n_runs=1), kind=Kind.SPIKES)
+    assert choose_lag(spikes, None, lambda n_lag: float(n_lag)) == 0
+    assert choose_lag(spikes, 4.0, lambda n_lag: 0.0) == 2
+
+
+def test_no_lag_eats_up_short_segments() -> None:
+    short = scan(n_runs=1)
+    short = replace(short, segment=(np.arange(RUN) // 20).astype(np.int32))
+    assert choose_lag(short, None, lambda n_lag: float(n_lag)) == 2
+
+
+def test_categories_are_decoded_and_playback_helps() -> None:
+    result = cross_validate(scan(), "repeat", FitOptions(lag_s=4.0), draws=0)
+    without, with_playback = (result[way]["accuracy_exact"] for way in ("without_playback", "with_playback"))
+    assert without > 0.5  # chance is a quarter
+    assert with_playback > without
+
+
+def test_the_future_changes_nothing(model: Model) -> None:
+    whole = last_run()
+    neural = whole.neural.copy()
+    neural[60:] = np.random.default_rng(1).normal(1000, 50, neural[60:].shape)
+    before, after = model.predict(whole), model.predict(replace(whole, neural=neural))
+    for name in ("posterior", "posterior_without_playback", "embedding"):
+        np.testing.assert_array_equal(getattr(before, name)[:60], getattr(after, name)[:60])
+    assert not np.array_equal(before.posterior[60:], after.posterior[60:])
+
+
+def test_the_run_before_changes_nothing(model: Model) -> None:
+    session = scan()
+    both = model.predict(session.take(session.repeat >= 5))
+    alone = model.predict(last_run())
+    np.testing.assert_array_equal(both.posterior[RUN:], alone.posterior)
+
+
+def test_step_and_a_loaded_model_say_the_same(model: Model, tmp_path: Path) -> None:
+    model.save(tmp_path / "scan.safetensors")
+    loaded = Model.load(tmp_path / "scan.safetensors")
+    session = last_run()
+    batch = model.predict(session)
+    loaded.reset()
+    for index, volume in enumerate(session.neural):
+        prediction = loaded.step(volume, float(session.stamps[index]))
+        np.testing.assert_allclose(prediction.posterior, batch.posterior[index], atol=1e-5)
+
+
+def test_voxels_outside_the_head_are_left_out(model: Model) -> None:
+    assert model.card["unused_channels"] == ["voxel 57", "voxel 58", "voxel 59"]
+
+
+def test_a_volume_without_values_is_no_decision(model: Model) -> None:
+    session = last_run()
+    neural = session.neural.copy()
+    neural[50] = np.nan
+    predictions = model.predict(replace(session, neural=neural))
+    assert np.isfinite(predictions.posterior).all()
+    assert np.isnan(predictions.novelty[50])
+
+
+def test_a_level_of_its_own_is_taken_off_each_run() -> None:
+    session = scan(n_runs=2)
+    fitted = Preprocessor.fit(session.neural, Kind.BOLD, session.rate_hz)
+    border = np.r_[True, np.diff(session.segment) > 0]
+    shifted = session.neural + np.where(session.segment[:, None] == 1, 30.0, 0.0).astype(np.float32)
+    shifted[:, ~fitted.valid] = 0
+    clean, moved = fitted.run(session.neural, border), fitted.run(shifted, border)
+    np.testing.assert_array_equal(moved[:RUN], clean[:RUN])
+    first, last = (np.abs(moved - clean)[RUN:][at].mean() for at in (slice(0, 5), slice(-20, None)))
+    assert last < 0.2 * first
+
+
+def test_the_telling_channels_are_kept() -> None:
+    rng = np.random.default_rng(0)
+    state = np.arange(400) % 4
+    samples = rng.normal(size=(400, 20)).astype(np.float32)
+    samples[:, [2, 7, 11]] += 2 * rng.normal(size=(4, 3))[state].astype(np.float32)
+    m = moments(samples, state, 5)
+    assert telling(m, 0.15).tolist() == [2, 7, 11]
+    assert len(telling(m, 1e-6)) == 1
+    embedding = fit_linear(m, 0.3, share=0.15)
+    assert np.flatnonzero(np.abs(embedding.projection).sum(1)).tolist() == [2, 7, 11]
+    near = [e.project(samples) @ e.project(samples).T for e in (embedding, Spectrum(m, 0.15).embedding(0.3))]
+    np.testing.assert_allclose(near[0], near[1], rtol=1e-3, atol=1e-3)
+
+
+def test_categories_are_tried_as_they_came() -> None:
+    data = training_set(scan(n_runs=4), N_CATEGORIES, 2.0)
+    tried = passages(data, data.fold == 0, np.random.default_rng(0))
+    assert [passage.in_order for passage in tried] == [True]
