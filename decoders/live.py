@@ -236,6 +236,7 @@ class Engine:
             "movie_rate_hz": repr(model.movie_rate_hz),
             "tolerance_frames": str(model.tolerance_frames),
             "lookahead_ms": repr(float(model.card["lookahead_ms"])),
+            "signal_lag_ms": repr(float(model.card["lag_ms"])),
             "source_stream": self.inlet.name,
         }
         return facts

@@ -132,11 +132,13 @@ def describe(source: Source) -> str:
         what = (
             f"movie {source.movie_name}".rstrip() + f", {source.n_frames} frames"
             if source.movie_rate_hz
-            else f"{source.n_frames} places"
+            else f"{source.n_frames} {'categories' if source.movie_name else 'places'}"
         )
         parts.append(f"{what} at {source.movie_rate_hz:g} Hz" if source.movie_rate_hz else what)
     if source.lookahead_ms:
         parts.append(f"answers {source.lookahead_ms:.0f} ms late (lookahead)")
+    if source.signal_lag_ms:
+        parts.append(f"now is {source.signal_lag_ms / 1000:g} s ago (lag of the signal)")
     if source.hostname:
         parts.append(f"from {source.hostname}")
     return " · ".join(parts)

@@ -41,6 +41,8 @@ class Source:
         Whether the engine answers with its playback model.
     lookahead_ms
         How much later than a moment the answer about it is given, on purpose.
+    signal_lag_ms
+        How much later than a moment the signal tells of it, as blood flow does.
     """
 
     name: str = ""
@@ -56,6 +58,7 @@ class Source:
     movie_name: str = ""
     playback: bool = True
     lookahead_ms: float = 0.0
+    signal_lag_ms: float = 0.0
     recording: str = ""
     model_path: str = ""
     model_hash: str = ""

@@ -34,6 +34,7 @@ def source_of(link: Link) -> Source:
         movie_name=facts.get("movie_name", ""),
         playback=facts.get("playback", "on") == "on",
         lookahead_ms=_number(facts.get("lookahead_ms"), 0.0),
+        signal_lag_ms=_number(facts.get("signal_lag_ms"), 0.0),
         recording=facts.get("recording", ""),
         model_path=facts.get("model_path", ""),
         model_hash=facts.get("model_hash", ""),
