@@ -29,7 +29,7 @@ class PeerSettings:
         ``discrete``: frame numbers as classes, so that positives come from every showing; ``continuous``: frame
         numbers as a quantity; ``time``: none.
     hybrid
-        Add the time contrast to the labels.
+        Add the time contrast to the labels, which CEBRA can only do when they are continuous.
     architecture
         One of CEBRA's, such as ``offset10-model``.
     causal
@@ -55,6 +55,8 @@ class PeerSettings:
             raise BadUsage(f"no labels {self.labels!r} for the peer; there are {', '.join(LABELS)}.")
         if self.iterations < 1:
             raise BadUsage(f"{self.iterations} iterations are not possible; give at least 1.")
+        if self.hybrid and self.labels != "continuous":
+            raise BadUsage(f"CEBRA has no hybrid mode for labels {self.labels!r}; give --labels continuous.")
 
 
 class Peer:

@@ -128,7 +128,9 @@ def test_the_extra_is_named_when_it_is_missing(command: str, monkeypatch: pytest
     assert "pip install 'neuroreel[compare]'" in done.output
 
 
-@pytest.mark.parametrize("wrong", [{"labels": "x"}, {"iterations": 0}])
+@pytest.mark.parametrize(
+    "wrong", [{"labels": "x"}, {"iterations": 0}, {"labels": "discrete", "hybrid": True}]
+)
 def test_settings_that_cannot_be(wrong: dict[str, object]) -> None:
     with pytest.raises(BadUsage):
         PeerSettings(**wrong)  # type: ignore[arg-type]
