@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.embedding.linear import LinearEmbedding, unit
+from decoders.embedding.ladder import rungs
+from decoders.embedding.linear import LinearEmbedding, Moments, unit
 from decoders.embedding.spectrum import Spectrum
-from decoders.embedding.windows import window_sums
 from decoders.frames import calibrate, fit_prototypes, log_posterior
 from decoders.opinion import OpinionSettings, fit_opinion
 from decoders.passages import passages
+from decoders.places import EVENINGS, evened, neighbourhood
 from decoders.training import TrainingSet
 from decoders.tuning import (
     DEFAULT_SHRINKAGE,
@@ -168,11 +170,26 @@ def choose_settings(
     if not folds:
         return [_unheard(windows[0], candidates, data)]
     chosen = []
+    n_most = MAX_HELD_OUT // len(folds)
     for n_window in windows:
-        asked = [_moments_asked(data, test, n_window, MAX_HELD_OUT // len(folds), seed) for _, test in folds]
-        trial = _Trial(data, window_sums(data.clean, data.border, n_window), folds, asked)
-        chosen.append(_best(trial, n_window, candidates))
+        found = []
+        for base, among in _shapes(data, n_window, candidates):
+            asked = [_moments_asked(data, test, base, n_most, seed) for _, test in folds]
+            trial = _Trial(data, base.windows(data.clean, data.border), folds, asked)
+            found.append(_best(trial, base, among))
+        chosen.append(max(found, key=lambda settings: settings.log_score))
     return sorted(chosen, key=lambda settings: -settings.log_score)
+
+
+def _shapes(
+    data: TrainingSet, n_window: int, candidates: Candidates
+) -> Iterator[tuple[Settings, Candidates]]:
+    """One window, and without a movie also a ladder of windows, with what may read it."""
+    base = Settings(n_window, DEFAULT_SHRINKAGE, candidates.similarities[0], 1.0, 0.0)
+    yield base, candidates
+    spans = rungs(n_window, data.clean.shape[1])
+    if data.movie is None and spans and candidates.alone[0]:
+        yield replace(base, spans=spans), Candidates(candidates.similarities)
 
 
 def _unheard(n_window: int, candidates: Candidates, data: TrainingSet) -> Settings:
@@ -184,8 +201,8 @@ def _unheard(n_window: int, candidates: Candidates, data: TrainingSet) -> Settin
     return replace(settings, factor=DEFAULT_FACTOR * candidates.alone[2], opinion=opinion)
 
 
-def _best(trial: _Trial, n_window: int, candidates: Candidates) -> Settings:
-    embeddings, prototypes = _try_prototypes(trial, n_window, candidates.similarities)
+def _best(trial: _Trial, base: Settings, candidates: Candidates) -> Settings:
+    embeddings, prototypes = _try_prototypes(trial, base, candidates.similarities)
     top = max(prototypes, key=lambda heard: heard.settings.log_score)
     # The best of each similarity: the likeliest of all may be one that is held back for hearing the gain.
     of_kind = [[h for h in prototypes if h.settings.cosine == cosine] for cosine in candidates.similarities]
@@ -212,12 +229,13 @@ def _best(trial: _Trial, n_window: int, candidates: Candidates) -> Settings:
 
 
 def _try_prototypes(
-    trial: _Trial, n_window: int, similarities: Sequence[bool]
+    trial: _Trial, base: Settings, similarities: Sequence[bool]
 ) -> tuple[Embeddings, list[_Heard]]:
-    """Every share of the channels, shrinkage and similarity."""
-    scaling = scaling_of(trial.data, n_window)
+    """Every share of the channels, shrinkage and similarity, and of places every evening out."""
+    scaling = scaling_of(trial.data, base.n_window)
     parts = [state_moments(trial.data, *trial.windows, train, scaling) for train, _ in trial.folds]
     features = [scaling.features(asked[0]) for asked in trial.asked]
+    rounds = _evened(trial, parts)
     embeddings: Embeddings = {}
     found = []
     for share in VOXEL_SHARES if trial.data.kind is Kind.BOLD else (1.0,):
@@ -225,15 +243,28 @@ def _try_prototypes(
         for shrinkage in SHRINKAGES:
             tried = embeddings[shrinkage, share] = [spectrum.embedding(shrinkage) for spectrum in spectra]
             points = [e.project(f) for e, f in zip(tried, features, strict=True)]
-            for cosine in similarities:
+            for cosine, (evening, around) in product(similarities, rounds.items()):
                 logits = [
                     fit_prototypes(e, m, cosine=cosine).similarity(unit(p) if cosine else p)
-                    for e, m, p in zip(tried, parts, points, strict=True)
+                    for e, m, p in zip(tried, around, points, strict=True)
                 ]
-                settings = Settings(n_window, shrinkage, cosine, 1.0, 0.0, share=share)
+                settings = replace(base, shrinkage=shrinkage, cosine=cosine, share=share, evening=evening)
                 factor, heard = trial.calibrated(settings, np.concatenate(logits))
                 found.append(replace(heard, settings=replace(heard.settings, factor=factor)))
     return embeddings, found
+
+
+def _evened(trial: _Trial, parts: list[Moments]) -> dict[float, list[Moments]]:
+    """The moments of each fold by how far places are evened out; of a movie only as they are."""
+    if trial.data.movie is not None:
+        return {0.0: parts}
+    return {
+        evening: [
+            evened(m, neighbourhood(trial.data, train, evening)) if evening else m
+            for m, (train, _) in zip(parts, trial.folds, strict=True)
+        ]
+        for evening in EVENINGS
+    }
 
 
 def _try_opinions(
@@ -287,12 +318,12 @@ def _blend(trial: _Trial, prototypes: _Heard, other: _Heard, share: float) -> _H
 
 
 def _moments_asked(
-    data: TrainingSet, test: NDArray[np.bool_], n_window: int, n_most: int, seed: int
+    data: TrainingSet, test: NDArray[np.bool_], base: Settings, n_most: int, seed: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
     """Window sums, fullness and truth of held-out moments, in order and (of a movie) with scenes shuffled."""
     asked = []
     for passage in passages(data, test, np.random.default_rng(seed)):
-        sums, fullness = window_sums(passage.clean, passage.border, n_window)
+        sums, fullness = base.windows(passage.clean, passage.border)
         asked.append((sums, fullness, passage.state))
     sums, fullness, state = (np.concatenate([a[column] for a in asked]) for column in range(3))
     index = thinned(np.ones(len(state), bool), n_most)

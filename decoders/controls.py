@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.embedding.windows import window_sums
 from decoders.filtering import filtered, posteriors
 from decoders.model import Model
 from decoders.opinion import settings_from_card
@@ -117,8 +116,8 @@ def labels_shifted(
     settings = settings_of(model)
     border = np.r_[True, np.diff(test.segment) > 0]
     clean = data.preprocessor.run(np.asarray(test.neural, np.float32), border)
-    windows = window_sums(data.clean, data.border, settings.n_window)
-    test_sums, fullness = window_sums(clean, border, settings.n_window)
+    windows = settings.windows(data.clean, data.border)
+    test_sums, fullness = settings.windows(clean, border)
     everything = np.ones(len(data.state), bool)
     for _ in range(n_draws):
         null = data.with_state(shifted(data, rng))
@@ -144,6 +143,8 @@ def settings_of(model: Model) -> Settings:
         float("nan"),
         settings_from_card(model.card),
         float(model.card.get("channel_share", 1.0)),
+        model.parts.spans,
+        float(model.card.get("evening", 0.0)),
     )
 
 

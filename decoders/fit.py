@@ -16,7 +16,6 @@ from decoders.choosing import DECODERS, choose_settings
 from decoders.delays import delayed
 from decoders.embedding.contrast import need_torch
 from decoders.embedding.runs import Report
-from decoders.embedding.windows import window_sums
 from decoders.errors import BadSplit
 from decoders.fingerprint import fingerprints
 from decoders.lag import choose_lag
@@ -45,8 +44,10 @@ MODES = ("linear", "label", "time", "hybrid")
 
 MOVIE_CONTEXTS_S = (1 / 5, 1 / 3)
 CONTEXTS_S = (0.25, 0.5, 1.0)
+PLACE_CONTEXTS_S = (*CONTEXTS_S, 2.0)
 BOLD_CONTEXTS_S = (2.0, 4.0, 6.0, 8.0, 10.0)
-"""Windows that are tried when none was asked for: of a movie, of other frames, and of BOLD."""
+"""Windows that are tried when none was asked for: of a movie, of stills, of frames that are no pictures, and of BOLD."""
+
 MAX_LOOKAHEAD = 200
 """Samples."""
 
@@ -289,7 +290,7 @@ def fit_parts(
     )
     choice = choose_playback(data, candidates, table, seed)
     settings = choice.settings
-    sums, fullness = window_sums(data.clean, data.border, settings.n_window)
+    sums, fullness = settings.windows(data.clean, data.border)
     everything = np.ones(len(data.state), bool)
     reader = fit_reader(data, (sums, fullness), everything, settings)
     thumbnails = data.movie.thumbnails() if data.movie is not None else None
@@ -300,6 +301,7 @@ def fit_parts(
         prototypes=reader.prototypes,
         factor=reader.factor,
         opinion=reader.opinion,
+        spans=settings.spans,
         emission=choice.emission,
         playback=choice.table,
         likeness=_likeness(data, sums, fullness, settings),
@@ -325,7 +327,8 @@ def windows_tried(data: TrainingSet, options: FitOptions) -> list[int]:
     elif data.kind is Kind.BOLD:
         contexts = BOLD_CONTEXTS_S
     else:
-        contexts = MOVIE_CONTEXTS_S if data.movie_rate_hz else CONTEXTS_S
+        still = PLACE_CONTEXTS_S if data.movie is None else CONTEXTS_S
+        contexts = MOVIE_CONTEXTS_S if data.movie_rate_hz else still
     return sorted({max(1, round(context * (data.rate_hz or 1))) for context in contexts})
 
 
@@ -373,7 +376,9 @@ def _card(
         "context_ms": round(settings.n_window * period_ms, 3),
         "lookahead_ms": round(options.lookahead_frames * period_ms, 3),
         "lag_ms": 0,
+        "windows_ms": [round(span * period_ms, 3) for span in settings.spans or (settings.n_window,)],
         "shrinkage": settings.shrinkage,
+        "evening": settings.evening,
         "seed": options.seed,
         "trained_on": {
             "sha256": session.sha256(),

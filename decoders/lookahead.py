@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.choosing import DECODERS, choose_settings
-from decoders.embedding.windows import window_sums
 from decoders.errors import BadSplit
 from decoders.fit import FitOptions, joined_part, training_data, windows_tried
 from decoders.passages import passages
@@ -103,16 +102,14 @@ def as_json(points: Sequence[LookaheadPoint]) -> list[dict[str, float | None]]:
 
 
 def _point(data: TrainingSet, settings: Settings, lookahead: int, seed: int) -> LookaheadPoint:
-    windows = window_sums(data.clean, data.border, settings.n_window)
+    windows = settings.windows(data.clean, data.border)
     within: dict[bool, list[NDArray[np.bool_]]] = {True: [], False: []}
     exact = []
     for train, test in held_out(data):
         reader = fit_reader(data, windows, train, settings)
         for passage in passages(data, test, np.random.default_rng(seed)):
             shown = passage.state < data.n_frames
-            answers = likeliest(
-                reader.logits(window_sums(passage.clean, passage.border, settings.n_window)[0])
-            )
+            answers = likeliest(reader.logits(settings.windows(passage.clean, passage.border)[0]))
             error, near = frame_errors(
                 answers[shown], passage.state[shown], data.axis.clip, data.axis.tolerance_frames
             )

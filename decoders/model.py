@@ -15,6 +15,7 @@ from decoders import model_file
 from decoders.decision import Decision, entropy_bits, forecast_channels, softmax, stacked
 from decoders.delays import Lookback, delay_of
 from decoders.embedding.encoder import EncoderStream
+from decoders.embedding.ladder import running
 from decoders.embedding.linear import unit
 from decoders.embedding.windows import RunningSum
 from decoders.errors import ModelMismatch
@@ -52,7 +53,7 @@ class Model:
         self.version = 0
         self.use_playback = True
         self.hash = model_file.content_hash(parts.arrays(), card)
-        self._context = RunningSum(parts.scaling.n_window, parts.preprocessor.n_used)
+        self._context = running(parts.scaling.n_window, parts.spans, parts.preprocessor.n_used)
         self._encoder = EncoderStream(parts.contrastive.encoder) if parts.contrastive is not None else None
         self._recent = RunningSum(parts.emission.n_window, parts.preprocessor.n_used)
         self._moments = Lookback(self.n_delay)

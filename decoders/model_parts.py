@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from decoders.card import check_card
 from decoders.continuous import ContinuousReader
 from decoders.contrastive import Contrastive
+from decoders.embedding.ladder import MAX_RUNGS
 from decoders.embedding.linear import LinearEmbedding
 from decoders.errors import BadModel
 from decoders.frames import Prototypes, Scaling
@@ -86,6 +87,8 @@ class ModelParts:
         Small pictures of the movie, or None.
     contrastive
         The contrastive embedding, or None when the mode is linear.
+    spans
+        Samples in each of several windows side by side, the longest last; empty = one window.
     extra
         Arrays that decoding does not need: the baselines and what scoring wants to know.
     """
@@ -102,6 +105,7 @@ class ModelParts:
     pictures: NDArray[np.uint8] | None = None
     opinion: Opinion | None = None
     contrastive: Contrastive | None = None
+    spans: tuple[int, ...] = ()
     extra: Arrays = field(default_factory=dict)
 
     @property
@@ -131,6 +135,8 @@ class ModelParts:
             out.update(self.contrastive.arrays())
         if self.pictures is not None:
             out["pictures"] = self.pictures
+        if self.spans:
+            out["spans"] = np.array(self.spans, np.int64)
         return out
 
     @classmethod
@@ -175,7 +181,8 @@ def _from_file(arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> M
         "continuous.",
         "playback.",
     )
-    single = ("factor", "likeness", "pictures")
+    single = ("factor", "likeness", "pictures", "spans")
+    spans = tuple(int(span) for span in arrays.get("spans", ()))
     return ModelParts(
         preprocessor=Preprocessor(
             Kind(card["kind"]),
@@ -198,15 +205,28 @@ def _from_file(arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> M
         pictures=pictures,
         opinion=unpack_opinion(
             arrays,
-            int(np.count_nonzero(arrays["preprocess.valid"])),
+            len(arrays["embedding.mean"]),
             arrays["embedding.projection"].shape[1],
             n_states,
         ),
         contrastive=Contrastive.from_file(
             arrays, int(np.count_nonzero(arrays["preprocess.valid"])), n_states
         ),
+        spans=spans,
         extra={n: a for n, a in arrays.items() if n not in single and not n.startswith(known)},
     )
+
+
+def _n_windows(arrays: Mapping[str, NDArray[Any]]) -> int:
+    """How many windows stand side by side, checked: they lengthen, and the last one is the window."""
+    spans = arrays.get("spans")
+    if spans is None:
+        return 1
+    good = spans.ndim == 1 and 2 <= len(spans) <= MAX_RUNGS and spans.dtype.kind == "i"
+    good = good and spans[0] >= 1 and bool(np.all(np.diff(spans) > 0))
+    if not (good and np.array_equal(spans[-1:], need(arrays, "scaling.n_window").reshape(-1))):
+        raise BadModel("the model's windows do not lengthen to its longest one. Fit the model again.")
+    return len(spans)
 
 
 def _pack_sparse(matrix: Sparse, prefix: str) -> Arrays:
@@ -230,14 +250,15 @@ def _check_shapes(arrays: Mapping[str, NDArray[Any]], n_channels: int, n_states:
     """Compare every array's shape and type with what the card announces."""
     valid = need(arrays, "preprocess.valid")
     n_used = int(np.count_nonzero(valid))
+    n_features = n_used * _n_windows(arrays)
     n_dimensions = need(arrays, "embedding.projection").shape[-1]
     own = bool(need(arrays, "emission.own").any())
     expected: dict[str, tuple[tuple[int, ...], str]] = {
         "preprocess.valid": ((n_channels,), "b"),
         "preprocess.mean": ((n_channels,), "f"),
         "preprocess.spread": ((n_channels,), "f"),
-        "embedding.mean": ((n_used,), "f"),
-        "embedding.projection": ((n_used, n_dimensions), "f"),
+        "embedding.mean": ((n_features,), "f"),
+        "embedding.projection": ((n_features, n_dimensions), "f"),
         "prototypes.prototypes": ((n_dimensions, n_states), "f"),
         "prototypes.bias": ((n_states,), "f"),
         "emission.weights": ((n_used, n_states) if own else (0, 0), "f"),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from decoders.baselines import Baseline, BaselineSettings, fit_baseline, recalled
 from decoders.controls import settings_of
+from decoders.embedding.ladder import rungs
 from decoders.embedding.windows import window_sums
 from decoders.memory import recall
 from decoders.model import Model
@@ -63,12 +64,14 @@ class _Bench:
     def scores(self, channels: NDArray[np.int64], n_window: int) -> Iterator[tuple[str, float]]:
         """Accuracy of every read-out, refitted on some channels and a window."""
         data = replace(self.data, clean=self.data.clean[:, channels])
+        spans = rungs(n_window, len(channels)) if self.settings.spans else ()
+        settings = replace(self.settings, n_window=n_window, spans=spans)
         test = window_sums(self.clean[:, channels], self.border, n_window)
-        settings = replace(self.settings, n_window=n_window)
-        sums = window_sums(data.clean, data.border, n_window)
+        sums = settings.windows(data.clean, data.border)
         everything = np.ones(len(data.state), bool)
         reader = fit_reader(data, sums, everything, settings)
-        yield self.name, self._accuracy(reader.logits(test[0]))
+        asked, _ = settings.windows(self.clean[:, channels], self.border)
+        yield self.name, self._accuracy(reader.logits(asked))
         for baseline in self.baselines:
             fitted: Baseline = fit_baseline(data, replace(baseline, n_window=n_window))
             yield baseline.name, self._accuracy(fitted.logits(*test))

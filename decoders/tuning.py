@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from decoders.embedding.ladder import ladder_sums
 from decoders.embedding.linear import LinearEmbedding, Moments, fit_linear, moments, unit
 from decoders.frames import Prototypes, Scaling, fit_prototypes
 from decoders.opinion import Opinion, OpinionSettings, fit_opinion
+from decoders.places import evened, neighbourhood
 from decoders.training import TrainingSet
 from stream.session import Kind
 
@@ -115,6 +117,10 @@ class Settings:
         What stands beside the prototypes or in their place, or None.
     share
         How many of the channels count in the linear embedding, see `decoders.embedding.linear.telling`.
+    spans
+        Samples in each of several windows side by side, the longest last; empty = one window.
+    evening
+        How far the prototypes of neighbouring places are evened out, see `decoders.places`.
     """
 
     n_window: int
@@ -124,6 +130,8 @@ class Settings:
     log_score: float
     opinion: OpinionSettings | None = None
     share: float = 1.0
+    spans: tuple[int, ...] = ()
+    evening: float = 0.0
 
     @property
     def decoder(self) -> str:
@@ -132,6 +140,10 @@ class Settings:
         if self.opinion is None:
             return prototypes
         return f"{prototypes} + {self.opinion.name}" if self.factor else self.opinion.name
+
+    def windows(self, clean: NDArray[np.float32], border: NDArray[np.bool_]) -> Windows:
+        """Window sums and how full each window was, of clean samples float32 [time, channels]."""
+        return ladder_sums(clean, border, self.n_window, self.spans)
 
 
 def scaling_of(data: TrainingSet, n_window: int) -> Scaling:
@@ -167,7 +179,8 @@ def fit_reader(data: TrainingSet, windows: Windows, keep: NDArray[np.bool_], set
     scaling = scaling_of(data, settings.n_window)
     m = state_moments(data, *windows, keep, scaling)
     embedding = fit_linear(m, settings.shrinkage, share=settings.share)
-    prototypes = fit_prototypes(embedding, m, cosine=settings.cosine)
+    around = evened(m, neighbourhood(data, keep, settings.evening)) if settings.evening else m
+    prototypes = fit_prototypes(embedding, around, cosine=settings.cosine)
     opinion = None
     if settings.opinion is not None:
         opinion = fit_opinion(data, windows, keep, scaling, embedding, settings.opinion)

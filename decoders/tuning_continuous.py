@@ -16,7 +16,6 @@ from decoders.continuous import (
     median_error,
 )
 from decoders.embedding.linear import unit
-from decoders.embedding.windows import window_sums
 from decoders.training import TrainingSet
 from decoders.tuning import Reader, Settings, fit_reader
 from decoders.tuning_playback import Trial
@@ -45,7 +44,7 @@ def fit_continuous(
     filtered
         Held-out passages with their posteriors after the playback model.
     """
-    points = unit(reader.points(window_sums(data.clean, data.border, settings.n_window)[0]))
+    points = unit(reader.points(settings.windows(data.clean, data.border)[0]))
     if not data.labels:
         return ContinuousReader(np.zeros((data.n_frames, 0)), np.zeros((points.shape[1] + 1, 0)), np.zeros(0))
     passages = [(t, f) for t, f in filtered if t.passage.in_order]
@@ -61,7 +60,7 @@ def fit_continuous(
 
 def _points(data: TrainingSet, settings: Settings, train: NDArray[np.bool_]) -> NDArray[np.float32]:
     """All samples in an embedding fitted on a part of them."""
-    windows = window_sums(data.clean, data.border, settings.n_window)
+    windows = settings.windows(data.clean, data.border)
     return unit(fit_reader(data, windows, train, settings).points(windows[0]))
 
 

@@ -270,9 +270,9 @@ def _listener(data: TrainingSet, settings: Settings, way: tuple[int, float] | No
     def posterior(
         train: NDArray[np.bool_], clean: NDArray[np.float32], border: NDArray[np.bool_]
     ) -> NDArray[np.float32]:
-        windows = window_sums(data.clean, data.border, settings.n_window)
+        windows = settings.windows(data.clean, data.border)
         reader = fit_reader(data, windows, train, settings)
-        sums, fullness = window_sums(clean, border, settings.n_window)
+        sums, fullness = settings.windows(clean, border)
         return reader.logits(sums) * fullness[:, None]
 
     def own(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.embedding.windows import window_sums
+from decoders.embedding.ladder import ladder_sums
 from decoders.fit import FitOptions, fit_model
 from decoders.memory import recall
 from decoders.model import Model
@@ -126,7 +126,7 @@ def _sklearn_knn(model: Model, test: Session) -> dict[str, float]:
 
 
 def _embedded(model: Model, clean: NDArray[np.float32], border: NDArray[np.bool_]) -> NDArray[np.float32]:
-    sums, _ = window_sums(clean, border, model.parts.scaling.n_window)
+    sums, _ = ladder_sums(clean, border, model.parts.scaling.n_window, model.parts.spans)
     return model.parts.embedding.project(model.parts.scaling.features(sums))
 
 

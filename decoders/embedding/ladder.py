@@ -1,0 +1,104 @@
+"""Several causal windows side by side, each half as long as the next: what just happened, and what led there.
+
+One window must be short to be precise and long to be sure. Side by side, the covariance of the noise says how much each
+is worth, and what was seen on the way to a place counts as well as what is seen in it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoders.embedding.windows import RunningSum, window_sums
+
+MAX_RUNGS = 5
+MAX_FEATURES = 640
+"""Channels times windows; their covariance must be learned from minutes of data."""
+
+
+def rungs(n_window: int, n_channels: int) -> tuple[int, ...]:
+    """The lengths of a ladder's windows in samples, the longest last; empty when there is room for one only.
+
+    Parameters
+    ----------
+    n_window
+        Samples in the longest.
+    n_channels
+        Channels of a sample.
+    """
+    n_most = min(MAX_RUNGS, MAX_FEATURES // max(n_channels, 1))
+    spans = sorted({max(1, round(n_window / 2**rung)) for rung in range(n_most)})
+    return tuple(spans) if len(spans) > 1 else ()
+
+
+class RunningLadder(RunningSum):
+    """The sums of several windows, kept up to date; in itself it is the longest.
+
+    Parameters
+    ----------
+    spans
+        Samples in each window, the longest last.
+    n_channels
+        Channels of a sample.
+    """
+
+    def __init__(self, spans: tuple[int, ...], n_channels: int) -> None:
+        super().__init__(spans[-1], n_channels)
+        self._shorter = [RunningSum(span, n_channels) for span in spans[:-1]]
+
+    @property
+    def fullness(self) -> float:
+        """How much of the windows is filled, 0 to 1, their mean; less than 1 only after a reset."""
+        return (sum(w.fullness for w in self._shorter) + super().fullness) / (len(self._shorter) + 1)
+
+    def reset(self) -> None:
+        """Empty the windows: a new segment begins."""
+        super().reset()
+        for window in self._shorter:
+            window.reset()
+
+    def push(self, sample: NDArray[np.float32]) -> None:
+        """Take in one sample, float32 [channels]."""
+        super().push(sample)
+        for window in self._shorter:
+            window.push(sample)
+
+    def read(self) -> NDArray[np.float64]:
+        """The sums side by side, float64 [windows * channels], each scaled up to the longest window."""
+        each = [w.read() * (self.n_window / w.n_window) for w in self._shorter]
+        return np.concatenate([*each, super().read()])
+
+
+def running(n_window: int, spans: tuple[int, ...], n_channels: int) -> RunningSum:
+    """One window, or a ladder when there are spans."""
+    return RunningLadder(spans, n_channels) if spans else RunningSum(n_window, n_channels)
+
+
+def ladder_sums(
+    samples: NDArray[np.float32], border: NDArray[np.bool_], n_window: int, spans: tuple[int, ...]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """What `running` gives after each sample of a recording.
+
+    Parameters
+    ----------
+    samples
+        Float32 [time, channels].
+    border
+        Bool [time], true where a segment begins: no window crosses it.
+    n_window
+        Samples in the only window, when there are no spans.
+    spans
+        Samples in each window, the longest last; empty = one window.
+
+    Returns
+    -------
+    sums
+        Float32 [time, channels], or [time, windows * channels], each scaled up to the longest window.
+    fullness
+        Float32 [time].
+    """
+    if not spans:
+        return window_sums(samples, border, n_window)
+    each = [window_sums(samples, border, span) for span in spans]
+    sums = np.hstack([s * np.float32(spans[-1] / span) for (s, _), span in zip(each, spans, strict=True)])
+    return sums, np.mean([fullness for _, fullness in each], axis=0, dtype=np.float32)

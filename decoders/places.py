@@ -1,0 +1,67 @@
+"""Frames that are not a movie's: which of them lie side by side is learned from which follows which."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoders.embedding.linear import Moments
+from decoders.training import TrainingSet
+
+EVENINGS = (0.0, 0.2, 0.5, 1.0, 2.0, 4.0)
+"""How far the means of neighbouring places are evened out; 0 = not at all."""
+
+
+def neighbourhood(data: TrainingSet, keep: NDArray[np.bool_], evening: float) -> NDArray[np.float64]:
+    """How much each place has to say about each other one: diffusion on the graph of observed transitions.
+
+    The kernel is exp(-t L) with L the Laplacian of the graph whose weights are the shares of transitions (Kondor and
+    Lafferty 2002). A place passed in two directions is two places that do not follow each other, so they stay apart.
+
+    Parameters
+    ----------
+    data
+        Training data.
+    keep
+        Bool [time], which samples to learn from.
+    evening
+        t, how far to diffuse.
+
+    Returns
+    -------
+    kernel
+        Float64 [states, states], symmetric; "no stimulus" is nobody's neighbour.
+    """
+    n = data.n_states
+    follows = ~data.border & keep
+    follows[:1] = False
+    follows[1:] &= keep[:-1]
+    here = np.flatnonzero(follows)
+    before, after = data.state[here - 1], data.state[here]
+    moved = (before != after) & (before < data.n_frames) & (after < data.n_frames)
+    count = np.zeros((n, n))
+    np.add.at(count, (before[moved], after[moved]), 1.0)
+    count += count.T
+    share = count / np.maximum(count.sum(1, keepdims=True), 1.0)
+    weight = np.maximum(share, share.T)
+    values, vectors = np.linalg.eigh(np.diag(weight.sum(1)) - weight)
+    kernel: NDArray[np.float64] = (vectors * np.exp(-evening * values)) @ vectors.T
+    return np.maximum(kernel, 0.0)
+
+
+def evened(m: Moments, kernel: NDArray[np.float64]) -> Moments:
+    """Average each place's mean with its neighbours', each counting as often as it was seen.
+
+    Parameters
+    ----------
+    m
+        To even out; counts and covariance stay.
+    kernel
+        From `neighbourhood`.
+    """
+    weight = kernel * m.count
+    total = weight.sum(1)
+    known = total > 1e-9
+    mean = m.mean.copy()
+    mean[known] = (weight @ m.mean)[known] / total[known, None]
+    return Moments(mean, m.count, m.within)
