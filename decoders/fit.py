@@ -252,7 +252,7 @@ def training_data(session: Session, n_frames: int, options: FitOptions, n_lag: i
     n_delay = options.lookahead_frames + n_lag
     late, _ = delayed(with_showing_borders(session), n_delay)
     data = training_set(late, n_frames, options.context_s or max(CONTEXTS_S))
-    return replace(data, n_delay=n_delay)
+    return replace(data, n_delay=n_delay, lag_s=n_lag / session.rate_hz if n_lag else 0.0)
 
 
 def selected(session: Session, repeats: Sequence[int] | None, part: tuple[float, float] | None) -> Session:

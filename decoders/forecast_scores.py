@@ -28,20 +28,22 @@ def forecast_scores(answers: Answers, model: Model) -> dict[str, Any]:
     Returns
     -------
     scores
-        By horizon in seconds: the model's forecast, and ``persistence`` (the present posterior) and ``advance`` (the
-        present posterior moved along the movie), each with the uniform floor
-        that served it best on held-out training data.
+        By horizon in seconds after now, which of a late signal is its lag after what is decoded: the model's forecast,
+        and ``persistence`` (the present posterior) and ``advance`` (the present posterior moved along the movie), each
+        with the uniform floor that served it best on held-out training data.
         ``skill_over_persistence`` is the gain in log score, bits.
     """
     out: dict[str, Any] = {}
     pictures = _normalised(model.pictures)
     present = answers.decoders["model"][0]
+    lag_s = float(model.card["lag_ms"]) / 1000
     for horizon, ahead in answers.ahead.items():
-        now, then = later(answers.test, horizon)
+        horizon_s = lag_s + horizon
+        now, then = later(answers.test, horizon_s)
         if not len(now):
             continue
         truth = answers.test.frame[then].astype(np.int64)
-        moved = advanced(present[now], round(horizon * model.movie_rate_hz), model.axis)
+        moved = advanced(present[now], round(horizon_s * model.movie_rate_hz), model.axis)
         scores: dict[str, Any] = _scores(ahead[now], truth, model.axis, pictures)
         for name, guess in (("persistence", present[now]), ("advance", moved)):
             floors = model.card["forecast_floors"][name]

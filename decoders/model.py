@@ -58,7 +58,12 @@ class Model:
         self._recent = RunningSum(parts.emission.n_window, parts.preprocessor.n_used)
         self._moments = Lookback(self.n_delay)
         self.playback = Playback(
-            parts.playback, parts.emission.jump, parts.emission.jump_ahead, self.movie_rate_hz, self.rate_hz
+            parts.playback,
+            parts.emission.jump,
+            parts.emission.jump_ahead,
+            self.movie_rate_hz,
+            self.rate_hz,
+            float(card["lag_ms"]) / 1000,
         )
         self._low, self._high = self.axis.reach
         self.reset()

@@ -141,19 +141,28 @@ class Playback:
         Ticks per second; 0 = one tick per sample.
     rate_hz
         Samples per second, which sets the ticks of a second when there is no movie rate.
+    lag_s
+        How late the signal is: what comes a second after now comes that much later still after what is decoded.
     """
 
     def __init__(
-        self, table: PlaybackTable, jump: float, jump_ahead: float, movie_rate_hz: float, rate_hz: float
+        self,
+        table: PlaybackTable,
+        jump: float,
+        jump_ahead: float,
+        movie_rate_hz: float,
+        rate_hz: float,
+        lag_s: float = 0.0,
     ) -> None:
         self.table = table
         self.jump_ahead = jump_ahead
         self.clock = FrameClock(movie_rate_hz)
-        self.horizon_ticks = horizon_ticks(movie_rate_hz, rate_hz)
+        self.horizon_ticks = horizon_ticks(movie_rate_hz, rate_hz, lag_s)
         self._gaps = tuple(np.diff(self.horizon_ticks, prepend=0).tolist())
         self._initial = table.initial.astype(np.float32)
         self._ones = np.ones(len(self._initial), np.float32)
         self._tick_rate = movie_rate_hz or rate_hz or 1.0
+        self._lag_s = lag_s
         self._filter = Leaps(table.steps, jump, table.target)
         self._future = Leaps(table.ahead, jump_ahead, table.target)
         self.reset()
@@ -223,7 +232,7 @@ class Playback:
         return self.state
 
     def later(self, states: NDArray[np.floating[Any]], horizon_s: float) -> NDArray[np.float32]:
-        """Where distributions will be after any time, float32 [time, states].
+        """Where distributions will be any time after now, which is a lag after what they say, float32 [time, states].
 
         Parameters
         ----------
@@ -241,7 +250,7 @@ class Playback:
             raise BadUsage(
                 f"a forecast {horizon_s:g} s ahead is not possible; give more than 0 and at most {MAX_HORIZON_S:g}."
             )
-        ticks = max(1, round(horizon_s * self._tick_rate))
+        ticks = max(1, round((self._lag_s + horizon_s) * self._tick_rate))
         out = np.empty(states.shape, np.float32)
         for index, state in enumerate(states):
             self._future.times(state, ticks, out[index])
@@ -256,8 +265,8 @@ class Playback:
         return out
 
 
-def horizon_ticks(movie_rate_hz: float, rate_hz: float) -> tuple[int, ...]:
-    """Ticks of the frame clock to each forecast horizon.
+def horizon_ticks(movie_rate_hz: float, rate_hz: float, lag_s: float = 0.0) -> tuple[int, ...]:
+    """Ticks of the frame clock from what is decoded to each forecast horizon.
 
     Parameters
     ----------
@@ -265,6 +274,8 @@ def horizon_ticks(movie_rate_hz: float, rate_hz: float) -> tuple[int, ...]:
         Ticks per second; 0 = one tick per sample.
     rate_hz
         Samples per second.
+    lag_s
+        How late the signal is.
     """
     tick_rate = movie_rate_hz or rate_hz or 1.0
-    return tuple(max(1, round(horizon * tick_rate)) for horizon in HORIZONS_S)
+    return tuple(max(1, round((lag_s + horizon) * tick_rate)) for horizon in HORIZONS_S)

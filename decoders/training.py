@@ -47,6 +47,8 @@ class TrainingSet:
         Fitted on these samples.
     n_delay
         Samples that the truth was moved by (see `decoders.delays`).
+    lag_s
+        The part of it by which the signal is late.
     """
 
     clean: NDArray[np.float32]
@@ -62,6 +64,7 @@ class TrainingSet:
     movie: Movie | None
     preprocessor: Preprocessor
     n_delay: int = 0
+    lag_s: float = 0.0
 
     @property
     def n_states(self) -> int:

@@ -59,13 +59,13 @@ def choose_forecast(
     """
     horizons = (*HORIZONS_S, *OFFLINE_HORIZONS_S)
     floors = {name: [DEFAULT_FLOOR] * len(horizons) for name in ("persistence", "advance")}
-    last = horizon_ticks(data.movie_rate_hz, data.rate_hz)[-1]
+    last = horizon_ticks(data.movie_rate_hz, data.rate_hz, data.lag_s)[-1]
     if not data.rate_hz or not sum(len(_pairs(data, p, q, HORIZONS_S[-1])[1]) for p, q in filtered):
         return table, DEFAULT_JUMP_AHEAD, floors
     for row, horizon in enumerate(horizons):
         pairs = [_pairs(data, p, q, horizon) for p, q in filtered]
         states, truth = (np.concatenate([pair[column] for pair in pairs]) for column in (0, 1))
-        moved = advanced(states, round(horizon * data.movie_rate_hz), data.axis)
+        moved = advanced(states, round((data.lag_s + horizon) * data.movie_rate_hz), data.axis)
         for name, guess in (("persistence", states), ("advance", moved)):
             floors[name][row] = _best_floor(guess[np.arange(len(truth)), truth], data.n_frames)
     jump_ahead = 1 - (1 - floors["advance"][len(HORIZONS_S) - 1]) ** (1 / last)
@@ -78,7 +78,7 @@ def _holds_better(data: TrainingSet, filtered: Filtered, table: PlaybackTable, j
     """Whether the learned step says less than holding the present, each as cautious as the other."""
     scores = []
     for ways in (table, holding(table)):
-        playback = Playback(ways, jump_ahead, jump_ahead, data.movie_rate_hz, data.rate_hz)
+        playback = Playback(ways, jump_ahead, jump_ahead, data.movie_rate_hz, data.rate_hz, data.lag_s)
         at_truth = []
         for passage, posterior in filtered:
             states, truth = _pairs(data, passage, posterior, HORIZONS_S[-1])
@@ -123,8 +123,8 @@ def _best_floor(at_truth: NDArray[np.float64], n_frames: int) -> float:
 def _pairs(
     data: TrainingSet, passage: Passage, posterior: NDArray[np.float64], horizon: float
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Posteriors now and the frames shown a horizon later, where one is shown then."""
-    ahead = max(1, round(horizon * data.rate_hz))
+    """Posteriors and the frames shown a horizon after now, which is a lag after them, where one is shown then."""
+    ahead = max(1, round((data.lag_s + horizon) * data.rate_hz))
     now = np.arange(0, max(len(posterior) - ahead, 0), STRIDE)
     segment = np.cumsum(passage.border)
     good = segment[now] == segment[now + ahead]

@@ -254,7 +254,7 @@ def choose_posterior_power(data: TrainingSet, settings: Settings, parts: ModelPa
 
 
 def _playback(data: TrainingSet, table: PlaybackTable, jump: float) -> Playback:
-    return Playback(table, jump, jump, data.movie_rate_hz, data.rate_hz)
+    return Playback(table, jump, jump, data.movie_rate_hz, data.rate_hz, data.lag_s)
 
 
 def _own_ways(data: TrainingSet) -> list[tuple[int, float]]:

@@ -111,6 +111,20 @@ def test_no_lag_eats_up_short_segments() -> None:
     assert choose_lag(short, None, lambda n_lag: float(n_lag)) == 2
 
 
+def test_the_forecast_is_of_what_comes_after_now(model: Model) -> None:
+    lag = model.n_delay
+    assert model.playback.horizon_ticks[0] == lag  # a quarter of a second is no volume more
+    session = last_run()
+    result = evaluate(model, session, EvaluateOptions(draws=0))
+    ahead = model.predict(session).forecast_posterior[0.25]
+    # What is decoded with a volume was up a lag ago; what is forecast with it is up now.
+    shown = np.flatnonzero(session.frame >= 0)
+    shown = shown[(shown >= lag) & (shown < RUN - lag)]  # scored where truth is known that much later, too
+    at_truth = np.log2(ahead[shown, session.frame[shown]])
+    expected = float(at_truth.mean() + np.log2(N_CATEGORIES))
+    assert result["forecast"]["0.25"]["log_score_bits"] == pytest.approx(expected, abs=1e-4)
+
+
 def test_categories_are_decoded_and_playback_helps() -> None:
     result = cross_validate(scan(), "repeat", FitOptions(lag_s=4.0), draws=0)
     without, with_playback = (result[way]["accuracy_exact"] for way in ("without_playback", "with_playback"))
