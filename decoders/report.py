@@ -14,6 +14,9 @@ from decoders.forecast_scores import forecast_scores
 from decoders.model import Model
 from decoders.scores import FrameAxis, accuracy, likeliest, score
 
+VERDICT_DEVIATIONS = 3.0
+"""Standard deviations of the null by which a recording must be above it to count as above chance."""
+
 
 def report(answers: Answers, model: Model, seed: int) -> dict[str, Any]:
     """Score everything.
@@ -89,13 +92,17 @@ def _nulls(answers: Answers, axis: FrameAxis, seed: int) -> dict[str, Any]:
 def _spread(draws: list[float]) -> dict[str, float]:
     return {
         "mean": float(np.mean(draws)),
+        "sd": float(np.std(draws, ddof=1)) if len(draws) > 1 else 0.0,
         "p95": float(np.quantile(draws, 0.95)),
         "draws": len(draws),
     }
 
 
 def _verdict(own: dict[str, Any], nulls: dict[str, Any]) -> str:
-    """Whether the activity alone tells more than it does after refits on shifted labels.
+    """Whether the activity alone tells clearly more than it does after refits on shifted labels.
+
+    Clearly is above their 95th percentile and by three of their standard deviations: with 20 draws the percentile alone
+    would call one recording of noise in twenty above chance.
 
     The playback model stays out of it: once it has locked on to an alignment it keeps it, so that its accuracy is all
     or nothing, under the null too.
@@ -104,7 +111,9 @@ def _verdict(own: dict[str, Any], nulls: dict[str, Any]) -> str:
     if null is None:
         return "not tested"
     alone = own["without_playback"]["accuracy_within_1s"]
-    return "above chance" if alone > null["without_playback"]["p95"] else "at chance"
+    shifted = null["without_playback"]
+    clearly = max(shifted["p95"], shifted["mean"] + VERDICT_DEVIATIONS * shifted["sd"])
+    return "above chance" if alone > clearly else "at chance"
 
 
 def _continuous(answers: Answers) -> dict[str, Any]:

@@ -31,6 +31,9 @@ PLACE_JUMP = 0.001
 
 DEFAULT_POWER = 0.3
 FIRST_POWER = POWERS.index(0.35)
+HEARD = 0.1
+"""Nats, and three standard errors, by which evidence must better the score of hearing nothing: on noise a small power
+wins by chance, and the filter would then follow it with confidence."""
 GUESSED = 0.1
 
 
@@ -297,23 +300,38 @@ def _trials(data: TrainingSet, heard: Heard, seed: int) -> list[Trial]:
     return out
 
 
+def _scores(
+    playback: Playback, trials: list[Trial], power: float, axis: FrameAxis
+) -> NDArray[np.float64]:
+    """Float64 [trials]."""
+    return np.array([filter_score(playback, trial, power, axis) for trial in trials])
+
+
 def _mean_score(playback: Playback, trials: list[Trial], power: float, axis: FrameAxis) -> float:
-    return float(np.mean([filter_score(playback, trial, power, axis) for trial in trials]))
+    return float(_scores(playback, trials, power, axis).mean())
 
 
 def _best_power(playback: Playback, trials: list[Trial], axis: FrameAxis) -> tuple[float, float]:
-    """Score and power at the peak that lies uphill of the usual power; the score is NaN without passages."""
+    """Score and power at the peak that lies uphill of the usual power; the score is NaN without passages.
+
+    Power zero, hearing nothing, when the peak is not clearly above that.
+    """
     if not trials:
         return float("nan"), DEFAULT_POWER
-    scores: dict[int, float] = {}
+    scores: dict[int, NDArray[np.float64]] = {}
 
     def at(index: int) -> float:
         if index not in scores:
-            scores[index] = _mean_score(playback, trials, POWERS[index], axis)
-        return scores[index]
+            scores[index] = _scores(playback, trials, POWERS[index], axis)
+        return float(scores[index].mean())
 
     best = FIRST_POWER
     for step in (1, -1):
         while 0 <= best + step < len(POWERS) and at(best + step) > at(best):
             best += step
+    silent = at(0)
+    gain = scores[best] - scores[0]
+    error = gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else 0.0
+    if gain.mean() <= max(HEARD, 3 * error):
+        return silent, POWERS[0]
     return at(best), POWERS[best]
