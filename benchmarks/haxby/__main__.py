@@ -1,7 +1,7 @@
 """Print what somebody looks at, decoded from fMRI: ``python -m benchmarks.haxby DATA_FOLDER [--json FILE]``.
 
 Every run in turn is tested by a model that was fitted on the other eleven, all settings chosen inside these. Accuracy
-is over picture volumes only, among all answers (an answer of "no stimulus" is wrong).
+is over picture volumes only: among all answers, where one of "no stimulus" is wrong, and 8-way, among the categories.
 """
 
 from __future__ import annotations

@@ -136,9 +136,8 @@ def _each_way(
     for name, posteriors in both.items():
         for way, posterior in zip(WAYS, posteriors, strict=True):
             out[f"{name}, {way}"] = _figures(likeliest(posterior), posterior[:, :-1], test)
-            if name == "model":
-                among = posterior[:, :-1].argmax(1)
-                out[f"{name}, {way}, 8-way"] = _figures(among, posterior[:, :-1], test)
+            among = posterior[:, :-1].argmax(1)
+            out[f"{name}, {way}, 8-way"] = _figures(among, posterior[:, :-1], test)
     return out
 
 

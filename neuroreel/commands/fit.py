@@ -13,6 +13,9 @@ from neuroreel.parts import REPEATS, TIME
 if TYPE_CHECKING:
     from decoders.lookahead import LookaheadPoint
 
+N_NAMED = 20
+"""Channels that are left out and named; a scan has hundreds outside the head."""
+
 
 @click.command()
 @click.argument("sessions", metavar="SESSION...", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -112,8 +115,11 @@ def command(
     with training_bar() as report:
         model = fit_model([load_session(path) for path in sessions], options, movie, report=report)
     model.save(output, force=force)
-    if model.card["unused_channels"]:
-        names = ", ".join(model.card["unused_channels"])
+    unused = model.card["unused_channels"]
+    if unused:
+        names = ", ".join(unused[:N_NAMED]) + (
+            f" and {len(unused) - N_NAMED} more" if len(unused) > N_NAMED else ""
+        )
         click.echo(f"left out, flat or mostly not a number: {names}", err=True)
     if json_target is not None:
         write_json({"model": str(output), "hash": model.hash, **model.card}, json_target)
