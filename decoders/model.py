@@ -207,7 +207,8 @@ class Model:
                 logits, familiar = contrastive, likeness
         state = self.playback.state  # stays, while the moment that is answered about lies before the border
         if known:
-            state = self.playback.step(self._evidence(heard) if decided else None, stamp)
+            aside = np.float32(parts.emission.aside) * heard if decided and parts.emission.aside else None
+            state = self.playback.step(self._evidence(heard) if decided else None, stamp, aside)
         if not self.use_playback:
             state = self.playback.state = softmax(logits)
         ahead = self.playback.forecast()

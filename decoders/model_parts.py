@@ -50,6 +50,8 @@ class Emission:
         What the logits are multiplied with.
     jump, jump_ahead
         Probability per tick of a jump to anywhere, for the filter and for the forecast.
+    aside
+        Weight of the frame posterior's own logits, which count now and are not carried on; 0 = they do not.
     """
 
     own: bool
@@ -60,6 +62,7 @@ class Emission:
     power: float
     jump: float
     jump_ahead: float
+    aside: float = 0.0
 
     def similarity(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Float32 [..., states]."""
@@ -193,7 +196,7 @@ def _from_file(arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> M
         embedding=unpack(LinearEmbedding, arrays, "embedding"),
         prototypes=unpack(Prototypes, arrays, "prototypes"),
         factor=float(arrays["factor"].reshape(-1)[0]),
-        emission=unpack(Emission, arrays, "emission"),
+        emission=unpack(Emission, {"emission.aside": np.zeros(1), **arrays}, "emission"),
         playback=PlaybackTable(
             _unpack_sparse(arrays, "playback.steps", n_states),
             _unpack_sparse(arrays, "playback.ahead", n_states),

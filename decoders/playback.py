@@ -27,6 +27,9 @@ MAX_TICKS = 300
 LONGEST_LEAP = 16
 """More ticks than this are taken in several leaps."""
 
+LEAST = np.float32(1e-12)
+"""Probability that no state falls below when two opinions multiply: they may exclude each other's."""
+
 MAX_HORIZON_S = 2.0
 """The furthest that a forecast looks."""
 
@@ -178,6 +181,7 @@ class Playback:
         """Start a new segment."""
         self.clock.reset()
         self.state = self._initial
+        self._carried: NDArray[np.float32] | None = None
 
     def take_over(self, other: Playback) -> None:
         """Go on with the state and the clock of another one of the same frames.
@@ -188,6 +192,7 @@ class Playback:
             Stays as it is.
         """
         self.state = other.state.copy()
+        self._carried = None if other._carried is None else other._carried.copy()
         self.clock.take_over(other.clock)
 
     def advance(self, state: NDArray[np.floating[Any]], ticks: int) -> NDArray[np.float32]:
@@ -207,7 +212,12 @@ class Playback:
             ticks -= LONGEST_LEAP
         return self._filter.times(state, ticks)
 
-    def step(self, log_likelihood: NDArray[np.floating[Any]] | None, stamp: float) -> NDArray[np.float32]:
+    def step(
+        self,
+        log_likelihood: NDArray[np.floating[Any]] | None,
+        stamp: float,
+        aside: NDArray[np.floating[Any]] | None = None,
+    ) -> NDArray[np.float32]:
         """Advance to a sample and take its evidence in.
 
         Parameters
@@ -216,19 +226,28 @@ class Playback:
             Float [states], up to a constant, or None when the sample says nothing.
         stamp
             Seconds.
+        aside
+            Float [states], log likelihoods that count now and are not carried on: of a window, whose samples come
+            again with the next window.
 
         Returns
         -------
         state
             Float32 [states], the posterior; a new array.
         """
-        state = self.advance(self.state, self.clock.advance(stamp))
+        before = self.state if self._carried is None else self._carried
+        state = self.advance(before, self.clock.advance(stamp))
         if log_likelihood is not None:
             likelihood = (log_likelihood - log_likelihood.max()).astype(np.float32, copy=False)
             np.exp(likelihood, out=likelihood)
             likelihood *= state
             state = likelihood
         self.state = state * np.float32(1 / state.dot(self._ones))  # a product is quicker than a sum
+        self._carried = None
+        if aside is not None:
+            self._carried = self.state
+            state = self.state * np.exp(aside - aside.max()).astype(np.float32, copy=False) + LEAST
+            self.state = state * np.float32(1 / state.dot(self._ones))
         return self.state
 
     def later(self, states: NDArray[np.floating[Any]], horizon_s: float) -> NDArray[np.float32]:

@@ -15,7 +15,8 @@ from decoders.frames import NEVER, Scaling, fit_lda, fit_poisson
 from decoders.model_parts import Emission, ModelParts
 from decoders.opinion import smoothed
 from decoders.passages import Passage, passages
-from decoders.playback import Playback
+from decoders.places import evened, neighbourhood
+from decoders.playback import LEAST, Playback
 from decoders.playback_table import PlaybackTable
 from decoders.scores import FrameAxis
 from decoders.training import TrainingSet
@@ -35,6 +36,11 @@ HEARD = 0.1
 """Nats, and three standard errors, by which evidence must better the score of hearing nothing: on noise a small power
 wins by chance, and the filter would then follow it with confidence."""
 GUESSED = 0.1
+OWN_EVENINGS = (0.0, 0.5, 2.0, 4.0)
+"""How far places are evened out for a readout of single samples (see `decoders.places`)."""
+
+ASIDES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+"""Weights of the frame posterior beside a filter that hears single samples."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,11 +55,14 @@ class Trial:
         Held out.
     evidence
         Float64 [time, states], log likelihoods at power one.
+    aside
+        Float64 [time, states], logits of the frame posterior, which may count beside it; None = they do not.
     """
 
     train: NDArray[np.bool_]
     passage: Passage
     evidence: NDArray[np.float64]
+    aside: NDArray[np.float64] | None = None
 
 
 def filter_passage(
@@ -81,30 +90,46 @@ def filter_passage(
     return out
 
 
-def filter_score(playback: Playback, trial: Trial, power: float, axis: FrameAxis) -> float:
+def beside(filtered: NDArray[np.float64], trial: Trial, aside: float) -> NDArray[np.float64]:
+    """What the filter says with the frame posterior beside it, float64 [time, states].
+
+    Parameters
+    ----------
+    filtered
+        Float64 [time, states], from `filter_passage`.
+    trial
+        Whose frame posterior.
+    aside
+        Its weight.
+    """
+    if trial.aside is None or aside == 0:
+        return filtered
+    both = filtered * np.exp(aside * (trial.aside - trial.aside.max(1, keepdims=True))) + float(LEAST)
+    return np.asarray(both / both.sum(1, keepdims=True))
+
+
+def filter_score(filtered: NDArray[np.float64], trial: Trial, axis: FrameAxis) -> float:
     """Mean log probability, in nats, of the truth after the filter: half of exactly it, half of within one second.
 
     One answer in ten is taken for a guess, so that the moments that no setting gets right do not decide.
 
     Parameters
     ----------
-    playback
-        To try.
+    filtered
+        Float64 [time, states], posteriors.
     trial
-        With the evidence at power one.
-    power
-        Of the evidence.
+        With the truth.
     axis
         What counts as near.
     """
-    filtered = filter_passage(playback, power * trial.evidence, trial.passage)
+    n_states = filtered.shape[1]
     rows, truth = np.arange(len(filtered)), trial.passage.state
     low, high = (bound[truth] for bound in axis.reach)
-    total = np.zeros((len(filtered), playback.n_states + 1))
+    total = np.zeros((len(filtered), n_states + 1))
     np.cumsum(filtered, axis=1, out=total[:, 1:])
     near = total[rows, high] - total[rows, low]
-    exact = np.log((1 - GUESSED) * filtered[rows, truth] + GUESSED / playback.n_states)
-    within = np.log((1 - GUESSED) * near + GUESSED * (high - low) / playback.n_states)
+    exact = np.log((1 - GUESSED) * filtered[rows, truth] + GUESSED / n_states)
+    within = np.log((1 - GUESSED) * near + GUESSED * (high - low) / n_states)
     return float(np.mean(0.5 * exact + 0.5 * within))
 
 
@@ -128,13 +153,15 @@ def fit_emission(data: TrainingSet, keep: NDArray[np.bool_], n_window: int, smoo
     n_window
         Samples to sum over.
     smooth_frames
-        Width of the Gaussian that evens out neighbouring frames of a clip.
+        Width of the Gaussian that evens out neighbouring frames of a clip; of places, how far they are evened out.
     """
     sums, _ = window_sums(data.clean, data.border, n_window)
     scaling = Scaling(n_window, root=False)
     m = moments(scaling.features(sums[keep]), data.state[keep], data.n_states)
     if data.movie is not None and smooth_frames > 0:
         m = smoothed(m, data, smooth_frames)
+    elif smooth_frames > 0:
+        m = evened(m, neighbourhood(data, keep, smooth_frames))
     if data.kind is Kind.SPIKES:
         readout = fit_poisson(m.mean * n_window, m.seen, gain_shape=0.0)
         readout = replace(readout, weights=readout.weights * np.float32(n_window))
@@ -193,29 +220,34 @@ def choose_playback(
     """
     jump = DEFAULT_JUMP if data.movie_rate_hz else PLACE_JUMP
     playback = _playback(data, table, jump)
-    score, power, settings = float("nan"), DEFAULT_POWER, candidates[0]
+    score, power, aside, settings = float("nan"), DEFAULT_POWER, 0.0, candidates[0]
     way: tuple[int, float] | None = None
     kept: list[Trial] = []
     # Overlapping windows count the same spikes many times, and held-out showings forgive that where later ones do not:
     # single samples are heard wherever they can be.
     alone = data.movie_rate_hz > 0 and data.kind is Kind.SPIKES
     listeners: list[tuple[Settings, tuple[int, float] | None]] = []
-    listeners += [(c, None) for c in candidates if not alone]
+    # Of places the posterior without the playback model is to stay the best one, so only that is heard.
+    heard = candidates if data.movie is not None else candidates[:1]
+    listeners += [(c, None) for c in heard if not alone]
     listeners += [(candidates[0], own) for own in _own_ways(data)]
     for trial_settings, trial_way in listeners:
         trials = _trials(data, _listener(data, trial_settings, trial_way), seed)
-        now, at = _best_power(playback, trials, data.axis)
+        if trial_way is not None and data.movie is None:
+            sides = _trials(data, _listener(data, trial_settings, None), seed)
+            trials = [replace(t, aside=side.evidence) for t, side in zip(trials, sides, strict=True)]
+        now, at, weight = _best_power(playback, trials, data.axis)
         if trials and not now <= score:
-            score, power, settings, way, kept = now, at, trial_settings, trial_way, trials
+            score, power, aside, settings, way, kept = now, at, weight, trial_settings, trial_way, trials
     for trial_jump in JUMPS if kept else ():
-        now = _mean_score(_playback(data, table, trial_jump), kept, power, data.axis)
+        now = float(_scores(_playback(data, table, trial_jump), kept, power, data.axis, (aside,))[0].mean())
         if now > score:
             score, jump = now, trial_jump
     chosen = _playback(data, table, jump)
-    filtered = [(t, filter_passage(chosen, power * t.evidence, t.passage)) for t in kept]
+    filtered = [(t, beside(filter_passage(chosen, power * t.evidence, t.passage), t, aside)) for t in kept]
     table, jump_ahead, floors = choose_forecast(data, [(t.passage, f) for t, f in filtered], table)
     emission = no_emission() if way is None else fit_emission(data, np.ones(len(data.state), bool), *way)
-    emission = replace(emission, power=power, jump=jump, jump_ahead=jump_ahead)
+    emission = replace(emission, power=power, jump=jump, jump_ahead=jump_ahead, aside=aside)
     return PlaybackChoice(settings, emission, table, floors, score, filtered)
 
 
@@ -264,7 +296,7 @@ def _own_ways(data: TrainingSet) -> list[tuple[int, float]]:
     """Readouts of its own that are tried: samples summed, and frames evened out."""
     if data.movie_rate_hz and data.rate_hz:
         return [(1, 1.0), (1, 2.5)]
-    return [(1, 0.0)]
+    return [(1, 0.0)] if data.movie is not None else [(1, evening) for evening in OWN_EVENINGS]
 
 
 def _listener(data: TrainingSet, settings: Settings, way: tuple[int, float] | None) -> Heard:
@@ -301,37 +333,40 @@ def _trials(data: TrainingSet, heard: Heard, seed: int) -> list[Trial]:
 
 
 def _scores(
-    playback: Playback, trials: list[Trial], power: float, axis: FrameAxis
-) -> NDArray[np.float64]:
-    """Float64 [trials]."""
-    return np.array([filter_score(playback, trial, power, axis) for trial in trials])
+    playback: Playback, trials: list[Trial], power: float, axis: FrameAxis, asides: Sequence[float]
+) -> tuple[NDArray[np.float64], float]:
+    """Float64 [trials] with the best weight of what stands aside, and that weight."""
+    filtered = [filter_passage(playback, power * trial.evidence, trial.passage) for trial in trials]
+    scores = [
+        np.array([filter_score(beside(f, t, a), t, axis) for f, t in zip(filtered, trials, strict=True)])
+        for a in asides
+    ]
+    best = int(np.argmax([each.mean() for each in scores]))
+    return scores[best], asides[best]
 
 
-def _mean_score(playback: Playback, trials: list[Trial], power: float, axis: FrameAxis) -> float:
-    return float(_scores(playback, trials, power, axis).mean())
+def _best_power(playback: Playback, trials: list[Trial], axis: FrameAxis) -> tuple[float, float, float]:
+    """Score, power and weight aside at the peak uphill of the usual power; the score is NaN without passages.
 
-
-def _best_power(playback: Playback, trials: list[Trial], axis: FrameAxis) -> tuple[float, float]:
-    """Score and power at the peak that lies uphill of the usual power; the score is NaN without passages.
-
-    Power zero, hearing nothing, when the peak is not clearly above that.
+    Power zero and nothing aside, hearing nothing, when the peak is not clearly above that.
     """
     if not trials:
-        return float("nan"), DEFAULT_POWER
-    scores: dict[int, NDArray[np.float64]] = {}
+        return float("nan"), DEFAULT_POWER, 0.0
+    asides = ASIDES if trials[0].aside is not None else (0.0,)
+    scores: dict[int, tuple[NDArray[np.float64], float]] = {}
 
     def at(index: int) -> float:
         if index not in scores:
-            scores[index] = _scores(playback, trials, POWERS[index], axis)
-        return float(scores[index].mean())
+            scores[index] = _scores(playback, trials, POWERS[index], axis, asides)
+        return float(scores[index][0].mean())
 
     best = FIRST_POWER
     for step in (1, -1):
         while 0 <= best + step < len(POWERS) and at(best + step) > at(best):
             best += step
-    silent = at(0)
-    gain = scores[best] - scores[0]
+    silent, _ = _scores(playback, trials, POWERS[0], axis, (0.0,))
+    gain = scores[best][0] - silent
     error = gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else 0.0
     if gain.mean() <= max(HEARD, 3 * error):
-        return silent, POWERS[0]
-    return at(best), POWERS[best]
+        return float(silent.mean()), POWERS[0], 0.0
+    return at(best), POWERS[best], scores[best][1]

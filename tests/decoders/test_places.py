@@ -91,3 +91,29 @@ def test_without_the_playback_model_nothing_older_than_the_window_counts(model: 
     lap = test.segment == test.segment[0]
     settled = np.flatnonzero(lap)[30 + n_window :]
     np.testing.assert_allclose(whole[settled], part[settled - 30], atol=1e-4)
+
+
+def test_what_stands_aside_counts_now_and_is_not_carried_on(model: Model) -> None:
+    rng = np.random.default_rng(0)
+    evidence, aside = rng.normal(0, 1, (2, 3, model.n_frames + 1)).astype(np.float32)
+    playback = model.playback
+    playback.reset()
+    plain = [playback.step(e, 0.05 * i) for i, e in enumerate(evidence)]
+    playback.reset()
+    both = [playback.step(e, 0.05 * i, aside[i] if i < 2 else None) for i, e in enumerate(evidence)]
+    expected = plain[1] * np.exp(aside[1])
+    np.testing.assert_allclose(both[1], expected / expected.sum(), atol=1e-6)
+    np.testing.assert_allclose(both[2], plain[2], atol=1e-6)
+    playback.reset()
+
+
+def test_the_playback_model_hears_single_samples_and_the_window_beside_it(model: Model) -> None:
+    test = track(8, seed=5)
+    answers = model.predict(test, forecasts=False)
+    assert model.parts.emission.own
+    assert model.parts.emission.aside > 0
+    alone, together = (
+        np.median(np.abs(p[:, :-1].argmax(1) - test.frame))
+        for p in (answers.posterior_without_playback, answers.posterior)
+    )
+    assert together <= alone + 1
