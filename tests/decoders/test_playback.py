@@ -143,5 +143,6 @@ def test_evidence_that_held_out_data_do_not_bear_out_is_not_heard(strength: floa
             state, np.zeros((n_frames, 1), np.float32), state, np.ones(n_frames, int), state == 0, True
         )
         trials.append(Trial(np.zeros(n_frames, bool), passage, evidence))
-    _, power = _best_power(playback, trials, FrameAxis(np.zeros(n_frames, np.int64), 3))
+    _, power, aside = _best_power(playback, trials, FrameAxis(np.zeros(n_frames, np.int64), 3))
     assert (power == 0.0) == silent
+    assert aside == 0.0
