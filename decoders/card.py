@@ -37,6 +37,8 @@ def check_card(card: Mapping[str, Any]) -> None:
         _demand(_number(card.get(field)), card, field)
     for field in ("lookahead_ms", "lag_ms"):
         _demand(card[field] <= MAX_DELAY_MS, card, field)
+    share = card.get("channel_share", 1.0)
+    _demand(_number(share) and 0 < share <= 1, card, "channel_share")
     for field in ("mode", "decoder", "recording"):
         _demand(isinstance(card.get(field), str), card, field)
     labels = card.get("labels")

@@ -10,6 +10,7 @@ import pytest
 
 from decoders.embedding.linear import fit_linear, moments, telling
 from decoders.embedding.spectrum import Spectrum
+from decoders.errors import BadModel
 from decoders.evaluate import EvaluateOptions, cross_validate, evaluate
 from decoders.fit import FitOptions, fit_model
 from decoders.lag import choose_lag
@@ -158,6 +159,14 @@ def test_step_and_a_loaded_model_say_the_same(model: Model, tmp_path: Path) -> N
     for index, volume in enumerate(session.neural):
         prediction = loaded.step(volume, float(session.stamps[index]))
         np.testing.assert_allclose(prediction.posterior, batch.posterior[index], atol=1e-5)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.5, "half", None])
+def test_a_card_that_lies_about_the_channels(model: Model, tmp_path: Path, share: object) -> None:
+    told = Model(model.parts, {**model.card, "channel_share": share})
+    told.save(tmp_path / "told.safetensors")
+    with pytest.raises(BadModel, match="channel_share"):
+        Model.load(tmp_path / "told.safetensors")
 
 
 def test_voxels_outside_the_head_are_left_out(model: Model) -> None:
