@@ -34,7 +34,7 @@ from decoders.tuning import (
     thinned,
 )
 from decoders.tuning_continuous import fit_continuous
-from decoders.tuning_contrastive import POSITIVES, ContrastiveOptions, fit_contrastive
+from decoders.tuning_contrastive import POSITIVES, ContrastiveOptions, contexts_tried, fit_contrastive
 from decoders.tuning_playback import PlaybackChoice, choose_playback, choose_posterior_power
 from stream.errors import BadUsage
 from stream.movie import Movie
@@ -199,9 +199,11 @@ def _with_contrastive(
     report: Report | None,
 ) -> ModelParts:
     """The parts with a trained encoder; the card says which embedding decodes."""
-    how = ContrastiveOptions(options.mode, options.positives, options.seed, options.resume)
-    names = ("trained_on", "channel_names", "mode", "context_ms", "shrinkage", "seed")
-    key = {**{name: card[name] for name in names}, "positives": options.positives}
+    free = options.context_s is None and options.mode != "time"
+    contexts = contexts_tried(data, settings.n_window) if free else (settings.n_window,)
+    how = ContrastiveOptions(options.mode, options.positives, options.seed, options.resume, contexts)
+    names = ("trained_on", "channel_names", "mode", "lookahead_ms", "lag_ms", "shrinkage", "seed")
+    key = {**{name: card[name] for name in names}, "positives": options.positives, "contexts": list(contexts)}
     trained = fit_contrastive(data, settings, how, key, report)
     card["contrastive"] = trained.card
     card["decoder_embedding"] = trained.decoder_embedding

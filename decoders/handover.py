@@ -30,10 +30,9 @@ def hand_over(old: Model, new: Model) -> bool:
     same_channels = np.array_equal(new.parts.preprocessor.valid, old.parts.preprocessor.valid)
     if same_channels:
         new.parts.preprocessor.take_over(old.parts.preprocessor)
-        new._context.take_over(old._context)
-        new._recent.take_over(old._recent)
+        new._readout.take_over(old._readout)
         if new._encoder is not None:
-            new._encoder.take_over(old._context)
+            new._encoder.take_over(old._encoder or old._readout.window)
     same_frames = new.playback.n_states == old.playback.n_states
     if new.n_delay == old.n_delay:
         new._moments.take_over(old._moments)

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.contrastive import Contrastive, fit_directions
+from decoders.contrastive import Contrastive
 from decoders.embedding.checkpoint import Checkpoint
 from decoders.embedding.contrast import OneThread, Samples, Trainer, need_torch, same_moment
-from decoders.embedding.encoder import MAX_CONTEXT, Encoder, held_samples, start_encoder
+from decoders.embedding.encoder import MAX_CONTEXT, Encoder, start_encoder
 from decoders.embedding.goodness import infonce
-from decoders.embedding.linear import fit_linear, unit
+from decoders.embedding.linear import fit_linear
 from decoders.embedding.runs import Report, Run
 from decoders.embedding.sampler import (
     FramePositives,
@@ -26,18 +26,10 @@ from decoders.embedding.sampler import (
 )
 from decoders.embedding.windows import window_sums
 from decoders.errors import BadSplit
-from decoders.frames import Prototypes, calibrate
-from decoders.passages import passages
+from decoders.frames import calibrate
+from decoders.held_showings import HeldOut, directions_of, last_showings
 from decoders.training import TrainingSet
-from decoders.tuning import (
-    MAX_HELD_OUT,
-    Settings,
-    fit_reader,
-    held_out,
-    scaling_of,
-    state_moments,
-    thinned,
-)
+from decoders.tuning import Settings, scaling_of, state_moments
 from stream.errors import BadRecording, BadUsage
 
 POSITIVES = ("auto", "frames", "labels", "both")
@@ -45,7 +37,10 @@ TEMPERATURES = (0.1, 0.2)
 FIRST_STEPS = 100
 """After which the better temperature goes on alone."""
 
-MAX_STEPS = 300
+CONTEXT_STEPS = 200
+"""After which the best of several contexts goes on alone: a long one learns more slowly."""
+
+MAX_STEPS = 600
 MARGIN = 0.01
 """Nats by which the simpler of two ways may be worse and still be taken."""
 
@@ -54,6 +49,9 @@ NEAR_S = 1 / 3
 
 LONG_CONTEXT = 12
 """Samples above which training may begin with a part of the context."""
+
+CONTEXTS_S = (2 / 3, 1.0)
+"""Contexts that are tried beside the window of the linear embedding: an encoder can use longer ones."""
 
 N_APART = 5
 """Samples within which moments are alike in mode ``time``, so not pushed apart."""
@@ -77,12 +75,16 @@ class ContrastiveOptions:
         Of everything random.
     resume
         File that the training is kept in and taken up from, or None.
+    contexts
+        Lengths of the encoder's context among which held-out showings choose, samples; none = the window of the linear
+        embedding.
     """
 
     mode: str
     positives: str = "auto"
     seed: int = 0
     resume: Path | None = None
+    contexts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,42 +106,19 @@ class Trained:
     card: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _HeldOut:
-    """Held-out passages, and the fold that they are not part of."""
+def contexts_tried(data: TrainingSet, n_window: int) -> tuple[int, ...]:
+    """Contexts among which held-out showings choose, samples.
 
-    data: TrainingSet
-    train: NDArray[np.bool_]
-    test: NDArray[np.bool_]
-    asked: list[tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.int64]]]
-
-    def logits(self, encoder: Encoder) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
-        """Similarities, fullness and truth of the held-out moments."""
-        prototypes = directions_of(encoder, self.data, self.train)
-        return _thinned(
-            [
-                (
-                    prototypes.similarity(unit(encoder.transform(clean, border))),
-                    (held_samples(border, encoder.n_context) / encoder.n_context).astype(np.float32),
-                    state,
-                )
-                for clean, border, state in self.asked
-            ]
-        )
-
-    def score(self, encoder: Encoder) -> float:
-        """Mean log probability of the truth, in nats."""
-        return calibrate(*self.logits(encoder))[1]
-
-    def linear_logits(self, settings: Settings) -> NDArray[np.float32]:
-        """Logits of the frame decoder on the linear embedding, for the same moments."""
-        windows = window_sums(self.data.clean, self.data.border, settings.n_window)
-        reader = fit_reader(self.data, windows, self.train, settings)
-        parts = []
-        for clean, border, state in self.asked:
-            sums, fullness = window_sums(clean, border, settings.n_window)
-            parts.append((reader.logits(sums), fullness, state))
-        return _thinned(parts)[0]
+    Parameters
+    ----------
+    data
+        Training data.
+    n_window
+        Window of the linear embedding.
+    """
+    longest = min(MAX_CONTEXT, int(np.bincount(np.cumsum(data.border)).max()))
+    asked = (n_window, *(round(context * data.rate_hz) for context in CONTEXTS_S if data.rate_hz))
+    return tuple(sorted({min(n, longest) for n in asked if n >= min(n_window, longest)}))
 
 
 def fit_contrastive(
@@ -158,7 +137,7 @@ def fit_contrastive(
     data
         Training data.
     settings
-        Of the linear embedding and its frame decoder; the window is the encoder's context.
+        Of the linear embedding and its frame decoder.
     options
         How.
     key
@@ -176,14 +155,17 @@ def fit_contrastive(
         When the labels never vary, or the file to resume is of other data.
     """
     need_torch()
-    held = _held_out(data, options.seed)
-    _check(data, settings.n_window, options)
-    n_start = _best_start(data, settings, held, options.seed)
+    held = last_showings(data, options.seed)
+    contexts = options.contexts or (settings.n_window,)
+    for n_context in contexts:
+        _check(data, n_context, options)
+    starts = {n: _best_start(data, settings, n, held, options.seed) for n in contexts}
     checkpoint = Checkpoint(options.resume, key) if options.resume is not None else None
 
-    def run(stage: str, keep: NDArray[np.bool_], temperature: float, *, scored: bool) -> Run:
-        start = _start(data, settings, keep, n_start, options.seed)
-        sampler = _sampler(data, keep, settings.n_window, options)
+    def run(stage: str, keep: NDArray[np.bool_], way: tuple[int, float], *, scored: bool) -> Run:
+        n_context, temperature = way
+        start = _start(data, settings, keep, n_context, starts[n_context], options.seed)
+        sampler = _sampler(data, keep, n_context, options)
         trainer = Trainer(start, _samples(data, options), sampler, temperature, options.seed)
 
         def score(encoder: Encoder) -> float:
@@ -195,47 +177,51 @@ def fit_contrastive(
 
     final = None
     with OneThread():
-        runs = [run(f"temperature {t:g}", held.train, t, scored=True) for t in TEMPERATURES]
-        best = runs[0]
+        runs: dict[tuple[int, float], Run] = {}
+
+        def attempt(n_context: int, temperature: float, n_steps: int) -> None:
+            stage = f"{n_context} samples, temperature {temperature:g}"
+            way = (n_context, temperature)
+            runs[way] = run(stage, held.train, way, scored=True)
+            runs[way].advance(n_steps)
+
+        def leading() -> tuple[int, float]:
+            return max(runs, key=lambda way: runs[way].best_score)
+
         try:
-            for trial in runs:
-                trial.advance(FIRST_STEPS)
-            best = max(runs, key=lambda trial: trial.best_score)
-            best.advance(MAX_STEPS)
-            temperature = TEMPERATURES[runs.index(best)]
-            final = run("all showings", data.fold >= 0, temperature, scored=False)
-            final.advance(best.best_step)
+            for n_context in contexts:
+                attempt(n_context, TEMPERATURES[0], CONTEXT_STEPS if len(contexts) > 1 else FIRST_STEPS)
+            for temperature in TEMPERATURES[1:]:
+                attempt(leading()[0], temperature, FIRST_STEPS)
+            runs[leading()].advance(MAX_STEPS)
+            final = run("all showings", data.fold >= 0, leading(), scored=False)
+            final.advance(runs[leading()].best_step)
         except KeyboardInterrupt:
-            best, final = max(runs, key=lambda trial: trial.best_score), None
+            if not runs:
+                raise
+            final = None
+    best = runs[leading()]
     encoder = best.best if final is None else final.best
-    return _trained(
-        data, settings, options, held, encoder, best, TEMPERATURES[runs.index(best)], final is None
-    )
-
-
-def directions_of(encoder: Encoder, data: TrainingSet, keep: NDArray[np.bool_]) -> Prototypes:
-    """Prototypes of an encoder from the kept training samples."""
-    points = encoder.transform(data.clean, data.border)[keep]
-    fullness = held_samples(data.border, encoder.n_context)[keep] / np.float32(encoder.n_context)
-    return fit_directions(points, data.state[keep], data.n_states, fullness.astype(np.float32))
+    return _trained(data, settings, options, held, encoder, best, leading()[1], final is None)
 
 
 def _trained(
     data: TrainingSet,
     settings: Settings,
     options: ContrastiveOptions,
-    held: _HeldOut,
+    held: HeldOut,
     encoder: Encoder,
     best: Run,
     temperature: float,
     interrupted: bool,
 ) -> Trained:
-    similarity, fullness, state = held.logits(best.best)
-    linear = held.linear_logits(settings)
-    factor, score = calibrate(similarity, fullness, state)
-    linear_factor, linear_score = calibrate(linear, fullness, state)
-    mixed = np.asarray((similarity * factor + linear * linear_factor) / 2, np.float32)
-    mixed_factor, mixed_score = calibrate(mixed, fullness, state)
+    similarity, fullness, state = held.similarity(best.best)
+    heard, linear = similarity * fullness[:, None], held.linear_logits(settings)
+    whole = np.ones(len(state), np.float32)
+    factor, score = calibrate(heard, whole, state)
+    linear_factor, linear_score = calibrate(linear, whole, state)
+    mixed = np.asarray((heard * factor + linear * linear_factor) / 2, np.float32)
+    mixed_factor, mixed_score = calibrate(mixed, whole, state)
     way, weight = "linear", 0.0
     if best.best_step > 0 and score > linear_score + MARGIN:
         way = "contrastive"
@@ -247,6 +233,7 @@ def _trained(
     everything = np.ones(len(data.state), bool)
     contrastive = Contrastive(encoder, directions_of(encoder, data, everything), factor, weight, levels)
     card = {
+        "context_ms": round(1000 * encoder.n_context / data.rate_hz, 3) if data.rate_hz else 0.0,
         "temperature": temperature,
         "steps": best.best_step,
         "interrupted": interrupted,
@@ -258,18 +245,6 @@ def _trained(
         "infonce_chance_nats": round(chance, 6),
     }
     return Trained(contrastive, way, card)
-
-
-def _held_out(data: TrainingSet, seed: int) -> _HeldOut:
-    folds = list(held_out(data))
-    if not folds:
-        raise BadSplit(
-            "contrastive training needs a second repeat: it pulls repeats together and stops by one that it holds out, "
-            "but the training data show each frame once. Train on more showings, or use --mode linear."
-        )
-    train, test = folds[-1]  # the last showings are the most like those to come
-    asked = [(p.clean, p.border, p.state) for p in passages(data, test, np.random.default_rng(seed))]
-    return _HeldOut(data, train, test, asked)
 
 
 def _check(data: TrainingSet, n_context: int, options: ContrastiveOptions) -> None:
@@ -347,23 +322,22 @@ def _samples(data: TrainingSet, options: ContrastiveOptions) -> Samples:
 
 
 def _start(
-    data: TrainingSet, settings: Settings, keep: NDArray[np.bool_], n_start: int, seed: int
+    data: TrainingSet, settings: Settings, keep: NDArray[np.bool_], n_context: int, n_start: int, seed: int
 ) -> Encoder:
     """The whitening of the newest ``n_start`` samples of the context."""
     scaling = scaling_of(data, n_start)
     m = state_moments(data, *window_sums(data.clean, data.border, n_start), keep, scaling)
     linear = fit_linear(m, settings.shrinkage)
-    return start_encoder(linear, settings.n_window, root=scaling.root, seed=seed, n_start=n_start)
+    return start_encoder(linear, n_context, root=scaling.root, seed=seed, n_start=n_start)
 
 
-def _best_start(data: TrainingSet, settings: Settings, held: _HeldOut, seed: int) -> int:
+def _best_start(data: TrainingSet, settings: Settings, n_context: int, held: HeldOut, seed: int) -> int:
     """How much of a long context the training begins with: what tells held-out moments best untrained."""
-    n_context = settings.n_window
     lengths = {
         n_context,
         *(max(1, round(n_context / part)) for part in (2, 3, 6) if n_context > LONG_CONTEXT),
     }
-    scores = {n: held.score(_start(data, settings, held.train, n, seed)) for n in sorted(lengths)}
+    scores = {n: held.score(_start(data, settings, held.train, n_context, n, seed)) for n in sorted(lengths)}
     return max(scores, key=lambda n: scores[n])
 
 
@@ -384,11 +358,3 @@ def _goodness(
         )
     loss, chance = np.mean(both, axis=0)
     return float(loss), float(chance)
-
-
-def _thinned(
-    parts: list[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]],
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
-    similarity, fullness, state = (np.concatenate([part[column] for part in parts]) for column in range(3))
-    index = thinned(np.ones(len(state), bool), MAX_HELD_OUT)
-    return similarity[index], fullness[index], state[index]

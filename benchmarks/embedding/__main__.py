@@ -2,7 +2,8 @@
 
 Each preset is simulated, a model is fitted on showings 0 to 8 in the given mode, and the two test showings (one in
 order, one disturbed) are decoded without the playback model: by the linear embedding's decoder alone, by the contrastive
-embedding alone, and by what the fit chose between them on a held-out training showing. Needs torch.
+embedding alone, and by what the fit chose between them on a held-out training showing. Where the encoder took a longer
+context than the linear embedding, a linear model with that context stands beside them. Needs torch.
 """
 
 from __future__ import annotations
@@ -58,6 +59,11 @@ def compared(preset: str, seed: int, mode: str, context_s: float | None) -> dict
         replace(model.parts, contrastive=alone), {**model.card, "decoder_embedding": "contrastive"}
     )
     ways = {"linear": model.linear, "contrastive": contrastive, "chosen": model}
+    encoder_s = model.card["contrastive"]["context_ms"] / 1000
+    if encoder_s > model.card["context_ms"] / 1000:
+        ways["linear_same_context"] = fit_model(
+            session, replace(options, mode="linear", context_s=encoder_s), baselines=False
+        )
     return {
         "preset": preset,
         "seed": seed,

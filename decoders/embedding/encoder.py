@@ -138,7 +138,17 @@ class EncoderStream:
         self._ring[:] = 0
         self._next = self._held = 0
 
-    def take_over(self, other: RunningSum) -> None:
+    @property
+    def fullness(self) -> float:
+        """The share of the context that holds samples, 0 to 1."""
+        return self._held / self.encoder.n_context
+
+    def samples(self) -> NDArray[np.float32]:
+        """What the context holds, the oldest first, float32 [held, channels]."""
+        end = self._next + self.encoder.n_context
+        return self._ring[end - self._held : end]
+
+    def take_over(self, other: RunningSum | EncoderStream) -> None:
         """Begin with the samples that a window of the same channels holds.
 
         Parameters

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from decoders.controls import settings_of
 from decoders.embedding.contrast import Samples, Trainer, forward
 from decoders.embedding.encoder import start_encoder
 from decoders.embedding.linear import fit_linear, moments
@@ -15,8 +16,11 @@ from decoders.embedding.runs import EVERY, Run, TrainingProgress
 from decoders.embedding.sampler import FramePositives, Sampler, window_index
 from decoders.errors import BadSplit
 from decoders.fit import FitOptions, fit_model
+from decoders.handover import hand_over
+from decoders.memory import recall
 from decoders.model import Model
 from decoders.rolling import refit
+from decoders.tuning_contrastive import ContrastiveOptions, contexts_tried, fit_contrastive
 from stream.errors import BadRecording, BadUsage, OutputExists
 from stream.session import Session
 from tests.decoders.conftest import places_session, watched_session
@@ -114,6 +118,27 @@ def test_a_refit_stays_in_the_space_that_is_shown(watched: Session, label_model:
     assert again.decoder_embedding == "linear"
     clean = watched.select_repeats([6])
     assert np.allclose(again.predict(clean).embedding, label_model.predict(clean).embedding, atol=1e-5)
+
+
+def test_a_longer_context_than_the_linear_window_streams_and_swaps(
+    watched: Session, label_model: Model, unseen: Session
+) -> None:
+    data = recall(label_model)
+    assert contexts_tried(data, 6) == (6, 20, 30)
+    assert contexts_tried(data, 60) == (40,)
+    settings = settings_of(label_model)
+    trained = fit_contrastive(data, settings, ContrastiveOptions("label", contexts=(12,)), {})
+    parts = replace(label_model.parts, contrastive=trained.contrastive)
+    model, fresh = (Model(parts, {**label_model.card, "decoder_embedding": "both"}) for _ in range(2))
+    clean = model.parts.preprocessor.run(np.nan_to_num(unseen.neural[:19]), np.arange(19) == 0)
+    points = trained.contrastive.encoder.transform(clean, np.arange(19) == 0)
+    model.reset()
+    for index in range(15):
+        model.step(unseen.neural[index], float(unseen.stamps[index]))
+    assert hand_over(model, fresh)
+    for index in range(15, 19):
+        after = fresh.step(unseen.neural[index], float(unseen.stamps[index]))
+    assert np.allclose(after.embedding, points[18] / np.linalg.norm(points[18]), atol=1e-5)
 
 
 def test_the_same_seed_gives_the_same_model(watched: Session, label_model: Model) -> None:
