@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from math import log
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from decoders.prediction import HORIZONS_S, N_LIKELIEST, Prediction, Predictions
+from decoders.vectors import ones
 
-_LOG2_E = 1 / np.log(2)
-_TINY = np.float32(1e-30)
+_LOG2_E = 1 / log(2)
+_TINY = 1e-30
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,50 +52,54 @@ class Decision:
     known: bool
 
 
-def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Probabilities float32 [states] of logits float32 [states]."""
-    weight: NDArray[np.float32] = np.exp(logits - logits.max())
-    weight /= weight.sum()
-    return weight
-
-
 def entropy_bits(posterior: NDArray[np.float32]) -> float:
     """Entropy of float32 [states], bits."""
-    return float(-_LOG2_E * (posterior @ np.log(np.maximum(posterior, _TINY))))
+    logs: NDArray[np.float32] = posterior + _TINY
+    np.log(logs, out=logs)
+    return -_LOG2_E * float(posterior.dot(logs))
 
 
-def forecast_channels(ahead: NDArray[np.float32], n_frames: int) -> NDArray[np.float32]:
+def forecast_channels(ahead: NDArray[np.float32]) -> NDArray[np.float32]:
     """What the forecast stream says: frames, probabilities, entropy.
 
     Parameters
     ----------
     ahead
-        Float32 [horizons, states].
-    n_frames
-        States that are frames; the one after them is "no stimulus".
+        Float32 [horizons, states]; the last state is "no stimulus".
 
     Returns
     -------
     channels
         Float32 [horizons, 2 * N_LIKELIEST + 1], see `Prediction`.
     """
-    k = min(N_LIKELIEST, ahead.shape[1])
-    out = np.zeros((len(ahead), 2 * N_LIKELIEST + 1), np.float32)
-    out[:, :N_LIKELIEST] = -1
+    n_horizons, n_states = ahead.shape
+    begins, frames = _places(n_horizons, n_states)
+    k = min(N_LIKELIEST, n_states)
+    out = np.zeros((n_horizons, 2 * N_LIKELIEST + 1), np.float32)
+    out[:, k:N_LIKELIEST] = -1
     left = ahead.copy()
-    flat, begins = left.ravel(), np.arange(0, left.size, ahead.shape[1])
-    for rank in range(k):  # a few maxima are found faster than a partition, and come in order
-        best = left.argmax(1)
-        out[:, rank] = best
+    flat = left.reshape(-1)
+    places = np.empty((k, n_horizons), np.intp)
+    for best in places:  # a few maxima are found faster than a partition, and come in order
+        left.argmax(1, best)
         best += begins
-        out[:, N_LIKELIEST + rank] = flat.take(best)
-        flat[best] = -1.0
-    frames = out[:, :k]
-    frames[frames == n_frames] = -1
-    logs = np.log(np.maximum(ahead, _TINY))
+        flat[best] = -1
+    out[:, :k] = frames.take(places).T
+    out[:, N_LIKELIEST : N_LIKELIEST + k] = ahead.take(places).T
+    logs = ahead + _TINY
+    np.log(logs, out=logs)
     logs *= ahead
-    np.multiply(np.add.reduce(logs, 1), -_LOG2_E, out=out[:, -1])
+    out[:, -1] = logs.dot(ones(n_states))
+    out[:, -1] *= -_LOG2_E
     return out
+
+
+@cache
+def _places(n_horizons: int, n_states: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """Where each horizon begins among all states of all of them, and which frame each of those is."""
+    frames = np.arange(n_states, dtype=np.float32)
+    frames[-1] = -1
+    return np.arange(0, n_horizons * n_states, n_states), np.tile(frames, n_horizons)
 
 
 def stacked(

@@ -12,18 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders import model_file
-from decoders.decision import Decision, entropy_bits, forecast_channels, softmax, stacked
+from decoders.decision import Decision, entropy_bits, forecast_channels, stacked
 from decoders.delays import Lookback, delay_of
 from decoders.embedding.encoder import EncoderStream
-from decoders.embedding.ladder import running
 from decoders.embedding.linear import unit
-from decoders.embedding.windows import RunningSum
 from decoders.errors import ModelMismatch
 from decoders.model_parts import ModelParts
 from decoders.playback import Playback
 from decoders.prediction import HORIZONS_S, Prediction, Predictions, Provenance
+from decoders.readout import Readout, level
 from decoders.scores import FrameAxis, frame_axis
-from decoders.tuning import combined
+from decoders.vectors import softmax, total
 from stream.movie import Clip
 from stream.session import Session
 
@@ -53,9 +52,12 @@ class Model:
         self.version = 0
         self.use_playback = True
         self.hash = model_file.content_hash(parts.arrays(), card)
-        self._context = running(parts.scaling.n_window, parts.spans, parts.preprocessor.n_used)
-        self._encoder = EncoderStream(parts.contrastive.encoder) if parts.contrastive is not None else None
-        self._recent = RunningSum(parts.emission.n_window, parts.preprocessor.n_used)
+        self._readout = Readout(parts)
+        self._n_frames = self.n_frames
+        self._encoder: EncoderStream | None = None
+        if parts.contrastive is not None:
+            self._encoder = EncoderStream(parts.contrastive.encoder)
+            self._likeness = parts.contrastive.likeness.tolist()
         self._moments = Lookback(self.n_delay)
         self.playback = Playback(
             parts.playback,
@@ -65,7 +67,7 @@ class Model:
             self.rate_hz,
             float(card["lag_ms"]) / 1000,
         )
-        self._low, self._high = self.axis.reach
+        self._reach = [slice(*bounds) for bounds in zip(*(b.tolist() for b in self.axis.reach), strict=True)]
         self.reset()
 
     def __repr__(self) -> str:
@@ -153,8 +155,7 @@ class Model:
     def reset(self) -> None:
         """Forget everything carried from sample to sample: a new segment begins."""
         self.parts.preprocessor.reset()
-        self._context.reset()
-        self._recent.reset()
+        self._readout.reset()
         if self._encoder is not None:
             self._encoder.reset()
         self._moments.reset()
@@ -195,11 +196,10 @@ class Model:
         moment, known = self._moments.push(stamp)
         decided = clean is not None and known
         if clean is not None:
-            self._context.push(clean)
-            self._recent.push(clean)
+            self._readout.push(clean)
             if self._encoder is not None:
                 self._encoder.push(clean)
-        direction, heard, familiar = self._look()
+        direction, heard, familiar = self._readout.look()
         point, logits = direction, heard
         if self._encoder is not None:
             point, contrastive, likeness = self._look_contrastive(self._encoder, heard)
@@ -207,13 +207,13 @@ class Model:
                 logits, familiar = contrastive, likeness
         state = self.playback.state  # stays, while the moment that is answered about lies before the border
         if known:
-            aside = np.float32(parts.emission.aside) * heard if decided and parts.emission.aside else None
-            state = self.playback.step(self._evidence(heard) if decided else None, stamp, aside)
+            aside = parts.emission.aside * heard if decided and parts.emission.aside else None
+            state = self.playback.step(self._readout.evidence(heard) if decided else None, stamp, aside)
         if not self.use_playback:
             state = self.playback.state = softmax(logits)
         ahead = self.playback.forecast()
         last = ahead[-1]
-        best, following, n = int(state.argmax()), int(last.argmax()), self.n_frames
+        best, following, n = int(state.argmax()), int(last.argmax()), self._n_frames
         return Decision(
             frame=best if best < n else -1,
             confidence=self._mass(state, best),
@@ -252,7 +252,7 @@ class Model:
             posterior=decision.posterior,
             posterior_without_playback=softmax(decision.logits),
             embedding=decision.embedding,
-            forecast=forecast_channels(self._ahead, self.n_frames),
+            forecast=forecast_channels(decision.ahead),
             continuous=self.parts.continuous.read(decision.posterior, decision.direction),
             picture=self.pictures[best] if self.pictures is not None and known else None,
             provenance=Provenance.RETRIEVED if known else Provenance.NO_DECISION,
@@ -362,18 +362,6 @@ class Model:
         arrays, card = model_file.read(path)
         return cls(ModelParts.from_file(arrays, card), card)
 
-    def _look(self) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
-        """The linear embedding's point (unit length), calibrated logits, and how familiar it is (0 to 1)."""
-        parts = self.parts
-        sums = self._context.read().astype(np.float32)
-        features = parts.scaling.features(sums)
-        point = parts.embedding.project(features)
-        direction = unit(point)
-        similarity = parts.prototypes.similarity(direction if parts.prototypes.cosine else point)
-        logits = combined(similarity, parts.factor, parts.opinion, sums, direction)
-        logits = logits * np.float32(self._context.fullness)
-        return direction, logits, _level(parts.likeness, similarity)
-
     def _look_contrastive(
         self, encoder: EncoderStream, linear: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
@@ -383,20 +371,8 @@ class Model:
         direction = unit(encoder.read())
         similarity = part.prototypes.similarity(direction)
         logits = part.logits(similarity * np.float32(encoder.fullness), linear)
-        return direction, logits, _level(part.likeness, similarity)
-
-    def _evidence(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
-        emission = self.parts.emission
-        if not emission.own:
-            return np.float32(emission.power) * logits
-        features = self.parts.recent_scaling.features(self._recent.read().astype(np.float32))
-        return np.float32(emission.power * self._recent.fullness) * emission.similarity(features)
+        return direction, logits, level(self._likeness, similarity)
 
     def _mass(self, state: NDArray[np.floating[Any]], best: int) -> float:
         """Probability within a second of that frame, in its clip."""
-        return float(state[self._low[best] : self._high[best]].sum())
-
-
-def _level(likeness: NDArray[np.float64], similarity: NDArray[np.float32]) -> float:
-    """The share of held-out moments that resembled their nearest prototype less, 0 to 1."""
-    return float(np.searchsorted(likeness, similarity.max()) / len(likeness))
+        return total(state[self._reach[best]])

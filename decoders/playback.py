@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from decoders.playback_table import PlaybackTable
 from decoders.prediction import HORIZONS_S
 from decoders.sparse import Product, Sparse
+from decoders.vectors import top, total
 from stream.errors import BadUsage
 
 MAX_TICKS = 300
@@ -163,7 +164,6 @@ class Playback:
         self.horizon_ticks = horizon_ticks(movie_rate_hz, rate_hz, lag_s)
         self._gaps = tuple(np.diff(self.horizon_ticks, prepend=0).tolist())
         self._initial = table.initial.astype(np.float32)
-        self._ones = np.ones(len(self._initial), np.float32)
         self._tick_rate = movie_rate_hz or rate_hz or 1.0
         self._lag_s = lag_s
         self._filter = Leaps(table.steps, jump, table.target)
@@ -238,16 +238,16 @@ class Playback:
         before = self.state if self._carried is None else self._carried
         state = self.advance(before, self.clock.advance(stamp))
         if log_likelihood is not None:
-            likelihood = (log_likelihood - log_likelihood.max()).astype(np.float32, copy=False)
+            likelihood = (log_likelihood - top(log_likelihood)).astype(np.float32, copy=False)
             np.exp(likelihood, out=likelihood)
             likelihood *= state
             state = likelihood
-        self.state = state * np.float32(1 / state.dot(self._ones))  # a product is quicker than a sum
+        self.state = state * (1 / total(state))
         self._carried = None
         if aside is not None:
             self._carried = self.state
-            state = self.state * np.exp(aside - aside.max()).astype(np.float32, copy=False) + LEAST
-            self.state = state * np.float32(1 / state.dot(self._ones))
+            state = self.state * np.exp(aside - top(aside)).astype(np.float32, copy=False) + LEAST
+            self.state = state * (1 / total(state))
         return self.state
 
     def later(self, states: NDArray[np.floating[Any]], horizon_s: float) -> NDArray[np.float32]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 import numpy as np
 from numpy.typing import NDArray
 
+from decoders.vectors import total
 from stream.errors import BadRecording
 from stream.session import Kind
 
@@ -117,14 +120,14 @@ class Preprocessor:
         clean
             Float32 [used channels], or None when no used channel holds a finite value.
         """
-        used = samples[self._used]
-        finite = np.isfinite(used)
-        if not finite.all():
+        used = samples.take(self._used)
+        if not isfinite(total(used)):
+            finite = np.isfinite(used)
             if not finite.any():
                 return None
             used = np.where(finite, used, self._running if self._slow else self._fill)
         if not self._slow:
-            return np.maximum(used, 0, dtype=np.float32)
+            return np.maximum(used, 0)
         self._seen += 1
         # A cumulative mean at first, then an exponential one: a run's own level is learned quickly.
         self._running += max(self._rate, 1 / self._seen) * (used - self._running)

@@ -147,7 +147,7 @@ class _Block:
         self._values[at_row, at_column] = value
 
     def add(self, vector: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-        out[self._columns] += vector.take(self._rows) @ self._values
+        out[self._columns] += vector.take(self._rows).dot(self._values)
 
 
 class _Scattered:

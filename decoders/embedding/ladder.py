@@ -40,10 +40,12 @@ class RunningLadder(RunningSum):
         Samples in each window, the longest last.
     n_channels
         Channels of a sample.
+    n_kept
+        Samples that are remembered, for another window to take over; None = those of the longest.
     """
 
-    def __init__(self, spans: tuple[int, ...], n_channels: int) -> None:
-        super().__init__(spans[-1], n_channels)
+    def __init__(self, spans: tuple[int, ...], n_channels: int, n_kept: int | None = None) -> None:
+        super().__init__(spans[-1], n_channels, n_kept)
         self._shorter = [RunningSum(span, n_channels) for span in spans[:-1]]
 
     @property
@@ -63,15 +65,15 @@ class RunningLadder(RunningSum):
         for window in self._shorter:
             window.push(sample)
 
-    def read(self) -> NDArray[np.float64]:
-        """The sums side by side, float64 [windows * channels], each scaled up to the longest window."""
-        each = [w.read() * (self.n_window / w.n_window) for w in self._shorter]
+    def read(self) -> NDArray[np.float32]:
+        """The sums side by side, float32 [windows * channels], each scaled up to the longest window."""
+        each = [w.read() * np.float32(self.n_window / w.n_window) for w in self._shorter]
         return np.concatenate([*each, super().read()])
 
 
-def running(n_window: int, spans: tuple[int, ...], n_channels: int) -> RunningSum:
-    """One window, or a ladder when there are spans."""
-    return RunningLadder(spans, n_channels) if spans else RunningSum(n_window, n_channels)
+def running(n_window: int, spans: tuple[int, ...], n_channels: int, n_kept: int | None = None) -> RunningSum:
+    """One window, or a ladder when there are spans, that remembers ``n_kept`` samples."""
+    return RunningLadder(spans, n_channels, n_kept) if spans else RunningSum(n_window, n_channels, n_kept)
 
 
 def ladder_sums(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,7 +121,7 @@ class LinearEmbedding:
 def unit(points: NDArray[np.float32]) -> NDArray[np.float32]:
     """The same directions at length one, float32 [..., dimensions]."""
     if points.ndim == 1:  # a single moment, which is decoded live
-        one: NDArray[np.float32] = points * np.float32(1 / max(float(points @ points) ** 0.5, 1e-12))
+        one: NDArray[np.float32] = points * (1 / max(sqrt(points.dot(points)), 1e-12))
         return one
     length = np.sqrt(np.einsum("...i,...i->...", points, points))
     return np.asarray(points / np.maximum(length, np.float32(1e-12))[..., None], np.float32)

@@ -15,16 +15,27 @@ class RunningSum:
     ----------
     n_window
         Samples in the window.
-    n_channels
-        Channels of a sample.
+    n_columns
+        Numbers of a sample.
+    n_kept
+        Samples that are remembered, for another window to take over; None = those of the window.
+
+    Attributes
+    ----------
+    total
+        Float32 [columns], the sum of the samples that came, up to ``n_window`` of them; not to be changed.
     """
 
-    def __init__(self, n_window: int, n_channels: int) -> None:
+    def __init__(self, n_window: int, n_columns: int, n_kept: int | None = None) -> None:
         self.n_window = n_window
-        self._ring = np.zeros((n_window, n_channels), np.float32)
-        self._total = np.zeros(n_channels, np.float64)
+        self.n_columns = n_columns
+        self._n_kept = max(n_window, n_kept or n_window)
+        self._ring = np.zeros((self._n_kept, n_columns), np.float32)
+        # The sum of one sample is that sample.
+        self.total = self._ring[0] if self._n_kept == 1 else np.zeros(n_columns, np.float32)
         self._next = 0
         self.n_held = 0
+        self._n_known = 0
 
     @property
     def fullness(self) -> float:
@@ -34,8 +45,8 @@ class RunningSum:
     def reset(self) -> None:
         """Empty the window: a new segment begins."""
         self._ring[:] = 0
-        self._total[:] = 0
-        self._next = self.n_held = 0
+        self.total[:] = 0
+        self._next = self.n_held = self._n_known = 0
 
     def push(self, sample: NDArray[np.float32]) -> None:
         """Take in one sample.
@@ -43,19 +54,26 @@ class RunningSum:
         Parameters
         ----------
         sample
-            Float32 [channels].
+            Float32 [columns].
         """
-        slot = self._ring[self._next]
-        self._total -= slot
+        if self.n_held < self.n_window:
+            self.n_held += 1
+        if self._n_known < self._n_kept:
+            self._n_known += 1
+        if self._n_kept == 1:
+            self._ring[0] = sample
+            return
+        total, slot = self.total, self._ring[self._next]
+        total -= self._ring[self._next - self.n_window]
         slot[:] = sample
-        self._total += slot
-        self.n_held = min(self.n_held + 1, self.n_window)
-        self._next = (self._next + 1) % self.n_window
-        if self._next == 0:  # rounding errors may not pile up
-            self._total[:] = self._ring.sum(0, dtype=np.float64)
+        total += slot
+        self._next += 1
+        if self._next == self._n_kept:  # rounding errors may not pile up
+            self._next = 0
+            np.add.reduce(self._ring[-self.n_window :], 0, out=total)
 
     def take_over(self, other: RunningSum) -> None:
-        """Hold what another window of the same channels holds, as far back as this one reaches.
+        """Hold what another window of the same columns holds, as far back as this one reaches.
 
         Parameters
         ----------
@@ -67,13 +85,15 @@ class RunningSum:
             self.push(sample)
 
     def samples(self) -> Iterator[NDArray[np.float32]]:
-        """What the window holds, float32 [channels] each, the oldest first."""
-        for index in range(self._next - self.n_held, self._next):
-            yield self._ring[index % self.n_window]
+        """What is remembered, float32 [columns] each, the oldest first."""
+        for index in range(self._next - self._n_known, self._next):
+            yield self._ring[index % self._n_kept]
 
-    def read(self) -> NDArray[np.float64]:
-        """The sum, float64 [channels]; a window that is not yet full is scaled up to a full one."""
-        return self._total * (self.n_window / max(self.n_held, 1))
+    def read(self) -> NDArray[np.float32]:
+        """The sum, float32 [columns], not to be changed; a window that is not yet full is scaled up to a full one."""
+        if self.n_held == self.n_window:
+            return self.total
+        return self.total * np.float32(self.n_window / max(self.n_held, 1))
 
 
 def window_sums(

@@ -194,7 +194,7 @@ def test_a_swap_to_other_channels_starts_anew(model: Model, watched: Session) ->
     other = fit_model(replace(watched, neural=dead), FitOptions(context_s=0.2))
     model.step(watched.neural[0], float(watched.stamps[0]))
     assert not hand_over(model, other)
-    assert other._context.n_held == 0
+    assert other._readout.window.n_held == 0
     model.reset()
 
 

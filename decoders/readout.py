@@ -1,0 +1,194 @@
+"""What the newest samples say about the frame, kept up to date sample by sample."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoders.embedding.ladder import running
+from decoders.embedding.linear import unit
+from decoders.embedding.windows import RunningSum
+from decoders.frames import NEVER
+from decoders.model_parts import ModelParts
+from decoders.opinion import LinearOpinion
+from decoders.tuning import combined
+from decoders.vectors import top
+
+FEW = 3
+"""One channel in so many, or fewer, must have fired for the others to be left out of a product."""
+
+
+class SampleProduct:
+    """Products of samples with one matrix; silent channels cost nothing while they are most of them.
+
+    Parameters
+    ----------
+    weights
+        Float32 [channels, columns].
+    """
+
+    def __init__(self, weights: NDArray[np.float32]) -> None:
+        self._weights = weights
+        self._n_few = len(weights) // FEW
+        self._rows = np.empty((self._n_few, weights.shape[1]), np.float32)
+
+    def times(self, sample: NDArray[np.float32]) -> NDArray[np.float32]:
+        """``sample @ weights``, float32 [columns], of a sample float32 [channels]."""
+        active, weights = sample.nonzero()[0], self._weights
+        if len(active) <= self._n_few:
+            sample = sample.take(active)
+            rows = self._rows[: len(active)]
+            weights = weights.take(active, 0, rows, "clip")
+        out: NDArray[np.float32] = sample.dot(weights)
+        return out
+
+
+class Readout:
+    """The linear embedding, its frame decoder and what the playback model hears, of one model.
+
+    What is linear in the samples is worked out once for each sample and then summed over windows, rather than for each
+    window anew: of a sample most channels are silent, of a window few. A sample also brings its share of the biases,
+    which makes windows that are not yet full answer flatter.
+
+    Parameters
+    ----------
+    parts
+        Of the model.
+
+    Attributes
+    ----------
+    window
+        The samples of the context and their sum.
+    """
+
+    def __init__(self, parts: ModelParts) -> None:
+        self._parts = parts
+        self._likeness = parts.likeness.tolist()
+        bias = parts.prototypes.bias
+        self._bias = bias if bias.any() else None
+        n_context, n_recent = parts.scaling.n_window, parts.emission.n_window
+        n_used = parts.preprocessor.n_used
+        self.window = running(n_context, parts.spans, n_used, max(n_context, n_recent))
+        self._recent = self._heard = self._votes = None
+        columns: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
+        opinion, emission = parts.opinion, parts.emission
+        if isinstance(opinion, LinearOpinion) and not (opinion.root or parts.spans):
+            weights, bias, self._from_votes = _votes(opinion, n_context)
+            columns.append((weights, bias))
+            self._votes = RunningSum(n_context, len(bias))
+        if emission.own and not emission.root:
+            share = np.float32(emission.power / n_recent)
+            columns.append((_centred(emission.weights * share), _centred(emission.bias * share)))
+            self._heard = RunningSum(n_recent, len(emission.bias))
+        elif emission.own:
+            self._recent = RunningSum(n_recent, n_used)
+        self._product: SampleProduct | None = None
+        if columns:
+            self._product = SampleProduct(np.hstack([weights for weights, _ in columns]))
+            self._share = np.concatenate([bias for _, bias in columns])
+
+    def reset(self) -> None:
+        """Forget every sample: a new segment begins."""
+        for window in (self.window, self._recent, self._heard, self._votes):
+            if window is not None:
+                window.reset()
+
+    def take_over(self, other: Readout) -> None:
+        """Go on from the samples that another one of the same channels holds.
+
+        Parameters
+        ----------
+        other
+            Stays as it is.
+        """
+        self.reset()
+        for sample in other.window.samples():
+            self.push(sample)
+
+    def push(self, sample: NDArray[np.float32]) -> None:
+        """Take in one clean sample, float32 [used channels]."""
+        self.window.push(sample)
+        if self._recent is not None:
+            self._recent.push(sample)
+        if self._product is None:
+            return
+        said = self._product.times(sample)
+        said += self._share
+        n_votes = 0
+        if self._votes is not None:
+            n_votes = self._votes.n_columns
+            self._votes.push(said[:n_votes])
+        if self._heard is not None:
+            self._heard.push(said[n_votes:])
+
+    def look(self) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
+        """The embedded point (unit length), calibrated logits, and how familiar the moment is (0 to 1)."""
+        parts = self._parts
+        sums = self.window.read()
+        point = parts.embedding.project(parts.scaling.features(sums))
+        direction = unit(point)
+        similarity = (direction if parts.prototypes.cosine else point).dot(parts.prototypes.prototypes)
+        if self._bias is not None:
+            similarity += self._bias
+        return direction, self._logits(similarity, sums, direction), level(self._likeness, similarity)
+
+    def evidence(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What the playback model hears, float32 [states], given the logits that `look` gave; not to be changed."""
+        emission = self._parts.emission
+        if self._heard is not None:
+            return self._heard.total
+        if self._recent is None:
+            return np.float32(emission.power) * logits
+        features = self._parts.recent_scaling.features(self._recent.read())
+        return np.float32(emission.power * self._recent.fullness) * emission.similarity(features)
+
+    def _logits(
+        self, similarity: NDArray[np.float32], sums: NDArray[np.float32], direction: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        factor, fullness = self._parts.factor, self.window.fullness
+        if self._votes is None:
+            logits = combined(similarity, factor, self._parts.opinion, sums, direction)
+            return logits * np.float32(fullness)
+        logits = similarity * (factor * fullness)
+        votes = self._votes.total
+        logits += votes if self._from_votes is None else votes.dot(self._from_votes)
+        return logits
+
+
+def level(likeness: list[float], similarity: NDArray[np.float32]) -> float:
+    """The share of held-out moments that resembled their nearest prototype less, 0 to 1.
+
+    Parameters
+    ----------
+    likeness
+        Of those moments, sorted.
+    similarity
+        Of this moment to each prototype, float32 [states].
+    """
+    return bisect_left(likeness, top(similarity)) / len(likeness)
+
+
+def _votes(
+    opinion: LinearOpinion, n_window: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32] | None]:
+    """Weights and bias for one sample's part in an opinion, and the matrix that their sum goes through, if any."""
+    factor = np.float32(opinion.factor)
+    bias = _centred(opinion.bias * factor)
+    if not opinion.left.shape[1]:
+        return _centred(opinion.weights * factor), bias / np.float32(n_window), None
+    # One more number beside those of low rank counts the samples, for the bias.
+    n_channels, rank = opinion.left.shape
+    weights = np.zeros((n_channels, rank + 1), np.float32)
+    weights[:, :rank] = opinion.left
+    share = np.zeros(rank + 1, np.float32)
+    share[rank] = 1 / n_window
+    return weights, share, np.vstack([_centred(opinion.weights * factor), bias])
+
+
+def _centred(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Without what all states share: it does not matter, but what is left is small and loses less to rounding."""
+    known = logits > NEVER / 1e3
+    shared = np.sum(logits, -1, where=known, dtype=np.float64) / np.maximum(np.sum(known, -1), 1)
+    return np.asarray(logits - shared[..., None], np.float32)
