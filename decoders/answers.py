@@ -46,6 +46,8 @@ class Answers:
         Forecasts [time, states] by horizon in seconds.
     continuous
         Estimates of the continuous labels by decoder, then by label, [time, k].
+    half_width
+        Of the model's intervals around them, by label, [time, k].
     embedding
         Float32 [time, dimensions]; of pooled folds, whose embeddings differ, the last fold's, so that it belongs to
         the last samples.
@@ -59,6 +61,7 @@ class Answers:
     shifted: list[tuple[NDArray[np.int64], NDArray[np.int64]]]
     ahead: dict[float, NDArray[np.float32]]
     continuous: dict[str, Labels]
+    half_width: Labels
     embedding: NDArray[np.float32]
     step_us: list[float] = field(default_factory=list)
 
@@ -113,6 +116,7 @@ def collect(model: Model, test: Session, n_draws: int, seed: int) -> Answers:
             **{h: model.playback.later(posterior, h) for h in OFFLINE_HORIZONS_S},
         },
         continuous=continuous,
+        half_width=_split(model, predictions.half_width[kept]),
         embedding=predictions.embedding[kept],
         step_us=_timed(model, test),
     )
@@ -148,6 +152,9 @@ def pooled(parts: Sequence[Answers]) -> Answers:
             }
             for name, labels in first.continuous.items()
         },
+        half_width={
+            label: np.concatenate([part.half_width[label] for part in parts]) for label in first.half_width
+        },
         embedding=parts[-1].embedding,
         step_us=[us for part in parts for us in part.step_us],
     )
@@ -169,7 +176,7 @@ def _from_posterior(data: TrainingSet, name: str, posterior: NDArray[np.float32]
         for label, values in data.labels.items():
             k = values.shape[1]
             table = frame_values(values, data.state, data.n_frames)
-            reader = ContinuousReader(table, np.zeros((1, k)), np.full(k, sharpness))
+            reader = ContinuousReader.plain(table, np.zeros((1, k)), np.full(k, sharpness))
             out[f"{name}_{way}"][label] = reader.read(
                 posterior.astype(np.float64), np.zeros((len(posterior), 0), np.float32)
             )

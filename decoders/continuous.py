@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,22 @@ SHARPNESS = (1.0, 2.0, 4.0, 0.0)
 RIDGE = -1.0
 """Stands in place of a sharpness where ridge regression from the embedding is used."""
 
+NEARBY = -2.0
+"""Stands in place of a sharpness where the mean goes over the surroundings of the densest frame only."""
+
+REACHES = (0.7, 1.0, 1.5, 2.0, 3.0, 4.0)
+"""How far those surroundings reach, in distances between neighbouring frames."""
+
+MAX_NEARBY = 512
+"""Frames up to which they are tried: each moment costs that many products squared."""
+
+INTERVAL = 0.8
+"""Share of held-out truths that the interval around an estimate holds."""
+
 PENALTIES = (1.0, 10.0, 100.0, 1000.0)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class ContinuousReader:
     """Reads every continuous label from one moment.
 
@@ -28,12 +41,55 @@ class ContinuousReader:
     ridge
         Float64 [dimensions + 1, columns], the last row the offset.
     sharpness
-        Float64 [columns]: the power of the posterior, 0 for the likeliest frame, `RIDGE` for the embedding.
+        Float64 [columns]: the power of the posterior, 0 for the likeliest frame, `RIDGE` for the embedding, `NEARBY`.
+    reach
+        Float64 [columns]: of the surroundings, in the label's unit.
+    label
+        Int64 [columns], which label each column belongs to.
+    interval
+        Float64 [2, columns]: how the posterior's spread becomes the half-width of an interval, see `half_width`.
     """
 
     values: NDArray[np.float64]
     ridge: NDArray[np.float64]
     sharpness: NDArray[np.float64]
+    reach: NDArray[np.float64]
+    label: NDArray[np.int64]
+    interval: NDArray[np.float64]
+
+    @classmethod
+    def plain(
+        cls, values: NDArray[np.float64], ridge: NDArray[np.float64], sharpness: NDArray[np.float64]
+    ) -> ContinuousReader:
+        """A reader of one label, without surroundings or intervals.
+
+        Parameters
+        ----------
+        values, ridge, sharpness
+            See the attributes.
+        """
+        k = len(sharpness)
+        return cls(values, ridge, sharpness, np.zeros(k), np.zeros(k, np.int64), np.full((2, k), np.nan))
+
+    @cached_property
+    def _surroundings(self) -> list[tuple[NDArray[np.bool_], NDArray[np.float32]]]:
+        """For each label read so, its columns and how near each frame is to each other one, [frames, frames]."""
+        out = []
+        for number in np.unique(self.label[self.sharpness == NEARBY]):
+            columns = self.label == number
+            squared = distances(self.values[:, columns]) ** 2
+            out.append((columns, np.exp(-0.5 * squared / self.reach[columns][0] ** 2).astype(np.float32)))
+        return out
+
+    @cached_property
+    def _middle(self) -> NDArray[np.float64]:
+        return np.asarray(self.values.mean(0), np.float64)
+
+    @cached_property
+    def _powers(self) -> NDArray[np.float32]:
+        """First and second power of every value, and one, float32 [frames, 2 * columns + 1]."""
+        centred = self.values - self._middle
+        return np.hstack([centred, centred**2, np.ones((len(centred), 1))]).astype(np.float32)
 
     def read(self, posterior: NDArray[np.floating[Any]], points: NDArray[np.float32]) -> NDArray[np.float32]:
         """Estimates float32 [..., columns].
@@ -49,13 +105,76 @@ class ContinuousReader:
         if sharpnesses == {RIDGE}:
             return np.asarray(points.dot(self.ridge[:-1]) + self.ridge[-1], np.float32)
         out = np.empty((*posterior.shape[:-1], self.values.shape[1]), np.float32)
-        for sharpness in sharpnesses:
+        for columns, near in self._surroundings:
+            out[..., columns] = _nearby(posterior[..., :-1], self.values[:, columns], near)
+        for sharpness in sharpnesses - {NEARBY}:
             columns = self.sharpness == sharpness
             if sharpness == RIDGE:
                 out[..., columns] = points @ self.ridge[:-1, columns] + self.ridge[-1, columns]
             else:
                 out[..., columns] = _from_frames(posterior[..., :-1], self.values[:, columns], sharpness)
         return out
+
+    def half_width(
+        self, posterior: NDArray[np.floating[Any]], estimate: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Half-widths of intervals that hold the truth in `INTERVAL` of all moments, float32 [..., columns].
+
+        The posterior's second moment around the estimate says when to be careful; a constant part and a factor, both
+        from held-out data, say how careful. NaN where nothing could be held out.
+
+        Parameters
+        ----------
+        posterior
+            Float [..., states].
+        estimate
+            Float32 [..., columns], from `read`.
+        """
+        return np.asarray(self.interval[0] * self.spread(posterior, estimate), np.float32)
+
+    def spread(
+        self, posterior: NDArray[np.floating[Any]], estimate: NDArray[np.float32]
+    ) -> NDArray[np.float64]:
+        """Root of the posterior's second moment around the estimate and the constant part, float64 [..., columns]."""
+        k = self.values.shape[1]
+        sums = posterior[..., :-1] @ self._powers  # one product, of what is needed of every frame
+        apart = estimate - self._middle
+        second = sums[..., k:-1] - 2 * apart * sums[..., :k] + sums[..., -1:] * apart**2
+        return np.asarray(np.sqrt(np.maximum(second, 0) + self.interval[1] ** 2), np.float64)
+
+
+def _nearby(
+    posterior: NDArray[np.floating[Any]], values: NDArray[np.float64], near: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    weight = posterior * near[(posterior @ near).argmax(-1)]
+    mean: NDArray[np.float64] = (weight @ values) / np.maximum(weight.sum(-1, keepdims=True), 1e-30)
+    return mean
+
+
+def distances(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Between frames in a label, float64 [frames, frames].
+
+    Parameters
+    ----------
+    values
+        Float64 [frames, k].
+    """
+    return np.asarray(np.linalg.norm(values[:, None] - values[None], axis=-1), np.float64)
+
+
+def spacing(values: NDArray[np.float64]) -> float:
+    """The usual distance from a frame to its second nearest other one (two may be one place, passed both ways).
+
+    Parameters
+    ----------
+    values
+        Float64 [frames, k].
+    """
+    apart = distances(values)
+    positive = apart[apart > 0]
+    if not len(positive):
+        return 1.0
+    return float(np.median(np.sort(apart, 1)[:, min(2, len(apart) - 1)])) or float(np.median(positive))
 
 
 def _from_frames(

@@ -140,5 +140,6 @@ def stacked(
         embedding=column("embedding", np.float32, n_embedding),
         forecast=column("forecast", np.float32, len(HORIZONS_S), 2 * N_LIKELIEST + 1),
         continuous=column("continuous", np.float32, n_continuous),
+        half_width=column("half_width", np.float32, n_continuous),
         forecast_posterior=ahead,
     )

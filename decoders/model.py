@@ -241,6 +241,8 @@ class Model:
         """
         self._ahead = decision.ahead
         best, known = decision.frame, decision.decided and decision.frame >= 0
+        reader = self.parts.continuous
+        continuous = reader.read(decision.posterior, decision.direction)
         return Prediction(
             frame=best,
             confidence=decision.confidence,
@@ -253,7 +255,8 @@ class Model:
             posterior_without_playback=softmax(decision.logits),
             embedding=decision.embedding,
             forecast=forecast_channels(decision.ahead),
-            continuous=self.parts.continuous.read(decision.posterior, decision.direction),
+            continuous=continuous,
+            half_width=reader.half_width(decision.posterior, continuous) if continuous.size else continuous,
             picture=self.pictures[best] if self.pictures is not None and known else None,
             provenance=Provenance.RETRIEVED if known else Provenance.NO_DECISION,
         )

@@ -204,7 +204,7 @@ def _from_file(arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> M
             arrays["playback.initial"],
         ),
         likeness=arrays["likeness"],
-        continuous=unpack(ContinuousReader, arrays, "continuous"),
+        continuous=unpack(ContinuousReader, {**_older_reader(arrays), **arrays}, "continuous"),
         pictures=pictures,
         opinion=unpack_opinion(
             arrays,
@@ -218,6 +218,16 @@ def _from_file(arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> M
         spans=spans,
         extra={n: a for n, a in arrays.items() if n not in single and not n.startswith(known)},
     )
+
+
+def _older_reader(arrays: Mapping[str, NDArray[Any]]) -> Arrays:
+    """What an earlier version's file does not say of continuous labels."""
+    k = need(arrays, "continuous.sharpness").size
+    return {
+        "continuous.reach": np.zeros(k),
+        "continuous.label": np.zeros(k, np.int64),
+        "continuous.interval": np.full((2, k), np.nan),
+    }
 
 
 def _n_windows(arrays: Mapping[str, NDArray[Any]]) -> int:
@@ -271,10 +281,13 @@ def _check_shapes(arrays: Mapping[str, NDArray[Any]], n_channels: int, n_states:
         "continuous.values": ((n_states - 1, n_labels), "f"),
         "continuous.ridge": ((n_dimensions + 1, n_labels), "f"),
         "continuous.sharpness": ((n_labels,), "f"),
+        "continuous.reach": ((n_labels,), "f"),
+        "continuous.label": ((n_labels,), "i"),
+        "continuous.interval": ((2, n_labels), "f"),
         "likeness": ((need(arrays, "likeness").size,), "f"),
     }
     for name, (shape, kind) in expected.items():
-        array = need(arrays, name)
+        array = need({**_older_reader(arrays), **arrays}, name)
         if array.shape != shape or array.dtype.kind != kind:
             raise BadModel(
                 f"the model's {name!r} has shape {array.shape} and type {array.dtype}, but its card asks for {shape}. "

@@ -75,6 +75,9 @@ class Prediction:
         Float32 [len(HORIZONS_S), 2 * N_LIKELIEST + 1]: frames (-1 = no stimulus), their probabilities, entropy in bits.
     continuous
         Float32 [k] or [0]: every continuous label's estimate, in the order of the model's ``continuous_channels``.
+    half_width
+        Float32 of the same shape: of an interval around each estimate that holds the truth four times in five, as
+        calibrated on held-out training data; NaN where nothing could be held out.
     picture, provenance
         The picture shown for ``frame``, uint8, and what it is.
     """
@@ -91,6 +94,7 @@ class Prediction:
     embedding: NDArray[np.float32]
     forecast: NDArray[np.float32]
     continuous: NDArray[np.float32]
+    half_width: NDArray[np.float32]
     picture: NDArray[np.uint8] | None = None
     provenance: Provenance = Provenance.NO_DECISION
     sequence: int = -1
@@ -119,6 +123,7 @@ class Predictions:
     embedding: NDArray[np.float32]
     forecast: NDArray[np.float32]
     continuous: NDArray[np.float32]
+    half_width: NDArray[np.float32]
     forecast_posterior: dict[float, NDArray[np.float32]] = field(default_factory=dict)
 
     def __len__(self) -> int:

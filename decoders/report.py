@@ -119,13 +119,29 @@ def _verdict(own: dict[str, Any], nulls: dict[str, Any]) -> str:
 def _continuous(answers: Answers) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for name, truth in answers.test.labels.items():
-        out[name] = {**_fit_of(answers.continuous["model"][name], truth), "baselines": {}}
+        estimate = answers.continuous["model"][name]
+        out[name] = {
+            **_fit_of(estimate, truth),
+            "interval_80": _interval(estimate, answers.half_width[name], truth),
+            "baselines": {},
+        }
         for other, labels in answers.continuous.items():
             if other != "model":
                 out[name]["baselines"][other] = _fit_of(labels[name], truth)
         middle = np.broadcast_to(np.nanmedian(truth, axis=0), truth.shape) if len(truth) else truth
         out[name]["baselines"]["median"] = _fit_of(middle, truth)
     return out
+
+
+def _interval(
+    estimate: NDArray[np.float32], half_width: NDArray[np.float32], truth: NDArray[np.float32]
+) -> dict[str, float]:
+    """How often the truth lies in the model's interval, which is to be .8, and its median half-width."""
+    known = np.isfinite(truth) & np.isfinite(half_width)
+    if not known.any():
+        return {"coverage": float("nan"), "median_half_width": float("nan")}
+    inside = np.abs(estimate - truth)[known] <= half_width[known]
+    return {"coverage": float(inside.mean()), "median_half_width": float(np.median(half_width[known]))}
 
 
 def _fit_of(estimate: NDArray[np.float32], truth: NDArray[np.float32]) -> dict[str, float]:

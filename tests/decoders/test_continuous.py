@@ -5,7 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from decoders.continuous import RIDGE, ContinuousReader, fit_ridge, frame_values, median_error
+from decoders.continuous import (
+    NEARBY,
+    RIDGE,
+    ContinuousReader,
+    fit_ridge,
+    frame_values,
+    median_error,
+    spacing,
+)
 from decoders.fit import FitOptions, fit_model
 from stream.session import Session
 
@@ -20,7 +28,7 @@ def test_values_are_means_over_frames() -> None:
 def test_mean_mode_and_ridge_side_by_side() -> None:
     values = np.array([[0.0, 0.0, 0.0], [10.0, 10.0, 0.0]])
     ridge = np.array([[0, 0, 2.0], [0, 0, 0.0], [0, 0, 1.0]])
-    reader = ContinuousReader(values, ridge, np.array([1.0, 0.0, RIDGE]))
+    reader = ContinuousReader.plain(values, ridge, np.array([1.0, 0.0, RIDGE]))
     out = reader.read(np.array([0.3, 0.5, 0.2]), np.array([3.0, 4.0], np.float32))
     np.testing.assert_allclose(out, [6.25, 10, 7], rtol=1e-6)
 
@@ -45,3 +53,29 @@ def test_a_label_that_cannot_be_read_is_answered_by_its_median(watched: Session)
     assert np.ptp(read[:, 0]) > 0.5
     trained = np.isin(watched.showing(), (0, 1, 2, 3, 4))
     np.testing.assert_allclose(read[:, 1], np.median(unread[trained]), rtol=1e-5)
+
+
+def test_the_mean_of_the_densest_surroundings_leaves_the_far_peak_out() -> None:
+    values = np.array([[0.0], [1.0], [2.0], [50.0]])
+    reader = replace(
+        ContinuousReader.plain(values, np.zeros((1, 1)), np.array([NEARBY])), reach=np.array([1.0])
+    )
+    posterior = np.array([0.25, 0.2, 0.25, 0.3, 0.0])
+    out = reader.read(np.stack([posterior, posterior]), np.zeros((2, 0), np.float32))
+    np.testing.assert_allclose(out, 1.0, atol=1e-6)  # the likeliest frame is at 50
+    np.testing.assert_allclose(reader.read(posterior, np.zeros(0, np.float32)), out[0])
+
+
+def test_intervals_widen_with_the_posterior() -> None:
+    values = np.array([[0.0], [10.0]])
+    reader = replace(
+        ContinuousReader.plain(values, np.zeros((1, 1)), np.array([1.0])), interval=np.array([[2.0], [1.0]])
+    )
+    posteriors = np.array([[1.0, 0.0, 0.0], [0.5, 0.5, 0.0]])
+    widths = reader.half_width(posteriors, reader.read(posteriors, np.zeros((2, 0), np.float32)))
+    np.testing.assert_allclose(widths[:, 0], [2, 2 * np.sqrt(26)], rtol=1e-6)
+
+
+def test_spacing_is_that_of_places_passed_both_ways() -> None:
+    assert spacing(np.tile(np.arange(5.0), 2)[:, None] * 0.1) == pytest.approx(0.1)
+    assert spacing(np.zeros((4, 1))) == 1.0

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from decoders.continuous import NEARBY
 from decoders.embedding.linear import moments
+from decoders.evaluate import EvaluateOptions, evaluate
 from decoders.fit import FitOptions, fit_model
 from decoders.model import Model
 from decoders.places import evened, neighbourhood
@@ -117,3 +119,19 @@ def test_the_playback_model_hears_single_samples_and_the_window_beside_it(model:
         for p in (answers.posterior_without_playback, answers.posterior)
     )
     assert together <= alone + 1
+
+
+def test_position_is_read_nearby_with_intervals_that_hold_the_truth(model: Model) -> None:
+    test = track(20, seed=6)
+    answers = model.predict(test, forecasts=False)
+    miss = np.abs(answers.continuous - test.labels["position"])
+    assert model.parts.continuous.sharpness[0] == NEARBY
+    assert np.median(miss) < 0.5 * LENGTH_M / N_PLACES
+    assert answers.half_width.shape == miss.shape
+    assert 0.72 < np.mean(miss <= answers.half_width) < 0.88
+
+
+def test_the_report_says_how_often_the_interval_holds(model: Model) -> None:
+    block = evaluate(model, track(6, seed=7), EvaluateOptions(draws=0))["continuous"]["position"]
+    assert 0.6 < block["interval_80"]["coverage"] < 0.95
+    assert 0 < block["interval_80"]["median_half_width"] < 0.5
