@@ -43,10 +43,10 @@ def main() -> None:
 def show(title: str, result: dict[str, Any]) -> None:
     """Print one table."""
     print(f"\n{title}: lag by run {result['lag_volumes']}, window by run {result['window_volumes']}")
-    print(f"  {'':<34} {'volume':>7} {'block':>7}   each run's volumes")
+    print(f"  {'':<42} {'volume':>7} {'block':>7}   each run's volumes")
     for name, figures in {**result["decoders"], **result["controls"]}.items():
         runs = " ".join(f"{one:.2f}" for one in figures["runs"])
-        print(f"  {name:<34} {figures['volume']:7.3f} {figures['block']:7.3f}   {runs}", flush=True)
+        print(f"  {name:<42} {figures['volume']:7.3f} {figures['block']:7.3f}   {runs}", flush=True)
     shifted = ", ".join(f"{way} {p95:.3f}" for way, p95 in result["labels_shifted_p95"].items())
     print(f"  labels shifted, p95 of {result['draws']} draws: {shifted or 'not drawn'}")
     print(f"  expected calibration error {result['ece']}")
