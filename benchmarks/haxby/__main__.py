@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.haxby.prepare import TRUTHS, load
-from benchmarks.haxby.run import logistic, score_runs
+from benchmarks.haxby.run import logistic, response, score_runs
 
 
 def main() -> None:
@@ -30,6 +30,8 @@ def main() -> None:
     report: dict[str, Any] = {}
     for truth in arguments.truth or TRUTHS:
         session = load(arguments.data, truth)
+        curve = " ".join(f"{part:.2f}" for part in response(session))
+        print(f"\nlabels of the {truth}: response from three volumes before a block on: {curve}", flush=True)
         for lag in arguments.lag or [None]:
             title = f"labels of the {truth}, lag {'chosen' if lag is None else f'{lag} volumes'}"
             result = score_runs(session, lag, arguments.draws)

@@ -18,6 +18,9 @@ from stream.session import Session
 
 WAYS = ("with playback", "without playback")
 
+N_ANSWERING = 30
+"""Voxels whose response to any picture is shown."""
+
 
 def score_runs(session: Session, lag: int | None, draws: int) -> dict[str, Any]:
     """Fit on all runs but one, test on that one, for each.
@@ -91,6 +94,32 @@ def logistic(session: Session, lags: Sequence[int]) -> dict[str, Any]:
     answers = np.concatenate(scores)
     test = _joined(tests)
     return _figures(answers.argmax(1), np.exp(answers), test)
+
+
+def response(session: Session, before: int = 3, after: int = 12) -> NDArray[np.float64]:
+    """The mean activity around the onset of a block, of the voxels that answer most, as a part of its largest.
+
+    Parameters
+    ----------
+    session
+        From `benchmarks.haxby.prepare.load`.
+    before, after
+        Volumes.
+
+    Returns
+    -------
+    response
+        Float64 [before + after]; 0 = the run's mean.
+    """
+    neural = np.asarray(session.neural, np.float64)
+    neural = neural[:, neural.std(0) > 0]
+    for run in session.repeats:
+        neural[session.repeat == run] -= neural[session.repeat == run].mean(0)
+    onset = np.flatnonzero((session.frame >= 0) & (np.diff(session.frame, prepend=-1) != 0))
+    around = np.stack([neural[onset + k].mean(0) for k in range(-before, after)])
+    most = np.argsort(-around[before + 2 : before + 9].mean(0) / neural.std(0))[:N_ANSWERING]
+    mean = around[:, most].mean(1)
+    return np.asarray(mean / mean.max())
 
 
 def volume_accuracy(predicted: NDArray[np.integer[Any]], test: Session) -> float:

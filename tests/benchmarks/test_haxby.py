@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.haxby.prepare import by_design, load
-from benchmarks.haxby.run import block_accuracy, logistic, score_runs, volume_accuracy
+from benchmarks.haxby.run import block_accuracy, logistic, response, score_runs, volume_accuracy
 from stream.session import Session
 
 pytestmark = pytest.mark.data
@@ -37,6 +37,13 @@ def test_the_recording(shared_data: Path) -> None:
 def test_logistic_regression_reaches_the_known_figure(shared_data: Path) -> None:
     """0.461 a volume is known of one with other regularisation."""
     assert logistic(load(shared_data), [0] * 12)["volume"] == pytest.approx(0.47, abs=0.02)
+
+
+def test_blood_answers_before_the_labels_of_the_file(shared_data: Path) -> None:
+    late, design = response(load(shared_data)), response(load(shared_data, "design"))
+    up = [(curve - curve.min()) / (1 - curve.min()) for curve in (late, design)]
+    assert up[0][2] > 0.5  # more than half-way up, a volume before a picture is said to be shown
+    assert up[1][3] < 0.5 < up[1][4]  # half-way up after one volume and before two
 
 
 def perfect(session: Session) -> np.ndarray:
