@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.prediction import HORIZONS_S, N_LIKELIEST, Prediction, Predictions
-from decoders.vectors import ones
 
 _LOG2_E = 1 / log(2)
 _TINY = 1e-30
@@ -73,7 +72,7 @@ def forecast_channels(ahead: NDArray[np.float32]) -> NDArray[np.float32]:
         Float32 [horizons, 2 * N_LIKELIEST + 1], see `Prediction`.
     """
     n_horizons, n_states = ahead.shape
-    begins, frames = _places(n_horizons, n_states)
+    begins, frames, bits = _places(n_horizons, n_states)
     k = min(N_LIKELIEST, n_states)
     out = np.zeros((n_horizons, 2 * N_LIKELIEST + 1), np.float32)
     out[:, k:N_LIKELIEST] = -1
@@ -89,17 +88,19 @@ def forecast_channels(ahead: NDArray[np.float32]) -> NDArray[np.float32]:
     logs = ahead + _TINY
     np.log(logs, out=logs)
     logs *= ahead
-    out[:, -1] = logs.dot(ones(n_states))
-    out[:, -1] *= -_LOG2_E
+    out[:, -1] = logs.dot(bits)
     return out
 
 
 @cache
-def _places(n_horizons: int, n_states: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    """Where each horizon begins among all states of all of them, and which frame each of those is."""
+def _places(
+    n_horizons: int, n_states: int
+) -> tuple[NDArray[np.intp], NDArray[np.float32], NDArray[np.float32]]:
+    """Where each horizon begins among all states of all of them, which frame each is, and what makes nats bits."""
     frames = np.arange(n_states, dtype=np.float32)
     frames[-1] = -1
-    return np.arange(0, n_horizons * n_states, n_states), np.tile(frames, n_horizons)
+    bits = np.full(n_states, -_LOG2_E, np.float32)
+    return np.arange(0, n_horizons * n_states, n_states), np.tile(frames, n_horizons), bits
 
 
 def stacked(

@@ -13,36 +13,9 @@ from decoders.embedding.windows import RunningSum
 from decoders.frames import NEVER
 from decoders.model_parts import ModelParts
 from decoders.opinion import LinearOpinion
+from decoders.sparse import RowProduct
 from decoders.tuning import combined
 from decoders.vectors import top
-
-FEW = 3
-"""One channel in so many, or fewer, must have fired for the others to be left out of a product."""
-
-
-class SampleProduct:
-    """Products of samples with one matrix; silent channels cost nothing while they are most of them.
-
-    Parameters
-    ----------
-    weights
-        Float32 [channels, columns].
-    """
-
-    def __init__(self, weights: NDArray[np.float32]) -> None:
-        self._weights = weights
-        self._n_few = len(weights) // FEW
-        self._rows = np.empty((self._n_few, weights.shape[1]), np.float32)
-
-    def times(self, sample: NDArray[np.float32]) -> NDArray[np.float32]:
-        """``sample @ weights``, float32 [columns], of a sample float32 [channels]."""
-        active, weights = sample.nonzero()[0], self._weights
-        if len(active) <= self._n_few:
-            sample = sample.take(active)
-            rows = self._rows[: len(active)]
-            weights = weights.take(active, 0, rows, "clip")
-        out: NDArray[np.float32] = sample.dot(weights)
-        return out
 
 
 class Readout:
@@ -66,6 +39,8 @@ class Readout:
     def __init__(self, parts: ModelParts) -> None:
         self._parts = parts
         self._likeness = parts.likeness.tolist()
+        self._scaling, self._embedding = parts.scaling, parts.embedding
+        self._prototypes, self._cosine = parts.prototypes.prototypes, parts.prototypes.cosine
         bias = parts.prototypes.bias
         self._bias = bias if bias.any() else None
         n_context, n_recent = parts.scaling.n_window, parts.emission.n_window
@@ -84,9 +59,9 @@ class Readout:
             self._heard = RunningSum(n_recent, len(emission.bias))
         elif emission.own:
             self._recent = RunningSum(n_recent, n_used)
-        self._product: SampleProduct | None = None
+        self._product: RowProduct | None = None
         if columns:
-            self._product = SampleProduct(np.hstack([weights for weights, _ in columns]))
+            self._product = RowProduct(np.hstack([weights for weights, _ in columns]))
             self._share = np.concatenate([bias for _, bias in columns])
 
     def reset(self) -> None:
@@ -114,7 +89,7 @@ class Readout:
             self._recent.push(sample)
         if self._product is None:
             return
-        said = self._product.times(sample)
+        said = self._product.times(sample, sample.nonzero()[0])  # most channels are silent
         said += self._share
         n_votes = 0
         if self._votes is not None:
@@ -125,11 +100,10 @@ class Readout:
 
     def look(self) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
         """The embedded point (unit length), calibrated logits, and how familiar the moment is (0 to 1)."""
-        parts = self._parts
         sums = self.window.read()
-        point = parts.embedding.project(parts.scaling.features(sums))
+        point = self._embedding.project(self._scaling.features(sums))
         direction = unit(point)
-        similarity = (direction if parts.prototypes.cosine else point).dot(parts.prototypes.prototypes)
+        similarity = (direction if self._cosine else point).dot(self._prototypes)
         if self._bias is not None:
             similarity += self._bias
         return direction, self._logits(similarity, sums, direction), level(self._likeness, similarity)

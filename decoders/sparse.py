@@ -18,6 +18,9 @@ LONG = 0.25
 CROWDED = 25
 """Places per entry up to which a block is quicker multiplied as a whole than entry by entry."""
 
+FEW = 3
+"""One row in so many, or fewer, must count for the others to be left out of a product."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sparse:
@@ -134,6 +137,39 @@ class Product:
         self._ones.dot(self._parts, out=out)
         if self._rest is not None:
             self._rest.add(self._inside, out)
+        return out
+
+
+class RowProduct:
+    """Products with a dense matrix of which only some rows count.
+
+    Parameters
+    ----------
+    weights
+        Float32 [rows, columns].
+    """
+
+    def __init__(self, weights: NDArray[np.float32]) -> None:
+        self._weights = weights
+        self._n_few = len(weights) // FEW
+        self._rows = np.empty((self._n_few, weights.shape[1]), np.float32)
+
+    def times(self, vector: NDArray[np.float32], active: NDArray[np.intp]) -> NDArray[np.float32]:
+        """``vector @ weights``, float32 [columns].
+
+        Parameters
+        ----------
+        vector
+            Float32 [rows].
+        active
+            Where it is not zero, or not negligible.
+        """
+        weights = self._weights
+        if len(active) <= self._n_few:
+            vector = vector.take(active)
+            rows = self._rows[: len(active)]
+            weights = weights.take(active, 0, rows, "clip")
+        out: NDArray[np.float32] = vector.dot(weights)
         return out
 
 

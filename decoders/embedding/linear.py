@@ -115,7 +115,7 @@ class LinearEmbedding:
 
     def project(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Points float32 [..., dimensions] for features float32 [..., features]."""
-        return np.asarray((features - self.mean) @ self.projection, np.float32)
+        return np.asarray((features - self.mean).dot(self.projection), np.float32)
 
 
 def unit(points: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -34,8 +34,12 @@ class RunningSum:
         # The sum of one sample is that sample.
         self.total = self._ring[0] if self._n_kept == 1 else np.zeros(n_columns, np.float32)
         self._next = 0
-        self.n_held = 0
         self._n_known = 0
+
+    @property
+    def n_held(self) -> int:
+        """Samples in the window so far, up to ``n_window``."""
+        return min(self._n_known, self.n_window)
 
     @property
     def fullness(self) -> float:
@@ -46,7 +50,7 @@ class RunningSum:
         """Empty the window: a new segment begins."""
         self._ring[:] = 0
         self.total[:] = 0
-        self._next = self.n_held = self._n_known = 0
+        self._next = self._n_known = 0
 
     def push(self, sample: NDArray[np.float32]) -> None:
         """Take in one sample.
@@ -56,8 +60,6 @@ class RunningSum:
         sample
             Float32 [columns].
         """
-        if self.n_held < self.n_window:
-            self.n_held += 1
         if self._n_known < self._n_kept:
             self._n_known += 1
         if self._n_kept == 1:
@@ -91,7 +93,7 @@ class RunningSum:
 
     def read(self) -> NDArray[np.float32]:
         """The sum, float32 [columns], not to be changed; a window that is not yet full is scaled up to a full one."""
-        if self.n_held == self.n_window:
+        if self._n_known >= self.n_window:
             return self.total
         return self.total * np.float32(self.n_window / max(self.n_held, 1))
 

@@ -14,19 +14,10 @@ from decoders.frames import NEVER, Scaling
 from decoders.model import Model
 from decoders.model_parts import Emission, ModelParts
 from decoders.opinion import LinearOpinion
-from decoders.readout import Readout, SampleProduct
+from decoders.readout import Readout
 from decoders.tuning import combined
 from decoders.vectors import softmax, top, total
 from stream.session import Session
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.integers(0, 10_000), st.integers(1, 60), st.floats(0, 1))
-def test_silent_channels_may_be_left_out(seed: int, n_channels: int, activity: float) -> None:
-    rng = np.random.default_rng(seed)
-    weights = rng.normal(size=(n_channels, 7)).astype(np.float32)
-    sample = rng.poisson(2, n_channels).astype(np.float32) * (rng.random(n_channels) < activity)
-    np.testing.assert_allclose(SampleProduct(weights).times(sample), sample @ weights, atol=1e-4)
 
 
 def with_parts(model: Model, kind: str, n_recent: int, seed: int) -> ModelParts:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from decoders.sparse import Product, Sparse, _Block, _Scattered
+from decoders.sparse import Product, RowProduct, Sparse, _Block, _Scattered
 
 
 def matrix(seed: int, size: int, diagonals: tuple[int, ...], n_scattered: int) -> Sparse:
@@ -49,6 +49,16 @@ def test_products_equal_dense_ones(
             got = product.times(state.astype(kind), np.full(size, np.nan, np.float32))
             np.testing.assert_allclose(got, expected, atol=1e-6)
         np.testing.assert_allclose(sparse.carry(state), state @ sparse.dense(), atol=1e-12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 60), st.floats(0, 1))
+def test_rows_that_do_not_count_may_be_left_out(seed: int, n_rows: int, activity: float) -> None:
+    rng = np.random.default_rng(seed)
+    weights = rng.normal(size=(n_rows, 7)).astype(np.float32)
+    counts = (rng.poisson(2, n_rows) * (rng.random(n_rows) < activity)).astype(np.float32)
+    got = RowProduct(weights).times(counts, counts.nonzero()[0])
+    np.testing.assert_allclose(got, counts @ weights, atol=1e-4)
 
 
 @settings(max_examples=50, deadline=None)
