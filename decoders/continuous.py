@@ -18,6 +18,9 @@ RIDGE = -1.0
 NEARBY = -2.0
 """Stands in place of a sharpness where the mean goes over the surroundings of the densest frame only."""
 
+SMOOTHLY = -3.0
+"""Stands in place of a sharpness where a Kalman filter follows the label; without one, the mean of the posterior."""
+
 REACHES = (0.7, 1.0, 1.5, 2.0, 3.0, 4.0)
 """How far those surroundings reach, in distances between neighbouring frames."""
 
@@ -41,7 +44,8 @@ class ContinuousReader:
     ridge
         Float64 [dimensions + 1, columns], the last row the offset.
     sharpness
-        Float64 [columns]: the power of the posterior, 0 for the likeliest frame, `RIDGE` for the embedding, `NEARBY`.
+        Float64 [columns]: the power of the posterior, 0 for the likeliest frame, `RIDGE` for the embedding, `NEARBY`
+        or `SMOOTHLY`.
     reach
         Float64 [columns]: of the surroundings, in the label's unit.
     label
@@ -91,7 +95,12 @@ class ContinuousReader:
         centred = self.values - self._middle
         return np.hstack([centred, centred**2, np.ones((len(centred), 1))]).astype(np.float32)
 
-    def read(self, posterior: NDArray[np.floating[Any]], points: NDArray[np.float32]) -> NDArray[np.float32]:
+    def read(
+        self,
+        posterior: NDArray[np.floating[Any]],
+        points: NDArray[np.float32],
+        followed: NDArray[np.float32] | None = None,
+    ) -> NDArray[np.float32]:
         """Estimates float32 [..., columns].
 
         Parameters
@@ -100,6 +109,8 @@ class ContinuousReader:
             Float [..., states].
         points
             Float32 [..., dimensions].
+        followed
+            Float32 [..., columns], what a Kalman filter says; None where nothing may be carried from before.
         """
         sharpnesses = set(self.sharpness.tolist())
         if sharpnesses == {RIDGE}:
@@ -109,7 +120,11 @@ class ContinuousReader:
             out[..., columns] = _nearby(posterior[..., :-1], self.values[:, columns], near)
         for sharpness in sharpnesses - {NEARBY}:
             columns = self.sharpness == sharpness
-            if sharpness == RIDGE:
+            if sharpness == SMOOTHLY and followed is not None:
+                out[..., columns] = followed[..., columns]
+            elif sharpness == SMOOTHLY:
+                out[..., columns] = _from_frames(posterior[..., :-1], self.values[:, columns], 1.0)
+            elif sharpness == RIDGE:
                 out[..., columns] = points @ self.ridge[:-1, columns] + self.ridge[-1, columns]
             else:
                 out[..., columns] = _from_frames(posterior[..., :-1], self.values[:, columns], sharpness)

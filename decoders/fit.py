@@ -296,6 +296,7 @@ def fit_parts(
     everything = np.ones(len(data.state), bool)
     reader = fit_reader(data, (sums, fullness), everything, settings)
     thumbnails = data.movie.thumbnails() if data.movie is not None else None
+    continuous, kalman = fit_continuous(data, settings, reader, choice.filtered)
     parts = ModelParts(
         preprocessor=data.preprocessor,
         scaling=reader.scaling,
@@ -307,7 +308,8 @@ def fit_parts(
         emission=choice.emission,
         playback=choice.table,
         likeness=_likeness(data, sums, fullness, settings),
-        continuous=fit_continuous(data, settings, reader, choice.filtered),
+        continuous=continuous,
+        kalman=kalman,
         pictures=thumbnails,
         extra=remember(data),
     )

@@ -36,6 +36,8 @@ def hand_over(old: Model, new: Model) -> bool:
     same_frames = new.playback.n_states == old.playback.n_states
     if new.n_delay == old.n_delay:
         new._moments.take_over(old._moments)
+    if new._kalman is not None and old._kalman is not None and new.card["labels"] == old.card["labels"]:
+        new._kalman.take_over(old._kalman)
     if same_frames:
         new.playback.take_over(old.playback)
     return same_channels and same_frames

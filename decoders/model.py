@@ -17,6 +17,7 @@ from decoders.delays import Lookback, delay_of
 from decoders.embedding.encoder import EncoderStream
 from decoders.embedding.linear import unit
 from decoders.errors import ModelMismatch
+from decoders.kalman import KalmanStream
 from decoders.model_parts import ModelParts
 from decoders.playback import Playback
 from decoders.prediction import HORIZONS_S, Prediction, Predictions, Provenance
@@ -59,6 +60,7 @@ class Model:
             self._encoder = EncoderStream(parts.contrastive.encoder)
             self._likeness = parts.contrastive.likeness.tolist()
         self._moments = Lookback(self.n_delay)
+        self._kalman = KalmanStream(parts.kalman) if parts.kalman is not None else None
         self.playback = Playback(
             parts.playback,
             parts.emission.jump,
@@ -159,6 +161,8 @@ class Model:
         if self._encoder is not None:
             self._encoder.reset()
         self._moments.reset()
+        if self._kalman is not None:
+            self._kalman.reset()
         self.playback.reset()
 
     def step(self, samples: NDArray[np.float32], stamp: float) -> Prediction:
@@ -242,7 +246,11 @@ class Model:
         self._ahead = decision.ahead
         best, known = decision.frame, decision.decided and decision.frame >= 0
         reader = self.parts.continuous
-        continuous = reader.read(decision.posterior, decision.direction)
+        followed = None
+        if self._kalman is not None:
+            followed = self._kalman.step(decision.direction if decision.decided else None)
+        followed = followed if self.use_playback else None
+        continuous = reader.read(decision.posterior, decision.direction, followed)
         return Prediction(
             frame=best,
             confidence=decision.confidence,

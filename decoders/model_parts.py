@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from decoders.embedding.ladder import MAX_RUNGS
 from decoders.embedding.linear import LinearEmbedding
 from decoders.errors import BadModel
 from decoders.frames import Prototypes, Scaling
+from decoders.kalman import Kalman
 from decoders.opinion import Opinion, pack_opinion, unpack_opinion
 from decoders.packing import Arrays, need, pack, unpack
 from decoders.playback_table import PlaybackTable
@@ -92,6 +93,8 @@ class ModelParts:
         The contrastive embedding, or None when the mode is linear.
     spans
         Samples in each of several windows side by side, the longest last; empty = one window.
+    kalman
+        Follows continuous labels, or None where they are read in another way.
     extra
         Arrays that decoding does not need: the baselines and what scoring wants to know.
     """
@@ -109,6 +112,7 @@ class ModelParts:
     opinion: Opinion | None = None
     contrastive: Contrastive | None = None
     spans: tuple[int, ...] = ()
+    kalman: Kalman | None = None
     extra: Arrays = field(default_factory=dict)
 
     @property
@@ -138,6 +142,8 @@ class ModelParts:
             out.update(self.contrastive.arrays())
         if self.pictures is not None:
             out["pictures"] = self.pictures
+        if self.kalman is not None:
+            out.update(pack(self.kalman, "kalman"))
         if self.spans:
             out["spans"] = np.array(self.spans, np.int64)
         return out
@@ -182,6 +188,7 @@ def _from_file(arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> M
         "contrastive.",
         "emission.",
         "continuous.",
+        "kalman.",
         "playback.",
     )
     single = ("factor", "likeness", "pictures", "spans")
@@ -216,6 +223,7 @@ def _from_file(arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> M
             arrays, int(np.count_nonzero(arrays["preprocess.valid"])), n_states
         ),
         spans=spans,
+        kalman=_unpack_kalman(arrays, card),
         extra={n: a for n, a in arrays.items() if n not in single and not n.startswith(known)},
     )
 
@@ -228,6 +236,18 @@ def _older_reader(arrays: Mapping[str, NDArray[Any]]) -> Arrays:
         "continuous.label": np.zeros(k, np.int64),
         "continuous.interval": np.full((2, k), np.nan),
     }
+
+
+def _unpack_kalman(arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> Kalman | None:
+    if not any(name.startswith("kalman.") for name in arrays):
+        return None
+    kalman = unpack(Kalman, arrays, "kalman")
+    n, d = 2 * sum(int(k) for _, k in card["labels"]), arrays["embedding.projection"].shape[1]
+    shapes = ((n, n), (n, n), (d, n), (n, n), (d,), (n,), (n, n))
+    each = [getattr(kalman, f.name) for f in fields(kalman)]
+    if any(a.shape != shape or a.dtype.kind != "f" for a, shape in zip(each, shapes, strict=True)):
+        raise BadModel("the model's Kalman filter does not fit its labels and embedding. Fit it again.")
+    return kalman
 
 
 def _n_windows(arrays: Mapping[str, NDArray[Any]]) -> int:

@@ -1,9 +1,10 @@
 """Print where a rat is, decoded, beside shrinkage LDA: ``python -m benchmarks.rats DATA_FOLDER OUT_FOLDER``.
 
 DATA_FOLDER holds ``rat_hippocampus_buddy`` and ``rat_linear_track``; OUT_FOLDER gets each fold's training and test
-part as npz sessions, its models and ``rats.json``. With ``--live`` every test part is also sent by ``neuroreel
-replay`` in another process and decoded by ``neuroreel live``; what arrives over LSL is compared with the offline
-predictions and with the true positions.
+part as npz sessions, its models and ``rats.json``. Windows are of the lengths that are printed, and last of the length
+that training chose in each fold, for which LDA gets the same. With ``--live`` every test part is also sent by
+``neuroreel replay`` in another process and decoded by ``neuroreel live``; what arrives over LSL is compared with the
+offline predictions and with the true positions.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import argparse
 import json
 import uuid
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,12 +29,29 @@ from benchmarks.rats.prepare import Fold, buddy_folds, load_track, track_folds
 from decoders.fit import FitOptions, fit_model
 from decoders.model import Model
 from decoders.prediction import Predictions
+from decoders.scores import frame_axis, score
 from stream.files import save_session
 from stream.network import configure
 
-WINDOWS_S = {"buddy": (0.25, 0.5), "track": (0.5, 1.0)}
+WINDOWS_S: dict[str, tuple[float | None, ...]] = {
+    "buddy": (0.25, 0.5, 1.0, 2.0, None),
+    "track": (0.5, 1.0, 2.0, None),
+}
+REFERENCE = {"buddy": ("LDA, likeliest", "LDA, mean"), "track": ("LDA, likeliest",)}
+"""LDA's figures that ours are divided by, the better one of each line."""
 
 Errors = dict[str, list[NDArray[np.float64]]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decoded:
+    """What a fold's model said: test states, posteriors with and without playback, and whether intervals held."""
+
+    truth: NDArray[np.int32]
+    posterior: NDArray[np.float32]
+    alone: NDArray[np.float32]
+    inside: NDArray[np.bool_]
+    context_s: float
 
 
 def main() -> None:
@@ -48,10 +67,17 @@ def main() -> None:
     report: dict[str, object] = {}
     for name, folds in recordings.items():
         for window_s in WINDOWS_S[name]:
-            title = f"{name}, windows of {window_s:g} s"
-            errors, live = run(folds, window_s, arguments.out, live=arguments.live)
-            report[title] = {"median_error": show(title, errors, folds[0].unit), "live": live}
-    for window_s in WINDOWS_S["track"]:
+            title = f"{name}, windows as chosen" if window_s is None else f"{name}, windows of {window_s:g} s"
+            errors, decoded, live = run(folds, window_s, arguments.out, live=arguments.live)
+            medians = show(title, errors, folds[0].unit)
+            ratios = against_lda(errors, REFERENCE[name])
+            report[title] = {
+                "median_error": medians,
+                "ratio_to_lda": ratios,
+                "calibration": calibration(decoded, len(folds[0].centres)),
+                "live": live,
+            }
+    for window_s in (0.5, 1.0):
         title = f"track, windows of {window_s:g} s that reach back over standing still, as published"
         errors = collect(read_off(fold, p, "LDA") for fold, p in track_lda_through_holes(track, window_s))
         report[title] = {"median_error": show(title, errors, "px")}
@@ -59,20 +85,28 @@ def main() -> None:
 
 
 def run(
-    folds: list[Fold], window_s: float, out: Path, *, live: bool
-) -> tuple[Errors, list[dict[str, object]]]:
-    """Fit and score every fold of a recording; errors by way of reading, and the live comparisons."""
-    rows, comparisons = [], []
+    folds: list[Fold], window_s: float | None, out: Path, *, live: bool
+) -> tuple[Errors, list[Decoded], list[dict[str, object]]]:
+    """Fit and score every fold of a recording; errors by way of reading, the answers, and the live comparisons."""
+    rows, decoded, comparisons = [], [], []
     for fold in folds:
-        model = fit_model(fold.train, FitOptions(context_s=window_s))
+        model = fit_model(fold.train, FitOptions(context_s=window_s), baselines=live)
+        context_s = model.card["context_ms"] / 1000
         offline = model.predict(fold.test, forecasts=False)
+        model.use_playback = False
+        alone = model.predict(fold.test, forecasts=False)
+        model.use_playback = True
         row = our_errors(fold, offline)
+        row["ours, continuous label, no playback"] = distance(fold, alone.continuous)
+        inside = np.abs(offline.continuous - fold.test.labels["position"]) <= offline.half_width
+        posteriors = (offline.posterior, offline.posterior_without_playback)
+        decoded.append(Decoded(fold.test.frame, *posteriors, inside, context_s))
         if live:
-            received = receive(*write(fold, model, window_s, out), fold.test.name)
+            received = receive(*write(fold, model, context_s, out), fold.test.name)
             comparisons.append(compare(fold.test, offline, received))
             row["ours, continuous label, live"] = distance(fold, received["continuous"])
-        rows.append(row | read_off(fold, lda(fold, window_s), "LDA"))
-    return collect(rows), comparisons
+        rows.append(row | read_off(fold, lda(fold, context_s), "LDA"))
+    return collect(rows), decoded, comparisons
 
 
 def write(fold: Fold, model: Model, window_s: float, out: Path) -> tuple[Path, Path]:
@@ -111,6 +145,37 @@ def distance(fold: Fold, estimate: NDArray[np.floating]) -> NDArray[np.float64]:
     """Euclidean, in the fold's unit, float [time]."""
     miss = np.asarray(estimate, np.float64) - fold.test.labels["position"]
     return np.sqrt(np.sum(miss**2, axis=1, dtype=np.float64))
+
+
+def against_lda(errors: Errors, reference: tuple[str, ...]) -> dict[str, float]:
+    """Our pooled median errors as parts of LDA's, printed."""
+    pooled = {way: float(np.median(np.concatenate(folds))) for way, folds in errors.items()}
+    least = min(pooled[way] for way in reference)
+    ratios = {way: value / least for way, value in pooled.items() if way.startswith("ours")}
+    print("  of LDA's: " + ", ".join(f"{way[6:]} {ratio:.2f}" for way, ratio in ratios.items()))
+    return ratios
+
+
+def calibration(decoded: list[Decoded], n_frames: int) -> dict[str, object]:
+    """Calibration error of the places and coverage of the intervals, pooled and in each fold, printed."""
+    axis = frame_axis(n_frames, ())
+    truth = np.concatenate([fold.truth for fold in decoded])
+    report: dict[str, object] = {"windows_s": [fold.context_s for fold in decoded]}
+    for name, parts in (
+        ("playback", [fold.posterior for fold in decoded]),
+        ("no playback", [fold.alone for fold in decoded]),
+    ):
+        each = [score(part, fold.truth, axis)["ece"] for part, fold in zip(parts, decoded, strict=True)]
+        report[f"ece, {name}"] = {
+            "pooled": score(np.concatenate(parts), truth, axis)["ece"],
+            "folds": each,
+        }
+    report["interval of 80 % holds"] = {
+        "pooled": float(np.concatenate([fold.inside for fold in decoded]).mean()),
+        "folds": [float(fold.inside.mean()) for fold in decoded],
+    }
+    print(f"  {json.dumps(report, default=float)}")
+    return report
 
 
 def collect(rows: Iterable[dict[str, NDArray[np.float64]]]) -> Errors:
