@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.filtering import filtered, posteriors
+from decoders.frame_clock import FrameClock
 from decoders.model import Model
 from decoders.opinion import settings_from_card
-from decoders.playback import FrameClock, Playback
+from decoders.playback import Playback
 from decoders.scores import FrameAxis, accuracy, likeliest
 from decoders.training import TrainingSet
 from decoders.tuning import Settings, fit_reader

@@ -213,6 +213,7 @@ class Engine:
             "cpu_of_one_core": round(cpu_s / max(wall_s, 1e-9), 4),
             "memory_mb": round(_peak_memory_mb(), 1),
             "state": str(self.inlet.state),
+            "movie_speed": self.model.playback.speed,
             "adaptation": self._adapter.facts() if self._adapter is not None else None,
         }
 

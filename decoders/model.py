@@ -214,7 +214,7 @@ class Model:
             aside = parts.emission.aside * heard if decided and parts.emission.aside else None
             state = self.playback.step(self._readout.evidence(heard) if decided else None, stamp, aside)
         if not self.use_playback:
-            state = self.playback.state = softmax(logits)
+            state = self.playback.adopt(softmax(logits))
         ahead = self.playback.forecast()
         last = ahead[-1]
         best, following, n = int(state.argmax()), int(last.argmax()), self._n_frames

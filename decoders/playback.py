@@ -6,7 +6,7 @@ States 0 to n - 1 are frames, state n is "no stimulus". One tick of the movie's 
 
 where S is sparse and learned from how the movie was played (with a floor for holds and neighbours) and u says
 where a jump lands. Because S 1 = 1, h ticks are (1 - jump)^h S^h plus a constant row, so both the filter and the
-forecast cost a few sparse products.
+forecast cost a few sparse products. How fast the movie is played is followed by `decoders.tempo`.
 """
 
 from __future__ import annotations
@@ -16,118 +16,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from decoders.frame_clock import FrameClock
+from decoders.leaps import Leaps
 from decoders.playback_table import PlaybackTable
 from decoders.prediction import HORIZONS_S
-from decoders.sparse import Product, Sparse
+from decoders.tempo import MAX_TICKS, Tempo
 from decoders.vectors import top, total
 from stream.errors import BadUsage
-
-MAX_TICKS = 300
-"""After more ticks than this nothing is known any more."""
-
-LONGEST_LEAP = 16
-"""More ticks than this are taken in several leaps."""
 
 LEAST = np.float32(1e-12)
 """Probability that no state falls below when two opinions multiply: they may exclude each other's."""
 
 MAX_HORIZON_S = 2.0
 """The furthest that a forecast looks."""
-
-
-class FrameClock:
-    """Counts the ticks that pass between samples, in integers so that live and batch agree exactly.
-
-    Parameters
-    ----------
-    rate_hz
-        Movie frames per second; 0 = one tick per sample.
-    """
-
-    def __init__(self, rate_hz: float) -> None:
-        self.rate_hz = rate_hz
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget the last stamp: a new segment begins."""
-        self._last: float | None = None
-        self._thousandths = 0
-
-    def take_over(self, other: FrameClock) -> None:
-        """Count on from where another clock stands.
-
-        Parameters
-        ----------
-        other
-            Stays as it is.
-        """
-        self._last, self._thousandths = other._last, other._thousandths
-
-    def advance(self, stamp: float) -> int:
-        """Ticks since the last sample; 0 for the first of a segment.
-
-        Parameters
-        ----------
-        stamp
-            Seconds.
-        """
-        last, self._last = self._last, stamp
-        if last is None:
-            return 0
-        if self.rate_hz <= 0:
-            return 1
-        self._thousandths += max(0, round((stamp - last) * self.rate_hz * 1000))
-        ticks, self._thousandths = divmod(self._thousandths, 1000)
-        return ticks
-
-
-class Leaps:
-    """Products with powers of T = (1 - jump) S + jump 1 u'.
-
-    Parameters
-    ----------
-    steps
-        S.
-    jump
-        Probability per tick of a jump.
-    target
-        u, float64 [states].
-    """
-
-    def __init__(self, steps: Sparse, jump: float, target: NDArray[np.float64]) -> None:
-        self._steps = steps
-        self._jump = jump
-        self._target = target
-        self._known: dict[int, Product] = {}
-
-    def times(
-        self, state: NDArray[np.floating[Any]], ticks: int, out: NDArray[np.float32] | None = None
-    ) -> NDArray[np.float32]:
-        """Carry a distribution forward.
-
-        Parameters
-        ----------
-        state
-            Float [states].
-        ticks
-            How far.
-        out
-            Float32 [states] to be filled; None = a new array.
-        """
-        if out is None:
-            out = np.empty(len(state), np.float32)
-        if ticks == 0:
-            out[:] = state
-            return out
-        if ticks not in self._known:
-            self._known[ticks] = self._power(ticks)
-        return self._known[ticks].times(state, out)
-
-    def _power(self, ticks: int) -> Product:
-        constant = np.zeros(len(self._target))  # what jumps alone bring in that many ticks
-        for _ in range(ticks):
-            constant = (1 - self._jump) * self._steps.carry(constant) + self._jump * self._target
-        return Product(self._steps.power(ticks), (1 - self._jump) ** ticks, constant)
 
 
 class Playback:
@@ -147,6 +48,11 @@ class Playback:
         Samples per second, which sets the ticks of a second when there is no movie rate.
     lag_s
         How late the signal is: what comes a second after now comes that much later still after what is decoded.
+
+    Attributes
+    ----------
+    state
+        Float32 [states], the posterior.
     """
 
     def __init__(
@@ -161,13 +67,15 @@ class Playback:
         self.table = table
         self.jump_ahead = jump_ahead
         self.clock = FrameClock(movie_rate_hz)
-        self.horizon_ticks = horizon_ticks(movie_rate_hz, rate_hz, lag_s)
-        self._gaps = tuple(np.diff(self.horizon_ticks, prepend=0).tolist())
         self._initial = table.initial.astype(np.float32)
         self._tick_rate = movie_rate_hz or rate_hz or 1.0
         self._lag_s = lag_s
         self._filter = Leaps(table.steps, jump, table.target)
         self._future = Leaps(table.ahead, jump_ahead, table.target)
+        self._tempo = (
+            Tempo(self._filter, self._initial, movie_rate_hz, rate_hz) if movie_rate_hz > 0 else None
+        )
+        self._gaps_at: dict[float, list[int]] = {}
         self.reset()
         self.advance(self.state, 1)  # the powers are made now, not at the first sample
         self.forecast()
@@ -177,8 +85,20 @@ class Playback:
         """Frames and "no stimulus"."""
         return len(self.table.initial)
 
+    @property
+    def speed(self) -> float:
+        """How fast the movie seems to be played, in movie seconds per second; 1 for what is no movie."""
+        return self._tempo.speed if self._tempo is not None else 1.0
+
+    @property
+    def horizon_ticks(self) -> tuple[int, ...]:
+        """Ticks of the frame clock from what is decoded to each forecast horizon, at the present speed."""
+        return horizon_ticks(self._tick_rate * self.speed, self._lag_s)
+
     def reset(self) -> None:
         """Start a new segment."""
+        if self._tempo is not None:
+            self.clock = self._tempo.reset()
         self.clock.reset()
         self.state = self._initial
         self._carried: NDArray[np.float32] | None = None
@@ -193,7 +113,14 @@ class Playback:
         """
         self.state = other.state.copy()
         self._carried = None if other._carried is None else other._carried.copy()
+        if self._tempo is not None and other._tempo is not None:
+            self.clock = self._tempo.take_over(other._tempo)
         self.clock.take_over(other.clock)
+
+    def adopt(self, state: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Take a distribution float32 [states] for the posterior, whatever was before; returns it."""
+        self.state = state
+        return state
 
     def advance(self, state: NDArray[np.floating[Any]], ticks: int) -> NDArray[np.float32]:
         """Carry a distribution forward by what may have happened meanwhile, float32 [states].
@@ -207,10 +134,7 @@ class Playback:
         """
         if ticks > MAX_TICKS:
             return self._initial
-        while ticks > LONGEST_LEAP:  # so that few powers are kept, whatever the stamps do
-            state = self._filter.times(state, LONGEST_LEAP)
-            ticks -= LONGEST_LEAP
-        return self._filter.times(state, ticks)
+        return self._filter.far(state, ticks)
 
     def step(
         self,
@@ -237,12 +161,15 @@ class Playback:
         """
         before = self.state if self._carried is None else self._carried
         state = self.advance(before, self.clock.advance(stamp))
-        if log_likelihood is not None:
-            likelihood = (log_likelihood - top(log_likelihood)).astype(np.float32, copy=False)
-            np.exp(likelihood, out=likelihood)
-            likelihood *= state
-            state = likelihood
-        self.state = state * (1 / total(state))
+        if log_likelihood is None:
+            self.state = state * (1 / total(state))
+        else:
+            relative = (log_likelihood - top(log_likelihood)).astype(np.float32, copy=False)
+            state *= np.exp(relative)
+            likelihood = total(state)
+            self.state = state * (1 / likelihood)
+            if self._tempo is not None:
+                self.clock, self.state = self._tempo.hear(relative, likelihood, stamp, self.state)
         self._carried = None
         if aside is not None:
             self._carried = self.state
@@ -277,24 +204,30 @@ class Playback:
 
     def forecast(self) -> NDArray[np.float32]:
         """The distribution at each horizon, float32 [horizons, states]."""
-        out = np.empty((len(self._gaps), self.n_states), np.float32)
+        gaps = self._gaps()
+        out = np.empty((len(gaps), self.n_states), np.float32)
         state = self.state
-        for row, gap in zip(out, self._gaps, strict=True):  # each goes on from the one before
+        for row, gap in zip(out, gaps, strict=True):  # each goes on from the one before
             state = self._future.times(state, gap, row)
         return out
 
+    def _gaps(self) -> list[int]:
+        """Ticks from each forecast horizon to the next, at the present speed."""
+        speed = self.speed
+        if speed not in self._gaps_at:
+            ticks = horizon_ticks(self._tick_rate * speed, self._lag_s)
+            self._gaps_at[speed] = np.diff(ticks, prepend=0).tolist()
+        return self._gaps_at[speed]
 
-def horizon_ticks(movie_rate_hz: float, rate_hz: float, lag_s: float = 0.0) -> tuple[int, ...]:
+
+def horizon_ticks(tick_rate_hz: float, lag_s: float = 0.0) -> tuple[int, ...]:
     """Ticks of the frame clock from what is decoded to each forecast horizon.
 
     Parameters
     ----------
-    movie_rate_hz
-        Ticks per second; 0 = one tick per sample.
-    rate_hz
-        Samples per second.
+    tick_rate_hz
+        Ticks per second.
     lag_s
         How late the signal is.
     """
-    tick_rate = movie_rate_hz or rate_hz or 1.0
-    return tuple(max(1, round((lag_s + horizon) * tick_rate)) for horizon in HORIZONS_S)
+    return tuple(max(1, round((lag_s + horizon) * tick_rate_hz)) for horizon in HORIZONS_S)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.errors import BadSplit
-from decoders.playback import FrameClock
+from decoders.frame_clock import FrameClock
 from decoders.preprocess import Preprocessor
 from decoders.scenes import scene_starts
 from decoders.scores import FrameAxis, frame_axis

@@ -59,7 +59,7 @@ def choose_forecast(
     """
     horizons = (*HORIZONS_S, *OFFLINE_HORIZONS_S)
     floors = {name: [DEFAULT_FLOOR] * len(horizons) for name in ("persistence", "advance")}
-    last = horizon_ticks(data.movie_rate_hz, data.rate_hz, data.lag_s)[-1]
+    last = horizon_ticks(data.movie_rate_hz or data.rate_hz or 1.0, data.lag_s)[-1]
     if not data.rate_hz or not sum(len(_pairs(data, p, q, HORIZONS_S[-1])[1]) for p, q in filtered):
         return table, DEFAULT_JUMP_AHEAD, floors
     for row, horizon in enumerate(horizons):

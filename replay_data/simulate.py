@@ -48,6 +48,8 @@ class Preset:
         Scenes that the movie is made of, and their mean length in seconds.
     n_unseen
         Further scenes, which only the two test showings show (for reconstruction).
+    speeds
+        Further test showings: in order, so many times as fast.
     stimulus
         False: no unit responds to the movie; nothing can be decoded.
     tuning
@@ -68,6 +70,7 @@ class Preset:
     n_scenes: int = 8
     scene_s: float = 3.75
     n_unseen: int = 0
+    speeds: tuple[float, ...] = ()
     stimulus: bool = True
     tuning: Tuning = field(default_factory=Tuning)
 
@@ -189,6 +192,7 @@ def _schedule(preset: Preset, starts: NDArray[np.int32], rng: np.random.Generato
     test_starts = starts[preset.n_scenes :] if preset.n_unseen else starts
     in_order = np.arange(test_starts[0], test_starts[-1], dtype=np.int32)
     showings = [seen] * (preset.n_train + 1) + [in_order, disturbed_showing(test_starts, rng)]
+    showings += [in_order[np.arange(0, len(in_order), speed).astype(np.int32)] for speed in preset.speeds]
     return make_schedule(showings, rng)
 
 

@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from decoders.frame_clock import FrameClock
+from decoders.leaps import Leaps
 from decoders.passages import Passage
-from decoders.playback import FrameClock, Leaps, Playback
+from decoders.playback import Playback
 from decoders.playback_table import PlaybackTable, holding, learn_playback
 from decoders.scores import FrameAxis
 from decoders.tuning_playback import Trial, _best_power
@@ -56,8 +58,38 @@ def test_filter_equals_a_dense_hidden_markov_model(seed: int, jump: float) -> No
         expected = expected @ np.linalg.matrix_power(matrix, ticks) * np.exp(evidence)
         expected /= expected.sum()
         state = playback.step(evidence, stamp)
+        if playback.speed != 1:  # noise may look like another speed
+            break
         np.testing.assert_allclose(state, expected, atol=1e-5)
         assert state.sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("speed", [0.5, 1.0, 1.5, 2.0])
+def test_a_movie_played_at_another_speed_is_followed_and_foreseen(speed: float) -> None:
+    n_frames = 120
+    t = learn_playback(
+        np.arange(n_frames),
+        np.ones(n_frames, int),
+        np.arange(n_frames) == 0,
+        n_frames,
+        np.array([n_frames - 1]),
+    )
+    playback = Playback(t, 0.01, 0.01, 30.0, 30.0)
+    rng = np.random.default_rng(1)
+    now = 0
+    for index in range(36):
+        now = int(10 + index * speed)
+        evidence = rng.normal(size=n_frames + 1)
+        evidence[now - 1 : now + 2] += 2.0
+        playback.step(evidence, index / 30)
+    assert playback.speed == speed
+    assert abs(int(playback.state.argmax()) - now) <= 2
+    quarter = int(playback.forecast()[0].argmax())
+    assert abs(quarter - min(now + 7.5 * speed, n_frames - 1)) <= 3
+
+
+def test_frames_that_are_no_movie_have_one_speed() -> None:
+    assert Playback(table(movie=False), 0.01, 0.01, 0.0, 30.0).speed == 1
 
 
 @settings(max_examples=20, deadline=None)

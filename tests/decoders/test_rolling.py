@@ -178,7 +178,7 @@ def test_a_swap_in_mid_stream_carries_everything_over(model: Model, watched: Ses
     for index in range(middle):
         model.step(session.neural[index], float(session.stamps[index]))
         alone.step(session.neural[index], float(session.stamps[index]))
-    alone.playback.state = model.playback.state.copy()
+    alone.playback.take_over(model.playback)
     assert hand_over(model, fresh)
     for index in range(middle, session.n_samples):
         expected = alone.step(session.neural[index], float(session.stamps[index]))
