@@ -1,4 +1,4 @@
-"""Print how a movie is followed that plays at other speeds than in training: ``python -m benchmarks.playback_speeds``."""
+"""Print how a movie is followed at other speeds than in training: ``python -m benchmarks.playback_speeds``."""
 
 from __future__ import annotations
 
