@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.sparse import Product, Sparse
+from decoders.sparse import Products, Sparse
 
 LONGEST_LEAP = 16
 """More ticks than this are taken in several leaps."""
@@ -30,12 +31,10 @@ class Leaps:
         self._steps = steps
         self._jump = jump
         self._target = target
-        self._known: dict[int, Product] = {}
+        self._known: dict[int, Products] = {}
 
-    def times(
-        self, state: NDArray[np.floating[Any]], ticks: int, out: NDArray[np.float32] | None = None
-    ) -> NDArray[np.float32]:
-        """Carry a distribution forward.
+    def times(self, state: NDArray[np.floating[Any]], ticks: int) -> NDArray[np.float32]:
+        """Carry a distribution forward, float32 [states], a new array.
 
         Parameters
         ----------
@@ -43,17 +42,13 @@ class Leaps:
             Float [states].
         ticks
             How far.
-        out
-            Float32 [states] to be filled; None = a new array.
         """
-        if out is None:
-            out = np.empty(len(state), np.float32)
         if ticks == 0:
-            out[:] = state
-            return out
+            return state.astype(np.float32)
         if ticks not in self._known:
-            self._known[ticks] = self._power(ticks)
-        return self._known[ticks].times(state, out)
+            self._known[ticks] = self.together([ticks])
+        moved: NDArray[np.float32] = self._known[ticks].times(state)[0]
+        return moved
 
     def far(self, state: NDArray[np.floating[Any]], ticks: int) -> NDArray[np.float32]:
         """`times` for any number of ticks, in several leaps so that few powers are kept, whatever the stamps do.
@@ -70,8 +65,22 @@ class Leaps:
             ticks -= LONGEST_LEAP
         return self.times(state, ticks)
 
-    def _power(self, ticks: int) -> Product:
-        constant = np.zeros(len(self._target))  # what jumps alone bring in that many ticks
+    def together(self, ticks: Sequence[int], negligible: float | None = None) -> Products:
+        """Several powers laid out as one.
+
+        Parameters
+        ----------
+        ticks
+            Of each power.
+        negligible
+            See `Products`.
+        """
+        powers = [self._steps.power(t).scaled((1 - self._jump) ** t) for t in ticks]
+        return Products(powers, np.stack([self._constant(t) for t in ticks]), negligible)
+
+    def _constant(self, ticks: int) -> NDArray[np.float64]:
+        """What jumps alone bring in that many ticks."""
+        constant = np.zeros(len(self._target))
         for _ in range(ticks):
             constant = (1 - self._jump) * self._steps.carry(constant) + self._jump * self._target
-        return Product(self._steps.power(ticks), (1 - self._jump) ** ticks, constant)
+        return constant

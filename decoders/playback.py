@@ -20,12 +20,16 @@ from decoders.frame_clock import FrameClock
 from decoders.leaps import Leaps
 from decoders.playback_table import PlaybackTable
 from decoders.prediction import HORIZONS_S
+from decoders.sparse import Products
 from decoders.tempo import MAX_TICKS, Tempo
 from decoders.vectors import top, total
 from stream.errors import BadUsage
 
 LEAST = np.float32(1e-12)
 """Probability that no state falls below when two opinions multiply: they may exclude each other's."""
+
+NEGLIGIBLE = 1e-6
+"""States that are not likelier do not cut to other scenes in the forecast; what would follow from them is left out."""
 
 MAX_HORIZON_S = 2.0
 """The furthest that a forecast looks."""
@@ -75,7 +79,7 @@ class Playback:
         self._tempo = (
             Tempo(self._filter, self._initial, movie_rate_hz, rate_hz) if movie_rate_hz > 0 else None
         )
-        self._gaps_at: dict[float, list[int]] = {}
+        self._ahead_at: dict[float, Products] = {}
         self.reset()
         self.advance(self.state, 1)  # the powers are made now, not at the first sample
         self.forecast()
@@ -165,7 +169,7 @@ class Playback:
             self.state = state * (1 / total(state))
         else:
             relative = (log_likelihood - top(log_likelihood)).astype(np.float32, copy=False)
-            state *= np.exp(relative)
+            state = state * np.exp(relative)
             likelihood = total(state)
             self.state = state * (1 / likelihood)
             if self._tempo is not None:
@@ -199,25 +203,15 @@ class Playback:
         ticks = max(1, round((self._lag_s + horizon_s) * self._tick_rate))
         out = np.empty(states.shape, np.float32)
         for index, state in enumerate(states):
-            self._future.times(state, ticks, out[index])
+            out[index] = self._future.times(state, ticks)
         return out
 
     def forecast(self) -> NDArray[np.float32]:
         """The distribution at each horizon, float32 [horizons, states]."""
-        gaps = self._gaps()
-        out = np.empty((len(gaps), self.n_states), np.float32)
-        state = self.state
-        for row, gap in zip(out, gaps, strict=True):  # each goes on from the one before
-            state = self._future.times(state, gap, row)
-        return out
-
-    def _gaps(self) -> list[int]:
-        """Ticks from each forecast horizon to the next, at the present speed."""
         speed = self.speed
-        if speed not in self._gaps_at:
-            ticks = horizon_ticks(self._tick_rate * speed, self._lag_s)
-            self._gaps_at[speed] = np.diff(ticks, prepend=0).tolist()
-        return self._gaps_at[speed]
+        if speed not in self._ahead_at:
+            self._ahead_at[speed] = self._future.together(self.horizon_ticks, NEGLIGIBLE)
+        return self._ahead_at[speed].times(self.state)
 
 
 def horizon_ticks(tick_rate_hz: float, lag_s: float = 0.0) -> tuple[int, ...]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+
+from decoders.vectors import ones
 
 NEGLIGIBLE = 1e-8
 """Entries of a power smaller than this are dropped."""
@@ -53,7 +55,7 @@ class Sparse:
         return np.bincount(self.row, self.value, self.size).astype(np.float64)
 
     def carry(self, vector: NDArray[np.float64]) -> NDArray[np.float64]:
-        """``vector @ matrix``, float64 [size], in full precision; `Product` is the quick way."""
+        """``vector @ matrix``, float64 [size], in full precision; `Products` is the quick way."""
         return np.bincount(self.column, self.value * vector[self.row], self.size).astype(np.float64)
 
     def times(self, other: Sparse) -> Sparse:
@@ -80,6 +82,10 @@ class Sparse:
                 return result
             square = square.times(square)
 
+    def scaled(self, factor: float) -> Sparse:
+        """The matrix times a number."""
+        return Sparse(self.row, self.column, factor * self.value, self.size)
+
     def dense(self) -> NDArray[np.float64]:
         """Float64 [size, size]."""
         out = np.zeros((self.size, self.size))
@@ -87,57 +93,84 @@ class Sparse:
         return out
 
 
-class Product:
-    """A sparse matrix laid out for fast products of a row vector with it, in single precision.
+class Products:
+    """Several matrices of one size laid out for fast products of one row vector with each, in single precision.
 
-    Movies are played in order, so most entries lie on a few neighbouring diagonals: shifted views of the vector times
-    weights. What is left, such as cuts between scenes, leads from few rows to few columns: a small dense block. Only
-    where that would be mostly empty are entries gathered one by one.
+    Movies are played in order, so most entries lie on a few long diagonals: parts of the vector times weights. What is
+    left, such as cuts between scenes, leads from few rows to few columns: a small dense block. Only where that would be
+    mostly empty are entries gathered one by one.
 
     Parameters
     ----------
-    matrix
+    matrices
         Merged.
-    factor
-        The product is multiplied with this.
-    constant
-        Float [size], added to it.
+    constants
+        Float [matrices, size], added to the products.
+    negligible
+        Numbers of the vector that are not larger count on long diagonals only.
     """
 
-    def __init__(self, matrix: Sparse, factor: float, constant: NDArray[np.float64]) -> None:
-        size, offset = matrix.size, matrix.column - matrix.row
-        value = (factor * matrix.value).astype(np.float32)
-        low, high = _long_diagonals(offset, size)
-        on = (offset >= low) & (offset <= high)
-        before = max(0, high)
-        self._padded = np.zeros(size + before + max(0, -low), np.float32)
-        self._inside = self._padded[before : before + size]
-        self._shifted = sliding_window_view(self._padded, size)[before - high : before - low + 1]
-        self._weight = np.zeros(self._shifted.shape, np.float32)
-        self._weight[high - offset[on], matrix.column[on]] = value[on]
-        # The constant is one more row, so that it is added with the others.
-        self._parts = np.zeros((len(self._weight) + 1, size), np.float32)
-        self._parts[-1] = constant
-        self._moved = self._parts[:-1]
-        self._ones = np.ones(len(self._parts), np.float32)
-        self._rest = _rest(matrix.row[~on], matrix.column[~on], value[~on])
+    def __init__(
+        self, matrices: Sequence[Sparse], constants: NDArray[np.float64], negligible: float | None = None
+    ) -> None:
+        size, n = matrices[0].size, len(matrices)
+        self._shape = (n, size)
+        self._vector = np.zeros(size, np.float32)
+        long = [_long_diagonals(m) for m in matrices]
+        # What each matrix's first, second ... diagonal and its constant bring, added up with one product.
+        depth = max(len(offsets) for offsets in long)
+        self._parts = np.zeros((depth + 1, n * size), np.float32)
+        self._parts[-1] = constants.reshape(-1)
+        self._moves = []
+        rest: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]] = []
+        for index, (m, offsets) in enumerate(zip(matrices, long, strict=True)):
+            offset = m.column - m.row
+            for part, along in enumerate(offsets):
+                on = offset == along
+                weight = np.zeros(size, np.float32)
+                weight[m.column[on]] = m.value[on]
+                of, to = _slices(along, size)
+                moved = self._parts[part, index * size : (index + 1) * size]
+                self._moves.append((self._vector[of], weight[to], moved[to]))
+            left = ~np.isin(offset, offsets)
+            rest.append((m.row[left], m.column[left] + index * size, m.value[left]))
+        row, column, value = (np.concatenate(each) for each in zip(*rest, strict=True))
+        crowded = len(np.unique(row)) * len(np.unique(column)) <= CROWDED * len(row)
+        self._rest: _Block | _Scattered | None = None
+        if len(row):
+            self._rest = _Block(row, column, value, negligible) if crowded else _Scattered(row, column, value)
 
-    def times(self, vector: NDArray[np.floating[Any]], out: NDArray[np.float32]) -> NDArray[np.float32]:
-        """``factor * vector @ matrix + constant``.
+    def times(self, vector: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+        """``vector @ matrix + constant`` of each matrix.
 
         Parameters
         ----------
         vector
             Float [size].
-        out
-            Float32 [size], filled and returned; another array than ``vector``.
+
+        Returns
+        -------
+        products
+            Float32 [matrices, size], a new array.
         """
-        self._inside[:] = vector
-        np.multiply(self._shifted, self._weight, out=self._moved)
-        self._ones.dot(self._parts, out=out)
+        self._vector[:] = vector
+        for of, weight, to in self._moves:
+            np.multiply(of, weight, out=to)
+        out: NDArray[np.float32] = ones(len(self._parts)).dot(self._parts)
         if self._rest is not None:
-            self._rest.add(self._inside, out)
-        return out
+            self._rest.add(self._vector, out)
+        return out.reshape(self._shape)
+
+
+def _long_diagonals(matrix: Sparse) -> list[int]:
+    """How far right of the main one the diagonals lie that are mostly taken."""
+    offset, n_on = np.unique(matrix.column - matrix.row, return_counts=True)
+    return [int(along) for along in offset[n_on >= LONG * matrix.size]]
+
+
+def _slices(along: int, size: int) -> tuple[slice, slice]:
+    """The rows and the columns of a diagonal."""
+    return slice(max(0, -along), size - max(0, along)), slice(max(0, along), size + min(0, along))
 
 
 class RowProduct:
@@ -176,49 +209,39 @@ class RowProduct:
 class _Block:
     """Few rows and few columns, as a dense matrix."""
 
-    def __init__(self, row: NDArray[np.int64], column: NDArray[np.int64], value: NDArray[np.float32]) -> None:
+    def __init__(
+        self,
+        row: NDArray[np.int64],
+        column: NDArray[np.int64],
+        value: NDArray[np.float64],
+        negligible: float | None,
+    ) -> None:
         self._rows, at_row = np.unique(row, return_inverse=True)
         self._columns, at_column = np.unique(column, return_inverse=True)
         self._values = np.zeros((len(self._rows), len(self._columns)), np.float32)
         self._values[at_row, at_column] = value
+        self._negligible = negligible
+        self._product = RowProduct(self._values)
 
     def add(self, vector: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-        out[self._columns] += vector.take(self._rows).dot(self._values)
+        here = vector.take(self._rows)
+        if self._negligible is None:
+            out[self._columns] += here.dot(self._values)
+            return
+        active = (here > self._negligible).nonzero()[0]
+        if len(active):
+            out[self._columns] += self._product.times(here, active)
 
 
 class _Scattered:
     """Entries one by one, in order of their columns."""
 
-    def __init__(self, row: NDArray[np.int64], column: NDArray[np.int64], value: NDArray[np.float32]) -> None:
+    def __init__(self, row: NDArray[np.int64], column: NDArray[np.int64], value: NDArray[np.float64]) -> None:
         order = np.argsort(column, kind="stable")
-        self._row, self._value = row[order].astype(np.intp), value[order]
+        self._row, self._value = row[order].astype(np.intp), value[order].astype(np.float32)
         self._columns, self._begins = np.unique(column[order], return_index=True)
 
     def add(self, vector: NDArray[np.float32], out: NDArray[np.float32]) -> None:
         part = vector.take(self._row)
         part *= self._value
         out[self._columns] += np.add.reduceat(part, self._begins)
-
-
-def _rest(
-    row: NDArray[np.int64], column: NDArray[np.int64], value: NDArray[np.float32]
-) -> _Block | _Scattered | None:
-    if not len(row):
-        return None
-    crowded = len(np.unique(row)) * len(np.unique(column)) <= CROWDED * len(row)
-    return (_Block if crowded else _Scattered)(row, column, value)
-
-
-def _long_diagonals(offset: NDArray[np.int64], size: int) -> tuple[int, int]:
-    """The first and last of the long diagonals around the fullest one; the first past the last when none is long."""
-    if not len(offset):
-        return 0, -1
-    on = np.bincount(offset + size, minlength=2 * size + 1)
-    low = high = int(on.argmax())
-    if on[low] < LONG * size:
-        return 0, -1
-    while low and on[low - 1] >= LONG * size:
-        low -= 1
-    while high < 2 * size and on[high + 1] >= LONG * size:
-        high += 1
-    return low - size, high - size
