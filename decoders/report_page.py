@@ -61,7 +61,7 @@ def html_page(evaluation: Evaluation, *, title: str, budget_s: float = 20.0, see
         _forecast(report),
         _labels(report),
         _refits(report, data, near),
-        _embedding(data, rate),
+        _embedding(report, data, rate),
         _card(evaluation),
         f"<section><h2>What a picture is</h2><p>{PROVENANCE}</p></section>",
     ]
@@ -287,18 +287,27 @@ def _curve_table(curve: Curve, near: str) -> str:
     return table(headings, rows, f"{near.capitalize()}, by {curve.what}")
 
 
-def _embedding(data: PageData, rate: float) -> str:
+def _embedding(report: Mapping[str, Any], data: PageData, rate: float) -> str:
     if data.points is None:
         return ""
     rows = [[f"axis {number + 1}", value] for number, value in enumerate(data.points.likeness)]
+    agreement = report.get("agreement")
     return section(
         "The embedding",
         "Test moments along the three axes in which the embedding moves slowest, as a running mean of half a second. "
         "Its dimensions have no units.",
         plots.embedding(data.points, rate),
         "Points of the embedding, coloured by movie time",
-        table(("", "correlation"), rows, "With itself half a second later"),
+        table(("", "correlation"), rows, "With itself half a second later")
+        + (_agreement(agreement) if agreement else ""),
     )
+
+
+def _agreement(found: Mapping[str, Any]) -> str:
+    """How well embeddings of several models are linear functions of each other."""
+    rows = [[name, *values] for name, values in zip(found["models"], found["r2"], strict=True)]
+    caption = f"R2 of a linear map from the row's model to the column's; chance {number(found['chance'])}"
+    return table(("", *found["models"]), rows, caption)
 
 
 def _card(evaluation: Evaluation) -> str:
@@ -350,7 +359,7 @@ def _contrastive(card: Mapping[str, Any]) -> dict[str, str]:
     )
     return {
         "contrastive training": f"{trained['steps']} steps, positives {trained['positives']}, temperature "
-        f"{trained['temperature']:g}",
+        f"{trained['temperature']:g}, context {number(trained.get('context_ms', card['context_ms']))} ms",
         "InfoNCE, held out": f"{number(trained['infonce_nats'])} nats; "
         f"{number(trained['infonce_chance_nats'])} is chance",
         "log score, held out": f"{scores} nats; frames are read from: {card['decoder_embedding']}",

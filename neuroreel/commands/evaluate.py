@@ -34,6 +34,14 @@ if TYPE_CHECKING:
     help="Score refits, too: before each test showing on the last N before it.",
 )
 @click.option(
+    "--agree-with",
+    metavar="MODEL SESSION",
+    nargs=2,
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Compare the embedding with that of another run, or of another recording of the same frames.",
+)
+@click.option(
     "--draws", type=int, default=20, show_default=True, help="Refits on shifted labels; 0 = no controls."
 )
 @click.option("--mode", default="linear", show_default=True, help="With --cv: as in fit.")
@@ -50,6 +58,7 @@ def command(
     cv: str | None,
     gap_s: float | None,
     rolling: int | None,
+    agree_with: tuple[tuple[Path, Path], ...],
     draws: int,
     mode: str,
     decoder: str,
@@ -72,6 +81,8 @@ def command(
         raise BadUsage("give MODEL and SESSION, or with --cv only SESSION.")
     if cv and rolling is not None:
         raise BadUsage("--rolling refits a MODEL from showing to showing; it does not go with --cv.")
+    if cv and agree_with:
+        raise BadUsage("--agree-with compares the embedding of a MODEL; it does not go with --cv.")
     if json_target == "-" == html_target:
         raise BadUsage("--json - and --html - would mix on standard output; give one of them a file.")
     chosen = EvaluateOptions(repeats, part, draws, seed)
@@ -86,6 +97,11 @@ def command(
         scored = evaluation(fitted, session, chosen)
         if refits is not None:
             scored.report["rolling"] = refits.beside(scored.report)
+        if agree_with:
+            from decoders.agreement import agreement
+
+            others = [(Model.load(path), load_session(recording)) for path, recording in agree_with]
+            scored.report["agreement"] = agreement(scored, others, chosen)
     if html_target is not None:
         from decoders.report_page import html_page
 
@@ -136,6 +152,11 @@ def _tables(result: dict[str, Any]) -> None:
         )
     if "rolling" in result:
         console.print(_side_by_side(result["rolling"]))
+    if "agreement" in result:
+        found = result["agreement"]
+        console.print(f"embeddings agree: R2 {found['mean']:.3f}, chance {found['chance']:.3f}")
+    if result["lookahead_ms"]:
+        console.print(f"answers wait for {result['lookahead_ms']:g} ms of activity to come (lookahead)")
     console.print(f"verdict: {result['verdict']}")
 
 

@@ -150,7 +150,10 @@ def _table(output: Path, content_hash: str, card: dict[str, object]) -> None:
         rows["frames are read from"] = f"{card['decoder_embedding']}"
         loss, chance = contrastive["infonce_nats"], contrastive["infonce_chance_nats"]
         rows["held-out InfoNCE"] = f"{loss:.2f} nats, chance {chance:.2f}"
-        steps = f"{contrastive['steps']} steps at temperature {contrastive['temperature']:g}"
+        steps = (
+            f"{contrastive['steps']} steps at temperature {contrastive['temperature']:g}, context "
+            f"{contrastive['context_ms']:g} ms"
+        )
         rows["training"] = steps + (", interrupted" if contrastive["interrupted"] else "")
     for name, value in rows.items():
         table.add_row(name, str(value))
