@@ -39,7 +39,7 @@ def agreement(
     -------
     agreement
         ``models`` (their hashes), ``r2`` (from the row's embedding to the column's), ``mean`` and, with the frames of
-        every second embedding turned round by half of all, ``chance``; the last two without the diagonal.
+        each embedding turned round by another amount, ``chance``; the last two without the diagonal.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def agreement(
         each.append(_leading(model.predict(test, forecasts=False).embedding[kept], late.frame))
     points, frames = [p for p, _ in each], [f for _, f in each]
     n_frames = models[0].n_frames
-    turned = [(frame + (index % 2) * (n_frames // 2)) % n_frames for index, frame in enumerate(frames)]
+    turned = [(frame + index * n_frames // len(frames)) % n_frames for index, frame in enumerate(frames)]
     n_bins = min(N_BINS, n_frames)
     r2 = consistency_by_label(points, frames, n_bins)
     return {
