@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 from numpy.typing import NDArray
 
+from decoders.delays import delayed
 from decoders.fit import FitOptions, fit_model
 from decoders.model import Model
 from decoders.prediction import PREDICTION_CHANNELS
@@ -149,6 +150,30 @@ def test_live_scores_against_the_stimulus_stream(
     assert report["score"]["with_playback"]["accuracy_exact"] == pytest.approx(exact)
     assert report["gaps"] == 1
     assert set(report["score"]["with_playback"]["per_repeat"]) == {"0", "1", "2"}
+
+
+def test_live_lookahead_answers_about_the_moment_before(tmp_path: Path) -> None:
+    late = 3
+    model = fit_model(movie_session(6, seed=1), FitOptions(lookahead_frames=late))
+    session = movie_session(3, seed=2)
+    model.save(tmp_path / "model.safetensors")
+    save_session(session, tmp_path / "session.npz")
+    files: dict[str, object] = {
+        "session": session,
+        "model": tmp_path / "model.safetensors",
+        "recording": tmp_path / "session.npz",
+    }
+    result = run(files, "late", tmp_path, ("prediction",))
+    report, (rows, stamps) = result["report"], result["received"]["prediction"]
+    offline, (moved, kept) = model.predict(session), delayed(session, late)
+    assert np.array_equal(rows[:, SEQUENCE], np.flatnonzero(kept))  # none lost; none right after a border
+    assert np.array_equal(rows[:, FRAME], offline.frame[kept])
+    assert np.allclose(np.diff(stamps), np.diff(offline.stamps[kept]) / float(SPEED), atol=5e-3)
+    shown = moved.frame >= 0
+    exact = np.mean(offline.frame[kept][shown] == moved.frame[shown])
+    assert report["score"]["moments"] == shown.sum()
+    assert report["score"]["with_playback"]["accuracy_exact"] == pytest.approx(exact)
+    assert report["latency_ms"]["p50"] > 1000 * late / RATE_HZ / float(SPEED)
 
 
 @pytest.mark.parametrize(
