@@ -86,6 +86,10 @@ class ContinuousReader:
         return out
 
     @cached_property
+    def _without_interval(self) -> bool:
+        return bool(np.isnan(self.interval[0]).all())
+
+    @cached_property
     def _middle(self) -> NDArray[np.float64]:
         return np.asarray(self.values.mean(0), np.float64)
 
@@ -145,6 +149,8 @@ class ContinuousReader:
         estimate
             Float32 [..., columns], from `read`.
         """
+        if self._without_interval:
+            return np.full(estimate.shape, np.nan, np.float32)
         return np.asarray(self.interval[0] * self.spread(posterior, estimate), np.float32)
 
     def spread(

@@ -169,9 +169,10 @@ class Playback:
             self.state = state * (1 / total(state))
         else:
             relative = (log_likelihood - top(log_likelihood)).astype(np.float32, copy=False)
-            state = state * np.exp(relative)
-            likelihood = total(state)
-            self.state = state * (1 / likelihood)
+            self.state = np.exp(relative)
+            self.state *= state
+            likelihood = total(self.state)
+            self.state *= 1 / likelihood
             if self._tempo is not None:
                 self.clock, self.state = self._tempo.hear(relative, likelihood, stamp, self.state)
         self._carried = None

@@ -155,7 +155,7 @@ class Products:
         """
         self._vector[:] = vector
         for of, weight, to in self._moves:
-            np.multiply(of, weight, out=to)
+            np.multiply(of, weight, to)
         out: NDArray[np.float32] = ones(len(self._parts)).dot(self._parts)
         if self._rest is not None:
             self._rest.add(self._vector, out)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from decoders.frame_clock import FrameClock
 from decoders.leaps import Leaps
-from decoders.vectors import top, total
+from decoders.vectors import ones, top
 
 SPEEDS = (1.0, 0.5, 0.75, 1.5, 2.0)
 """Movie seconds per second that are told apart, that of training first."""
@@ -77,7 +77,9 @@ class Tempo:
         for clock in self._clocks:
             clock.reset()
         self._followed = 0
-        self._states = [self._initial] * len(SPEEDS)  # that of the followed speed is not kept here
+        self._states = np.tile(
+            self._initial, (len(SPEEDS), 1)
+        )  # that of the followed speed is not kept up to date
         self._log = np.log(self._likely)
         self._fresh = True
         self._forget()
@@ -88,7 +90,7 @@ class Tempo:
         for mine, theirs in zip(self._clocks, other._clocks, strict=True):
             mine.take_over(theirs)
         self._followed, self._fresh = other._followed, other._fresh
-        self._states, self._log = list(other._states), other._log.copy()
+        self._states, self._log = other._states.copy(), other._log.copy()
         self._evidence = other._evidence.copy()
         self._own = other._own
         self._n_heard = other._n_heard
@@ -133,30 +135,27 @@ class Tempo:
 
     def _compare(self, stamp: float, state: NDArray[np.float32]) -> NDArray[np.float32]:
         """Weigh the other speeds; returns the state to go on with."""
-        highest = top(self._evidence)
-        likelihood = np.exp(self._evidence - np.float32(highest))
+        highest, followed, states = top(self._evidence), self._followed, self._states
         for index, clock in enumerate(self._clocks):
-            if index == self._followed:
-                self._log[index] += self._own
-                continue
-            ticks = clock.advance(stamp)
-            other = self._initial if ticks > MAX_TICKS else self._leaps.far(self._states[index], ticks)
-            other = other * likelihood
-            mass = max(total(other), 1e-30)
-            self._states[index] = other * np.float32(1 / mass)
-            self._log[index] += highest + math.log(mass)
+            if index != followed:
+                ticks = clock.advance(stamp)
+                states[index] = self._initial if ticks > MAX_TICKS else self._leaps.far(states[index], ticks)
+        states *= np.exp(self._evidence - highest)
+        mass = np.maximum(states.dot(ones(len(state))), 1e-30)
+        states *= (1 / mass)[:, None]
+        heard = highest + np.log(mass.astype(np.float64))
+        heard[followed] = self._own
+        self._log += heard
         weight = np.exp(self._log - self._log.max())
         weight = (1 - self._change) * weight / weight.sum() + self._change * self._likely
-        for index, share in enumerate((self._change * self._likely / weight).tolist()):
-            if index != self._followed:  # some of it was followed until now and has just changed its speed
-                self._states[index] += np.float32(share) * (state - self._states[index])
+        # Some of each was followed until now and has just changed its speed.
+        share = (self._change * self._likely / weight).astype(np.float32)
+        states += share[:, None] * (state - states)
+        states[followed] = state
         self._log = np.log(weight)
         self._forget()
-        best = int(weight.argmax())
-        if best == self._followed:
-            return state
-        self._states[self._followed], self._followed = state, best
-        return self._states[best]
+        self._followed = int(weight.argmax())
+        return state if self._followed == followed else states[self._followed].copy()
 
     def _forget(self) -> None:
         """Begin to collect evidence anew."""
