@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 @click.option("--mode", default="linear", show_default=True, help="With --cv: as in fit.")
 @click.option("--decoder", default="auto", show_default=True, help="With --cv: as in fit.")
 @click.option("--context-s", type=float, help="With --cv: as in fit.")
+@click.option("--lookahead-frames", type=int, default=0, show_default=True, help="With --cv: as in fit.")
 @click.option("--movie", "movie_path", type=click.Path(path_type=Path), help="With --cv: as in fit.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of everything random.")
 @html_option
@@ -63,6 +64,7 @@ def command(
     mode: str,
     decoder: str,
     context_s: float | None,
+    lookahead_frames: int,
     movie_path: Path | None,
     seed: int,
     html_target: str | None,
@@ -87,7 +89,7 @@ def command(
         raise BadUsage("--json - and --html - would mix on standard output; give one of them a file.")
     chosen = EvaluateOptions(repeats, part, draws, seed)
     if cv:
-        options = FitOptions(mode=mode, decoder=decoder, context_s=context_s, seed=seed)
+        options = FitOptions(mode, decoder, context_s, lookahead_frames, seed=seed)
         session = selected(load_session(files[0]), repeats, part)
         movie = load_movie(movie_path) if movie_path is not None else None
         scored = cross_validation(session, cv, options, draws=draws, gap_s=gap_s, movie=movie)
