@@ -15,7 +15,7 @@ from decoders.embedding.spectrum import Spectrum
 from decoders.frames import calibrate, fit_prototypes, log_posterior
 from decoders.opinion import OpinionSettings, fit_opinion
 from decoders.passages import passages
-from decoders.places import EVENINGS, evened, neighbourhood
+from decoders.places import EVENINGS, PRIOR, evened, log_use, neighbourhood
 from decoders.training import TrainingSet
 from decoders.tuning import (
     DEFAULT_SHRINKAGE,
@@ -132,7 +132,23 @@ class _Trial:
         settings, opinion = heard.settings, heard.settings.opinion
         if opinion is not None:
             opinion = replace(opinion, factor=opinion.factor * factor)
-        return replace(settings, factor=settings.factor * factor, opinion=opinion)
+        prior = self._prior(heard.logits * np.float32(factor), weight, truth)
+        return replace(settings, factor=settings.factor * factor, opinion=opinion, prior=prior)
+
+    def _prior(
+        self, logits: NDArray[np.float32], weight: NDArray[np.float32], truth: NDArray[np.int64]
+    ) -> float:
+        """`PRIOR` where there is no movie and held-out moments are likelier with it, else 0."""
+        if self.data.movie is not None:
+            return 0.0
+        use = [log_use(self.data.state[train], self.data.n_states) for train, _ in self.folds]
+        each = np.repeat(np.stack(use), [len(asked[2]) for asked in self.asked], axis=0)
+        rows = np.arange(len(truth))
+        without, leaning = (
+            float(log_posterior(logits * weight[:, None] + np.float32(prior) * each)[rows, truth].mean())
+            for prior in (0.0, PRIOR)
+        )
+        return PRIOR if leaning > without else 0.0
 
     def _within(self, logits: NDArray[np.float32], truth: NDArray[np.int64]) -> float:
         """Mean log probability within one second of the truth; one answer in a hundred is taken for a guess."""

@@ -24,6 +24,7 @@ from decoders.model import Model
 from decoders.model_file import FORMAT, FORMAT_VERSION
 from decoders.model_parts import ModelParts
 from decoders.opinion import settings_card
+from decoders.places import log_use
 from decoders.playback_table import learn_playback
 from decoders.training import TrainingSet, joined, training_set, with_showing_borders
 from decoders.tuning import (
@@ -305,6 +306,7 @@ def fit_parts(
         factor=reader.factor,
         opinion=reader.opinion,
         spans=settings.spans,
+        prior=np.float32(settings.prior) * log_use(data.state, data.n_states) if settings.prior else None,
         emission=choice.emission,
         playback=choice.table,
         likeness=_likeness(data, sums, fullness, settings),
@@ -383,6 +385,7 @@ def _card(
         "windows_ms": [round(span * period_ms, 3) for span in settings.spans or (settings.n_window,)],
         "shrinkage": settings.shrinkage,
         "evening": settings.evening,
+        "prior": settings.prior,
         "seed": options.seed,
         "trained_on": {
             "sha256": session.sha256(),

@@ -204,7 +204,7 @@ class Model:
             if self._encoder is not None:
                 self._encoder.push(clean)
         direction, heard, familiar = self._readout.look()
-        point, logits = direction, heard
+        point, logits = direction, heard if parts.prior is None else heard + parts.prior
         if self._encoder is not None:
             point, contrastive, likeness = self._look_contrastive(self._encoder, heard)
             if self.decoder_embedding != "linear":

@@ -95,6 +95,8 @@ class ModelParts:
         Samples in each of several windows side by side, the longest last; empty = one window.
     kalman
         Follows continuous labels, or None where they are read in another way.
+    prior
+        Float32 [states], added to the logits that are answered without the playback model, or None.
     extra
         Arrays that decoding does not need: the baselines and what scoring wants to know.
     """
@@ -113,6 +115,7 @@ class ModelParts:
     contrastive: Contrastive | None = None
     spans: tuple[int, ...] = ()
     kalman: Kalman | None = None
+    prior: NDArray[np.float32] | None = None
     extra: Arrays = field(default_factory=dict)
 
     @property
@@ -144,6 +147,8 @@ class ModelParts:
             out["pictures"] = self.pictures
         if self.kalman is not None:
             out.update(pack(self.kalman, "kalman"))
+        if self.prior is not None:
+            out["prior"] = self.prior
         if self.spans:
             out["spans"] = np.array(self.spans, np.int64)
         return out
@@ -191,7 +196,7 @@ def _from_file(arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> M
         "kalman.",
         "playback.",
     )
-    single = ("factor", "likeness", "pictures", "spans")
+    single = ("factor", "likeness", "pictures", "spans", "prior")
     spans = tuple(int(span) for span in arrays.get("spans", ()))
     return ModelParts(
         preprocessor=Preprocessor(
@@ -223,6 +228,7 @@ def _from_file(arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> M
             arrays, int(np.count_nonzero(arrays["preprocess.valid"])), n_states
         ),
         spans=spans,
+        prior=arrays.get("prior"),
         kalman=_unpack_kalman(arrays, card),
         extra={n: a for n, a in arrays.items() if n not in single and not n.startswith(known)},
     )
@@ -306,6 +312,8 @@ def _check_shapes(arrays: Mapping[str, NDArray[Any]], n_channels: int, n_states:
         "continuous.interval": ((2, n_labels), "f"),
         "likeness": ((need(arrays, "likeness").size,), "f"),
     }
+    if "prior" in arrays:
+        expected["prior"] = ((n_states,), "f")
     for name, (shape, kind) in expected.items():
         array = need({**_older_reader(arrays), **arrays}, name)
         if array.shape != shape or array.dtype.kind != kind:

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 from decoders.embedding.linear import Moments
 from decoders.training import TrainingSet
 
+PRIOR = 0.5
+"""How much of the habit of being in some places more than in others is taken for evidence, where that helps."""
+
 EVENINGS = (0.0, 0.2, 0.5, 1.0, 2.0, 4.0)
 """How far the means of neighbouring places are evened out; 0 = not at all."""
 
@@ -65,3 +68,17 @@ def evened(m: Moments, kernel: NDArray[np.float64]) -> Moments:
     mean = m.mean.copy()
     mean[known] = (weight @ m.mean)[known] / total[known, None]
     return Moments(mean, m.count, m.within)
+
+
+def log_use(state: NDArray[np.int64], n_states: int) -> NDArray[np.float32]:
+    """Logarithm of the share of time that was spent in each state, float32 [states].
+
+    Parameters
+    ----------
+    state
+        Int64 [time].
+    n_states
+        States there are; every one counts for a sample more than it was seen.
+    """
+    count = np.bincount(state, minlength=n_states) + 1.0
+    return np.asarray(np.log(count / count.sum()), np.float32)

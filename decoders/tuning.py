@@ -121,6 +121,8 @@ class Settings:
         Samples in each of several windows side by side, the longest last; empty = one window.
     evening
         How far the prototypes of neighbouring places are evened out, see `decoders.places`.
+    prior
+        Weight of the time spent in each place, for the posterior without the playback model, which knows it already.
     """
 
     n_window: int
@@ -132,6 +134,7 @@ class Settings:
     share: float = 1.0
     spans: tuple[int, ...] = ()
     evening: float = 0.0
+    prior: float = 0.0
 
     @property
     def decoder(self) -> str:

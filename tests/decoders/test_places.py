@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from decoders.embedding.linear import moments
 from decoders.evaluate import EvaluateOptions, evaluate
 from decoders.fit import FitOptions, fit_model
 from decoders.model import Model
-from decoders.places import evened, neighbourhood
+from decoders.places import evened, log_use, neighbourhood
 from decoders.training import training_set
 from stream.session import Kind, Session
 
@@ -135,3 +137,17 @@ def test_the_report_says_how_often_the_interval_holds(model: Model) -> None:
     block = evaluate(model, track(6, seed=7), EvaluateOptions(draws=0))["continuous"]["position"]
     assert 0.6 < block["interval_80"]["coverage"] < 0.95
     assert 0 < block["interval_80"]["median_half_width"] < 0.5
+
+
+def test_time_spent_counts_without_the_playback_model_only(model: Model) -> None:
+    use = log_use(np.array([0, 0, 0, 1]), 3)
+    np.testing.assert_allclose(np.exp(use), [4 / 7, 2 / 7, 1 / 7], rtol=1e-6)
+    prior = np.linspace(-1, 0, model.n_frames + 1).astype(np.float32)
+    test = track(2, seed=8)
+    plain, leaning = (
+        Model(replace(model.parts, prior=p), model.card).predict(test, forecasts=False) for p in (None, prior)
+    )
+    np.testing.assert_array_equal(leaning.posterior, plain.posterior)
+    expected = plain.posterior_without_playback * np.exp(prior)
+    expected /= expected.sum(1, keepdims=True)
+    np.testing.assert_allclose(leaning.posterior_without_playback, expected, atol=1e-6)
