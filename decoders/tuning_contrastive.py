@@ -223,9 +223,11 @@ def _trained(
     mixed = np.asarray((heard * factor + linear * linear_factor) / 2, np.float32)
     mixed_factor, mixed_score = calibrate(mixed, whole, state)
     way, weight = "linear", 0.0
-    if best.best_step > 0 and score > linear_score + MARGIN:
+    # Untrained, with the same window, it is the linear embedding; with a longer one it may serve as it began.
+    differs = best.best_step > 0 or encoder.n_context != settings.n_window
+    if differs and score > linear_score + MARGIN:
         way = "contrastive"
-    if best.best_step > 0 and mixed_score > max(score, linear_score) + MARGIN:
+    if differs and mixed_score > max(score, linear_score) + MARGIN:
         way, weight = "both", linear_factor * mixed_factor / 2
         factor *= mixed_factor / 2
     levels = np.quantile(similarity.max(1).astype(np.float64), np.linspace(0, 1, N_LIKENESS))
