@@ -14,10 +14,10 @@ from decoders.vectors import ones, top
 SPEEDS = (1.0, 0.5, 0.75, 1.5, 2.0)
 """Movie seconds per second that are told apart, that of training first."""
 
-OTHER_SPEED = 0.04
+OTHER_SPEED = 0.004
 """Probability that a segment begins at another speed than the first."""
 
-CHANGES_PER_S = 0.01
+CHANGES_PER_S = 0.001
 """How often the speed changes."""
 
 COMPARED_S = 0.1
