@@ -13,6 +13,7 @@ from neuroreel import __version__
 COMMANDS = {
     "demo": "Replay the bundled recording, decode it live, show it.",
     "streams": "List the streams on the network.",
+    "record": "Record streams, losing nothing.",
     "replay": "Send a recording as live streams.",
     "fit": "Train a model on a recording.",
     "evaluate": "Score a model beside its baselines and controls.",

@@ -22,13 +22,18 @@ class ControlReader:
     ----------
     fd
         File descriptor to read from; None = standard input.
+
+    Attributes
+    ----------
+    ended
+        Whether the input has ended: the parent process is gone.
     """
 
     def __init__(self, fd: int | None = None) -> None:
         self._fd = sys.stdin.fileno() if fd is None else fd
         self._rest = b""
         self._commands: deque[dict[str, Any]] = deque()
-        self._ended = False
+        self.ended = False
 
     def poll(self, timeout_s: float = 0.0) -> dict[str, Any] | None:
         """Return the next command, or None when there is none yet.
@@ -38,7 +43,7 @@ class ControlReader:
         timeout_s
             How long to wait for one.
         """
-        if not self._commands and not self._ended and select.select([self._fd], [], [], timeout_s)[0]:
+        if not self._commands and not self.ended and select.select([self._fd], [], [], timeout_s)[0]:
             self._read()
         return self._commands.popleft() if self._commands else None
 
@@ -46,7 +51,7 @@ class ControlReader:
         """Take in what is there."""
         data = os.read(self._fd, _MAX_LINE)
         if not data:
-            self._ended = True
+            self.ended = True
             self._commands.append({"do": "stop"})
             return
         *lines, self._rest = (self._rest + data).split(b"\n")

@@ -7,6 +7,7 @@
     ├── BadRecording           a file that is not, or is no longer, a recording
     ├── ShapeMismatch          arrays or streams whose shapes do not fit together
     ├── OutputExists           a file that would be overwritten
+    ├── CannotWrite            exit 1: the disk is full, or the folder cannot be written to
     ├── AmbiguousStream        several streams match; the message lists them
     ├── StreamError            exit 1
     │   ├── NoStream           nothing matched within the wait
@@ -41,6 +42,12 @@ class ShapeMismatch(NeuroReelError):
 
 class OutputExists(NeuroReelError):
     """An output file that is already there; nothing is overwritten unasked."""
+
+
+class CannotWrite(NeuroReelError):
+    """A recording that cannot be written: the disk is full, the folder is not there or not writable."""
+
+    exit_code = 1
 
 
 class AmbiguousStream(NeuroReelError):

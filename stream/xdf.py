@@ -7,7 +7,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, Protocol, Self
 from xml.sax.saxutils import escape
 
 import numpy as np
@@ -32,6 +32,26 @@ DTYPES: dict[str, np.dtype[Any]] = {
 """Numeric channel formats as they lie in a file."""
 
 
+class Sink(Protocol):
+    """Where an `XdfWriter` writes: a file, or a `stream.spool.Spool`. Each chunk comes as one write."""
+
+    def write(self, data: bytes, /) -> int:
+        """Take all of the data; return how many bytes that were."""
+        ...
+
+    def tell(self) -> int:
+        """How many bytes were written so far."""
+        ...
+
+    def flush(self) -> None:
+        """Hand on what is held back."""
+        ...
+
+    def close(self) -> None:
+        """End."""
+        ...
+
+
 class XdfWriter:
     """Writes one XDF file; usable as a context manager.
 
@@ -39,6 +59,8 @@ class XdfWriter:
     ----------
     path
         Where to. An existing file is never overwritten.
+    sink
+        Written into in place of a new file at ``path``; when it takes writes from several threads, so does this.
 
     Raises
     ------
@@ -46,10 +68,10 @@ class XdfWriter:
         When ``path`` is there.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, *, sink: Sink | None = None) -> None:
         self.path = Path(path)
         try:
-            self._file: BinaryIO = self.path.open("xb")
+            self._file: Sink = self.path.open("xb") if sink is None else sink
         except FileExistsError:
             raise OutputExists(
                 f"{self.path} exists, and recordings are never overwritten. Give another name."
@@ -110,7 +132,7 @@ class XdfWriter:
             raise ShapeMismatch(f"{len(stamps)} stamps need samples of shape [{len(stamps)}, {n_channels}].")
         if fmt == "string":
             content = b"".join(
-                b"\x08" + struct.pack("<d", stamp) + b"".join(_text(value) for value in row)
+                b"\x08" + struct.pack("<d", stamp) + text_row(row)
                 for stamp, row in zip(stamps, samples, strict=True)
             )
         else:
@@ -135,7 +157,9 @@ class XdfWriter:
         """Write a mark from which a damaged file can be read on."""
         self._chunk(BOUNDARY, BOUNDARY_CONTENT)
 
-    def footer(self, stream_id: int, first: float, last: float, n_samples: int) -> None:
+    def footer(
+        self, stream_id: int, first: float, last: float, n_samples: int, *, measured_hz: float | None = None
+    ) -> None:
         """End a stream.
 
         Parameters
@@ -146,11 +170,14 @@ class XdfWriter:
             Its first and last stamps, seconds.
         n_samples
             How many samples it has.
+        measured_hz
+            Their rate by their stamps.
         """
+        rate = "" if measured_hz is None else f"<measured_srate>{measured_hz!r}</measured_srate>"
         self._chunk(
             STREAM_FOOTER,
             f"<?xml version='1.0'?><info><first_timestamp>{first!r}</first_timestamp>"
-            f"<last_timestamp>{last!r}</last_timestamp><sample_count>{n_samples}</sample_count></info>".encode(),
+            f"<last_timestamp>{last!r}</last_timestamp><sample_count>{n_samples}</sample_count>{rate}</info>".encode(),
             stream_id,
         )
 
@@ -180,6 +207,17 @@ def sample_dtype(fmt: str, n_channels: int, *, stamped: bool = True) -> np.dtype
     """
     stamp = [("stamp", "<f8")] if stamped else []
     return np.dtype([("flag", "u1"), *stamp, ("values", DTYPES[fmt], (n_channels,))])
+
+
+def text_row(row: Sequence[str | bytes]) -> bytes:
+    """How the values of one sample of text lie in a file.
+
+    Parameters
+    ----------
+    row
+        [channels]; bytes are taken as they are.
+    """
+    return b"".join(map(_text, row))
 
 
 def stream_xml(

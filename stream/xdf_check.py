@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError, fromstring
@@ -74,7 +75,7 @@ def sound_part(path: Path) -> bytes:
     at = len(MAGIC)
     try:
         while at < len(content):
-            at = _check_chunk(scan, at)
+            at = _check_chunk(scan, at)[0]
     except _Damage as damage:
         log.warning(
             "%s is cut off or damaged at byte %d of %d (%s); read up to there.",
@@ -87,9 +88,41 @@ def sound_part(path: Path) -> bytes:
     return content
 
 
-def _check_chunk(scan: _Scan, at: int) -> int:
-    """Check the chunk that begins at a byte; return where the next begins."""
-    length, start = _read_length(scan.data, at)
+def checked_chunks(
+    content: memoryview, formats: dict[int, tuple[str, int]], name: str
+) -> Iterator[tuple[int, int | None, memoryview]]:
+    """Every chunk of an XDF file: its tag, its stream if it has one, and its body, whose lengths are checked.
+
+    Parameters
+    ----------
+    content
+        The file.
+    formats
+        Is filled with channel format and count of each stream as they are declared.
+    name
+        Of the file, for messages.
+
+    Raises
+    ------
+    BadRecording
+        At the first damage.
+    """
+    scan = _Scan(content, formats)
+    at = len(MAGIC)
+    while at < len(content):
+        try:
+            end, tag, stream_id, body = _check_chunk(scan, at)
+        except _Damage as damage:
+            raise BadRecording(
+                f"{name} is cut off or damaged at byte {at} of {len(content)}: {damage}."
+            ) from None
+        yield tag, stream_id, body
+        at = end
+
+
+def _check_chunk(scan: _Scan, at: int) -> tuple[int, int, int | None, memoryview]:
+    """Check the chunk that begins at a byte; return where the next begins, and what it is."""
+    length, start = read_length(scan.data, at)
     end = start + length
     if end > len(scan.data):
         raise _Damage(f"a chunk of {length} bytes where {len(scan.data) - start} are left")
@@ -105,7 +138,7 @@ def _check_chunk(scan: _Scan, at: int) -> int:
         scan.formats[stream_id] = _check_header(body)
     elif tag == SAMPLES:
         assert stream_id is not None
-        n_samples, first = _read_length(body, 0)
+        n_samples, first = read_length(body, 0)
         n_whole, used = _walk(body[first:], n_samples, *scan.formats[stream_id])
         if n_whole != n_samples or first + used != len(body):
             raise _Damage(f"{n_samples} samples announced, {n_whole} fit")
@@ -114,17 +147,17 @@ def _check_chunk(scan: _Scan, at: int) -> int:
             raise _Damage("a clock offset that is none")
     elif tag == STREAM_FOOTER:
         _check_footer(body)
-    return end
+    return end, tag, stream_id, body
 
 
 def _whole_samples(scan: _Scan, at: int) -> bytes:
     """The whole samples of a samples chunk whose end is missing, as a chunk of its own; else nothing."""
     try:
-        length, start = _read_length(scan.data, at)
+        length, start = read_length(scan.data, at)
         tag, stream_id, body = _read_tag(scan.data[start:])
         if start + length <= len(scan.data) or tag != SAMPLES or stream_id not in scan.formats:
             return b""
-        n_samples, first = _read_length(body, 0)
+        n_samples, first = read_length(body, 0)
         n_whole, used = _walk(body[first:], n_samples, *scan.formats[stream_id])
     except _Damage:
         return b""
@@ -132,8 +165,16 @@ def _whole_samples(scan: _Scan, at: int) -> bytes:
     return b"\x08" + struct.pack("<Q", len(chunk)) + chunk
 
 
-def _read_length(data: memoryview, at: int) -> tuple[int, int]:
-    """A length as XDF writes it; return it and where it ends."""
+def read_length(data: memoryview, at: int) -> tuple[int, int]:
+    """A length as XDF writes it; return it and where it ends.
+
+    Parameters
+    ----------
+    data
+        Part of a file.
+    at
+        Where the length begins.
+    """
     size = data[at] if at < len(data) else 0
     if size not in (1, 4, 8) or at + 1 + size > len(data):
         raise _Damage("no valid length")
@@ -179,7 +220,7 @@ def _walk_text(body: memoryview, n_samples: int, n_channels: int) -> tuple[int, 
         end = at + 1 + _stamp_bytes(body, at)
         try:
             for _ in range(n_channels):
-                length, start = _read_length(body, end)
+                length, start = read_length(body, end)
                 end = start + length
                 if end > len(body):
                     return n_whole, at
