@@ -34,6 +34,7 @@ _SPIN_S = 0.0002  # sleeping is not exact to less
 _LEAD_S = 0.002  # stimulus and labels go out before the neural sample is due, so that they do not delay it
 _SLICE_S = 0.05  # the longest sleep without hearing commands
 _SIDE_WAIT_S = 0.5  # for consumers of stimulus, labels and events, after the neural stream has its own
+_SETTLE_S = 0.2  # for a second consumer of the neural stream that comes together with the first: a recorder
 _LINGER_S = 5.0  # for consumers to fetch the last samples
 
 
@@ -188,8 +189,10 @@ class Replay:
             if self._commanded():
                 return False
         others = [self._events, self._stimulus, *(outlet for outlet, _ in self._labels)]
-        deadline = time.monotonic() + (_SIDE_WAIT_S if self._wait else 0.0)
-        while time.monotonic() < deadline and not all(outlet.have_consumers() for outlet in others):
+        begun = time.monotonic()
+        while self._wait and (waited_s := time.monotonic() - begun) < _SIDE_WAIT_S:
+            if waited_s >= _SETTLE_S and all(outlet.have_consumers() for outlet in others):
+                break
             time.sleep(0.01)
         return True
 
