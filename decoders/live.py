@@ -136,13 +136,30 @@ class Engine:
         """Ask the loop to end; may be called from a signal handler or another thread."""
         self._stopped = self._stopped or reason
 
-    def run(self, on_second: Callable[[dict[str, Any]], None] | None = None) -> dict[str, Any]:
+    def announce(self, event: str, **facts: Any) -> None:
+        """Say something on the status stream, for what runs beside the engine.
+
+        Parameters
+        ----------
+        event, **facts
+            Of the JSON object.
+        """
+        self._publisher.push_status(event, **facts)
+
+    def run(
+        self,
+        on_second: Callable[[dict[str, Any]], None] | None = None,
+        before_open: Callable[[], None] = lambda: None,
+    ) -> dict[str, Any]:
         """Decode until the end.
 
         Parameters
         ----------
         on_second
             Called about once a second with `stats`.
+        before_open
+            Called when the neural stream is about to be opened, for others that shall open it at the same time:
+            a replay begins when the first consumer comes.
 
         Returns
         -------
@@ -153,6 +170,7 @@ class Engine:
         self._truth.connect(wait_s=1.0)
         if self.options.await_consumer_s:
             self._publisher.prediction.wait_for_consumers(self.options.await_consumer_s)
+        before_open()
         self.inlet.open()
         self._measure_clock()
         self._publisher.push_status("state", state=str(self.inlet.state), reason=self.inlet.reason)
