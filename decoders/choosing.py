@@ -171,7 +171,7 @@ def choose_settings(
     data
         Training data.
     windows
-        Window lengths to try, in samples.
+        Window lengths to try, in samples, the shortest first; of a movie as long as they get better.
     candidates
         What may be chosen.
     seed
@@ -194,17 +194,20 @@ def choose_settings(
             trial = _Trial(data, base.windows(data.clean, data.border), folds, asked)
             found.append(_best(trial, base, among))
         chosen.append(max(found, key=lambda settings: settings.log_score))
+        # Of a movie a window that is too long is too long at any length: the scenes are cut.
+        if data.movie_rate_hz and len(chosen) > 1 and chosen[-1].log_score < chosen[-2].log_score:
+            break
     return sorted(chosen, key=lambda settings: -settings.log_score)
 
 
 def _shapes(
     data: TrainingSet, n_window: int, candidates: Candidates
 ) -> Iterator[tuple[Settings, Candidates]]:
-    """One window, and without a movie also a ladder of windows, with what may read it."""
+    """One window, and a ladder of windows, with what may read it."""
     base = Settings(n_window, DEFAULT_SHRINKAGE, candidates.similarities[0], 1.0, 0.0)
     yield base, candidates
     spans = rungs(n_window, data.clean.shape[1])
-    if data.movie is None and spans and candidates.alone[0]:
+    if (data.movie is None or data.movie_rate_hz) and spans and candidates.alone[0]:
         yield replace(base, spans=spans), Candidates(candidates.similarities)
 
 

@@ -30,6 +30,8 @@ MAX_NEARBY = 512
 INTERVAL = 0.8
 """Share of held-out truths that the interval around an estimate holds."""
 
+_TINY = np.float32(1e-30)
+
 PENALTIES = (1.0, 10.0, 100.0, 1000.0)
 
 
@@ -204,7 +206,8 @@ def _from_frames(
     if sharpness == 0:
         likeliest: NDArray[np.float64] = values[posterior.argmax(-1)]
         return likeliest
-    weight = (posterior / np.maximum(posterior.max(-1, keepdims=True), 1e-300)) ** sharpness
+    # Where "no stimulus" is certain no frame has any probability left, and all count alike.
+    weight = (posterior / np.maximum(posterior.max(-1, keepdims=True), _TINY)) ** sharpness + _TINY
     mean: NDArray[np.float64] = (weight @ values) / weight.sum(-1, keepdims=True)
     return mean
 

@@ -43,7 +43,7 @@ from stream.session import Kind, Session
 
 MODES = ("linear", "label", "time", "hybrid")
 
-MOVIE_CONTEXTS_S = (1 / 5, 1 / 3)
+MOVIE_CONTEXTS_S = (1 / 5, 1 / 3, 2 / 3, 1.0)
 CONTEXTS_S = (0.25, 0.5, 1.0)
 PLACE_CONTEXTS_S = (*CONTEXTS_S, 2.0)
 BOLD_CONTEXTS_S = (2.0, 4.0, 6.0, 8.0, 10.0)

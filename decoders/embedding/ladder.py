@@ -46,29 +46,41 @@ class RunningLadder(RunningSum):
 
     def __init__(self, spans: tuple[int, ...], n_channels: int, n_kept: int | None = None) -> None:
         super().__init__(spans[-1], n_channels, n_kept)
-        self._shorter = [RunningSum(span, n_channels) for span in spans[:-1]]
+        self._spans = np.array(spans)
+        self._sums = np.zeros((len(spans), n_channels), np.float32)
+        self._scale = (self.n_window / self._spans).astype(np.float32)[:, None]
 
     @property
     def fullness(self) -> float:
         """How much of the windows is filled, 0 to 1, their mean; less than 1 only after a reset."""
-        return (sum(w.fullness for w in self._shorter) + super().fullness) / (len(self._shorter) + 1)
+        if self._n_known >= self.n_window:
+            return 1.0
+        return float(np.mean(np.minimum(self._n_known / self._spans, 1)))
 
     def reset(self) -> None:
         """Empty the windows: a new segment begins."""
         super().reset()
-        for window in self._shorter:
-            window.reset()
+        self._sums[:] = 0
 
     def push(self, sample: NDArray[np.float32]) -> None:
         """Take in one sample, float32 [channels]."""
-        super().push(sample)
-        for window in self._shorter:
-            window.push(sample)
+        self._sums -= self._ring.take(self._next - self._spans, 0, mode="wrap")
+        self._sums += sample
+        self._ring[self._next] = sample
+        self._n_known = min(self._n_known + 1, self._n_kept)
+        self._next += 1
+        if self._next == self._n_kept:  # rounding errors may not pile up
+            self._next = 0
+            for total, span in zip(self._sums, self._spans.tolist(), strict=True):
+                np.add.reduce(self._ring[-span:], 0, out=total)
 
     def read(self) -> NDArray[np.float32]:
         """The sums side by side, float32 [windows * channels], each scaled up to the longest window."""
-        each = [w.read() * np.float32(self.n_window / w.n_window) for w in self._shorter]
-        return np.concatenate([*each, super().read()])
+        scale = self._scale
+        if self._n_known < self.n_window:
+            held = np.clip(self._n_known, 1, self._spans)
+            scale = (self.n_window / held).astype(np.float32)[:, None]
+        return (self._sums * scale).ravel()
 
 
 def running(n_window: int, spans: tuple[int, ...], n_channels: int, n_kept: int | None = None) -> RunningSum:

@@ -9,6 +9,7 @@ from decoders.continuous import (
     NEARBY,
     RIDGE,
     ContinuousReader,
+    _from_frames,
     fit_ridge,
     frame_values,
     median_error,
@@ -79,3 +80,9 @@ def test_intervals_widen_with_the_posterior() -> None:
 def test_spacing_is_that_of_places_passed_both_ways() -> None:
     assert spacing(np.tile(np.arange(5.0), 2)[:, None] * 0.1) == pytest.approx(0.1)
     assert spacing(np.zeros((4, 1))) == 1.0
+
+
+def test_where_no_frame_is_possible_the_values_mean_is_said() -> None:
+    values = np.array([[1.0], [3.0]])
+    said = _from_frames(np.zeros((1, 2), np.float32), values, 2.0)
+    assert said[0, 0] == pytest.approx(2.0)

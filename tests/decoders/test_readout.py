@@ -20,6 +20,12 @@ from decoders.vectors import softmax, top, total
 from stream.session import Session
 
 
+@pytest.fixture(scope="module")
+def model(watched: Session) -> Model:
+    """One that reads a single window."""
+    return fit_model(watched, FitOptions(decoder="blend", train_repeats=(0, 1, 2, 3, 4)), baselines=False)
+
+
 def with_parts(model: Model, kind: str, n_recent: int, seed: int) -> ModelParts:
     """The model's parts, beside its prototypes an opinion of one kind, and an emission of its own."""
     rng = np.random.default_rng(seed)
