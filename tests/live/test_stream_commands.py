@@ -63,7 +63,8 @@ def test_bad_input_ends_with_2_and_a_message(tmp_path: Path, command: str) -> No
 def test_convert_to_nowhere(tmp_path: Path, small_session: Session) -> None:
     save_session(small_session, tmp_path / "a.xdf")
     assert "no folder" in run("convert", tmp_path / "a.xdf", tmp_path / "b" / "a.npz", expect=2).stderr
-    assert "no known format" in run("convert", tmp_path / "a.xdf", tmp_path / "a.mat", expect=2).stderr
+    assert "no known format" in run("convert", tmp_path / "a.xdf", tmp_path / "a.txt", expect=2).stderr
+    assert "only be read" in run("convert", tmp_path / "a.xdf", tmp_path / "a.mat", expect=2).stderr
 
 
 @pytest.mark.parametrize("speed", ["0", "-1", "nan", "inf", "fast"])
