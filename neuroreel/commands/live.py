@@ -12,7 +12,9 @@ import click
 from neuroreel.options import json_option, network_option, wait_option
 
 if TYPE_CHECKING:
+    from decoders.live import Engine
     from decoders.rolling_live import Rolling
+    from neuroreel.recording import RecorderChild
 
 
 @click.command()
@@ -20,6 +22,13 @@ if TYPE_CHECKING:
 @click.option("--stream", "query", help="Which neural stream: a name, or \"name='V1' and type='Spikes'\".")
 @click.option("--name", help="What the output streams are called [default: as the neural stream].")
 @click.option("--display/--headless", default=False, help="Open the window beside it.", show_default=True)
+@click.option(
+    "--record",
+    "record_to",
+    metavar="F.xdf",
+    type=click.Path(path_type=Path),
+    help="Record the neural stream, what belongs to it and every output; goes on when decoding dies.",
+)
 @click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="Stop after this long.")
 @click.option(
     "--stimulus-offset-ms", type=float, default=0.0, help="Delay of the monitor.", show_default=True
@@ -53,6 +62,7 @@ def command(
     query: str | None,
     name: str | None,
     display: bool,
+    record_to: Path | None,
     seconds: float | None,
     stimulus_offset_ms: float,
     playback: bool,
@@ -73,7 +83,7 @@ def command(
     from decoders.model import Model
     from neuroreel.options import write_json
     from stream.control import ControlReader
-    from stream.errors import BadUsage
+    from stream.errors import BadUsage, refuse_existing
     from stream.find import find_stream
     from stream.inlet import Inlet
     from stream.network import configure
@@ -81,6 +91,8 @@ def command(
 
     if rolling and adapt:
         raise BadUsage("--adapt follows what --rolling learns from labels; give one of them.")
+    if record_to is not None:
+        refuse_existing(record_to, recording=True)
     configure(network)
     loaded = Model.load(model)
     loaded.use_playback = playback
@@ -100,14 +112,42 @@ def command(
         stack.callback(engine.close)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: engine.stop("interrupted"))
+        recorder = _recorder(record_to, info, options.name) if record_to is not None else None
         if display:
             stack.callback(_open_window(options.name, model).stop)
         with threadpool_limits(1):
-            summary = engine.run(None if control else _print_second)
+            summary = _run(engine, recorder, quiet=control)
+        recorded = recorder is None or recorder.stop()
+    if recorder is not None:
+        summary["recording"] = recorder.summary
     if json_target is not None:
         write_json({"name": options.name, "model": loaded.hash, **summary}, json_target)
     if not control and json_target != "-":
         _print_summary(summary)
+        if recorder is not None:
+            recorder.print()
+    if not recorded:
+        raise click.exceptions.Exit(1)
+
+
+def _recorder(path: Path, info: Any, name: str) -> RecorderChild:
+    """The recorder in a process of its own, ready to record."""
+    from neuroreel.recording import RecorderChild
+
+    recorder = RecorderChild(path, info.name(), info.type(), name)
+    recorder.wait_ready()
+    return recorder
+
+
+def _run(engine: Engine, recorder: RecorderChild | None, *, quiet: bool) -> dict[str, Any]:
+    """Decode until the end; once a second say how it goes, and how the recording does."""
+
+    def each_second(stats: dict[str, Any]) -> None:
+        status = recorder.poll(engine.announce) if recorder is not None else {}
+        if not quiet:
+            _print_second(stats, status)
+
+    return engine.run(each_second, recorder.go if recorder is not None else lambda: None)
 
 
 @contextlib.contextmanager
@@ -137,15 +177,21 @@ def _open_window(name: str, model: Path) -> Any:
     return start_child(["display", str(model), "--name", name])
 
 
-def _print_second(stats: dict[str, Any]) -> None:
+def _print_second(stats: dict[str, Any], recording: dict[str, Any]) -> None:
     latency = stats["latency_ms"]
     delay = (
         f"latency p50 {latency['p50']:6.2f} ms  p99 {latency['p99']:6.2f} ms  "
         if latency["p50"] == latency["p50"]
         else ""
     )
+    recorded = ""
+    if recording:
+        recorded = f"  recorded {(recording.get('bytes') or 0) / 1e6:.2f} MB"
+        if recording["problem"]:
+            recorded = click.style(f"  NOT RECORDED: {recording['problem']}", fg="red")
     click.echo(
-        f"{stats['state']:<10} {stats['received']:>8} frames  {stats['rate_hz']:8.1f} Hz  {delay}gaps {stats['gaps']}",
+        f"{stats['state']:<10} {stats['received']:>8} frames  {stats['rate_hz']:8.1f} Hz  {delay}gaps {stats['gaps']}"
+        f"{recorded}",
         err=True,
     )
 

@@ -56,7 +56,8 @@ def command(
 ) -> None:
     """Record streams into OUT, an XDF file, until stopped (Ctrl-C); those that appear later are added.
 
-    Every sample is written as it was sent. At the end the file is read back and compared with what was received.
+    Every sample is written as it was sent. OUT is never overwritten, with --force or without. At the end the file is
+    read back and compared with what was received.
     """
     from neuroreel.options import write_json
     from neuroreel.recording_view import ReportView, TerminalView, print_summary

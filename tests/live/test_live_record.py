@@ -1,0 +1,148 @@
+"""An engine with a recorder beside it: what it records decodes to the same, and it outlives the engine."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from decoders.fit import FitOptions, fit_model
+from decoders.model import Model
+from neuroreel.children import Child, start_child
+from stream.files import load_session, save_session
+from stream.xdf_read import XdfStream, read_xdf
+from stream.xdf_tally import tally_xdf
+from tests.live.test_engine import movie_session
+
+pytestmark = pytest.mark.live
+
+SPEED = "4"
+OUTPUTS = ("prediction", "forecast", "posterior", "embedding", "continuous", "status")
+
+
+@pytest.fixture(scope="module")
+def model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "model.safetensors"
+    fit_model(movie_session(6, seed=1), FitOptions()).save(path)
+    return path
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Child]]:
+    started: list[Child] = []
+
+    def start_one(*arguments: object, **more: Any) -> Child:
+        started.append(start_child([str(each) for each in arguments], stderr=subprocess.PIPE, **more))
+        return started[-1]
+
+    yield start_one
+    for child in started:
+        child.stop()
+        assert child.process.stderr is not None
+        child.process.stderr.close()
+
+
+def record(start: Callable[..., Child], recording: Path, model: Path, folder: Path) -> dict[str, XdfStream]:
+    """Replay a recording, decode it with a recorder beside, and return what was recorded."""
+    out = folder / "out.xdf"
+    folder.mkdir()
+    start("replay", recording, "--speed", SPEED, control=True)
+    engine = start("live", model, "--record", out, "--json", folder / "out.json")
+    code = engine.wait(60)
+    assert engine.process.stderr is not None
+    assert code == 0, engine.process.stderr.read()
+    summary = json.loads((folder / "out.json").read_text())
+    assert summary["recording"]["verified"]
+    assert not summary["recording"]["problems"]
+    assert all(row["lost"] == 0 and row["clock_offsets"] > 0 for row in summary["recording"]["streams"])
+    return {stream.name: stream for stream in read_xdf(out)}
+
+
+def test_a_recording_replays_to_the_same_predictions(
+    start: Callable[..., Child], model_path: Path, tmp_path: Path
+) -> None:
+    session = movie_session(3, seed=2)
+    save_session(session, tmp_path / "session.npz")
+    first = record(start, tmp_path / "session.npz", model_path, tmp_path / "first")
+    inputs = ("V1", "V1-stimulus", "V1-running", "V1-events")
+    assert set(first) == {*inputs, *(f"V1-{role}" for role in OUTPUTS)}
+    recorded = load_session(tmp_path / "first" / "out.xdf")
+    assert recorded.neural.tobytes() == session.neural.tobytes()
+    np.testing.assert_array_equal(recorded.frame, session.frame)
+    np.testing.assert_array_equal(recorded.repeat, session.repeat)
+    np.testing.assert_array_equal(recorded.segment, session.segment)
+    assert recorded.labels["running"].tobytes() == session.labels["running"].tobytes()
+    np.testing.assert_allclose(np.diff(recorded.stamps), np.diff(session.stamps), rtol=0, atol=1e-8)
+    said = np.asarray(first["V1-prediction"].samples)
+    assert said[:, 6].tolist() == list(range(session.n_samples))
+    assert said[:, 7].tobytes() == first["V1"].stamps.tobytes()  # the stamps as the engine got them
+    predicted = Model.load(model_path).predict(recorded)
+    np.testing.assert_array_equal(said[:, 0], predicted.frame)
+    np.testing.assert_allclose(first["V1-posterior"].samples, predicted.posterior, rtol=0, atol=1e-6)
+
+    again = record(start, tmp_path / "first" / "out.xdf", model_path, tmp_path / "again")
+    assert again["V1"].samples.tobytes() == first["V1"].samples.tobytes()
+    np.testing.assert_array_equal(np.asarray(again["V1-prediction"].samples)[:, 0], said[:, 0])
+    for role in ("posterior", "forecast", "embedding"):
+        got, wanted = again[f"V1-{role}"].samples, first[f"V1-{role}"].samples
+        np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_an_engine_that_is_killed_is_outlived_by_its_recorder(
+    start: Callable[..., Child], model_path: Path, tmp_path: Path
+) -> None:
+    session = movie_session(6, seed=2)
+    save_session(session, tmp_path / "session.npz")
+    out = tmp_path / "out.xdf"
+    start("replay", tmp_path / "session.npz", "--speed", SPEED, control=True)
+    engine = start("live", model_path, "--record", out)
+    until(lambda: sum(tally.n_samples for tally in tally_xdf(out)[0].values()) > 100)
+    engine.process.kill()
+    engine.wait(5)
+    until(lambda: (tallies := tally_xdf(out))[0] and all(tally.ended for tally in tallies[0].values()))
+    recorded = {stream.name: stream for stream in read_xdf(out)}
+    assert recorded["V1"].samples.tobytes() == session.neural.tobytes()
+    predicted = len(recorded["V1-prediction"].stamps)
+    assert 0 < predicted < session.n_samples
+    assert load_session(out).n_samples == session.n_samples
+
+
+def test_a_recording_that_fails_does_not_stop_the_decoding(
+    start: Callable[..., Child], model_path: Path, tmp_path: Path
+) -> None:
+    session = movie_session(3, seed=2)
+    save_session(session, tmp_path / "session.npz")
+    start("replay", tmp_path / "session.npz", "--speed", SPEED, control=True)
+    nowhere = tmp_path / "none" / "a.xdf"
+    engine = start("live", model_path, "--record", nowhere, "--json", tmp_path / "out.json")
+    assert engine.wait(60) == 1
+    assert engine.process.stderr is not None
+    said = engine.process.stderr.read().decode()
+    assert "cannot be made" in said
+    assert "decoding goes on" in said
+    assert "Traceback" not in said
+    assert json.loads((tmp_path / "out.json").read_text())["received"] == session.n_samples
+
+
+def test_an_existing_recording_is_refused_before_anything_starts(
+    start: Callable[..., Child], model_path: Path, tmp_path: Path
+) -> None:
+    existing = tmp_path / "a.xdf"
+    existing.write_bytes(b"mine")
+    engine = start("live", model_path, "--record", existing)
+    assert engine.wait(20) == 2
+    assert existing.read_bytes() == b"mine"
+
+
+def until(condition: Callable[[], Any], timeout_s: float = 60.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
