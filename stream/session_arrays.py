@@ -209,7 +209,12 @@ def _texts(array: NDArray[Any]) -> tuple[str, ...]:
 
 def _text(arrays: Mapping[str, NDArray[Any]], name: str, default: str) -> str:
     """A single text, or what stands for none."""
-    return str(arrays[name].astype(np.str_).ravel()[0]) if name in arrays and arrays[name].size else default
+    if name not in arrays:
+        return default
+    array = arrays[name]
+    if array.dtype.kind not in "US" or array.size != 1:
+        raise BadRecording(f"'{name}' must be one text, got {array.dtype} of shape {array.shape}.")
+    return str(array.astype(np.str_).ravel()[0])
 
 
 def _kind(text: str) -> Kind:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.binning import sample_at
-from stream.errors import AmbiguousStream, BadRecording, refuse_existing
+from stream.errors import AmbiguousStream, BadRecording, ShapeMismatch, refuse_existing
 from stream.movie_facts import movie_facts, movie_from_facts
 from stream.outlet import LSL_TYPES, NEURAL_TYPES, UNITS
 from stream.session import NO_FRAME, Kind, Session, repeats_from_frames, segments_from_stamps
@@ -102,19 +102,22 @@ def load_xdf(path: Path | str, *, stream: str | None = None) -> Session:
         for found in streams
         if found.type == "Label" and found.fmt != "string" and found.name.startswith(f"{neural.name}-")
     }
-    return Session(
-        neural=np.asarray(neural.samples, np.float32),
-        stamps=stamps,
-        frame=frame,
-        repeat=repeat,
-        segment=segment,
-        channel_names=neural.labels,
-        kind=_kind(neural.type),
-        rate_hz=rate_hz,
-        labels=labels,
-        movie=movie_from_facts(stimulus.facts) if stimulus is not None else None,
-        name=neural.name,
-    )
+    try:
+        return Session(
+            neural=np.asarray(neural.samples, np.float32),
+            stamps=stamps,
+            frame=frame,
+            repeat=repeat,
+            segment=segment,
+            channel_names=neural.labels,
+            kind=_kind(neural.type),
+            rate_hz=rate_hz,
+            labels=labels,
+            movie=movie_from_facts(stimulus.facts) if stimulus is not None else None,
+            name=neural.name,
+        )
+    except (BadRecording, ShapeMismatch) as error:
+        raise type(error)(f"{path}: {error}") from error
 
 
 def _write_headers(writer: XdfWriter, session: Session, fmt: str, event_samples: NDArray[np.intp]) -> None:

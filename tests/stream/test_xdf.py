@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import io
 import logging
-import resource
 import struct
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +10,8 @@ import numpy as np
 import pytest
 import pyxdf
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from stream.errors import AmbiguousStream, BadRecording, NeuroReelError, OutputExists, ShapeMismatch
+from stream.errors import AmbiguousStream, BadRecording, OutputExists, ShapeMismatch
 from stream.session import NO_FRAME, Session
 from stream.xdf import XdfWriter, stream_xml
 from stream.xdf_read import read_xdf
@@ -113,6 +111,8 @@ def test_the_neural_stream_is_the_only_one_of_its_kind(tmp_path: Path) -> None:
     with pytest.raises(AmbiguousStream, match="2 neural streams"):
         load_xdf(tmp_path / "two.xdf")
     assert load_xdf(tmp_path / "two.xdf", stream="b").kind == "spikes"
+    _write(tmp_path / "same.xdf", ("a", "EEG"), ("a", "EEG"))
+    assert load_xdf(tmp_path / "same.xdf").n_samples == 5
     with pytest.raises(BadRecording, match="no stream 'c'"):
         load_xdf(tmp_path / "two.xdf", stream="c")
     with pytest.raises(BadRecording, match="no such recording"):
@@ -207,25 +207,6 @@ def small_xdf(tmp_path_factory: pytest.TempPathFactory) -> bytes:
             writer.boundary()
         writer.footer(1, 0.0, 1.9, 20)
     return path.read_bytes()
-
-
-@given(st.data())
-@settings(max_examples=400, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_mutated_bytes_do_no_harm(small_xdf: bytes, tmp_path: Path, data: st.DataObject) -> None:
-    content = bytearray(small_xdf)
-    for _ in range(data.draw(st.integers(1, 4))):
-        at = data.draw(st.integers(0, len(content) - 1))
-        content[at] = data.draw(st.sampled_from([0, 1, 4, 8, 127, 255]) | st.integers(0, 255))
-    path = tmp_path / "mutated.xdf"
-    path.write_bytes(content)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    try:
-        session = load_xdf(path)
-    except NeuroReelError:
-        pass
-    else:
-        assert session.n_samples <= len(content)  # a damaged count or format may find samples in other bytes
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
 
 
 def _chunk(tag: int, body: bytes) -> bytes:
