@@ -46,6 +46,12 @@ class View:
     def second(self, recorder: Recorder) -> None:
         """Say how it stands, once a second."""
 
+    def orphaned(self) -> None:
+        """Say that the parent process has died."""
+        _complain(
+            f"the engine is gone; recording goes on until its stream is gone, too ('kill -INT {os.getpid()}' ends it)"
+        )
+
     def end(self, summary: dict[str, Any]) -> None:
         """Say that it has ended."""
 

@@ -157,6 +157,15 @@ def _choose(streams: list[XdfStream], name: str | None, path: Path | str) -> Xdf
     if not neural:
         wanted = f"stream '{name}'" if name is not None else f"neural stream (type {', '.join(NEURAL_TYPES)})"
         raise BadRecording(f"{path} has no {wanted}; its streams: {there}.")
+    if len({found.name for found in neural}) == 1 < len(neural):
+        neural.sort(key=lambda found: -len(found.stamps))
+        log.warning(
+            "%s has %d neural streams '%s', for its sender changed; the longest is taken.",
+            path,
+            len(neural),
+            neural[0].name,
+        )
+        neural = neural[:1]
     if len(neural) > 1:
         raise AmbiguousStream(f"{path} has {len(neural)} neural streams; say which by name: {there}.")
     if not len(neural[0].stamps):

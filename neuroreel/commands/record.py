@@ -78,8 +78,8 @@ def command(
         commands = ControlReader() if control else None
         _watch(recorder, view, stop, commands, seconds, until_gone)
         view.event({"event": "ending", "reason": f"{stop.reason or 'stopped'}; reading {out.name} back"})
-        summary = recorder.stop() | view.usage()
-        summary["ended"] = stop.reason
+        used = view.usage() | {"ended": stop.reason}
+        summary = recorder.stop() | used
         view.end(summary)
     if json_target is not None:
         write_json(summary, json_target)
@@ -121,7 +121,9 @@ def _watch(
         if time.monotonic() >= next_second:
             next_second = max(next_second + 1.0, time.monotonic())
             view.second(recorder)
-        commands = _obey(commands, recorder, stop)
+        if commands is not None and not _obey(commands, recorder, stop):
+            view.orphaned()
+            commands = None
         if seconds is not None and recorder.elapsed_s >= seconds:
             stop.ask(f"{seconds:g} s are over")
         if until_gone and recorder.gone_s(until_gone) > GRACE_S:
@@ -129,14 +131,14 @@ def _watch(
         time.sleep(_SLICE_S)
 
 
-def _obey(commands: ControlReader | None, recorder: Recorder, stop: _Stop) -> ControlReader | None:
-    """Follow the parent's commands; when it has died, the recording goes on without it."""
-    while commands is not None and (order := commands.poll()) is not None:
+def _obey(commands: ControlReader, recorder: Recorder, stop: _Stop) -> bool:
+    """Follow the parent's commands; False when it has died, and the recording goes on without it."""
+    while (order := commands.poll()) is not None:
+        if commands.ended:
+            recorder.go()
+            return False
         if order["do"] == "go":
             recorder.go()
-        elif order["do"] == "stop" and not commands.ended:
+        elif order["do"] == "stop":
             stop.ask("stopped by its parent")
-        elif commands.ended:
-            recorder.go()
-            return None
-    return commands
+    return True

@@ -106,6 +106,8 @@ def test_an_engine_that_is_killed_is_outlived_by_its_recorder(
     until(lambda: sum(tally.n_samples for tally in tally_xdf(out)[0].values()) > 100)
     engine.process.kill()
     engine.wait(5)
+    assert engine.process.stderr is not None
+    until(lambda: b"the engine is gone" in engine.process.stderr.readline())  # type: ignore[union-attr]
     until(lambda: (tallies := tally_xdf(out))[0] and all(tally.ended for tally in tallies[0].values()))
     recorded = {stream.name: stream for stream in read_xdf(out)}
     assert recorded["V1"].samples.tobytes() == session.neural.tobytes()

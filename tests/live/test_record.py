@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -13,14 +15,17 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pylsl
 import pytest
 import pyxdf
+from rich.console import Console
 
 from neuroreel.children import Child, start_child
+from neuroreel.recording_view import _state_line, _state_table
 from stream.errors import NoStream
 from stream.network import child_env
 from stream.outlet import make_outlet
@@ -274,6 +279,28 @@ def test_a_full_disk_ends_with_1_and_what_was_written_is_read(
     (stream,) = read_xdf(path)
     assert 100 < len(stream.stamps) < 300
     np.testing.assert_array_equal(np.diff(stream.samples[:, 0]), 1)
+
+
+def test_little_room_and_what_is_not_there_are_said(
+    recorder: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = Sender(name)
+    try:
+        running = recorder(name, f"{name}-none")
+        monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=100_000))
+        events: list[dict[str, Any]] = []
+        until(lambda: (events.extend(running.poll()), "low_space" in str(events))[1])
+        until(lambda: source.n_sent > 100)
+        assert 0 < running.seconds_left < 300
+        assert sum(event["event"] == "low_space" for event in events) == 1
+        console = Console(record=True, width=120, file=io.StringIO())
+        console.print(_state_table("a.xdf", running))
+        shown = console.export_text()
+        assert re.search(rf"{name} +Spikes +\d+", shown)
+        assert re.search(rf"{name}-none +not there", shown)
+        assert name in _state_line(running)
+    finally:
+        source.stop()
 
 
 def run(*arguments: object, expect: int) -> str:
