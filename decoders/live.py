@@ -61,6 +61,8 @@ class LiveOptions:
         Told to the display in the streams' descriptions.
     adapt
         Follow slow changes of level and gain, without labels.
+    trace
+        Keep the times of every frame, for a measurement of limited length.
     """
 
     name: str
@@ -69,6 +71,7 @@ class LiveOptions:
     await_consumer_s: float = 0.0
     model_path: str = ""
     adapt: bool = False
+    trace: bool = False
 
 
 class Engine:
@@ -120,6 +123,8 @@ class Engine:
         self.latency_ms = RollingQuantiles(10_000)
         self.arrival_ms = RollingQuantiles(10_000)
         self.compute_ms = RollingQuantiles(10_000)
+        self.decoded_ms = RollingQuantiles(10_000)
+        self.trace: list[tuple[float, float, float, float]] = []
         self.received = 0
         self._stopped = ""
         self._continuity = Continuity(model.rate_hz)
@@ -224,9 +229,10 @@ class Engine:
             "rate_hz": round(self.received / max(wall_s, 1e-9), 3),
             "gaps": self._continuity.events.gap,
             "duplicates": self._continuity.events.duplicate,
-            "latency_ms": {"p50": self.latency_ms.p50, "p99": self.latency_ms.p99},
-            "arrival_ms": {"p50": self.arrival_ms.p50, "p99": self.arrival_ms.p99},
-            "compute_ms": {"p50": self.compute_ms.p50, "p99": self.compute_ms.p99},
+            "latency_ms": self.latency_ms.figures(),
+            "arrival_ms": self.arrival_ms.figures(),
+            "decoded_ms": self.decoded_ms.figures(),
+            "compute_ms": self.compute_ms.figures(),
             "clock_offset_ms": _milliseconds(self.inlet.time_correction_s),
             "cpu_of_one_core": round(cpu_s / max(wall_s, 1e-9), 4),
             "memory_mb": round(_peak_memory_mb(), 1),
@@ -298,6 +304,9 @@ class Engine:
             if decision.known:
                 self._publisher.push_rest(prediction, stamp)
             self.latency_ms.add((published - due) * 1e3)
+            self.decoded_ms.add(timing[0])
+            if self.options.trace:
+                self.trace.append((raw, arrival, done, published))
             self.arrival_ms.add(timing[1])
             self.compute_ms.add(timing[2])
             without = int(prediction.posterior_without_playback.argmax())

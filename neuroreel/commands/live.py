@@ -53,6 +53,12 @@ if TYPE_CHECKING:
 @click.option(
     "--await-consumer", type=float, default=0.0, hidden=True, help="Seconds to wait for a listener."
 )
+@click.option(
+    "--trace",
+    type=click.Path(path_type=Path),
+    hidden=True,
+    help="Write every frame's times here (npz); for short runs.",
+)
 @click.option("--control", is_flag=True, hidden=True, help="Take commands as JSON lines on standard input.")
 @wait_option
 @json_option
@@ -69,6 +75,7 @@ def command(
     rolling: int | None,
     adapt: bool,
     await_consumer: float,
+    trace: Path | None,
     control: bool,
     wait_s: float,
     json_target: str | None,
@@ -104,6 +111,7 @@ def command(
         await_consumer_s=max(await_consumer, 10.0 if display else 0.0),
         model_path=str(model.resolve()),
         adapt=adapt,
+        trace=trace is not None,
     )
     commands = ControlReader() if control else None
     with contextlib.ExitStack() as stack:
@@ -120,6 +128,10 @@ def command(
         recorded = recorder is None or recorder.stop()
     if recorder is not None:
         summary["recording"] = recorder.summary
+    if trace is not None:
+        import numpy as np
+
+        np.savez(trace, engine=np.array(engine.trace).reshape(-1, 4))
     if json_target is not None:
         write_json({"name": options.name, "model": loaded.hash, **summary}, json_target)
     if not control and json_target != "-":
