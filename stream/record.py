@@ -42,6 +42,7 @@ _FORGET_S = 2.0  # a sender that has not answered for so long is gone
 _SETTLE_S = {"loopback": 0.3, "lab": 1.0}  # after the first stream, for the others to answer
 _GROUP_S = 3.0
 _DRAIN_S = 0.3
+_RETRY_S = 2.0  # after a stream could not be opened
 _GIVE_UP_S = 5.0
 
 
@@ -91,6 +92,7 @@ class Recorder:
         self._stopping = threading.Event()
         self._events: deque[dict[str, Any]] = deque()
         self._seen: dict[str, float] = {}
+        self._retry_at: dict[str, float] = {}
         self._keepers: dict[str, tuple[threading.Thread, threading.Event]] = {}
         self._active: list[RecordedStream] = []
         self._ids = itertools.count(1)
@@ -240,7 +242,9 @@ class Recorder:
                 stream.present = True
                 self._say("back", stream, f"'{stream.name}' is back")
         for uid, info in there.items():
-            if uid not in self._keepers and uid not in (stream.uid for stream in self.streams):
+            if uid in self._keepers or uid in (stream.uid for stream in list(self.streams)):
+                continue
+            if now >= self._retry_at.get(uid, 0.0):
                 self._consider(info, now - self._seen.setdefault(uid, now), there)
 
     def _consider(self, info: pylsl.StreamInfo, known_s: float, there: dict[str, pylsl.StreamInfo]) -> None:
@@ -289,8 +293,11 @@ class Recorder:
             if self._stopping.is_set():
                 return
             stream.open()
-        except (LostError, LslTimeoutError, CannotWrite) as error:
+        except Exception as error:
+            if not isinstance(error, LostError | LslTimeoutError | CannotWrite):
+                log.exception("opening '%s' failed", stream.name)
             self._say("failed", stream, f"'{stream.name}' was found but cannot be recorded: {error}")
+            self._retry_at[stream.uid] = time.monotonic() + _RETRY_S
             self.streams.remove(stream)
             self._keepers.pop(stream.uid, None)  # it is tried again while it is listed
             return

@@ -20,7 +20,8 @@ from pylsl.util import TimeoutError as LslTimeoutError
 from stream.connection import MAX_PULL
 from stream.continuity import Continuity
 from stream.outlet import FORMATS, buffer_length
-from stream.xdf import DTYPES, XdfWriter
+from stream.xdf import DTYPES, XdfWriter, stream_xml
+from stream.xdf_check import header_fault
 from stream.xdf_tally import Tally
 
 log = logging.getLogger(__name__)
@@ -138,7 +139,16 @@ class RecordedStream:
         LostError, TimeoutError
             Of pylsl, when the sender does not answer.
         """
-        xml = self._inlet.info(_OPEN_TIMEOUT_S).as_xml()
+        full = self._inlet.info(_OPEN_TIMEOUT_S)
+        try:
+            xml = full.as_xml()
+            fault = header_fault(xml.encode())
+        except UnicodeDecodeError as error:
+            fault = str(error)
+        if fault:  # written as it is, it would make the whole file unreadable
+            log.warning("the description of '%s' is no XML (%s); only its outline is kept", self.name, fault)
+            labels = [f"ch{index}" for index in range(self.n_channels)]
+            xml = stream_xml(self.name, self.type, labels, self.rate_hz, self.fmt)
         self._writer.header(self.stream_id, xml, self.fmt, self.n_channels)
 
     def open(self) -> None:

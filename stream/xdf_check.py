@@ -120,6 +120,21 @@ def checked_chunks(
         at = end
 
 
+def header_fault(xml: bytes) -> str:
+    """Why a stream's description cannot stand in a file, in words; empty when it can.
+
+    Parameters
+    ----------
+    xml
+        The description.
+    """
+    try:
+        _check_header(memoryview(xml))
+    except _Damage as damage:
+        return str(damage)
+    return ""
+
+
 def _check_chunk(scan: _Scan, at: int) -> tuple[int, int, int | None, memoryview]:
     """Check the chunk that begins at a byte; return where the next begins, and what it is."""
     length, start = read_length(scan.data, at)

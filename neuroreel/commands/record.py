@@ -111,7 +111,10 @@ def _watch(
     seconds: float | None,
     until_gone: str | None,
 ) -> None:
-    """Look after the recording until there is a reason to stop."""
+    """Look after the recording until there is a reason to stop.
+
+    While a parent is there it decides, for it may be waiting for a sender to come back.
+    """
     import time
 
     next_second = time.monotonic()
@@ -126,7 +129,7 @@ def _watch(
             commands = None
         if seconds is not None and recorder.elapsed_s >= seconds:
             stop.ask(f"{seconds:g} s are over")
-        if until_gone and recorder.gone_s(until_gone) > GRACE_S:
+        if until_gone and commands is None and recorder.gone_s(until_gone) > GRACE_S:
             stop.ask(f"'{until_gone}' is gone")
         time.sleep(_SLICE_S)
 

@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 from decoders.fit import FitOptions, fit_model
 from decoders.model import Model
 from neuroreel.children import Child, start_child
+from stream.events import EventInlet
 from stream.files import load_session, save_session
+from stream.find import find_stream
 from stream.xdf_read import XdfStream, read_xdf
 from stream.xdf_tally import tally_xdf
 from tests.live.test_engine import movie_session
@@ -67,7 +70,7 @@ def record(start: Callable[..., Child], recording: Path, model: Path, folder: Pa
 def test_a_recording_replays_to_the_same_predictions(
     start: Callable[..., Child], model_path: Path, tmp_path: Path
 ) -> None:
-    session = movie_session(3, seed=2)
+    session = movie_session(2, seed=2)
     save_session(session, tmp_path / "session.npz")
     first = record(start, tmp_path / "session.npz", model_path, tmp_path / "first")
     inputs = ("V1", "V1-stimulus", "V1-running", "V1-events")
@@ -98,7 +101,7 @@ def test_a_recording_replays_to_the_same_predictions(
 def test_an_engine_that_is_killed_is_outlived_by_its_recorder(
     start: Callable[..., Child], model_path: Path, tmp_path: Path
 ) -> None:
-    session = movie_session(6, seed=2)
+    session = movie_session(4, seed=2)
     save_session(session, tmp_path / "session.npz")
     out = tmp_path / "out.xdf"
     start("replay", tmp_path / "session.npz", "--speed", SPEED, control=True)
@@ -116,21 +119,39 @@ def test_an_engine_that_is_killed_is_outlived_by_its_recorder(
     assert load_session(out).n_samples == session.n_samples
 
 
-def test_a_recording_that_fails_does_not_stop_the_decoding(
+def test_a_recorder_that_cannot_or_dies_does_not_stop_the_decoding(
     start: Callable[..., Child], model_path: Path, tmp_path: Path
 ) -> None:
     session = movie_session(3, seed=2)
     save_session(session, tmp_path / "session.npz")
-    start("replay", tmp_path / "session.npz", "--speed", SPEED, control=True)
-    nowhere = tmp_path / "none" / "a.xdf"
-    engine = start("live", model_path, "--record", nowhere, "--json", tmp_path / "out.json")
-    assert engine.wait(60) == 1
+    replay = start("replay", tmp_path / "session.npz", "--speed", "2", control=True)
+    nowhere = start(
+        "live", model_path, "--name", "A", "--record", tmp_path / "none" / "a.xdf", "--seconds", "0.1"
+    )
+    assert nowhere.wait(30) == 1
+    assert nowhere.process.stderr is not None
+    assert b"cannot be made" in nowhere.process.stderr.read()
+    assert replay.stop() == 0
+
+    start("replay", tmp_path / "session.npz", "--speed", "2", control=True)
+    out = tmp_path / "out.xdf"
+    engine = start("live", model_path, "--record", out, "--json", tmp_path / "out.json")
+    status = EventInlet(find_stream("V1-status"))
+    status.open()
+    until(lambda: sum(tally.n_samples for tally in tally_xdf(out)[0].values()) > 20)
+    (recorder,) = psutil.Process(engine.pid).children()
+    recorder.kill()
+    events: list[dict[str, Any]] = []
+    until(lambda: (events.extend(map(json.loads, status.pull()[0])), engine.wait(0.05))[1] is not None)
+    status.close()
+    assert engine.wait(0) == 1
     assert engine.process.stderr is not None
     said = engine.process.stderr.read().decode()
-    assert "cannot be made" in said
     assert "decoding goes on" in said
     assert "Traceback" not in said
+    assert {"event": "recorder", "state": "ended", "reason": "the recorder has ended with code -9"} in events
     assert json.loads((tmp_path / "out.json").read_text())["received"] == session.n_samples
+    assert {stream.name for stream in read_xdf(out)} >= {"V1", "V1-prediction"}
 
 
 def test_an_existing_recording_is_refused_before_anything_starts(
