@@ -10,6 +10,7 @@ import logging
 import resource
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import nan
@@ -30,11 +31,12 @@ from stream.control import ControlReader
 from stream.follow import TruthFollower
 from stream.inlet import Inlet, InletState
 from stream.latency import RollingQuantiles
+from stream.notices import Notice
 
 log = logging.getLogger(__name__)
 
-PULL_S = 0.1
-"""Longest wait for a frame before the engine looks at everything else."""
+PULL_S = 0.05
+"""Longest wait for a frame before the engine looks at everything else; what is stale is seen within it."""
 
 DRAIN_S = 0.5
 """After a replay has announced its end, this long without a frame means that all of them came."""
@@ -127,8 +129,11 @@ class Engine:
         self.trace: list[tuple[float, float, float, float]] = []
         self.received = 0
         self._stopped = ""
+        self._on_notice: Callable[[Notice], None] | None = None
+        self._events: Counter[str] = Counter()
         self._continuity = Continuity(model.rate_hz)
         self._segment = 0
+        self._connection = 1
         self._correction_s = 0.0
         self._publisher = Publisher(options.name, model, inlet.rate_hz, self._facts())
         self._truth = TruthFollower(inlet.name, offset_s=options.stimulus_offset_ms / 1e3)
@@ -155,6 +160,7 @@ class Engine:
         self,
         on_second: Callable[[dict[str, Any]], None] | None = None,
         before_open: Callable[[], None] = lambda: None,
+        on_notice: Callable[[Notice], None] | None = None,
     ) -> dict[str, Any]:
         """Decode until the end.
 
@@ -165,12 +171,15 @@ class Engine:
         before_open
             Called when the neural stream is about to be opened, for others that shall open it at the same time:
             a replay begins when the first consumer comes.
+        on_notice
+            Called at once with whatever happens.
 
         Returns
         -------
         summary
             `stats`, the score where the truth was known, and why it ended.
         """
+        self._on_notice = on_notice
         self._publisher.push_status("state", state=str(InletState.CONNECTING), reason="opening the stream")
         self._truth.connect(wait_s=1.0)
         if self.options.await_consumer_s:
@@ -178,14 +187,13 @@ class Engine:
         before_open()
         self.inlet.open()
         self._measure_clock()
-        self._publisher.push_status("state", state=str(self.inlet.state), reason=self.inlet.reason)
+        self._pass_on()
         gc.collect()
         gc.freeze()
         started = time.monotonic()
         used = time.process_time()
         next_second = started + 1.0
         last_frame = started
-        state = self.inlet.state
         while not self._stopped:
             chunk = self.inlet.pull(PULL_S)
             now = time.monotonic()
@@ -197,9 +205,8 @@ class Engine:
                 self.model = self._rolling.poll(self._publisher.push_status) or self.model
             if self._control is not None and (self._control.poll() or {}).get("do") == "stop":
                 self.stop("stopped by its parent")
-            if self.inlet.state is not state:
-                state = self.inlet.state
-                self._publisher.push_status("state", state=str(state), reason=self.inlet.reason)
+            if self.inlet.notices:
+                self._pass_on()
             if self._truth.ended and now - last_frame > DRAIN_S:
                 self.stop("the replay has ended")
             if self.options.seconds is not None and now - started >= self.options.seconds:
@@ -234,9 +241,12 @@ class Engine:
             "decoded_ms": self.decoded_ms.figures(),
             "compute_ms": self.compute_ms.figures(),
             "clock_offset_ms": _milliseconds(self.inlet.time_correction_s),
+            "clock_uncertainty_ms": _milliseconds(self.inlet.clock.uncertainty_s),
             "cpu_of_one_core": round(cpu_s / max(wall_s, 1e-9), 4),
             "memory_mb": round(_peak_memory_mb(), 1),
             "state": str(self.inlet.state),
+            "reason": self.inlet.reason,
+            "events": dict(self._events),
             "movie_speed": self.model.playback.speed,
             "adaptation": self._adapter.facts() if self._adapter is not None else None,
         }
@@ -266,6 +276,14 @@ class Engine:
         }
         return facts
 
+    def _pass_on(self) -> None:
+        """Say on the status stream, and to whoever started the engine, what has happened."""
+        for notice in self.inlet.notices.take():
+            self._events[notice.event] += 1
+            self._publisher.push_status(notice.event, **{"text": notice.text, **notice.facts})
+            if self._on_notice is not None:
+                self._on_notice(notice)
+
     def _measure_clock(self) -> None:
         """Take the clock offset anew; once a second, for a frame should not wait for it."""
         correction = self.inlet.time_correction_s
@@ -276,6 +294,9 @@ class Engine:
         arrival = pylsl.local_clock()
         correction = self._correction_s
         samples: NDArray[np.float32] = chunk.samples
+        if self.inlet.n_connections != self._connection:  # nothing carries over from the sender's last life
+            self._connection = self.inlet.n_connections
+            self._continuity.restart()
         segments = self._continuity.check(chunk.stamps * self.stamp_rate)
         model = self.model
         for i in range(len(chunk)):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import math
 import time
 from enum import StrEnum
 
@@ -12,16 +10,18 @@ import pylsl
 from pylsl.util import LostError
 from pylsl.util import TimeoutError as LslTimeoutError
 
+from stream.clock import ClockOffset
 from stream.errors import StreamLost
-from stream.find import quoted
-from stream.outlet import buffer_length, channel_labels, read_facts
+from stream.notices import Notices
+from stream.outlet import FORMATS, buffer_length, channel_labels, read_facts
+from stream.search import Search
 
 log = logging.getLogger(__name__)
 
 MAX_PULL = 1024
 """The most samples that LSL returns in one pull."""
 
-_RESOLVE_EVERY_S = 0.1
+_RESOLVE_EVERY_S = 0.05
 _REOPEN_TIMEOUT_S = 1.0
 _NEW_OUTLET_S = 2.0  # an outlet can be found a moment before it answers
 
@@ -59,6 +59,12 @@ class Connection:
         From its description, once open.
     state, reason
         How the connection stands, and why in words.
+    notices
+        What happened: ``state``, ``lost``, ``back``, ``mismatch``, ``ambiguous``.
+    n_connections
+        How often the stream was opened; each time its samples begin anew.
+    clock
+        How the sender's clock stands to ours.
     """
 
     def __init__(self, info: pylsl.StreamInfo, *, max_buffer_s: float = 360) -> None:
@@ -72,11 +78,14 @@ class Connection:
         self.reason = f"waiting for the first sample of '{self.name}'"
         self._info = info
         self._max_buffer = buffer_length(self.rate_hz, self.n_channels, max_buffer_s)
+        self.notices = Notices()
+        self.n_connections = 0
+        self.clock = ClockOffset()
         self._inlet: pylsl.StreamInlet | None = None
-        self._resolver: pylsl.ContinuousResolver | None = None
+        self._search: Search | None = None
+        self._synchronised = False
         self._done_with: set[str] = set()  # outlets that are gone or do not match
-        self._correction_s = math.nan
-        self._opened = self._last_data = time.monotonic()
+        self._last_data = time.monotonic()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.state.upper()} | {self.name} (source: {self.source_id})>"
@@ -103,7 +112,8 @@ class Connection:
         except (LslTimeoutError, LostError) as error:
             self._inlet = None
             raise StreamLost(f"stream '{self.name}' was found but does not answer: {error}") from error
-        self._opened = self._last_data = time.monotonic()
+        self.n_connections += 1
+        self._last_data = time.monotonic()
 
     def prepare(self, timeout_s: float = 5.0, *, sync_timeout_s: float = 2.0) -> pylsl.StreamInlet:
         """Read the description and warm up the clock, but take no data yet; `open` does that.
@@ -125,8 +135,9 @@ class Connection:
                 full = inlet.info(timeout_s)
                 self.channel_labels = channel_labels(full)
                 self.facts = read_facts(full)
-                if sync_timeout_s > 0:
-                    self._correction_s = _first_correction(inlet, self.name, sync_timeout_s)
+                self._synchronised |= sync_timeout_s > 0
+                if self._synchronised and not self.clock.measure(inlet, sync_timeout_s) and sync_timeout_s:
+                    log.warning("no clock offset for '%s' within %g s", self.name, sync_timeout_s)
                 self._inlet = inlet
                 return inlet
             except (LslTimeoutError, LostError) as error:
@@ -139,7 +150,7 @@ class Connection:
     def close(self) -> None:
         """Disconnect; the sender sees one consumer less."""
         self._disconnect()
-        self._resolver = None
+        self._search = None
 
     def _disconnect(self) -> None:
         """Let go of the sender."""
@@ -149,11 +160,14 @@ class Connection:
 
     @property
     def time_correction_s(self) -> float:
-        """To be added to a stamp for this computer's clock; NaN when unsynchronised."""
-        if self._inlet is not None and not math.isnan(self._correction_s):
-            with contextlib.suppress(LslTimeoutError, LostError):  # then the last one still holds
-                self._correction_s = self._inlet.time_correction(0.0)
-        return self._correction_s
+        """To be added to a stamp for this computer's clock; NaN when unsynchronised.
+
+        Takes microseconds: LSL measures in a thread of its own. While the sender is gone, and until a sender that
+        came back was measured, the last one holds.
+        """
+        if self._inlet is not None and self._synchronised:
+            self.clock.measure(self._inlet)
+        return self.clock.offset_s
 
     @property
     def age_s(self) -> float:
@@ -169,32 +183,32 @@ class Connection:
     def _silent(self, stale_after_s: float) -> None:
         """Note that nothing came."""
         if self.state in (InletState.LIVE, InletState.CONNECTING) and self.age_s > stale_after_s:
-            self._set(InletState.STALE, f"'{self.name}' has sent nothing for {self.age_s:.1f} s")
+            self._set(InletState.STALE, f"'{self.name}' has sent nothing for {self.age_s:.2f} s")
 
     def _lose(self) -> None:
         """Note that the sender is gone, and begin to look for its return."""
         self._inlet = None
         self._done_with.add(self._info.uid())
-        without = "" if self.source_id else "; it had no source id, so its return cannot be noticed"
-        self._set(InletState.LOST, f"the sender of '{self.name}' is gone{without}")
-        if self.source_id:
-            self._resolver = pylsl.ContinuousResolver(
-                pred=f"name={quoted(self.name)} and source_id={quoted(self.source_id)}", forget_after=1.0
-            )
+        self._search = Search(self._info)
+        reason = f"the sender of '{self.name}' is gone; its return is awaited"
+        self.notices.add("lost", reason, source_id=self.source_id)
+        self._set(InletState.LOST, reason)
 
     def _reconnect(self, timeout_s: float) -> None:
         """Take the sender back when it has returned; waits a moment when it has not."""
-        back = [] if self._resolver is None else self._resolver.results()
-        back = [info for info in back if info.uid() not in self._done_with]
-        if not back:
+        if self._search is None:
+            self._search = Search(self._info)  # it never answered
+        info = self._search.look(self._done_with)
+        if info is None:
+            self._name_ambiguous(self._search.ambiguous)
             time.sleep(min(timeout_s, _RESOLVE_EVERY_S))
             return
-        info, labels = back[0], self.channel_labels
-        differs = _difference(self._info, info)
+        before, labels, silent_s = self._info, self.channel_labels, self.age_s
+        differs = _difference(before, info)
         if not differs:
-            before, self._info = self._info, info
+            self._info = info
             try:
-                self.open(_REOPEN_TIMEOUT_S)
+                self.open(_REOPEN_TIMEOUT_S, sync_timeout_s=0)
             except StreamLost as error:
                 self._info = before
                 log.warning("%s", error)
@@ -204,26 +218,35 @@ class Connection:
                 self._disconnect()
                 self._info, self.channel_labels = before, labels
         if differs:
-            self._set(InletState.MISMATCH, f"'{self.name}' came back with {differs}; it is not used")
-            self._done_with.add(info.uid())  # look on for yet another
-            time.sleep(min(timeout_s, _RESOLVE_EVERY_S))
+            reason = f"'{self.name}' came back with {differs}; it is not used, and another is looked for"
+            self.notices.add("mismatch", reason, differs=differs, source_id=info.source_id())
+            self._set(InletState.MISMATCH, reason)
+            self._done_with.add(info.uid())
             return
-        self._resolver = None
-        self._set(InletState.CONNECTING, f"'{self.name}' is back")
+        self._search = None
+        same = info.source_id() == self.source_id
+        self.source_id = info.source_id()
+        as_another = "" if same else f" as another source ({self.source_id or 'without an id'})"
+        self._set(InletState.CONNECTING, f"'{self.name}' is back{as_another}")
+        self.notices.add(
+            "back",
+            f"{self.reason}, {silent_s:.2f} s after its last sample",
+            gap_s=round(silent_s, 3),
+            same_source=same,
+            source_id=self.source_id,
+        )
+
+    def _name_ambiguous(self, among: tuple[str, ...]) -> None:
+        """Say, once, that there is no choice between several streams."""
+        reason = f"{len(among)} streams could be '{self.name}', and none is used: {'; '.join(among)}"
+        if among and reason != self.reason:
+            self.notices.add("ambiguous", reason, streams=list(among))
+            self._set(InletState.LOST, reason)
 
     def _set(self, state: InletState, reason: str) -> None:
-        """Change state; the log says it once."""
+        """Change state; the notices say it once."""
         self.state, self.reason = state, reason
-        log.info("%s: %s", state, reason)
-
-
-def _first_correction(inlet: pylsl.StreamInlet, name: str, timeout_s: float) -> float:
-    """The first clock offset in seconds, or NaN."""
-    try:
-        return float(inlet.time_correction(timeout_s))
-    except LslTimeoutError:
-        log.warning("no clock offset for '%s' within %g s: its stamps are used as they are", name, timeout_s)
-        return math.nan
+        self.notices.add("state", f"{state}: {reason}", state=str(state), reason=reason)
 
 
 def _difference(before: pylsl.StreamInfo, now: pylsl.StreamInfo) -> str:
@@ -233,5 +256,7 @@ def _difference(before: pylsl.StreamInfo, now: pylsl.StreamInfo) -> str:
     if abs(before.nominal_srate() - now.nominal_srate()) > 1e-6 * before.nominal_srate():
         return f"{now.nominal_srate():g} Hz instead of {before.nominal_srate():g} Hz"
     if before.channel_format() != now.channel_format():
-        return "another channel format"
+        return (
+            f"{FORMATS[now.channel_format() - 1]} instead of {FORMATS[before.channel_format() - 1]} samples"
+        )
     return ""

@@ -84,6 +84,12 @@ class Continuity:
         self.segment = int(segment[-1])
         return segment
 
+    def restart(self) -> None:
+        """Begin a new segment, whatever the next stamp is."""
+        if self._last is not None:
+            self._last = None
+            self.segment += 1
+
     def _count(self, step: NDArray[np.float64], gap: NDArray[np.bool_], border: NDArray[np.bool_]) -> None:
         """Add the borders to the counters."""
         self.events.gap += int(np.sum(gap))

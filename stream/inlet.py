@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pylsl
 from numpy.typing import NDArray
@@ -13,8 +15,22 @@ from stream.errors import BadUsage
 
 __all__ = ["Inlet", "InletState"]
 
+STALE_S = 0.25
+STALE_PERIODS = 3
+
 _MAX_ROUNDS = 8  # of MAX_PULL samples in one chunk: a long backlog comes in bounded pieces
 _STRING = 3
+
+
+def stale_after_s(rate_hz: float) -> float:
+    """After how long a silence a stream is stale: three samples, and never under 0.25 s.
+
+    Parameters
+    ----------
+    rate_hz
+        Nominal; 0 = irregular, whose silence may last.
+    """
+    return max(STALE_S, STALE_PERIODS / rate_hz) if rate_hz > 0 else math.inf
 
 
 class Inlet(Connection):
@@ -29,7 +45,7 @@ class Inlet(Connection):
             raise BadUsage(f"stream '{info.name()}' carries text, not numbers; choose another.")
         super().__init__(info, max_buffer_s=max_buffer_s)
         self._n_received = 0
-        self.stale_after_s = max(1.0, 3.0 / self.rate_hz) if self.rate_hz > 0 else 5.0
+        self.stale_after_s = stale_after_s(self.rate_hz)
 
     @property
     def n_received(self) -> int:

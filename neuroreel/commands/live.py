@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from decoders.live import Engine
     from decoders.rolling_live import Rolling
     from neuroreel.recording import RecorderChild
+    from stream.notices import Notice
 
 
 @click.command()
@@ -159,7 +160,11 @@ def _run(engine: Engine, recorder: RecorderChild | None, *, quiet: bool) -> dict
         if not quiet:
             _print_second(stats, status)
 
-    return engine.run(each_second, recorder.go if recorder is not None else lambda: None)
+    def at_once(notice: Notice) -> None:
+        if not quiet:
+            click.secho(notice.text, err=True, fg="yellow" if notice.warning else None)
+
+    return engine.run(each_second, recorder.go if recorder is not None else lambda: None, at_once)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,60 @@
+"""Looking for the return of a sender that is gone: the same source first, later one that can stand in for it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Set
+
+import pylsl
+
+from stream.find import FoundStream, quoted
+from stream.network import configure
+
+GRACE_S = {"loopback": 0.5, "lab": 2.0}
+"""How long only the same source is taken back, by network scope: as long as its return may take to be noticed."""
+
+
+class Search:
+    """Looks for a stream that can go on for one that is lost; close by dropping it.
+
+    The same source id is taken at once. After a grace another source of the same name and type on the same computer
+    is, if it is the only one: after a restart a sender without a source id of its own has another one. A stream of
+    that name on another computer is not the same rig, and never taken.
+
+    Parameters
+    ----------
+    info
+        Of the stream that is lost.
+    grace_s
+        See `GRACE_S`; None = as the network scope says.
+
+    Attributes
+    ----------
+    ambiguous
+        Streams among which there is no choice; empty when there is none or one.
+    """
+
+    def __init__(self, info: pylsl.StreamInfo, grace_s: float | None = None) -> None:
+        self._source_id: str = info.source_id()
+        self._hostname: str = info.hostname()
+        self._until = time.monotonic() + (GRACE_S[configure().scope] if grace_s is None else grace_s)
+        self._resolver = pylsl.ContinuousResolver(
+            pred=f"name={quoted(info.name())} and type={quoted(info.type())}", forget_after=1.0
+        )
+        self.ambiguous: tuple[str, ...] = ()
+
+    def look(self, done_with: Set[str]) -> pylsl.StreamInfo | None:
+        """The stream to go on with, if there is one now.
+
+        Parameters
+        ----------
+        done_with
+            Outlets that are gone or do not fit, by LSL's uid.
+        """
+        unique = {info.uid(): info for info in self._resolver.results()}
+        found = [info for uid, info in unique.items() if uid not in done_with]
+        among = [info for info in found if self._source_id and info.source_id() == self._source_id]
+        if not among and time.monotonic() >= self._until:
+            among = [info for info in found if info.hostname() == self._hostname]
+        self.ambiguous = tuple(sorted(f"{FoundStream.of(info)}" for info in among)) if len(among) > 1 else ()
+        return among[0] if len(among) == 1 else None
