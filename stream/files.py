@@ -72,8 +72,9 @@ def load_session(path: Path | str, *, stream: str | None = None, choice: Choice 
         When it is missing, or not what its suffix says.
     """
     session, notes = load_with_notes(path, choice or Choice(stream))
+    usual = Path(path).suffix.lower() == ".nwb"  # elsewhere a note tells of something odd
     for note in notes:
-        log.info("%s: %s", path, note)
+        log.log(logging.INFO if usual else logging.WARNING, "%s: %s", path, note)
     return session
 
 

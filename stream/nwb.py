@@ -160,7 +160,9 @@ def _binned(
     segment = np.repeat(np.arange(len(edges)), [len(edge) - 1 for edge in edges]).astype(np.int32)
     arrays = {"neural": counts, "segment": segment, "channel_names": units.names()}
     note = f"spikes counted in bins of {1000 / rate_hz:.6g} ms"
-    return Contents(_described(arrays, stamps, shown, rate_hz, Kind.SPIKES, UNITS), [note])
+    areas = set(units.areas)
+    name = areas.pop() if len(areas) == 1 else ""
+    return Contents(_described(arrays, stamps, shown, rate_hz, Kind.SPIKES, name or UNITS), [note])
 
 
 def _edges(stretch: tuple[float, float, float], rate_hz: float) -> NDArray[np.float64]:

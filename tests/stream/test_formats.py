@@ -119,7 +119,7 @@ def _plain(n: int = 10) -> dict[str, Any]:
     return {"neural": np.arange(3.0 * n).reshape(n, 3), "stamps": np.arange(n) / 4, "frame": frame[:n]}
 
 
-def test_turned_arrays_are_noticed(tmp_path: Path) -> None:
+def test_turned_arrays_are_noticed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     plain = _plain()
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["neural"], file["stamps"], file["frame"] = (
@@ -132,6 +132,8 @@ def test_turned_arrays_are_noticed(tmp_path: Path) -> None:
     np.testing.assert_array_equal(session.neural, plain["neural"])
     assert session.labels["x"].shape == (10, 2)
     assert ["turned" in note for note in notes] == [True, True]
+    load_session(tmp_path / "a.h5")
+    assert "'neural' was [3, 10] for 10 stamps and was turned" in caplog.text
 
 
 def test_matlab_5(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_units_are_binned_by_frame_of_the_movie(folder: Path) -> None:
     session, notes = load_with_notes(folder / "allen.nwb", Choice(stimulus=MOVIE))
     assert (session.kind, session.rate_hz, session.n_channels) == (Kind.SPIKES, RATE_HZ, N_UNITS)
+    assert session.name == "units"
     assert session.channel_names[:4] == ("VISp-9500", "VISp-9501", "VISp-9502", "VISl-9503")
     assert session.movie is not None
     assert [(clip.name, clip.n_frames, clip.rate_hz) for clip in session.movie.clips] == [
@@ -74,7 +75,7 @@ def test_showings_begin_where_the_frame_falls_back_and_with_a_block(folder: Path
 def test_area_and_quality(folder: Path) -> None:
     path = folder / "allen.nwb"
     session, notes = load_with_notes(path, Choice(stimulus=MOVIE, area=("visp",), quality=("good",)))
-    assert session.channel_names == ("VISp-9500", "VISp-9502")
+    assert (session.name, session.channel_names) == ("VISp", ("VISp-9500", "VISp-9502"))
     assert notes[0] == "2 of 9 units (VISp 2)"
     assert load_session(path, choice=Choice(stimulus=MOVIE, area=("VIS*",))).n_channels == 6
     assert load_session(path, choice=Choice(stimulus=MOVIE, area=("VISl", "CA1"))).n_channels == 6
