@@ -6,8 +6,9 @@ import json
 import logging
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pylsl
@@ -20,6 +21,7 @@ from stream.movie_facts import movie_facts
 from stream.outlet import LSL_TYPES, UNITS, make_outlet
 from stream.session import Session
 from stream.timetable import timetable
+from stream.truth import onset
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +31,6 @@ MAX_SPEED = math.inf
 MAX_SPEED_HZ = 2000.0
 """Samples per second at `MAX_SPEED`: half of what an engine of usual size decodes."""
 
-_MAX_BLOCK = 20  # samples pushed at once at MAX_SPEED
 _SPIN_S = 0.0002  # sleeping is not exact to less
 _LEAD_S = 0.002  # stimulus and labels go out before the neural sample is due, so that they do not delay it
 _SLICE_S = 0.05  # the longest sleep without hearing commands
@@ -50,12 +51,15 @@ class ReplayReport:
         How long after their moment the last thousand samples were pushed.
     stopped
         Whether it was stopped before its end.
+    injected
+        The faults that were injected, as announced on the events stream.
     """
 
     samples: int
     late_p50_ms: float
     late_p99_ms: float
     stopped: bool
+    injected: tuple[dict[str, Any], ...] = ()
 
 
 class Replay:
@@ -86,8 +90,11 @@ class Replay:
     recording
         What the streams say they come from.
     control
-        Commands: ``pause``, ``resume``, ``stop``.
+        Commands: ``pause``, ``resume``, ``stop``, and ``seek`` with ``s`` (recorded seconds, as ``start_s``) or
+        ``repeat``.
     """
+
+    _MAX_BLOCK = 20  # samples pushed at once at MAX_SPEED
 
     def __init__(
         self,
@@ -110,16 +117,22 @@ class Replay:
         self._session = session
         self._neural = np.ascontiguousarray(session.neural, np.float32)
         self._table = timetable(session, start_s=start_s, seconds=seconds, shorten=shorten)
+        self._start_s = start_s
         self._loop = loop
         self._wait = wait
         self._control = control
         self._full_speed = math.isinf(speed)
-        self._scale = 1.0 if self._full_speed else float(speed)
+        self._scale = self._pace = 1.0 if self._full_speed else float(speed)
         rate_hz = session.rate_hz * self._scale
         self._lead_s = min(_LEAD_S, 0.25 / rate_hz) if rate_hz > 0 and not self._full_speed else 0.0
         self._late_ms = RollingQuantiles()
         self._start = 0.0  # clock at which the first sample is due
+        self._clock_s = 0.0  # by how much the sender's clock is off
+        self._offset_s = 0.0  # recorded seconds to add to the timetable: rounds of a loop, and seeks
+        self._reached_s = -math.inf  # where the last sample was due, in the same seconds
+        self._sought: int | None = None
         self._n_sent = 0
+        self._n_due = 0  # samples that were due so far, sent or not
         self._stopped = False
         self._open(
             {"mode": mode, "speed": "max" if self._full_speed else f"{speed:g}", "recording": recording}
@@ -151,14 +164,15 @@ class Replay:
             channels = tuple(f"{label}{column}" for column in range(values.shape[1]))
             outlet = make_outlet(f"{name}-{label}", "Label", channels, rate_hz, facts=facts, role="replay")
             self._labels.append((outlet, np.ascontiguousarray(values, np.float32)))
-        self._outlet = make_outlet(
-            name,
-            LSL_TYPES[session.kind],
-            session.channel_names,
-            rate_hz,
-            unit=UNITS[session.kind],
-            facts=facts,
-            role="replay",
+        self._facts = facts
+        self._outlet = self._open_neural(session.channel_names)
+
+    def _open_neural(self, labels: Sequence[str], role: str = "replay") -> pylsl.StreamOutlet:
+        """Make the outlet of the neural stream."""
+        kind = self._session.kind
+        rate_hz = self._session.rate_hz * self._scale
+        return make_outlet(
+            self.name, LSL_TYPES[kind], labels, rate_hz, unit=UNITS[kind], facts=self._facts, role=role
         )
 
     @property
@@ -174,9 +188,10 @@ class Replay:
             if self._wait_for_consumers():
                 self._start = pylsl.local_clock() + 0.01
                 self._announce("start")
-                round_s = 0.0
-                while self._play(round_s) and self._loop:
-                    round_s += self._table.length_s
+                begin: int | None = 0
+                while begin is not None:
+                    self._play(begin)
+                    begin = self._next_begin()
         except KeyboardInterrupt:
             self._stopped = True
         self._announce("end", stopped=self._stopped)
@@ -196,36 +211,72 @@ class Replay:
             time.sleep(0.01)
         return True
 
-    def _play(self, round_s: float) -> bool:
-        """Play the recording once; False when it was stopped."""
-        at_s = (self._table.at_s + round_s) / self._scale
-        event_at_s = (self._table.event_at_s + round_s) / self._scale
-        for begin, end, due_s in self._blocks(at_s):
+    def _next_begin(self) -> int | None:
+        """Where to go on after a seek or at the end of a round; None = nowhere."""
+        sought, self._sought = self._sought, None
+        if self._stopped or (sought is None and not self._loop):
+            return None
+        at_s, begin = self._table.at_s, sought or 0
+        pause_s = self._table.length_s - float(at_s[-1])
+        reached_s = self._reached_s
+        if not self._full_speed:  # deadlines are never in the past, or a burst would follow
+            now_s = (pylsl.local_clock() - self._start) * self._pace
+            reached_s = max(reached_s, now_s - pause_s) if sought is not None else reached_s
+        self._offset_s = max(reached_s + pause_s, 0.0) - float(at_s[begin])
+        if sought is not None:
+            self._announce("seek", sample=self._table.first + begin, s=round(self._recorded_s(begin), 6))
+        return begin
+
+    def _recorded_s(self, index: int) -> float:
+        """Where a sample lies in the recording, in the seconds that ``start_s`` and ``seek`` count."""
+        return self._start_s + float(self._table.at_s[index])
+
+    def _play(self, first: int) -> None:
+        """Play the recording from a sample on, to its end, or until told to stop or to go elsewhere."""
+        at_s = (self._table.at_s + self._offset_s) / self._pace
+        event_at_s = (self._table.event_at_s + self._offset_s) / self._pace
+        if first:
+            self._push_shown(first, at_s)
+        for begin, end, due_s in self._blocks(at_s, first):
             if not self._wait_until(due_s - self._lead_s):
-                return False
+                return
+            self._before(begin)
             self._push_side(begin, end, at_s, event_at_s)
             if not self._wait_until(due_s):
-                return False
+                return
             self._push_neural(begin, end, at_s)
+            self._reached_s = float(at_s[end - 1]) * self._pace
             if not self._full_speed:
                 self._late_ms.add((pylsl.local_clock() - self._start - due_s) * 1e3)
-        return True
 
-    def _blocks(self, at_s: NDArray[np.float64]) -> Iterator[tuple[int, int, float]]:
+    def _before(self, index: int) -> None:
+        """For subclasses: a sample is about to be due."""
+
+    def _push_shown(self, first: int, at_s: NDArray[np.float64]) -> None:
+        """After a seek, push what had been shown before when the picture does not change there."""
+        table = self._table
+        event = int(np.searchsorted(table.event_sample, first, side="right")) - 1
+        if table.event_sample[event] != first:
+            stamp = onset(float(at_s[first]), -math.inf, self._session.rate_hz * self._pace)
+            self._stimulus.push_sample(table.events[event].tolist(), self._start + stamp + self._clock_s)
+
+    def _blocks(self, at_s: NDArray[np.float64], first: int) -> Iterator[tuple[int, int, float]]:
         """What to push when: samples begin to end, and the moment in seconds since the start."""
         if not self._full_speed:
-            for index, due_s in enumerate(at_s.tolist()):
+            for index, due_s in enumerate(at_s[first:].tolist(), first):
                 yield index, index + 1, due_s
             return
-        sent = self._n_sent
-        for begin in range(0, len(at_s), _MAX_BLOCK):
-            yield begin, min(begin + _MAX_BLOCK, len(at_s)), (sent + begin) / MAX_SPEED_HZ
+        before = self._n_due - first
+        for begin in range(first, len(at_s), self._MAX_BLOCK):
+            end = min(begin + self._MAX_BLOCK, len(at_s))
+            self._n_due = before + end
+            yield begin, end, (before + begin) / MAX_SPEED_HZ
 
     def _push_side(
         self, begin: int, end: int, at_s: NDArray[np.float64], event_at_s: NDArray[np.float64]
     ) -> None:
         """Push what was shown and the labels of some samples."""
-        table, start = self._table, self._start
+        table, start = self._table, self._start + self._clock_s
         first, last = np.searchsorted(table.event_sample, (begin, end))
         if last > first:
             self._stimulus.push_chunk(table.events[first:last], (start + event_at_s[first:last]).tolist())
@@ -240,7 +291,7 @@ class Replay:
         self._n_sent += end - begin
 
     def _wait_until(self, due_s: float) -> bool:
-        """Wait for a moment, in seconds since the start; False when told to stop."""
+        """Wait for a moment, in seconds since the start; False when told to stop or to go elsewhere."""
         if self._commanded():
             return False
         while (left := self._start + due_s - pylsl.local_clock()) > 0:
@@ -251,13 +302,15 @@ class Replay:
         return True
 
     def _commanded(self) -> bool:
-        """Follow the commands that have come; True when told to stop."""
+        """Follow the commands that have come; True when told to stop or to go elsewhere."""
         while self._control is not None and not self._stopped and (command := self._control.poll()):
             if command["do"] == "stop":
                 self._stopped = True
+            elif command["do"] == "seek":
+                self._seek(command)
             elif command["do"] == "pause":
                 self._pause()
-        return self._stopped
+        return self._stopped or self._sought is not None
 
     def _pause(self) -> None:
         """Hold until told to resume or stop; the deadlines move by as much, so receivers see a gap."""
@@ -268,11 +321,30 @@ class Replay:
             command = self._control.poll(1.0)
             if command is not None and command["do"] == "stop":
                 self._stopped = True
+            if command is not None and command["do"] == "seek":
+                self._seek(command)
             if command is not None and command["do"] == "resume":
                 break
         self._start += pylsl.local_clock() - paused
         if not self._stopped:
             self._announce("resume")
+
+    def _seek(self, command: dict[str, Any]) -> None:
+        """Note where to go on; say so when there is no such moment."""
+        seconds, repeat = command.get("s"), command.get("repeat")
+        at_s, first = self._table.at_s, self._table.first
+        found = np.zeros(0, np.intp)
+        if isinstance(seconds, int | float):
+            found = np.flatnonzero(self._start_s + at_s >= float(seconds) - 1e-6)
+        elif isinstance(repeat, int):
+            found = np.flatnonzero(self._session.repeat[first : first + len(at_s)] == repeat)
+        if len(found):
+            self._sought = int(found[0])
+            return
+        wanted = {key: command[key] for key in ("s", "repeat") if key in command}
+        last_s = round(self._recorded_s(len(at_s) - 1), 3)
+        log.warning("cannot seek to %s: the part that is played ends at %g s", wanted, last_s)
+        self._announce("refused", do="seek", **wanted, last_s=last_s)
 
     def _announce(self, event: str, **more: object) -> None:
         """Say on the events stream what happens."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from neuroreel.options import network_option
+from neuroreel.options import json_option, network_option
 from neuroreel.parts import REPEATS
 
 _LONG_PAUSE_S = 30.0  # longer than that one may think that it hangs
@@ -24,8 +25,14 @@ _LONG_PAUSE_S = 30.0  # longer than that one may think that it hangs
 @click.option("--repeats", type=REPEATS, help="Play only these showings, each with the blank before it.")
 @click.option("--stream", help="Which neural stream, for a file that has several.")
 @click.option("--no-wait", is_flag=True, help="Do not wait for a first consumer.")
+@click.option(
+    "--faults",
+    metavar="SPEC",
+    help="Do wrong on purpose, for instance 'drop@2+1,nan@5+0.5,jitter=3ms'; 'list' prints what there is.",
+)
 @click.option("--simulated", is_flag=True, hidden=True, help="Say that the recording is simulated.")
 @click.option("--control", is_flag=True, hidden=True, help="Take commands as JSON lines on standard input.")
+@json_option
 @network_option("lab")
 def command(
     session: Path,
@@ -37,8 +44,10 @@ def command(
     repeats: tuple[int, ...] | None,
     stream: str | None,
     no_wait: bool,
+    faults: str | None,
     simulated: bool,
     control: bool,
+    json_target: str | None,
     network: str,
 ) -> None:
     """Send SESSION as live streams: neural data, what was shown, labels.
@@ -46,29 +55,37 @@ def command(
     It waits for a first consumer, and announces its end on the stream NAME-events.
     """
     import signal
+    from dataclasses import asdict
 
+    from neuroreel.options import write_json
     from stream.control import ControlReader
+    from stream.faults import grammar, parse_faults
+    from stream.faulty_replay import FaultyReplay
     from stream.files import load_session
     from stream.network import configure
     from stream.replay import Replay
 
+    if faults == "list":
+        click.echo(grammar())
+        return
+    asked = parse_faults(faults) if faults is not None else None
     configure(network)
     recording = load_session(session, stream=stream)
     if repeats is not None:
         recording = recording.select_repeats(repeats)
-    replay = Replay(
-        recording,
-        name=name,
-        speed=_speed(speed),
-        loop=loop,
-        start_s=start_s,
-        seconds=seconds,
-        shorten=repeats is not None,
-        wait=not no_wait,
-        mode="simulated" if simulated else "replay",
-        recording=session.name,
-        control=ControlReader() if control else None,
-    )
+    options: dict[str, Any] = {
+        "name": name,
+        "speed": _speed(speed),
+        "loop": loop,
+        "start_s": start_s,
+        "seconds": seconds,
+        "shorten": repeats is not None,
+        "wait": not no_wait,
+        "mode": "simulated" if simulated else "replay",
+        "recording": session.name,
+        "control": ControlReader() if control else None,
+    }
+    replay = Replay(recording, **options) if asked is None else FaultyReplay(recording, asked, **options)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the end is announced
     rate = f"{recording.rate_hz:g} Hz" if recording.rate_hz else "irregular"
     waiting = "" if no_wait else "; waiting for a first consumer"
@@ -84,6 +101,8 @@ def command(
         f"{'; stopped' if report.stopped else ''}",
         err=True,
     )
+    if json_target is not None:
+        write_json({"name": replay.name, **asdict(report)}, json_target)
 
 
 def _speed(text: str) -> float:

@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from neuroreel.children import Child, start_child
+from stream.chunk import Chunk
 from stream.continuity import Continuity
 from stream.events import EventInlet
 from stream.files import save_session
@@ -257,3 +258,86 @@ def test_a_frozen_sender_is_stale(start: Any, small_session: Session) -> None:
         inlet.pull(0.1)
         assert time.monotonic() - begin < 10
     inlet.close()
+
+
+def test_faults_are_injected_and_announced(start: Any, small_session: Session, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    spec = "drop@0.2+0.1,dup@0.5+0.1,nan@0.8+0.1:unit2,stall@3.5+0.2,clock@4+5,seed=1"
+    start(small_session, "--faults", spec, "--json", str(report))
+    got = receive(small_session)
+    said = [marker for marker in got.markers if marker["event"] == "fault"]
+    assert [each["fault"] for each in said] == ["drop", "dup", "nan", "stall", "clock"]
+    assert [(each["first"], each["last"]) for each in said[:3]] == [(6, 8), (15, 17), (24, 26)]
+    wanted = np.delete(np.arange(small_session.n_samples), slice(6, 9))
+    wanted = np.sort(np.r_[wanted, 15:18])
+    values = small_session.neural.copy()
+    values[24:27, 2] = np.nan
+    np.testing.assert_array_equal(got.samples, values[wanted])
+    elapsed_s = got.stamps - got.stamps[0]
+    moved_s = np.where(wanted >= said[-1]["first"], 5.0, 0.0)
+    np.testing.assert_allclose(elapsed_s, (small_session.stamps - 100)[wanted] + moved_s, atol=1e-9)
+    while not report.exists() or not report.read_text():
+        time.sleep(0.05)
+    written = json.loads(report.read_text())
+    assert written["samples"] == len(wanted)
+    assert [each["fault"] for each in written["injected"]] == [each["fault"] for each in said]
+
+
+def test_a_restarting_sender_closes_its_stream_and_comes_back(start: Any, small_session: Session) -> None:
+    start(small_session, "--loop", "--faults", "restart-channels@0.5+1:4")
+    first = find_stream("V1")
+    inlet, events = Inlet(first), EventInlet(find_stream("V1-events"))
+    events.open()
+    inlet.open()
+    said: list[dict[str, Any]] = []
+    deadline = time.monotonic() + 15
+    while not any(each["event"] == "reopened" for each in said):
+        assert time.monotonic() < deadline
+        inlet.pull(0.1)
+        said += [json.loads(text) for text in events.pull()[0]]
+    again = find_stream("V1")
+    assert inlet.n_received >= 15
+    assert (first.channel_count(), again.channel_count()) == (6, 4)
+    assert (first.source_id(), first.uid() == again.uid()) == (again.source_id(), False)
+    inlet.close()
+    events.close()
+
+
+@pytest.mark.parametrize("speed", ["2", "max"])
+def test_seeking_goes_on_elsewhere_in_a_new_segment(start: Any, small_session: Session, speed: str) -> None:
+    child = start(small_session, "--speed", speed, "--loop")
+    inlet, events, shown = (
+        Inlet(find_stream("V1")),
+        EventInlet(find_stream("V1-events")),
+        EventInlet(find_stream("V1-stimulus")),
+    )
+    for each in (events, shown, inlet):
+        each.open()
+    parts: list[Chunk] = []
+    while inlet.n_received < 3:
+        parts += filter(None, [inlet.pull(1.0)])
+    child.send("seek", s=1e6)
+    child.send("pause")
+    child.send("seek", repeat=2)
+    child.send("resume")
+    said: list[dict[str, Any]] = []
+    while not said or said[-1]["event"] != "seek" or parts[-1].sequence[-1] < said[-1]["samples"] + 10:
+        parts += filter(None, [inlet.pull(0.1)])
+        said += [json.loads(text) for text in events.pull()[0]]
+    assert [each["event"] for each in said] == ["start", "refused", "pause", "resume", "seek"]
+    samples, stamps = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("samples", "stamps")
+    )
+    before = said[-1]["samples"]
+    np.testing.assert_array_equal(samples[before : before + 10], small_session.neural[55:65])
+    assert said[-1]["sample"] == 55
+    scale = 2.0 if speed == "2" else 1.0
+    segments = Continuity(30.0 * scale).check(stamps)
+    assert segments[before] > segments[before - 1]
+    assert len(set(segments[before : before + 10].tolist())) == 1
+    rows, at = shown.pull(0.5)
+    frame, repeat = frames_at(at, np.array(rows), stamps, 30.0 * scale)
+    np.testing.assert_array_equal(frame[before : before + 10], small_session.frame[55:65])
+    assert (repeat[before : before + 10] == 2).all()
+    for each in (events, shown, inlet):
+        each.close()
