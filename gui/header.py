@@ -22,6 +22,7 @@ STATE_COLOURS = {
     State.WAITING: YELLOW,
     State.STALE: ORANGE,
     State.LOST: ORANGE,
+    State.MISMATCH: ORANGE,
     State.ENDED: "#8b949e",
 }
 

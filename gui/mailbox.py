@@ -91,6 +91,11 @@ class Mailbox:
         with self._lock:
             self._snapshot = replace(self._snapshot, state=state, reason=reason)
 
+    def set_notice(self, notice: str) -> None:
+        """Say what went wrong; empty = no longer worth saying."""
+        with self._lock:
+            self._snapshot = replace(self._snapshot, notice=notice)
+
     def set_candidates(self, candidates: tuple[Candidate, ...]) -> None:
         """Say which streams are on the network."""
         with self._lock:

@@ -20,6 +20,7 @@ from gui.link import Link, StreamGone
 from gui.mailbox import Mailbox
 from gui.snapshot import Candidate, Source, State
 from gui.source import source_of
+from stream.notices import WARNINGS
 from stream.outlet import NEURAL_TYPES
 
 logger = logging.getLogger(__name__)
@@ -37,14 +38,21 @@ REMEMBER_S = 10.0
 HOLD_S = 0.6
 """How long opening the predictions waits for the streams beside them to be found."""
 
-STALE_S = 1.0
-STALE_PERIODS = 5
+STALE_S = 0.4
+STALE_PERIODS = 3
+"""An engine that says nothing for so long, or so many of its samples, is stale."""
+
+NOTICE_S = 15.0
+"""How long something that went wrong is shown."""
+
 ROLES = {
     "posterior": "Posterior",
     "forecast": "Forecast",
     "embedding": "Embedding",
     "status": "Markers",
 }
+
+_TROUBLE = {"stale": State.STALE, "lost": State.LOST, "mismatch": State.MISMATCH}
 
 
 class Receiver(threading.Thread):
@@ -77,6 +85,8 @@ class Receiver(threading.Thread):
         self._seen: dict[tuple[str, str, str], tuple[Candidate, float]] = {}
         self._ended = False
         self._reason = ""
+        self._input = ("live", "")
+        self._notice_until = 0.0
         self._stopping = threading.Event()
 
     def choose(self, name: str) -> None:
@@ -220,6 +230,7 @@ class Receiver(threading.Thread):
 
     def _begin(self, link: Link) -> None:
         self._ended = False
+        self._input = ("live", "")
         self._last_data = 0.0
         source = source_of(link)
         if source != self._source:
@@ -277,15 +288,22 @@ class Receiver(threading.Thread):
             message = json.loads(text)
             if not isinstance(message, dict):
                 return
-            if message.get("event") == "end":
+            event = message.get("event")
+            if event in ("state", "stats") and "state" in message:
+                self._input = str(message["state"]), str(message.get("reason", ""))
+            if event == "end":
                 self._ended = True
                 self._reason = str(message.get("reason", ""))
+            elif event in WARNINGS:
+                self._notice_until = time.monotonic() + NOTICE_S
+                self._mailbox.set_notice(str(message.get("text", event)))
             elif isinstance(message.get("clock_offset_ms"), int | float):
                 self._mailbox.add_clock_offset(float(message["clock_offset_ms"]))
 
     def _judge(self) -> None:
         """Say how it is going."""
-        age_s = time.monotonic() - self._last_data
+        now = time.monotonic()
+        age_s = now - self._last_data
         state, reason = State.LIVE, ""
         if self._name is None:
             state, reason = State.SEARCHING, "looking for an engine on the network"
@@ -294,16 +312,21 @@ class Receiver(threading.Thread):
         elif "prediction" not in self._links:
             lost = "prediction" in self._lost
             state = State.LOST if lost else State.WAITING
-            reason = f"{self._name}-prediction went away" if lost else f"waiting for {self._name}-prediction"
+            reason = f"the engine of {self._name} is gone" if lost else f"waiting for {self._name}-prediction"
+        elif self._input[0] in _TROUBLE:
+            state, reason = _TROUBLE[self._input[0]], self._input[1]
         elif not self._last_data:
             state, reason = State.WAITING, f"{self._name}-prediction is there, but sends nothing yet"
         elif age_s > self._stale_s():
-            state, reason = State.STALE, f"nothing new for {age_s:.0f} s"
+            state, reason = State.STALE, f"the engine has said nothing for {age_s:.1f} s"
         self._mailbox.set_state(state, reason)
+        if self._notice_until and now > self._notice_until:
+            self._notice_until = 0.0
+            self._mailbox.set_notice("")
 
     def _stale_s(self) -> float:
         rate = self._links["prediction"].rate_hz
-        return max(STALE_S, STALE_PERIODS / rate) if rate > 0 else 10 * STALE_S
+        return max(STALE_S, STALE_PERIODS / rate) if rate > 0 else 10.0
 
 
 def _named(infos: list[pylsl.StreamInfo], name: str, types: Sequence[str]) -> list[pylsl.StreamInfo]:

@@ -22,6 +22,7 @@ class State(StrEnum):
     LIVE = "live"
     STALE = "stale"
     LOST = "lost"
+    MISMATCH = "mismatch"
     ENDED = "ended"
 
 
@@ -154,10 +155,14 @@ class Library:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
-    """Everything that the window may show, as it was at one moment."""
+    """Everything that the window may show, as it was at one moment.
+
+    ``notice`` is the last thing that went wrong, for a while.
+    """
 
     state: State = State.SEARCHING
     reason: str = ""
+    notice: str = ""
     source: Source = field(default_factory=Source)
     newest: Newest | None = None
     truth_known: bool = False

@@ -11,6 +11,8 @@ from gui.snapshot import Snapshot
 
 FIELDS = ("latency", "age", "input", "display", "dropped", "clock", "model")
 
+_KEYS = "? shows the keys"
+
 
 class StatusBar(QWidget):
     """Named figures with their units."""
@@ -20,8 +22,9 @@ class StatusBar(QWidget):
         self.setObjectName("status")
         self.setAttribute(Qt.WA_StyledBackground)
         self.fields = {name: QLabel() for name in FIELDS}
-        self.note = QLabel("? shows the keys")
+        self.note = QLabel(_KEYS)
         self.note.setObjectName("dim")
+        self._notice = ""
         line = QHBoxLayout(self)
         line.setContentsMargins(14, 4, 14, 4)
         line.setSpacing(18)
@@ -34,6 +37,10 @@ class StatusBar(QWidget):
     def show_snapshot(self, snapshot: Snapshot, display_fps: float, dim: str) -> None:
         """Write the figures."""
         counts, source = snapshot.counts, snapshot.source
+        if snapshot.notice != self._notice:
+            self._notice = snapshot.notice
+            self.note.setText(self._notice or _KEYS)
+            self.note.setToolTip(self._notice)
         at_full_speed = source.speed == "max"
         latency = f"p50 {_ms(counts.latency_p50_ms)} · p99 {_ms(counts.latency_p99_ms)} ms"
         nominal = 0.0 if at_full_speed else source.rate_hz * source.stamp_rate

@@ -64,7 +64,11 @@ class FakeEngine:
         """Announce the end, as an engine does."""
         self._stopping.set()
         self._thread.join()
-        self._status.push_sample([json.dumps({"event": "end", "reason": "the replay has ended"})])
+        self.say(event="end", reason="the replay has ended")
+
+    def say(self, **message: str) -> None:
+        """Say something on the status stream."""
+        self._status.push_sample([json.dumps(message)])
 
     def close(self) -> None:
         """Go away without a word."""
@@ -176,7 +180,7 @@ def test_a_stream_that_goes_away_is_lost_and_found_again(engine, receive) -> Non
     wait_for(mailbox, lambda s: s.counts.received > 20)
     first.close()
     lost = wait_for(mailbox, lambda s: s.state is State.LOST)
-    assert "went away" in lost.reason
+    assert "is gone" in lost.reason
     before = lost.counts.received
     engine()
     found = wait_for(mailbox, lambda s: s.state is State.LIVE and s.counts.received > before + 20)
@@ -188,9 +192,22 @@ def test_a_sender_that_falls_silent_is_stale_then_the_end_is_told(engine, receiv
     mailbox = receive()
     wait_for(mailbox, lambda s: s.counts.received > 20)
     sender._stopping.set()
-    assert "nothing new" in wait_for(mailbox, lambda s: s.state is State.STALE).reason
+    assert "has said nothing" in wait_for(mailbox, lambda s: s.state is State.STALE).reason
     sender.end()
     assert wait_for(mailbox, lambda s: s.state is State.ENDED).reason == "the replay has ended"
+
+
+def test_what_the_engine_says_of_its_input_is_shown(engine, receive) -> None:
+    sender = engine()
+    mailbox = receive()
+    wait_for(mailbox, lambda s: s.counts.received > 20)
+    for state in (State.STALE, State.LOST, State.MISMATCH):
+        sender.say(event="state", state=str(state), reason=f"the rig is {state}")
+        assert wait_for(mailbox, lambda s, state=state: s.state is state).reason == f"the rig is {state}"
+    sender.say(event="gap", text="3 samples are missing")
+    assert wait_for(mailbox, lambda s: bool(s.notice)).notice == "3 samples are missing"
+    sender.say(event="stats", state="live", reason="")
+    wait_for(mailbox, lambda s: s.state is State.LIVE)
 
 
 def test_without_a_name_the_only_engine_is_watched(engine, tmp_path: Path, name: str) -> None:

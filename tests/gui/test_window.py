@@ -163,7 +163,7 @@ def test_a_source_that_does_not_say_is_not_called_live(open_window) -> None:
     assert open_window(feed).header.badge.text() == "UNKNOWN SOURCE"
 
 
-@pytest.mark.parametrize("state", [State.STALE, State.LOST, State.ENDED])
+@pytest.mark.parametrize("state", [State.STALE, State.LOST, State.MISMATCH, State.ENDED])
 def test_what_is_not_current_is_marked(open_window, feed: Feed, state: State) -> None:
     feed.run(1)
     feed.mailbox.set_state(state, "nothing new for 3 s")
@@ -171,6 +171,12 @@ def test_what_is_not_current_is_marked(open_window, feed: Feed, state: State) ->
     assert window.header.state.text() == f"● {state}"
     assert "background" in window.header.state.styleSheet()
     assert any("not current" in label.text() for label in window.panels["movie"].findChildren(QLabel))
+
+
+def test_the_status_bar_says_what_went_wrong(open_window, feed: Feed) -> None:
+    feed.run(1)
+    feed.mailbox.set_notice("3 samples are missing")
+    assert open_window(feed).status.note.text() == "3 samples are missing"
 
 
 def test_the_status_bar_has_units(open_window, feed: Feed) -> None:
