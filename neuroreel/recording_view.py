@@ -87,7 +87,6 @@ class ReportView(View):
         if problem != self._problem:
             reason = f"{recorder.spool.path}: {problem}" if problem else "written again"
             self.event({"event": "failing" if problem else "recovered", "reason": reason})
-            _complain(f"recording: {reason}")
             self._problem = problem
         samples = sum(stream.tally.n_samples for stream in recorder.streams)
         for stream in recorder.streams:
@@ -155,7 +154,9 @@ class TerminalView(View):
 
     def _say(self, text: str) -> None:
         if self._live is not None:
-            self._live.console.print(text, markup=False, highlight=False)
+            from rich.text import Text
+
+            self._live.console.print(Text(text))  # as it is: the table is printed anew along with it
         else:
             _complain(text)
 
