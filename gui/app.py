@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gui.screen import has_screen, start_qt
+from gui.screen import FPS, has_screen, start_qt
 from gui.snapshot import Snapshot
 from stream.errors import refuse_existing
 
@@ -28,6 +28,7 @@ def run_display(
     screenshot: Path | str | None = None,
     seconds: float | None = None,
     offscreen: bool = False,
+    fps: int = FPS,
     wait_s: float = WAIT_S,
     force: bool = False,
     on_tick: Callable[[Snapshot], None] | None = None,
@@ -50,6 +51,8 @@ def run_display(
         Close this long after the first prediction.
     offscreen
         Open no window even when there is a screen.
+    fps
+        How often a second to paint, at the most.
     wait_s
         Without a screen: how long to wait for the first prediction.
     force
@@ -84,7 +87,8 @@ def run_display(
     configure()
     mailbox = Mailbox(pylsl.local_clock)
     receiver = Receiver(mailbox, name, None if model is None else Path(model))
-    run = Run(mailbox, receiver, start_engine, screenshot, seconds, wait_s if offscreen else None, on_tick)
+    patience_s = wait_s if offscreen else None
+    run = Run(mailbox, receiver, start_engine, screenshot, seconds, patience_s, on_tick, fps)
     run.window.on_close = on_close
     return _until_closed(application, run, receiver)
 

@@ -13,8 +13,9 @@ from PyQt5.QtGui import QPixmap
 
 from gui.mailbox import Mailbox
 from gui.receiver import Receiver
+from gui.screen import FPS
 from gui.snapshot import Snapshot, State
-from gui.window import FPS, Window
+from gui.window import Window
 from stream.errors import AmbiguousStream, NeuroReelError, NoStream
 
 AMBIGUOUS_S = 1.5
@@ -63,7 +64,7 @@ class Run:
     ----------
     mailbox, receiver
         Where the data come from.
-    start_engine, screenshot, seconds, on_tick
+    start_engine, screenshot, seconds, on_tick, fps
         See `gui.app.run_display`.
     wait_s
         Give up when no prediction came for so long; None waits for ever.
@@ -78,13 +79,14 @@ class Run:
         seconds: float | None,
         wait_s: float | None,
         on_tick: Callable[[Snapshot], None] | None,
+        fps: int = FPS,
     ) -> None:
         self._receiver, self._start_engine = receiver, start_engine
         self._screenshot, self._seconds, self._wait_s, self._on_tick = screenshot, seconds, wait_s, on_tick
         self.window = Window(mailbox, receiver.choose, self._decode if start_engine is not None else None)
         self._timer = QTimer(self.window)
         self._timer.setTimerType(Qt.PreciseTimer)
-        self._timer.setInterval(1000 // FPS)
+        self._timer.setInterval(1000 // fps)
         self._timer.timeout.connect(self.tick)
         self._started = self._next_second = time.monotonic()
         self._first: float | None = None

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+FPS = 30
+"""How often a second the window is painted, unless told otherwise."""
+
 _SERIOUS = (2, 3)  # QtCriticalMsg, QtFatalMsg
 
 _kept: list[QApplication] = []

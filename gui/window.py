@@ -23,13 +23,13 @@ from gui.panels.neural import NeuralPanel
 from gui.panels.score import ScorePanel
 from gui.panels.timeline import TimelinePanel
 from gui.panels.traces import TracesPanel
+from gui.screen import FPS
 from gui.snapshot import Snapshot
 from gui.statusbar import StatusBar
 from gui.theme import DARK, LIGHT, Theme, style_sheet
 
 logger = logging.getLogger(__name__)
 
-FPS = 30
 SIZE = (1667, 990)
 SMALLEST = (1000, 640)
 

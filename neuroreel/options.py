@@ -35,11 +35,11 @@ def _note_force(ctx: click.Context, _param: click.Parameter, value: bool) -> boo
     return value
 
 
-def _refuse_existing(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    """Refuse an output that exists before the work begins, not after it."""
+def new_file(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
+    """Callback of an option that names an output: refuse what exists before the work begins, not after it."""
     from pathlib import Path
 
-    if value is not None and value != "-" and Path(value).exists() and not ctx.meta["neuroreel.force"]:
+    if value is not None and value != "-" and Path(value).exists() and not ctx.meta.get("neuroreel.force"):
         raise click.UsageError(
             f"{value} exists. Give another name for {param.opts[0]}, or --force to overwrite it."
         )
@@ -76,7 +76,7 @@ def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
         "--json",
         "json_target",
         metavar="FILE",
-        callback=_refuse_existing,
+        callback=new_file,
         help="Write the result as JSON ('-' = standard output).",
     )
     return force_option(option(function))
@@ -86,7 +86,7 @@ html_option: Decorator = click.option(
     "--html",
     "html_target",
     metavar="FILE",
-    callback=_refuse_existing,
+    callback=new_file,
     help="Write the result as one HTML page with plots.",
 )
 """``--html FILE``, passed on as ``html_target``; use it above `json_option`, which brings ``--force``."""

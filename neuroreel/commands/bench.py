@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from neuroreel.options import json_option
-
-if TYPE_CHECKING:
-    from neuroreel.children import Child
-
-NAME = "bench"
+from neuroreel.options import json_option, new_file
 
 units_option = click.option(
     "--units",
@@ -33,57 +28,63 @@ def command() -> None:
     "--seconds", type=click.FloatRange(min=3), default=20.0, show_default=True, help="How long to measure."
 )
 @click.option(
-    "--speed", type=click.FloatRange(min=0.1), default=1.0, show_default=True, help="1 = 30 frames a second."
+    "--grid",
+    metavar="CxR,...",
+    help="Channels x rate of each measurement, as in 120x30,120x120,1000x1000,10000x30 [default: 120x30].",
+)
+@click.option(
+    "--speed", type=click.FloatRange(min=0.1), help="Without --grid: 120 channels at 30 Hz times this."
 )
 @click.option(
     "--budget-ms", type=float, default=1.0, show_default=True, help="Allowed above the floor, median."
 )
-@click.option("--window/--no-window", default=True, show_default=True, help="Paint the window meanwhile.")
+@click.option(
+    "--window/--no-window", default=True, show_default=True, help="Paint the window meanwhile, at 60 fps."
+)
+@click.option("--against", metavar="PEER,...", help="Other receivers of the same stream: mne-lsl, ezmsg-lsl.")
+@click.option(
+    "--plot", type=click.Path(path_type=Path), callback=new_file, help="Save histograms here (png, svg, pdf)."
+)
 @json_option
-def latency(seconds: float, speed: float, budget_ms: float, window: bool, json_target: str | None) -> None:
-    """From push to published prediction, on the bundled recording.
+def latency(
+    seconds: float,
+    grid: str | None,
+    speed: float | None,
+    budget_ms: float,
+    window: bool,
+    against: str | None,
+    plot: Path | None,
+    json_target: str | None,
+) -> None:
+    """From push to published prediction, beside LSL's own floor.
 
     One sender feeds the engine and, beside it, pylsl's plainest receive loop in a process of its own: the floor.
-    Published means that the push of the prediction has returned; "received" is a second process that pulls it.
-    Nothing leaves this computer.
+    Published means that the push of the prediction has returned; "received" is a second process that pulls it. The
+    model is the bundled one, its channels repeated where there are others than 120. Nothing leaves this computer.
     """
-    import json
-    import tempfile
     import uuid
 
-    from neuroreel.children import start_child
+    from neuroreel.bench_latency import parse_grid, run_grid
+    from neuroreel.bench_receive import parse_peers
+    from neuroreel.bench_view import plot_latency, print_latency
     from neuroreel.options import write_json
-    from replay_data.bundle import TEST_REPEATS, demo_model, demo_recording
+    from stream.errors import BadUsage
     from stream.network import configure
 
+    if grid is not None and speed is not None:
+        raise BadUsage("--grid gives the rates; leave --speed out.")
+    cells = parse_grid(grid or f"120x{30 * (speed or 1.0):g}")
+    peers = parse_peers(against)
     configure("loopback", f"bench-{uuid.uuid4().hex[:12]}")
-    children: dict[str, Child] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        reports = {name: Path(folder) / f"{name}.json" for name in ("engine", "floor", "received", "window")}
-
-        def start(name: str, *arguments: str, control: bool = False) -> None:
-            children[name] = start_child([*arguments, "--json", str(reports[name])], control=control)
-
-        sender = ["replay", str(demo_recording()), "--name", NAME, "--repeats", TEST_REPEATS, "--loop"]
-        children["sender"] = start_child([*sender, "--speed", str(speed)], control=True)
-        try:
-            start("floor", "bench", "receive", NAME, "--seconds", str(seconds))
-            start("engine", "live", str(demo_model()), "--stream", NAME, control=True)
-            start("received", "bench", "receive", f"{NAME}-prediction", "--seconds", str(seconds))
-            if window:
-                start("window", "display", "--name", NAME, "--seconds", str(seconds))
-            for name in ("window", "received", "floor"):
-                if name in children:
-                    children[name].wait(seconds + 60)
-        finally:
-            for child in children.values():
-                child.stop()
-        measured = {name: json.loads(path.read_text()) for name, path in reports.items() if path.exists()}
-    result = _verdict(measured, speed, budget_ms)
+    result = run_grid(cells, seconds, window=window, peers=peers, budget_ms=budget_ms)
+    if plot is not None:
+        plot_latency(result, plot)
+    for cell in result["cells"]:
+        del cell["published_histogram_ms"], cell["floor_histogram_ms"]
     if json_target is not None:
         write_json(result, json_target)
     if json_target != "-":
-        _print(result)
+        print_latency(result)
     if not result["within_budget"]:
         raise click.exceptions.Exit(1)
 
@@ -173,69 +174,43 @@ def fit(
 
 @command.command(hidden=True)
 @click.argument("stream")
+@click.option("--channels", type=int, required=True)
+@click.option("--rate", type=float, required=True)
 @click.option("--seconds", type=float, required=True)
-@json_option
-def receive(stream: str, seconds: float, json_target: str) -> None:
-    """Receive STREAM by pylsl's plainest loop and write how old each sample was."""
-    from neuroreel.options import write_json
-    from stream.find import find_stream
-    from stream.floor import measure_floor
+@click.option("--trace", type=click.Path(path_type=Path), required=True)
+@click.option("--control", is_flag=True, expose_value=False)
+def send(stream: str, channels: int, rate: float, seconds: float, trace: Path) -> None:
+    """Send STREAM, paced, and write when each sample was pushed."""
+    import numpy as np
+
+    from neuroreel import bench_send
+    from replay_data.bundle import demo_recording
+    from stream.control import ControlReader
+    from stream.files import load_session
     from stream.network import configure
 
     configure()
-    write_json(measure_floor(find_stream(stream, wait_s=15), seconds), json_target)
+    neural = np.asarray(load_session(demo_recording()).neural, np.float32)
+    sent = bench_send.send(stream, neural, channels, rate, seconds, ControlReader())
+    np.savez(trace, sender=np.column_stack([sent.stamps, sent.pushed]))
 
 
-def _verdict(measured: dict[str, Any], speed: float, budget_ms: float) -> dict[str, Any]:
-    """Everything that was measured, and what it is above the floor."""
-    from stream.errors import StreamLost
+@command.command(hidden=True)
+@click.argument("stream")
+@click.option("--by", default="pylsl")
+@click.option("--trace", type=click.Path(path_type=Path), required=True)
+@click.option("--control", is_flag=True, expose_value=False)
+def receive(stream: str, by: str, trace: Path) -> None:
+    """Receive STREAM and write when each sample was there."""
+    import numpy as np
 
-    missing = sorted({"floor", "engine", "received"} - set(measured))
-    if missing:
-        raise StreamLost(f"nothing was measured by: {', '.join(missing)}. See the messages above.")
-    engine, floor = measured["engine"], measured["floor"]
-    above = engine["latency_ms"]["p50"] - floor["p50_ms"]
-    return {
-        "rate_hz": 30.0 * speed,
-        "floor_ms": floor,
-        "published_ms": engine["latency_ms"],
-        "arrival_ms": engine["arrival_ms"],
-        "compute_ms": engine["compute_ms"],
-        "received_ms": measured["received"],
-        "above_floor_p50_ms": above,
-        "above_floor_p99_ms": engine["latency_ms"]["p99"] - floor["p99_ms"],
-        "engine": {key: engine[key] for key in ("received", "gaps", "cpu_of_one_core", "memory_mb")},
-        "window": measured.get("window"),
-        "budget_ms": budget_ms,
-        "within_budget": above <= budget_ms,
-    }
+    from neuroreel import bench_receive
+    from stream.control import ControlReader
+    from stream.network import configure
 
-
-def _print(result: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=f"latency from the sender's stamp, {result['rate_hz']:g} frames per second")
-    for column in ("", "p50 ms", "p99 ms"):
-        table.add_column(column, justify="right" if column else "left")
-    floor, received = result["floor_ms"], result["received_ms"]
-    rows = {
-        "floor: raw pylsl in its own process": (floor["p50_ms"], floor["p99_ms"]),
-        "arrived in the engine": (result["arrival_ms"]["p50"], result["arrival_ms"]["p99"]),
-        "computing": (result["compute_ms"]["p50"], result["compute_ms"]["p99"]),
-        "prediction published": (result["published_ms"]["p50"], result["published_ms"]["p99"]),
-        "prediction received by another process": (received["p50_ms"], received["p99_ms"]),
-        "published above the floor": (result["above_floor_p50_ms"], result["above_floor_p99_ms"]),
-    }
-    for name, (p50, p99) in rows.items():
-        table.add_row(name, f"{p50:.2f}", f"{p99:.2f}")
-    Console().print(table)
-    engine, window = result["engine"], result["window"]
-    painted = f"; window painted at {window['painted_fps']:.0f} fps" if window else ""
-    click.echo(
-        f"engine: {engine['received']} frames, {engine['cpu_of_one_core']:.1%} of a core, {engine['memory_mb']:.0f} MB"
-        f"{painted}. {'Within' if result['within_budget'] else 'OVER'} the budget of {result['budget_ms']:g} ms."
-    )
+    configure()
+    noted = bench_receive.receive(stream, by, ControlReader(), lambda: click.echo("ready"))
+    np.savez(trace, received=np.array(noted).reshape(-1, 3))
 
 
 def _print_decode(result: dict[str, Any]) -> None:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 @click.option(
     "--seconds", type=click.FloatRange(min=0, min_open=True), help="Close this long after the first frame."
 )
+@click.option(
+    "--fps", type=click.IntRange(5, 120), default=30, show_default=True, help="How often a second to paint."
+)
 @wait_option
 @json_option
 @network_option("lab")
@@ -31,6 +34,7 @@ def command(
     name: str | None,
     screenshot: Path | None,
     seconds: float | None,
+    fps: int,
     wait_s: float,
     json_target: str | None,
     force: bool,
@@ -59,6 +63,7 @@ def command(
             model,
             screenshot=screenshot,
             seconds=seconds,
+            fps=fps,
             wait_s=wait_s,
             force=force,
             start_engine=engines.start if model is not None else None,

@@ -54,8 +54,14 @@ def test_demo_decodes_live_and_leaves_a_picture_of_the_window(tmp_path: Path) ->
 
 
 def test_latency_is_measured_beside_its_floor(tmp_path: Path) -> None:
-    result = run("bench", "latency", "--seconds", "4", "--speed", "2", "--budget-ms", "1000", cwd=tmp_path)
-    assert result["engine"]["gaps"] == 0
-    assert 0 < result["floor_ms"]["p50_ms"] < result["received_ms"]["p50_ms"]
-    assert result["published_ms"]["p50"] > result["compute_ms"]["p50"] > 0
-    assert result["window"]["dropped"] == 0
+    measure = ("bench", "latency", "--seconds", "3", "--grid", "120x60,40x30", "--budget-ms", "1000")
+    result = run(*measure, "--plot", str(tmp_path / "latency.png"), cwd=tmp_path)
+    assert [(cell["channels"], cell["sent"]) for cell in result["cells"]] == [(120, 180), (40, 90)]
+    for cell in result["cells"]:
+        assert not any(cell["lost"].values())
+        stages = [cell["stages_ms"][name]["p50"] for name in ("arrived", "decoded", "published")]
+        assert cell["floor_ms"]["p50"] > 0
+        assert 0 < stages[0] < stages[1] < stages[2]
+        assert cell["stages_ms"]["received"]["p50"] > stages[1]
+        assert cell["window"]["dropped"] == 0
+    assert (tmp_path / "latency.png").stat().st_size > 5_000

@@ -1,0 +1,86 @@
+"""The sender of a measurement: samples paced, numbered by their stamps, and the moment of each push noted."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pylsl
+from numpy.typing import NDArray
+
+from neuroreel.bench_model import RATE_HZ, channel_names, repeated_signals
+from stream.control import ControlReader
+from stream.outlet import make_outlet
+
+_SPIN_S = 0.0002  # sleeping is not exact to less
+_ROWS = 600  # distinct samples; then they begin again
+
+
+@dataclass(slots=True)
+class Sent:
+    """What was sent while it counted.
+
+    Attributes
+    ----------
+    stamps
+        Float64 [n], seconds, what the samples were stamped with: the moment they were due.
+    pushed
+        Float64 [n], when they were pushed.
+    """
+
+    stamps: list[float]
+    pushed: list[float]
+
+
+def send(
+    name: str,
+    neural: NDArray[np.float32],
+    n_channels: int,
+    rate_hz: float,
+    seconds: float,
+    control: ControlReader,
+) -> Sent:
+    """Send until told to stop; what counts begins with the command ``go`` and takes ``seconds``.
+
+    Samples are stamped with the moment they were due, so that a sender that is late now and then leaves no gaps in the
+    stamps; ages are to be counted from the push.
+
+    Parameters
+    ----------
+    name
+        Of the stream.
+    neural
+        Float32 [time, channels], recorded at `RATE_HZ`; its channels are repeated.
+    n_channels, rate_hz
+        Of the stream.
+    seconds
+        How long it counts.
+    control
+        Brings ``go`` and ``stop``.
+    """
+    rows = repeated_signals(neural[:_ROWS], n_channels)[:, None]
+    outlet = make_outlet(
+        name, "Spikes", channel_names(n_channels), rate_hz, unit="count", role="bench",
+        facts={"mode": "simulated", "stamp_rate": repr(rate_hz / RATE_HZ), "recorded_rate_hz": repr(RATE_HZ)},
+    )  # fmt: skip
+    sent = Sent([], [])
+    n_wanted, counting = round(seconds * rate_hz), False
+    start, index = pylsl.local_clock() + 0.01, 0
+    while not control.ended:
+        command: dict[str, Any] = control.poll() or {}
+        if command.get("do") == "stop":
+            break
+        counting = counting or command.get("do") == "go"
+        due = start + index / rate_hz
+        while (left := due - pylsl.local_clock()) > 0:
+            if left > _SPIN_S:
+                time.sleep(left - _SPIN_S)
+        pushed = pylsl.local_clock()
+        outlet.push_chunk(rows[index % len(rows)], due)
+        index += 1
+        if counting and len(sent.stamps) < n_wanted:
+            sent.stamps.append(due)
+            sent.pushed.append(pushed)
+    return sent

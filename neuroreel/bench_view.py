@@ -1,0 +1,98 @@
+"""Latency measurements as tables and as a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def print_latency(result: dict[str, Any]) -> None:
+    """Print a table for each cell, and the verdict.
+
+    Parameters
+    ----------
+    result
+        Of `neuroreel.bench_latency.run_grid`.
+    """
+    from rich.console import Console
+
+    console = Console()
+    for cell in result["cells"]:
+        console.print(_table(cell))
+        console.print(_remarks(cell), highlight=False)
+    verdict = "Within" if result["within_budget"] else "OVER"
+    console.print(
+        f"{verdict} the budget of {result['budget_ms']:g} ms above the floor, median, and no frame lost."
+    )
+
+
+def _table(cell: dict[str, Any]) -> Any:
+    from rich.box import SIMPLE
+    from rich.table import Table
+
+    table = Table(
+        title=f"{cell['channels']} channels at {cell['rate_hz']:g} Hz, ms from the push; +: above the floor",
+        box=SIMPLE,
+    )
+    table.add_column("", no_wrap=True)
+    for column in ("p50", "p95", "p99", "max", "jitter", "+p50", "+p99", "lost"):
+        table.add_column(column, justify="right")
+
+    def row(name: str, of: dict[str, float], lost: int, above: dict[str, float] | None) -> None:
+        more = ("", "") if above is None else (f"{above['p50']:.2f}", f"{above['p99']:.2f}")
+        times = (f"{of[key]:.2f}" for key in ("p50", "p95", "p99", "max", "jitter"))
+        table.add_row(name, *times, *more, str(lost))
+
+    row("floor, raw pylsl", cell["floor_ms"], cell["lost"]["floor"], None)
+    for name in cell["stages_ms"]:
+        row(name, cell["stages_ms"][name], cell["lost"][name], cell["above_floor_ms"][name])
+    for name, of in cell["peers_ms"].items():
+        row(f"{name}, raw", of, cell["lost"][name], None)
+    return table
+
+
+def _remarks(cell: dict[str, Any]) -> str:
+    used, window = cell["engine_process"], cell.get("window")
+    parts = [f"{cell['sent']} frames sent"]
+    if used is not None:
+        parts.append(f"engine {used['cpu_of_one_core']:.0%} of a core, {used['memory_mb']:.0f} MB")
+    parts.append(f"lag grew by {cell['lag_growth_ms']:+.2f} ms")
+    if window is not None:
+        parts.append(f"window painted at {window['painted_fps']:.0f} fps")
+    parts.append(f"load average {cell['load_average']:.1f}")
+    return "; ".join([*parts, *(f"[bold red]{miss}[/]" for miss in cell["misses"])])
+
+
+def plot_latency(result: dict[str, Any], path: Path) -> None:
+    """Draw, for each cell, how the times from push to published are distributed, with the floor beside it.
+
+    Parameters
+    ----------
+    result
+        Of `neuroreel.bench_latency.run_grid`.
+    path
+        Of the picture; its ending says of which kind.
+    """
+    from matplotlib.figure import Figure
+
+    cells = result["cells"]
+    figure = Figure(figsize=(6.4, 2.4 * len(cells) + 0.4), layout="constrained")
+    for axes, cell in zip(figure.subplots(len(cells), 1, squeeze=False)[:, 0], cells, strict=True):
+        series = {
+            "floor": (np.asarray(cell["floor_histogram_ms"]), "#8b949e"),
+            "published": (np.asarray(cell["published_histogram_ms"]), "#0072B2"),
+        }
+        top = max(float(np.quantile(values, 0.995)) for values, _ in series.values() if len(values))
+        edges = np.linspace(0, top, 80)
+        for name, (values, colour) in series.items():
+            label = f"{name}: p50 {np.median(values):.2f}, p99 {np.quantile(values, 0.99):.2f} ms"
+            axes.hist(
+                np.minimum(values, top), edges, histtype="stepfilled", alpha=0.6, color=colour, label=label
+            )
+        axes.set_title(f"{cell['channels']} channels at {cell['rate_hz']:g} Hz", fontsize=10)
+        axes.set_xlabel("ms from push")
+        axes.set_ylabel("frames")
+        axes.legend(frameon=False, fontsize=8)
+    figure.savefig(path, dpi=150)
