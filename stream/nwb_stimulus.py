@@ -59,10 +59,11 @@ class Presentations:
 
     @property
     def rate_hz(self) -> float:
-        """Frames per second."""
+        """Frames per second: by the mean step, since stamps may be rounded, but without pauses."""
         step = np.diff(self.start)[np.diff(self.block) == 0]
         step = step[step > 0]
-        return float(f"{1 / np.median(step):.6g}") if len(step) else 0.0
+        usual = step[np.abs(step - np.median(step)) < _GAP * np.median(step)] if len(step) else step
+        return float(f"{1 / usual.mean():.6g}") if len(usual) else 0.0
 
     @property
     def repeat(self) -> NDArray[np.int32]:

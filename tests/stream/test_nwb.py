@@ -126,6 +126,16 @@ def test_the_width_of_the_bins(folder: Path) -> None:
     assert spikes[0] == pytest.approx(spikes[1], rel=0.05)
 
 
+def test_stamps_that_are_rounded(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.nwb"
+    path.write_bytes((folder / "one.nwb").read_bytes())
+    start = np.round(nwb_files.movie_table()["start_time"], 3)  # steps of 33 and 34 ms
+    session = load_session(_damaged(path, **{f"intervals__{MOVIE}_presentations__start_time": start}))
+    assert session.rate_hz == pytest.approx(RATE_HZ, rel=2e-4)
+    for repeat in session.repeats:
+        assert session.frame[session.repeat == repeat].tolist() == list(range(N_FRAMES))
+
+
 def test_units_of_dandi(folder: Path) -> None:
     session = load_session(folder / "dandi.nwb", choice=Choice(area=("VISl",)))
     assert session.channel_names == ("VISl-3", "VISl-4", "VISl-5")
