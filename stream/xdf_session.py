@@ -19,6 +19,7 @@ from stream.outlet import LSL_TYPES, NEURAL_TYPES, UNITS
 from stream.session import NO_FRAME, Kind, Session, repeats_from_frames, segments_from_stamps
 from stream.truth import changes, frames_at
 from stream.xdf import XdfWriter, stream_xml
+from stream.xdf_join import join_returned
 from stream.xdf_read import XdfStream, read_xdf
 
 log = logging.getLogger(__name__)
@@ -85,7 +86,7 @@ def load_xdf(path: Path | str, *, stream: str | None = None) -> Session:
     AmbiguousStream
         When it has several; the message lists them.
     """
-    streams = read_xdf(path)
+    streams = join_returned(read_xdf(path))
     neural = _choose(streams, stream, path)
     scale = _stamp_rate(neural)
     stamps = neural.stamps * scale if scale != 1 else neural.stamps

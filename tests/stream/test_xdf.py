@@ -111,7 +111,7 @@ def test_the_neural_stream_is_the_only_one_of_its_kind(tmp_path: Path) -> None:
     with pytest.raises(AmbiguousStream, match="2 neural streams"):
         load_xdf(tmp_path / "two.xdf")
     assert load_xdf(tmp_path / "two.xdf", stream="b").kind == "spikes"
-    _write(tmp_path / "same.xdf", ("a", "EEG"), ("a", "EEG"))
+    _write(tmp_path / "same.xdf", ("a", "EEG"), ("a", "EEG"))  # at the same time
     assert load_xdf(tmp_path / "same.xdf").n_samples == 5
     with pytest.raises(BadRecording, match="no stream 'c'"):
         load_xdf(tmp_path / "two.xdf", stream="c")
@@ -267,3 +267,19 @@ def test_files_of_other_software(shared_data: Path, name: str, n_samples: int | 
     session = load_xdf(path)
     assert (session.kind, session.n_samples) == ("eeg", n_samples)
     assert len(read_xdf(path)) >= 2
+
+
+def test_a_sender_that_came_back_as_another_stream_is_one_recording(tmp_path: Path) -> None:
+    with XdfWriter(tmp_path / "a.xdf") as writer:
+        for index, start in enumerate((20.0, 10.0)):
+            neural, stimulus = 2 * index, 2 * index + 1
+            writer.header(neural, stream_xml("a", "EEG", ("x",), 10, "float32"), "float32", 1)
+            events = stream_xml("a-stimulus", "Stimulus", ("frame", "repeat"), 0, "int32")
+            writer.header(stimulus, events, "int32", 2)
+            writer.samples(neural, start + np.arange(5) / 10, np.full((5, 1), start))
+            writer.samples(stimulus, np.array([start - 0.1]), np.array([[index, 0]]))
+        writer.header(9, stream_xml("a", "EEG", ("x",), 10, "float32"), "float32", 1)
+    session = load_xdf(tmp_path / "a.xdf")
+    assert session.neural[:, 0].tolist() == [10.0] * 5 + [20.0] * 5
+    assert session.segment.tolist() == [0] * 5 + [1] * 5
+    assert session.frame.tolist() == [1] * 5 + [0] * 5
