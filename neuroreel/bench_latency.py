@@ -24,7 +24,7 @@ NAME = "bench"
 READY_S = 40.0
 WINDOW_S = 3.0  # for the window to have drawn everything once
 SETTLE_S = 1.0  # until the first frames, which find cold caches, are over
-DRAIN_S = 0.6  # for the last frames to arrive everywhere
+DRAIN_S = 2.0  # for the last frames to arrive everywhere
 
 Times = NDArray[np.float64]
 

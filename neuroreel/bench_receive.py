@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib
 from collections.abc import Callable
 from typing import Any
 
 import pylsl
+from pylsl.util import LostError
 
 from stream.control import ControlReader
 from stream.errors import BadUsage
@@ -53,7 +55,7 @@ def receive_raw(info: pylsl.StreamInfo, control: ControlReader, ready: Callable[
             if ready is not _nothing and noted:
                 ready()
                 ready = _nothing
-    except pylsl.LostError:
+    except LostError:
         pass  # the sender ended: what was noted stands
     finally:
         inlet.close_stream()
@@ -74,6 +76,7 @@ def receive_mne(name: str, control: ControlReader, ready: Callable[[], None]) ->
     control, ready
         See `receive_raw`.
     """
+    _configure_another_library()
     package: Any = import_peer("mne-lsl")
     noted: Noted = []
 
@@ -96,6 +99,21 @@ def receive_mne(name: str, control: ControlReader, ready: Callable[[], None]) ->
     return noted
 
 
+def _configure_another_library() -> None:
+    """Let an LSL library that is not pylsl's see the streams of this network scope; it reads a file."""
+    import os
+    import tempfile
+    from pathlib import Path
+
+    from stream.network import configuration, configure
+
+    handle, name = tempfile.mkstemp(prefix="neuroreel-", suffix=".cfg")
+    os.close(handle)
+    Path(name).write_text(configuration(configure()))
+    os.environ["LSLAPICFG"] = name
+    atexit.register(Path(name).unlink, missing_ok=True)
+
+
 def receive_ezmsg(name: str, control: ControlReader, ready: Callable[[], None]) -> Noted:
     """ezmsg-lsl's inlet, awaited as its own unit awaits it.
 
@@ -116,7 +134,7 @@ def receive_ezmsg(name: str, control: ControlReader, ready: Callable[[], None]) 
     async def run() -> None:
         said = False
         while not control.ended and (control.poll() or {}).get("do") != "stop":
-            message = await producer()
+            message = await producer.__acall__()
             now = pylsl.local_clock()
             if message is None or not len(message.data):
                 continue

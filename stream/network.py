@@ -100,13 +100,23 @@ def _apply(network: Network) -> None:
     """Hand the configuration to liblsl."""
     import pylsl
 
-    if network.scope == "loopback":
-        pylsl.set_config_content(_LOOPBACK.format(session_id=network.session_id))
-    elif network.session_id:
-        pylsl.set_config_content(f"{_QUIET}[lab]\nSessionID = {network.session_id}\n")
-    elif not _has_own_configuration():
-        pylsl.set_config_content(_QUIET)
+    if network.scope == "loopback" or network.session_id or not _has_own_configuration():
+        pylsl.set_config_content(configuration(network))
     # else the laboratory's own lsl_api.cfg stays in force, with its known peers and ports
+
+
+def configuration(network: Network) -> str:
+    """What LSL is told for a network scope, in the form of its ``lsl_api.cfg``.
+
+    Parameters
+    ----------
+    network
+        What `configure` settled on.
+    """
+    if network.scope == "loopback":
+        return _LOOPBACK.format(session_id=network.session_id)
+    session = f"[lab]\nSessionID = {network.session_id}\n" if network.session_id else ""
+    return _QUIET + session
 
 
 def _has_own_configuration() -> bool:

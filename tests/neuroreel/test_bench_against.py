@@ -10,13 +10,18 @@ import pytest
 from click.testing import CliRunner
 from numpy.typing import NDArray
 
+from decoders.model import Model
 from decoders.training import with_showing_borders
 from neuroreel import bench_decode, peer_cache
 from neuroreel.bench_data import BenchData
 from neuroreel.bench_fit import bench_fit
+from neuroreel.bench_latency import Budget, Cell, judged
+from neuroreel.bench_model import repeated_model, repeated_signals
 from neuroreel.cli import cli
 from neuroreel.peer import Peer, PeerSettings, run_peer
+from replay_data.bundle import demo_model, demo_recording
 from stream.errors import BadUsage
+from stream.files import load_session
 from tests.decoders.conftest import watched_session
 
 LEFT, RIGHT = 5, 5
@@ -126,6 +131,55 @@ def test_the_extra_is_named_when_it_is_missing(command: str, monkeypatch: pytest
     done = CliRunner().invoke(cli, ["bench", command, "--against", "cebra"])
     assert done.exit_code == 2
     assert "pip install 'neuroreel[compare]'" in done.output
+
+
+@pytest.mark.parametrize(("peer", "module"), [("mne-lsl", "mne_lsl.stream"), ("ezmsg", "ezmsg.lsl.inlet")])
+def test_a_receiver_that_is_missing_is_named(peer: str, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    done = CliRunner().invoke(cli, ["bench", "latency", "--against", peer])
+    assert done.exit_code == 2
+    assert f"{peer.removesuffix('-lsl')}-lsl is not installed" in done.output
+    assert "pip install 'neuroreel[compare]'" in done.output
+
+
+@pytest.mark.parametrize("grid", ["120", "x30", "0x30", "120x30,1e9x30", "120x0"])
+def test_a_grid_that_cannot_be_measured(grid: str) -> None:
+    done = CliRunner().invoke(cli, ["bench", "latency", "--grid", grid])
+    assert done.exit_code == 2
+    assert grid.rpartition(",")[2] in done.output
+
+
+def test_frames_are_followed_by_their_stamps() -> None:
+    due = np.arange(10) / 100
+    sent = np.column_stack([due, due + 0.001])  # each pushed a millisecond late
+    there = np.column_stack([due, due + 0.003, np.arange(10)])
+    engine = np.column_stack([due, due + 0.002, due + 0.003, due + 0.004])
+    received = np.delete(np.add(there, (0, 0.004, 0)), 4, 0)
+    taken = {"sender": sent, "floor": there, "engine": engine, "received": received}
+    result = judged(Cell(8, 100.0, 0.1), taken)
+    assert result["floor_ms"]["p50"] == pytest.approx(2)
+    assert [round(result["stages_ms"][name]["p50"]) for name in ("arrived", "decoded", "published")] == [
+        1,
+        2,
+        3,
+    ]
+    assert result["above_floor_ms"]["received"]["p50"] == pytest.approx(4)
+    assert result["lost"] == {"floor": 0, "arrived": 0, "decoded": 0, "published": 0, "received": 1}
+    misses = Budget(0.5).misses(result)
+    assert "1.00 ms above the floor" in misses[0]
+    assert "1 frames lost until received" in misses[1]
+
+
+def test_repeated_channels_answer_alike(tmp_path: Path) -> None:
+    model = Model.load(demo_model())
+    wide = repeated_model(model, 300)
+    wide.save(tmp_path / "wide.safetensors")
+    wide = Model.load(tmp_path / "wide.safetensors")
+    neural = np.asarray(load_session(demo_recording()).neural[:60], np.float32)
+    signals = repeated_signals(neural, 300)
+    for index in range(60):
+        one, other = (m.step(x[index], index / 30) for m, x in ((model, neural), (wide, signals)))
+        assert np.allclose(one.posterior, other.posterior, atol=1e-3)
 
 
 @pytest.mark.parametrize(
