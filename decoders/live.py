@@ -32,6 +32,7 @@ from stream.follow import TruthFollower
 from stream.inlet import Inlet, InletState
 from stream.latency import RollingQuantiles
 from stream.notices import Notice
+from stream.spike_events import SpikeEventInlet
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +104,7 @@ class Engine:
     def __init__(
         self,
         model: Model,
-        inlet: Inlet,
+        inlet: Inlet | SpikeEventInlet,
         options: LiveOptions,
         control: ControlReader | None = None,
         rolling: Rolling | None = None,

@@ -96,6 +96,7 @@ def command(
     from stream.inlet import Inlet
     from stream.network import configure
     from stream.outlet import NEURAL_TYPES
+    from stream.spike_events import SPIKE_EVENTS, SpikeEventInlet
 
     if rolling and adapt:
         raise BadUsage("--adapt follows what --rolling learns from labels; give one of them.")
@@ -104,7 +105,12 @@ def command(
     configure(network)
     loaded = Model.load(model)
     loaded.use_playback = playback
-    info = find_stream(query, types=NEURAL_TYPES, wait_s=wait_s)
+    info = find_stream(query, types=(*NEURAL_TYPES, SPIKE_EVENTS), wait_s=wait_s)
+    inlet = (
+        SpikeEventInlet(info, loaded.rate_hz, loaded.channel_names)
+        if info.type() == SPIKE_EVENTS
+        else Inlet(info)
+    )
     options = LiveOptions(
         name=name or info.name(),
         seconds=seconds,
@@ -117,7 +123,7 @@ def command(
     commands = ControlReader() if control else None
     with contextlib.ExitStack() as stack:
         refits = stack.enter_context(_trainer(model, rolling)) if rolling else None
-        engine = Engine(loaded, Inlet(info), options, commands, refits)
+        engine = Engine(loaded, inlet, options, commands, refits)
         stack.callback(engine.close)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: engine.stop("interrupted"))

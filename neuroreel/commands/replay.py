@@ -30,6 +30,9 @@ _LONG_PAUSE_S = 30.0  # longer than that one may think that it hangs
     metavar="SPEC",
     help="Do wrong on purpose, for instance 'drop@2+1,nan@5+0.5,jitter=3ms'; 'list' prints what there is.",
 )
+@click.option(
+    "--as-events", is_flag=True, help="Send spike counts as a stream of SpikeEvents, one event per spike."
+)
 @click.option("--simulated", is_flag=True, hidden=True, help="Say that the recording is simulated.")
 @click.option("--control", is_flag=True, hidden=True, help="Take commands as JSON lines on standard input.")
 @json_option
@@ -45,6 +48,7 @@ def command(
     stream: str | None,
     no_wait: bool,
     faults: str | None,
+    as_events: bool,
     simulated: bool,
     control: bool,
     json_target: str | None,
@@ -59,6 +63,8 @@ def command(
 
     from neuroreel.options import write_json
     from stream.control import ControlReader
+    from stream.errors import BadUsage
+    from stream.event_replay import EventReplay
     from stream.faults import grammar, parse_faults
     from stream.faulty_replay import FaultyReplay
     from stream.files import load_session
@@ -68,6 +74,8 @@ def command(
     if faults == "list":
         click.echo(grammar())
         return
+    if faults is not None and as_events:
+        raise BadUsage("--faults are not for --as-events; give one of them.")
     asked = parse_faults(faults) if faults is not None else None
     configure(network)
     recording = load_session(session, stream=stream)
@@ -85,7 +93,10 @@ def command(
         "recording": session.name,
         "control": ControlReader() if control else None,
     }
-    replay = Replay(recording, **options) if asked is None else FaultyReplay(recording, asked, **options)
+    if asked is not None:
+        replay: Replay = FaultyReplay(recording, asked, **options)
+    else:
+        replay = (EventReplay if as_events else Replay)(recording, **options)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the end is announced
     rate = f"{recording.rate_hz:g} Hz" if recording.rate_hz else "irregular"
     waiting = "" if no_wait else "; waiting for a first consumer"

@@ -1,0 +1,147 @@
+"""Spike events between real processes, binned as they come."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pylsl
+import pytest
+
+from decoders.fit import FitOptions, fit_model
+from decoders.prediction import PREDICTION_CHANNELS
+from neuroreel.children import start_child
+from stream.chunk import Chunk
+from stream.errors import BadUsage
+from stream.event_replay import EventReplay
+from stream.files import save_session
+from stream.find import find_stream
+from stream.inlet import Inlet, InletState
+from stream.outlet import make_outlet
+from stream.session import Kind, Session
+from stream.spike_events import SPIKE_EVENTS, SpikeEventInlet
+
+pytestmark = pytest.mark.live
+
+FRAME, SEQUENCE, CONFIDENCE = (
+    PREDICTION_CHANNELS.index(name) for name in ("frame", "sequence", "confidence")
+)
+N_FRAMES, RATE_HZ = 60, 30.0
+
+
+def movie_session(n_repeats: int, seed: int) -> Session:
+    """Showings of a short movie with blanks between and a gap."""
+    random, fixed = np.random.default_rng(seed), np.random.default_rng(99)
+    tuning = fixed.gamma(0.5, 2.0, (N_FRAMES + 1, 12)) + 0.05
+    frame = np.tile(np.r_[np.full(15, -1), np.arange(N_FRAMES)], n_repeats).astype(np.int32)
+    stamps = 5.0 + np.arange(len(frame)) / RATE_HZ + np.where(np.arange(len(frame)) >= 73, 0.51, 0.0)
+    return Session(
+        neural=random.poisson(tuning[frame]).astype(np.float32),
+        stamps=stamps,
+        frame=frame,
+        repeat=np.where(frame >= 0, np.arange(len(frame)) // (N_FRAMES + 15), -1).astype(np.int32),
+        segment=(np.arange(len(frame)) >= 73).astype(np.int32),
+        channel_names=tuple(f"unit{i}" for i in range(12)),
+        kind=Kind.SPIKES,
+        rate_hz=RATE_HZ,
+        name="V1",
+    )
+
+
+@pytest.mark.parametrize("speed", ["4", "max"])
+def test_events_are_decoded_as_their_counts_are(tmp_path: Path, speed: str) -> None:
+    model, session = fit_model(movie_session(5, seed=1), FitOptions()), movie_session(3, seed=2)
+    model.save(tmp_path / "m.safetensors")
+    save_session(session, tmp_path / "s.npz")
+    name = f"events{speed}"
+    report = tmp_path / "live.json"
+    replay = start_child(
+        ["replay", str(tmp_path / "s.npz"), "--name", name, "--speed", speed, "--as-events"], control=True
+    )
+    engine = start_child(
+        [
+            "live",
+            str(tmp_path / "m.safetensors"),
+            "--stream",
+            name,
+            "--await-consumer",
+            "20",
+            "--json",
+            str(report),
+        ],
+        control=True,
+    )
+    try:
+        inlet = Inlet(find_stream(f"{name}-prediction", wait_s=20))
+        inlet.open()
+        chunks: list[Chunk] = []
+        quiet = time.monotonic()
+        while inlet.n_received < session.n_samples and time.monotonic() - quiet < 6:
+            if (chunk := inlet.pull(0.1)) is not None:
+                chunks.append(chunk)
+                quiet = time.monotonic()
+        assert engine.wait(20) == 0
+    finally:
+        engine.stop()
+        replay.stop()
+        inlet.close()
+    rows = np.concatenate([chunk.samples for chunk in chunks])
+    offline = model.predict(session)
+    np.testing.assert_array_equal(rows[:, SEQUENCE], np.arange(session.n_samples))
+    np.testing.assert_array_equal(rows[:, FRAME], offline.frame)
+    np.testing.assert_allclose(rows[:, CONFIDENCE], offline.confidence, atol=1e-5)
+    written = json.loads(report.read_text())
+    assert written["received"] == written["announced"] == session.n_samples
+    assert written["score"]["moments"] == np.sum(session.frame >= 0)
+
+
+def test_time_passes_by_our_clock_between_events_and_stops_when_the_sender_may_be_frozen() -> None:
+    outlet = make_outlet("sorter", SPIKE_EVENTS, ("unit",), 0, "int32", role="rig")
+    inlet = SpikeEventInlet(find_stream("sorter"), 20.0, units=("a", "b", "c"))
+    inlet.open()
+    assert inlet.channel_labels == ("a", "b", "c")
+    assert inlet.rate_hz == 20.0
+    assert inlet.pull(0.05) is None
+    begun = pylsl.local_clock()
+    outlet.push_chunk(np.array([[0], [2], [2]], np.int32), [begun, begun + 0.001, begun + 0.002])
+    parts: list[Chunk] = []
+    while inlet.state is not InletState.STALE:
+        assert pylsl.local_clock() - begun < 10
+        parts += filter(None, [inlet.pull(0.1)])
+    counts = np.concatenate([part.samples for part in parts])
+    stamps = np.concatenate([part.stamps for part in parts])
+    np.testing.assert_array_equal(counts[0], [1, 0, 2])
+    assert not counts[1:].any()
+    np.testing.assert_allclose(stamps, begun + np.arange(1, len(stamps) + 1) / 20)
+    assert 0.5 < stamps[-1] - begun <= 2.0
+    outlet.push_chunk(np.array([[1], [1], [9]], np.int32), [stamps[-1] + 0.06, begun, stamps[-1] + 0.12])
+    while (chunk := inlet.pull(0.1)) is None:
+        assert pylsl.local_clock() - begun < 15
+    assert chunk.samples[1].tolist() == [0, 1, 0]
+    assert inlet.late == 1
+    events = [notice.event for notice in inlet.notices.take()]
+    assert "late_events" in events
+    inlet.close()
+
+
+def test_one_channel_per_unit_carries_counts() -> None:
+    facts = {"ticks": 1, "settle_ms": 0}
+    outlet = make_outlet("wide", SPIKE_EVENTS, ("u1", "u2"), 0, "int16", role="rig", facts=facts)
+    inlet = SpikeEventInlet(find_stream("wide"), 10.0)
+    inlet.open()
+    assert inlet.channel_labels == ("u1", "u2")
+    now = pylsl.local_clock()
+    outlet.push_chunk(np.array([[0, 0], [2, 1], [0, 0]], np.int16), [now, now + 0.05, now + 0.2])
+    while (chunk := inlet.pull(0.1)) is None:
+        assert pylsl.local_clock() - now < 10
+    np.testing.assert_array_equal(chunk.samples, [[2, 1], [0, 0]])
+    inlet.close()
+
+
+def test_only_counts_become_events(small_session: Session) -> None:
+    from dataclasses import replace
+
+    with pytest.raises(BadUsage, match="no counts"):
+        EventReplay(replace(small_session, neural=small_session.neural + 0.5))
