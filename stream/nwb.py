@@ -113,7 +113,9 @@ def _choose(file: Any, stream: str | None) -> str | None:
     if not has_units and len(over_baseline) == 1:
         return found[over_baseline[0]]
     if len(names) > 1:
-        raise AmbiguousStream(f"it holds several recordings; choose one with '--stream': {', '.join(names)}.")
+        raise AmbiguousStream(
+            f"it holds several recordings; choose one with 'neuroreel convert --stream NAME': {', '.join(names)}."
+        )
     return found.get(names[0])
 
 

@@ -137,7 +137,8 @@ def presentations(file: Any, stimulus: str | None, allowance: Allowance) -> Pres
     if stimulus is None:
         if len(counting) > 1:
             raise AmbiguousStream(
-                f"it has {len(counting)} stimuli with frames; choose one with '--stimulus': {', '.join(counting)}."
+                f"it has {len(counting)} stimuli with frames; choose one with 'neuroreel convert --stimulus NAME': "
+                f"{', '.join(counting)}."
             )
         if not counting:
             return None

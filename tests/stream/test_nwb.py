@@ -95,7 +95,9 @@ def test_running_speed_is_a_label(folder: Path) -> None:
 
 
 def test_several_stimuli_have_to_be_chosen_from(folder: Path) -> None:
-    with pytest.raises(AmbiguousStream, match=r"2 stimuli with frames.*: natural_movie_one, natural_scenes"):
+    with pytest.raises(
+        AmbiguousStream, match=r"2 stimuli with frames.*NAME': natural_movie_one, natural_scenes"
+    ):
         load_session(folder / "allen.nwb")
     with pytest.raises(
         BadRecording, match="no stimulus 'movie'; it has natural_movie_one, natural_scenes, s"
@@ -154,7 +156,7 @@ def test_fluorescence(folder: Path) -> None:
 
 
 def test_several_kinds_of_activity_have_to_be_chosen_from(folder: Path) -> None:
-    with pytest.raises(AmbiguousStream, match="'--stream': units, DfOverF/dff, Fluorescence/raw"):
+    with pytest.raises(AmbiguousStream, match="--stream NAME': units, DfOverF/dff, Fluorescence/raw"):
         load_session(folder / "both.nwb")
     assert load_session(folder / "both.nwb", stream="DfOverF/dff").n_channels == 4
     with pytest.raises(BadRecording, match="no 'lfp'; it has units, "):
