@@ -136,6 +136,11 @@ def show(results: dict[str, Any]) -> None:
             ece = _column(runs, "default", way, "ece").mean()
             cells.append(f"{_pooled_error(runs, way):.3f} ({ece:.3f})")
             print(f"| `{preset}` | {len(runs)} | " + " | ".join(cells) + " |")
+    print("\n### Log score in bits above uniform, without playback\n")
+    print("| preset | " + " | ".join(DECODERS) + " |\n|---|" + "---|" * len(DECODERS))
+    for preset, runs in _by_preset(results).items():
+        bits = (_column(runs, name, "without_playback", "log_score_bits").mean() for name in DECODERS)
+        print(f"| `{preset}` | " + " | ".join(f"{value:.2f}" for value in bits) + " |")
     print(
         "\n### Controls\n\n| preset | " + " | ".join(CONTROLS) + " | labels_shifted, p95 | verdict | surest |"
     )
