@@ -37,6 +37,7 @@ OWN_BYTES = 320_000_000
 READERS = {"nwb": "stream.nwb", "hdf5": "stream.hdf5", "matlab": "stream.matlab"}
 """Modules whose ``read(path, allowance, **request)`` gives what a file holds."""
 
+_BLOCK_BYTES = 1 << 24
 _PROGRAM = ("-m", "stream.apart")
 _ERRORS = {error.__name__: error for error in (AmbiguousStream, BadRecording, BadUsage, ShapeMismatch)}
 _TOO_MUCH = "the memory that reading it should take was not enough; it is damaged, or not what it says"
@@ -205,13 +206,15 @@ def _send(out: IO[bytes], contents: Contents) -> None:
             continue
         if array.dtype.kind not in "biuf":
             raise BadRecording(f"'{name}' must hold numbers or text, got {array.dtype}.")
-        come_on()
-        native = np.ascontiguousarray(array, array.dtype.newbyteorder("="))
-        _say(out, {"array": name, "dtype": native.dtype.str, "shape": array.shape})
-        flat = native.reshape(-1).view(np.uint8).data
-        for at in range(0, len(flat), 1 << 24):
+        _say(out, {"array": name, "dtype": array.dtype.newbyteorder("=").str, "shape": array.shape})
+        table = array if array.ndim else array.reshape(1)
+        rows = max(1, _BLOCK_BYTES * len(table) // max(1, array.nbytes))
+        for at in range(
+            0, len(table), rows
+        ):  # so that what lies the other way round is not copied as a whole
             come_on()
-            out.write(flat[at : at + (1 << 24)])
+            block = np.ascontiguousarray(table[at : at + rows], array.dtype.newbyteorder("="))
+            out.write(block.reshape(-1).view(np.uint8).data)
     if contents.on_disk is not None:
         _say(out, {"on_disk": contents.on_disk})
     _say(out, {"end": True})

@@ -82,17 +82,22 @@ def read(
         running = _running(file, stamps, allowance)
     if running is not None:
         contents.arrays["label_running_speed"] = running
+    _describe_movie(contents, shown)
+    return contents
+
+
+def _describe_movie(contents: Contents, shown: Presentations | None) -> None:
+    """Add the movie, and what to know of it."""
     if shown is None:
         contents.notes.append("no table of presentations counts frames: nothing is known of what was shown")
-    else:
-        n_frames = int(shown.frame.max(initial=NO_FRAME)) + 1
-        if shown.in_order and n_frames:
-            movie = Movie((Clip(shown.name, 0, n_frames, shown.rate_hz),))
-            contents.arrays["movie_clips"] = np.array(clips_to_json(movie))
-        n_repeats = len(np.unique(contents.arrays["repeat"][contents.arrays["repeat"] >= 0]))
-        what = "frames" if shown.in_order else "pictures in no order, told apart by block"
-        contents.notes.append(f"stimulus {shown.name}: {n_frames} {what}, {n_repeats} showings")
-    return contents
+        return
+    n_frames = int(shown.frame.max(initial=NO_FRAME)) + 1
+    if shown.in_order and n_frames:
+        movie = Movie((Clip(shown.name, 0, n_frames, shown.rate_hz),))
+        contents.arrays["movie_clips"] = np.array(clips_to_json(movie))
+    n_repeats = len(np.unique(contents.arrays["repeat"][contents.arrays["repeat"] >= 0]))
+    what = "frames" if shown.in_order else "pictures in no order, told apart by block"
+    contents.notes.append(f"stimulus {shown.name}: {n_frames} {what}, {n_repeats} showings")
 
 
 def _choose(file: Any, stream: str | None) -> str | None:
@@ -211,6 +216,7 @@ def _fluorescence(series: Any, shown: Presentations | None, allowance: Allowance
         keep = np.any([(stamps >= begin) & (stamps <= end) for begin, end, _ in shown.stretches()], axis=0)
         if not keep.any():
             raise BadRecording(f"not one sample of '{name}' lies where '{shown.name}' was shown.")
+    allowance.grant(data.nbytes + 4 * data.size, f"what was taken of '{name}'")
     numbers = read_dataset(series["rois"], "rois", allowance).ravel() if "rois" in series else np.zeros(0)
     if len(numbers) != data.shape[1] or len(set(numbers.tolist())) < len(numbers):
         numbers = np.arange(data.shape[1])

@@ -143,10 +143,7 @@ def session_from_arrays(arrays: Mapping[str, NDArray[Any]], name: str) -> Sessio
         raise BadRecording("'stamps' is empty: there is not one sample.")
     if not np.all(np.abs(stamps) < MAX_SECONDS):
         raise BadRecording("'stamps' must be finite numbers of seconds; some are not.")
-    frame = _whole(arrays, "frame")
-    rate_hz = float(_numbers(arrays, "rate_hz", 0)) if "rate_hz" in arrays else _rate(stamps)
-    if not 0 <= rate_hz < float("inf"):
-        raise BadRecording(f"'rate_hz' is {rate_hz}; it must be positive, or 0 for irregular.")
+    frame, rate_hz = _whole(arrays, "frame"), _rate(arrays, stamps)
     segment = segments_from_stamps(stamps, rate_hz)
     if "segment" in arrays:
         segment = _joined(segment, _whole(arrays, "segment"))
@@ -225,8 +222,13 @@ def _kind(text: str) -> Kind:
         raise BadRecording(f"unknown 'kind' {text!r}: use one of {', '.join(Kind)}.") from None
 
 
-def _rate(stamps: NDArray[np.float64]) -> float:
-    """The rate that the steps between stamps show, 0 when they are irregular."""
+def _rate(arrays: Mapping[str, NDArray[Any]], stamps: NDArray[np.float64]) -> float:
+    """The rate that is given, or that the steps between stamps show, 0 when they are irregular."""
+    if "rate_hz" in arrays:
+        rate_hz = float(_numbers(arrays, "rate_hz", 0))
+        if not 0 <= rate_hz < float("inf"):
+            raise BadRecording(f"'rate_hz' is {rate_hz}; it must be positive, or 0 for irregular.")
+        return rate_hz
     step = np.diff(stamps)
     step = step[step > 0]
     if not len(step):
