@@ -322,18 +322,19 @@ class Engine:
             if decision.known:
                 self._publisher.push_prediction(decision, stamp, raw - late, int(chunk.sequence[i]), timing)
             published = pylsl.local_clock()
-            prediction = model.complete(decision)
-            if decision.known:
-                self._publisher.push_rest(prediction, stamp)
+            if self._publisher.takes_rest() and decision.known:
+                self._publisher.push_rest(model.complete(decision), stamp)
+            else:
+                model.follow(decision)
             self.latency_ms.add((published - due) * 1e3)
             self.decoded_ms.add(timing[0])
             if self.options.trace:
                 self.trace.append((raw, arrival, done, published))
             self.arrival_ms.add(timing[1])
             self.compute_ms.add(timing[2])
-            without = int(prediction.posterior_without_playback.argmax())
+            without = int(decision.logits.argmax())
             without = without if without < model.n_frames else -1
-            self._score.add(arrival, raw, prediction.frame, without, known=decision.known)
+            self._score.add(arrival, raw, decision.frame, without, known=decision.known)
             if self._rolling is not None:
                 self._rolling.add(samples[i], raw * self.stamp_rate, self._segment)
             self.received += 1

@@ -66,22 +66,30 @@ class RunningScore:
 
     def settle(self, now_s: float) -> list[tuple[int, int]]:
         """Score every prediction that has waited for `SETTLE_S`; returns each sample's truth, frame and repeat."""
-        settled = []
+        settled: list[tuple[int, int]] = []
+        rows: list[tuple[int, int, int, int]] = []
         while self._waiting and self._waiting[0][0] <= now_s - SETTLE_S:
-            _, stamp, *frames, known = self._waiting.popleft()
+            _, stamp, with_playback, without, known = self._waiting.popleft()
             settled.append(self._truth.at(stamp, self._rate_hz))
             self._truths.append(settled[-1])
             true, repeat = self._truths[0]
-            if not known or true < 0 or true >= self._axis.n_frames:
-                continue
-            tally = self._tallies.setdefault(repeat, _Tally(np.zeros((2, self._axis.n_frames + 1), np.int64)))
-            errors, within = frame_errors(
-                np.array(frames), np.array([true, true]), self._axis.clip, self._axis.tolerance_frames
-            )
-            tally.errors[[0, 1], errors] += 1
-            tally.within += within
-            tally.n += 1
+            if known and 0 <= true < self._axis.n_frames:
+                rows.append((repeat, true, with_playback, without))
+        if rows:
+            self._count(np.array(rows))
         return settled
+
+    def _count(self, rows: NDArray[np.int64]) -> None:
+        """Add moments to the tallies, int64 [n, 4]: repeat, truth, answers with and without the playback model."""
+        axis = self._axis
+        for repeat in np.unique(rows[:, 0]).tolist():
+            of = rows[rows[:, 0] == repeat]
+            tally = self._tallies.setdefault(repeat, _Tally(np.zeros((2, axis.n_frames + 1), np.int64)))
+            for row in (0, 1):
+                errors, within = frame_errors(of[:, 2 + row], of[:, 1], axis.clip, axis.tolerance_frames)
+                np.add.at(tally.errors[row], errors, 1)
+                tally.within[row] += int(within.sum())
+            tally.n += len(of)
 
     def summary(self) -> dict[str, Any] | None:
         """Scores in the words of ``evaluate``, or None when no truth was there."""

@@ -246,9 +246,7 @@ class Model:
         self._ahead = decision.ahead
         best, known = decision.frame, decision.decided and decision.frame >= 0
         reader = self.parts.continuous
-        followed = None
-        if self._kalman is not None:
-            followed = self._kalman.step(decision.direction if decision.decided else None)
+        followed = self.follow(decision)
         followed = followed if self.use_playback else None
         continuous = reader.read(decision.posterior, decision.direction, followed)
         return Prediction(
@@ -268,6 +266,23 @@ class Model:
             picture=self.pictures[best] if self.pictures is not None and known else None,
             provenance=Provenance.RETRIEVED if known else Provenance.NO_DECISION,
         )
+
+    def follow(self, decision: Decision) -> NDArray[np.float32] | None:
+        """Only carry on what is carried from sample to sample: in place of `complete` where nobody asks for the rest.
+
+        Parameters
+        ----------
+        decision
+            What `decide` returned last.
+
+        Returns
+        -------
+        followed
+            Of the filter of the continuous labels, or None where there is none.
+        """
+        if self._kalman is None:
+            return None
+        return self._kalman.step(decision.direction if decision.decided else None)
 
     def predict(self, session: Session, *, forecasts: bool = True) -> Predictions:
         """Decode a whole recording, exactly as `step` would sample by sample.

@@ -276,13 +276,13 @@ def parse_grid(text: str) -> list[tuple[int, float]]:
     return cells
 
 
-def make_model(n_channels: int, folder: Path) -> Path:
-    """The bundled model, or a file with its channels repeated.
+def make_model(n_channels: int, rate_hz: float, folder: Path) -> Path:
+    """The bundled model in a file of its own, its channels repeated, as if fitted at that rate.
 
     Parameters
     ----------
-    n_channels
-        How many.
+    n_channels, rate_hz
+        Of the neural stream.
     folder
         Where the file goes.
     """
@@ -290,9 +290,9 @@ def make_model(n_channels: int, folder: Path) -> Path:
     from neuroreel.bench_model import repeated_model
     from replay_data.bundle import demo_model
 
-    path = folder / f"model-{n_channels}.safetensors"
+    path = folder / f"model-{n_channels}x{rate_hz:g}.safetensors"
     if not path.exists():
-        repeated_model(Model.load(demo_model()), n_channels).save(path)
+        repeated_model(Model.load(demo_model()), n_channels, rate_hz).save(path)
     return path
 
 
@@ -321,7 +321,7 @@ def run_grid(
     cells = []
     with tempfile.TemporaryDirectory(prefix="neuroreel-") as folder:
         for n_channels, rate_hz in grid:
-            model = make_model(n_channels, Path(folder))
+            model = make_model(n_channels, rate_hz, Path(folder))
             place = Path(folder) / f"{n_channels}x{rate_hz:g}"
             place.mkdir(exist_ok=True)
             result = run_cell(Cell(n_channels, rate_hz, seconds, window, peers), model, place)

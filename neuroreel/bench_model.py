@@ -11,9 +11,6 @@ from decoders.model import Model
 from decoders.preprocess import Preprocessor
 from stream.session import Kind
 
-RATE_HZ = 30.0
-"""Of the bundled model; a stream at another rate says that it is replayed faster or slower."""
-
 
 def channel_names(n_channels: int) -> tuple[str, ...]:
     """Names of the repeated channels.
@@ -26,10 +23,10 @@ def channel_names(n_channels: int) -> tuple[str, ...]:
     return tuple(f"unit-{index:05d}" for index in range(n_channels))
 
 
-def repeated_model(model: Model, n_channels: int) -> Model:
+def repeated_model(model: Model, n_channels: int, rate_hz: float) -> Model:
     """A model whose channels are those of another one over and over, each with its part of the weight.
 
-    It answers as that one does when the signals are repeated likewise, and costs what so many channels cost.
+    Its answers mean nothing at a rate other than that one's, but cost what so many channels cost at that rate.
 
     Parameters
     ----------
@@ -37,6 +34,8 @@ def repeated_model(model: Model, n_channels: int) -> Model:
         Linear, without a second opinion, as the bundled one.
     n_channels
         How many.
+    rate_hz
+        Samples per second.
     """
     parts, valid = model.parts, model.parts.preprocessor.valid
     source = np.arange(n_channels) % len(valid)
@@ -50,7 +49,7 @@ def repeated_model(model: Model, n_channels: int) -> Model:
     wide = replace(
         parts,
         preprocessor=Preprocessor(
-            Kind(model.kind), model.rate_hz, valid[source], before.mean[source], before.spread[source]
+            Kind(model.kind), rate_hz, valid[source], before.mean[source], before.spread[source]
         ),
         embedding=replace(
             embedding, mean=mean, projection=projection.reshape(len(mean), embedding.n_dimensions)
@@ -58,7 +57,12 @@ def repeated_model(model: Model, n_channels: int) -> Model:
         emission=replace(emission, weights=emission.weights[used] * share[:, None]),
         extra={},
     )
-    card = {**model.card, "channel_names": list(channel_names(n_channels)), "unused_channels": []}
+    card = {
+        **model.card,
+        "channel_names": list(channel_names(n_channels)),
+        "unused_channels": [],
+        "rate_hz": rate_hz,
+    }
     return Model(wide, card)
 
 

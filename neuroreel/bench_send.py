@@ -10,7 +10,7 @@ import numpy as np
 import pylsl
 from numpy.typing import NDArray
 
-from neuroreel.bench_model import RATE_HZ, channel_names, repeated_signals
+from neuroreel.bench_model import channel_names, repeated_signals
 from stream.control import ControlReader
 from stream.outlet import make_outlet
 
@@ -52,7 +52,7 @@ def send(
     name
         Of the stream.
     neural
-        Float32 [time, channels], recorded at `RATE_HZ`; its channels are repeated.
+        Float32 [time, channels], at any rate; its channels are repeated.
     n_channels, rate_hz
         Of the stream.
     seconds
@@ -62,8 +62,7 @@ def send(
     """
     rows = repeated_signals(neural[:_ROWS], n_channels)[:, None]
     outlet = make_outlet(
-        name, "Spikes", channel_names(n_channels), rate_hz, unit="count", role="bench",
-        facts={"mode": "simulated", "stamp_rate": repr(rate_hz / RATE_HZ), "recorded_rate_hz": repr(RATE_HZ)},
+        name, "Spikes", channel_names(n_channels), rate_hz, unit="count", role="bench", facts={"mode": "simulated"}
     )  # fmt: skip
     sent = Sent([], [])
     n_wanted, counting = round(seconds * rate_hz), False

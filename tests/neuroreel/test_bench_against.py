@@ -172,7 +172,7 @@ def test_frames_are_followed_by_their_stamps() -> None:
 
 def test_repeated_channels_answer_alike(tmp_path: Path) -> None:
     model = Model.load(demo_model())
-    wide = repeated_model(model, 300)
+    wide = repeated_model(model, 300, 30.0)
     wide.save(tmp_path / "wide.safetensors")
     wide = Model.load(tmp_path / "wide.safetensors")
     neural = np.asarray(load_session(demo_recording()).neural[:60], np.float32)
