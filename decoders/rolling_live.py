@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -44,8 +44,10 @@ MIN_MOMENTS = 10
 SWITCH_S = 1e-4
 """How long the thread may hold the interpreter while a frame waits; Python's own 5 ms would delay frames."""
 
-Row = tuple[NDArray[np.float32], float, int, int, int]
-"""Samples, stamp, segment, frame, repeat."""
+Row = tuple[NDArray[np.float32], float, int, int, int, NDArray[np.float32]]
+"""Samples, stamp, segment, frame, repeat, continuous labels side by side."""
+
+NO_LABELS = np.zeros(0, np.float32)
 
 
 class TrainerLink(Protocol):
@@ -89,20 +91,22 @@ class ShowingKeeper:
         """
         self._waiting.append((samples.copy(), stamp, segment))
 
-    def settle(self, frame: int, repeat: int) -> list[Row] | None:
+    def settle(self, frame: int, repeat: int, labels: NDArray[np.float32] = NO_LABELS) -> list[Row] | None:
         """Take in the truth of the oldest sample that has none yet.
 
         Parameters
         ----------
         frame, repeat
             -1 = nothing shown, unknown.
+        labels
+            Float32 [columns], continuous labels; NaN = unknown.
 
         Returns
         -------
         rows
             A showing with the blank before it, when this moment says that it is over; else None.
         """
-        row: Row = (*self._waiting.popleft(), frame, repeat)
+        row: Row = (*self._waiting.popleft(), frame, repeat, labels)
         if frame < 0:
             return self._take_blank(row)
         done = self._end() if self._begins_another(row) else None
@@ -114,8 +118,8 @@ class ShowingKeeper:
     def _begins_another(self, row: Row) -> bool:
         if not self._rows:
             return False
-        _, _, _, frame, repeat = row
-        _, _, _, last_frame, last_repeat = self._rows[-1]
+        _, _, _, frame, repeat, _ = row
+        _, _, _, last_frame, last_repeat, _ = self._rows[-1]
         if len(self._rows) >= self._n_longest or repeat != last_repeat:
             return True
         return repeat < 0 and frame == 0 and last_frame > 0
@@ -138,7 +142,13 @@ class ShowingKeeper:
         return rows if n_shown >= MIN_MOMENTS else None
 
 
-def as_session(rows: list[Row], channel_names: tuple[str, ...], kind: Kind, rate_hz: float) -> Session:
+def as_session(
+    rows: list[Row],
+    channel_names: tuple[str, ...],
+    kind: Kind,
+    rate_hz: float,
+    labels: Sequence[tuple[str, int]] = (),
+) -> Session:
     """A kept showing as a recording, numbered 0.
 
     Parameters
@@ -147,8 +157,21 @@ def as_session(rows: list[Row], channel_names: tuple[str, ...], kind: Kind, rate
         From `ShowingKeeper.settle`.
     channel_names, kind, rate_hz
         Of the stream.
+    labels
+        Names of the continuous labels in the rows, and how many columns each has; one of which nothing is known is
+        left out.
     """
     frame = np.array([row[3] for row in rows], np.int32)
+    side_by_side, known, first = (
+        np.stack([row[5] for row in rows]),
+        {},
+        0,
+    )  # as `LabelScore.settle` gives them
+    for name, k in labels:
+        values = side_by_side[:, first : first + k]
+        first += k
+        if np.isfinite(values).all(1).any():
+            known[name] = values
     return Session(
         neural=np.stack([row[0] for row in rows]),
         stamps=np.array([row[1] for row in rows]),
@@ -158,6 +181,7 @@ def as_session(rows: list[Row], channel_names: tuple[str, ...], kind: Kind, rate
         channel_names=channel_names,
         kind=kind,
         rate_hz=rate_hz,
+        labels=known,
     )
 
 
@@ -201,10 +225,13 @@ class Rolling:
         """Remember a decoded sample; see `ShowingKeeper.add`."""
         self._keeper.add(samples, stamp, segment)
 
-    def settle(self, truths: list[tuple[int, int]]) -> None:
-        """Take in truths in the order of the samples; send showings that are complete."""
-        for frame, repeat in truths:
-            rows = self._keeper.settle(frame, repeat)
+    def settle(
+        self, truths: list[tuple[int, int]], labels: Sequence[NDArray[np.float32]] | None = None
+    ) -> None:
+        """Take in truths, and labels, in the order of the samples; send showings that are complete."""
+        labels = [NO_LABELS] * len(truths) if labels is None else labels
+        for (frame, repeat), values in zip(truths, labels, strict=True):
+            rows = self._keeper.settle(frame, repeat, values)
             if rows is not None and self._answers is not None:
                 self._n_showings += 1
                 path = self._folder / f"showing-{self._n_showings}.npz"
@@ -240,7 +267,8 @@ class Rolling:
 
     def _save(self, rows: list[Row], path: Path) -> Path:
         model = self._model
-        save_session(as_session(rows, model.channel_names, Kind(model.kind), model.rate_hz), path)
+        labels = [(str(name), int(k)) for name, k in model.card["labels"]]
+        save_session(as_session(rows, model.channel_names, Kind(model.kind), model.rate_hz, labels), path)
         return path
 
     def _hear(self, heard: dict[str, Any], say: Callable[..., None]) -> None:

@@ -53,7 +53,7 @@ class Connection:
 
     Attributes
     ----------
-    name, source_id, rate_hz, n_channels
+    name, type, source_id, rate_hz, n_channels
         Of the stream; the rate is nominal, 0 = irregular.
     channel_labels, facts
         From its description, once open.
@@ -69,6 +69,7 @@ class Connection:
 
     def __init__(self, info: pylsl.StreamInfo, *, max_buffer_s: float = 360) -> None:
         self.name: str = info.name()
+        self.type: str = info.type()
         self.source_id: str = info.source_id()
         self.rate_hz: float = info.nominal_srate()
         self.n_channels: int = info.channel_count()

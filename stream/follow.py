@@ -1,4 +1,4 @@
-"""Follow what belongs to a neural stream: the truth about the stimulus, and the announcements of a replay."""
+"""Follow what belongs to a neural stream: the truth about the stimulus, labels, markers, announcements of a replay."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import pylsl
 from stream.errors import StreamLost
 from stream.events import EventInlet
 from stream.find import quoted
+from stream.labels import Labels
+from stream.notices import Notices
 from stream.truth import TruthTrack
 
 log = logging.getLogger(__name__)
@@ -20,9 +22,17 @@ log = logging.getLogger(__name__)
 LOOK_S = 1.0
 """How often streams that were not there yet are looked for."""
 
+MARKERS_A_SECOND = 20
+"""So many markers are passed on each second; more are only counted."""
+
+_OWN = "neuroreel/"  # source ids of this program's own announcements, which are no markers
+
 
 class TruthFollower:
-    """Collects ``<name>-stimulus`` and ``<name>-events``, whenever they appear.
+    """Collects what is sent beside a neural stream, whenever it appears.
+
+    That is ``<name>-stimulus``, ``<name>-events``, every ``<name>-<label>`` of type Label, and every stream of type
+    Markers that is not this program's own.
 
     Parameters
     ----------
@@ -35,6 +45,12 @@ class TruthFollower:
     ----------
     track
         What was on screen, by the stimulus stream's stamps.
+    labels
+        Continuous labels, by their own stamps.
+    notices
+        ``following`` a stream, and each ``marker``.
+    markers
+        How many markers each stream has sent.
     ended
         Whether a replay has announced its end.
     announced
@@ -43,21 +59,27 @@ class TruthFollower:
 
     def __init__(self, name: str, offset_s: float = 0.0) -> None:
         self.track = TruthTrack()
+        self.labels = Labels()
+        self.notices = Notices()
+        self.markers: dict[str, int] = {}
         self.ended = False
         self.announced: int | None = None
         self._offset_s = offset_s
+        self._name = name
         self._roles = {f"{name}-stimulus": "Stimulus", f"{name}-events": "Markers"}
         self._inlets: dict[str, EventInlet] = {}
-        wanted = " or ".join(
-            f"(name={quoted(full)} and type='{type_}')" for full, type_ in self._roles.items()
-        )
-        self._resolver = pylsl.ContinuousResolver(pred=wanted)
+        own = " or ".join(f"(name={quoted(full)} and type='{type_}')" for full, type_ in self._roles.items())
+        labels = f"(type='Label' and starts-with(name,{quoted(name + '-')}))"
+        markers = f"(type='Markers' and not(starts-with(source_id,{quoted(_OWN)})))"
+        self._resolver = pylsl.ContinuousResolver(pred=f"{own} or {labels} or {markers}")
         self._next_look = 0.0
+        self._second = 0
+        self._n_passed_on = 0
 
     def connect(self, wait_s: float) -> None:
-        """Wait until both streams are there, or as long as ``wait_s``; either may still come later."""
+        """Wait until stimulus and events are there, or as long as ``wait_s``; all may still come later."""
         deadline = time.monotonic() + wait_s
-        while len(self._inlets) < len(self._roles) and time.monotonic() < deadline:
+        while not self._roles.keys() <= self._inlets.keys() and time.monotonic() < deadline:
             self._look()
             time.sleep(0.02)
 
@@ -65,17 +87,10 @@ class TruthFollower:
         """Take what has arrived; look for late streams about once a second."""
         for name, inlet in self._inlets.items():
             rows, stamps = inlet.pull()
-            if not len(stamps):
-                continue
-            if self._roles[name] == "Stimulus":
-                events = np.asarray(rows, np.int32)
-                repeat = events[:, 1] if events.shape[1] > 1 else np.full(len(events), -1, np.int32)
-                self.track.add(np.asarray(stamps) + self._offset_s, events[:, 0], repeat)
-            else:
-                for row in rows:
-                    self._hear(row)
+            if len(stamps):
+                self._take(name, rows, stamps)
         now = time.monotonic()
-        if len(self._inlets) < len(self._roles) and now >= self._next_look:
+        if now >= self._next_look:
             self._next_look = now + LOOK_S
             self._look()
 
@@ -94,7 +109,42 @@ class TruthFollower:
                 except StreamLost:
                     continue  # gone again; the next look will tell
                 self._inlets[info.name()] = inlet
-                log.info("following %s", info.name())
+                kind = self._kind(info.name())
+                self.notices.add("following", f"{info.name()} ({kind})", stream=info.name(), kind=kind)
+
+    def _kind(self, name: str) -> str:
+        """What a stream that is followed is."""
+        if name in self._roles:
+            return "stimulus" if self._roles[name] == "Stimulus" else "events"
+        return "label" if self._inlets[name].type == "Label" else "markers"
+
+    def _take(self, name: str, rows: list[Any], stamps: Any) -> None:
+        """Sort in what one stream has sent."""
+        kind = self._kind(name)
+        if kind == "stimulus":
+            events = np.asarray(rows, np.int32)
+            repeat = events[:, 1] if events.shape[1] > 1 else np.full(len(events), -1, np.int32)
+            self.track.add(np.asarray(stamps) + self._offset_s, events[:, 0], repeat)
+        elif kind == "events":
+            for row in rows:
+                self._hear(row)
+        elif kind == "label":
+            if not isinstance(rows[0], str | list):
+                self.labels.add(name.removeprefix(f"{self._name}-"), stamps, rows)
+        else:
+            self.markers[name] = self.markers.get(name, 0) + len(rows)
+            for row, stamp in zip(rows, stamps, strict=True):
+                self._pass_on(name, row, float(stamp))
+
+    def _pass_on(self, name: str, row: Any, stamp: float) -> None:
+        """Note a marker, unless there are too many."""
+        second = int(time.monotonic())
+        if second != self._second:
+            self._second, self._n_passed_on = second, 0
+        self._n_passed_on += 1
+        if self._n_passed_on <= MARKERS_A_SECOND:
+            text = row if isinstance(row, str) else " ".join(map(str, row))
+            self.notices.add("marker", f"{name}: {text}", stream=name, marker=text, stamp=stamp)
 
     def _hear(self, text: Any) -> None:
         try:

@@ -16,12 +16,14 @@ WARNINGS = frozenset(
         "gap",
         "duplicate",
         "reordered",
+        "repeated_stamp",
         "clock_jump",
         "foreign_clock",
         "rate_off",
         "nan",
         "channel_dead",
         "skipped",
+        "late_events",
     }
 )
 """Events that say that something is wrong."""

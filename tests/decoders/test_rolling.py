@@ -225,6 +225,20 @@ def keep(frames: list[int], repeats: list[int], rate_hz: float = 10.0) -> list[S
     return out
 
 
+def test_a_showing_keeps_the_labels_that_were_there() -> None:
+    keeper, nan = ShowingKeeper(10.0), np.nan
+    for index in range(12):
+        keeper.add(np.zeros(2, np.float32), index / 10, 0)
+    for index in range(11):
+        known = nan if index < 3 else index
+        assert keeper.settle(index, 0, np.array([known, known, nan], np.float32)) is None
+    rows = keeper.settle(0, 1, np.zeros(3, np.float32))
+    assert rows is not None
+    session = as_session(rows, ("a", "b"), Kind.SPIKES, 10.0, [("position", 2), ("late", 1)])
+    assert list(session.labels) == ["position"]
+    np.testing.assert_array_equal(session.labels["position"][:, 0], [nan] * 3 + list(range(3, 11)))
+
+
 def test_showings_are_kept_whole_with_the_blank_before_them() -> None:
     blank, shown = [-1] * 8, list(range(12))
     parts = keep(blank + shown + blank + shown + blank, [-1] * 8 + [3] * 12 + [-1] * 8 + [4] * 12 + [-1] * 8)
