@@ -59,9 +59,7 @@ class LabelScore:
         self._truths: deque[NDArray[np.float32]] = deque(maxlen=n_delay + 1)
         self._tallies = {name: _Tally(k) for name, k in self._wanted}
 
-    def add(
-        self, arrival_s: float, stamp: float, estimate: NDArray[np.float32], *, known: bool = True
-    ) -> None:
+    def add(self, arrival_s: float, stamp: float, estimate: NDArray[np.float32] | None) -> None:
         """Remember an estimate until the labels at its sample have had time to arrive.
 
         Parameters
@@ -69,11 +67,9 @@ class LabelScore:
         arrival_s, stamp
             Of the sample: by this computer's clock, and as it was sent; seconds.
         estimate
-            Float32 [columns]; copied.
-        known
-            Whether there was a moment to answer about.
+            Float32 [columns], copied; None = none was made.
         """
-        self._waiting.append((arrival_s, stamp, estimate.copy() if known else None))
+        self._waiting.append((arrival_s, stamp, None if estimate is None else estimate.copy()))
 
     def settle(self, now_s: float) -> list[NDArray[np.float32]]:
         """Score what has waited for `SETTLE_S`; returns the labels at each sample, float32 [columns], NaN = unknown."""

@@ -43,7 +43,7 @@ def test_late_answers_are_compared_with_the_labels_of_their_moment() -> None:
     labels.add("speed", stamps, np.arange(10)[:, None])
     score = LabelScore(labels, [("speed", 1)], 10.0, n_delay=2)
     for index, stamp in enumerate(stamps):
-        score.add(0.0, float(stamp), np.array([index - 2], np.float32), known=index >= 2)
+        score.add(0.0, float(stamp), np.array([index - 2], np.float32) if index >= 2 else None)
     score.settle(1.0)
     summary = score.summary()
     assert summary is not None
