@@ -25,7 +25,7 @@ LOOK_S = 1.0
 MARKERS_A_SECOND = 20
 """So many markers are passed on each second; more are only counted."""
 
-_OWN = "neuroreel/"  # source ids of this program's own announcements, which are no markers
+_OWN = ("engine", "replay", "recorder")  # roles, at the end of source ids, whose announcements are no markers
 
 
 class TruthFollower:
@@ -70,8 +70,10 @@ class TruthFollower:
         self._inlets: dict[str, EventInlet] = {}
         own = " or ".join(f"(name={quoted(full)} and type='{type_}')" for full, type_ in self._roles.items())
         labels = f"(type='Label' and starts-with(name,{quoted(name + '-')}))"
-        markers = f"(type='Markers' and not(starts-with(source_id,{quoted(_OWN)})))"
-        self._resolver = pylsl.ContinuousResolver(pred=f"{own} or {labels} or {markers}")
+        announcing = " or ".join(f"contains(source_id,'/Markers/{role}')" for role in _OWN)
+        markers = f"(type='Markers' and not({announcing}))"
+        # In parentheses, for LSL puts "this session, and" before it.
+        self._resolver = pylsl.ContinuousResolver(pred=f"({own} or {labels} or {markers})")
         self._next_look = 0.0
         self._second = 0
         self._n_passed_on = 0
