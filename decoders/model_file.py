@@ -23,6 +23,10 @@ MAX_HEADER_BYTES = 4_000_000
 _CARD = "neuroreel"
 _DTYPES = {"BOOL", "U8", "I32", "I64", "U64", "F16", "F32", "F64"}
 _UNHASHED = ("train_seconds",)
+_MAY_LACK = (
+    "memory.label.",
+    "continuous.interval",
+)  # NaN: a label was not known then, or nothing could be held out
 
 
 def write(path: Path | str, arrays: Arrays, card: dict[str, Any], *, force: bool = False) -> None:
@@ -81,7 +85,8 @@ def read(path: Path | str) -> tuple[Arrays, dict[str, Any]]:
     ) as error:
         raise BadModel(f"{path} is not a readable model file: {error}.") from error
     for name, array in arrays.items():
-        if array.dtype.kind == "f" and not np.all(np.isfinite(array)):
+        lacks = np.isnan(array) if name.startswith(_MAY_LACK) else False
+        if array.dtype.kind == "f" and not np.all(np.isfinite(array) | lacks):
             raise BadModel(f"{path}: {name!r} holds values that are not finite. Fit the model again.")
     return arrays, card
 

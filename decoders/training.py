@@ -40,7 +40,7 @@ class TrainingSet:
     block
         Int64 [time], the showing (or a stretch of time) it belongs to.
     labels
-        Float32 [time, k] by name.
+        Float32 [time, k] by name, each of at least one column; NaN where a label is not known.
     n_frames, kind, rate_hz, movie
         Of the recording.
     preprocessor
@@ -196,13 +196,18 @@ def training_set(session: Session, n_frames: int, context_s: float) -> TrainingS
         ticks=_ticks(session, border),
         fold=fold,
         block=block,
-        labels={name: np.asarray(label, np.float32) for name, label in session.labels.items()},
+        labels={name: _known(label) for name, label in session.labels.items() if label.shape[1]},
         n_frames=n_frames,
         kind=session.kind,
         rate_hz=session.rate_hz,
         movie=session.movie,
         preprocessor=preprocessor,
     )
+
+
+def _known(label: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A label, NaN wherever it is no number."""
+    return np.where(np.isfinite(label), label, np.nan).astype(np.float32)
 
 
 def _ticks(session: Session, border: NDArray[np.bool_]) -> NDArray[np.int64]:

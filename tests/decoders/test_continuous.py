@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +17,9 @@ from decoders.continuous import (
     spacing,
 )
 from decoders.fit import FitOptions, fit_model
+from decoders.model import Model
 from stream.session import Session
+from tests.decoders.conftest import places_session
 
 
 def test_values_are_means_over_frames() -> None:
@@ -54,6 +57,27 @@ def test_a_label_that_cannot_be_read_is_answered_by_its_median(watched: Session)
     assert np.ptp(read[:, 0]) > 0.5
     trained = np.isin(watched.showing(), (0, 1, 2, 3, 4))
     np.testing.assert_allclose(read[:, 1], np.median(unread[trained]), rtol=1e-5)
+
+
+def test_a_label_that_is_sometimes_unknown_travels_in_the_model_file(tmp_path: Path) -> None:
+    session = places_session()
+    position = session.labels["position"].copy()
+    position[100:300] = np.nan
+    position[5] = np.inf
+    labels = {
+        "position": position,
+        "never": np.full_like(position, np.nan),
+        "nothing": np.zeros((len(position), 0), np.float32),
+    }
+    fitted = fit_model(replace(session, labels=labels), FitOptions(train_time=(0, 0.7)))
+    fitted.save(tmp_path / "a.safetensors")
+    loaded = Model.load(tmp_path / "a.safetensors")
+    assert loaded.card["labels"] == [["position", 1], ["never", 1]]
+    test = session.select_time(0.7, 1)
+    read, half_width = (getattr(loaded.predict(test), name) for name in ("continuous", "half_width"))
+    assert median_error(read[:, :1], test.labels["position"]) < 1
+    assert np.isfinite(half_width[:, 0]).all()
+    assert np.isnan(half_width[:, 1]).all()
 
 
 def test_the_mean_of_the_densest_surroundings_leaves_the_far_peak_out() -> None:
