@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import gc
 import logging
-import resource
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
-from math import nan
+from math import inf, nan
 from typing import Any
 
 import numpy as np
@@ -21,18 +18,22 @@ import pylsl
 from numpy.typing import NDArray
 
 from decoders.adapt import Adapter
+from decoders.live_labels import LabelScore
+from decoders.live_options import LiveOptions, channel_health, engine_facts, milliseconds, peak_memory_mb
 from decoders.live_score import SETTLE_S, RunningScore
 from decoders.model import Model
 from decoders.publish import Publisher
 from decoders.rolling_live import Rolling
 from stream.chunk import Chunk
-from stream.continuity import Continuity
 from stream.control import ControlReader
 from stream.follow import TruthFollower
 from stream.inlet import Inlet, InletState
+from stream.intake import Intake
 from stream.latency import RollingQuantiles
 from stream.notices import Notice
 from stream.spike_events import SpikeEventInlet
+
+__all__ = ["Engine", "LiveOptions"]
 
 log = logging.getLogger(__name__)
 
@@ -44,37 +45,6 @@ DRAIN_S = 0.5
 
 LINGER_S = 0.3
 """At the end, for listeners to fetch the last samples before the streams go."""
-
-
-@dataclass(frozen=True, slots=True)
-class LiveOptions:
-    """What a running engine may be told.
-
-    Attributes
-    ----------
-    name
-        What the output streams are called.
-    seconds
-        Stop after this long; None = until stopped or until a replay announces its end.
-    stimulus_offset_ms
-        Added to the stamps of the stimulus: the time the monitor takes to show a frame.
-    await_consumer_s
-        Wait up to this long for somebody to listen before the first frame is taken.
-    model_path
-        Told to the display in the streams' descriptions.
-    adapt
-        Follow slow changes of level and gain, without labels.
-    trace
-        Keep the times of every frame, for a measurement of limited length.
-    """
-
-    name: str
-    seconds: float | None = None
-    stimulus_offset_ms: float = 0.0
-    await_consumer_s: float = 0.0
-    model_path: str = ""
-    adapt: bool = False
-    trace: bool = False
 
 
 class Engine:
@@ -132,13 +102,18 @@ class Engine:
         self._stopped = ""
         self._on_notice: Callable[[Notice], None] | None = None
         self._events: Counter[str] = Counter()
-        self._continuity = Continuity(model.rate_hz)
         self._segment = 0
-        self._connection = 1
-        self._correction_s = 0.0
-        self._publisher = Publisher(options.name, model, inlet.rate_hz, self._facts())
+        self._intake = Intake(
+            inlet,
+            model.rate_hz * self.stamp_rate,
+            channel_health(model, inlet.notices),
+            lag_budget_s=options.lag_budget_s or inf,
+            paced=self._paced,
+        )
+        self._publisher = Publisher(options.name, model, inlet.rate_hz, engine_facts(model, inlet, options))
         self._truth = TruthFollower(inlet.name, offset_s=options.stimulus_offset_ms / 1e3)
         self._score = RunningScore(self._truth.track, model.axis, inlet.rate_hz, model.n_delay)
+        self._labels = LabelScore(self._truth.labels, model.card["labels"], inlet.rate_hz, model.n_delay)
 
     def __repr__(self) -> str:
         return f"<Engine: {self.inlet.state} | {self.options.name}, {self.received} frames>"
@@ -187,26 +162,27 @@ class Engine:
             self._publisher.prediction.wait_for_consumers(self.options.await_consumer_s)
         before_open()
         self.inlet.open()
-        self._measure_clock()
+        self._intake.arrivals.correct(self.inlet.time_correction_s)
         self._pass_on()
         gc.collect()
         gc.freeze()
         started = time.monotonic()
         used = time.process_time()
         next_second = started + 1.0
-        last_frame = started
+        last_frame = asked = started
         while not self._stopped:
             chunk = self.inlet.pull(PULL_S)
             now = time.monotonic()
             if chunk is not None:
                 last_frame = now
-                self._decode(chunk)
+                self._decode(chunk, now - asked)
+            asked = now
             self._truth.poll()
             if self._rolling is not None:
                 self.model = self._rolling.poll(self._publisher.push_status) or self.model
             if self._control is not None and (self._control.poll() or {}).get("do") == "stop":
                 self.stop("stopped by its parent")
-            if self.inlet.notices:
+            if self.inlet.notices or self._truth.notices:
                 self._pass_on()
             if self._truth.ended and now - last_frame > DRAIN_S:
                 self.stop("the replay has ended")
@@ -214,10 +190,11 @@ class Engine:
                 self.stop(f"{self.options.seconds:g} s are over")
             if now >= next_second:
                 next_second = now + 1.0
-                self._measure_clock()
-                settled = self._score.settle(pylsl.local_clock())
+                self._intake.tick(pylsl.local_clock())
+                clock = pylsl.local_clock()
+                settled, labels = self._score.settle(clock), self._labels.settle(clock)
                 if self._rolling is not None:
-                    self._rolling.settle(settled)
+                    self._rolling.settle(settled, labels)
                 stats = self.stats(time.process_time() - used, now - started)
                 self._publisher.push_status("stats", **stats)
                 if on_second is not None:
@@ -235,20 +212,21 @@ class Engine:
         return {
             "received": self.received,
             "rate_hz": round(self.received / max(wall_s, 1e-9), 3),
-            "gaps": self._continuity.events.gap,
-            "duplicates": self._continuity.events.duplicate,
+            **self._intake.stats(),
             "latency_ms": self.latency_ms.figures(),
             "arrival_ms": self.arrival_ms.figures(),
             "decoded_ms": self.decoded_ms.figures(),
             "compute_ms": self.compute_ms.figures(),
-            "clock_offset_ms": _milliseconds(self.inlet.time_correction_s),
-            "clock_uncertainty_ms": _milliseconds(self.inlet.clock.uncertainty_s),
+            "clock_offset_ms": milliseconds(self.inlet.time_correction_s),
+            "clock_uncertainty_ms": milliseconds(self.inlet.clock.uncertainty_s),
             "cpu_of_one_core": round(cpu_s / max(wall_s, 1e-9), 4),
-            "memory_mb": round(_peak_memory_mb(), 1),
+            "memory_mb": round(peak_memory_mb(), 1),
             "state": str(self.inlet.state),
             "reason": self.inlet.reason,
             "events": dict(self._events),
             "movie_speed": self.model.playback.speed,
+            "labels": self._labels.summary(),
+            "markers": dict(self._truth.markers),
             "adaptation": self._adapter.facts() if self._adapter is not None else None,
         }
 
@@ -259,51 +237,26 @@ class Engine:
         self._truth.close()
         self.inlet.close()
 
-    def _facts(self) -> dict[str, str]:
-        model = self.model
-        facts = {"mode": "live", "speed": "1", **self.inlet.facts}
-        facts |= {
-            "model_hash": model.hash,
-            "model_path": self.options.model_path,
-            "playback": "on" if model.use_playback else "off",
-            "adaptation": "on" if self.options.adapt else "off",
-            "movie_name": ", ".join(clip.name for clip in model.clips[:3]),
-            "n_frames": str(model.n_frames),
-            "movie_rate_hz": repr(model.movie_rate_hz),
-            "tolerance_frames": str(model.tolerance_frames),
-            "lookahead_ms": repr(float(model.card["lookahead_ms"])),
-            "signal_lag_ms": repr(float(model.card["lag_ms"])),
-            "source_stream": self.inlet.name,
-        }
-        return facts
-
     def _pass_on(self) -> None:
         """Say on the status stream, and to whoever started the engine, what has happened."""
-        for notice in self.inlet.notices.take():
+        for notice in (*self.inlet.notices.take(), *self._truth.notices.take()):
             self._events[notice.event] += 1
             self._publisher.push_status(notice.event, **{"text": notice.text, **notice.facts})
             if self._on_notice is not None:
                 self._on_notice(notice)
 
-    def _measure_clock(self) -> None:
-        """Take the clock offset anew; once a second, for a frame should not wait for it."""
-        correction = self.inlet.time_correction_s
-        self._correction_s = correction if correction == correction else 0.0  # NaN: not synchronised
-
-    def _decode(self, chunk: Chunk) -> None:
+    def _decode(self, chunk: Chunk, away_s: float) -> None:
         """Decode and publish the frames of a chunk, each in turn."""
         arrival = pylsl.local_clock()
-        correction = self._correction_s
-        samples: NDArray[np.float32] = chunk.samples
-        if self.inlet.n_connections != self._connection:  # nothing carries over from the sender's last life
-            self._connection = self.inlet.n_connections
-            self._continuity.restart()
-        segments = self._continuity.check(chunk.stamps * self.stamp_rate)
+        taken = self._intake.take(chunk, arrival, away_s)
+        if taken is None:
+            return
+        samples: NDArray[np.float32] = taken.samples
         model = self.model
-        for i in range(len(chunk)):
-            raw = float(chunk.stamps[i])
-            if segments[i] != self._segment:
-                self._segment = int(segments[i])
+        for i in range(len(taken)):
+            raw = float(taken.stamps[i])
+            if taken.segment[i] != self._segment:
+                self._segment = int(taken.segment[i])
                 model.reset()
                 self._publisher.push_status("segment", segment=self._segment, stamp=raw)
             begun = pylsl.local_clock()
@@ -311,7 +264,7 @@ class Engine:
             decision = model.decide(sample, raw * self.stamp_rate)
             done = pylsl.local_clock()
             late = raw - decision.stamp_raw / self.stamp_rate if model.n_delay else 0.0
-            stamp = raw - late + correction
+            stamp = float(taken.local[i]) - late
             due = stamp if self._paced else nan
             timing = (
                 (done - due) * 1e3,
@@ -320,10 +273,13 @@ class Engine:
                 float(model.version),
             )
             if decision.known:
-                self._publisher.push_prediction(decision, stamp, raw - late, int(chunk.sequence[i]), timing)
+                self._publisher.push_prediction(decision, stamp, raw - late, int(taken.sequence[i]), timing)
             published = pylsl.local_clock()
+            estimate = None
             if self._publisher.takes_rest() and decision.known:
-                self._publisher.push_rest(model.complete(decision), stamp)
+                prediction = model.complete(decision)
+                self._publisher.push_rest(prediction, stamp)
+                estimate = prediction.continuous
             else:
                 model.follow(decision)
             self.latency_ms.add((published - due) * 1e3)
@@ -335,13 +291,15 @@ class Engine:
             without = int(decision.logits.argmax())
             without = without if without < model.n_frames else -1
             self._score.add(arrival, raw, decision.frame, without, known=decision.known)
+            self._labels.add(arrival, raw, estimate)
             if self._rolling is not None:
                 self._rolling.add(samples[i], raw * self.stamp_rate, self._segment)
             self.received += 1
 
     def _finish(self, cpu_s: float, wall_s: float) -> dict[str, Any]:
         self._truth.poll()
-        self._score.settle(pylsl.local_clock() + SETTLE_S)
+        for score in (self._score, self._labels):
+            score.settle(pylsl.local_clock() + SETTLE_S)
         summary = self.stats(cpu_s, wall_s)
         summary |= {
             "ended": self._stopped,
@@ -355,12 +313,3 @@ class Engine:
             time.sleep(LINGER_S)
         log.info("engine ended: %s", self._stopped)
         return summary
-
-
-def _milliseconds(seconds: float) -> float | None:
-    return round(seconds * 1e3, 4) if seconds == seconds else None
-
-
-def _peak_memory_mb() -> float:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10

@@ -20,11 +20,14 @@ class Chunk:
         Float64 [n], seconds, as the sender wrote them (never corrected, never smoothed).
     sequence
         Int64 [n], counts the samples of this inlet from 0, without a break.
+    counter
+        Int64 [n], how the sender counted them; None when its stream has no such channel.
     """
 
     samples: NDArray[np.float32]
     stamps: NDArray[np.float64]
     sequence: NDArray[np.int64]
+    counter: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.stamps)

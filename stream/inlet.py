@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 import numpy as np
 import pylsl
@@ -12,8 +13,12 @@ from pylsl.util import LostError
 from stream.chunk import Chunk
 from stream.connection import MAX_PULL, Connection, InletState
 from stream.errors import BadUsage
+from stream.outlet import NEURAL_TYPES
 
 __all__ = ["Inlet", "InletState"]
+
+COUNTER_LABEL, COUNTER_FACT = "sequence", "sequence_channel"
+"""A channel of a neural stream with this label, or the one that this entry of the description names, counts samples."""
 
 STALE_S = 0.25
 STALE_PERIODS = 3
@@ -46,6 +51,7 @@ class Inlet(Connection):
         super().__init__(info, max_buffer_s=max_buffer_s)
         self._n_received = 0
         self.stale_after_s = stale_after_s(self.rate_hz)
+        self._counter: int | None = None  # its column
 
     @property
     def n_received(self) -> int:
@@ -71,6 +77,7 @@ class Inlet(Connection):
         if self._inlet is None:
             self._reconnect(timeout_s)
             return None
+        begun = time.monotonic()
         try:
             samples, stamps = self._inlet.pull_chunk(
                 timeout=timeout_s, max_samples=MAX_PULL, min_samples=1, as_numpy=True
@@ -81,13 +88,39 @@ class Inlet(Connection):
             self._lose()
             return None
         if not len(stamps):
-            self._silent(self.stale_after_s)
+            if time.monotonic() - begun < timeout_s + self.stale_after_s:  # else it was us who were away
+                self._silent(self.stale_after_s)
             return None
         self._received()
         first = self._n_received
         self._n_received += len(stamps)
         sequence = np.arange(first, self._n_received, dtype=np.int64)
-        return Chunk(np.asarray(samples, np.float32), np.asarray(stamps, np.float64), sequence)
+        counter = None
+        if self._counter is not None:
+            column = samples[:, self._counter]
+            counter = column.astype(np.int64) if np.isfinite(column).all() else None
+            samples = np.delete(samples, self._counter, axis=1)
+        return Chunk(np.asarray(samples, np.float32), np.asarray(stamps, np.float64), sequence, counter)
+
+    def prepare(self, timeout_s: float = 5.0, *, sync_timeout_s: float = 2.0) -> pylsl.StreamInlet:
+        """Read the description, and set the channel in which the sender counts apart.
+
+        Parameters
+        ----------
+        timeout_s, sync_timeout_s
+            See `Connection.open`.
+
+        Raises
+        ------
+        StreamLost
+            When the sender does not answer.
+        """
+        inlet = super().prepare(timeout_s, sync_timeout_s=sync_timeout_s)
+        label, labels = self.facts.get(COUNTER_FACT, COUNTER_LABEL), self.channel_labels
+        counts = self._info.type() in NEURAL_TYPES and label in labels and len(labels) > 1
+        self._counter = labels.index(label) if counts else None
+        self.channel_labels = tuple(name for name in labels if self._counter is None or name != label)
+        return inlet
 
     def _drain(
         self, samples: NDArray[np.generic], stamps: NDArray[np.float64]

@@ -52,6 +52,13 @@ if TYPE_CHECKING:
     show_default=True,
 )
 @click.option(
+    "--lag-budget-s",
+    type=click.FloatRange(min=0),
+    default=1.0,
+    help="Frames that come later than usual by more than this are skipped, and counted; 0 = none is.",
+    show_default=True,
+)
+@click.option(
     "--await-consumer", type=float, default=0.0, hidden=True, help="Seconds to wait for a listener."
 )
 @click.option(
@@ -75,6 +82,7 @@ def command(
     playback: bool,
     rolling: int | None,
     adapt: bool,
+    lag_budget_s: float,
     await_consumer: float,
     trace: Path | None,
     control: bool,
@@ -118,6 +126,7 @@ def command(
         await_consumer_s=max(await_consumer, 10.0 if display else 0.0),
         model_path=str(model.resolve()),
         adapt=adapt,
+        lag_budget_s=lag_budget_s,
         trace=trace is not None,
     )
     commands = ControlReader() if control else None
@@ -214,9 +223,15 @@ def _print_second(stats: dict[str, Any], recording: dict[str, Any]) -> None:
             recorded = click.style(f"  NOT RECORDED: {recording['problem']}", fg="red")
     click.echo(
         f"{stats['state']:<10} {stats['received']:>8} frames  {stats['rate_hz']:8.1f} Hz  {delay}gaps {stats['gaps']}"
-        f"{recorded}",
+        f"{_counts(stats)}{recorded}",
         err=True,
     )
+
+
+def _counts(stats: dict[str, Any]) -> str:
+    """What went wrong beside gaps, in a few words; empty when nothing did."""
+    names = ("missing", "skipped", "duplicates", "reordered", "clock_jumps", "nan_samples", "dead_channels")
+    return "".join(f"  {name.replace('_', ' ')} {stats[name]}" for name in names if stats[name])
 
 
 def _print_summary(summary: dict[str, Any]) -> None:

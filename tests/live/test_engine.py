@@ -95,7 +95,10 @@ def run(files: dict[str, object], name: str, tmp_path: Path, streams: tuple[str,
     report = tmp_path / "live.json"
     replay = start_child(["replay", str(files["recording"]), "--name", name, "--speed", SPEED], control=True)
     engine = start_child(
-        ["live", str(files["model"]), "--stream", name, "--await-consumer", "20", "--json", str(report)],
+        [
+            *("live", str(files["model"]), "--stream", name, "--await-consumer", "20", "--json", str(report)),
+            *("--lag-budget-s", "0"),  # a busy computer must not make it skip
+        ],
         control=True,
     )
     try:
