@@ -31,6 +31,7 @@ ACTIONS = (
     Action("toggle_theme", ("T",), "dark or light theme"),
     Action("save_screenshot", ("S",), "save a screenshot into the working directory"),
     Action("pick_stream", ("Ctrl+K",), "list the streams on the network"),
+    Action("show_latency", ("D",), "show how late each stage is, or hide it"),
     Action("show_keys", ("?", "F1"), "show these keys"),
     Action("escape", ("Esc",), "close what is on top, bring all panels back"),
     Action("close", ("Ctrl+Q",), "quit"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from threading import Lock
 
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.prediction import HORIZONS_S, PREDICTION_CHANNELS
+from gui.delays import DelayFigures, Delays
 from gui.history import ColumnImage, RowRing
 from gui.score import RunningScore
 from gui.snapshot import (
@@ -114,6 +115,22 @@ class Mailbox:
             self._snapshot = replace(self._snapshot, neural_type=stream_type, neural_n_channels=n_channels)
             self._neural = None
 
+    def add_stats(self, stats: Mapping[str, object]) -> None:
+        """Take what the engine says of its own delays once a second."""
+        with self._lock:
+            self._delays.hear(stats)
+
+    def add_painted(self, stamp: float) -> None:
+        """Note that the prediction of that stamp has been painted now."""
+        with self._lock:
+            if self._snapshot.source.speed != "max":
+                self._delays.paint(self._clock() - stamp)
+
+    def delays(self) -> DelayFigures:
+        """How late each stage is; not in every snapshot, for quantiles take a while."""
+        with self._lock:
+            return self._delays.figures()
+
     def add_clock_offset(self, offset_ms: float) -> None:
         """Note the offset between the sender's clock and the engine's, as the engine measured it."""
         with self._lock:
@@ -131,6 +148,8 @@ class Mailbox:
             steps = np.diff(np.r_[before, sequence])
             self._dropped += int(np.sum(steps[steps > 1] - 1))
             self._sequence = int(sequence[-1])
+            if self._snapshot.source.speed != "max":  # stamps run ahead of the clock
+                self._delays.receive(now - stamps)
             arrival = np.full(len(rows), now)
             self._predictions.add(np.column_stack([rows, stamps, arrival]))
             self._score.add(rows[:, _COLUMN["stamp_raw"]], rows[:, _COLUMN["frame"]].astype(np.int32), now)
@@ -215,6 +234,7 @@ class Mailbox:
         rows = int(min(max(self._window_s * rate, 1_000), 40_000)) + 1
         self._predictions = RowRing(rows, _ARRIVAL + 1)
         self._score = RunningScore(source)
+        self._delays = Delays()
         self._posterior = None
         self._neural = None
         self._forecast = None
@@ -253,6 +273,7 @@ class Mailbox:
             lag_ms=last[8],
             model_version=int(last[11]),
             truth=int(truth[-1]) if self._score.truth_known else UNKNOWN,
+            stamp=last[_STAMP],
         )
         return newest, trace
 

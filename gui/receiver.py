@@ -291,6 +291,8 @@ class Receiver(threading.Thread):
             event = message.get("event")
             if event in ("state", "stats") and "state" in message:
                 self._input = str(message["state"]), str(message.get("reason", ""))
+            if event == "stats":
+                self._mailbox.add_stats(message)
             if event == "end":
                 self._ended = True
                 self._reason = str(message.get("reason", ""))

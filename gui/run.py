@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import nan
 from pathlib import Path
@@ -41,6 +41,9 @@ class DisplaySummary:
         Where the truth was known; NaN where it was not.
     latency_p50_ms, latency_p99_ms
         Now minus stamp when the engine pushed, over the last seconds.
+    stages_ms
+        From the stamp until a frame had arrived, was decoded and published, as the engine says, and until this display
+        had received and painted it, as measured here; see `stream.latency.figures`.
     first_prediction_s
         From the start until the first prediction was drawn; NaN when none came.
     """
@@ -54,6 +57,7 @@ class DisplaySummary:
     scored: int
     latency_p50_ms: float
     latency_p99_ms: float
+    stages_ms: Mapping[str, Mapping[str, float]]
     first_prediction_s: float
 
 
@@ -141,6 +145,7 @@ class Run:
             scored=score.n if score is not None else 0,
             latency_p50_ms=counts.latency_p50_ms,
             latency_p99_ms=counts.latency_p99_ms,
+            stages_ms=window.mailbox.delays().stages,
             first_prediction_s=self._first - self._started if self._first is not None else nan,
         )
 

@@ -67,7 +67,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Newest:
-    """The newest prediction; names as in `decoders.prediction.Prediction`, ``truth`` is `UNKNOWN` when not told."""
+    """The newest prediction; names as in `decoders.prediction.Prediction`, ``truth`` is `UNKNOWN` when not told.
+
+    ``stamp`` is the stream's, seconds: the moment that is answered about, by the clock of the engine's computer.
+    """
 
     frame: int
     confidence: float
@@ -79,6 +82,7 @@ class Newest:
     lag_ms: float
     model_version: int
     truth: int
+    stamp: float = nan
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,11 +9,13 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from PyQt5.QtCore import QTimer
 from PyQt5.QtGui import QCloseEvent, QKeySequence, QResizeEvent
 from PyQt5.QtWidgets import QGridLayout, QMainWindow, QShortcut, QVBoxLayout, QWidget
 
 from gui.actions import ACTIONS, PANELS
 from gui.header import Header
+from gui.latency import LatencyList
 from gui.mailbox import Mailbox
 from gui.overlay import KeyList, StreamPicker
 from gui.panels.base import Panel
@@ -58,6 +60,7 @@ class Window(QMainWindow):
         self.snapshot = Snapshot()
         self.paused = False
         self.painted = 0
+        self._last_painted: int | None = None
         self.theme = DARK
         self.on_close: Callable[[], None] | None = None
         self._painted_at: deque[float] = deque(maxlen=2 * FPS)
@@ -78,6 +81,7 @@ class Window(QMainWindow):
         self._maximised: str | None = None
         self._lay_out()
         self.key_list = KeyList(self)
+        self.latency = LatencyList(self)
         self.picker = StreamPicker(self, watch, start)
         self._declare_actions()
         self.set_theme(DARK)
@@ -132,8 +136,14 @@ class Window(QMainWindow):
             for panel in self.panels.values():
                 if panel.isVisible() and self.painted % panel.every == 0:
                     panel.show_snapshot(snapshot)
+        if self.latency.isVisible() and self.painted % FPS == 0:
+            self.latency.show_figures(self.mailbox.delays())
         self.painted += 1
         self._painted_at.append(time.monotonic())
+        newest = snapshot.newest
+        if newest is not None and not self.paused and newest.sequence != self._last_painted:
+            self._last_painted = newest.sequence
+            QTimer.singleShot(0, partial(self.mailbox.add_painted, newest.stamp))  # comes after the painting
 
     @property
     def fps(self) -> float:
@@ -179,6 +189,11 @@ class Window(QMainWindow):
         """Show the list of keys, or hide it."""
         self.key_list.toggle()
 
+    def show_latency(self) -> None:
+        """Show how late each stage is, or hide it."""
+        self.latency.show_figures(self.mailbox.delays())
+        self.latency.toggle()
+
     def pick_stream(self) -> None:
         """Show the stream picker, or hide it."""
         self.picker.show_candidates(self.mailbox.snapshot().candidates)
@@ -186,7 +201,7 @@ class Window(QMainWindow):
 
     def escape(self) -> None:
         """Close what is on top; then bring all panels back; then leave full screen."""
-        for overlay in (self.key_list, self.picker):
+        for overlay in (self.key_list, self.latency, self.picker):
             if overlay.isVisible():
                 overlay.hide()
                 return
@@ -209,7 +224,7 @@ class Window(QMainWindow):
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         """Keep what is on top in the middle."""
         super().resizeEvent(event)
-        for overlay in (self.key_list, self.picker):
+        for overlay in (self.key_list, self.latency, self.picker):
             if overlay.isVisible():
                 overlay.place()
 

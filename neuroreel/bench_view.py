@@ -50,6 +50,12 @@ def _table(cell: dict[str, Any]) -> Any:
         row(name, cell["stages_ms"][name], cell["lost"][name], cell["above_floor_ms"][name])
     for name, of in cell["peers_ms"].items():
         row(f"{name}, raw", of, cell["lost"][name], None)
+    for name in ("received", "painted"):
+        of = ((cell.get("window") or {}).get("stages_ms") or {}).get(name)
+        if of is not None:
+            table.add_row(
+                f"window: {name}", *(f"{of[key]:.2f}" for key in ("p50", "p95", "p99", "max", "jitter"))
+            )
     return table
 
 

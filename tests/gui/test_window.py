@@ -251,6 +251,27 @@ def test_question_mark_lists_every_action(open_window, feed: Feed, qtbot, key: Q
     assert not window.key_list.isVisible()
 
 
+def test_d_shows_how_late_each_stage_is(open_window, feed: Feed, qtbot) -> None:
+    stats = {"p50": 0.5, "p95": 0.75, "p99": 1.25, "max": 2.0, "jitter": None}
+    feed.mailbox.add_stats({"latency_ms": stats, "arrival_ms": "?"})
+    window = open_window(feed)
+    assert "received" not in feed.mailbox.delays().stages
+    feed.run(2)
+    window.tick()
+    qtbot.waitUntil(lambda: "painted" in feed.mailbox.delays().stages)
+    window.tick()  # nothing new: not painted again
+    qtbot.keyClick(window, Qt.Key_D)
+    assert window.latency.isVisible()
+    cells = {key: label.text() for key, label in window.latency.cells.items()}
+    assert (cells["published", "p99"], cells["published", "jitter"]) == ("1.25", "–")
+    assert cells["arrived", "p50"] == "–"
+    for stage in ("received", "painted"):
+        assert float(cells[stage, "p50"]) <= float(cells[stage, "max"])
+    assert feed.mailbox.delays().counts.sum() == 1
+    qtbot.keyClick(window, Qt.Key_Escape)
+    assert not window.latency.isVisible()
+
+
 def test_f_is_full_screen(open_window, feed: Feed, qtbot) -> None:
     window = open_window(feed)
     qtbot.keyClick(window, Qt.Key_F)
