@@ -65,6 +65,8 @@ def choose_forecast(
     for row, horizon in enumerate(horizons):
         pairs = [_pairs(data, p, q, horizon) for p, q in filtered]
         states, truth = (np.concatenate([pair[column] for pair in pairs]) for column in (0, 1))
+        if not len(truth):
+            continue  # no showing is that long
         moved = advanced(states, round((data.lag_s + horizon) * data.movie_rate_hz), data.axis)
         for name, guess in (("persistence", states), ("advance", moved)):
             floors[name][row] = _best_floor(guess[np.arange(len(truth)), truth], data.n_frames)

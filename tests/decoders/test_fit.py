@@ -10,6 +10,7 @@ import pytest
 from decoders.errors import BadSplit, TrainingUnavailable
 from decoders.fit import FitOptions, fit_model
 from decoders.scenes import scene_starts
+from decoders.tuning_forecast import DEFAULT_FLOOR
 from stream.errors import BadRecording, BadUsage, ShapeMismatch
 from stream.movie import Clip, Movie
 from stream.session import Session
@@ -37,6 +38,13 @@ def test_options_that_cannot_be(options: dict, error: type[Exception], text: str
 def test_one_showing_is_enough_to_fit(watched: Session) -> None:
     model = fit_model(watched, FitOptions(train_repeats=(0,)))
     assert np.isfinite(model.predict(watched.select_repeats([1])).posterior).all()
+
+
+def test_showings_shorter_than_the_furthest_forecast() -> None:
+    session = replace(watched_session(), movie=None)
+    short = session.take(np.arange(session.n_samples) % 72 < 55)  # 1.8 s
+    floors = fit_model(short, FitOptions(), baselines=False).card["forecast_floors"]
+    assert floors["persistence"][-1] == floors["advance"][-1] == DEFAULT_FLOOR
 
 
 def test_several_recordings(watched: Session) -> None:
