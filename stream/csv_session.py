@@ -114,7 +114,7 @@ def load_csv(path: Path | str) -> Session:
         raise ShapeMismatch(f"{path}: {error}") from error
     except NeuroReelError as error:
         raise BadRecording(f"{path}: {error}") from error
-    except (ValueError, OverflowError, csv.Error, RecursionError, MemoryError) as error:
+    except (ValueError, TypeError, OverflowError, csv.Error, RecursionError, MemoryError) as error:
         raise BadRecording(f"{path} cannot be read as CSV: {error}.") from error
 
 

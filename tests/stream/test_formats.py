@@ -220,6 +220,7 @@ def test_a_table_written_by_hand(tmp_path: Path) -> None:
         ("time,frame,a\n1,0.5,1\n", "'frame' must hold whole numbers"),
         ("time,frame,a\n", "not one sample"),
         ("# neuroreel [1]\ntime,frame,a\n1,0,1\n", "an object of JSON"),
+        ('# neuroreel {"rate_hz": null}\ntime,frame,a\n1,0,1\n', "cannot be read as CSV"),
         ("time,frame,a\n" + "1" * 200_000 + ",0,1\n", "cannot be read as CSV|finite"),
         ("\ufefftime,frame,a\n1,0,1\n1,0,1\n", None),
     ],
