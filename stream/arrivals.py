@@ -79,7 +79,7 @@ class Arrivals:
 
     def interrupted(self) -> None:
         """Samples were missed: the rate is measured from here on."""
-        self._steady_from = self._newest
+        self._steady_from = self._newest if self._n else -math.inf
         self._off_before = False
 
     def rebase(self, seconds: float) -> None:
