@@ -15,7 +15,7 @@ from pylsl.util import LostError
 from stream.chunk import Chunk
 from stream.connection import MAX_PULL, Connection
 from stream.errors import BadUsage, ShapeMismatch
-from stream.event_bins import JUMP_S, TICK, EventBinner
+from stream.event_bins import TICK, EventBinner
 from stream.outlet import usable_labels
 
 SPIKE_EVENTS = "SpikeEvents"
@@ -142,29 +142,17 @@ class SpikeEventInlet(Connection):
             if not n:
                 return
             self._received()
-            jumps = self._binner.jumps
             self._binner.add(*_events(np.asarray(rows), np.asarray(stamps, float)))
-            if self._binner.jumps > jumps:
-                self.notices.add(
-                    "clock_jump",
-                    f"the stamps of '{self.name}' jumped by more than {JUMP_S:g} s; its bins begin anew",
-                )
             if self._foreign is None:
-                self._note_foreign()
+                self._foreign = self._is_foreign()
+            self._foreign |= self._binner.jumps > 0  # who receives the bins sees the jump, and says so
 
-    def _note_foreign(self) -> None:
-        """Notice a clock that is not ours; time then passes by the events alone."""
+    def _is_foreign(self) -> bool:
+        """Whether the stamps come from a clock that is not ours; time then passes by the events alone."""
         assert self._binner is not None
         correction_s = self.time_correction_s
-        behind_s = pylsl.local_clock() - (0.0 if math.isnan(correction_s) else correction_s)
-        behind_s -= self._binner.newest
-        self._foreign = abs(behind_s) > _FOREIGN_S
-        if self._foreign:
-            self.notices.add(
-                "foreign_clock",
-                f"the stamps of '{self.name}' are {behind_s:.0f} s from our clock; empty bins wait for events",
-                offset_s=round(behind_s, 3),
-            )
+        now = pylsl.local_clock() - (0.0 if math.isnan(correction_s) else correction_s)
+        return bool(abs(now - self._binner.newest) > _FOREIGN_S)
 
     def _sender_clock(self) -> float:
         """What the sender's clock shows, as far as it may close bins; -inf = only events may."""
