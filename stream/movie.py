@@ -42,7 +42,7 @@ class Movie:
     def __post_init__(self) -> None:
         expected = 0
         for clip in self.clips:
-            if clip.first_frame != expected or clip.n_frames < 1 or not clip.rate_hz >= 0:
+            if clip.first_frame != expected or clip.n_frames < 1 or not 0 <= clip.rate_hz < np.inf:
                 raise ShapeMismatch(
                     f"clip {clip.name!r} starts at frame {clip.first_frame} with {clip.n_frames} frames at "
                     f"{clip.rate_hz} Hz; it must start at {expected}, hold at least one frame and not run backwards."

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.errors import BadRecording, ShapeMismatch
-from stream.movie import Movie, one_clip
+from stream.movie import Clip, Movie, one_clip
 from stream.movie_facts import clips_from_json, clips_to_json
 from stream.on_disk import OnDisk
 from stream.session import MAX_SECONDS, Kind, Session, repeats_from_frames, segments_from_stamps
@@ -162,7 +162,7 @@ def session_from_arrays(arrays: Mapping[str, NDArray[Any]], name: str) -> Sessio
         labels={
             name.removeprefix(_LABEL): _label(arrays, name) for name in arrays if name.startswith(_LABEL)
         },
-        movie=_movie(arrays),
+        movie=_movie(arrays, int(frame.max()) + 1),
         name=_text(arrays, "name", name),
     )
 
@@ -245,8 +245,8 @@ def _joined(shown: NDArray[np.int32], given: NDArray[np.int32]) -> NDArray[np.in
     return np.cumsum(np.r_[False, border]).astype(np.int32)
 
 
-def _movie(arrays: Mapping[str, NDArray[Any]]) -> Movie | None:
-    """The movie, when the file says what it is."""
+def _movie(arrays: Mapping[str, NDArray[Any]], n_shown: int) -> Movie | None:
+    """The movie, when the file says what it is; by its rate alone it has the frames that were shown."""
     pictures = arrays.get("movie")
     if pictures is not None and (pictures.dtype != np.uint8 or pictures.ndim not in (3, 4)):
         raise BadRecording(
@@ -254,7 +254,7 @@ def _movie(arrays: Mapping[str, NDArray[Any]]) -> Movie | None:
         )
     if "movie_clips" in arrays:
         return Movie(clips_from_json(_text(arrays, "movie_clips", "")).clips, pictures)
-    if pictures is None:
-        return None
     rate_hz = float(_numbers(arrays, "movie_rate_hz", 0)) if "movie_rate_hz" in arrays else 0.0
-    return one_clip("movie", pictures, rate_hz)
+    if pictures is not None:
+        return one_clip("movie", pictures, rate_hz)
+    return Movie((Clip("movie", 0, n_shown, rate_hz),)) if rate_hz and n_shown > 0 else None

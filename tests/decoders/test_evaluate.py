@@ -6,11 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import decoders.evaluate
 from decoders.errors import BadSplit, TrainedOnTestData
 from decoders.evaluate import EvaluateOptions, cross_validate, evaluate, split
 from decoders.fit import FitOptions, fit_model
 from decoders.model import Model
 from stream.errors import BadUsage
+from stream.movie import Clip, Movie
 from stream.session import Session
 from tests.decoders.conftest import places_session, watched_session
 
@@ -74,6 +76,17 @@ def test_training_data_are_refused_in_any_form(model: Model, watched: Session) -
     moved = replace(cut, stamps=cut.stamps + 5, repeat=np.where(cut.frame >= 0, 50, -1).astype(np.int32))
     with pytest.raises(TrainedOnTestData):
         evaluate(model, moved)
+
+
+def test_a_showing_that_ends_early_is_of_another_movie_only_by_its_hash(
+    model: Model, unseen: Session
+) -> None:
+    early = unseen.take(unseen.frame < 50)
+    by_rate, by_hash = (Movie((Clip("movie", 0, 50, 30.0, sha256),)) for sha256 in ("", "ab"))
+    kept = decoders.evaluate.test_part(model, replace(early, movie=by_rate), EvaluateOptions())
+    assert kept.n_samples == early.n_samples
+    with pytest.raises(BadSplit, match="Is it another movie"):
+        evaluate(model, replace(early, movie=by_hash))
 
 
 def test_options_that_cannot_be() -> None:

@@ -44,6 +44,15 @@ def test_three_arrays_are_enough(tmp_path: Path) -> None:
     assert session.movie is None
 
 
+def test_a_rate_alone_makes_a_movie_of_the_frames_that_were_shown(tmp_path: Path) -> None:
+    movie = load_npz(_save(tmp_path / "a.npz", **_plain(movie_rate_hz=30.0))).movie
+    assert movie is not None
+    assert (movie.n_frames, movie.rate_hz, movie.frames) == (3, 30, None)
+    assert load_npz(_save(tmp_path / "b.npz", **_plain(movie_rate_hz=0))).movie is None
+    blank = np.full(10, -1)
+    assert load_npz(_save(tmp_path / "c.npz", **_plain(movie_rate_hz=30.0, frame=blank))).movie is None
+
+
 def test_pictures_make_a_movie(tmp_path: Path, small_session: Session) -> None:
     pictures = np.random.default_rng(0).integers(0, 255, (3, 4, 6), np.uint8)
     path = _save(tmp_path / "a.npz", **_plain(movie=pictures, movie_rate_hz=25.0, label_pos=np.arange(10.0)))
@@ -94,6 +103,7 @@ def test_given_segments_add_to_those_of_the_stamps(tmp_path: Path) -> None:
         ({"label_x": np.ones((10, 1, 1))}, ShapeMismatch, "must have 2 axes"),
         ({"movie": np.ones((3, 4, 4))}, BadRecording, "'movie' must be uint8"),
         ({"movie": np.ones((1, 4, 4), np.uint8)}, ShapeMismatch, "the movie has 1 frames"),
+        ({"movie_rate_hz": np.inf}, ShapeMismatch, "inf Hz"),
         ({"movie_clips": np.array("[{}]")}, BadRecording, "movie"),
         ({"movie_clips": np.array("[" * 9999)}, BadRecording, "clips"),
     ],
