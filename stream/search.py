@@ -37,7 +37,10 @@ class Search:
     def __init__(self, info: pylsl.StreamInfo, grace_s: float | None = None) -> None:
         self._source_id: str = info.source_id()
         self._hostname: str = info.hostname()
-        self._until = time.monotonic() + (GRACE_S[configure().scope] if grace_s is None else grace_s)
+        grace_s = GRACE_S[configure().scope] if grace_s is None else grace_s
+        self._until = time.monotonic() + grace_s
+        self._settle_s = grace_s / 2  # one may answer sooner than another
+        self._since: dict[str, float] = {}
         self._resolver = pylsl.ContinuousResolver(
             pred=f"name={quoted(info.name())} and type={quoted(info.type())}", forget_after=1.0
         )
@@ -54,7 +57,11 @@ class Search:
         unique = {info.uid(): info for info in self._resolver.results()}
         found = [info for uid, info in unique.items() if uid not in done_with]
         among = [info for info in found if self._source_id and info.source_id() == self._source_id]
-        if not among and time.monotonic() >= self._until:
-            among = [info for info in found if info.hostname() == self._hostname]
+        if not among:
+            now = time.monotonic()
+            others = [info for info in found if info.hostname() == self._hostname]
+            self._since = {info.uid(): self._since.get(info.uid(), now) for info in others}
+            settled = all(now - since >= self._settle_s for since in self._since.values())
+            among = others if now >= self._until and settled else []
         self.ambiguous = tuple(sorted(f"{FoundStream.of(info)}" for info in among)) if len(among) > 1 else ()
         return among[0] if len(among) == 1 else None
