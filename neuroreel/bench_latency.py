@@ -96,7 +96,7 @@ def run_cell(cell: Cell, model: Path, folder: Path) -> dict[str, Any]:
         if cell.window:
             arguments = ["display", "--name", NAME, "--fps", "60", "--json", str(window_json)]
             children["window"] = start_child(arguments)
-        _await_ready({name: children[name] for name in ("floor", "received", *cell.peers)})
+        await_ready({name: children[name] for name in ("floor", "received", *cell.peers)})
         time.sleep(WINDOW_S if cell.window else SETTLE_S)
         used = _measure(children, cell.seconds)
         load = max(load, os.getloadavg()[0])
@@ -108,9 +108,9 @@ def run_cell(cell: Cell, model: Path, folder: Path) -> dict[str, Any]:
             child.stop(timeout_s=1.0)
             if child.process.stdout is not None:
                 child.process.stdout.close()
-    taken = {name: _load(path, name) for name, path in traces.items()}
-    result = judged(cell, taken)
-    result |= {"engine_process": used, "load_average": round(load, 2)}
+    taken = {name: load_trace(path, name) for name, path in traces.items()}
+    result, ages = judged(cell, taken)
+    result |= {"engine_process": used, "load_average": round(load, 2), "ages_ms": ages}
     if window_json.exists():
         import json
 
@@ -118,8 +118,19 @@ def run_cell(cell: Cell, model: Path, folder: Path) -> dict[str, Any]:
     return result
 
 
-def _await_ready(children: dict[str, Child]) -> None:
-    """Wait until each has its first sample."""
+def await_ready(children: dict[str, Child]) -> None:
+    """Wait until each has its first sample.
+
+    Parameters
+    ----------
+    children
+        Receivers, by name.
+
+    Raises
+    ------
+    StreamLost
+        When one has none within `READY_S`.
+    """
     deadline = time.monotonic() + READY_S
     for name, child in children.items():
         stdout = child.process.stdout
@@ -146,14 +157,28 @@ def _measure(children: dict[str, Child], seconds: float) -> dict[str, float] | N
     }
 
 
-def _load(path: Path, name: str) -> Times:
+def load_trace(path: Path, name: str) -> Times:
+    """What a process has noted, see `judged`.
+
+    Parameters
+    ----------
+    path
+        That it wrote.
+    name
+        Of the process.
+
+    Raises
+    ------
+    StreamLost
+        When it wrote nothing.
+    """
     with contextlib.suppress(OSError, ValueError, KeyError), np.load(path) as arrays:
         rows: Times = arrays[name if name in ("engine", "sender") else "received"]
         return rows
     raise StreamLost(f"nothing was measured by '{name}'. See the messages above.")
 
 
-def judged(cell: Cell, taken: dict[str, Times]) -> dict[str, Any]:
+def judged(cell: Cell, taken: dict[str, Times]) -> tuple[dict[str, Any], dict[str, Times]]:
     """What the processes noted, put together by the stamps of the samples.
 
     Parameters
@@ -162,7 +187,14 @@ def judged(cell: Cell, taken: dict[str, Times]) -> dict[str, Any]:
         What was measured.
     taken
         ``sender`` float64 [n, 2]: stamp, moment of the push. ``engine`` [n, 4]: stamp, arrival, decoded, published.
-        ``floor``, ``received`` and peers [n, 3]: stamp, moment it was there, sequence number.
+        ``floor``, ``received`` and peers [n, 3]: stamp, moment it was there, sequence number. ``engine`` may be missing.
+
+    Returns
+    -------
+    result
+        Figures, for JSON.
+    ages
+        Float64 [sent] of each stage: milliseconds from the push, NaN = lost.
     """
     due, pushed = taken["sender"].T
     tolerance = 0.25 / cell.rate_hz
@@ -176,16 +208,16 @@ def judged(cell: Cell, taken: dict[str, Times]) -> dict[str, Any]:
             out[at[hit]] = (rows[hit, column] - pushed[at[hit]]) * 1e3
         return out
 
-    engine = taken["engine"]
-    stages = {
-        name: ages(engine, column) for column, name in enumerate(("arrived", "decoded", "published"), 1)
-    }
+    stages = {}
+    if "engine" in taken:
+        within = enumerate(("arrived", "decoded", "published"), 1)
+        stages = {name: ages(taken["engine"], column) for column, name in within}
     stages["received"] = ages(taken["received"], 1)
     floor = ages(taken["floor"], 1)
     others = {name: ages(taken[name], 1) for name in cell.peers}
     said = {name: _figures(of) for name, of in stages.items()}
     ground = _figures(floor)
-    return {
+    result = {
         "channels": cell.n_channels,
         "rate_hz": cell.rate_hz,
         "seconds": cell.seconds,
@@ -197,11 +229,10 @@ def judged(cell: Cell, taken: dict[str, Times]) -> dict[str, Any]:
             name: {key: of[key] - ground[key] for key in ("p50", "p99")} for name, of in said.items()
         },
         "lost": {name: int(np.isnan(of).sum()) for name, of in {"floor": floor, **stages, **others}.items()},
-        "lag_growth_ms": _growth(stages["published"]),
-        "published_histogram_ms": stages["published"][~np.isnan(stages["published"])].round(3),
-        "floor_histogram_ms": floor[~np.isnan(floor)].round(3),
+        "lag_growth_ms": _growth(stages["received"]),
         "peers_ms": {name: _figures(of) for name, of in others.items()},
     }
+    return result, {"floor": floor, **stages}
 
 
 def _figures(ages: Times) -> dict[str, float]:

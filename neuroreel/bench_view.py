@@ -71,6 +71,50 @@ def _remarks(cell: dict[str, Any]) -> str:
     return "; ".join([*parts, *(f"[bold red]{miss}[/]" for miss in cell["misses"])])
 
 
+def print_soak(result: dict[str, Any]) -> None:
+    """Print what a long run held on to, and the verdict.
+
+    Parameters
+    ----------
+    result
+        Of `neuroreel.bench_soak.run_soak`.
+    """
+    from rich.box import SIMPLE
+    from rich.console import Console
+    from rich.table import Table
+
+    minutes = result["seconds"] / 60
+    table = Table(
+        title=f"{minutes:g} minutes, {result['channels']} channels at {result['rate_hz']:g} Hz", box=SIMPLE
+    )
+    names = {
+        "memory_mb": "memory MB",
+        "memory_growth_mb": "growth MB",
+        "handles_growth": "handles",
+        "threads_growth": "threads",
+        "cpu_of_one_core": "of a core",
+    }
+    table.add_column("")
+    for title in names.values():
+        table.add_column(title, justify="right")
+    for name, held in result["processes"].items():
+        table.add_row(
+            name,
+            *(f"{held[key]:+.2f}" if "growth" in key else f"{held[key]:.2f}" for key in names if key in held),
+        )
+    console = Console()
+    console.print(table)
+    received, floor = result["stages_ms"]["received"], result["floor_ms"]
+    console.print(
+        f"{result['sent']} frames sent, {result['lost']['received']} lost; received by another process "
+        f"p50 {received['p50']:.2f} ms, p99 {received['p99']:.2f} ms after the push (floor {floor['p50']:.2f}, "
+        f"{floor['p99']:.2f}); the clocks drifted by {result['clock_drift_ms']:+.2f} ms"
+    )
+    for problem in result["problems"]:
+        console.print(f"[bold red]{problem}[/]")
+    console.print("Passed." if result["passed"] else "FAILED.")
+
+
 def plot_latency(result: dict[str, Any], path: Path) -> None:
     """Draw, for each cell, how the times from push to published are distributed, with the floor beside it.
 
@@ -87,10 +131,11 @@ def plot_latency(result: dict[str, Any], path: Path) -> None:
     figure = Figure(figsize=(6.4, 2.4 * len(cells) + 0.4), layout="constrained")
     for axes, cell in zip(figure.subplots(len(cells), 1, squeeze=False)[:, 0], cells, strict=True):
         series = {
-            "floor": (np.asarray(cell["floor_histogram_ms"]), "#8b949e"),
-            "published": (np.asarray(cell["published_histogram_ms"]), "#0072B2"),
+            name: (ages[~np.isnan(ages)], colour)
+            for name, colour in (("floor", "#8b949e"), ("published", "#0072B2"))
+            if not np.isnan(ages := cell["ages_ms"][name]).all()
         }
-        top = max(float(np.quantile(values, 0.995)) for values, _ in series.values() if len(values))
+        top = max([1e-3, *(float(np.quantile(values, 0.995)) for values, _ in series.values())])
         edges = np.linspace(0, top, 80)
         for name, (values, colour) in series.items():
             label = f"{name}: p50 {np.median(values):.2f}, p99 {np.quantile(values, 0.99):.2f} ms"

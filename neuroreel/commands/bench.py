@@ -80,12 +80,60 @@ def latency(
     if plot is not None:
         plot_latency(result, plot)
     for cell in result["cells"]:
-        del cell["published_histogram_ms"], cell["floor_histogram_ms"]
+        del cell["ages_ms"]
     if json_target is not None:
         write_json(result, json_target)
     if json_target != "-":
         print_latency(result)
     if not result["within_budget"]:
+        raise click.exceptions.Exit(1)
+
+
+@command.command()
+@click.option("--minutes", type=click.FloatRange(min=0.1), default=10.0, show_default=True, help="How long.")
+@click.option("--channels", type=click.IntRange(1, 20_000), default=1000, show_default=True)
+@click.option("--rate", type=click.FloatRange(0.1, 5000), default=1000.0, show_default=True, help="Hz.")
+@click.option("--window/--no-window", default=True, show_default=True, help="Run the window too.")
+@click.option(
+    "--record/--no-record",
+    default=True,
+    show_default=True,
+    help="Run the recorder too; its file is deleted after.",
+)
+@json_option
+def soak(
+    minutes: float, channels: int, rate: float, window: bool, record: bool, json_target: str | None
+) -> None:
+    """Run for long: memory, open handles, clock, frames lost, and latency minute by minute.
+
+    Fails when the memory of engine, recorder or window has grown by more than 5 MB after the warm-up, when handles or
+    threads pile up, when a frame was lost or when the lag grew. Memory and handles are read from /proc (Linux).
+    """
+    import tempfile
+    import uuid
+
+    from neuroreel.bench_soak import WATCHED, Soak, run_soak
+    from neuroreel.bench_view import print_soak
+    from neuroreel.options import write_json
+    from stream.network import configure
+
+    configure("loopback", f"soak-{uuid.uuid4().hex[:12]}")
+
+    def say(sample: dict[str, Any]) -> None:
+        memory = ", ".join(
+            f"{name} {sample[name]['memory_mb']:.0f} MB, {sample[name]['handles']} handles"
+            for name in WATCHED
+            if sample.get(name)
+        )
+        click.echo(f"{sample['at_s'] / 60:6.1f} min  {memory}", err=True)
+
+    with tempfile.TemporaryDirectory(prefix="neuroreel-soak-") as folder:
+        result = run_soak(Soak(minutes, channels, rate, window, record), Path(folder), say)
+    if json_target is not None:
+        write_json(result, json_target)
+    if json_target != "-":
+        print_soak(result)
+    if not result["passed"]:
         raise click.exceptions.Exit(1)
 
 

@@ -156,7 +156,7 @@ def test_frames_are_followed_by_their_stamps() -> None:
     engine = np.column_stack([due, due + 0.002, due + 0.003, due + 0.004])
     received = np.delete(np.add(there, (0, 0.004, 0)), 4, 0)
     taken = {"sender": sent, "floor": there, "engine": engine, "received": received}
-    result = judged(Cell(8, 100.0, 0.1), taken)
+    result, _ages = judged(Cell(8, 100.0, 0.1), taken)
     assert result["floor_ms"]["p50"] == pytest.approx(2)
     assert [round(result["stages_ms"][name]["p50"]) for name in ("arrived", "decoded", "published")] == [
         1,
