@@ -15,7 +15,7 @@ from decoders.embedding.spectrum import Spectrum
 from decoders.frames import calibrate, fit_prototypes, log_posterior
 from decoders.opinion import OpinionSettings, fit_opinion
 from decoders.passages import passages
-from decoders.places import EVENINGS, PRIOR, evened, log_use, neighbourhood
+from decoders.places import EVENINGS, PRIOR, evened, log_use, neighbourhoods
 from decoders.training import TrainingSet
 from decoders.tuning import (
     DEFAULT_SHRINKAGE,
@@ -277,12 +277,10 @@ def _evened(trial: _Trial, parts: list[Moments]) -> dict[float, list[Moments]]:
     """The moments of each fold by how far places are evened out; of a movie only as they are."""
     if trial.data.movie is not None:
         return {0.0: parts}
+    kernels = [neighbourhoods(trial.data, train, EVENINGS) for train, _ in trial.folds]
     return {
-        evening: [
-            evened(m, neighbourhood(trial.data, train, evening)) if evening else m
-            for m, (train, _) in zip(parts, trial.folds, strict=True)
-        ]
-        for evening in EVENINGS
+        evening: [evened(m, of[number]) if evening else m for m, of in zip(parts, kernels, strict=True)]
+        for number, evening in enumerate(EVENINGS)
     }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,7 +17,9 @@ EVENINGS = (0.0, 0.2, 0.5, 1.0, 2.0, 4.0)
 """How far the means of neighbouring places are evened out; 0 = not at all."""
 
 
-def neighbourhood(data: TrainingSet, keep: NDArray[np.bool_], evening: float) -> NDArray[np.float64]:
+def neighbourhoods(
+    data: TrainingSet, keep: NDArray[np.bool_], evenings: Sequence[float]
+) -> list[NDArray[np.float64]]:
     """How much each place has to say about each other one: diffusion on the graph of observed transitions.
 
     The kernel is exp(-t L) with L the Laplacian of the graph whose weights are the shares of transitions (Kondor and
@@ -27,13 +31,13 @@ def neighbourhood(data: TrainingSet, keep: NDArray[np.bool_], evening: float) ->
         Training data.
     keep
         Bool [time], which samples to learn from.
-    evening
-        t, how far to diffuse.
+    evenings
+        Each a t, how far to diffuse.
 
     Returns
     -------
-    kernel
-        Float64 [states, states], symmetric; "no stimulus" is nobody's neighbour.
+    kernels
+        For each, float64 [states, states], symmetric; "no stimulus" is nobody's neighbour.
     """
     n = data.n_states
     follows = ~data.border & keep
@@ -48,8 +52,7 @@ def neighbourhood(data: TrainingSet, keep: NDArray[np.bool_], evening: float) ->
     share = count / np.maximum(count.sum(1, keepdims=True), 1.0)
     weight = np.maximum(share, share.T)
     values, vectors = np.linalg.eigh(np.diag(weight.sum(1)) - weight)
-    kernel: NDArray[np.float64] = (vectors * np.exp(-evening * values)) @ vectors.T
-    return np.maximum(kernel, 0.0)
+    return [np.maximum((vectors * np.exp(-evening * values)) @ vectors.T, 0.0) for evening in evenings]
 
 
 def evened(m: Moments, kernel: NDArray[np.float64]) -> Moments:
@@ -60,7 +63,7 @@ def evened(m: Moments, kernel: NDArray[np.float64]) -> Moments:
     m
         To even out; counts and covariance stay.
     kernel
-        From `neighbourhood`.
+        One of `neighbourhoods`.
     """
     weight = kernel * m.count
     total = weight.sum(1)

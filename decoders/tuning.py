@@ -12,7 +12,7 @@ from decoders.embedding.ladder import ladder_sums
 from decoders.embedding.linear import LinearEmbedding, Moments, fit_linear, moments, unit
 from decoders.frames import Prototypes, Scaling, fit_prototypes
 from decoders.opinion import Opinion, OpinionSettings, fit_opinion
-from decoders.places import evened, neighbourhood
+from decoders.places import evened, neighbourhoods
 from decoders.training import TrainingSet
 from stream.session import Kind
 
@@ -182,7 +182,7 @@ def fit_reader(data: TrainingSet, windows: Windows, keep: NDArray[np.bool_], set
     scaling = scaling_of(data, settings.n_window)
     m = state_moments(data, *windows, keep, scaling)
     embedding = fit_linear(m, settings.shrinkage, share=settings.share)
-    around = evened(m, neighbourhood(data, keep, settings.evening)) if settings.evening else m
+    around = evened(m, neighbourhoods(data, keep, [settings.evening])[0]) if settings.evening else m
     prototypes = fit_prototypes(embedding, around, cosine=settings.cosine)
     opinion = None
     if settings.opinion is not None:

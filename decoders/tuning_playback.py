@@ -15,7 +15,7 @@ from decoders.frames import NEVER, Scaling, fit_lda, fit_poisson
 from decoders.model_parts import Emission, ModelParts
 from decoders.opinion import smoothed
 from decoders.passages import Passage, passages
-from decoders.places import evened, neighbourhood
+from decoders.places import evened, neighbourhoods
 from decoders.playback import LEAST, Playback
 from decoders.playback_table import PlaybackTable
 from decoders.scores import FrameAxis
@@ -161,7 +161,7 @@ def fit_emission(data: TrainingSet, keep: NDArray[np.bool_], n_window: int, smoo
     if data.movie is not None and smooth_frames > 0:
         m = smoothed(m, data, smooth_frames)
     elif smooth_frames > 0:
-        m = evened(m, neighbourhood(data, keep, smooth_frames))
+        m = evened(m, neighbourhoods(data, keep, [smooth_frames])[0])
     if data.kind is Kind.SPIKES:
         readout = fit_poisson(m.mean * n_window, m.seen, gain_shape=0.0)
         readout = replace(readout, weights=readout.weights * np.float32(n_window))

@@ -12,7 +12,7 @@ from decoders.embedding.linear import moments
 from decoders.evaluate import EvaluateOptions, evaluate
 from decoders.fit import FitOptions, fit_model
 from decoders.model import Model
-from decoders.places import evened, log_use, neighbourhood
+from decoders.places import evened, log_use, neighbourhoods
 from decoders.training import training_set
 from stream.session import Kind, Session
 
@@ -56,7 +56,7 @@ def model() -> Model:
 
 def test_neighbours_are_the_places_that_follow_each_other() -> None:
     data = training_set(track(12, seed=1), 2 * N_PLACES, 1.0)
-    kernel = neighbourhood(data, np.ones(len(data.state), bool), 1.0)
+    (kernel,) = neighbourhoods(data, np.ones(len(data.state), bool), [1.0])
     np.testing.assert_allclose(kernel, kernel.T, atol=1e-9)
     np.testing.assert_allclose(kernel.sum(1), 1.0, atol=1e-6)
     assert kernel[5, 5] > kernel[5, 6] > kernel[5, 8]
@@ -67,7 +67,7 @@ def test_neighbours_are_the_places_that_follow_each_other() -> None:
 def test_evening_brings_means_nearer_to_the_truth() -> None:
     few, many = (training_set(track(n, seed=2), 2 * N_PLACES, 1.0) for n in (4, 200))
     means = [moments(d.clean, d.state, d.n_states) for d in (few, many)]
-    kernel = neighbourhood(few, np.ones(len(few.state), bool), 0.5)
+    (kernel,) = neighbourhoods(few, np.ones(len(few.state), bool), [0.5])
     rough, fine = (np.abs(m.mean - means[1].mean)[:-1].mean() for m in (means[0], evened(means[0], kernel)))
     assert fine < rough
 
