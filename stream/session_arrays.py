@@ -234,7 +234,8 @@ def _rate(arrays: Mapping[str, NDArray[Any]], stamps: NDArray[np.float64]) -> fl
     if not len(step):
         return 0.0
     period = float(np.median(step))
-    return 1 / period if np.median(np.abs(step - period)) < _REGULAR * period else 0.0
+    # To six digits: steps of stamps are no exact numbers, and one recording's rate is to be another's.
+    return float(f"{1 / period:.6g}") if np.median(np.abs(step - period)) < _REGULAR * period else 0.0
 
 
 def _joined(shown: NDArray[np.int32], given: NDArray[np.int32]) -> NDArray[np.int32]:

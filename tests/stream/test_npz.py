@@ -44,6 +44,12 @@ def test_three_arrays_are_enough(tmp_path: Path) -> None:
     assert session.movie is None
 
 
+def test_the_rate_of_stamps_is_not_that_of_their_rounding_errors(tmp_path: Path) -> None:
+    for start in (0, 1 / 30, 1000, 1.7e9):
+        stamps = start + np.arange(10) / 30
+        assert load_npz(_save(tmp_path / "a.npz", **_plain(stamps=stamps))).rate_hz == 30
+
+
 def test_a_rate_alone_makes_a_movie_of_the_frames_that_were_shown(tmp_path: Path) -> None:
     movie = load_npz(_save(tmp_path / "a.npz", **_plain(movie_rate_hz=30.0))).movie
     assert movie is not None
