@@ -239,6 +239,13 @@ def _print_summary(summary: dict[str, Any]) -> None:
     if summary["rolling"] is not None:
         counts = ", ".join(f"{count} {what}" for what, count in summary["rolling"].items())
         click.echo(f"rolling: {counts}; the model ended at version {summary['model_version']}")
+    for label, figures in (summary["labels"] or {}).items():
+        click.echo(
+            f"label {label}: median error {figures['median_error']:.3g}, r2 {figures['r2']:.3f} "
+            f"in {figures['moments']} moments"
+        )
+    for stream, n in summary["markers"].items():
+        click.echo(f"{n} markers of '{stream}'")
     score = summary["score"]
     if score is None:
         click.echo("No stimulus stream was there, so nothing could be scored.")
