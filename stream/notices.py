@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 log = logging.getLogger(__name__)
+log.addHandler(logging.NullHandler())  # without a log of the user's own they are not printed beside the terminal's
 
 WARNINGS = frozenset(
     {

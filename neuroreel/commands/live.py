@@ -176,8 +176,9 @@ def _run(engine: Engine, recorder: RecorderChild | None, *, quiet: bool) -> dict
             _print_second(stats, status)
 
     def at_once(notice: Notice) -> None:
-        if not quiet:
-            click.secho(notice.text, err=True, fg="yellow" if notice.warning else None)
+        said_already = notice.event == "state" and notice.facts["state"] not in ("live", "stale")
+        if not quiet and not said_already:
+            click.secho(f"{notice.event}: {notice.text}", err=True, fg="yellow" if notice.warning else None)
 
     return engine.run(each_second, recorder.go if recorder is not None else lambda: None, at_once)
 
