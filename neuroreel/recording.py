@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 READY_S = 15.0
 """How long an engine waits for its recorder before it begins without it."""
 
+OUTPUTS = ("prediction", "forecast", "posterior", "embedding", "status")
+"""What every engine publishes; the recorder begins when it has found them."""
+
 _END_S = 600.0  # reading a long recording back takes a while
 
 
@@ -59,6 +62,8 @@ class RecorderChild:
         arguments = ["record", str(path), "--wait", "10", "--until-gone", stream]
         for query in _queries(stream, type_, name):
             arguments += ["--stream", query]
+        for role in OUTPUTS:
+            arguments += ["--expect", f"{name}-{role}"]
         self.path = path
         self.problem = ""
         self.summary: dict[str, Any] | None = None
@@ -142,7 +147,7 @@ class RecorderChild:
 def _queries(stream: str, type_: str, name: str) -> list[str]:
     """The neural stream; what is named after it, or after the engine, and is not another neural stream."""
     neural = " or ".join(f"type='{other}'" for other in NEURAL_TYPES)
-    queries = [f"name={quoted(stream)} and type={quoted(type_)}"]
-    for prefix in dict.fromkeys((stream, name)):
-        queries.append(f"starts-with(name,{quoted(prefix + '-')}) and not({neural})")
-    return queries
+    named = " or ".join(
+        f"starts-with(name,{quoted(prefix + '-')})" for prefix in dict.fromkeys((stream, name))
+    )
+    return [f"name={quoted(stream)} and type={quoted(type_)}", f"({named}) and not({neural})"]

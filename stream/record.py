@@ -60,6 +60,8 @@ class Recorder:
     hold
         Name of a neural stream that is made ready, but opened only after `go`: a replay that waits for a consumer
         begins when the first comes.
+    expected
+        Names of streams that are known to be there: `begin` waits for them, too.
     budget_bytes
         Memory between streams and disk.
 
@@ -79,15 +81,17 @@ class Recorder:
         queries: Sequence[str] = (),
         *,
         hold: str = "",
+        expected: Sequence[str] = (),
         budget_bytes: int = BUDGET_BYTES,
     ) -> None:
-        self._settle_s = _SETTLE_S[configure().scope]
+        self._settle_s = _SETTLE_S[configure().scope] * (3 if hold else 1)
         self._resolvers = {query: _resolver(query) for query in (queries or ("",))}
         self.spool = Spool(path, budget_bytes=budget_bytes)
         self.streams: list[RecordedStream] = []
         self.missing = set(self._resolvers)
         self._writer = XdfWriter(path, sink=self.spool)
         self._hold = hold
+        self._expected = set(expected) | ({hold} if hold else set())
         self._go = threading.Event()
         self._stopping = threading.Event()
         self._events: deque[dict[str, Any]] = deque()
@@ -131,6 +135,8 @@ class Recorder:
                 settled = time.monotonic() + self._settle_s
                 deadline = max(deadline, settled)
             found |= now
+            if self._expected - {info.name() for info in found.values()}:
+                settled = deadline
             time.sleep(_LOOK_EVERY_S / 2)
         if not found:
             self._stopping.set()
@@ -361,7 +367,7 @@ class Recorder:
     def _say(self, event: str, stream: RecordedStream, reason: str) -> None:
         """Note what happened to a stream."""
         self._events.append({"event": event, "stream": stream.name, "reason": reason})
-        log.info("%s", reason)
+        log.log(logging.WARNING if event == "failed" else logging.INFO, "%s", reason)
 
 
 def _resolver(query: str) -> pylsl.ContinuousResolver:

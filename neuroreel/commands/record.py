@@ -38,6 +38,7 @@ _SLICE_S = 0.1
     metavar="SECONDS",
     help="How long to wait for a first stream.",
 )
+@click.option("--expect", multiple=True, hidden=True, help="Wait for this stream before beginning.")
 @click.option("--until-gone", metavar="NAME", help="Stop when this neural stream has been gone for 5 s.")
 @click.option(
     "--control", is_flag=True, hidden=True, help="Be steered over standard input, report on output."
@@ -50,6 +51,7 @@ def command(
     seconds: float | None,
     wait_s: float,
     until_gone: str | None,
+    expect: tuple[str, ...],
     control: bool,
     json_target: str | None,
     network: str,
@@ -69,7 +71,7 @@ def command(
     if out.suffix.lower() != ".xdf":
         raise BadUsage(f"{out} must end in .xdf: recordings are XDF files.")
     configure(network)
-    recorder = Recorder(out, queries, hold=(until_gone or "") if control else "")
+    recorder = Recorder(out, queries, hold=(until_gone or "") if control else "", expected=expect)
     stop = _Stop()
     view: View = ReportView() if control else TerminalView(str(out))
     with view:

@@ -136,7 +136,7 @@ def test_a_recorder_that_cannot_or_dies_does_not_stop_the_decoding(
     start("replay", tmp_path / "session.npz", "--speed", "2", control=True)
     out = tmp_path / "out.xdf"
     engine = start("live", model_path, "--record", out, "--json", tmp_path / "out.json")
-    status = EventInlet(find_stream("V1-status"))
+    status = EventInlet(find_stream("V1-status", wait_s=30))
     status.open()
     until(lambda: sum(tally.n_samples for tally in tally_xdf(out)[0].values()) > 20)
     (recorder,) = psutil.Process(engine.pid).children()
