@@ -25,6 +25,7 @@ LOOK_S = 1.0
 MARKERS_A_SECOND = 20
 """So many markers are passed on each second; more are only counted."""
 
+_PASSED_ON = ("lost", "back", "mismatch", "ambiguous")
 _OWN = ("engine", "replay", "recorder")  # roles, at the end of source ids, whose announcements are no markers
 
 
@@ -48,7 +49,8 @@ class TruthFollower:
     labels
         Continuous labels, by their own stamps.
     notices
-        ``following`` a stream, and each ``marker``.
+        ``following`` a stream; ``following_lost``, ``following_back``, ``following_mismatch`` and
+        ``following_ambiguous`` of one that was followed; and each ``marker``.
     markers
         How many markers each stream has sent.
     ended
@@ -91,6 +93,10 @@ class TruthFollower:
             rows, stamps = inlet.pull()
             if len(stamps):
                 self._take(name, rows, stamps)
+            if inlet.notices:
+                for notice in inlet.notices.take():
+                    if notice.event in _PASSED_ON:
+                        self.notices.add(f"following_{notice.event}", notice.text, stream=name)
         now = time.monotonic()
         if now >= self._next_look:
             self._next_look = now + LOOK_S

@@ -14,6 +14,7 @@ import numpy as np
 import pylsl
 from numpy.typing import NDArray
 
+from stream.backlog import Backlog
 from stream.control import ControlReader
 from stream.errors import BadUsage
 from stream.latency import RollingQuantiles
@@ -26,7 +27,7 @@ from stream.truth import onset
 log = logging.getLogger(__name__)
 
 MAX_SPEED = math.inf
-"""As fast as a consumer can keep up with."""
+"""As fast as an engine keeps up with, and at most `MAX_SPEED_HZ`."""
 
 MAX_SPEED_HZ = 2000.0
 """Samples per second at `MAX_SPEED`: half of what an engine of usual size decodes."""
@@ -134,6 +135,7 @@ class Replay:
         self._n_sent = 0
         self._n_due = 0  # samples that were due so far, sent or not
         self._stopped = False
+        self._backlog = Backlog(self.name, session.rate_hz) if self._full_speed else None
         self._open(
             {"mode": mode, "speed": "max" if self._full_speed else f"{speed:g}", "recording": recording}
         )
@@ -196,6 +198,8 @@ class Replay:
             self._stopped = True
         self._announce("end", stopped=self._stopped)
         self._linger()
+        if self._backlog is not None:
+            self._backlog.close()
         return ReplayReport(self._n_sent, self._late_ms.p50, self._late_ms.p99, self._stopped)
 
     def _wait_for_consumers(self) -> bool:
@@ -270,6 +274,8 @@ class Replay:
         for begin in range(first, len(at_s), self._MAX_BLOCK):
             end = min(begin + self._MAX_BLOCK, len(at_s))
             self._n_due = before + end
+            if self._backlog is not None and begin > first:
+                self._backlog.wait(self._start + float(at_s[begin - 1]), self._commanded)
             yield begin, end, (before + begin) / MAX_SPEED_HZ
 
     def _push_side(

@@ -159,15 +159,15 @@ FAULTS = {  # how it is injected: what the engine says, and within how many seco
     "clock@4+30": ("clock_jump", {}, 3),
     "dup@4.5+0.2": ("duplicate", {}, 4),
     "swap@5+0.2": ("reordered", {}, 4),
-    "restart@6+0.7": ("back", {"same_source": True}, 5),
-    "restart-other@9+0.7": ("back", {"same_source": False}, 5),
-    "restart-channels@12+0.7": ("mismatch", {}, 5),
+    "restart@6.2+0.7": ("back", {"same_source": True}, 5),
+    "restart-other@8.2+0.7": ("back", {"same_source": False}, 5),
+    "restart-channels@10.2+0.7": ("mismatch", {}, 5),
 }
 
 
 def test_faults_of_the_sender(rig: Callable[[str], Rig]) -> None:
     one = rig("sender")
-    one.replay("--seconds", "14.5", "--faults", ",".join(FAULTS))
+    one.replay("--seconds", "12", "--faults", ",".join(FAULTS))
     engine = one.engine()
     deadline = time.monotonic() + 60
     while not any(said["event"] == "end" for _, said in one.status):
@@ -230,7 +230,7 @@ def test_frozen_killed_and_doubled_processes(rig: Callable[[str], Rig]) -> None:
     window = one.start("display", str(one.folder / "m.safetensors"), "--name", one.name)
     begun = time.monotonic()
     one.decodes_after(begun, 10)
-    one.listen_for(3)  # until the window paints
+    one.listen_for(2)  # until the window paints
     assert window.running
     before = time.monotonic()
     one.listen_for(2)
@@ -277,6 +277,7 @@ def test_frozen_killed_and_doubled_processes(rig: Callable[[str], Rig]) -> None:
     replay.process.kill()
     killed = time.monotonic()
     lost, _ = one.heard("lost", killed, RECOVERED_S)
+    one.heard("following_lost", killed, RECOVERED_S, stream=f"{one.name}-stimulus")
     replay = one.replay("--loop")
     back, said = one.heard("back", killed, 15, same_source=True)
     recovered_s = one.decodes_after(back)

@@ -13,12 +13,14 @@ import pytest
 from numpy.typing import NDArray
 
 from neuroreel.children import Child, start_child
+from stream.backlog import MOST
 from stream.chunk import Chunk
 from stream.continuity import Continuity
 from stream.events import EventInlet
 from stream.files import save_session
 from stream.find import find_stream
 from stream.inlet import Inlet, InletState
+from stream.outlet import make_outlet
 from stream.session import Kind, Session
 from stream.truth import frames_at
 
@@ -263,7 +265,7 @@ def test_a_frozen_sender_is_stale(start: Any, small_session: Session) -> None:
 def test_faults_are_injected_and_announced(start: Any, small_session: Session, tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     spec = "drop@0.2+0.1,dup@0.5+0.1,nan@0.8+0.1:unit2,stall@3.5+0.2,clock@4+5,seed=1"
-    start(small_session, "--faults", spec, "--json", str(report))
+    start(small_session, "--speed", "2", "--faults", spec, "--json", str(report))
     got = receive(small_session)
     said = [marker for marker in got.markers if marker["event"] == "fault"]
     assert [each["fault"] for each in said] == ["drop", "dup", "nan", "stall", "clock"]
@@ -275,7 +277,7 @@ def test_faults_are_injected_and_announced(start: Any, small_session: Session, t
     np.testing.assert_array_equal(got.samples, values[wanted])
     elapsed_s = got.stamps - got.stamps[0]
     moved_s = np.where(wanted >= said[-1]["first"], 5.0, 0.0)
-    np.testing.assert_allclose(elapsed_s, (small_session.stamps - 100)[wanted] + moved_s, atol=1e-9)
+    np.testing.assert_allclose(elapsed_s, (small_session.stamps - 100)[wanted] / 2 + moved_s, atol=1e-9)
     while not report.exists() or not report.read_text():
         time.sleep(0.05)
     written = json.loads(report.read_text())
@@ -341,3 +343,47 @@ def test_seeking_goes_on_elsewhere_in_a_new_segment(start: Any, small_session: S
     assert (repeat[before : before + 10] == 2).all()
     for each in (events, shown, inlet):
         each.close()
+
+
+def test_full_speed_waits_for_an_engine_that_falls_behind(start: Any, small_session: Session) -> None:
+    n_samples = MOST + 2000
+    long = Session(
+        neural=np.arange(n_samples, dtype=np.float32)[:, None],
+        stamps=5 + np.arange(n_samples) / 30,
+        frame=np.full(n_samples, -1, np.int32),
+        repeat=np.full(n_samples, -1, np.int32),
+        segment=np.zeros(n_samples, np.int32),
+        channel_names=("c0",),
+        kind=Kind.EEG,
+        rate_hz=30.0,
+        name="ahead",
+    )
+    answers = make_outlet(
+        "other-prediction",
+        "Prediction",
+        ("frame", "stamp_raw"),
+        30,
+        "double64",
+        facts={"source_stream": "ahead"},
+    )
+    start(long, "--speed", "max")
+    inlet = Inlet(find_stream("ahead"))
+    inlet.open()
+    first = newest = float("nan")
+    held = False
+    deadline = time.monotonic() + 40
+    while inlet.n_received < n_samples:
+        assert time.monotonic() < deadline
+        chunk = inlet.pull(0.1 if not held else 1.0)
+        if chunk is not None:
+            newest = float(chunk.stamps[-1])
+            first = first if first == first else float(chunk.stamps[0])
+        if answers.have_consumers() and not held:
+            answers.push_sample([0.0, first])  # an engine that has stopped after its first answer
+        if chunk is None and inlet.n_received > MOST / 2 and not held:
+            held = True
+            assert inlet.n_received <= MOST + 100
+        if held:
+            answers.push_sample([0.0, newest])
+    assert held
+    inlet.close()
