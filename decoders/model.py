@@ -245,8 +245,7 @@ class Model:
         """
         self._ahead = decision.ahead
         best, known = decision.frame, decision.decided and decision.frame >= 0
-        reader = self.parts.continuous
-        followed = self.follow(decision)
+        reader, followed = self.parts.continuous, self.follow(decision)
         followed = followed if self.use_playback else None
         continuous = reader.read(decision.posterior, decision.direction, followed)
         return Prediction(
@@ -280,9 +279,8 @@ class Model:
         followed
             Of the filter of the continuous labels, or None where there is none.
         """
-        if self._kalman is None:
-            return None
-        return self._kalman.step(decision.direction if decision.decided else None)
+        heard = decision.direction if decision.decided else None
+        return None if self._kalman is None else self._kalman.step(heard)
 
     def predict(self, session: Session, *, forecasts: bool = True) -> Predictions:
         """Decode a whole recording, exactly as `step` would sample by sample.
@@ -302,15 +300,13 @@ class Model:
         self.check_stream(session.channel_names, session.rate_hz)
         self.reset()
         rows: list[Prediction] = []
-        ahead = np.empty(
-            (len(HORIZONS_S), session.n_samples if forecasts else 0, self.n_frames + 1), np.float32
-        )
+        n_kept = session.n_samples if forecasts else 0
+        ahead = np.empty((len(HORIZONS_S), n_kept, self.n_frames + 1), np.float32)
         for index in range(session.n_samples):
             if index and session.segment[index] != session.segment[index - 1]:
                 self.reset()
-            rows.append(
-                self.step(np.asarray(session.neural[index], np.float32), float(session.stamps[index]))
-            )
+            sample = np.asarray(session.neural[index], np.float32)
+            rows.append(self.step(sample, float(session.stamps[index])))
             if forecasts:
                 ahead[:, index] = self._ahead
         self.reset()
@@ -396,8 +392,8 @@ class Model:
         assert part is not None
         direction = unit(encoder.read())
         similarity = part.prototypes.similarity(direction)
-        logits = part.logits(similarity * np.float32(encoder.fullness), linear)
-        return direction, logits, level(self._likeness, similarity)
+        heard = similarity * np.float32(encoder.fullness)
+        return direction, part.logits(heard, linear), level(self._likeness, similarity)
 
     def _mass(self, state: NDArray[np.floating[Any]], best: int) -> float:
         """Probability within a second of that frame, in its clip."""

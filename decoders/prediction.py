@@ -39,9 +39,6 @@ class Provenance(StrEnum):
     """What a shown picture is. Choosing a frame is not making a picture, and the screen never blurs the two."""
 
     RETRIEVED = "retrieved"
-    LIBRARY_AVERAGE = "library average"
-    LINEAR = "linear reconstruction"
-    DIFFUSION = "diffusion"
     NO_DECISION = "no decision"
 
 
