@@ -95,7 +95,7 @@ def run_cell(cell: Cell, model: Path, folder: Path) -> dict[str, Any]:
         start("received", "bench", "receive", f"{NAME}-prediction")
         if cell.window:
             arguments = ["display", "--name", NAME, "--fps", "60", "--json", str(window_json)]
-            children["window"] = start_child(arguments)
+            children["window"] = start_child(arguments, stdout=subprocess.DEVNULL)
         await_ready({name: children[name] for name in ("floor", "received", *cell.peers)})
         time.sleep(WINDOW_S if cell.window else SETTLE_S)
         used = _measure(children, cell.seconds)

@@ -14,53 +14,12 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
+from neuroreel.check import Check, Status, fail, ok, warn
+from neuroreel.health_network import check_network
+
 BUNDLED = ("demo.xdf", "demo.mp4", "demo.safetensors")
-
-
-class Status(StrEnum):
-    """How a check came out."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One line of the report.
-
-    Attributes
-    ----------
-    name
-        What was looked at.
-    status
-        How it came out.
-    found
-        What was found.
-    advice
-        What to do; empty when nothing.
-    """
-
-    name: str
-    status: Status
-    found: str
-    advice: str = ""
-
-
-def _ok(name: str, found: str) -> Check:
-    return Check(name, Status.OK, found)
-
-
-def _warn(name: str, found: str, advice: str) -> Check:
-    return Check(name, Status.WARN, found, advice)
-
-
-def _fail(name: str, found: str, advice: str) -> Check:
-    return Check(name, Status.FAIL, found, advice)
 
 
 def check_all(scope: str) -> Iterator[Check]:
@@ -78,6 +37,7 @@ def check_all(scope: str) -> Iterator[Check]:
     yield check_lsl("loopback")
     if scope != "loopback":
         yield check_lsl(scope)
+    yield from check_network(scope, lsl_configuration())
     yield check_screen()
     yield from check_qt()
     yield check_threads()
@@ -89,8 +49,8 @@ def check_python() -> Check:
     """Version of Python."""
     found = f"{platform.python_version()}, {sys.executable}, {platform.platform()}"
     if (3, 11) <= sys.version_info[:2] <= (3, 13):
-        return _ok("Python", found)
-    return _warn("Python", found, "NeuroReel is tested with Python 3.11 to 3.13; use one of these.")
+        return ok("Python", found)
+    return warn("Python", found, "NeuroReel is tested with Python 3.11 to 3.13; use one of these.")
 
 
 def check_packages() -> Iterator[Check]:
@@ -100,13 +60,13 @@ def check_packages() -> Iterator[Check]:
             continue
         name = requirement.split(">=")[0].split(";")[0].strip()
         try:
-            yield _ok(name, importlib.metadata.version(name))
+            yield ok(name, importlib.metadata.version(name))
         except importlib.metadata.PackageNotFoundError:
-            yield _fail(name, "not installed", f"pip install '{requirement}'")
+            yield fail(name, "not installed", f"pip install '{requirement}'")
     try:
-        yield _ok("torch", importlib.metadata.version("torch"))
+        yield ok("torch", importlib.metadata.version("torch"))
     except importlib.metadata.PackageNotFoundError:
-        yield _ok("torch", "not installed (only the extra 'train' wants it)")
+        yield ok("torch", "not installed (only the extra 'train' wants it)")
 
 
 def check_bundled() -> Check:
@@ -116,9 +76,9 @@ def check_bundled() -> Check:
     folder = Path(next(iter(replay_data.__path__)))
     missing = [name for name in BUNDLED if not (folder / name).is_file()]
     if missing:
-        return _fail("bundled recording", f"missing: {', '.join(missing)}", "Install NeuroReel again.")
+        return fail("bundled recording", f"missing: {', '.join(missing)}", "Install NeuroReel again.")
     size = sum((folder / name).stat().st_size for name in BUNDLED)
-    return _ok("bundled recording", f"{folder}, {size / 1e6:.1f} MB")
+    return ok("bundled recording", f"{folder}, {size / 1e6:.1f} MB")
 
 
 def check_lsl_configuration() -> Check:
@@ -128,15 +88,20 @@ def check_lsl_configuration() -> Check:
 
         version = pylsl.library_version()
     except Exception as error:
-        return _fail("liblsl", f"does not load: {error}", "pip install --force-reinstall pylsl")
+        return fail("liblsl", f"does not load: {error}", "pip install --force-reinstall pylsl")
     found = f"{version // 100}.{version % 100}"
+    named, in_force = os.environ.get("LSLAPICFG"), lsl_configuration()
+    if named and in_force != Path(named):
+        return warn("liblsl", f"{found}, LSLAPICFG={named} is no file", "Unset or correct LSLAPICFG.")
+    return ok("liblsl", f"{found}, configured by {in_force or 'its defaults'} in the lab scope")
+
+
+def lsl_configuration() -> Path | None:
+    """The configuration file that LSL reads in the ``lab`` scope, if there is one."""
     named = os.environ.get("LSLAPICFG")
     files = [Path(named)] if named else []
     files += [Path("lsl_api.cfg"), Path.home() / "lsl_api" / "lsl_api.cfg", Path("/etc/lsl_api/lsl_api.cfg")]
-    in_force = next((path for path in files if path.is_file()), None)
-    if named and in_force != Path(named):
-        return _warn("liblsl", f"{found}, LSLAPICFG={named} is no file", "Unset or correct LSLAPICFG.")
-    return _ok("liblsl", f"{found}, configured by {in_force or 'its defaults'} in the lab scope")
+    return next((path for path in files if path.is_file()), None)
 
 
 def check_lsl(scope: str) -> Check:
@@ -157,24 +122,24 @@ def check_lsl(scope: str) -> Check:
     if not answer.get("ok"):
         why = str(answer.get("why"))
         if scope == "loopback":
-            return _fail(name, why, "Let the firewall pass UDP and TCP ports 16571-16604 on 127.0.0.1.")
+            return fail(name, why, "Let the firewall pass UDP and TCP ports 16571-16604 on 127.0.0.1.")
         advice = (
             "Multicast is blocked: let the firewall pass UDP 16571 and TCP/UDP 16572-16604, or name the "
             "other computers as KnownPeers in lsl_api.cfg."
         )
-        return _warn(name, why, advice)
+        return warn(name, why, advice)
     found = f"a stream was found after {answer['found_s']:.2f} s, push to pull {answer['pull_ms']:.2f} ms"
-    return _ok(name, found)
+    return ok(name, found)
 
 
 def check_screen() -> Check:
     """Whether there is a screen to open the window on."""
     if sys.platform == "darwin":
-        return _ok("screen", "macOS")
+        return ok("screen", "macOS")
     for variable in ("QT_QPA_PLATFORM", "WAYLAND_DISPLAY", "DISPLAY"):
         if os.environ.get(variable):
-            return _ok("screen", f"{variable}={os.environ[variable]}")
-    return _warn(
+            return ok("screen", f"{variable}={os.environ[variable]}")
+    return warn(
         "screen",
         "neither DISPLAY nor WAYLAND_DISPLAY is set",
         "Fine without a screen: 'demo' and 'display --screenshot' paint off screen. Over ssh, try 'ssh -X'.",
@@ -189,13 +154,13 @@ def check_qt() -> Iterator[Check]:
     )
     answer = _try("qt", {} if has_screen else {"QT_QPA_PLATFORM": "offscreen"})
     if not answer.get("ok"):
-        yield _fail("Qt", str(answer.get("why")), "Run 'make demo' as root, or see the line above.")
+        yield fail("Qt", str(answer.get("why")), "Run 'make demo' as root, or see the line above.")
         return
-    yield _ok("Qt", f"starts on platform {answer['platform']!r}")
+    yield ok("Qt", f"starts on platform {answer['platform']!r}")
     if answer["fonts"]:
-        yield _ok("fonts", f"{answer['fonts']} families")
+        yield ok("fonts", f"{answer['fonts']} families")
     else:
-        yield _fail("fonts", "none: text would be empty boxes", "apt-get install fonts-dejavu-core")
+        yield fail("fonts", "none: text would be empty boxes", "apt-get install fonts-dejavu-core")
 
 
 def _missing_libraries() -> Iterator[Check]:
@@ -203,7 +168,7 @@ def _missing_libraries() -> Iterator[Check]:
     try:
         from PyQt5.QtCore import QLibraryInfo
     except ImportError as error:
-        yield _fail("PyQt5", str(error), "apt-get install libgl1 libegl1 libglib2.0-0")
+        yield fail("PyQt5", str(error), "apt-get install libgl1 libegl1 libglib2.0-0")
         return
     plugins = Path(QLibraryInfo.location(QLibraryInfo.PluginsPath)) / "platforms"
     wanted = {
@@ -230,8 +195,8 @@ def check_threads() -> Check:
         f"OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', 'unset')}; {pools}; {os.cpu_count()} processors"
     )
     if all(pool["num_threads"] == 1 for pool in threadpool_info()):
-        return _ok("threads", found)
-    return _warn("threads", found, "Unset OMP_NUM_THREADS and OPENBLAS_NUM_THREADS, or set them to 1.")
+        return ok("threads", found)
+    return warn("threads", found, "Unset OMP_NUM_THREADS and OPENBLAS_NUM_THREADS, or set them to 1.")
 
 
 def check_clock() -> Check:
@@ -245,8 +210,8 @@ def check_clock() -> Check:
     late_ms = sorted(lates)[45]
     found = f"resolution {resolution_us:.3g} us; a sleep of 1 ms ends {late_ms:.2f} ms late (90th percentile)"
     if resolution_us <= 100 and late_ms <= 5:
-        return _ok("clock", found)
-    return _warn(
+        return ok("clock", found)
+    return warn(
         "clock",
         found,
         "Latencies will be irregular: close other programs, avoid a loaded machine.",
@@ -262,7 +227,7 @@ def check_disk() -> Check:
     found = ", ".join(f"{gigabytes:.1f} GB free in {folder}" for folder, gigabytes in free.items())
     least = min(free.values())
     if least >= 1:
-        return _ok("disk", found)
+        return ok("disk", found)
     return Check("disk", Status.WARN if least >= 0.1 else Status.FAIL, found, "Make room before recording.")
 
 

@@ -22,12 +22,13 @@ _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 def command(scope: str, json_target: str | None) -> None:
     """Look for what would go wrong on this computer, and say what to do about it.
 
-    Versions, Lab Streaming Layer, screen, Qt, fonts, threads, clock and disk. Ends with exit code 1 when
-    something failed; a warning alone is fine.
+    Versions, Lab Streaming Layer, networks, ports, firewall, screen, Qt, fonts, threads, clocks and disk. Ends with
+    exit code 1 when something failed; a warning alone is fine.
     """
     from dataclasses import asdict
 
-    from neuroreel.health import Status, check_all
+    from neuroreel.check import Status
+    from neuroreel.health import check_all
     from neuroreel.options import write_json
 
     checks = list(check_all(scope))

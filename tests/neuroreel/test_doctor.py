@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -9,9 +10,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from neuroreel import health
+from neuroreel import health, health_network
+from neuroreel.check import Check, Status
 from neuroreel.commands.doctor import command
-from neuroreel.health import Check, Status
 
 
 @pytest.mark.live
@@ -37,8 +38,13 @@ def test_doctor_reports_every_part_as_json() -> None:
         "threads",
         "clock",
         "disk",
+        "networks",
+        "LSL settings",
+        "ports",
+        "firewall",
+        "wall clock",
     } <= set(checks)
-    assert "LSL lab" not in checks
+    assert not {"LSL lab", "multicast"} & set(checks)  # nothing is sent into the network unasked
     assert checks["LSL loopback"]["status"] == "ok", checks["LSL loopback"]
     assert checks["Qt"]["status"] == "ok", checks["Qt"]
     assert report["ok"] == all(check["status"] != "fail" for check in report["checks"])
@@ -79,3 +85,90 @@ def test_no_screen_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     assert health.check_screen().status == Status.WARN
     monkeypatch.setenv("DISPLAY", ":0")
     assert health.check_screen().status == Status.OK
+
+
+def test_two_networks_are_a_warning() -> None:
+    assert health_network.check_interfaces({}).status == Status.OK
+    assert health_network.check_interfaces({"eth0": "10.0.0.1"}).status == Status.OK
+    check = health_network.check_interfaces({"eth0": "10.0.0.1", "wlan0": "192.168.0.7"})
+    assert check.status == Status.WARN
+    assert "wlan0 192.168.0.7" in check.found
+    assert "ListenAddress" in check.advice
+    assert all(not address.startswith("127.") for address in health_network.addresses().values())
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "said"),
+    [
+        ("[lab]\nKnownPeers = {10.0.0.2}\n", Status.OK, "knownpeers={10.0.0.2}"),
+        ("[multicast]\nResolveScope = machine\n", Status.WARN, "no other computer is seen"),
+        ("[lab]\nSessionID = rig2\n", Status.WARN, "same SessionID"),
+        ("nothing like it", Status.WARN, "no setting that can be read"),
+        ("", Status.OK, "defaults"),
+    ],
+)
+def test_settings_of_the_laboratory(tmp_path: Path, text: str, status: Status, said: str) -> None:
+    config = tmp_path / "lsl_api.cfg"
+    config.write_text(text)
+    check = health_network.check_settings(config)
+    assert check.status == status
+    assert said in check.found + check.advice
+
+
+def test_no_settings_are_fine() -> None:
+    assert health_network.check_settings(None).status == Status.OK
+
+
+def test_ports_that_are_taken_are_counted(tmp_path: Path) -> None:
+    config = tmp_path / "lsl_api.cfg"
+    with socket.socket() as taken:
+        taken.bind(("0.0.0.0", 0))
+        taken.listen()
+        config.write_text(f"[ports]\nBasePort = {taken.getsockname()[1]}\nPortRange = 0\n")
+        check = health_network.check_ports(config)
+        assert check.status == Status.WARN
+        assert check.found.startswith("0 of 1 are free")
+    assert health_network.check_ports(config).status == Status.OK
+    config.write_text("[ports]\nBasePort = many\n")
+    assert health_network.check_ports(config).status == Status.WARN
+
+
+DROP = "chain input { type filter hook input priority 0; policy drop; }"
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        ({}, Status.OK),
+        ({"nft": DROP}, Status.WARN),
+        ({"nft": DROP + "\ntcp dport 16571-16604 accept"}, Status.OK),
+        ({"iptables": "-P INPUT ACCEPT\n"}, Status.OK),
+        ({"iptables": "-P INPUT DROP\n", "ufw": "Status: inactive"}, Status.WARN),
+        ({"ufw": "Status: active"}, Status.WARN),
+        ({"firewalld": "running"}, Status.WARN),
+        ({"firewalld": "not running"}, Status.OK),
+        ({"macOS": "Firewall is enabled. (State = 1)"}, Status.WARN),
+        ({"nft": None}, Status.OK),
+    ],
+)
+def test_a_firewall_is_told_of(said: dict[str, str | None], status: Status) -> None:
+    check = health_network.check_firewall(said)
+    assert check.status == status
+    assert ("16571" in check.advice) == (status == Status.WARN)
+
+
+def test_firewall_tools_that_are_not_there_say_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health_network.shutil, "which", lambda _: None)
+    assert health_network.firewall_rules() == {}
+
+
+def test_multicast_that_is_blocked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health_network, "GROUP", "127.0.0.1")  # no group: joining it fails
+    check = health_network.check_multicast()
+    assert check.status == Status.WARN
+    assert "KnownPeers" in check.advice
+
+
+@pytest.mark.parametrize(("said", "status"), [("yes", Status.OK), ("no", Status.WARN), ("", Status.OK)])
+def test_the_wall_clock_and_who_keeps_it(said: str, status: Status) -> None:
+    assert health_network.check_wall_clock(said).status == status
