@@ -101,6 +101,7 @@ class Intake:
         self._rate_hz = rate_hz
         self._budget_s = lag_budget_s if paced else math.inf
         self._connection = 0
+        self._segment = np.zeros(1, np.int32)  # of the last chunk: the next has the same, as a rule
         self._behind: _Behind | None = None
         self._n_looked = self._n_taken = 0
 
@@ -133,7 +134,9 @@ class Intake:
         keep, segment = screen.check(samples, stamps, chunk.counter, arrival_s, arrivals.usual_s)
         local = stamps + correction_s
         if isinstance(segment, int):
-            segment = np.full(len(stamps), segment, np.int32)
+            if segment != self._segment[0] or len(stamps) != len(self._segment):
+                self._segment = np.full(len(stamps), segment, np.int32)
+            segment = self._segment
         else:
             arrivals.interrupted()
             if screen.jump is not None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 log = logging.getLogger(__name__)
-log.addHandler(logging.NullHandler())  # without a log of the user's own they are not printed beside the terminal's
+log.addHandler(logging.NullHandler())  # whoever keeps no log is not told twice in the terminal
 
 WARNINGS = frozenset(
     {

@@ -50,6 +50,7 @@ class _Unsaid:
 
     n: int = 0
     missing: int = 0
+    seconds: float = 0.0
     stamp: float = math.nan
     said_s: float = -math.inf
 
@@ -94,7 +95,7 @@ class Screen:
         self._counter: int | None = None
         self._sample: NDArray[np.float32] | None = None
         self._n_back = 0
-        self._unsaid = {event: _Unsaid() for event in ("gap", "repeated_stamp", *_DROPPED)}
+        self._unsaid = {event: _Unsaid() for event in ("gap", "repeated_stamp", "clock_jump", *_DROPPED)}
 
     def restart(self) -> None:
         """The sender was gone: a new segment begins whatever the next stamp is; its counter may go on."""
@@ -207,7 +208,7 @@ class Screen:
             self._note("gap", arrival_s, stamp, max(step - 1, 0))
         unaccounted = elapsed - step * self._period if step > 0 else elapsed
         if elapsed <= 0 or (self._rate_hz > 0 and unaccounted > JUMP_S and not early_s < JUMP_S):
-            self._jumped(row, unaccounted, stamp, new_segment=step == 1)
+            self._jumped(row, unaccounted, stamp, arrival_s, new_segment=step == 1)
         return True
 
     def _by_stamp(
@@ -218,7 +219,7 @@ class Screen:
             return True
         if step > 0:
             if self._paced and early_s > JUMP_S:  # no delay makes samples come sooner after their stamps
-                self._jumped(row, early_s, stamp)
+                self._jumped(row, early_s, stamp, arrival_s)
             else:
                 self.segment += 1
                 self._note("gap", arrival_s, stamp, round(step * self._rate_hz) - 1)
@@ -233,45 +234,46 @@ class Screen:
             self._note("reordered", arrival_s, stamp)
             return False
         else:
-            self._jumped(row, step - self._period, stamp)
+            self._jumped(row, step - self._period, stamp, arrival_s)
         return True
 
-    def _jumped(self, row: int, seconds: float, stamp: float, *, new_segment: bool = True) -> None:
+    def _jumped(
+        self, row: int, seconds: float, stamp: float, arrival_s: float, *, new_segment: bool = True
+    ) -> None:
         self.segment += new_segment
-        self.counts.clock_jumps += 1
         self.jump = (row, seconds)
-        self._notices.add(
-            "clock_jump",
-            f"the sender's clock has jumped by {seconds:+.3f} s",
-            seconds=round(seconds, 6),
-            stamp=stamp,
-        )
+        self._note("clock_jump", arrival_s, stamp, seconds=seconds)
 
-    def _note(self, event: str, arrival_s: float, stamp: float, missing: int = 0) -> None:
+    def _note(
+        self, event: str, arrival_s: float, stamp: float, missing: int = 0, seconds: float = 0.0
+    ) -> None:
         """Count; say it at once, unless the same was said a moment ago."""
         counts = self.counts
         counts.gaps += event == "gap"
         counts.missing += missing
         counts.duplicates += event == "duplicate"
         counts.reordered += event == "reordered"
+        counts.clock_jumps += event == "clock_jump"
         unsaid = self._unsaid[event]
         unsaid.n += 1
         unsaid.missing += missing
+        unsaid.seconds += seconds
         unsaid.stamp = stamp
         if not arrival_s - unsaid.said_s < SAY_EVERY_S:
             self._say(event, unsaid, arrival_s)
 
     def _say(self, event: str, unsaid: _Unsaid, now_s: float) -> None:
         times = "" if unsaid.n == 1 else f"{unsaid.n} times: "
+        facts: dict[str, object] = {"count": unsaid.n, "stamp": unsaid.stamp}
         if event == "gap":
-            text = f"{times}{unsaid.missing} samples are missing before stamp {unsaid.stamp:.3f}"
-            self._notices.add(event, text, count=unsaid.n, missing=unsaid.missing, stamp=unsaid.stamp)
+            what = f"{unsaid.missing} samples are missing before stamp {unsaid.stamp:.3f}"
+            facts["missing"] = unsaid.missing
+        elif event == "clock_jump":
+            what = f"the sender's clock has jumped by {unsaid.seconds:+.3f} s"
+            facts["seconds"] = round(unsaid.seconds, 6)
+        elif event in _DROPPED:
+            what = f"a sample {_DROPPED[event]} and was dropped, last at stamp {unsaid.stamp:.3f}"
         else:
-            what = (
-                f"a sample {_DROPPED[event]} and was dropped"
-                if event in _DROPPED
-                else "two samples had one stamp"
-            )
-            text = f"{times}{what}, last at stamp {unsaid.stamp:.3f}"
-            self._notices.add(event, text, count=unsaid.n, stamp=unsaid.stamp)
+            what = f"two samples had one stamp, last {unsaid.stamp:.3f}"
+        self._notices.add(event, times + what, **facts)
         self._unsaid[event] = _Unsaid(said_s=now_s)

@@ -11,14 +11,15 @@ from stream.find import FoundStream, quoted
 from stream.network import configure
 
 GRACE_S = {"loopback": 0.5, "lab": 2.0}
-"""How long only the same source is taken back, by network scope: as long as its return may take to be noticed."""
+"""How long another source must have been seen, by network scope: as long as the return of the same one, or of a third,
+may take to be noticed."""
 
 
 class Search:
     """Looks for a stream that can go on for one that is lost; close by dropping it.
 
-    The same source id is taken at once. After a grace another source of the same name and type on the same computer
-    is, if it is the only one: after a restart a sender without a source id of its own has another one. A stream of
+    The same source id is taken at once. Another source of the same name and type on the same computer is taken after
+    a grace, if it is the only one: after a restart a sender without a source id of its own has another one. A stream of
     that name on another computer is not the same rig, and never taken.
 
     Parameters
@@ -37,9 +38,7 @@ class Search:
     def __init__(self, info: pylsl.StreamInfo, grace_s: float | None = None) -> None:
         self._source_id: str = info.source_id()
         self._hostname: str = info.hostname()
-        grace_s = GRACE_S[configure().scope] if grace_s is None else grace_s
-        self._until = time.monotonic() + grace_s
-        self._settle_s = grace_s / 2  # one may answer sooner than another
+        self._grace_s = GRACE_S[configure().scope] if grace_s is None else grace_s
         self._since: dict[str, float] = {}
         self._resolver = pylsl.ContinuousResolver(
             pred=f"name={quoted(info.name())} and type={quoted(info.type())}", forget_after=1.0
@@ -61,7 +60,7 @@ class Search:
             now = time.monotonic()
             others = [info for info in found if info.hostname() == self._hostname]
             self._since = {info.uid(): self._since.get(info.uid(), now) for info in others}
-            settled = all(now - since >= self._settle_s for since in self._since.values())
-            among = others if now >= self._until and settled else []
+            settled = all(now - since >= self._grace_s for since in self._since.values())
+            among = others if settled else []
         self.ambiguous = tuple(sorted(f"{FoundStream.of(info)}" for info in among)) if len(among) > 1 else ()
         return among[0] if len(among) == 1 else None
