@@ -116,7 +116,7 @@ def contexts_tried(data: TrainingSet, n_window: int) -> tuple[int, ...]:
     n_window
         Window of the linear embedding.
     """
-    longest = min(MAX_CONTEXT, int(np.bincount(np.cumsum(data.border)).max()))
+    longest = min(MAX_CONTEXT, int(np.bincount(stretches(data.border, data.block)).max()))
     asked = (n_window, *(round(context * data.rate_hz) for context in CONTEXTS_S if data.rate_hz))
     return tuple(sorted({min(n, longest) for n in asked if n >= min(n_window, longest)}))
 

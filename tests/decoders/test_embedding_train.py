@@ -126,6 +126,10 @@ def test_a_longer_context_than_the_linear_window_streams_and_swaps(
     data = recall(label_model)
     assert contexts_tried(data, 6) == (6, 20, 30)
     assert contexts_tried(data, 60) == (40,)
+    short = replace(
+        data, block=np.arange(len(data.block)) // 12
+    )  # nothing longer is learned from in one piece
+    assert contexts_tried(short, 6) == (6, 12)
     settings = settings_of(label_model)
     trained = fit_contrastive(data, settings, ContrastiveOptions("label", contexts=(12,)), {})
     parts = replace(label_model.parts, contrastive=trained.contrastive)
