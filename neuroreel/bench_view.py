@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from stream.latency import FIGURES
+
 
 def print_latency(result: dict[str, Any]) -> None:
     """Print a table for each cell, and the verdict.
@@ -35,15 +37,15 @@ def _table(cell: dict[str, Any]) -> Any:
     table = Table(
         title=f"{cell['channels']} channels at {cell['rate_hz']:g} Hz, ms from the push; +: above the floor",
         box=SIMPLE,
+        padding=(0, 1, 0, 0),
     )
     table.add_column("", no_wrap=True)
     for column in ("p50", "p95", "p99", "max", "jitter", "+p50", "+p99", "lost"):
         table.add_column(column, justify="right")
 
     def row(name: str, of: dict[str, float], lost: int, above: dict[str, float] | None) -> None:
-        more = ("", "") if above is None else (f"{above['p50']:.2f}", f"{above['p99']:.2f}")
-        times = (f"{of[key]:.2f}" for key in ("p50", "p95", "p99", "max", "jitter"))
-        table.add_row(name, *times, *more, str(lost))
+        more = ("", "") if above is None else (_short(above["p50"]), _short(above["p99"]))
+        table.add_row(name, *(_short(of[key]) for key in FIGURES), *more, str(lost))
 
     row("floor, raw pylsl", cell["floor_ms"], cell["lost"]["floor"], None)
     for name in cell["stages_ms"]:
@@ -53,10 +55,14 @@ def _table(cell: dict[str, Any]) -> Any:
     for name in ("received", "painted"):
         of = ((cell.get("window") or {}).get("stages_ms") or {}).get(name)
         if of is not None:
-            table.add_row(
-                f"window: {name}", *(f"{of[key]:.2f}" for key in ("p50", "p95", "p99", "max", "jitter"))
-            )
+            table.add_row(f"window: {name}", *(_short(of[key]) for key in FIGURES))
     return table
+
+
+def _short(milliseconds: float | None) -> str:
+    if milliseconds is None or milliseconds != milliseconds:
+        return "–"
+    return f"{milliseconds:.2f}" if abs(milliseconds) < 99.995 else f"{milliseconds:.0f}"
 
 
 def _remarks(cell: dict[str, Any]) -> str:
