@@ -22,6 +22,9 @@ GAP_PERIODS = 1.5
 MAX_SECONDS = 1e12
 """No stamp lies further from 0 than this (30,000 years): beyond it, a number is damaged."""
 
+MAX_RATE_HZ = 1e6
+"""No sampling is quicker: a rate beyond is damage, or another unit."""
+
 MAX_FRAMES = 10_000_000
 """No movie has more frames than this (92 h at 30 Hz): above it, a number is damaged."""
 
@@ -101,6 +104,10 @@ class Session:
             )
         if np.any(np.diff(self.segment) < 0):
             raise BadRecording("'segment' must never decrease.")
+        if not 0 <= self.rate_hz <= MAX_RATE_HZ:
+            raise BadRecording(
+                f"a rate of {self.rate_hz:g} Hz is none; give 0 to {MAX_RATE_HZ:g}, where 0 is irregular."
+            )
         backwards = (np.diff(self.stamps) <= 0) & (np.diff(self.segment) == 0)
         if np.any(backwards):
             where = int(np.argmax(backwards)) + 1

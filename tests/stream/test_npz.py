@@ -105,6 +105,7 @@ def test_given_segments_add_to_those_of_the_stamps(tmp_path: Path) -> None:
         ({"channel_names": np.array(["a", "b", None], object)}, BadRecording, "pickled"),
         ({"kind": np.array("lfp")}, BadRecording, "unknown 'kind' 'lfp'"),
         ({"rate_hz": np.array(-1.0)}, BadRecording, "must be positive"),
+        ({"rate_hz": np.array(1e300)}, BadRecording, "1e\\+300 Hz is none"),
         ({"label_x": np.ones((9, 1))}, ShapeMismatch, "label 'x'"),
         ({"label_x": np.ones((10, 1, 1))}, ShapeMismatch, "must have 2 axes"),
         ({"movie": np.ones((3, 4, 4))}, BadRecording, "'movie' must be uint8"),
