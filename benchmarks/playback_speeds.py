@@ -51,7 +51,7 @@ def show(model: Model, test: Session, first: int, speeds: tuple[float, ...]) -> 
             for posterior in (predictions.posterior, predictions.posterior_without_playback)
         ]
         later = frame + round(model.movie_rate_hz * speed)
-        known = later < model.n_frames
+        known = (frame >= 0) & (later < model.n_frames)
         ahead = likeliest(predictions.forecast_posterior[1.0][part][known])
         miss, _ = frame_errors(ahead, later[known], model.axis.clip, model.axis.tolerance_frames)
         within = " / ".join(f"{s['accuracy_within_1s']:.3f}" for s in scores)
