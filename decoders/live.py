@@ -295,6 +295,7 @@ class Engine:
             if self._rolling is not None:
                 self._rolling.add(samples[i], raw * self.stamp_rate, self._segment)
             self.received += 1
+        self._intake.decoded()
 
     def _finish(self, cpu_s: float, wall_s: float) -> dict[str, Any]:
         self._truth.poll()

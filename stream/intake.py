@@ -104,6 +104,7 @@ class Intake:
         self._segment = np.zeros(1, np.int32)  # of the last chunk: the next has the same, as a rule
         self._behind: _Behind | None = None
         self._n_looked = self._n_taken = 0
+        self._waiting: tuple[NDArray[np.float32], float] | None = None
 
     def take(self, chunk: Chunk, arrival_s: float, away_s: float = 0.0) -> Taken | None:
         """Judge a chunk.
@@ -165,9 +166,16 @@ class Intake:
                 segment = segment[first:]
             if self.screen.segment != segment[-1]:
                 segment = segment + (self.screen.segment - segment[-1])
-        self.health.note(samples, float(stamps[0]))
-        self._n_taken += len(stamps)
+        self._waiting = samples, float(stamps[0])
         return Taken(self.health.mask(samples), stamps, local, segment, sequence)
+
+    def decoded(self) -> None:
+        """What can wait until the samples of the last `take` are decoded: a look at their values."""
+        if self._waiting is not None:
+            samples, stamp = self._waiting
+            self.health.note(samples, stamp)
+            self._n_taken += len(samples)
+            self._waiting = None
 
     def tick(self, now_s: float) -> None:
         """Look at what is looked at about once a second.

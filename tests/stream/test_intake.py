@@ -156,6 +156,22 @@ def test_a_rate_that_is_off_is_said_once(factor: float, told: int) -> None:
         assert notice.facts["off_percent"] == pytest.approx(100 * (factor - 1), abs=0.2)
 
 
+def test_a_channel_that_stands_still_is_masked_until_it_moves() -> None:
+    bench = Bench()
+    for i in range(700):
+        samples = np.random.default_rng(i).normal(size=(1, 2)).astype(np.float32)
+        if 100 <= i < 600:
+            samples[0, 1] = 0
+        stamp = START_S + i / RATE_HZ
+        taken = bench.intake.take(Chunk(samples, np.array([stamp]), np.array([i])), stamp)
+        assert taken is not None
+        assert np.isnan(taken.samples[0, 1]) == bench.intake.health.any_dead
+        bench.intake.decoded()
+        if i % 100 == 99:
+            bench.intake.tick(stamp)
+    assert [notice.event for notice in bench.inlet.notices.take()] == ["channel_dead", "channel_back"]
+
+
 def test_a_sender_that_returns_begins_a_segment_with_a_clock_of_its_own() -> None:
     bench = Bench()
     bench.steadily(100)
