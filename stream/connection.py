@@ -84,6 +84,7 @@ class Connection:
         self.clock = ClockOffset()
         self._inlet: pylsl.StreamInlet | None = None
         self._search: Search | None = None
+        self._among: tuple[str, ...] = ()  # streams among which there is no choice
         self._synchronised = False
         self._done_with: set[str] = set()  # outlets that are gone or do not match
         self._last_data = time.monotonic()
@@ -191,9 +192,9 @@ class Connection:
         self._inlet = None
         self._done_with.add(self._info.uid())
         self._search = Search(self._info)
-        reason = f"the sender of '{self.name}' is gone; its return is awaited"
-        self.notices.add("lost", reason, source_id=self.source_id)
-        self._set(InletState.LOST, reason)
+        self._among = ()
+        self.notices.add("lost", self._gone(), source_id=self.source_id)
+        self._set(InletState.LOST, self._gone())
 
     def _reconnect(self, timeout_s: float) -> None:
         """Take the sender back when it has returned; waits a moment when it has not."""
@@ -238,11 +239,19 @@ class Connection:
         )
 
     def _name_ambiguous(self, among: tuple[str, ...]) -> None:
-        """Say, once, that there is no choice between several streams."""
+        """Say, once, that there is no choice between several streams, or that they are gone, too."""
+        if among == self._among:
+            return
+        self._among = among
+        if not among:
+            self._set(InletState.LOST, self._gone())
+            return
         reason = f"{len(among)} streams could be '{self.name}', and none is used: {'; '.join(among)}"
-        if among and reason != self.reason:
-            self.notices.add("ambiguous", reason, streams=list(among))
-            self._set(InletState.LOST, reason)
+        self.notices.add("ambiguous", reason, streams=list(among))
+        self._set(InletState.LOST, reason)
+
+    def _gone(self) -> str:
+        return f"the sender of '{self.name}' is gone; its return is awaited"
 
     def _set(self, state: InletState, reason: str) -> None:
         """Change state; the notices say it once."""

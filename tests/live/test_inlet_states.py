@@ -177,7 +177,13 @@ def test_between_two_senders_there_is_no_choice(
     end(third)
     watched.until(watched.live)
     assert watched.inlet.source_id == "two"
-    assert second.poll() is None
+    end(second)
+    watched.until(lambda: watched.inlet.state is InletState.LOST)
+    both = rig("four"), rig("five")
+    watched.until(lambda: "source_id='five'" in watched.inlet.reason)
+    for one in both:
+        end(one)
+    watched.until(lambda: "is awaited" in watched.inlet.reason)
 
 
 def test_a_frozen_sender_is_stale_and_goes_on(

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import math
+import time
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from stream.chunk import Chunk
+from stream.continuity import Continuity
 from stream.health import ChannelHealth
 from stream.intake import PATIENCE_S, Intake, Taken
 from stream.notices import Notice, Notices
@@ -170,6 +173,25 @@ def test_a_channel_that_stands_still_is_masked_until_it_moves() -> None:
         if i % 100 == 99:
             bench.intake.tick(stamp)
     assert [notice.event for notice in bench.inlet.notices.take()] == ["channel_dead", "channel_back"]
+
+
+def test_a_sample_in_time_is_judged_quickly() -> None:
+    """Beside the least that was ever asked of a sample: whether its stamp follows."""
+
+    def best_s(judge: Callable[[int], object]) -> float:
+        times = []
+        for part in range(7):
+            begun = time.perf_counter()
+            for i in range(part * 500, (part + 1) * 500):
+                judge(i)
+            times.append(time.perf_counter() - begun)
+        return min(times)
+
+    stamps = START_S + np.arange(3500)[:, None] / RATE_HZ
+    bench, continuity = Bench(), Continuity(RATE_HZ)
+    samples, sequence = np.ones((1, 2), np.float32), np.zeros(1, np.int64)
+    taken = best_s(lambda i: bench.intake.take(Chunk(samples, stamps[i], sequence), float(stamps[i, 0])))
+    assert taken < 15 * best_s(lambda i: continuity.check(stamps[i]))
 
 
 def test_a_sender_that_returns_begins_a_segment_with_a_clock_of_its_own() -> None:
