@@ -119,7 +119,9 @@ def _verdict(own: dict[str, Any], nulls: dict[str, Any]) -> str:
 def _continuous(answers: Answers) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for name, truth in answers.test.labels.items():
-        estimate = answers.continuous["model"][name]
+        estimate = answers.continuous["model"].get(name)
+        if estimate is None or estimate.shape != truth.shape:
+            continue  # the model was fitted without that label, or with another of its name
         out[name] = {
             **_fit_of(estimate, truth),
             "interval_80": _interval(estimate, answers.half_width[name], truth),
@@ -128,8 +130,9 @@ def _continuous(answers: Answers) -> dict[str, Any]:
         for other, labels in answers.continuous.items():
             if other != "model":
                 out[name]["baselines"][other] = _fit_of(labels[name], truth)
-        middle = np.broadcast_to(np.nanmedian(truth, axis=0), truth.shape) if len(truth) else truth
-        out[name]["baselines"]["median"] = _fit_of(middle, truth)
+        known = truth[np.isfinite(truth).all(1)]
+        middle = np.median(known, axis=0) if len(known) else np.full(truth.shape[1], np.nan, np.float32)
+        out[name]["baselines"]["median"] = _fit_of(np.broadcast_to(middle, truth.shape), truth)
     return out
 
 

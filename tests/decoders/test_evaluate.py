@@ -89,6 +89,16 @@ def test_a_showing_that_ends_early_is_of_another_movie_only_by_its_hash(
         evaluate(model, replace(early, movie=by_hash))
 
 
+def test_labels_that_the_model_does_not_know_are_not_scored(model: Model, unseen: Session) -> None:
+    position = unseen.labels["position"]
+    labels = {"speed": position, "position": np.full_like(position, np.nan)}
+    report = evaluate(model, replace(unseen, labels=labels), EvaluateOptions(draws=0))
+    assert set(report["continuous"]) == {"position"}
+    assert np.isnan(report["continuous"]["position"]["median_error"])
+    other = replace(unseen, labels={"position": np.hstack([position, position])})
+    assert evaluate(model, other, EvaluateOptions(draws=0))["continuous"] == {}
+
+
 def test_options_that_cannot_be() -> None:
     with pytest.raises(BadSplit):
         EvaluateOptions(repeats=(1,), time=(0, 0.5))
