@@ -88,7 +88,7 @@ def run_soak(soak: Soak, folder: Path, each_minute: Callable[[dict[str, Any]], N
         start("received", "bench", "receive", f"{NAME}-prediction")
         await_ready({name: children[name] for name in ("floor", "received")})
         if soak.record:
-            start("recorder", "record", str(recording), "--stream", NAME)
+            start("recorder", "record", str(recording), "--stream", NAME, "--wait", "60")
         if soak.window:
             start("window", "display", "--name", NAME, "--json", str(folder / "window.json"))
         children["sender"].send("go")
@@ -97,6 +97,10 @@ def run_soak(soak: Soak, folder: Path, each_minute: Callable[[dict[str, Any]], N
         time.sleep(DRAIN_S)
         for name in ("window", "recorder", "received", "floor", "engine", "sender"):
             if name in children:
+                if children[name].send(
+                    "stop"
+                ):  # and keep its input open: the recorder outlives a parent that died
+                    children[name].wait(STOP_S)
                 codes[name] = children[name].stop(timeout_s=STOP_S)
     finally:
         for child in children.values():
