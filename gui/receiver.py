@@ -52,6 +52,7 @@ ROLES = {
     "status": "Markers",
 }
 
+_OVER = ("back", "channel_back", "nan_over", "clock_known")
 _TROUBLE = {"stale": State.STALE, "lost": State.LOST, "mismatch": State.MISMATCH}
 
 
@@ -296,7 +297,7 @@ class Receiver(threading.Thread):
             if event == "end":
                 self._ended = True
                 self._reason = str(message.get("reason", ""))
-            elif event in WARNINGS:
+            elif event in WARNINGS or event in _OVER:
                 self._notice_until = time.monotonic() + NOTICE_S
                 self._mailbox.set_notice(str(message.get("text", event)))
             elif isinstance(message.get("clock_offset_ms"), int | float):

@@ -217,13 +217,14 @@ def _print_second(stats: dict[str, Any], recording: dict[str, Any]) -> None:
         if latency["p50"] == latency["p50"]
         else ""
     )
+    rate_hz = stats["input_hz"] or stats["rate_hz"]
     recorded = ""
     if recording:
         recorded = f"  recorded {(recording.get('bytes') or 0) / 1e6:.2f} MB"
         if recording["problem"]:
             recorded = click.style(f"  NOT RECORDED: {recording['problem']}", fg="red")
     click.echo(
-        f"{stats['state']:<10} {stats['received']:>8} frames  {stats['rate_hz']:8.1f} Hz  {delay}gaps {stats['gaps']}"
+        f"{stats['state']:<10} {stats['received']:>8} frames  {rate_hz:8.1f} Hz  {delay}gaps {stats['gaps']}"
         f"{_counts(stats)}{recorded}",
         err=True,
     )
