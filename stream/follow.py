@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,8 @@ class TruthFollower:
         self._name = name
         self._roles = {f"{name}-stimulus": "Stimulus", f"{name}-events": "Markers"}
         self._inlets: dict[str, EventInlet] = {}
+        self._opening: dict[str, Future[EventInlet | None]] = {}
+        self._thread = ThreadPoolExecutor(1, "follow")
         own = " or ".join(f"(name={quoted(full)} and type='{type_}')" for full, type_ in self._roles.items())
         labels = f"(type='Label' and starts-with(name,{quoted(name + '-')}))"
         announcing = " or ".join(f"contains(source_id,'/Markers/{role}')" for role in _OWN)
@@ -83,7 +86,9 @@ class TruthFollower:
     def connect(self, wait_s: float) -> None:
         """Wait until stimulus and events are there, or as long as ``wait_s``; all may still come later."""
         deadline = time.monotonic() + wait_s
-        while not self._roles.keys() <= self._inlets.keys() and time.monotonic() < deadline:
+        while (
+            self._opening or not self._roles.keys() <= self._inlets.keys()
+        ) and time.monotonic() < deadline:
             self._look()
             time.sleep(0.02)
 
@@ -99,26 +104,35 @@ class TruthFollower:
                         self.notices.add(f"following_{notice.event}", notice.text, stream=name)
         now = time.monotonic()
         if now >= self._next_look:
-            self._next_look = now + LOOK_S
+            self._next_look = now + (LOOK_S / 10 if self._opening else LOOK_S)
             self._look()
 
     def close(self) -> None:
         """Close the inlets."""
+        self._thread.shutdown(wait=True, cancel_futures=True)
+        for future in self._opening.values():
+            if not future.cancelled() and (opened := future.result()) is not None:
+                opened.close()
+        self._opening.clear()
         for inlet in self._inlets.values():
             inlet.close()
         self._inlets.clear()
 
     def _look(self) -> None:
+        """Open what is new; in a thread, for a stream that does not answer must not hold up the neural one."""
         for info in self._resolver.results():
-            if info.name() not in self._inlets:
-                inlet = EventInlet(info)
-                try:
-                    inlet.open(timeout_s=2.0)
-                except StreamLost:
-                    continue  # gone again; the next look will tell
-                self._inlets[info.name()] = inlet
-                kind = self._kind(info.name())
-                self.notices.add("following", f"{info.name()} ({kind})", stream=info.name(), kind=kind)
+            name = info.name()
+            if name not in self._inlets and name not in self._opening:
+                self._opening[name] = self._thread.submit(_opened, info)
+        for name, future in list(self._opening.items()):
+            if not future.done():
+                continue
+            del self._opening[name]
+            inlet = future.result()
+            if inlet is not None:  # else it is gone again; the next look will tell
+                self._inlets[name] = inlet
+                kind = self._kind(name)
+                self.notices.add("following", f"{name} ({kind})", stream=name, kind=kind)
 
     def _kind(self, name: str) -> str:
         """What a stream that is followed is."""
@@ -162,3 +176,13 @@ class TruthFollower:
         if isinstance(event, dict) and event.get("event") == "end":
             self.ended = True
             self.announced = event.get("samples")
+
+
+def _opened(info: pylsl.StreamInfo) -> EventInlet | None:
+    """An inlet that is open; None when the stream does not answer."""
+    inlet = EventInlet(info)
+    try:
+        inlet.open(timeout_s=2.0)
+    except StreamLost:
+        return None
+    return inlet
