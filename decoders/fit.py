@@ -254,7 +254,7 @@ def training_data(session: Session, n_frames: int, options: FitOptions, n_lag: i
         raise BadUsage("a lookahead needs samples at a regular rate, which this recording does not have.")
     n_delay = options.lookahead_frames + n_lag
     late, _ = delayed(with_showing_borders(session), n_delay)
-    data = training_set(late, n_frames, options.context_s or max(CONTEXTS_S))
+    data = training_set(late, n_frames, max(_contexts(session.kind, session.movie, options)))
     return replace(data, n_delay=n_delay, lag_s=n_lag / session.rate_hz if n_lag else 0.0)
 
 
@@ -328,14 +328,19 @@ def windows_tried(data: TrainingSet, options: FitOptions) -> list[int]:
     options
         With the length that was asked for, if any.
     """
-    if options.context_s is not None:
-        contexts: tuple[float, ...] = (options.context_s,)
-    elif data.kind is Kind.BOLD:
-        contexts = BOLD_CONTEXTS_S
-    else:
-        still = PLACE_CONTEXTS_S if data.movie is None else CONTEXTS_S
-        contexts = MOVIE_CONTEXTS_S if data.movie_rate_hz else still
+    contexts = _contexts(data.kind, data.movie, options)
     return sorted({max(1, round(context * (data.rate_hz or 1))) for context in contexts})
+
+
+def _contexts(kind: Kind, movie: Movie | None, options: FitOptions) -> tuple[float, ...]:
+    """The same in seconds."""
+    if options.context_s is not None:
+        return (options.context_s,)
+    if kind is Kind.BOLD:
+        return BOLD_CONTEXTS_S
+    if movie is None:
+        return PLACE_CONTEXTS_S
+    return MOVIE_CONTEXTS_S if movie.rate_hz else CONTEXTS_S
 
 
 def _likeness(
