@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from decoders.embedding.windows import segment_begins
 from decoders.filtering import filtered, posteriors
 from decoders.frame_clock import FrameClock
 from decoders.model import Model
@@ -201,9 +202,8 @@ def null_p95(predicted: NDArray[np.int64], test: Session, axis: FrameAxis, seed:
 
 def _usual_state(data: TrainingSet) -> NDArray[np.int64]:
     """The commonest state at each tick since a showing began, int64 [ticks]."""
-    begins = np.maximum.accumulate(np.where(data.border, np.arange(len(data.state)), 0))
     total = np.cumsum(data.ticks)
-    tick = total - total[begins]
+    tick = total - total[segment_begins(data.border)]
     n_ticks = int(np.quantile(tick, 0.99)) + 1 if len(tick) else 1
     inside = tick < n_ticks
     pairs, count = np.unique(tick[inside] * data.n_states + data.state[inside], return_counts=True)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from decoders.embedding.windows import segment_begins
 from stream.session import Session
 
 
@@ -39,8 +40,7 @@ def delayed(session: Session, n_delay: int) -> tuple[Session, NDArray[np.bool_]]
     if n_delay == 0:
         return session, np.ones(session.n_samples, bool)
     border = np.r_[True, np.diff(session.segment) > 0][: session.n_samples]
-    begins = np.maximum.accumulate(np.where(border, index, 0))
-    kept = index - begins >= n_delay
+    kept = index - segment_begins(border) >= n_delay
     moments = index[kept] - n_delay
     return (
         replace(

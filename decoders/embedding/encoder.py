@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.embedding.linear import LinearEmbedding
-from decoders.embedding.windows import RunningSum
+from decoders.embedding.windows import RunningSum, segment_begins
 
 MAX_CONTEXT = 40
 """The longest context, in samples."""
@@ -176,8 +176,7 @@ class EncoderStream:
 def held_samples(border: NDArray[np.bool_], n_context: int) -> NDArray[np.int64]:
     """How many samples each window holds that its segment began with, int64 [time], 1 to ``n_context``."""
     index = np.arange(len(border))
-    begins = np.maximum.accumulate(np.where(border, index, 0))
-    return np.asarray(np.minimum(index - begins + 1, n_context), np.int64)
+    return np.asarray(np.minimum(index - segment_begins(border) + 1, n_context), np.int64)
 
 
 def full_scale(taps: NDArray[np.float32]) -> NDArray[np.float32]:

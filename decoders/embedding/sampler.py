@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from decoders.embedding.windows import segment_begins
+
 Index = NDArray[np.int64]
 
 MAX_GROUPS = 24
@@ -224,7 +226,7 @@ def window_index(border: NDArray[np.bool_], at: Index, n_context: int) -> tuple[
     held
         Int64 [windows], how many are real.
     """
-    begins = np.maximum.accumulate(np.where(border, np.arange(len(border)), 0))[at]
+    begins = segment_begins(border)[at]
     index = at[:, None] + np.arange(1 - n_context, 1)
     return np.maximum(index, begins[:, None]), np.minimum(at - begins + 1, n_context)
 
