@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,11 @@ from decoders.embedding.contrast import need_torch
 from decoders.embedding.runs import Report
 from decoders.errors import BadSplit
 from decoders.fingerprint import fingerprints
+from decoders.fit_card import new_card
 from decoders.lag import choose_lag
 from decoders.memory import remember
 from decoders.model import Model
-from decoders.model_file import FORMAT, FORMAT_VERSION
 from decoders.model_parts import ModelParts
-from decoders.opinion import settings_card
 from decoders.places import log_use
 from decoders.playback_table import learn_playback
 from decoders.training import TrainingSet, joined, training_set, with_showing_borders
@@ -172,10 +171,7 @@ def fit_model(
     parts, choice = fit_parts(data, candidates, options.seed)
     settings = choice.settings
     parts.extra["fingerprints"] = fingerprints(session)
-    card = _card(data, session, options, settings)
-    card["lag_ms"] = round(1000 * n_lag / data.rate_hz, 3) if n_lag else 0
-    if settings.share < 1:
-        card["channel_share"] = settings.share
+    card = new_card(data, session, options, settings)
     scores = {"log_score_nats": settings.log_score, "filtered_score_nats": choice.score}
     card["scores"] = {name: round(value, 6) for name, value in scores.items() if np.isfinite(value)}
     card["forecast_floors"] = choice.floors
@@ -357,45 +353,3 @@ def _likeness(
 
 def _with_movie(session: Session, movie: Movie | None) -> Session:
     return session if movie is None else replace(session, movie=movie)
-
-
-def _card(
-    data: TrainingSet,
-    session: Session,
-    options: FitOptions,
-    settings: Settings,
-) -> dict[str, Any]:
-    period_ms = 1000 / data.rate_hz if data.rate_hz else 0.0
-    return {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
-        "mode": options.mode,
-        "decoder_embedding": "linear",
-        "decoder": settings.decoder,
-        "opinion": settings_card(settings.opinion),
-        "kind": str(data.kind),
-        "rate_hz": data.rate_hz,
-        "channel_names": list(session.channel_names),
-        "unused_channels": [
-            n for n, ok in zip(session.channel_names, data.preprocessor.valid, strict=True) if not ok
-        ],
-        "recording": session.name,
-        "n_frames": data.n_frames,
-        "movie_rate_hz": data.movie_rate_hz,
-        "clips": [asdict(clip) for clip in data.movie.clips] if data.movie is not None else [],
-        "labels": [[name, int(label.shape[1])] for name, label in data.labels.items()],
-        "context_ms": round(settings.n_window * period_ms, 3),
-        "lookahead_ms": round(options.lookahead_frames * period_ms, 3),
-        "lag_ms": 0,
-        "windows_ms": [round(span * period_ms, 3) for span in settings.spans or (settings.n_window,)],
-        "shrinkage": settings.shrinkage,
-        "evening": settings.evening,
-        "prior": settings.prior,
-        "seed": options.seed,
-        "trained_on": {
-            "sha256": session.sha256(),
-            "repeats": list(options.train_repeats) if options.train_repeats is not None else None,
-            "time": list(options.train_time) if options.train_time is not None else None,
-            "n_samples": session.n_samples,
-        },
-    }
