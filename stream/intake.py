@@ -49,6 +49,16 @@ class Taken:
     def __len__(self) -> int:
         return len(self.stamps)
 
+    def part(self, which: slice | NDArray[np.bool_]) -> Taken:
+        """Some of them."""
+        return Taken(
+            self.samples[which],
+            self.stamps[which],
+            self.local[which],
+            self.segment[which],
+            self.sequence[which],
+        )
+
 
 @dataclass(slots=True)
 class _Behind:
@@ -130,10 +140,9 @@ class Intake:
             self._connection = self._inlet.n_connections
             self._behind = None
         arrivals, screen = self.arrivals, self.screen
-        samples, stamps, sequence = chunk.samples, chunk.stamps, chunk.sequence
-        correction_s = arrivals.correction_s
-        keep, segment = screen.check(samples, stamps, chunk.counter, arrival_s, arrivals.usual_s)
-        local = stamps + correction_s
+        stamps = chunk.stamps
+        keep, segment = screen.check(chunk.samples, stamps, chunk.counter, arrival_s, arrivals.usual_s)
+        local = stamps + arrivals.correction_s
         if isinstance(segment, int):
             if segment != self._segment[0] or len(stamps) != len(self._segment):
                 self._segment = np.full(len(stamps), segment, np.int32)
@@ -144,30 +153,25 @@ class Intake:
                 row, seconds = screen.jump
                 arrivals.rebase(seconds)
                 local[row:] -= seconds
+        taken = Taken(chunk.samples, stamps, local, segment, chunk.sequence)
         if keep is not None:
             if not keep.any():
                 return None
-            samples, stamps, local, segment = samples[keep], stamps[keep], local[keep], segment[keep]
-            sequence = sequence[keep]
-        arrivals.note(float(stamps[-1]), len(chunk), arrival_s)
+            taken = taken.part(keep)
+        arrivals.note(float(taken.stamps[-1]), len(chunk), arrival_s)
         if arrivals.foreign:
-            local = np.full(len(stamps), arrival_s)
+            taken.local = np.full(len(taken), arrival_s)
         if arrivals.lag_s > self._budget_s or self._behind is not None or away_s > self._budget_s:
-            first = self._catch_up(stamps, arrival_s, away_s)
-            if first == len(stamps):
+            first = self._catch_up(taken.stamps, arrival_s, away_s)
+            if first == len(taken):
                 return None
             if first:
-                samples, stamps, local, sequence = (
-                    samples[first:],
-                    stamps[first:],
-                    local[first:],
-                    sequence[first:],
-                )
-                segment = segment[first:]
-            if self.screen.segment != segment[-1]:
-                segment = segment + (self.screen.segment - segment[-1])
-        self._waiting = samples, float(stamps[0])
-        return Taken(self.health.mask(samples), stamps, local, segment, sequence)
+                taken = taken.part(slice(first, None))
+            if screen.segment != taken.segment[-1]:
+                taken.segment = taken.segment + (screen.segment - taken.segment[-1])
+        self._waiting = taken.samples, float(taken.stamps[0])
+        taken.samples = self.health.mask(taken.samples)
+        return taken
 
     def decoded(self) -> None:
         """What can wait until the samples of the last `take` are decoded: a look at their values."""
