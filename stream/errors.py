@@ -87,6 +87,11 @@ def refuse_existing(path: Path | str, *, force: bool = False, recording: bool = 
     """
     path = Path(path)
     if path.exists() and not force:
-        remedy = "; recordings are not overwritten" if recording else ", or --force to overwrite it"
-        raise OutputExists(f"{path} exists. Give another name{remedy}.")
+        raise already_there(path, recording=recording)
     return path
+
+
+def already_there(path: Path | str, *, recording: bool) -> OutputExists:
+    """What to raise when a file is there; see `refuse_existing`, or open it exclusively and raise this."""
+    remedy = "; recordings are not overwritten" if recording else ", or --force to overwrite it"
+    return OutputExists(f"{path} exists. Give another name{remedy}.")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.apart import Allowance, Contents, come_on
-from stream.errors import BadRecording, BadUsage, OutputExists
+from stream.errors import BadRecording, BadUsage, already_there
 from stream.limits import refuse_claim
 from stream.on_disk import ON_DISK_BYTES
 from stream.session import Session
@@ -61,7 +61,7 @@ def save_hdf5(session: Session, path: Path | str, *, force: bool = False) -> Non
     try:
         file = h5py.File(path, "w" if force else "x")
     except FileExistsError:
-        raise OutputExists(f"{path} exists. Give another name; recordings are not overwritten.") from None
+        raise already_there(path, recording=True) from None
     with file:
         for name, array in arrays_of(session).items():
             if np.ndim(array) == 0:

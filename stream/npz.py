@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.errors import BadRecording, NeuroReelError, OutputExists, ShapeMismatch
+from stream.errors import BadRecording, NeuroReelError, ShapeMismatch, already_there
 from stream.limits import refuse_claim, refuse_too_large
 from stream.session import Session
 from stream.session_arrays import arrays_of, is_known, refuse_missing, session_from_arrays
@@ -38,7 +38,7 @@ def save_npz(session: Session, path: Path | str, *, force: bool = False) -> None
         with path.open("wb" if force else "xb") as file:
             np.savez_compressed(file, **arrays)
     except FileExistsError:
-        raise OutputExists(f"{path} exists. Give another name; recordings are not overwritten.") from None
+        raise already_there(path, recording=True) from None
 
 
 def load_npz(path: Path | str) -> Session:
