@@ -176,7 +176,10 @@ class Engine:
             if chunk is not None:
                 last_frame = now
                 self._decode(chunk, now - asked)
-            asked = now
+            held_up = (
+                chunk is None and now - asked > 2 * PULL_S
+            )  # what has come meanwhile is in the next pull
+            asked = asked if held_up else now
             self._truth.poll()
             if self._rolling is not None:
                 self.model = self._rolling.poll(self._publisher.push_status) or self.model

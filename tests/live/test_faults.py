@@ -17,12 +17,17 @@ import pylsl
 import pytest
 
 from decoders.fit import FitOptions, fit_model
+from decoders.live import Engine
+from decoders.live_options import LiveOptions
+from decoders.model import Model
 from decoders.prediction import PREDICTION_CHANNELS
 from neuroreel.children import Child, start_child
+from stream.chunk import Chunk
 from stream.events import EventInlet
 from stream.files import save_session
 from stream.find import find_stream
 from stream.inlet import Inlet
+from stream.notices import Notice
 from stream.outlet import make_outlet
 from stream.session import Kind, Session
 
@@ -221,6 +226,36 @@ class Sender(threading.Thread):
         self._ended.set()
         self.join()
         self._outlet = None
+
+
+class HeldUp(Inlet):
+    """Its process stands still during a pull, once; the wait was over meanwhile, and the pull yields nothing."""
+
+    n_pulls = 0
+
+    def pull(self, timeout_s: float = 0.1) -> Chunk | None:
+        self.n_pulls += 1
+        if self.n_pulls != 60:
+            return super().pull(timeout_s)
+        time.sleep(1.6)
+        return None
+
+
+def test_a_stall_within_a_pull_is_told(folder: Path, tmp_path: Path) -> None:
+    sender = Sender("heldup", "one")
+    try:
+        options = LiveOptions(name="heldup", seconds=5.0)
+        engine = Engine(
+            Model.load(folder / "m.safetensors"), HeldUp(find_stream("heldup", wait_s=10)), options
+        )
+        notices: list[Notice] = []
+        engine.run(on_notice=notices.append)
+        engine.close()
+    finally:
+        sender.end()
+    (said,) = [notice.facts for notice in notices if notice.event == "skipped"]
+    assert 1.5 < said["away_s"] < 3
+    assert said["samples"] == pytest.approx(RATE_HZ * (said["away_s"] - 0.25), abs=6)
 
 
 def test_frozen_killed_and_doubled_processes(rig: Callable[[str], Rig]) -> None:
