@@ -70,7 +70,17 @@ def save_hdf5(session: Session, path: Path | str, *, force: bool = False) -> Non
             elif isinstance(array, np.ndarray) and array.dtype.kind == "U":
                 file.create_dataset(name, data=array.astype(object), dtype=h5py.string_dtype())
             else:
-                _write(file, name, array)
+                _write(file, _without_slash(name), array)
+
+
+def _without_slash(name: str) -> str:
+    """The name of a dataset: a slash in a label's name would make a group of HDF5."""
+    return name.replace("%", "%25").replace("/", "%2F")
+
+
+def _with_slash(name: str) -> str:
+    """What `_without_slash` was given."""
+    return name.replace("%2F", "/").replace("%25", "%")
 
 
 def _write(file: Any, name: str, array: Any) -> None:
@@ -116,7 +126,7 @@ def read(path: Path, allowance: Allowance) -> Contents:
         large = len(shape) == 2 and 4 * shape[0] * shape[1] > ON_DISK_BYTES
         for name in file:
             if is_known(name) and not (large and name == "neural"):
-                arrays[name] = read_dataset(file[name], name, allowance)
+                arrays[_with_slash(name)] = read_dataset(file[name], name, allowance)
         if large:
             if len(arrays["stamps"]) != shape[0]:
                 raise BadRecording(

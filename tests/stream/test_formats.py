@@ -38,6 +38,14 @@ def test_a_recording_comes_back_to_the_last_bit(
     check()
 
 
+def test_a_label_may_have_any_name(tmp_path: Path, small_session: Session) -> None:
+    names = ("hand/x", "/", "100%", "%2F", "%25/..", ".")
+    labelled = replace(small_session, labels=dict.fromkeys(names, small_session.labels["position"]))
+    for suffix in (".npz", ".h5", ".xdf", ".csv"):
+        save_session(labelled, tmp_path / f"a{suffix}")
+        assert_same(load_session(tmp_path / f"a{suffix}"), labelled)
+
+
 def test_through_every_format_and_back(tmp_path: Path, small_session: Session) -> None:
     session = replace(small_session, neural=small_session.neural + np.float32(0.1))
     for number, suffix in enumerate([".npz", ".h5", ".xdf", ".csv", ".hdf5", ".npz"]):
