@@ -16,11 +16,16 @@ SESSION_VARIABLE = "NEUROREEL_SESSION_ID"
 
 _DEFAULT_SESSION_ID = "neuroreel"  # so that two terminals that both say --network loopback meet
 
+LOOPBACK_PORTS = 128
+"""On loopback LSL asks port after port (no multicast), so a stream beyond this range would not be found; LSL's own 32 are
+used up by three engines."""
+
 _QUIET = "[log]\nlevel = -2\n"  # LSL's log goes to standard error; errors only
 
 _LOOPBACK = """\
 [ports]
 IPv6 = disable
+PortRange = {ports}
 [multicast]
 ResolveScope = machine
 [tuning]
@@ -114,7 +119,7 @@ def configuration(network: Network) -> str:
         What `configure` settled on.
     """
     if network.scope == "loopback":
-        return _LOOPBACK.format(session_id=network.session_id)
+        return _LOOPBACK.format(session_id=network.session_id, ports=LOOPBACK_PORTS)
     session = f"[lab]\nSessionID = {network.session_id}\n" if network.session_id else ""
     return _QUIET + session
 
