@@ -23,6 +23,7 @@ from decoders.live_options import LiveOptions, channel_health, engine_facts, mil
 from decoders.live_score import SETTLE_S, RunningScore
 from decoders.model import Model
 from decoders.publish import Publisher
+from decoders.rehearsal import Rehearsal
 from decoders.rolling_live import Rolling
 from stream.chunk import Chunk
 from stream.control import ControlReader
@@ -93,6 +94,7 @@ class Engine:
         self._rolling = rolling
         if rolling is not None:
             rolling.start(model)
+        self._rehearsal = Rehearsal(model)
         self.latency_ms = RollingQuantiles(10_000)
         self.arrival_ms = RollingQuantiles(10_000)
         self.compute_ms = RollingQuantiles(10_000)
@@ -171,18 +173,18 @@ class Engine:
         next_second = started + 1.0
         last_frame = asked = started
         while not self._stopped:
-            chunk = self.inlet.pull(PULL_S)
+            chunk = self._next()
             now = time.monotonic()
             if chunk is not None:
                 last_frame = now
-                self._decode(chunk, now - asked)
+                self._decode(chunk, now, now - asked)
             held_up = (
                 chunk is None and now - asked > 2 * PULL_S
             )  # what has come meanwhile is in the next pull
             asked = asked if held_up else now
             self._truth.poll()
             if self._rolling is not None:
-                self.model = self._rolling.poll(self._publisher.push_status) or self.model
+                self._take(self._rolling.poll(self._publisher.push_status))
             if self._control is not None and (self._control.poll() or {}).get("do") == "stop":
                 self.stop("stopped by its parent")
             if self.inlet.notices or self._truth.notices:
@@ -240,6 +242,22 @@ class Engine:
         self._truth.close()
         self.inlet.close()
 
+    def _next(self) -> Chunk | None:
+        """Wait for samples, with a rehearsal before they are due."""
+        wait_s = self._rehearsal.wait_s(time.monotonic())
+        if wait_s is not None:
+            chunk = self.inlet.pull(wait_s)
+            if chunk is not None:
+                return chunk
+            self._rehearsal.run()
+        return self.inlet.pull(PULL_S)
+
+    def _take(self, fresh: Model | None) -> None:
+        """Go on with other weights, if there are any."""
+        if fresh is not None:
+            self._rehearsal.replaced(self.model)
+            self.model = fresh
+
     def _pass_on(self) -> None:
         """Say on the status stream, and to whoever started the engine, what has happened."""
         for notice in (*self.inlet.notices.take(), *self._truth.notices.take()):
@@ -248,7 +266,7 @@ class Engine:
             if self._on_notice is not None:
                 self._on_notice(notice)
 
-    def _decode(self, chunk: Chunk, away_s: float) -> None:
+    def _decode(self, chunk: Chunk, now: float, away_s: float) -> None:
         """Decode and publish the frames of a chunk, each in turn."""
         arrival = pylsl.local_clock()
         taken = self._intake.take(chunk, arrival, away_s)
@@ -299,6 +317,7 @@ class Engine:
                 self._rolling.add(samples[i], raw * self.stamp_rate, self._segment)
             self.received += 1
         self._intake.decoded()
+        self._rehearsal.note(samples, self.inlet.rate_hz, now)
 
     def _finish(self, cpu_s: float, wall_s: float) -> dict[str, Any]:
         self._truth.poll()

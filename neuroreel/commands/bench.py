@@ -156,9 +156,10 @@ def decode(
 ) -> None:
     """One step of decoding: posterior, playback model and forecast, on one thread.
 
-    Tight is one step right after the other, paced is at 120 Hz, where caches have gone cold in between. In the same
-    run, on the same windows: the embedding read out by scikit-learn's k nearest neighbours, and with --against cebra
-    CEBRA's transform and its kNN decoder. How many times slower they are is told by processor time.
+    Tight is one step right after the other, paced is at 120 Hz, where caches go cold in between: with the dry run
+    that the engine makes before a sample is due, and without. In the same run, on the same windows: the embedding read
+    out by scikit-learn's k nearest neighbours, and with --against cebra CEBRA's transform and its kNN decoder. How
+    many times slower they are is told by processor time.
     """
     from neuroreel.bench_data import bench_data
     from neuroreel.bench_decode import bench_decode
@@ -271,7 +272,8 @@ def _print_decode(result: dict[str, Any]) -> None:
         table.add_column(column, justify="right" if column else "left")
     rows = {
         "tight": (result["tight_us"], None),
-        f"paced at {result['paced_hz']:g} Hz": (result["paced_us"], None),
+        f"paced at {result['paced_hz']:g} Hz, rehearsed": (result["paced_us"], None),
+        "the same without a rehearsal": (result["paced_cold_us"], None),
         **{
             f"{names[name]}, tight": (times, result["times_slower"][name])
             for name, times in result["peers_tight_us"].items()

@@ -201,6 +201,7 @@ def test_steps_are_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert result["units"] == 120
     assert 0 < result["tight_us"]["p50"] <= result["tight_us"]["p99"]
     assert result["paced_us"]["p50"] > 0
+    assert result["paced_cold_us"]["p50"] > 0
     knn = result["peers_tight_us"]["sklearn_knn"]["cpu_p50"]
     assert result["times_slower"]["sklearn_knn"] == pytest.approx(
         knn / result["tight_us"]["cpu_p50"], abs=0.1
