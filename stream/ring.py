@@ -12,6 +12,9 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from stream.errors import NeuroReelError, ShapeMismatch
 
+_GIVE_BACK = 1 / 16
+"""Memory of which a larger share was used since the last `Ring.forget` is exchanged for new."""
+
 
 class Overrun(NeuroReelError):
     """Rows that a reader wants have been overwritten."""
@@ -25,7 +28,7 @@ class Ring:
     Parameters
     ----------
     capacity
-        How many rows are kept. Memory is twice that.
+        How many rows are kept. Memory is twice that, as far as it was ever needed (see `forget`).
     shape
         Of a row; ``()`` for single values.
     dtype
@@ -41,6 +44,7 @@ class Ring:
         self._reserved = (
             0  # ahead of _end while rows are being written, so that no reader trusts what they replace
         )
+        self._origin = 0  # a row that lies at the front of the memory
 
     def __repr__(self) -> str:
         return f"<Ring: rows {self.begin} to {self.end} of {self.capacity}>"
@@ -48,7 +52,7 @@ class Ring:
     @property
     def begin(self) -> int:
         """Sequence number of the oldest row that is still there."""
-        return max(0, self._reserved - self.capacity)
+        return max(self._origin, self._reserved - self.capacity)
 
     @property
     def end(self) -> int:
@@ -74,12 +78,24 @@ class Ring:
         after = self._end + len(new)
         self._reserved = after
         new = new[-self.capacity :]
-        at = (after - len(new)) % self.capacity
+        at = (after - len(new) - self._origin) % self.capacity
         straight = min(len(new), self.capacity - at)
         for copy in (0, self.capacity):
             self._rows[copy + at : copy + at + straight] = new[:straight]
             self._rows[copy : copy + len(new) - straight] = new[straight:]
         self._end = after
+
+    def forget(self) -> None:
+        """Forget every row; the next ones begin at the front of the memory again, with the numbers that come next.
+
+        Memory is only taken where rows have been: a ring that is forgotten whenever everybody has read everything takes
+        what its readers lag behind, not its capacity. What a long lag has taken is given back here. For the thread
+        that appends; a reader that has not read everything counts the rest as missed.
+        """
+        used = self._end - self._origin
+        self._origin = self._end
+        if used > self.capacity * _GIVE_BACK:
+            self._rows = np.empty_like(self._rows)
 
     def window(self, first: int, stop: int) -> NDArray[np.generic]:
         """Rows by sequence number, as a view in one piece.
@@ -102,7 +118,7 @@ class Ring:
             raise ShapeMismatch(f"no window from {first} to {stop}: {self.end} rows have come.")
         if first < self.begin:
             raise Overrun(f"rows {first} to {min(stop, self.begin) - 1} are overwritten.")
-        at = first % self.capacity
+        at = (first - self._origin) % self.capacity
         return self._rows[at : at + stop - first]
 
     def intact(self, first: int) -> bool:

@@ -26,7 +26,7 @@ from stream.ring import Ring
 log = logging.getLogger(__name__)
 
 BUDGET_BYTES = 64 << 20
-"""What the buffer holds, 16 s of 1,000 channels at 1,000 Hz; it takes twice as much memory when it was once full."""
+"""What the buffer holds, 16 s of 1,000 channels at 1,000 Hz. It takes twice as much memory as what waits in it."""
 
 SYNC_EVERY_S = 1.0
 """How often the operating system is told to put the file on the disk: what a power cut can cost."""
@@ -128,6 +128,8 @@ class Spool:
                         raise CannotWrite(
                             f"{self.path} takes no more data: {self.problem or 'it is closed'}."
                         )
+                    if not self._cursor.lag:
+                        self._ring.forget()
                     self._ring.append(rest[:room])
                     self.high_water = max(self.high_water, self._cursor.lag)
                     self._moved.notify_all()

@@ -19,7 +19,7 @@ class RingMachine(RuleBasedStateMachine):
     def begin(self, capacity: int, width: int) -> None:
         self.shape = (width,) if width else ()
         self.ring = Ring(capacity, self.shape, np.int64)
-        self.sent = 0
+        self.sent = self.forgotten = 0
         self.readers: list[tuple[Cursor, list[int], int]] = []
 
     @rule(n_rows=st.integers(0, 25))
@@ -27,6 +27,11 @@ class RingMachine(RuleBasedStateMachine):
         values = np.arange(self.sent, self.sent + n_rows)
         self.ring.append(np.broadcast_to(values.reshape(-1, *[1] * len(self.shape)), (n_rows, *self.shape)))
         self.sent += n_rows
+
+    @rule()
+    def forget(self) -> None:
+        self.ring.forget()
+        self.forgotten = self.sent
 
     @rule()
     def another_reader(self) -> None:
@@ -56,7 +61,7 @@ class RingMachine(RuleBasedStateMachine):
         ring = getattr(self, "ring", None)
         if ring is None:
             return
-        assert (ring.begin, ring.end) == (max(0, self.sent - ring.capacity), self.sent)
+        assert (ring.begin, ring.end) == (max(self.forgotten, self.sent - ring.capacity), self.sent)
         for first in range(ring.begin, ring.end + 1):
             window = ring.window(first, ring.end)
             assert window.shape == (ring.end - first, *self.shape)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import threading
 import time
 from pathlib import Path
@@ -91,6 +92,34 @@ def test_a_slow_disk_is_not_waited_for_until_the_buffer_is_full(tmp_path: Path) 
     assert spool.high_water >= 8000
     spool.close()
     assert (tmp_path / "a").read_bytes() == b"x" * 9000
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads /proc")
+def test_memory_is_taken_for_what_waits_and_given_back(tmp_path: Path) -> None:
+    def memory_mb() -> float:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+    spool, piece = Spool(tmp_path / "a", budget_bytes=64 << 20), bytes(1 << 20)
+    disk, before = on_disk(spool), memory_mb()
+
+    def written() -> bool:
+        return not spool.waiting
+
+    for _ in range(40):
+        spool.write(piece)
+        wait_for(written)
+    assert memory_mb() - before < 20
+    disk.room = 0
+    for _ in range(40):
+        spool.write(piece)
+    assert memory_mb() - before > 60
+    disk.room = 1 << 60
+    wait_for(written)
+    spool.write(piece)
+    wait_for(written)
+    assert memory_mb() - before < 20
+    spool.close()
+    assert (tmp_path / "a").stat().st_size == 81 << 20
 
 
 def test_a_full_disk_is_told_and_what_was_held_is_written_when_there_is_room(
