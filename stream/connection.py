@@ -132,7 +132,12 @@ class Connection:
         """
         deadline = time.monotonic() + min(timeout_s, _NEW_OUTLET_S)
         while True:
-            inlet = pylsl.StreamInlet(self._info, max_buflen=self._max_buffer, recover=False)
+            inlet = pylsl.StreamInlet(
+                self._info,
+                max_buflen=self._max_buffer,
+                recover=False,
+                as_numpy=self._info.channel_format() != pylsl.cf_string,
+            )
             try:
                 full = inlet.info(timeout_s)
                 self.channel_labels = channel_labels(full)
@@ -175,6 +180,32 @@ class Connection:
     def age_s(self) -> float:
         """Seconds since the last data, or since opening when none has come."""
         return time.monotonic() - self._last_data
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a sender now."""
+        return self._inlet is not None
+
+    def look_for_return(self, timeout_s: float) -> None:
+        """Open the stream again when its sender has returned; that may take two seconds of one that hardly answers.
+
+        Parameters
+        ----------
+        timeout_s
+            Wait so long when it has not.
+        """
+        if self._inlet is None:
+            self._reconnect(timeout_s)
+
+    def knows(self, uid: str) -> bool:
+        """Whether an outlet is the one that sends, or one that is gone or does not match.
+
+        Parameters
+        ----------
+        uid
+            LSL's name for it.
+        """
+        return uid == self._info.uid() or uid in self._done_with
 
     def _received(self) -> None:
         """Note that data came."""

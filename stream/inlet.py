@@ -24,6 +24,7 @@ STALE_S = 0.25
 STALE_PERIODS = 3
 
 _MAX_ROUNDS = 8  # of MAX_PULL samples in one chunk: a long backlog comes in bounded pieces
+_NOTHING = np.zeros((0, 0)), np.zeros(0)
 _STRING = 3
 
 
@@ -72,18 +73,14 @@ class Inlet(Connection):
         Returns
         -------
         chunk
-            At most 8,192 samples, or None when nothing came.
+            Everything up to some 65,000 samples, or None when nothing came.
         """
         if self._inlet is None:
             self._reconnect(timeout_s)
             return None
         begun = time.monotonic()
         try:
-            samples, stamps = self._inlet.pull_chunk(
-                timeout=timeout_s, max_samples=MAX_PULL, min_samples=1, as_numpy=True
-            )
-            if len(stamps) == MAX_PULL:
-                samples, stamps = self._drain(samples, stamps)
+            samples, stamps = self._pull(self._inlet, timeout_s)
         except LostError:
             self._lose()
             return None
@@ -122,14 +119,20 @@ class Inlet(Connection):
         self.channel_labels = tuple(name for name in labels if self._counter is None or name != label)
         return inlet
 
-    def _drain(
-        self, samples: NDArray[np.generic], stamps: NDArray[np.float64]
-    ) -> tuple[NDArray[np.generic], NDArray[np.float64]]:
-        """Fetch the rest of a backlog, for one pull returns at most `MAX_PULL`."""
-        assert self._inlet is not None
-        all_samples, all_stamps = [samples], [stamps]
-        while len(all_stamps[-1]) == MAX_PULL and len(all_stamps) < _MAX_ROUNDS:
-            more = self._inlet.pull_chunk(timeout=0.0, max_samples=MAX_PULL, as_numpy=True)
-            all_samples.append(more[0])
-            all_stamps.append(more[1])
-        return np.concatenate(all_samples), np.concatenate(all_stamps)
+    @staticmethod
+    def _pull(inlet: pylsl.StreamInlet, timeout_s: float) -> tuple[NDArray[np.generic], NDArray[np.float64]]:
+        """The first sample, and what is there beside it.
+
+        A pull of one sample returns sooner than one of a chunk, which at 120 Hz is a chunk of one nearly always.
+        """
+        sample, stamp = inlet.pull_sample(timeout_s)
+        if stamp is None:
+            return _NOTHING
+        samples, stamps = [sample[None]], [np.array([stamp])]
+        while (n_more := min(inlet.samples_available(), MAX_PULL)) and len(samples) <= _MAX_ROUNDS:
+            more = inlet.pull_chunk(timeout=0.0, max_samples=n_more, as_numpy=True)
+            samples.append(more[0])
+            stamps.append(more[1])
+        if len(samples) == 1:
+            return samples[0], stamps[0]
+        return np.concatenate(samples), np.concatenate(stamps)

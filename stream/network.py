@@ -17,8 +17,8 @@ SESSION_VARIABLE = "NEUROREEL_SESSION_ID"
 _DEFAULT_SESSION_ID = "neuroreel"  # so that two terminals that both say --network loopback meet
 
 LOOPBACK_PORTS = 128
-"""On loopback LSL asks port after port (no multicast), so a stream beyond this range would not be found; LSL's own 32 are
-used up by three engines."""
+"""On loopback LSL asks port after port (no multicast), so a stream beyond this range would not be found; LSL's own 32
+are used up by three engines."""
 
 _QUIET = "[log]\nlevel = -2\n"  # LSL's log goes to standard error; errors only
 
