@@ -47,6 +47,7 @@ def bench_decode(data: BenchData, seconds: float, *, against_cebra: bool) -> dic
             "units": len(model.channel_names),
             "frames": model.n_frames,
             "tight_us": step_times(model, data.test, N_TIGHT),
+            "decision_us": step_times(model, data.test, N_TIGHT, whole=False),
             "paced_us": step_times(model, data.test, n_paced, RATE_HZ, rehearsed=True),
             "paced_cold_us": step_times(model, data.test, n_paced, RATE_HZ),
             "paced_hz": RATE_HZ,
@@ -62,7 +63,13 @@ def bench_decode(data: BenchData, seconds: float, *, against_cebra: bool) -> dic
 
 
 def step_times(
-    model: Model, session: Session, n_steps: int, rate_hz: float = 0.0, *, rehearsed: bool = False
+    model: Model,
+    session: Session,
+    n_steps: int,
+    rate_hz: float = 0.0,
+    *,
+    rehearsed: bool = False,
+    whole: bool = True,
 ) -> dict[str, float]:
     """Microseconds of `Model.step`, everything included: posterior, filter, forecast.
 
@@ -78,6 +85,8 @@ def step_times(
         Of the steps; 0 = one right after the other.
     rehearsed
         Each after a dry run, as in the engine.
+    whole
+        False = `Model.decide` alone: posterior, filter and forecast, all that the published prediction needs.
     """
     samples = np.asarray(session.neural, np.float32)
     period = 1 / (session.rate_hz or 30.0)
@@ -87,12 +96,15 @@ def step_times(
     def step(index: int) -> None:
         model.step(samples[index % len(samples)], index * period)
 
+    def decide(index: int) -> None:
+        model.follow(model.decide(samples[index % len(samples)], index * period))
+
     def before(index: int, due: float) -> None:
         rehearsal.note(samples[index % len(samples), None], rate_hz, due - 1 / rate_hz)
         time.sleep(rehearsal.wait_s(time.perf_counter()) or 0.0)
         rehearsal.run()
 
-    times = _timed(step, n_steps, rate_hz, before if rehearsed else None)
+    times = _timed(step if whole else decide, n_steps, rate_hz, before if rehearsed else None)
     model.reset()
     return times
 

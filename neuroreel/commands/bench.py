@@ -272,6 +272,7 @@ def _print_decode(result: dict[str, Any]) -> None:
         table.add_column(column, justify="right" if column else "left")
     rows = {
         "tight": (result["tight_us"], None),
+        "only what is published first": (result["decision_us"], None),
         f"paced at {result['paced_hz']:g} Hz, rehearsed": (result["paced_us"], None),
         "the same without a rehearsal": (result["paced_cold_us"], None),
         **{

@@ -202,6 +202,7 @@ def test_steps_are_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert 0 < result["tight_us"]["p50"] <= result["tight_us"]["p99"]
     assert result["paced_us"]["p50"] > 0
     assert result["paced_cold_us"]["p50"] > 0
+    assert 0 < result["decision_us"]["cpu_p50"] < 1.5 * result["tight_us"]["cpu_p50"]
     knn = result["peers_tight_us"]["sklearn_knn"]["cpu_p50"]
     assert result["times_slower"]["sklearn_knn"] == pytest.approx(
         knn / result["tight_us"]["cpu_p50"], abs=0.1
