@@ -113,7 +113,7 @@ class Engine:
             paced=self._paced,
         )
         self._publisher = Publisher(options.name, model, inlet.rate_hz, engine_facts(model, inlet, options))
-        self._truth = TruthFollower(inlet.name, offset_s=options.stimulus_offset_ms / 1e3)
+        self._truth = TruthFollower(inlet.name, options.stimulus_offset_ms / 1e3, inlet)
         self._score = RunningScore(self._truth.track, model.axis, inlet.rate_hz, model.n_delay)
         self._labels = LabelScore(self._truth.labels, model.card["labels"], inlet.rate_hz, model.n_delay)
 

@@ -52,7 +52,7 @@ ROLES = {
     "status": "Markers",
 }
 
-_OVER = ("back", "channel_back", "nan_over", "clock_known")
+_OVER = ("back", "channel_back", "nan_over", "clock_known", "second_sender_gone")
 _TROUBLE = {"stale": State.STALE, "lost": State.LOST, "mismatch": State.MISMATCH}
 
 

@@ -11,17 +11,22 @@ from typing import Any
 import numpy as np
 import pylsl
 
+from stream.connection import Connection
 from stream.errors import StreamLost
 from stream.events import EventInlet
 from stream.find import quoted
 from stream.labels import Labels
 from stream.notices import Notices
+from stream.rivals import Rivals
 from stream.truth import TruthTrack
 
 log = logging.getLogger(__name__)
 
 LOOK_S = 1.0
 """How often streams that were not there yet are looked for."""
+
+_RETURN_S = 0.05  # how often one that is gone is looked for
+_THREADS = 3  # one that does not answer holds up few others
 
 MARKERS_A_SECOND = 20
 """So many markers are passed on each second; more are only counted."""
@@ -34,7 +39,7 @@ class TruthFollower:
     """Collects what is sent beside a neural stream, whenever it appears.
 
     That is ``<name>-stimulus``, ``<name>-events``, every ``<name>-<label>`` of type Label, and every stream of type
-    Markers that is not this program's own.
+    Markers that is not this program's own. They are opened, and opened again, in threads.
 
     Parameters
     ----------
@@ -42,6 +47,8 @@ class TruthFollower:
         Of the neural stream.
     offset_s
         Added to the stamps of the stimulus: the time the monitor takes to show a frame.
+    neural
+        The neural stream, which others watch; a second sender of it is told, too.
 
     Attributes
     ----------
@@ -51,7 +58,8 @@ class TruthFollower:
         Continuous labels, by their own stamps.
     notices
         ``following`` a stream; ``following_lost``, ``following_back``, ``following_mismatch`` and
-        ``following_ambiguous`` of one that was followed; and each ``marker``.
+        ``following_ambiguous`` of one that was followed; ``second_sender`` and ``second_sender_gone``, see
+        `stream.rivals.Rivals`; and each ``marker``.
     markers
         How many markers each stream has sent.
     ended
@@ -60,7 +68,7 @@ class TruthFollower:
         How many samples it then said it sent, or None.
     """
 
-    def __init__(self, name: str, offset_s: float = 0.0) -> None:
+    def __init__(self, name: str, offset_s: float = 0.0, neural: Connection | None = None) -> None:
         self.track = TruthTrack()
         self.labels = Labels()
         self.notices = Notices()
@@ -72,11 +80,16 @@ class TruthFollower:
         self._roles = {f"{name}-stimulus": "Stimulus", f"{name}-events": "Markers"}
         self._inlets: dict[str, EventInlet] = {}
         self._opening: dict[str, Future[EventInlet | None]] = {}
-        self._thread = ThreadPoolExecutor(1, "follow")
+        self._returning: dict[str, Future[None]] = {}  # these inlets are a thread's own meanwhile
+        self._threads = ThreadPoolExecutor(_THREADS, "follow")
+        self._rivals = Rivals(self.notices)
+        self._neural = neural
         own = " or ".join(f"(name={quoted(full)} and type='{type_}')" for full, type_ in self._roles.items())
         labels = f"(type='Label' and starts-with(name,{quoted(name + '-')}))"
         announcing = " or ".join(f"contains(source_id,'/Markers/{role}')" for role in _OWN)
         markers = f"(type='Markers' and not({announcing}))"
+        if neural is not None:
+            own += f" or (name={quoted(neural.name)} and type={quoted(neural.type)})"
         # In parentheses, for LSL puts "this session, and" before it.
         self._resolver = pylsl.ContinuousResolver(pred=f"({own} or {labels} or {markers})")
         self._next_look = 0.0
@@ -95,6 +108,8 @@ class TruthFollower:
     def poll(self) -> None:
         """Take what has arrived; look for late streams about once a second."""
         for name, inlet in self._inlets.items():
+            if not self._is_open(name, inlet):
+                continue
             rows, stamps = inlet.pull()
             if len(stamps):
                 self._take(name, rows, stamps)
@@ -107,9 +122,23 @@ class TruthFollower:
             self._next_look = now + (LOOK_S / 10 if self._opening else LOOK_S)
             self._look()
 
+    def _is_open(self, name: str, inlet: EventInlet) -> bool:
+        """Whether an inlet can be pulled; one whose sender is gone is opened again in a thread."""
+        returning = self._returning.get(name)
+        if returning is not None:
+            if not returning.done():
+                return False
+            del self._returning[name]
+            returning.result()
+        if not inlet.connected:
+            self._returning[name] = self._threads.submit(inlet.look_for_return, _RETURN_S)
+            return False
+        return True
+
     def close(self) -> None:
         """Close the inlets."""
-        self._thread.shutdown(wait=True, cancel_futures=True)
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        self._returning.clear()
         for future in self._opening.values():
             if not future.cancelled() and (opened := future.result()) is not None:
                 opened.close()
@@ -120,10 +149,11 @@ class TruthFollower:
 
     def _look(self) -> None:
         """Open what is new; in a thread, for a stream that does not answer must not hold up the neural one."""
-        for info in self._resolver.results():
+        there = self._resolver.results()
+        for info in there:
             name = info.name()
-            if name not in self._inlets and name not in self._opening:
-                self._opening[name] = self._thread.submit(_opened, info)
+            if name not in self._inlets and name not in self._opening and not self._is_neural(info):
+                self._opening[name] = self._threads.submit(_opened, info)
         for name, future in list(self._opening.items()):
             if not future.done():
                 continue
@@ -133,6 +163,13 @@ class TruthFollower:
                 self._inlets[name] = inlet
                 kind = self._kind(name)
                 self.notices.add("following", f"{name} ({kind})", stream=name, kind=kind)
+        used = [inlet for name, inlet in self._inlets.items() if name not in self._returning]
+        self._rivals.look(there, [*used, self._neural] if self._neural is not None else used)
+
+    def _is_neural(self, info: pylsl.StreamInfo) -> bool:
+        """Whether it is the neural stream, or a second sender of it."""
+        neural = self._neural
+        return neural is not None and (info.name(), info.type()) == (neural.name, neural.type)
 
     def _kind(self, name: str) -> str:
         """What a stream that is followed is."""

@@ -14,6 +14,7 @@ WARNINGS = frozenset(
         "lost",
         "mismatch",
         "ambiguous",
+        "second_sender",
         "gap",
         "duplicate",
         "reordered",
