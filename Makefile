@@ -1,11 +1,12 @@
 # make demo    watch the bundled recording being decoded live (DEMO_ARGS="--headless --seconds 20")
-# make test    run the tests (TEST_ARGS="-k replay")
+# make test    run the tests, two at a time; with TEST_ARGS="-k replay" those, one after the other
 # make test-train  the tests that train in torch, which it installs (on Linux gigabytes, unless a CPU build is offered)
 # make check   ruff, ruff format, mypy --strict, import-linter
 # Each first makes .venv and installs what is missing; see scripts/setup.sh.
 
 SHELL = /bin/sh
 PYTHON = .venv/bin/python
+PYTEST = OMP_NUM_THREADS=1 QT_QPA_PLATFORM=offscreen $(PYTHON) -m pytest
 
 # Another environment that happens to be active must not leak in.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME PYTHONSTARTUP
@@ -19,11 +20,16 @@ demo:
 
 test:
 	@sh scripts/setup.sh dev
-	OMP_NUM_THREADS=1 QT_QPA_PLATFORM=offscreen $(PYTHON) -m pytest $(TEST_ARGS)
+ifeq ($(strip $(TEST_ARGS)),)
+	$(PYTEST) -n 2 --dist loadfile -m "not live"
+	$(PYTEST) -n 2 --dist loadfile -m live
+else
+	$(PYTEST) $(TEST_ARGS)
+endif
 
 test-train:
 	@sh scripts/setup.sh train
-	OMP_NUM_THREADS=1 QT_QPA_PLATFORM=offscreen $(PYTHON) -m pytest -m train $(TEST_ARGS)
+	$(PYTEST) -m train $(TEST_ARGS)
 
 check:
 	@sh scripts/setup.sh dev
