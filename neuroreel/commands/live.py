@@ -97,6 +97,7 @@ def command(
 
     from decoders.live import Engine, LiveOptions
     from decoders.model import Model
+    from neuroreel.allocator import give_back_large_arrays
     from neuroreel.options import write_json
     from stream.control import ControlReader
     from stream.errors import BadUsage, refuse_existing
@@ -111,6 +112,7 @@ def command(
     if record_to is not None:
         refuse_existing(record_to, recording=True)
     configure(network)
+    give_back_large_arrays()
     loaded = Model.load(model)
     loaded.use_playback = playback
     info = find_stream(query, types=(*NEURAL_TYPES, SPIKE_EVENTS), wait_s=wait_s)

@@ -61,6 +61,7 @@ def command(
     Every sample is written as it was sent. OUT is never overwritten, with --force or without. At the end the file is
     read back and compared with what was received.
     """
+    from neuroreel.allocator import give_back_large_arrays
     from neuroreel.options import write_json
     from neuroreel.recording_view import ReportView, TerminalView, print_summary
     from stream.control import ControlReader
@@ -71,6 +72,7 @@ def command(
     if out.suffix.lower() != ".xdf":
         raise BadUsage(f"{out} must end in .xdf: recordings are XDF files.")
     configure(network)
+    give_back_large_arrays()
     recorder = Recorder(out, queries, hold=(until_gone or "") if control else "", expected=expect)
     stop = _Stop()
     view: View = ReportView() if control else TerminalView(str(out))
