@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,22 +17,6 @@ _SPIN_S = 0.0002  # sleeping is not exact to less
 _ROWS = 600  # distinct samples; then they begin again
 
 
-@dataclass(slots=True)
-class Sent:
-    """What was sent while it counted.
-
-    Attributes
-    ----------
-    stamps
-        Float64 [n], seconds, what the samples were stamped with: the moment they were due.
-    pushed
-        Float64 [n], when they were pushed.
-    """
-
-    stamps: list[float]
-    pushed: list[float]
-
-
 def send(
     name: str,
     neural: NDArray[np.float32],
@@ -41,7 +24,7 @@ def send(
     rate_hz: float,
     seconds: float,
     control: ControlReader,
-) -> Sent:
+) -> NDArray[np.float64]:
     """Send until told to stop; what counts begins with the command ``go`` and takes ``seconds``.
 
     Samples are stamped with the moment they were due, so that a sender that is late now and then leaves no gaps in the
@@ -59,13 +42,19 @@ def send(
         How long it counts.
     control
         Brings ``go`` and ``stop``.
+
+    Returns
+    -------
+    sent
+        Float64 [n, 2], seconds: what each sample that counts was stamped with, which is when it was due, and when it
+        was pushed.
     """
     rows = repeated_signals(neural[:_ROWS], n_channels)[:, None]
     outlet = make_outlet(
         name, "Spikes", channel_names(n_channels), rate_hz, unit="count", role="bench", facts={"mode": "simulated"}
     )  # fmt: skip
-    sent = Sent([], [])
-    n_wanted, counting = round(seconds * rate_hz), False
+    sent = np.full((round(seconds * rate_hz), 2), np.nan)  # filled now, so that memory stays as it is
+    n_sent, counting = 0, False
     start, index = pylsl.local_clock() + 0.01, 0
     while not control.ended:
         command: dict[str, Any] = control.poll() or {}
@@ -79,7 +68,7 @@ def send(
         pushed = pylsl.local_clock()
         outlet.push_chunk(rows[index % len(rows)], due)
         index += 1
-        if counting and len(sent.stamps) < n_wanted:
-            sent.stamps.append(due)
-            sent.pushed.append(pushed)
-    return sent
+        if counting and n_sent < len(sent):
+            sent[n_sent] = due, pushed
+            n_sent += 1
+    return sent[:n_sent]

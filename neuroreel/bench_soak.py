@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+from scipy.stats import theilslopes
 
 from neuroreel.bench_latency import NAME, Cell, await_ready, judged, load_trace, make_model
 from neuroreel.children import Child, start_child
@@ -18,15 +21,18 @@ from neuroreel.process_figures import ProcessFigures, process_figures
 from stream.errors import StreamLost
 
 SAMPLE_S = 5.0
-WARM_UP_SHARE = 0.2
-"""Of the run, at most `WARM_UP_S`: until buffers, caches and the allocator have settled."""
-
 WARM_UP_S = 120.0
+"""Until buffers, caches and the allocator have settled: LSL keeps the room of the last 128 messages of a text stream, of
+which an engine sends one a second. Of a run under four minutes its first half, and then nothing is judged by it."""
+
+LEVEL_S = 30.0
+"""What a process holds is the median of so long, for handles and the window's memory go up and down by the second."""
+
 DRAIN_S = 3.0
 STOP_S = 180.0  # a recording is read back at its end
 MAX_GROWTH_MB = 5.0
-WATCHED = ("engine", "recorder", "window")
-MAX_HANDLES = 3
+WATCHED = ("sender", "engine", "recorder", "window")
+MAX_MORE = {"handles": 3, "threads": 1}
 """Sockets come and go with every look for streams; a leak grows past this."""
 
 
@@ -97,9 +103,8 @@ def run_soak(soak: Soak, folder: Path, each_minute: Callable[[dict[str, Any]], N
         time.sleep(DRAIN_S)
         for name in ("window", "recorder", "received", "floor", "engine", "sender"):
             if name in children:
-                if children[name].send(
-                    "stop"
-                ):  # and keep its input open: the recorder outlives a parent that died
+                # its input is kept open meanwhile: the recorder outlives a parent that died
+                if children[name].send("stop"):
                     children[name].wait(STOP_S)
                 codes[name] = children[name].stop(timeout_s=STOP_S)
     finally:
@@ -154,6 +159,7 @@ def _result(
         for part in (ages[i : i + per_minute] for i in range(0, len(ages), per_minute))
     ]
     names = [name for name in WATCHED if samples and samples[0].get(name)]
+    result["holds_judged"] = seconds >= 2 * WARM_UP_S
     result["processes"] = {name: held(name, samples, seconds) for name in names}
     result["clock_drift_ms"] = samples[-1]["clock_drift_ms"] if samples else None
     result["exit_codes"] = codes
@@ -178,27 +184,33 @@ def held(name: str, samples: list[dict[str, Any]], seconds: float) -> dict[str, 
     Returns
     -------
     growth
-        Of memory: the median of the last quarter minus that of the first after the warm-up.
+        Of memory, handles and threads: the highest level after the warm-up minus the first, each the median of
+        `LEVEL_S`. So a leak counts from the end of the warm-up to the end of the run, and so does what was given back
+        again. ``memory_mb_per_hour`` is the slope (Theil and Sen).
     """
-    warm = min(WARM_UP_S, WARM_UP_SHARE * seconds)
+    warm = min(WARM_UP_S, seconds / 2)
     rows = [(s["at_s"], ProcessFigures(**s[name])) for s in samples if s.get(name) and s["at_s"] >= warm]
     if len(rows) < 2:
         return {}
     figures = [row for _, row in rows]
-    quarter = max(1, len(figures) // 4)
-    first, last = figures[:quarter], figures[-quarter:]
+    at_s = np.array([at for at, _ in rows])
+    n = max(1, min(round(LEVEL_S / SAMPLE_S), len(rows) // 2))
 
-    def growth(attribute: str) -> float:
-        before, after = (np.median([getattr(f, attribute) for f in part]) for part in (first, last))
-        return float(after - before)
+    def levels(attribute: str) -> NDArray[np.float64]:
+        values = np.array([getattr(of, attribute) for of in figures], float)
+        return np.asarray(np.median(sliding_window_view(values, n), axis=1), float)
 
-    took_s = rows[-1][0] - rows[0][0]
+    memory = levels("memory_mb")
+    more = {f"{what}_growth": float(np.max(levels(what)) - levels(what)[0]) for what in MAX_MORE}
+    slope = theilslopes([of.memory_mb for of in figures], at_s / 3600)[0]
     return {
-        "memory_mb": round(float(np.median([f.memory_mb for f in last])), 2),
-        "memory_growth_mb": round(growth("memory_mb"), 2),
-        "handles_growth": growth("handles"),
-        "threads_growth": growth("threads"),
-        "cpu_of_one_core": round((figures[-1].cpu_s - figures[0].cpu_s) / max(took_s, 1e-9), 4),
+        "memory_mb": round(float(memory[-1]), 2),
+        "memory_growth_mb": round(float(memory.max() - memory[0]), 2),
+        "memory_mb_per_hour": round(float(slope), 2),
+        **more,
+        "cpu_of_one_core": round(
+            (figures[-1].cpu_s - figures[0].cpu_s) / max(float(at_s[-1] - at_s[0]), 1e-9), 4
+        ),
     }
 
 
@@ -208,14 +220,15 @@ def problems(result: dict[str, Any]) -> list[str]:
     Parameters
     ----------
     result
-        With ``processes``, ``exit_codes``, ``lost`` and ``lag_growth_ms``.
+        With ``processes``, ``exit_codes``, ``lost``, ``lag_growth_ms`` and ``holds_judged``: whether the run was long
+        enough to judge what the processes hold.
     """
     out = []
-    for name, of in result["processes"].items():
+    for name, of in result["processes"].items() if result["holds_judged"] else ():
         if of.get("memory_growth_mb", 0.0) > MAX_GROWTH_MB:
             out.append(f"the memory of the {name} grew by {of['memory_growth_mb']:.1f} MB")
-        for what in ("handles", "threads"):
-            if of.get(f"{what}_growth", 0.0) > MAX_HANDLES:
+        for what, most in MAX_MORE.items():
+            if of.get(f"{what}_growth", 0.0) > most:
                 out.append(f"the {name} has {of[f'{what}_growth']:.0f} more {what} than in the beginning")
     out += [f"the {name} ended with exit code {code}" for name, code in result["exit_codes"].items() if code]
     if result["lost"]["received"]:

@@ -96,6 +96,7 @@ def print_soak(result: dict[str, Any]) -> None:
     names = {
         "memory_mb": "memory MB",
         "memory_growth_mb": "growth MB",
+        "memory_mb_per_hour": "MB an hour",
         "handles_growth": "handles",
         "threads_growth": "threads",
         "cpu_of_one_core": "of a core",
@@ -106,7 +107,13 @@ def print_soak(result: dict[str, Any]) -> None:
     for name, held in result["processes"].items():
         table.add_row(
             name,
-            *(f"{held[key]:+.2f}" if "growth" in key else f"{held[key]:.2f}" for key in names if key in held),
+            *(
+                f"{held[key]:+.2f}"
+                if key.endswith(("growth", "growth_mb", "per_hour"))
+                else f"{held[key]:.2f}"
+                for key in names
+                if key in held
+            ),
         )
     console = Console()
     console.print(table)
@@ -116,6 +123,8 @@ def print_soak(result: dict[str, Any]) -> None:
         f"p50 {received['p50']:.2f} ms, p99 {received['p99']:.2f} ms after the push (floor {floor['p50']:.2f}, "
         f"{floor['p99']:.2f}); the clocks drifted by {result['clock_drift_ms']:+.2f} ms"
     )
+    if not result["holds_judged"]:
+        console.print("Memory, handles and threads are not judged in under four minutes.")
     for problem in result["problems"]:
         console.print(f"[bold red]{problem}[/]")
     console.print("Passed." if result["passed"] else "FAILED.")

@@ -106,8 +106,9 @@ def soak(
 ) -> None:
     """Run for long: memory, open handles, clock, frames lost, and latency minute by minute.
 
-    Fails when the memory of engine, recorder or window has grown by more than 5 MB after the warm-up, when handles or
-    threads pile up, when a frame was lost or when the lag grew. Memory and handles are read from /proc (Linux).
+    Fails when the memory of sender, engine, recorder or window has grown by more than 5 MB since its first two minutes,
+    or handles or threads pile up (judged from four minutes on), when a frame was lost or when the lag grew. Memory and
+    handles are read from /proc (Linux).
     """
     import tempfile
     import uuid
@@ -241,7 +242,7 @@ def send(stream: str, channels: int, rate: float, seconds: float, trace: Path) -
     configure()
     neural = np.asarray(load_session(demo_recording()).neural, np.float32)
     sent = bench_send.send(stream, neural, channels, rate, seconds, ControlReader())
-    np.savez(trace, sender=np.column_stack([sent.stamps, sent.pushed]))
+    np.savez(trace, sender=sent)
 
 
 @command.command(hidden=True)
