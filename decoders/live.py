@@ -124,6 +124,11 @@ class Engine:
         """Ask the loop to end; may be called from a signal handler or another thread."""
         self._stopped = self._stopped or reason
 
+    @property
+    def following(self) -> tuple[str, ...]:
+        """Names of the streams beside the neural one that have been found."""
+        return self._truth.following
+
     def announce(self, event: str, **facts: Any) -> None:
         """Say something on the status stream, for what runs beside the engine.
 

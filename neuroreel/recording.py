@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 
 READY_S = 15.0
 """How long an engine waits for its recorder before it begins without it."""
+
+ANSWER_S = 8.0
+"""How long an engine then waits to hear that what it follows is recorded; the recorder answers within half of it."""
 
 OUTPUTS = ("prediction", "forecast", "posterior", "embedding", "status")
 """What every engine publishes; the recorder begins when it has found them."""
@@ -72,9 +75,16 @@ class RecorderChild:
         self._reports = ControlReader(self._child.process.stdout.fileno())
         self._status: dict[str, Any] = {}
         self._said_dead = False
+        self._prefixes = (f"{stream}-", f"{name}-")
+        self._missing: tuple[str, ...] | None = None
 
     def __repr__(self) -> str:
         return f"<RecorderChild: {'FAILING' if self.problem else 'RECORDING'} | {self.path}>"
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._child.pid
 
     def wait_ready(self) -> None:
         """Wait until it listens to all streams but the neural one, which it opens with the engine."""
@@ -87,8 +97,31 @@ class RecorderChild:
                 break
         log.warning("the recorder of %s is not ready; the engine begins without it", self.path)
 
-    def go(self) -> None:
-        """Let it open the neural stream, at the same time as the engine."""
+    def go(self, streams: Sequence[str], announce: Callable[..., None]) -> None:
+        """Wait until it records what the engine follows, then let it open the neural stream together with the engine.
+
+        Parameters
+        ----------
+        streams
+            Names of streams that the engine has found.
+        announce
+            `decoders.live.Engine.announce`.
+        """
+        names = [name for name in streams if name.startswith(self._prefixes)]
+        self._child.send("await", streams=names)
+        self._missing = None
+        deadline = time.monotonic() + ANSWER_S
+        while self._missing is None and time.monotonic() < deadline:
+            report = self._reports.poll(0.02)
+            if self._reports.ended:
+                return  # `poll` tells
+            if report is not None:
+                self._hear(report, announce)
+        if self._missing != ():
+            what = f"does not record {', '.join(self._missing)} yet" if self._missing else "does not answer"
+            reason = f"the recorder {what}; decoding begins, and the first samples may not be in {self.path}"
+            announce("recorder", state="incomplete", reason=reason, file=str(self.path))
+            click.secho(f"recording {self.path}: {reason}", err=True, fg="yellow")
         self._child.send("go")
 
     def poll(self, announce: Callable[..., None]) -> dict[str, Any]:
@@ -137,6 +170,8 @@ class RecorderChild:
         if report["do"] == "status":
             self._status = {key: report.get(key) for key in ("samples", "bytes")}
             self.problem = str(report.get("problem") or "")
+        elif report["do"] == "event" and report.get("event") == "awaited":
+            self._missing = tuple(report.get("missing", ()))
         elif report["do"] == "event":
             event = {key: value for key, value in report.items() if key not in ("do", "event")}
             announce("recorder", state=report.get("event"), file=str(self.path), **event)

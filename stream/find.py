@@ -142,6 +142,26 @@ def predicate_of(query: str | None, types: Sequence[str] = ()) -> str:
     return " and ".join(conditions) or "count(name)>0"
 
 
+def resolver_of(query: str, forget_after_s: float) -> pylsl.ContinuousResolver:
+    """What looks for the streams of a query in the background.
+
+    Parameters
+    ----------
+    query
+        See `find_stream`; empty = every stream.
+    forget_after_s
+        A stream that has not answered for so long is gone.
+
+    Raises
+    ------
+    BadUsage
+        When the query cannot be understood.
+    """
+    predicate = predicate_of(query or None)
+    _resolve(predicate, 1, 0.01, query)  # says when it cannot be parsed
+    return pylsl.ContinuousResolver(pred=predicate, forget_after=forget_after_s)
+
+
 def quoted(text: str) -> str:
     """A text as an XPath literal.
 

@@ -96,6 +96,11 @@ class TruthFollower:
         self._second = 0
         self._n_passed_on = 0
 
+    @property
+    def following(self) -> tuple[str, ...]:
+        """Names of the streams that have been found, open or not yet."""
+        return (*self._inlets, *self._opening)
+
     def connect(self, wait_s: float) -> None:
         """Wait until stimulus and events are there, or as long as ``wait_s``; all may still come later."""
         deadline = time.monotonic() + wait_s

@@ -21,8 +21,9 @@ import pylsl
 from pylsl.util import LostError
 from pylsl.util import TimeoutError as LslTimeoutError
 
-from stream.errors import BadUsage, CannotWrite, NoStream
-from stream.find import predicate_of
+from stream.awaited import AWAIT_S, Awaited
+from stream.errors import CannotWrite, NoStream
+from stream.find import resolver_of
 from stream.network import configure
 from stream.outlet import NEURAL_TYPES
 from stream.recorded import CLOCK_EVERY_S, RecordedStream
@@ -85,7 +86,7 @@ class Recorder:
         budget_bytes: int = BUDGET_BYTES,
     ) -> None:
         self._settle_s = _SETTLE_S[configure().scope] * (3 if hold else 1)
-        self._resolvers = {query: _resolver(query) for query in (queries or ("",))}
+        self._resolvers = {query: resolver_of(query, _FORGET_S) for query in (queries or ("",))}
         self.spool = Spool(path, budget_bytes=budget_bytes)
         self.streams: list[RecordedStream] = []
         self.missing = set(self._resolvers)
@@ -95,6 +96,7 @@ class Recorder:
         self._go = threading.Event()
         self._stopping = threading.Event()
         self._events: deque[dict[str, Any]] = deque()
+        self._awaited: Awaited | None = None
         self._seen: dict[str, float] = {}
         self._retry_at: dict[str, float] = {}
         self._keepers: dict[str, tuple[threading.Thread, threading.Event]] = {}
@@ -157,6 +159,16 @@ class Recorder:
         """Open the stream that was held."""
         self._go.set()
 
+    def expect(self, names: Sequence[str], wait_s: float = AWAIT_S) -> None:
+        """Let `poll` say when streams of these names are recorded, or which are not after ``wait_s`` (``awaited``).
+
+        Parameters
+        ----------
+        names, wait_s
+            Of streams that are there, whoever found them; how long to wait for them.
+        """
+        self._awaited = Awaited(frozenset(names), time.monotonic() + wait_s)
+
     def poll(self) -> list[dict[str, Any]]:
         """Look for streams that came or went; call it several times a second.
 
@@ -164,13 +176,14 @@ class Recorder:
         -------
         events
             What happened since the last call, each with ``event``: ``recording`` (a stream is recorded), ``lost``,
-            ``back``, ``failed``, ``low_space``.
+            ``back``, ``failed``, ``low_space``, ``awaited`` (see `expect`; ``missing`` names some).
         """
         now = time.monotonic()
         if now >= self._next_look and not self._stopping.is_set():
             self._next_look = now + _LOOK_EVERY_S
             self._look(now)
             self._check_space()
+        self._answer(now)
         events = []
         while self._events:
             events.append(self._events.popleft())
@@ -355,6 +368,16 @@ class Recorder:
             log.exception("recording '%s' failed", stream.name)
             self._say("failed", stream, f"recording '{stream.name}' failed: {error!r}")
 
+    def _answer(self, now: float) -> None:
+        """Say whether what is awaited is there."""
+        if self._awaited is not None:
+            settled = {uid for uid, (_, event) in list(self._keepers.items()) if event.is_set()}
+            there = {stream.name for stream in list(self.streams) if stream.uid in settled}
+            answer = self._awaited.answer(there, now)
+            if answer is not None:
+                self._awaited = None
+                self._events.append(answer)
+
     def _check_space(self) -> None:
         """Warn once when the disk will soon be full."""
         left_s = self.seconds_left
@@ -368,18 +391,6 @@ class Recorder:
         """Note what happened to a stream."""
         self._events.append({"event": event, "stream": stream.name, "reason": reason})
         log.log(logging.WARNING if event == "failed" else logging.INFO, "%s", reason)
-
-
-def _resolver(query: str) -> pylsl.ContinuousResolver:
-    """What looks for streams in the background."""
-    predicate = predicate_of(query or None)
-    try:
-        pylsl.resolve_bypred(predicate, 1, 0.01)  # says when it cannot be parsed
-        return pylsl.ContinuousResolver(pred=predicate, forget_after=_FORGET_S)
-    except (RuntimeError, ValueError) as error:
-        raise BadUsage(
-            f"the stream query {query!r} cannot be understood ({error}). Use a name, or name='V1' and type='Spikes'."
-        ) from error
 
 
 def _group(info: pylsl.StreamInfo) -> int:

@@ -182,7 +182,11 @@ def _run(engine: Engine, recorder: RecorderChild | None, *, quiet: bool) -> dict
         if not quiet and not said_already:
             click.secho(f"{notice.event}: {notice.text}", err=True, fg="yellow" if notice.warning else None)
 
-    return engine.run(each_second, recorder.go if recorder is not None else lambda: None, at_once)
+    def before_open() -> None:
+        if recorder is not None:
+            recorder.go(engine.following, engine.announce)
+
+    return engine.run(each_second, before_open, at_once)
 
 
 @contextlib.contextmanager

@@ -146,6 +146,8 @@ def _obey(commands: ControlReader, recorder: Recorder, stop: _Stop) -> bool:
             return False
         if order["do"] == "go":
             recorder.go()
+        elif order["do"] == "await":
+            recorder.expect([str(name) for name in order.get("streams", ())])
         elif order["do"] == "stop":
             stop.ask("stopped by its parent")
     return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,9 +17,11 @@ import pytest
 from decoders.fit import FitOptions, fit_model
 from decoders.model import Model
 from neuroreel.children import Child, start_child
+from neuroreel.recording import RecorderChild
 from stream.events import EventInlet
 from stream.files import load_session, save_session
 from stream.find import find_stream
+from stream.outlet import make_outlet
 from stream.xdf_read import XdfStream, read_xdf
 from stream.xdf_tally import tally_xdf
 from tests.live.test_engine import movie_session
@@ -95,6 +98,34 @@ def test_a_recording_replays_to_the_same_predictions(
     for role in ("posterior", "forecast", "embedding"):
         got, wanted = again[f"V1-{role}"].samples, first[f"V1-{role}"].samples
         np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-6)
+
+
+def test_a_replay_is_let_go_when_the_recorder_has_what_is_there(tmp_path: Path) -> None:
+    """Late streams too, and while the recorder stands still; what does not come is told, and decoding begins."""
+    name, said = "letgo", []
+    outlets = [
+        make_outlet(f"{name}-{role}", "Markers", ("x",), 0, "string", role="engine") for role in OUTPUTS
+    ]
+    outlets.append(make_outlet(name, "Spikes", ("x",), 30.0, role="rig"))
+    recorder = RecorderChild(tmp_path / "a.xdf", name, "Spikes", name)
+    try:
+        recorder.wait_ready()
+        late = [make_outlet(f"{name}-{label}", "Label", ("x",), 0, role="rig") for label in ("one", "two")]
+        process = psutil.Process(recorder.pid)
+        process.suspend()
+        threading.Timer(1.0, process.resume).start()
+        begun = time.monotonic()
+        recorder.go([f"{name}-one", f"{name}-two", "keys"], lambda *_, **facts: said.append(facts))
+        assert time.monotonic() - begun > 0.9
+        assert all(outlet.have_consumers() for outlet in late)
+        until(outlets[-1].have_consumers)
+        recorder.go([f"{name}-never"], lambda *_, **facts: said.append(facts))
+        told = said[-1]
+        assert told["state"] == "incomplete"
+        assert f"{name}-never" in told["reason"]
+        assert [each["state"] for each in said].count("incomplete") == 1
+    finally:
+        recorder.stop()
 
 
 @pytest.mark.slow

@@ -206,6 +206,26 @@ def kill_after(process: subprocess.Popen[str], n_samples: int, poll: Callable[[]
     process.wait()
 
 
+def test_streams_that_are_known_to_be_there_are_awaited(recorder: Any, name: str) -> None:
+    neural = make_outlet(f"{name}-a", "Label", ("x",), 0, role="rig")
+    one = recorder()
+    late = make_outlet(f"{name}-late", "Label", ("x",), 0, role="rig")
+    said: list[dict[str, Any]] = []
+
+    def answered() -> bool:
+        said.extend(event for event in one.poll() if event["event"] == "awaited")
+        return bool(said)
+
+    one.expect([f"{name}-a", f"{name}-late"])
+    until(answered)
+    assert said.pop()["missing"] == []
+    assert neural.have_consumers()
+    assert late.have_consumers()
+    one.expect([f"{name}-a", f"{name}-never"], wait_s=0.3)
+    until(answered)
+    assert said.pop()["missing"] == [f"{name}-never"]
+
+
 def test_a_sender_that_is_killed_goes_on_in_its_stream_and_changed_in_another(
     recorder: Any, sender: Any, tmp_path: Path, name: str
 ) -> None:
