@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from decoders.scores import FrameAxis, frame_errors
 from stream.truth import TruthTrack
 
+SHOWINGS = 200
+"""So many showings are told apart, the last ones; those before count in what is over all."""
+
 SETTLE_S = 0.5
 """How long a prediction waits for the truth about its moment to arrive."""
 
@@ -46,7 +49,8 @@ class RunningScore:
         self._rate_hz = rate_hz
         self._waiting: deque[tuple[float, float, int, int, bool]] = deque()
         self._truths: deque[tuple[int, int]] = deque(maxlen=n_delay + 1)
-        self._tallies: dict[int, _Tally] = {}
+        self._all = self._tally()
+        self._tallies: dict[int, _Tally] = {}  # by showing
 
     def add(
         self, arrival_s: float, stamp: float, frame: int, frame_without_playback: int, *, known: bool = True
@@ -84,32 +88,41 @@ class RunningScore:
         axis = self._axis
         for repeat in np.unique(rows[:, 0]).tolist():
             of = rows[rows[:, 0] == repeat]
-            tally = self._tallies.setdefault(repeat, _Tally(np.zeros((2, axis.n_frames + 1), np.int64)))
+            if repeat not in self._tallies:
+                self._tallies[repeat] = self._tally()
             for row in (0, 1):
                 errors, within = frame_errors(of[:, 2 + row], of[:, 1], axis.clip, axis.tolerance_frames)
-                np.add.at(tally.errors[row], errors, 1)
-                tally.within[row] += int(within.sum())
-            tally.n += len(of)
+                for tally in (self._tallies[repeat], self._all):
+                    np.add.at(tally.errors[row], errors, 1)
+                    tally.within[row] += int(within.sum())
+            self._tallies[repeat].n += len(of)
+            self._all.n += len(of)
+            if len(self._tallies) > SHOWINGS:
+                del self._tallies[next(iter(self._tallies))]
+
+    def _tally(self) -> _Tally:
+        """Nothing counted yet."""
+        return _Tally(np.zeros((2, self._axis.n_frames + 1), np.int64))
 
     def summary(self) -> dict[str, Any] | None:
-        """Scores in the words of ``evaluate``, or None when no truth was there."""
-        if not self._tallies:
+        """Scores in the words of ``evaluate``, or None when no truth was there; of the last `SHOWINGS` each."""
+        if not self._all.n:
             return None
-        result: dict[str, Any] = {"moments": sum(tally.n for tally in self._tallies.values())}
+        result: dict[str, Any] = {"moments": self._all.n}
         for row, name in enumerate(("with_playback", "without_playback")):
-            result[name] = _figures(list(self._tallies.values()), row)
+            result[name] = _figures(self._all, row)
             result[name]["per_repeat"] = {
-                str(repeat): _figures([tally], row) for repeat, tally in sorted(self._tallies.items())
+                str(repeat): _figures(tally, row) for repeat, tally in sorted(self._tallies.items())
             }
         return result
 
 
-def _figures(tallies: list[_Tally], row: int) -> dict[str, float]:
-    histogram = np.sum([tally.errors[row] for tally in tallies], axis=0)
+def _figures(tally: _Tally, row: int) -> dict[str, float]:
+    histogram = tally.errors[row]
     n = int(histogram.sum())
     cumulated = np.cumsum(histogram)
     return {
-        "accuracy_within_1s": float(sum(tally.within[row] for tally in tallies) / n),
+        "accuracy_within_1s": float(tally.within[row] / n),
         "accuracy_exact": float(histogram[0] / n),
         "median_frame_error": float(np.searchsorted(cumulated, n / 2)),
         "mean_frame_error": float(histogram @ np.arange(len(histogram)) / n),
