@@ -158,8 +158,11 @@ def resolver_of(query: str, forget_after_s: float) -> pylsl.ContinuousResolver:
         When the query cannot be understood.
     """
     predicate = predicate_of(query or None)
-    _resolve(predicate, 1, 0.01, query)  # says when it cannot be parsed
-    return pylsl.ContinuousResolver(pred=predicate, forget_after=forget_after_s)
+    try:
+        pylsl.resolve_bypred(predicate, 1, 0.01)  # says when it cannot be parsed
+        return pylsl.ContinuousResolver(pred=predicate, forget_after=forget_after_s)
+    except (RuntimeError, ValueError) as error:
+        raise _not_understood(query, error) from error
 
 
 def quoted(text: str) -> str:
@@ -182,9 +185,13 @@ def _resolve(predicate: str, minimum: int, timeout_s: float, query: str | None) 
     try:
         return _unique(pylsl.resolve_bypred(predicate, minimum, timeout_s))
     except (RuntimeError, ValueError) as error:
-        raise BadUsage(
-            f"the stream query {query!r} cannot be understood ({error}). Use a name, or name='V1' and type='Spikes'."
-        ) from error
+        raise _not_understood(query, error) from error
+
+
+def _not_understood(query: str | None, error: Exception) -> BadUsage:
+    return BadUsage(
+        f"the stream query {query!r} cannot be understood ({error}). Use a name, or name='V1' and type='Spikes'."
+    )
 
 
 def _unique(infos: list[pylsl.StreamInfo]) -> list[pylsl.StreamInfo]:
