@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import math
+import re
 from collections.abc import Mapping, Sequence
 
 import pylsl
 
+from stream.network import LOOPBACK_PORTS, configure
 from stream.session import Kind
+
+log = logging.getLogger(__name__)
 
 LSL_TYPES = {
     Kind.SPIKES: "Spikes",
@@ -30,7 +35,11 @@ FORMATS = ("float32", "double64", "string", "int32", "int16", "int8", "int64")
 MIN_BUFFER = 60_000
 """Samples that in- and outlets can hold at the least, so that a replay at full speed loses nothing."""
 
+LSL_PORTS = range(16572, 16572 + LOOPBACK_PORTS)
+"""Where outlets on loopback are looked for, one port after the other."""
+
 _MAX_BUFFER_BYTES = 1 << 29
+_SERVICE_PORT = re.compile(r"<v4service_port>(\d+)</v4service_port>")
 
 
 def make_outlet(
@@ -66,7 +75,20 @@ def make_outlet(
     source_id = f"neuroreel/{name}/{type_}/{role}"
     info = pylsl.StreamInfo(name, type_, len(labels), rate_hz, FORMATS.index(fmt) + 1, source_id)
     describe(info, labels, unit, **(facts or {}))
-    return pylsl.StreamOutlet(info, max_buffered=buffer_length(rate_hz, len(labels)))
+    outlet = pylsl.StreamOutlet(info, max_buffered=buffer_length(rate_hz, len(labels)))
+    _warn_when_hidden(outlet, name)
+    return outlet
+
+
+def _warn_when_hidden(outlet: pylsl.StreamOutlet, name: str) -> None:
+    """Say it when no port was left where others look: on loopback they find only the outlet that came last."""
+    described = _SERVICE_PORT.search(outlet.get_info().as_xml())
+    beyond = described is not None and int(described[1]) not in LSL_PORTS
+    if beyond and configure().scope == "loopback":
+        log.warning(
+            "'%s' got no port between %d and %d, so others may not find it: end something that holds LSL ports, "
+            "see 'neuroreel doctor'", name, LSL_PORTS[0], LSL_PORTS[-1],
+        )  # fmt: skip
 
 
 def buffer_length(rate_hz: float, n_channels: int, seconds: float = 360) -> int:

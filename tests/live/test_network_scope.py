@@ -85,6 +85,20 @@ def test_many_streams_on_loopback_are_all_found() -> None:
     assert in_namespace('"$@"', (sys.executable, "-P", "-c", code)).split() == ["60"]
 
 
+def test_a_stream_that_others_may_not_find_is_told() -> None:
+    """Who came while it was the newest outlet found it, who came later did not: so the start of a recorder failed."""
+    code = (
+        "import socket; from stream.network import configure; configure('loopback', 'full');"
+        "from stream.outlet import LSL_PORTS, make_outlet; first = make_outlet('first', 'Spikes', ('a',), 0.0);"
+        "held = [socket.socket(type=socket.SOCK_DGRAM) for _ in LSL_PORTS[1:]];"
+        "[s.bind(('', port)) for s, port in zip(held, LSL_PORTS[1:])];"
+        "late = make_outlet('late', 'Spikes', ('a',), 0.0)"
+    )
+    said = in_namespace('"$@" 2>&1', (sys.executable, "-P", "-c", code))
+    assert "'late' got no port between 16572 and 16699" in said
+    assert "'first'" not in said
+
+
 def test_what_listens_where() -> None:
     """As docs/network.md says: ports from 16571 on, on every interface."""
     code = (
