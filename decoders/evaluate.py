@@ -14,6 +14,7 @@ from decoders.errors import BadSplit, TrainedOnTestData
 from decoders.fingerprint import overlap
 from decoders.fit import FitOptions, fit_model, selected
 from decoders.model import Model
+from decoders.preprocess import refuse_negative
 from decoders.report import report
 from decoders.training import with_showing_borders
 from stream.errors import BadUsage
@@ -108,6 +109,8 @@ def evaluation(model: Model, session: Session, options: EvaluateOptions | None =
         When no moment of it shows a frame.
     ModelMismatch
         When channels, rate or frames differ from the model's.
+    BadRecording
+        When spike counts are negative.
     """
     options = options or EvaluateOptions()
     test = test_part(model, session, options)
@@ -125,6 +128,7 @@ def test_part(model: Model, session: Session, options: EvaluateOptions) -> Sessi
         raise BadSplit(
             f"the recording has {session.n_frames} frames, but the model knows {model.n_frames}. Is it another movie?"
         )
+    refuse_negative(np.asarray(test.neural, np.float32), model.parts.preprocessor.kind, test.channel_names)
     if not np.any(test.frame >= 0):
         raise BadSplit("no moment of the test data shows a frame, so there is nothing to score.")
     share = overlap(test, model.parts.extra.get("fingerprints", np.zeros(0, np.uint64)))

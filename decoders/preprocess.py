@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import isfinite
 
 import numpy as np
@@ -16,6 +17,36 @@ DETREND_S = {Kind.FLUORESCENCE: 30.0, Kind.BOLD: 300.0, Kind.EEG: 5.0, Kind.OTHE
 
 PRIOR_SAMPLES = 10
 """How many samples the training mean counts for when a segment begins."""
+
+
+def refuse_negative(neural: NDArray[np.float32], kind: Kind, channel_names: Sequence[str]) -> None:
+    """Refuse counts that are negative; fractions are taken as they are, as of spikes that were deconvolved.
+
+    Parameters
+    ----------
+    neural
+        Float32 [time, channels].
+    kind, channel_names
+        As in the session.
+
+    Raises
+    ------
+    BadRecording
+        With the channel, the sample and the value.
+    """
+    if kind is not Kind.SPIKES or not neural.size:
+        return
+    least = np.fmin.reduce(neural, axis=0)
+    if (n_bad := int((least < 0).sum())) == 0:
+        return
+    channel = int(np.argmax(least < 0))
+    sample = int(np.argmax(neural[:, channel] < 0))
+    more = f", and {n_bad - 1} more channels have such" if n_bad > 1 else ""
+    raise BadRecording(
+        f"channel '{channel_names[channel]}' is {neural[sample, channel]:g} at sample {sample}{more}, but a recording "
+        "of kind 'spikes' holds counts, which are never negative. Say what it holds: kind 'fluorescence', 'bold', 'eeg' "
+        "or 'other'; or correct the values."
+    )
 
 
 class Preprocessor:

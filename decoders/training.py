@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from decoders.errors import BadSplit
 from decoders.frame_clock import FrameClock
-from decoders.preprocess import Preprocessor
+from decoders.preprocess import Preprocessor, refuse_negative
 from decoders.scenes import scene_starts
 from decoders.scores import FrameAxis, frame_axis
 from stream.errors import BadRecording, ShapeMismatch
@@ -175,7 +175,7 @@ def training_set(session: Session, n_frames: int, context_s: float) -> TrainingS
     BadSplit
         When there is nothing to learn from.
     BadRecording
-        When no channel is usable.
+        When no channel is usable, or spike counts are negative.
     """
     if session.n_samples < 10 or n_frames < 2:
         raise BadSplit(
@@ -186,6 +186,7 @@ def training_set(session: Session, n_frames: int, context_s: float) -> TrainingS
         raise BadRecording("the training data show no frame at all: every 'frame' is -1.")
     session = with_showing_borders(session)
     neural = np.asarray(session.neural, np.float32)
+    refuse_negative(neural, session.kind, session.channel_names)
     preprocessor = Preprocessor.fit(neural, session.kind, session.rate_hz)
     border = np.r_[True, np.diff(session.segment) > 0]
     fold, block = _folds(session, max(1, round(context_s * (session.rate_hz or 1))))

@@ -35,7 +35,8 @@ class ChannelHealth:
     watched
         Bool [channels]: the others are left alone, for the model does not use them.
     notices
-        Told of ``nan``, ``nan_over``, ``channel_dead`` and ``channel_back``.
+        Told of ``nan``, ``nan_over``, ``channel_dead`` and ``channel_back``; of counts also of ``negative``, once for
+        each channel.
 
     Attributes
     ----------
@@ -68,6 +69,8 @@ class ChannelHealth:
         self._alive: NDArray[Any] = np.zeros(
             n, np.float32 if self._counts else np.bool_
         )  # since the last look
+        self._least = np.zeros(n, np.float32)  # of counts, since the last look
+        self._negative = np.zeros(n, np.bool_)  # ever
         self._still: NDArray[np.float32] | None = None
         self._newest: NDArray[np.float32] | None = None
         self._ones = np.ones(n, np.float32)
@@ -98,8 +101,10 @@ class ChannelHealth:
         if self._counts:
             if n == 1:
                 np.add(self._alive, samples[0], out=self._alive)
+                np.minimum(self._least, samples[0], out=self._least)
             else:
                 self._alive += np.add.reduce(samples, axis=0)
+                np.minimum(self._least, np.minimum.reduce(samples, axis=0), out=self._least)
             return
         if self._still is None:
             self._still = samples[0].copy()
@@ -137,10 +142,23 @@ class ChannelHealth:
             dead &= self._quiet_samples >= CONSTANT_SAMPLES
         if (dead != self.dead).any():
             self._say(dead)
+        if self._counts:
+            self._look_for_negative()
         self._alive[:] = 0
         self._n_since = 0
         if self._still is not None and self._newest is not None:
             self._still[:] = self._newest  # what comes is compared with this from now on
+
+    def _look_for_negative(self) -> None:
+        """Counts are never negative: then something else is sent than the model was fitted on."""
+        new = (self._least < 0) & self._watched & ~self._negative
+        if new.any():
+            text, facts = self._name(new)
+            least = float(self._least[new].min())
+            what = f"{text}: negative counts, down to {least:g}; they are taken as 0"
+            self._notices.add("negative", what, least=least, **facts)
+            self._negative |= new
+        self._least[:] = 0
 
     def _say(self, dead: NDArray[np.bool_]) -> None:
         for event, which, what in (

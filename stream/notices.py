@@ -23,6 +23,7 @@ WARNINGS = frozenset(
         "foreign_clock",
         "rate_off",
         "nan",
+        "negative",
         "channel_dead",
         "skipped",
         "late_events",

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from decoders.errors import BadSplit, TrainingUnavailable
+from decoders.evaluate import evaluate
 from decoders.fit import FitOptions, fit_model
 from decoders.scenes import scene_starts
 from decoders.tuning_forecast import DEFAULT_FLOOR
@@ -64,6 +65,19 @@ def test_nothing_to_learn_from(watched: Session) -> None:
     silent = replace(watched, neural=np.zeros_like(watched.neural))
     with pytest.raises(BadRecording, match="none of the 20 channels"):
         fit_model(silent)
+
+
+def test_negative_counts_are_refused_and_fractions_are_not(watched: Session) -> None:
+    neural = np.asarray(watched.neural, np.float32) * np.float32(0.3)
+    model = fit_model(replace(watched, neural=neural), FitOptions(train_repeats=(0,)), baselines=False)
+    neural = neural.copy()
+    neural[7, 2] = -0.5
+    wrong = replace(watched, neural=neural)
+    said = rf"'{watched.channel_names[2]}' is -0.5 at sample 7, .*kind 'fluorescence'"
+    with pytest.raises(BadRecording, match=said):
+        fit_model(wrong)
+    with pytest.raises(BadRecording, match=said):
+        evaluate(model, wrong)
 
 
 def test_dead_channels_are_named(watched: Session) -> None:

@@ -100,3 +100,30 @@ def test_a_channel_that_stays_not_a_number_is_dead() -> None:
         health.note(samples, 0.0)
         health.look(1.0)
     assert [notice.event for notice in notices.take()] == ["nan", "channel_dead"]
+
+
+@pytest.mark.parametrize("chunk", [1, 7])
+def test_negative_counts_are_said_once_for_each_channel(chunk: int) -> None:
+    health, notices = make(4, 20.0, watched=(0, 1, 2))
+    feed(health, 2, 30, chunk=chunk)
+    assert not notices
+    samples = np.full((14, 4), 5, np.float32)
+    samples[9, [1, 3]] = -2.5
+    samples[3, 2] = np.nan
+    for _ in range(3):
+        for part in np.array_split(samples, 14 // chunk):
+            health.note(part, 0.0)
+        health.look(1.0)
+    (said,) = [notice for notice in notices.take() if not notice.event.startswith("nan")]
+    assert (said.event, said.facts, said.warning) == (
+        "negative",
+        {"least": -2.5, "channels": ["ch1"], "n_channels": 1},
+        True,
+    )
+
+
+def test_other_signals_may_be_negative() -> None:
+    health, notices = make(2, None)
+    health.note(np.full((5, 2), -1, np.float32), 0.0)
+    health.look(1.0)
+    assert not notices
