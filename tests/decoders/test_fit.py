@@ -14,7 +14,7 @@ from decoders.scenes import scene_starts
 from decoders.tuning_forecast import DEFAULT_FLOOR
 from stream.errors import BadRecording, BadUsage, ShapeMismatch
 from stream.movie import Clip, Movie
-from stream.session import Session
+from stream.session import Session, segments_from_stamps
 from tests.decoders.conftest import watched_session
 
 
@@ -46,6 +46,19 @@ def test_showings_shorter_than_the_furthest_forecast() -> None:
     short = session.take(np.arange(session.n_samples) % 72 < 55)  # 1.8 s
     floors = fit_model(short, FitOptions(), baselines=False).card["forecast_floors"]
     assert floors["persistence"][-1] == floors["advance"][-1] == DEFAULT_FLOOR
+
+
+@pytest.mark.parametrize("rate_hz", [30.0, 0.0])
+def test_a_movie_of_40_frames_with_gaps_in_its_stamps(rate_hz: float) -> None:
+    """No stretch is as long as the furthest forecast."""
+    whole = watched_session(n_repeats=4)
+    clip = whole.take((whole.frame >= 0) & (whole.frame < 40))
+    stamps = 5 + np.arange(clip.n_samples) / 30 + 2.0 * (np.arange(clip.n_samples) // 20)
+    movie = Movie((Clip("short", 0, 40, rate_hz),)) if rate_hz else None
+    session = replace(clip, stamps=stamps, segment=segments_from_stamps(stamps, 30.0), movie=movie)
+    model = fit_model(session, FitOptions(), baselines=False)
+    assert np.isfinite(model.predict(session).posterior).all()
+    assert np.isfinite(model.card["forecast_floors"]["advance"]).all()
 
 
 def test_several_recordings(watched: Session) -> None:
