@@ -281,7 +281,7 @@ def test_frozen_killed_and_doubled_processes(rig: Callable[[str], Rig]) -> None:
     print(
         f"window frozen 5 s: no frame of {len(sequence)} lost, lag p95 {usual_ms:.2f} ms, then {meanwhile_ms:.2f} ms"
     )
-    assert meanwhile_ms < 5 * usual_ms + 50  # generous, for the computer may be busy
+    assert meanwhile_ms < 5 * usual_ms + 500  # were it held up, it would be seconds; the computer may be busy
     at, said = one.heard("rate_off", begun, 12)
     assert said["off_percent"] == pytest.approx(2, abs=0.9)
     print(f"rate off by 2 %: said to be {said['off_percent']} %, {at - begun:.1f} s after the first sample")

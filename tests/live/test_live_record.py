@@ -29,6 +29,7 @@ from tests.live.test_engine import movie_session
 pytestmark = pytest.mark.live
 
 SPEED = "4"
+NEVER_SKIP = ("--lag-budget-s", "0")  # as it may when the computer is busy
 OUTPUTS = ("prediction", "forecast", "posterior", "embedding", "continuous", "status")
 
 
@@ -59,7 +60,7 @@ def record(start: Callable[..., Child], recording: Path, model: Path, folder: Pa
     out = folder / "out.xdf"
     folder.mkdir()
     start("replay", recording, "--speed", SPEED, control=True)
-    engine = start("live", model, "--record", out, "--json", folder / "out.json")
+    engine = start("live", model, "--record", out, "--json", folder / "out.json", *NEVER_SKIP)
     code = engine.wait(60)
     assert engine.process.stderr is not None
     assert code == 0, engine.process.stderr.read()
@@ -166,7 +167,7 @@ def test_a_recorder_that_cannot_or_dies_does_not_stop_the_decoding(
 
     start("replay", tmp_path / "session.npz", "--speed", "2", control=True)
     out = tmp_path / "out.xdf"
-    engine = start("live", model_path, "--record", out, "--json", tmp_path / "out.json")
+    engine = start("live", model_path, "--record", out, "--json", tmp_path / "out.json", *NEVER_SKIP)
     status = EventInlet(find_stream("V1-status", wait_s=30))
     status.open()
     until(lambda: sum(tally.n_samples for tally in tally_xdf(out)[0].values()) > 20)
