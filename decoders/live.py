@@ -322,7 +322,7 @@ class Engine:
                 self._rolling.add(samples[i], raw * self.stamp_rate, self._segment)
             self.received += 1
         self._intake.decoded()
-        self._rehearsal.note(samples, self.inlet.rate_hz, now)
+        self._rehearsal.note(samples, self.inlet.rate_hz, now - self._intake.arrivals.lag_s)
 
     def _finish(self, cpu_s: float, wall_s: float) -> dict[str, Any]:
         self._truth.poll()

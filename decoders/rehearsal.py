@@ -57,7 +57,7 @@ class Rehearsal:
         rate_hz
             Samples a second; 0 = irregular.
         now
-            When they came, seconds.
+            When they came, or should have come, seconds.
         """
         period_s = len(samples) / rate_hz if rate_hz > 0 else 0.0
         self._samples = samples[-1] if period_s >= LEAST_PERIOD_S else None
