@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from copy import copy
 from dataclasses import replace
 from math import inf
@@ -11,11 +12,14 @@ from numpy.typing import NDArray
 
 from decoders.model import Model
 
-LEAD_S = 0.0015
-"""So long before the next sample a dry run begins; it takes a third of that."""
+REST_S = 0.001
+"""A dry run is to be over so long before the next sample is due, for samples do not come to the millisecond."""
 
 LEAST_PERIOD_S = 0.004
 """What comes more often finds everything still in the caches."""
+
+_USUAL_S = 0.0005  # of a dry run, until some have been timed
+_NEW = 0.1  # the weight of the last one in what is usual
 
 
 class Rehearsal:
@@ -33,7 +37,8 @@ class Rehearsal:
     def __init__(self, model: Model) -> None:
         self._model = Model(replace(model.parts, preprocessor=copy(model.parts.preprocessor)), model.card)
         self._model.use_playback = model.use_playback
-        self._due = inf
+        self._begin = inf
+        self._usual_s = _USUAL_S
         self._stamp = 0.0
         self._samples: NDArray[np.float32] | None = None
 
@@ -60,8 +65,9 @@ class Rehearsal:
             When they came, or should have come, seconds.
         """
         period_s = len(samples) / rate_hz if rate_hz > 0 else 0.0
-        self._samples = samples[-1] if period_s >= LEAST_PERIOD_S else None
-        self._due = now + period_s - LEAD_S
+        lead_s = self._usual_s + REST_S
+        self._samples = samples[-1] if period_s >= max(LEAST_PERIOD_S, 2 * lead_s) else None
+        self._begin = now + period_s - lead_s
 
     def wait_s(self, now: float) -> float | None:
         """How long until the next dry run is to begin; None when there is none before the next sample.
@@ -71,11 +77,13 @@ class Rehearsal:
         now
             Seconds, of the same clock.
         """
-        return max(self._due - now, 0.0) if self._samples is not None else None
+        return max(self._begin - now, 0.0) if self._samples is not None else None
 
     def run(self) -> None:
         """Rehearse, once before each sample."""
         if self._samples is not None:
             self._stamp += 1 / (self._model.rate_hz or 1.0)
+            begun = time.perf_counter()
             self._model.step(self._samples, self._stamp)
+            self._usual_s += _NEW * (time.perf_counter() - begun - self._usual_s)
             self._samples = None

@@ -9,7 +9,7 @@ import pytest
 
 from decoders.fit import FitOptions, fit_model
 from decoders.model import Model
-from decoders.rehearsal import LEAD_S, LEAST_PERIOD_S, Rehearsal
+from decoders.rehearsal import LEAST_PERIOD_S, REST_S, Rehearsal
 from stream.session import Kind, Session
 
 N_FRAMES, N_CHANNELS, RATE_HZ = 40, 12, 30.0
@@ -57,7 +57,9 @@ def test_it_runs_once_and_a_little_before_the_next_sample(model: Model) -> None:
     assert rehearsal.wait_s(0.0) is None  # nothing has come yet
     chunk = np.ones((3, N_CHANNELS), np.float32)
     rehearsal.note(chunk, RATE_HZ, now=10.0)
-    assert rehearsal.wait_s(10.01) == pytest.approx(0.09 - LEAD_S)
+    wait_s = rehearsal.wait_s(10.01)
+    assert wait_s is not None
+    assert 0.09 - REST_S - 0.005 < wait_s < 0.09 - REST_S
     assert rehearsal.wait_s(11.0) == 0.0  # late: at once
     rehearsal.run()
     assert rehearsal.wait_s(10.01) is None
@@ -79,3 +81,20 @@ def test_weights_that_were_replaced_rehearse_for_the_new_ones(model: Model) -> N
     before = old.playback.state
     rehearsal.run()
     assert old.playback.state is not before
+
+
+def test_a_long_one_begins_earlier_and_one_that_does_not_fit_is_left_out(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rehearsal = Rehearsal(model)
+    clock = iter(np.arange(0.0, 10.0, 0.008))  # each dry run takes 8 ms
+    monkeypatch.setattr("decoders.rehearsal.time.perf_counter", lambda: next(clock))
+    chunk = np.ones((1, N_CHANNELS), np.float32)
+    waits = []
+    for _ in range(100):
+        rehearsal.note(chunk, RATE_HZ, now=0.0)
+        waits.append(rehearsal.wait_s(0.0))
+        rehearsal.run()
+    assert waits[0] > waits[10] > waits[-1] == pytest.approx(1 / RATE_HZ - 0.008 - REST_S, abs=1e-4)
+    rehearsal.note(chunk, 60.0, now=0.0)
+    assert rehearsal.wait_s(0.0) is None  # 9 of 17 ms would be in the way of samples that come early
