@@ -203,7 +203,7 @@ class Rolling:
         self._answers: ControlReader | None = answers
         self._folder = folder
         self._thread = ThreadPoolExecutor(1, "rolling")
-        self._saving: deque[Future[Path]] = deque()
+        self._saving: deque[tuple[int, Future[Path]]] = deque()
         self._loading: tuple[dict[str, Any], Future[Model]] | None = None
         self._n_showings = 0
         self.counts = {"swaps": 0, "refusals": 0, "rollbacks": 0}
@@ -235,7 +235,7 @@ class Rolling:
             if rows is not None and self._answers is not None:
                 self._n_showings += 1
                 path = self._folder / f"showing-{self._n_showings}.npz"
-                self._saving.append(self._thread.submit(self._save, rows, path))
+                self._saving.append((self._n_showings, self._thread.submit(self._save, rows, path)))
 
     def poll(self, say: Callable[..., None]) -> Model | None:
         """Send what has been written, hear the trainer, and return weights that are ready to be swapped in.
@@ -250,8 +250,9 @@ class Rolling:
         model
             Fresh weights, to go on from the running model's state; None = no change.
         """
-        while self._saving and self._saving[0].done():
-            self._trainer.send("showing", file=str(self._saving.popleft().result()))
+        while self._saving and self._saving[0][1].done():
+            number, saved = self._saving.popleft()
+            self._trainer.send("showing", file=str(saved.result()), number=number)
         if self._loading is not None and self._loading[1].done():
             return self._swap(say)
         if self._answers is not None and self._loading is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -46,19 +46,21 @@ def command(model: Path, n: int, folder: Path) -> None:
     def say(**facts: object) -> None:
         click.echo(json.dumps(facts))
 
-    def taken(file: str) -> Session:
+    def taken(showing: dict[str, Any]) -> Session:
         try:
-            return load_session(file)
+            return load_session(showing["file"])
         finally:
-            Path(file).unlink(missing_ok=True)
+            Path(showing["file"]).unlink(missing_ok=True)
 
     say(do="ready")
-    waiting: list[str] = []
+    waiting: list[dict[str, Any]] = []
+    newest = 0
     with threadpool_limits(1):
         # Showings that came while it was busy are kept; only the newest is decided on.
         while (asked := commands.poll(0.0 if waiting else 3600.0)) is None or asked["do"] != "stop":
             if asked is not None:
-                waiting += [asked["file"]] if asked["do"] == "showing" else []
+                waiting += [asked] if asked["do"] == "showing" else []
+                newest = asked.get("number", newest)
                 continue
             try:
                 while len(waiting) > 1:
@@ -67,4 +69,4 @@ def command(model: Path, n: int, folder: Path) -> None:
             except NeuroReelError as error:
                 event = {"do": "refuse", "reason": str(error)}
             if event is not None:
-                say(**event)
+                say(**event, newest=newest)

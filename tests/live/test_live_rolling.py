@@ -24,7 +24,12 @@ from stream.session import Kind, Session
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 N_FRAMES, N_CHANNELS, RATE_HZ, SPEED = 90, 24, 30.0, "4"
-N_SHOWINGS, CHANGE = 24, 8
+N_SHOWINGS, CHANGE, REST = (
+    20,
+    8,
+    14,
+)  # the replay rests within one, until the trainer has answered on those before
+N_SAMPLES = N_FRAMES + 20  # of a showing and the blank before it
 NEVER_SKIP = ("--lag-budget-s", "0")  # as it may when the computer is busy
 SEQUENCE, VERSION = PREDICTION_CHANNELS.index("sequence"), PREDICTION_CHANNELS.index("model_version")
 
@@ -37,7 +42,7 @@ def changing_session(n_showings: int, change: int, seed: int) -> Session:
     half = N_CHANNELS // 2
     changed[:-1, :half] = np.roll(tuning[:-1, :half], N_FRAMES // 2, axis=0)
     frame = np.tile(np.r_[np.full(20, -1), np.arange(N_FRAMES)], n_showings).astype(np.int32)
-    showing = np.arange(len(frame)) // (N_FRAMES + 20)
+    showing = np.arange(len(frame)) // N_SAMPLES
     rates = np.where((showing >= change)[:, None], changed[frame], tuning[frame])
     return Session(
         neural=random.poisson(rates).astype(np.float32),
@@ -54,7 +59,7 @@ def changing_session(n_showings: int, change: int, seed: int) -> Session:
 
 
 def decode(
-    folder: Path, name: str, *options: str, speed: str = SPEED
+    folder: Path, name: str, *options: str, speed: str = SPEED, rest: int | None = None
 ) -> tuple[NDArray[np.float32], list[dict[str, Any]], dict[str, Any]]:
     """Everything on the prediction stream, every status, and the engine's report."""
     report = folder / f"{name}.json"
@@ -71,12 +76,18 @@ def decode(
         predictions = Inlet(find_stream(f"{name}-prediction", wait_s=20))
         predictions.open()
         last = time.monotonic()
-        while engine.running and time.monotonic() - last < 20:
+        resting = False
+        while engine.running and time.monotonic() - last < (120 if resting else 20):
             chunk = predictions.pull(0.05)
             if chunk is not None:
                 rows.append(chunk.samples)
                 last = time.monotonic()
             events += [json.loads(text) for text in status.pull()[0]]
+            if rest is not None and not resting and sum(map(len, rows)) > rest * N_SAMPLES + 40:
+                resting = replay.send("pause")
+            elif rest is not None and resting and any(event.get("newest", 0) >= rest for event in events):
+                replay.send("resume")
+                rest, resting = None, False
         assert engine.wait(20) == 0
     finally:
         replay.stop()
@@ -88,7 +99,7 @@ def test_rolling_recovers_from_a_change_that_a_fixed_model_does_not(tmp_path: Pa
     session = changing_session(N_SHOWINGS, CHANGE, seed=2)
     save_session(session, tmp_path / "s.npz")
     fit_model(changing_session(6, 6, seed=1), FitOptions(context_s=0.2)).save(tmp_path / "m.safetensors")
-    rows, events, rolled = decode(tmp_path, "rolled", "--rolling", "4")
+    rows, events, rolled = decode(tmp_path, "rolled", "--rolling", "4", rest=REST)
     fixed_rows, _, fixed = decode(tmp_path, "fixed", speed="max")  # nothing is refitted meanwhile
 
     for received in (rows, fixed_rows):
@@ -99,8 +110,8 @@ def test_rolling_recovers_from_a_change_that_a_fixed_model_does_not(tmp_path: Pa
     assert np.all(np.diff(versions) >= 0)
     seen = np.unique(versions).tolist()
     announced = [0, *(event["version"] for event in swaps)]
-    assert announced[: len(seen)] == seen
-    assert len(announced) <= len(seen) + 1  # a swap may come after the last frame
+    assert set(seen) <= set(announced)
+    assert len(announced) <= len(seen) + 3  # some come while the replay rests, and one after the last frame
     assert all(event["state_carried"] for event in swaps)
     assert rolled["model_version"] == announced[-1] == len(swaps)
     assert np.all(fixed_rows[:, VERSION] == 0)
