@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import log
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from decoders.prediction import HORIZONS_S, N_LIKELIEST, Prediction, Predictions
+
+if TYPE_CHECKING:
+    from decoders.continuous import ContinuousReader
 
 _LOG2_E = 1 / log(2)
 _TINY = 1e-30
@@ -107,7 +110,7 @@ def stacked(
     rows: Sequence[Prediction],
     n_states: int,
     n_embedding: int,
-    n_continuous: int,
+    reader: ContinuousReader,
     ahead: dict[float, NDArray[np.float32]],
 ) -> Predictions:
     """Single predictions as arrays over time.
@@ -116,8 +119,10 @@ def stacked(
     ----------
     rows
         In order; there may be none.
-    n_states, n_embedding, n_continuous
+    n_states, n_embedding
         Widths of the arrays.
+    reader
+        Of the continuous labels.
     ahead
         The forecast posteriors, float32 [time, states] by horizon in seconds.
     """
@@ -128,6 +133,8 @@ def stacked(
             out[index] = getattr(row, name)
         return out
 
+    posterior = column("posterior", np.float32, n_states)
+    continuous = column("continuous", np.float32, reader.values.shape[1])
     return Predictions(
         stamps=column("stamp_raw", np.float64),
         frame=column("frame", np.int32),
@@ -136,11 +143,11 @@ def stacked(
         next_confidence=column("next_confidence", np.float64),
         entropy_bits=column("entropy_bits", np.float64),
         novelty=column("novelty", np.float64),
-        posterior=column("posterior", np.float32, n_states),
+        posterior=posterior,
         posterior_without_playback=column("posterior_without_playback", np.float32, n_states),
         embedding=column("embedding", np.float32, n_embedding),
         forecast=column("forecast", np.float32, len(HORIZONS_S), 2 * N_LIKELIEST + 1),
-        continuous=column("continuous", np.float32, n_continuous),
-        half_width=column("half_width", np.float32, n_continuous),
+        continuous=continuous,
+        half_width=reader.half_width(posterior, continuous) if continuous.size else continuous,
         forecast_posterior=ahead,
     )

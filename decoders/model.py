@@ -257,11 +257,10 @@ class Model:
             novelty=decision.novelty,
             stamp_raw=decision.stamp_raw,
             posterior=decision.posterior,
-            posterior_without_playback=softmax(decision.logits),
+            logits=decision.logits,
             embedding=decision.embedding,
             forecast=forecast_channels(decision.ahead),
             continuous=continuous,
-            half_width=reader.half_width(decision.posterior, continuous) if continuous.size else continuous,
             picture=self.pictures[best] if self.pictures is not None and known else None,
             provenance=Provenance.RETRIEVED if known else Provenance.NO_DECISION,
         )
@@ -314,7 +313,7 @@ class Model:
             rows,
             self.n_frames + 1,
             self.n_embedding,
-            len(self.continuous_channels),
+            self.parts.continuous,
             dict(zip(HORIZONS_S, ahead, strict=True)) if forecasts else {},
         )
 

@@ -9,6 +9,8 @@ from math import nan
 import numpy as np
 from numpy.typing import NDArray
 
+from decoders.vectors import softmax
+
 HORIZONS_S = (0.25, 0.5, 0.75, 1.0)
 """How far ahead the forecast looks, in seconds."""
 
@@ -64,17 +66,16 @@ class Prediction:
     lag_ms, arrival_ms, compute_ms, model_version
         Filled in by the engine: now minus stamp at the push, arrival minus stamp, time spent computing, and which
         weights answered.
-    posterior, posterior_without_playback
-        Float32 [n_frames + 1]; the last entry is "no stimulus". With the playback model and without.
+    posterior
+        Float32 [n_frames + 1]; the last entry is "no stimulus".
+    logits
+        Float32 of the same shape, without the playback model.
     embedding
         Float32 [n_embedding].
     forecast
         Float32 [len(HORIZONS_S), 2 * N_LIKELIEST + 1]: frames (-1 = no stimulus), their probabilities, entropy in bits.
     continuous
         Float32 [k] or [0]: every continuous label's estimate, in the order of the model's ``continuous_channels``.
-    half_width
-        Float32 of the same shape: of an interval around each estimate that holds the truth four times in five, as
-        calibrated on held-out training data; NaN where nothing could be held out.
     picture, provenance
         The picture shown for ``frame``, uint8, and what it is.
     """
@@ -87,11 +88,10 @@ class Prediction:
     novelty: float
     stamp_raw: float
     posterior: NDArray[np.float32]
-    posterior_without_playback: NDArray[np.float32]
+    logits: NDArray[np.float32]
     embedding: NDArray[np.float32]
     forecast: NDArray[np.float32]
     continuous: NDArray[np.float32]
-    half_width: NDArray[np.float32]
     picture: NDArray[np.uint8] | None = None
     provenance: Provenance = Provenance.NO_DECISION
     sequence: int = -1
@@ -100,12 +100,25 @@ class Prediction:
     compute_ms: float = nan
     model_version: int = 0
 
+    @property
+    def posterior_without_playback(self) -> NDArray[np.float32]:
+        """Float32 [n_frames + 1], worked out when it is asked for."""
+        return softmax(self.logits)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Predictions:
     """A model's answers for a whole session; time is the first axis of every array (see `Prediction`).
 
-    ``forecast_posterior`` maps each horizon in seconds to float32 [time, n_frames + 1].
+    Attributes
+    ----------
+    posterior_without_playback
+        Float32 [time, n_frames + 1]: from the logits.
+    half_width
+        Float32 [time, k]: of an interval around each continuous estimate that holds the truth four times in five, as
+        calibrated on held-out training data; NaN where nothing could be held out.
+    forecast_posterior
+        Each horizon in seconds: float32 [time, n_frames + 1].
     """
 
     stamps: NDArray[np.float64]
