@@ -22,6 +22,7 @@ RATE_HZ = 120.0
 WARM_UP = 50
 N_TIGHT = 2000
 N_PEER = 200
+ROUNDS = 10
 PEER_NEIGHBOURS = 25
 TIMED_ITERATIONS = 20
 """Enough to have a network of the right size: how long a step takes does not depend on how long it was trained."""
@@ -43,35 +44,33 @@ def bench_decode(data: BenchData, seconds: float, *, against_cebra: bool) -> dic
 
     with threadpool_limits(1):
         model, n_paced = _model(data), round(seconds * RATE_HZ)
+        steps = {
+            "ours": (_step(model, data.test), N_TIGHT),
+            "decision": (_step(model, data.test, whole=False), N_TIGHT),
+            "sklearn_knn": (_sklearn_knn(model, data.test), N_PEER),
+        }
+        if against_cebra:
+            steps["cebra"] = (_cebra(data), N_PEER)
+        tight = _in_turn(steps)
+        ours = tight.pop("ours")
         result: dict[str, Any] = {
             "units": len(model.channel_names),
             "frames": model.n_frames,
-            "tight_us": step_times(model, data.test, N_TIGHT),
-            "decision_us": step_times(model, data.test, N_TIGHT, whole=False),
-            "paced_us": step_times(model, data.test, n_paced, RATE_HZ, rehearsed=True),
-            "paced_cold_us": step_times(model, data.test, n_paced, RATE_HZ),
+            "tight_us": ours,
+            "decision_us": tight.pop("decision"),
+            "paced_us": paced_times(model, data.test, n_paced, rehearsed=True),
+            "paced_cold_us": paced_times(model, data.test, n_paced),
             "paced_hz": RATE_HZ,
-            "peers_tight_us": {"sklearn_knn": _sklearn_knn(model, data.test)},
+            "peers_tight_us": tight,
         }
-        if against_cebra:
-            result["peers_tight_us"]["cebra"] = _cebra(data)
-    ours = result["tight_us"]["cpu_p50"]
     result["times_slower"] = {
-        name: round(times["cpu_p50"] / ours, 1) for name, times in result["peers_tight_us"].items()
+        name: round(times["cpu_p50"] / ours["cpu_p50"], 1) for name, times in tight.items()
     }
     return result
 
 
-def step_times(
-    model: Model,
-    session: Session,
-    n_steps: int,
-    rate_hz: float = 0.0,
-    *,
-    rehearsed: bool = False,
-    whole: bool = True,
-) -> dict[str, float]:
-    """Microseconds of `Model.step`, everything included: posterior, filter, forecast.
+def paced_times(model: Model, session: Session, n_steps: int, *, rehearsed: bool = False) -> dict[str, float]:
+    """Microseconds of `Model.step` at `RATE_HZ`, everything included: posterior, filter, forecast.
 
     Parameters
     ----------
@@ -81,17 +80,33 @@ def step_times(
         Whose samples are decoded, over and over.
     n_steps
         Steps timed, after some to warm up.
-    rate_hz
-        Of the steps; 0 = one right after the other.
     rehearsed
         Each after a dry run, as in the engine.
-    whole
-        False = `Model.decide` alone: posterior, filter and forecast, all that the published prediction needs.
     """
     samples = np.asarray(session.neural, np.float32)
-    period = 1 / (session.rate_hz or 30.0)
-    model.reset()
     rehearsal = Rehearsal(model)
+    step = _step(model, session)
+    due = time.perf_counter()
+
+    def wait(index: int) -> None:
+        nonlocal due
+        due += 1 / RATE_HZ
+        if rehearsed:
+            rehearsal.note(samples[index % len(samples), None], RATE_HZ, due - 1 / RATE_HZ)
+            time.sleep(rehearsal.wait_s(time.perf_counter()) or 0.0)
+            rehearsal.run()
+        time.sleep(max(0.0, due - time.perf_counter()))
+
+    for index in range(WARM_UP):
+        wait(index)
+        step(index)
+    return _figures(_timed(step, range(WARM_UP, WARM_UP + n_steps), wait))
+
+
+def _step(model: Model, session: Session, *, whole: bool = True) -> Callable[[int], Any]:
+    """One step, or `Model.decide` alone: posterior, filter and forecast, all that the published prediction needs."""
+    samples = np.asarray(session.neural, np.float32)
+    period = 1 / (session.rate_hz or 30.0)
 
     def step(index: int) -> None:
         model.step(samples[index % len(samples)], index * period)
@@ -99,40 +114,40 @@ def step_times(
     def decide(index: int) -> None:
         model.follow(model.decide(samples[index % len(samples)], index * period))
 
-    def before(index: int, due: float) -> None:
-        rehearsal.note(samples[index % len(samples), None], rate_hz, due - 1 / rate_hz)
-        time.sleep(rehearsal.wait_s(time.perf_counter()) or 0.0)
-        rehearsal.run()
+    return step if whole else decide
 
-    times = _timed(step if whole else decide, n_steps, rate_hz, before if rehearsed else None)
-    model.reset()
-    return times
+
+def _in_turn(steps: dict[str, tuple[Callable[[int], Any], int]]) -> dict[str, dict[str, float]]:
+    """Figures of each, in rounds that follow each other, for a computer is not equally quick at all times."""
+    times: dict[str, list[NDArray[np.float64]]] = {name: [] for name in steps}
+    for round_ in range(ROUNDS):
+        for name, (step, n_steps) in steps.items():
+            first, n = round_ * n_steps // ROUNDS, n_steps // ROUNDS
+            for index in range(n // 4):
+                step(first + index)
+            times[name].append(_timed(step, range(first + n // 4, first + n // 4 + n)))
+    return {name: _figures(np.hstack(each)) for name, each in times.items()}
 
 
 def _timed(
-    step: Callable[[int], Any],
-    n_steps: int,
-    rate_hz: float = 0.0,
-    before: Callable[[int, float], None] | None = None,
-) -> dict[str, float]:
-    """Percentiles of the time by the clock, and the median of processor time, which a busy computer moves less."""
-    times, cpu = np.empty(n_steps), np.empty(n_steps)
+    step: Callable[[int], Any], indices: range, wait: Callable[[int], None] = lambda _index: None
+) -> NDArray[np.float64]:
+    """Time by the clock and processor time, which a busy computer moves less, of each step, us [2, steps]."""
+    times = np.empty((2, len(indices)))
     gc.collect()
     gc.freeze()
-    due = time.perf_counter()
-    for index in range(WARM_UP + n_steps):
-        if rate_hz:
-            due += 1 / rate_hz
-            if before is not None:
-                before(index, due)
-            time.sleep(max(0.0, due - time.perf_counter()))
+    for row, index in enumerate(indices):
+        wait(index)
         worked, begun = time.process_time(), time.perf_counter()
         step(index)
-        if index >= WARM_UP:
-            times[index - WARM_UP] = 1e6 * (time.perf_counter() - begun)
-            cpu[index - WARM_UP] = 1e6 * (time.process_time() - worked)
+        times[:, row] = time.perf_counter() - begun, time.process_time() - worked
     gc.unfreeze()
-    out = {name: round(float(np.percentile(times, q)), 1) for name, q in (("p50", 50), ("p99", 99))}
+    return 1e6 * times
+
+
+def _figures(times: NDArray[np.float64]) -> dict[str, float]:
+    elapsed, cpu = times
+    out = {name: round(float(np.percentile(elapsed, q)), 1) for name, q in (("p50", 50), ("p99", 99))}
     return {**out, "cpu_p50": round(float(np.median(cpu)), 1)}
 
 
@@ -144,7 +159,7 @@ def _model(data: BenchData) -> Model:
     return fit_model(data.whole, FitOptions(train_repeats=data.train_repeats))
 
 
-def _sklearn_knn(model: Model, test: Session) -> dict[str, float]:
+def _sklearn_knn(model: Model, test: Session) -> Callable[[int], Any]:
     """The same embedding read out by scikit-learn's k nearest neighbours among all training points."""
     from sklearn.neighbors import KNeighborsClassifier
 
@@ -153,7 +168,7 @@ def _sklearn_knn(model: Model, test: Session) -> dict[str, float]:
     knn = KNeighborsClassifier(PEER_NEIGHBOURS, metric="cosine").fit(points, train.state)
     border = np.r_[True, np.diff(test.segment) > 0]
     asked = _embedded(model, train.preprocessor.run(np.asarray(test.neural, np.float32), border), border)
-    return _timed(lambda index: knn.predict(asked[index % len(asked), None]), N_PEER)
+    return lambda index: knn.predict(asked[index % len(asked), None])
 
 
 def _embedded(model: Model, clean: NDArray[np.float32], border: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -161,7 +176,7 @@ def _embedded(model: Model, clean: NDArray[np.float32], border: NDArray[np.bool_
     return model.parts.embedding.project(model.parts.scaling.features(sums))
 
 
-def _cebra(data: BenchData) -> dict[str, float]:
+def _cebra(data: BenchData) -> Callable[[int], Any]:
     """``cebra.transform`` of one window, and ``KNNDecoder.predict`` of its newest point."""
     from neuroreel.peer import Peer, PeerSettings
 
@@ -175,4 +190,4 @@ def _cebra(data: BenchData) -> dict[str, float]:
         window = np.sqrt(neural[at - n : at])
         decoder.predict(peer.model.transform(window)[n - 1 - reach, None])
 
-    return _timed(step, N_PEER)
+    return step
