@@ -204,7 +204,7 @@ class Playback:
         ticks = max(1, round((self._lag_s + horizon_s) * self._tick_rate))
         out = np.empty(states.shape, np.float32)
         for index, state in enumerate(states):
-            out[index] = self._future.times(state, ticks)
+            out[index] = self._future.far(state, ticks)
         return out
 
     def forecast(self) -> NDArray[np.float32]:
