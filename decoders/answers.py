@@ -24,6 +24,9 @@ from stream.session import Session
 N_TIMED = 400
 """Samples whose step is timed."""
 
+N_AT_ONCE = 1024
+"""Moments whose posteriors are read in double precision at a time."""
+
 Both = controls.Both
 Labels = dict[str, NDArray[np.float32]]
 
@@ -94,8 +97,7 @@ def collect(model: Model, test: Session, n_draws: int, seed: int) -> Answers:
         sums, fullness = (each[kept] for each in window_sums(clean, border, baseline.settings.n_window))
         raw = baseline.readout.similarity(baseline.scaling.features(sums))
         logits = baseline.logits(sums, fullness)
-        evidence = baseline.settings.power * logits.astype(np.float64)
-        both = (filtered(model.playback, evidence, test), posteriors(logits))
+        both = (filtered(model.playback, logits, test, baseline.settings.power), posteriors(logits))
         decoders[baseline.settings.name] = both
         if data.labels:
             continuous.update(_from_posterior(data, baseline.settings.name, posteriors(raw)))
@@ -177,8 +179,9 @@ def _from_posterior(data: TrainingSet, name: str, posterior: NDArray[np.float32]
             k = values.shape[1]
             table = frame_values(values, data.state, data.n_frames)
             reader = ContinuousReader.plain(table, np.zeros((1, k)), np.full(k, sharpness))
-            out[f"{name}_{way}"][label] = reader.read(
-                posterior.astype(np.float64), np.zeros((len(posterior), 0), np.float32)
+            parts = (posterior[at : at + N_AT_ONCE] for at in range(0, len(posterior), N_AT_ONCE))
+            out[f"{name}_{way}"][label] = np.concatenate(
+                [reader.read(part.astype(np.float64), np.zeros((len(part), 0), np.float32)) for part in parts]
             )
     return out
 

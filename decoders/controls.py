@@ -45,7 +45,7 @@ def counter(data: TrainingSet, playback: Playback, test: Session) -> Both:
     tick = _ticks_since_border(test, data.movie_rate_hz)
     logits = np.zeros((test.n_samples, data.n_states), np.float32)
     logits[np.arange(test.n_samples), usual[tick % len(usual)]] = SURE
-    return filtered(playback, logits.astype(np.float64), test), posteriors(logits)
+    return filtered(playback, logits, test), posteriors(logits)
 
 
 def onset_clock(data: TrainingSet, playback: Playback, test: Session) -> Both:
@@ -66,7 +66,7 @@ def onset_clock(data: TrainingSet, playback: Playback, test: Session) -> Both:
     logits = np.zeros((test.n_samples, data.n_states), np.float32)
     logits[shown, -1] = -SURE
     logits[~shown, :-1] = -SURE
-    return filtered(clock, logits.astype(np.float64), test), posteriors(logits)
+    return filtered(clock, logits, test), posteriors(logits)
 
 
 def neural_shuffled(model: Model, test: Session, seed: int) -> Both:
@@ -125,8 +125,8 @@ def labels_shifted(
         null = data.with_state(shifted(data, rng))
         reader = fit_reader(null, windows, everything, settings)
         logits = reader.logits(test_sums) * fullness[:, None]
-        evidence = model.card["posterior_power"] * logits.astype(np.float64)
-        yield likeliest(filtered(model.playback, evidence, test)), likeliest(logits)
+        power = model.card["posterior_power"]
+        yield likeliest(filtered(model.playback, logits, test, power)), likeliest(logits)
 
 
 def settings_of(model: Model) -> Settings:

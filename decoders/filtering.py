@@ -10,29 +10,33 @@ from decoders.playback import Playback
 from stream.session import Session
 
 
-def filtered(playback: Playback, evidence: NDArray[np.float64], session: Session) -> NDArray[np.float32]:
+def filtered(
+    playback: Playback, logits: NDArray[np.float32], session: Session, power: float = 1.0
+) -> NDArray[np.float32]:
     """Posteriors after the playback model.
 
     Parameters
     ----------
     playback
         Its state is reset before and after.
-    evidence
-        Float64 [time, states], log likelihoods.
+    logits
+        Float32 [time, states].
     session
         Gives stamps and segments.
+    power
+        What makes log likelihoods of them: windows overlap.
 
     Returns
     -------
     posterior
         Float32 [time, states].
     """
-    out = np.empty(evidence.shape, np.float32)
+    out = np.empty(logits.shape, np.float32)
     playback.reset()
     for index, stamp in enumerate(session.stamps):
         if index and session.segment[index] != session.segment[index - 1]:
             playback.reset()
-        out[index] = playback.step(evidence[index], float(stamp))
+        out[index] = playback.step(power * logits[index].astype(np.float64), float(stamp))
     playback.reset()
     return out
 

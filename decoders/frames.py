@@ -19,6 +19,8 @@ TOLERANCE = 0.02
 NEVER = -1e9
 """Logit of a state that training never showed."""
 
+_N_AT_ONCE = 1024  # moments of a recording that are compared with all of training at a time
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scaling:
@@ -119,14 +121,17 @@ class Neighbours:
     def similarity(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Float32 [..., states]: log of the share of votes, every state with a small part of one."""
         flat = features.reshape(-1, features.shape[-1])
+        parts = [self._votes(flat[at : at + _N_AT_ONCE]) for at in range(0, len(flat), _N_AT_ONCE)]
+        return np.concatenate(parts or [self._votes(flat)]).reshape(*features.shape[:-1], -1)
+
+    def _votes(self, flat: NDArray[np.float32]) -> NDArray[np.float32]:
         length = np.sqrt(np.einsum("ij,ij->i", flat, flat))
         near = (flat / np.maximum(length, 1e-12)[:, None]) @ self.points.T
         k = min(self.k, len(self.points))
         chosen = np.argpartition(near, -k, axis=1)[:, -k:]
         votes = np.full((len(flat), self.n_states), 0.1 / self.n_states)
         np.add.at(votes, (np.arange(len(flat))[:, None], self.state[chosen]), 1.0)
-        share = np.log(votes / votes.sum(1, keepdims=True))
-        return np.asarray(share.reshape(*features.shape[:-1], -1), np.float32)
+        return np.asarray(np.log(votes / votes.sum(1, keepdims=True)), np.float32)
 
 
 def fit_prototypes(embedding: LinearEmbedding, m: Moments, *, cosine: bool) -> Prototypes:
