@@ -183,10 +183,8 @@ class Engine:
             if chunk is not None:
                 last_frame = now
                 self._decode(chunk, now, now - asked)
-            held_up = (
-                chunk is None and now - asked > 2 * PULL_S
-            )  # what has come meanwhile is in the next pull
-            asked = asked if held_up else now
+            if chunk is not None or now - asked <= 2 * PULL_S:
+                asked = now  # else we were held up, and what has come meanwhile is in the next pull
             self._truth.poll()
             if self._rolling is not None:
                 self._take(self._rolling.poll(self._publisher.push_status))
@@ -200,11 +198,7 @@ class Engine:
                 self.stop(f"{self.options.seconds:g} s are over")
             if now >= next_second:
                 next_second = now + 1.0
-                self._intake.tick(pylsl.local_clock())
-                clock = pylsl.local_clock()
-                settled, labels = self._score.settle(clock), self._labels.settle(clock)
-                if self._rolling is not None:
-                    self._rolling.settle(settled, labels)
+                self._settle(pylsl.local_clock())
                 stats = self.stats(time.process_time() - used, now - started)
                 self._publisher.push_status("stats", **stats)
                 if on_second is not None:
@@ -256,6 +250,13 @@ class Engine:
                 return chunk
             self._rehearsal.run()
         return self.inlet.pull(PULL_S)
+
+    def _settle(self, clock: float) -> None:
+        """Look at what is looked at about once a second, and at truths that have settled by now."""
+        self._intake.tick(clock)
+        settled, labels = self._score.settle(clock), self._labels.settle(clock)
+        if self._rolling is not None:
+            self._rolling.settle(settled, labels)
 
     def _take(self, fresh: Model | None) -> None:
         """Go on with other weights, if there are any."""

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neuroreel.children import Child, start_child
+from neuroreel.children import Child, end_all, start_child
 from neuroreel.process_figures import process_figures
 from stream.errors import StreamLost
 from stream.latency import figures
@@ -104,10 +104,7 @@ def run_cell(cell: Cell, model: Path, folder: Path) -> dict[str, Any]:
             if name in children:
                 children[name].stop()
     finally:
-        for child in children.values():
-            child.stop(timeout_s=1.0)
-            if child.process.stdout is not None:
-                child.process.stdout.close()
+        end_all(children.values())
     taken = {name: load_trace(path, name) for name, path in traces.items()}
     result, ages = judged(cell, taken)
     result |= {"engine_process": used, "load_average": round(load, 2), "ages_ms": ages}

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.stats import theilslopes
 
 from neuroreel.bench_latency import NAME, Cell, await_ready, judged, load_trace, make_model
-from neuroreel.children import Child, start_child
+from neuroreel.children import Child, end_all, start_child
 from neuroreel.process_figures import ProcessFigures, process_figures
 from stream.errors import StreamLost
 
@@ -108,10 +108,7 @@ def run_soak(soak: Soak, folder: Path, each_minute: Callable[[dict[str, Any]], N
                     children[name].wait(STOP_S)
                 codes[name] = children[name].stop(timeout_s=STOP_S)
     finally:
-        for child in children.values():
-            child.stop(timeout_s=1.0)
-            if child.process.stdout is not None:
-                child.process.stdout.close()
+        end_all(children.values())
     taken = {name: load_trace(path, name) for name, path in traces.items()}
     return _result(soak, taken, samples, codes)
 

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from stream.network import child_env
@@ -121,3 +121,17 @@ def start_child(arguments: Sequence[str], *, control: bool = False, **popen: Any
         See `Child`.
     """
     return Child(arguments, control=control, **popen)
+
+
+def end_all(children: Iterable[Child]) -> None:
+    """End what is left of several processes, and close what they wrote to.
+
+    Parameters
+    ----------
+    children
+        Those that have ended already among them.
+    """
+    for child in children:
+        child.stop(timeout_s=1.0)
+        if child.process.stdout is not None:
+            child.process.stdout.close()

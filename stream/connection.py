@@ -136,7 +136,7 @@ class Connection:
                 self._info,
                 max_buflen=self._max_buffer,
                 recover=False,
-                as_numpy=self._info.channel_format() != pylsl.cf_string,
+                as_numpy=not carries_text(self._info),
             )
             try:
                 full = inlet.info(timeout_s)
@@ -301,3 +301,8 @@ def _difference(before: pylsl.StreamInfo, now: pylsl.StreamInfo) -> str:
             f"{FORMATS[now.channel_format() - 1]} instead of {FORMATS[before.channel_format() - 1]} samples"
         )
     return ""
+
+
+def carries_text(info: pylsl.StreamInfo) -> bool:
+    """Whether a stream's samples are text, not numbers."""
+    return bool(info.channel_format() == pylsl.cf_string)

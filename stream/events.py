@@ -8,9 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pylsl.util import LostError
 
-from stream.connection import MAX_PULL, Connection
-
-_STRING = 3
+from stream.connection import MAX_PULL, Connection, carries_text
 
 
 class EventInlet(Connection):
@@ -56,7 +54,7 @@ class EventInlet(Connection):
     def _pull_once(self, timeout_s: float) -> tuple[Any, Any]:
         """One pull in the form that suits the stream."""
         assert self._inlet is not None
-        if self._info.channel_format() != _STRING:
+        if not carries_text(self._info):
             samples, stamps = self._inlet.pull_chunk(
                 timeout=timeout_s, max_samples=MAX_PULL, min_samples=1, as_numpy=True
             )

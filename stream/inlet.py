@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pylsl.util import LostError
 
 from stream.chunk import Chunk
-from stream.connection import MAX_PULL, Connection, InletState
+from stream.connection import MAX_PULL, Connection, InletState, carries_text
 from stream.errors import BadUsage
 from stream.outlet import NEURAL_TYPES
 
@@ -25,7 +25,6 @@ STALE_PERIODS = 3
 
 _MAX_ROUNDS = 8  # of MAX_PULL samples in one chunk: a long backlog comes in bounded pieces
 _NOTHING = np.zeros((0, 0)), np.zeros(0)
-_STRING = 3
 
 
 def stale_after_s(rate_hz: float) -> float:
@@ -47,7 +46,7 @@ class Inlet(Connection):
     """
 
     def __init__(self, info: pylsl.StreamInfo, *, max_buffer_s: float = 360) -> None:
-        if info.channel_format() == _STRING:
+        if carries_text(info):
             raise BadUsage(f"stream '{info.name()}' carries text, not numbers; choose another.")
         super().__init__(info, max_buffer_s=max_buffer_s)
         self._n_received = 0

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pylsl.util import LostError
 
 from stream.chunk import Chunk
-from stream.connection import MAX_PULL, Connection
+from stream.connection import MAX_PULL, Connection, carries_text
 from stream.errors import BadUsage, ShapeMismatch
 from stream.event_bins import TICK, EventBinner
 from stream.outlet import usable_labels
@@ -28,7 +28,6 @@ SILENT_S = 1.0
 """After so long without any event the sender may be frozen, and no empty bins are made up."""
 
 _FOREIGN_S = 10.0  # stamps further from the local clock than that are not of it
-_STRING = 3
 
 
 class SpikeEventInlet(Connection):
@@ -64,7 +63,7 @@ class SpikeEventInlet(Connection):
     def __init__(
         self, info: pylsl.StreamInfo, rate_hz: float, units: Sequence[str] = (), *, max_buffer_s: float = 360
     ) -> None:
-        if info.channel_format() == _STRING:
+        if carries_text(info):
             raise BadUsage(f"stream '{info.name()}' carries text, not unit numbers; choose another.")
         super().__init__(info, max_buffer_s=max_buffer_s)
         self._n_event_channels = self.n_channels
