@@ -22,10 +22,10 @@ from decoders.fit import FitOptions, fit_model
 from decoders.prediction import PREDICTION_CHANNELS
 from neuroreel.children import start_child
 from replay_data.bundle import demo_recording
-from stream.files import load_session
-from stream.find import find_stream
-from stream.inlet import Inlet
-from stream.network import configure
+from stream.io.session_io import load_session
+from stream.lsl.inlet import Inlet
+from stream.lsl.network import configure
+from stream.lsl.resolve import find_stream
 
 TRAIN, TEST = (0, 1, 2), "3-11"
 LAG, SEQUENCE, VERSION = (PREDICTION_CHANNELS.index(name) for name in ("lag_ms", "sequence", "model_version"))

@@ -25,14 +25,14 @@ from decoders.model import Model
 from decoders.publish import Publisher
 from decoders.rehearsal import Rehearsal
 from decoders.rolling_live import Rolling
+from stream.acquisition.intake import Intake
+from stream.acquisition.side_streams import TruthFollower
+from stream.acquisition.spike_event_inlet import SpikeEventInlet
 from stream.chunk import Chunk
 from stream.control import ControlReader
-from stream.follow import TruthFollower
-from stream.inlet import Inlet, InletState
-from stream.intake import Intake
-from stream.latency import RollingQuantiles
+from stream.lsl.inlet import Inlet, InletState
 from stream.notices import Notice
-from stream.spike_events import SpikeEventInlet
+from stream.quantiles import RollingQuantiles
 
 __all__ = ["Engine", "LiveOptions"]
 

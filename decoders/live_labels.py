@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.live_score import SETTLE_S
-from stream.labels import Labels, r2
-from stream.latency import RollingQuantiles
+from stream.acquisition.label_track import Labels, r2
+from stream.quantiles import RollingQuantiles
 
 
 class _Tally:

@@ -7,8 +7,8 @@ import sys
 from dataclasses import dataclass
 
 from decoders.model import Model
-from stream.connection import Connection
-from stream.health import ChannelHealth
+from stream.acquisition.channel_health import ChannelHealth
+from stream.lsl.connection import Connection
 from stream.notices import Notices
 from stream.session import Kind
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.scores import FrameAxis, frame_errors
-from stream.truth import TruthTrack
+from stream.acquisition.stimulus_track import TruthTrack
 
 SHOWINGS = 200
 """So many showings are told apart, the last ones; those before count in what is over all."""

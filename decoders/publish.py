@@ -11,7 +11,7 @@ import numpy as np
 import pylsl
 
 from decoders.prediction import HORIZONS_S, N_LIKELIEST, PREDICTION_CHANNELS, Prediction
-from stream.outlet import make_outlet
+from stream.lsl.outlet import make_outlet
 
 if TYPE_CHECKING:
     from decoders.decision import Decision

@@ -24,7 +24,7 @@ from decoders.model import Model
 from decoders.model_parts import ModelParts
 from stream.control import ControlReader
 from stream.errors import NeuroReelError
-from stream.files import save_session
+from stream.io.session_io import save_session
 from stream.session import Kind, Session
 
 log = logging.getLogger(__name__)

@@ -82,7 +82,7 @@ def run_display(
     from gui.mailbox import Mailbox
     from gui.receiver import Receiver
     from gui.run import Run
-    from stream.network import configure
+    from stream.lsl.network import configure
 
     configure()
     mailbox = Mailbox(pylsl.local_clock)

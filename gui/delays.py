@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.latency import FIGURES, RollingQuantiles, histogram
+from stream.quantiles import FIGURES, RollingQuantiles, histogram
 
 KEPT = 1_000
 """Measurements that count, of each stage."""
@@ -28,7 +28,7 @@ class DelayFigures:
     Attributes
     ----------
     stages
-        Of each stage that is known: milliseconds by the names in `stream.latency.FIGURES`.
+        Of each stage that is known: milliseconds by the names in `stream.quantiles.FIGURES`.
     counts, top_ms
         Int64 [bins]: how many of the last frames were painted so late, from 0 to ``top_ms``.
     """

@@ -12,7 +12,7 @@ from PyQt5.QtWidgets import QGridLayout, QLabel, QWidget
 from gui.delays import KEPT, STAGES, DelayFigures
 from gui.overlay import Overlay
 from gui.theme import PURPLE
-from stream.latency import FIGURES
+from stream.quantiles import FIGURES
 
 SIZE = (420, 90)
 HEADINGS = {"p50": "p50", "p95": "p95", "p99": "p99", "max": "largest", "jitter": "jitter"}

@@ -8,7 +8,7 @@ import numpy as np
 import pylsl
 from numpy.typing import NDArray
 
-from stream.outlet import buffer_length, read_facts
+from stream.lsl.outlet import buffer_length, read_facts
 
 OPEN_S = 2.0
 KEEP_S = 30.0

@@ -20,8 +20,8 @@ from gui.link import Link, StreamGone
 from gui.mailbox import Mailbox
 from gui.snapshot import Candidate, Source, State
 from gui.source import source_of
+from stream.lsl.outlet import NEURAL_TYPES
 from stream.notices import WARNINGS
-from stream.outlet import NEURAL_TYPES
 
 logger = logging.getLogger(__name__)
 

@@ -43,7 +43,7 @@ class DisplaySummary:
         Now minus stamp when the engine pushed, over the last seconds.
     stages_ms
         From the stamp until a frame had arrived, was decoded and published, as the engine says, and until this display
-        had received and painted it, as measured here; see `stream.latency.figures`.
+        had received and painted it, as measured here; see `stream.quantiles.figures`.
     first_prediction_s
         From the start until the first prediction was drawn; NaN when none came.
     """

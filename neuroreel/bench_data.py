@@ -42,7 +42,7 @@ def bench_data(n_units: int) -> BenchData:
         One of `UNITS`.
     """
     from replay_data.bundle import TRAIN_REPEATS, demo_recording
-    from stream.files import load_session
+    from stream.io.session_io import load_session
 
     if n_units == UNITS[0]:
         name, whole = "demo", load_session(demo_recording())

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from neuroreel.children import Child, end_all, start_child
 from neuroreel.process_figures import process_figures
 from stream.errors import StreamLost
-from stream.latency import figures
+from stream.quantiles import figures
 
 NAME = "bench"
 READY_S = 40.0

@@ -105,7 +105,7 @@ def _configure_another_library() -> None:
     import tempfile
     from pathlib import Path
 
-    from stream.network import configuration, configure
+    from stream.lsl.network import configuration, configure
 
     handle, name = tempfile.mkstemp(prefix="neuroreel-", suffix=".cfg")
     os.close(handle)
@@ -172,7 +172,7 @@ def receive(name: str, by: str, control: ControlReader, ready: Callable[[], None
         return receive_mne(name, control, ready)
     if by == "ezmsg-lsl":
         return receive_ezmsg(name, control, ready)
-    from stream.find import find_stream
+    from stream.lsl.resolve import find_stream
 
     return receive_raw(find_stream(name, wait_s=30), control, ready)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from neuroreel.bench_model import channel_names, repeated_signals
 from stream.control import ControlReader
-from stream.outlet import make_outlet
+from stream.lsl.outlet import make_outlet
 
 _SPIN_S = 0.0002  # sleeping is not exact to less
 _ROWS = 600  # distinct samples; then they begin again

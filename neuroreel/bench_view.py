@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from stream.latency import FIGURES
+from stream.quantiles import FIGURES
 
 
 def print_latency(result: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from stream.network import child_env
+from stream.lsl.network import child_env
 
 
 class Child:

@@ -28,7 +28,7 @@ def check_all(scope: str) -> Iterator[Check]:
     Parameters
     ----------
     scope
-        Network scope to try, see `stream.network.SCOPES`.
+        Network scope to try, see `stream.lsl.network.SCOPES`.
     """
     yield check_python()
     yield from check_packages()
@@ -110,9 +110,9 @@ def check_lsl(scope: str) -> Check:
     Parameters
     ----------
     scope
-        One of `stream.network.SCOPES`.
+        One of `stream.lsl.network.SCOPES`.
     """
-    from stream.network import SCOPE_VARIABLE, SESSION_VARIABLE
+    from stream.lsl.network import SCOPE_VARIABLE, SESSION_VARIABLE
 
     settings = {SCOPE_VARIABLE: scope}
     if scope == "loopback":  # an own session, so that nobody else's streams are disturbed

@@ -13,7 +13,7 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 def network_option(default: str) -> Decorator:
-    """``--network``, passed on as ``network``; hand it to `stream.network.configure`.
+    """``--network``, passed on as ``network``; hand it to `stream.lsl.network.configure`.
 
     Parameters
     ----------

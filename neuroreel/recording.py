@@ -15,8 +15,8 @@ from neuroreel.children import start_child
 from neuroreel.recording_view import print_summary
 from stream.control import ControlReader
 from stream.errors import refuse_existing
-from stream.find import quoted
-from stream.outlet import NEURAL_TYPES
+from stream.lsl.outlet import NEURAL_TYPES
+from stream.lsl.resolve import quoted
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class RecorderChild:
     problem
         What is wrong with the recording, in words; empty when all is well.
     summary
-        What `stream.record.Recorder.stop` returned, once it has ended.
+        What `stream.recorder.recorder.Recorder.stop` returned, once it has ended.
 
     Raises
     ------

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.table import Table
 
-    from stream.record import Recorder
+    from stream.recorder.recorder import Recorder
 
 
 class View:
@@ -167,7 +167,7 @@ def print_summary(summary: dict[str, Any]) -> None:
     Parameters
     ----------
     summary
-        Of `stream.record.Recorder.stop`.
+        Of `stream.recorder.recorder.Recorder.stop`.
     """
     from rich.console import Console
     from rich.markup import escape

@@ -21,7 +21,7 @@ def lsl() -> dict[str, object]:
     """
     import pylsl
 
-    from stream.network import configure
+    from stream.lsl.network import configure
 
     network = configure()
     name = f"neuroreel-selftest-{time.time_ns()}"

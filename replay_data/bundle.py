@@ -45,7 +45,7 @@ def make_bundle(folder: Path | str = _FOLDER, seed: int = SEED) -> None:
     """
     from decoders.fit import FitOptions, fit_model
     from replay_data.simulate import PRESETS, preset_movie
-    from stream.files import load_session, save_session
+    from stream.io.session_io import load_session, save_session
     from stream.movie import load_movie, save_movie
 
     folder = Path(folder)

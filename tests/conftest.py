@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from stream.lsl.network import SCOPE_VARIABLE, SESSION_VARIABLE, Network, configure
 from stream.movie import Clip, Movie
-from stream.network import SCOPE_VARIABLE, SESSION_VARIABLE, Network, configure
 from stream.session import Kind, Session, segments_from_stamps
 
 settings.register_profile("unhurried", deadline=None)  # waiting for a busy disk is no failure

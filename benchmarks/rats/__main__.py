@@ -30,8 +30,8 @@ from decoders.fit import FitOptions, fit_model
 from decoders.model import Model
 from decoders.prediction import Predictions
 from decoders.scores import frame_axis, score
-from stream.files import save_session
-from stream.network import configure
+from stream.io.session_io import save_session
+from stream.lsl.network import configure
 
 WINDOWS_S: dict[str, tuple[float | None, ...]] = {
     "buddy": (0.25, 0.5, 1.0, 2.0, None),

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from decoders.prediction import PREDICTION_CHANNELS, Predictions
 from neuroreel.children import start_child
-from stream.find import find_stream
-from stream.inlet import Inlet
+from stream.lsl.inlet import Inlet
+from stream.lsl.resolve import find_stream
 from stream.session import Session
 
 ROLES = ("posterior", "continuous", "prediction")

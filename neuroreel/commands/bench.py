@@ -69,7 +69,7 @@ def latency(
     from neuroreel.bench_view import plot_latency, print_latency
     from neuroreel.options import write_json
     from stream.errors import BadUsage
-    from stream.network import configure
+    from stream.lsl.network import configure
 
     if grid is not None and speed is not None:
         raise BadUsage("--grid gives the rates; leave --speed out.")
@@ -116,7 +116,7 @@ def soak(
     from neuroreel.bench_soak import WATCHED, Soak, run_soak
     from neuroreel.bench_view import print_soak
     from neuroreel.options import write_json
-    from stream.network import configure
+    from stream.lsl.network import configure
 
     configure("loopback", f"soak-{uuid.uuid4().hex[:12]}")
 
@@ -236,8 +236,8 @@ def send(stream: str, channels: int, rate: float, seconds: float, trace: Path) -
     from neuroreel import bench_send
     from replay_data.bundle import demo_recording
     from stream.control import ControlReader
-    from stream.files import load_session
-    from stream.network import configure
+    from stream.io.session_io import load_session
+    from stream.lsl.network import configure
 
     configure()
     neural = np.asarray(load_session(demo_recording()).neural, np.float32)
@@ -256,7 +256,7 @@ def receive(stream: str, by: str, trace: Path) -> None:
 
     from neuroreel import bench_receive
     from stream.control import ControlReader
-    from stream.network import configure
+    from stream.lsl.network import configure
 
     configure()
     noted = bench_receive.receive(stream, by, ControlReader(), lambda: click.echo("ready"))

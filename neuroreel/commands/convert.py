@@ -48,7 +48,7 @@ def command(
     """
     from neuroreel.options import write_json
     from stream.errors import refuse_existing
-    from stream.files import Choice, load_with_notes, save_session
+    from stream.io.session_io import Choice, load_with_notes, save_session
 
     refuse_existing(target, recording=True)
     session, notes = load_with_notes(source, Choice(stream, stimulus, area, quality, bin_ms))

@@ -51,7 +51,7 @@ def command(
     from neuroreel.children import start_child
     from neuroreel.options import write_json
     from replay_data.bundle import TEST_REPEATS, demo_model, demo_recording
-    from stream.network import configure
+    from stream.lsl.network import configure
 
     say = partial(click.echo, err=json_target == "-")
     if not headless and not has_screen():

@@ -49,7 +49,7 @@ def command(
 
     from gui.app import run_display
     from neuroreel.options import write_json
-    from stream.network import configure
+    from stream.lsl.network import configure
 
     configure(network)
     engines = _Engines(model)

@@ -76,7 +76,7 @@ def command(
     from decoders.model import Model
     from neuroreel.options import write_json, write_text
     from stream.errors import BadUsage
-    from stream.files import load_session
+    from stream.io.session_io import load_session
     from stream.movie import load_movie
 
     if len(files) != (1 if cv else 2):

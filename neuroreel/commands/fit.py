@@ -92,7 +92,7 @@ def command(
     from neuroreel.options import write_json
     from neuroreel.training_bar import training_bar
     from stream.errors import BadUsage, refuse_existing
-    from stream.files import load_session
+    from stream.io.session_io import load_session
     from stream.movie import load_movie
 
     if output is None and not lookahead_curve:

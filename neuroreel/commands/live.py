@@ -99,13 +99,13 @@ def command(
     from decoders.model import Model
     from neuroreel.allocator import give_back_large_arrays
     from neuroreel.options import write_json
+    from stream.acquisition.spike_event_inlet import SPIKE_EVENTS, SpikeEventInlet
     from stream.control import ControlReader
     from stream.errors import BadUsage, refuse_existing
-    from stream.find import find_stream
-    from stream.inlet import Inlet
-    from stream.network import configure
-    from stream.outlet import NEURAL_TYPES
-    from stream.spike_events import SPIKE_EVENTS, SpikeEventInlet
+    from stream.lsl.inlet import Inlet
+    from stream.lsl.network import configure
+    from stream.lsl.outlet import NEURAL_TYPES
+    from stream.lsl.resolve import find_stream
 
     if rolling and adapt:
         raise BadUsage("--adapt follows what --rolling learns from labels; give one of them.")

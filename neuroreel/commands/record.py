@@ -12,7 +12,7 @@ from neuroreel.options import json_option, network_option
 if TYPE_CHECKING:
     from neuroreel.recording_view import View
     from stream.control import ControlReader
-    from stream.record import Recorder
+    from stream.recorder.recorder import Recorder
 
 GRACE_S = 5.0
 """With --until-gone: a neural stream that has been gone for so long does not come back."""
@@ -66,8 +66,8 @@ def command(
     from neuroreel.recording_view import ReportView, TerminalView, print_summary
     from stream.control import ControlReader
     from stream.errors import BadUsage
-    from stream.network import configure
-    from stream.record import Recorder
+    from stream.lsl.network import configure
+    from stream.recorder.recorder import Recorder
 
     if out.suffix.lower() != ".xdf":
         raise BadUsage(f"{out} must end in .xdf: recordings are XDF files.")

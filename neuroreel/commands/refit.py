@@ -35,7 +35,7 @@ def command(model: Path, n: int, folder: Path) -> None:
     from decoders.rolling_trainer import Trainer
     from stream.control import ControlReader
     from stream.errors import NeuroReelError
-    from stream.files import load_session
+    from stream.io.session_io import load_session
 
     if hasattr(os, "nice"):
         os.nice(NICE)

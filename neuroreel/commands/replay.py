@@ -64,12 +64,12 @@ def command(
     from neuroreel.options import write_json
     from stream.control import ControlReader
     from stream.errors import BadUsage
-    from stream.event_replay import EventReplay
-    from stream.faults import grammar, parse_faults
-    from stream.faulty_replay import FaultyReplay
-    from stream.files import load_session
-    from stream.network import configure
-    from stream.replay import Replay
+    from stream.io.session_io import load_session
+    from stream.lsl.network import configure
+    from stream.replay.event_replay import EventReplay
+    from stream.replay.faults import grammar, parse_faults
+    from stream.replay.faulty_replay import FaultyReplay
+    from stream.replay.player import Replay
 
     if faults == "list":
         click.echo(grammar())

@@ -9,7 +9,7 @@ import click
 from neuroreel.options import json_option, network_option
 
 if TYPE_CHECKING:
-    from stream.find import FoundStream
+    from stream.lsl.resolve import FoundStream
 
 
 @click.command()
@@ -37,8 +37,8 @@ def command(wait_s: float, measure_s: float, json_target: str | None, network: s
     A replay that waits for its first consumer is not measured, for that would start it.
     """
     from neuroreel.options import write_json
-    from stream.find import list_streams
-    from stream.network import configure
+    from stream.lsl.network import configure
+    from stream.lsl.resolve import list_streams
 
     scope = configure(network).scope
     found = list_streams(wait_s)
@@ -74,7 +74,7 @@ def _measure(found: list[FoundStream], rows: list[dict[str, Any]], measure_s: fl
     import time
 
     from stream.errors import StreamError
-    from stream.events import EventInlet
+    from stream.lsl.event_inlet import EventInlet
 
     counted = []
     for stream, row in zip(found, rows, strict=True):

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from neuroreel.cli import cli
-from stream.files import save_session
+from stream.io.session_io import save_session
 from tests.decoders.conftest import watched_session
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from decoders.live_labels import LabelScore
-from stream.labels import Labels
+from stream.acquisition.label_track import Labels
 
 WANTED = [("position", 2), ("speed", 1)]
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from decoders.live_score import SHOWINGS, RunningScore
 from decoders.scores import FrameAxis
-from stream.truth import TruthTrack
+from stream.acquisition.stimulus_track import TruthTrack
 
 
 def test_showings_without_end_take_no_more_memory_and_all_count() -> None:

@@ -14,9 +14,9 @@ from decoders.lookahead import as_json, lookahead_curve
 from decoders.model import Model
 from decoders.rolling import compare, refit
 from decoders.training import with_showing_borders
+from stream.acquisition.stimulus_track import TruthTrack
 from stream.errors import BadUsage
 from stream.session import Session
-from stream.truth import TruthTrack
 from tests.decoders.conftest import watched_session
 
 AHEAD = 4

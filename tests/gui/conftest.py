@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from feeds import Feed
 from PyQt5.QtCore import QEvent
 from PyQt5.QtWidgets import QApplication
 
 from gui.window import Window
+from tests.gui.feeds import Feed
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from feeds import SOURCE, START_S, Feed, with_source
 
 from gui.mailbox import TRAIL_POINTS, Mailbox
 from gui.snapshot import UNKNOWN, State
+from tests.gui.feeds import SOURCE, START_S, Feed, with_source
 
 
 def test_the_snapshot_holds_the_newest(feed: Feed) -> None:

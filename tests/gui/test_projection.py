@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from feeds import make_pictures
 
 from gui.panels.timeline import nice_step, shade
 from gui.projection import Basis, rotate, running_mean, splat
+from tests.gui.feeds import make_pictures
 
 
 def trail(n: int = 3_000, k: int = 40) -> np.ndarray:

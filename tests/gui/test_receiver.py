@@ -20,7 +20,7 @@ from gui.mailbox import Mailbox
 from gui.receiver import Receiver
 from gui.snapshot import Snapshot, State
 from stream.errors import AmbiguousStream, NoStream, OutputExists
-from stream.outlet import make_outlet
+from stream.lsl.outlet import make_outlet
 
 pytestmark = [pytest.mark.live, pytest.mark.gui]
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from feeds import N_FRAMES, SOURCE, Feed
 
 from gui.score import RunningScore
 from gui.snapshot import UNKNOWN
+from tests.gui.feeds import N_FRAMES, SOURCE, Feed
 
 
 def test_exact_answers_score_one(feed: Feed) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from feeds import SOURCE, Feed, with_source
 from numpy.typing import NDArray
 from PyQt5.QtCore import QEvent, QPoint, QRect, Qt
 from PyQt5.QtGui import QImage, QMouseEvent, QPixmap
@@ -19,6 +18,7 @@ from gui.panels.movie import MoviePanel
 from gui.snapshot import Candidate, State
 from gui.theme import DARK, LIGHT
 from gui.window import Window
+from tests.gui.feeds import SOURCE, Feed, with_source
 
 pytestmark = pytest.mark.gui
 

@@ -26,12 +26,12 @@ def loader(kind: str, folder: Path) -> Callable[[Path], object]:
     """What reads files of a kind; whatever it imports is imported now."""
     if kind == "model":
         from decoders.model import Model
-        from stream.npz import load_npz
+        from stream.io.npz import load_npz
 
         session = load_npz(folder.parent / "session.npz").select_time(0, 0.2)
         Model.load(folder.parent / "whole.safetensors").predict(session)
         return lambda path: Model.load(path).predict(session)
-    from stream.files import load_session
+    from stream.io.session_io import load_session
 
     whole = next(folder.parent.glob(f"whole.{kind}"))
     load_session(whole)

@@ -20,11 +20,11 @@ import numpy as np
 import pytest
 
 from decoders.fit import FitOptions, fit_model
-from stream.files import save_session
-from stream.network import child_env
+from stream.io.session_io import save_session
+from stream.lsl.network import child_env
 from stream.session import Session
 from tests.decoders.conftest import watched_session
-from tests.stream import nwb_files
+from tests.stream.io import nwb_files
 
 N_FILES = {"xdf": 160, "npz": 140, "model": 120, "nwb": 60, "h5": 20}
 MAX_MB, MAX_CPU_S, MAX_WALL_S = 500, 5.0, 60.0

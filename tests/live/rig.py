@@ -8,8 +8,8 @@ import time
 import numpy as np
 import pylsl
 
-from stream.network import configure
-from stream.outlet import describe
+from stream.lsl.network import configure
+from stream.lsl.outlet import describe
 
 
 def main(name: str, source_id: str, n_channels: int, rate_hz: float) -> None:

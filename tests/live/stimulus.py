@@ -8,8 +8,8 @@ from __future__ import annotations
 import sys
 import time
 
-from stream.network import configure
-from stream.outlet import make_outlet
+from stream.lsl.network import configure
+from stream.lsl.outlet import make_outlet
 
 
 def main(name: str) -> None:

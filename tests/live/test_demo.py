@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from stream.network import SCOPE_VARIABLE, SESSION_VARIABLE
+from stream.lsl.network import SCOPE_VARIABLE, SESSION_VARIABLE
 
 pytestmark = pytest.mark.live
 

@@ -18,9 +18,9 @@ from decoders.prediction import PREDICTION_CHANNELS
 from neuroreel.children import Child, start_child
 from neuroreel.cli import cli
 from stream.chunk import Chunk
-from stream.files import save_session
-from stream.find import find_stream
-from stream.inlet import Inlet
+from stream.io.session_io import save_session
+from stream.lsl.inlet import Inlet
+from stream.lsl.resolve import find_stream
 from stream.movie import Clip, Movie
 from stream.session import Kind, Session, segments_from_stamps
 

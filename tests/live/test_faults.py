@@ -23,12 +23,12 @@ from decoders.model import Model
 from decoders.prediction import PREDICTION_CHANNELS
 from neuroreel.children import Child, start_child
 from stream.chunk import Chunk
-from stream.events import EventInlet
-from stream.files import save_session
-from stream.find import find_stream
-from stream.inlet import Inlet
+from stream.io.session_io import save_session
+from stream.lsl.event_inlet import EventInlet
+from stream.lsl.inlet import Inlet
+from stream.lsl.outlet import make_outlet
+from stream.lsl.resolve import find_stream
 from stream.notices import Notice
-from stream.outlet import make_outlet
 from stream.session import Kind, Session
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]

@@ -16,12 +16,12 @@ import numpy as np
 import psutil
 import pytest
 
+from stream.acquisition.channel_health import ChannelHealth
+from stream.acquisition.intake import Intake
 from stream.chunk import Chunk
-from stream.find import find_stream
-from stream.health import ChannelHealth
-from stream.inlet import Inlet, InletState
-from stream.intake import Intake
-from stream.network import child_env
+from stream.lsl.inlet import Inlet, InletState
+from stream.lsl.network import child_env
+from stream.lsl.resolve import find_stream
 
 pytestmark = pytest.mark.live
 

@@ -18,12 +18,12 @@ from decoders.fit import FitOptions, fit_model
 from decoders.model import Model
 from neuroreel.children import Child, start_child
 from neuroreel.recording import RecorderChild
-from stream.events import EventInlet
-from stream.files import load_session, save_session
-from stream.find import find_stream
-from stream.outlet import make_outlet
-from stream.xdf_read import XdfStream, read_xdf
-from stream.xdf_tally import tally_xdf
+from stream.io.session_io import load_session, save_session
+from stream.io.xdf_reader import XdfStream, read_xdf
+from stream.io.xdf_stats import tally_xdf
+from stream.lsl.event_inlet import EventInlet
+from stream.lsl.outlet import make_outlet
+from stream.lsl.resolve import find_stream
 from tests.live.test_engine import movie_session
 
 pytestmark = pytest.mark.live

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from decoders.fit import FitOptions, fit_model
 from decoders.prediction import PREDICTION_CHANNELS
 from neuroreel.children import start_child
-from stream.events import EventInlet
-from stream.files import save_session
-from stream.find import find_stream
-from stream.inlet import Inlet
+from stream.io.session_io import save_session
+from stream.lsl.event_inlet import EventInlet
+from stream.lsl.inlet import Inlet
+from stream.lsl.resolve import find_stream
 from stream.movie import Clip, Movie
 from stream.session import Kind, Session
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from stream.network import SCOPE_VARIABLE, SESSION_VARIABLE
+from stream.lsl.network import SCOPE_VARIABLE, SESSION_VARIABLE
 
 NAMESPACE = ("unshare", "--map-root-user", "--net")
 WAY_OUT = """\
@@ -78,7 +78,7 @@ def test_in_the_laboratory_packets_do_leave(tmp_path: Path) -> None:
 def test_many_streams_on_loopback_are_all_found() -> None:
     """More than LSL's own range of ports has room for."""
     code = (
-        "from stream.network import configure; configure('loopback', 'many'); import pylsl;"
+        "from stream.lsl.network import configure; configure('loopback', 'many'); import pylsl;"
         "outlets = [pylsl.StreamOutlet(pylsl.StreamInfo(f's{i}', 'y', 1, 0, 1, f'z{i}')) for i in range(60)];"
         "print(len(pylsl.resolve_byprop('type', 'y', 60, 20)))"
     )
@@ -88,8 +88,8 @@ def test_many_streams_on_loopback_are_all_found() -> None:
 def test_a_stream_that_others_may_not_find_is_told() -> None:
     """Who came while it was the newest outlet found it, who came later did not: so the start of a recorder failed."""
     code = (
-        "import socket; from stream.network import configure; configure('loopback', 'full');"
-        "from stream.outlet import LSL_PORTS, make_outlet; first = make_outlet('first', 'Spikes', ('a',), 0.0);"
+        "import socket; from stream.lsl.network import configure; configure('loopback', 'full');"
+        "from stream.lsl.outlet import LSL_PORTS, make_outlet; first = make_outlet('first', 'Spikes', ('a',), 0.0);"
         "held = [socket.socket(type=socket.SOCK_DGRAM) for _ in LSL_PORTS[1:]];"
         "[s.bind(('', port)) for s, port in zip(held, LSL_PORTS[1:])];"
         "late = make_outlet('late', 'Spikes', ('a',), 0.0)"
@@ -102,7 +102,7 @@ def test_a_stream_that_others_may_not_find_is_told() -> None:
 def test_what_listens_where() -> None:
     """As docs/network.md says: ports from 16571 on, on every interface."""
     code = (
-        "from stream.network import configure; configure('loopback', 'ports'); import pylsl;"
+        "from stream.lsl.network import configure; configure('loopback', 'ports'); import pylsl;"
         "outlet = pylsl.StreamOutlet(pylsl.StreamInfo('x', 'y', 1, 0, 1, 'z'));"
         "print(open('/proc/net/udp').read(), open('/proc/net/tcp').read())"
     )

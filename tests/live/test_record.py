@@ -27,10 +27,10 @@ from rich.console import Console
 from neuroreel.children import Child, start_child
 from neuroreel.recording_view import _state_line, _state_table
 from stream.errors import NoStream
-from stream.network import child_env
-from stream.outlet import make_outlet
-from stream.record import Recorder
-from stream.xdf_read import XdfStream, read_xdf
+from stream.io.xdf_reader import XdfStream, read_xdf
+from stream.lsl.network import child_env
+from stream.lsl.outlet import make_outlet
+from stream.recorder.recorder import Recorder
 
 pytestmark = pytest.mark.live
 
@@ -161,9 +161,9 @@ def test_every_format_and_late_starters_to_the_last_bit(recorder: Any, tmp_path:
 
 _SENDER = """
 import sys, time
-from stream.network import configure
+from stream.lsl.network import configure
 configure()
-from stream.outlet import make_outlet
+from stream.lsl.outlet import make_outlet
 name, n_channels, rate = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
 outlet = make_outlet(name, "Spikes", [f"c{i}" for i in range(n_channels)], rate, role="rig")
 outlet.wait_for_consumers(20)

@@ -18,12 +18,12 @@ import pytest
 
 from decoders.fit import FitOptions, fit_model
 from neuroreel.children import Child, start_child
-from stream.connection import Connection
-from stream.events import EventInlet
-from stream.find import find_stream
-from stream.follow import TruthFollower
-from stream.inlet import Inlet
-from stream.network import child_env
+from stream.acquisition.side_streams import TruthFollower
+from stream.lsl.connection import Connection
+from stream.lsl.event_inlet import EventInlet
+from stream.lsl.inlet import Inlet
+from stream.lsl.network import child_env
+from stream.lsl.resolve import find_stream
 from tests.live.test_faults import N_CHANNELS, RATE_HZ, movie_session
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]

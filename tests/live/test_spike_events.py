@@ -13,15 +13,15 @@ import pytest
 from decoders.fit import FitOptions, fit_model
 from decoders.prediction import PREDICTION_CHANNELS
 from neuroreel.children import start_child
+from stream.acquisition.spike_event_inlet import SPIKE_EVENTS, SpikeEventInlet
 from stream.chunk import Chunk
 from stream.errors import BadUsage
-from stream.event_replay import EventReplay
-from stream.files import save_session
-from stream.find import find_stream
-from stream.inlet import Inlet, InletState
-from stream.outlet import make_outlet
+from stream.io.session_io import save_session
+from stream.lsl.inlet import Inlet, InletState
+from stream.lsl.outlet import make_outlet
+from stream.lsl.resolve import find_stream
+from stream.replay.event_replay import EventReplay
 from stream.session import Kind, Session
-from stream.spike_events import SPIKE_EVENTS, SpikeEventInlet
 
 pytestmark = pytest.mark.live
 

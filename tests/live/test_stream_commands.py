@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stream.files import load_session, save_session
-from stream.network import child_env
-from stream.outlet import make_outlet
+from stream.io.session_io import load_session, save_session
+from stream.io.xdf_writer import XdfWriter, stream_xml
+from stream.lsl.network import child_env
+from stream.lsl.outlet import make_outlet
 from stream.session import Session
-from stream.xdf import XdfWriter, stream_xml
 from tests.stream.strategies import assert_same
 
 pytestmark = pytest.mark.live
@@ -121,7 +121,7 @@ def test_streams_are_listed_with_their_rates() -> None:
 _FIND = """
 import sys
 from stream.errors import NeuroReelError
-from stream.find import find_stream
+from stream.lsl.resolve import find_stream
 try:
     find_stream(sys.argv[1], wait_s=float(sys.argv[2]))
 except NeuroReelError as error:

@@ -13,16 +13,16 @@ import pytest
 from numpy.typing import NDArray
 
 from neuroreel.children import Child, start_child
-from stream.backlog import MOST
+from stream.acquisition.stimulus_track import frames_at
 from stream.chunk import Chunk
-from stream.continuity import Continuity
-from stream.events import EventInlet
-from stream.files import save_session
-from stream.find import find_stream
-from stream.inlet import Inlet, InletState
-from stream.outlet import make_outlet
+from stream.io.session_io import save_session
+from stream.lsl.event_inlet import EventInlet
+from stream.lsl.inlet import Inlet, InletState
+from stream.lsl.outlet import make_outlet
+from stream.lsl.resolve import find_stream
+from stream.recorder.continuity import Continuity
+from stream.replay.backpressure import MOST
 from stream.session import Kind, Session
-from stream.truth import frames_at
 
 pytestmark = pytest.mark.live
 

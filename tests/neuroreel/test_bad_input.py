@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from decoders.fit import FitOptions, fit_model
 from decoders.model import Model
 from neuroreel.cli import cli
-from stream.files import save_session
+from stream.io.session_io import save_session
 from stream.movie import Clip, Movie
 from stream.session import Kind, Session, segments_from_stamps
 

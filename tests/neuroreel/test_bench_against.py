@@ -21,7 +21,7 @@ from neuroreel.cli import cli
 from neuroreel.peer import Peer, PeerSettings, run_peer
 from replay_data.bundle import demo_model, demo_recording
 from stream.errors import BadUsage
-from stream.files import load_session
+from stream.io.session_io import load_session
 from tests.decoders.conftest import watched_session
 
 LEFT, RIGHT = 5, 5

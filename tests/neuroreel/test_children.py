@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from neuroreel.children import Child, start_child
-from stream.files import save_session
+from stream.io.session_io import save_session
 from stream.session import Session
 
 pytestmark = pytest.mark.live

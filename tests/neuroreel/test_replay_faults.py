@@ -6,8 +6,8 @@ import pytest
 from click.testing import CliRunner
 
 from neuroreel.cli import cli
-from stream.faults import STEADY, TIMED
-from stream.files import save_session
+from stream.io.session_io import save_session
+from stream.replay.faults import STEADY, TIMED
 from stream.session import Session
 
 

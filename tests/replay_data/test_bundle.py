@@ -8,7 +8,7 @@ import pytest
 from decoders.model import Model
 from replay_data.bundle import SEED, TRAIN_REPEATS, demo_model, demo_movie, demo_recording
 from replay_data.simulate import simulate
-from stream.files import load_session
+from stream.io.session_io import load_session
 from stream.movie import load_movie
 from stream.session import Session
 

@@ -1,0 +1,1 @@
+"""Sessions from and to files: XDF, npz, NWB, HDF5, MATLAB, CSV."""

@@ -1,0 +1,126 @@
+"""Sessions in MATLAB files, v5 to v7.3: variables of the names of `stream.io.arrays`. Reading only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream.errors import BadRecording
+from stream.io.arrays import is_known, refuse_missing, turned
+from stream.io.hdf5 import checked, h5py_or_advice, read_dataset, text_array
+from stream.io.limits import refuse_claim
+from stream.io.sandboxed_reader import Allowance, Contents
+
+_BYTES = {"double": 8, "single": 4, "logical": 1, "char": 4, "cell": 100}
+_BYTES |= {f"{sign}int{bits}": bits // 8 for sign in ("", "u") for bits in (8, 16, 32, 64)}
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_MAX_CELLS = 1_000_000
+
+
+def read(path: Path, allowance: Allowance) -> Contents:
+    """Read a session from a MATLAB file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    allowance
+        Asked before anything large is read.
+
+    Raises
+    ------
+    BadRecording
+        When it is no MATLAB file, lacks a variable, or one holds anything but numbers and text.
+    """
+    with path.open("rb") as file:
+        head = file.read(520)
+    if head[512:520] == _HDF5 or head[:8] == _HDF5:
+        arrays = _read_v7_3(path, allowance)
+    elif head[:4].isalpha() and len(head) > 128:
+        arrays = _read_v5(path, allowance)
+    else:
+        raise BadRecording(
+            "it is no MATLAB file of version 5 to 7.3; in MATLAB, save it with '-v7' or '-v7.3'."
+        )
+    return Contents(arrays, turned(arrays))
+
+
+def _read_v5(path: Path, allowance: Allowance) -> dict[str, NDArray[Any]]:
+    """Variables of a file that is not HDF5."""
+    from scipy.io import loadmat, whosmat
+
+    classes = {name: (shape, kind) for name, shape, kind in whosmat(path)}
+    refuse_missing(classes)
+    known = {name: entry for name, entry in classes.items() if is_known(name)}
+    for name, (shape, kind) in known.items():
+        _check_class(name, kind)
+        n_bytes = int(np.prod(shape, dtype=object)) * _BYTES[kind]
+        if min(shape, default=0) < 0:
+            raise BadRecording(f"'{name}' has the shape {shape}.")
+        refuse_claim(name, n_bytes, path.stat().st_size)
+        allowance.grant(2 * n_bytes, f"'{name}'")
+    loaded = loadmat(path, variable_names=list(known), chars_as_strings=True)
+    return {name: _plain(loaded[name], name) for name in known if name in loaded}
+
+
+def _check_class(name: str, kind: str) -> None:
+    """Refuse what is neither number nor text: objects, function handles, structures."""
+    if kind not in _BYTES or (kind == "cell" and name != "channel_names"):
+        raise BadRecording(
+            f"'{name}' is a MATLAB {kind}; a session holds numbers and text, and nothing is run."
+        )
+
+
+def _plain(array: NDArray[Any], name: str) -> NDArray[Any]:
+    """A variable as numbers or text."""
+    if array.dtype.kind == "O":
+        cells = [np.asarray(cell) for cell in array.ravel()]
+        if not all(cell.dtype.kind == "U" and cell.size <= 1 for cell in cells):
+            raise BadRecording(f"'{name}' must be a cell array of texts.")
+        return text_array([str(cell.ravel()[0]) if cell.size else "" for cell in cells], name)
+    if array.dtype.kind == "U" and name == "channel_names":
+        return text_array(
+            [text.rstrip() for text in array.ravel().tolist()], name
+        )  # a matrix of letters is padded
+    return array
+
+
+def _read_v7_3(path: Path, allowance: Allowance) -> dict[str, NDArray[Any]]:
+    """Variables of a file that is HDF5, whose axes are the other way round."""
+    arrays = {}
+    with h5py_or_advice().File(path, "r") as file:
+        refuse_missing([name for name in file if is_known(name)] or list(file)[:50])
+        for name in file:
+            if is_known(name):
+                kind = file[name].attrs.get("MATLAB_class", b"double")
+                kind = kind.decode("utf-8", "replace") if isinstance(kind, bytes) else str(kind)
+                _check_class(name, kind)
+                arrays[name] = _variable(file, name, kind, allowance)
+    return arrays
+
+
+def _variable(file: Any, name: str, kind: str, allowance: Allowance) -> NDArray[Any]:
+    """One variable."""
+    data = file[name]
+    if kind == "cell":
+        if getattr(data, "size", None) is None or data.size > _MAX_CELLS or data.dtype.kind != "O":
+            raise BadRecording(f"'{name}' is no cell array of at most {_MAX_CELLS} texts.")
+        cells = [checked(file[reference], name) for reference in data[()].ravel(order="F")]
+        return text_array([_letters(read_dataset(cell, name, allowance)) for cell in cells], name)
+    array = read_dataset(data, name, allowance)
+    if "MATLAB_empty" in data.attrs:
+        return np.zeros((0, 0))
+    if kind == "char":
+        rows = [_letters(row) for row in np.atleast_2d(array.T)]
+        return text_array([row.rstrip() for row in rows] if name == "channel_names" else rows[0], name)
+    return np.asarray(array.T)
+
+
+def _letters(codes: NDArray[Any]) -> str:
+    """Text from its codes in UTF-16."""
+    if codes.dtype.kind not in "iu":
+        raise BadRecording(f"a text of codes was expected, got {codes.dtype}.")
+    return codes.astype(np.uint16).ravel().tobytes().decode("utf-16-le", "replace")

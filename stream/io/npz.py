@@ -1,0 +1,104 @@
+"""The npz session, the plain interchange form: the arrays of `stream.io.arrays` as numpy writes them."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream.errors import BadRecording, NeuroReelError, ShapeMismatch, already_there
+from stream.io.arrays import arrays_of, is_known, refuse_missing, session_from_arrays
+from stream.io.limits import refuse_claim, refuse_too_large
+from stream.session import Session
+
+
+def save_npz(session: Session, path: Path | str, *, force: bool = False) -> None:
+    """Write a recording as npz.
+
+    Parameters
+    ----------
+    session
+        With its movie's pictures, when it has them.
+    path
+        Where to.
+    force
+        Overwrite an existing file.
+
+    Raises
+    ------
+    OutputExists
+        When ``path`` is there and ``force`` is not given.
+    """
+    path = Path(path)
+    arrays = arrays_of(session) | {"neural": np.asarray(session.neural, np.float32)}
+    try:
+        with path.open("wb" if force else "xb") as file:
+            np.savez_compressed(file, **arrays)
+    except FileExistsError:
+        raise already_there(path, recording=True) from None
+
+
+def load_npz(path: Path | str) -> Session:
+    """Read a recording from an npz file; nothing in it is ever executed.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Raises
+    ------
+    BadRecording
+        When it is missing, damaged, no npz file, lacks an array, holds pickled objects, or does not fit into memory.
+    ShapeMismatch
+        When its arrays do not fit together.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise BadRecording(f"no such recording: {path}.")
+    try:
+        return session_from_arrays(_read_arrays(path), path.stem)
+    except ShapeMismatch as error:
+        raise ShapeMismatch(f"{path}: {error}") from error
+    except NeuroReelError as error:
+        raise BadRecording(f"{path}: {error}") from error
+    except Exception as error:  # whatever zip, zlib and numpy may raise at a hostile file
+        raise BadRecording(f"{path} cannot be read as an npz recording: {error}.") from error
+
+
+def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """All arrays that a recording can have, each held against the bytes that are there before it is allocated."""
+    with zipfile.ZipFile(path) as archive:
+        names = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
+        refuse_missing(names)
+        known = {name: member for name, member in names.items() if is_known(name)}
+        for name, member in known.items():
+            refuse_claim(name, member.file_size, member.compress_size)
+        refuse_too_large(sum(member.file_size for member in known.values()), "it")
+        return {name: _read_member(archive, member, name) for name, member in known.items()}
+
+
+def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> NDArray[Any]:
+    """One array of an archive."""
+    with archive.open(member) as file:
+        version = np.lib.format.read_magic(file)
+        read = (
+            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        )
+        shape, _, dtype = read(file)
+        header_bytes = file.tell()
+    if dtype.hasobject:
+        raise BadRecording(
+            f"'{name}' holds pickled Python objects, which are never loaded; save it as numbers or text."
+        )
+    n_bytes = dtype.itemsize * int(np.prod([int(length) for length in shape], dtype=object))
+    if n_bytes != member.file_size - header_bytes or min(shape, default=0) < 0:
+        raise BadRecording(
+            f"'{name}' should take {n_bytes} bytes, but {member.file_size - header_bytes} are there."
+        )
+    with archive.open(member) as file:
+        array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+    return array

@@ -1,0 +1,213 @@
+"""The units of an NWB file: which ones to take, where they are, when they fired."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream.errors import BadRecording
+from stream.io.hdf5 import checked, read_dataset
+from stream.io.sandboxed_reader import Allowance, come_on
+
+_ELECTRODES = "general/extracellular_ephys/electrodes"
+_AREA_COLUMNS = ("location", "brain_area", "structure_acronym", "ecephys_structure_acronym")
+_NOWHERE = ("", "None", "nan", "unknown")
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """Units that were chosen.
+
+    Attributes
+    ----------
+    rows
+        Int64 [units], of the file's table.
+    ids
+        Int64 [units], what the file calls them.
+    areas
+        One per unit; empty = not known.
+    ends
+        Int64 [rows of the table]: where in ``spike_times`` each unit's spikes end.
+    spike_times
+        The dataset.
+    note
+        What was chosen, in words.
+    """
+
+    rows: NDArray[np.int64]
+    ids: NDArray[np.int64]
+    areas: list[str]
+    ends: NDArray[np.int64]
+    spike_times: Any
+    note: str
+
+    @property
+    def n_units(self) -> int:
+        """How many."""
+        return len(self.rows)
+
+    def times(self, index: int) -> NDArray[np.float64]:
+        """When a unit fired, float64 [spikes], seconds, increasing.
+
+        Parameters
+        ----------
+        index
+            Of the chosen units.
+        """
+        row = int(self.rows[index])
+        begin, end = int(self.ends[row - 1]) if row else 0, int(self.ends[row])
+        parts = [np.zeros(0)]
+        for at in range(begin, end, _BLOCK):
+            parts.append(np.asarray(self.spike_times[at : min(at + _BLOCK, end)], np.float64))
+            come_on()
+        times = np.concatenate(parts)
+        times = times[np.isfinite(times)]
+        return times if np.all(np.diff(times) >= 0) else np.sort(times)
+
+    def extent(self) -> tuple[float, float]:
+        """When the first and the last of all spikes were, seconds.
+
+        Raises
+        ------
+        BadRecording
+            When there are none.
+        """
+        begins = np.r_[0, self.ends[:-1]][self.rows]
+        spans = [
+            (begin, end - 1) for begin, end in zip(begins, self.ends[self.rows], strict=True) if end > begin
+        ]
+        times = np.array([[self.spike_times[at] for at in span] for span in spans], np.float64).reshape(-1, 2)
+        times = times[np.isfinite(times).all(1)]
+        if not len(times):
+            raise BadRecording("not one of its units fired.")
+        return float(times.min()), float(times.max())
+
+    def names(self) -> NDArray[np.str_]:
+        """One per unit: its area and number."""
+        names = [f"{area or 'unit'}-{id_}" for area, id_ in zip(self.areas, self.ids.tolist(), strict=True)]
+        if len(set(names)) < len(names):
+            names = [f"{name}-{row}" for name, row in zip(names, self.rows.tolist(), strict=True)]
+        return np.array(names, np.str_)
+
+
+def choose_units(file: Any, area: Sequence[str], quality: Sequence[str], allowance: Allowance) -> Units:
+    """Take units by area and quality.
+
+    Parameters
+    ----------
+    file
+        The NWB file, open, with units.
+    area
+        Keep those in one of these areas (``*`` stands for anything, upper and lower case are the same); none = all.
+    quality
+        Keep those of one of these qualities; none = all.
+    allowance
+        Asked before anything large is read.
+
+    Raises
+    ------
+    BadRecording
+        When none is left, or the file does not say what is asked for; the message lists what there is.
+    """
+    table = file["units"]
+    if "spike_times_index" not in table:
+        raise BadRecording("its 'units' have no 'spike_times_index'.")
+    ends = _whole(table["spike_times_index"], "spike_times_index", allowance)
+    spike_times = checked(table["spike_times"], "spike_times")
+    if (
+        np.any(np.diff(ends, prepend=0) < 0)
+        or ends.max(initial=0) > spike_times.size
+        or spike_times.ndim != 1
+    ):
+        raise BadRecording("'spike_times_index' does not fit 'spike_times'.")
+    n_units = len(ends)
+    areas = _areas(file, table, n_units, allowance)
+    keep = np.ones(n_units, bool)
+    if quality:
+        keep &= _matching(_texts(table, "quality", n_units, allowance), quality, "quality")
+    if area:
+        keep &= _matching(areas, area, "area")
+    rows = np.flatnonzero(keep)
+    if not len(rows):
+        raise BadRecording(
+            f"of {n_units} units none is left for --area {list(area)} and --quality {list(quality)}."
+        )
+    ids = _whole(table["id"], "units/id", allowance) if "id" in table else np.arange(n_units)
+    if len(ids) != n_units:
+        raise BadRecording(f"its 'units' have {len(ids)} ids for {n_units} units.")
+    chosen = [areas[row] for row in rows.tolist()] if areas else [""] * len(rows)
+    where = ", ".join(f"{name or 'no area'} {n}" for name, n in Counter(chosen).most_common(8))
+    note = f"{len(rows)} of {n_units} units" + (f" ({where})" if any(chosen) else "")
+    return Units(rows, ids[rows], chosen, ends, spike_times, note)
+
+
+def _areas(file: Any, table: Any, n_units: int, allowance: Allowance) -> list[str] | None:
+    """Where each unit is, by its electrode or by a column of its own; None when the file does not say."""
+    electrodes = file.get(_ELECTRODES)
+    if electrodes is not None and "location" in electrodes and "id" in electrodes:
+        ids = _whole(electrodes["id"], "electrodes/id", allowance)
+        places = _texts(electrodes, "location", len(ids), allowance)
+        row = _electrode_rows(table, ids, n_units, allowance)
+        if row is not None and places is not None:
+            return [places[at] if 0 <= at < len(places) else "" for at in row.tolist()]
+    column = next((name for name in _AREA_COLUMNS if name in table), None)
+    return None if column is None else _texts(table, column, n_units, allowance)
+
+
+def _electrode_rows(
+    table: Any, ids: NDArray[np.int64], n_units: int, allowance: Allowance
+) -> NDArray[np.int64] | None:
+    """Each unit's row in the table of electrodes; -1 = none."""
+    if "peak_channel_id" in table:
+        peak = _whole(table["peak_channel_id"], "peak_channel_id", allowance)
+        row_of = {id_: row for row, id_ in enumerate(ids.tolist())}
+        rows = np.array([row_of.get(id_, -1) for id_ in peak.tolist()], np.int64)
+    elif "electrodes" in table:
+        rows = _whole(table["electrodes"], "units/electrodes", allowance)
+        if "electrodes_index" in table:  # several per unit: the first
+            ends = _whole(table["electrodes_index"], "electrodes_index", allowance)
+            begin = np.r_[0, ends[:-1]][: len(ends)]
+            inside = (begin < ends) & (begin >= 0) & (begin < len(rows))
+            rows = np.where(inside, np.r_[rows, -1][np.where(inside, begin, -1)], -1)
+    else:
+        return None
+    return rows if len(rows) == n_units else None
+
+
+def _matching(values: list[str] | None, wanted: Sequence[str], what: str) -> NDArray[np.bool_]:
+    """Which values are among the wanted ones."""
+    if values is None:
+        raise BadRecording(f"it does not say the {what} of its units, so '--{what}' cannot be used.")
+    patterns = [pattern.lower() for pattern in wanted]
+    keep = np.array([any(fnmatchcase(value.lower(), one) for one in patterns) for value in values], bool)
+    if not keep.any():
+        there = ", ".join(f"{value or 'none'} {n}" for value, n in Counter(values).most_common(40))
+        raise BadRecording(f"no unit has the {what} {', '.join(wanted)}; there are: {there}.")
+    return keep
+
+
+def _texts(table: Any, name: str, n: int, allowance: Allowance) -> list[str] | None:
+    """A column of text; None when it is not there."""
+    if name not in table:
+        return None
+    column = read_dataset(table[name], name, allowance)
+    if column.shape != (n,):
+        raise BadRecording(f"the column '{name}' must have {n} entries, got {column.shape}.")
+    return ["" if (text := str(value).strip()) in _NOWHERE else text for value in column.tolist()]
+
+
+def _whole(data: Any, name: str, allowance: Allowance) -> NDArray[np.int64]:
+    """A column of whole numbers."""
+    column = read_dataset(data, name, allowance)
+    if column.ndim != 1 or column.dtype.kind not in "iuf":
+        raise BadRecording(f"'{name}' must be a column of whole numbers, got {column.dtype} {column.shape}.")
+    with np.errstate(invalid="ignore"):
+        whole: NDArray[np.int64] = np.nan_to_num(column, nan=-1, posinf=-1, neginf=-1).astype(np.int64)
+    return whole

@@ -1,0 +1,277 @@
+"""A recording as an XDF file, and an XDF file as a recording.
+
+The neural stream has one of `stream.lsl.outlet.NEURAL_TYPES`; what was shown is in ``<name>-stimulus`` (one event per
+change), continuous labels in ``<name>-<label>``: the streams that a replay sends and a rig can.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream.acquisition.stimulus_track import changes, frames_at
+from stream.binning import sample_at
+from stream.errors import AmbiguousStream, BadRecording, ShapeMismatch, refuse_existing
+from stream.io.xdf_join import join_returned
+from stream.io.xdf_reader import XdfStream, read_xdf
+from stream.io.xdf_writer import XdfWriter, stream_xml
+from stream.lsl.outlet import LSL_TYPES, NEURAL_TYPES, UNITS
+from stream.movie_metadata import movie_facts, movie_from_facts
+from stream.session import NO_FRAME, Kind, Session, repeats_from_frames, segments_from_stamps
+
+log = logging.getLogger(__name__)
+
+_BLOCK_S = 10.0
+
+
+def save_xdf(session: Session, path: Path | str, *, force: bool = False) -> None:
+    """Write a recording as XDF; samples that are whole numbers take two bytes each.
+
+    Parameters
+    ----------
+    session
+        Its movie's pictures are not written, only what the movie is.
+    path
+        Where to.
+    force
+        Overwrite an existing file.
+
+    Raises
+    ------
+    OutputExists
+        When ``path`` is there and ``force`` is not given.
+    """
+    path = refuse_existing(path, force=force, recording=True)
+    path.unlink(missing_ok=True)
+    neural = np.asarray(session.neural, np.float32)
+    fmt = "int16" if _fits_int16(neural) else "float32"
+    samples, onsets = changes(session.stamps, session.frame, session.repeat, session.rate_hz, session.segment)
+    events = np.stack([session.frame[samples], session.repeat[samples]], 1)
+    with XdfWriter(path) as writer:
+        _write_headers(writer, session, fmt, samples)
+        block = max(1, round(_BLOCK_S * session.rate_hz)) if session.rate_hz > 0 else 1000
+        for start in range(0, session.n_samples, block):
+            part = slice(start, start + block)
+            inside = (samples >= start) & (samples < start + block)
+            writer.samples(2, onsets[inside], events[inside])
+            for index, label in enumerate(session.labels.values()):
+                writer.samples(3 + index, session.stamps[part], label[part])
+            writer.samples(1, session.stamps[part], neural[part])
+            writer.boundary()
+        if session.n_samples:
+            ends = float(session.stamps[0]), float(session.stamps[-1])
+            writer.footer(1, *ends, session.n_samples)
+            writer.footer(2, float(onsets[0]), float(onsets[-1]), len(onsets))
+            for index in range(len(session.labels)):
+                writer.footer(3 + index, *ends, session.n_samples)
+
+
+def load_xdf(path: Path | str, *, stream: str | None = None) -> Session:
+    """Read a recording from an XDF file; a file that is cut off is read up to the cut, with a warning in the log.
+
+    Parameters
+    ----------
+    path
+        The file.
+    stream
+        Name of the neural stream; None = the only one.
+
+    Raises
+    ------
+    BadRecording
+        When it is no XDF file, is damaged, or has no neural stream with samples.
+    AmbiguousStream
+        When it has several; the message lists them.
+    """
+    streams = join_returned(read_xdf(path))
+    neural = _choose(streams, stream, path)
+    scale = _stamp_rate(neural)
+    stamps = neural.stamps * scale if scale != 1 else neural.stamps
+    rate_hz = neural.rate_hz / scale
+    segment = segments_from_stamps(stamps, rate_hz)
+    segment = _add_borders(segment, neural.facts.get("segment_starts", ""))
+    stimulus = next(
+        (found for found in streams if found.name == f"{neural.name}-stimulus" and found.fmt != "string"),
+        None,
+    )
+    frame, repeat = _truth(stimulus, neural)
+    labels = {
+        found.name.removeprefix(f"{neural.name}-"): _label(found, neural)
+        for found in streams
+        if found.type == "Label" and found.fmt != "string" and found.name.startswith(f"{neural.name}-")
+    }
+    try:
+        return Session(
+            neural=np.asarray(neural.samples, np.float32),
+            stamps=stamps,
+            frame=frame,
+            repeat=repeat,
+            segment=segment,
+            channel_names=neural.labels,
+            kind=_kind(neural.type),
+            rate_hz=rate_hz,
+            labels=labels,
+            movie=movie_from_facts(stimulus.facts) if stimulus is not None else None,
+            name=neural.name,
+        )
+    except (BadRecording, ShapeMismatch) as error:
+        raise type(error)(f"{path}: {error}") from error
+
+
+def _write_headers(writer: XdfWriter, session: Session, fmt: str, event_samples: NDArray[np.intp]) -> None:
+    """Declare the streams: 1 neural, 2 stimulus, from 3 on the labels."""
+    starts = np.flatnonzero(np.diff(session.segment)) + 1
+    facts: dict[str, object] = {"mode": "recording", "stamp_rate": 1}
+    stimulus_facts = movie_facts(session.movie)
+    shown = segments_from_stamps(session.stamps, session.rate_hz)
+    if not np.array_equal(np.flatnonzero(np.diff(shown)) + 1, starts):
+        facts["segment_starts"] = " ".join(map(str, starts))
+    if np.any(
+        np.diff(session.stamps) <= 0
+    ):  # then stamps alone do not say which event belongs to which sample
+        facts["segment_starts"] = " ".join(map(str, starts))
+        stimulus_facts["segment_events"] = " ".join(map(str, np.searchsorted(event_samples, starts)))
+    name, channels = session.name, len(session.channel_names)
+    type_, unit = LSL_TYPES[session.kind], UNITS[session.kind]
+    xml = stream_xml(name, type_, session.channel_names, session.rate_hz, fmt, unit=unit, facts=facts)
+    writer.header(1, xml, fmt, channels)
+    names = ("frame", "repeat")
+    writer.header(
+        2, stream_xml(f"{name}-stimulus", "Stimulus", names, 0, "int32", facts=stimulus_facts), "int32", 2
+    )
+    for index, (label, values) in enumerate(session.labels.items()):
+        columns = [f"{label}{column}" for column in range(values.shape[1])]
+        xml = stream_xml(f"{name}-{label}", "Label", columns, session.rate_hz, "float32")
+        writer.header(3 + index, xml, "float32", len(columns))
+
+
+def _choose(streams: list[XdfStream], name: str | None, path: Path | str) -> XdfStream:
+    """The neural stream."""
+    numeric = [found for found in streams if found.fmt != "string"]
+    neural = [found for found in numeric if found.type.lower() in map(str.lower, NEURAL_TYPES)]
+    if name is not None:
+        neural = [found for found in numeric if found.name == name]
+    there = ", ".join(f"'{found.name}' ({found.type or 'no type'})" for found in streams) or "none"
+    if not neural:
+        wanted = f"stream '{name}'" if name is not None else f"neural stream (type {', '.join(NEURAL_TYPES)})"
+        raise BadRecording(f"{path} has no {wanted}; its streams: {there}.")
+    if len({found.name for found in neural}) == 1 < len(neural):
+        neural.sort(key=lambda found: -len(found.stamps))
+        log.warning(
+            "%s has %d neural streams '%s', for its sender changed; the longest is taken.",
+            path,
+            len(neural),
+            neural[0].name,
+        )
+        neural = neural[:1]
+    if len(neural) > 1:
+        raise AmbiguousStream(f"{path} has {len(neural)} neural streams; say which by name: {there}.")
+    if not len(neural[0].stamps):
+        raise BadRecording(f"the neural stream '{neural[0].name}' of {path} holds no samples.")
+    return neural[0]
+
+
+def _kind(type_: str) -> Kind:
+    """The kind of a neural stream's type."""
+    kinds = {lsl_type.lower(): kind for kind, lsl_type in LSL_TYPES.items()}
+    return kinds.get(type_.lower(), Kind.OTHER)
+
+
+def _stamp_rate(neural: XdfStream) -> float:
+    """Recorded seconds per second of the stamps: not 1 for what was recorded from a replay at another speed."""
+    try:
+        scale = float(neural.facts.get("stamp_rate") or 1)
+    except ValueError:
+        scale = 0.0
+    if not 0 < scale < float("inf"):
+        raise BadRecording(
+            f"stream '{neural.name}' says stamp_rate={neural.facts['stamp_rate']!r}; it must be positive."
+        )
+    return scale
+
+
+def _add_borders(segment: NDArray[np.int32], starts: str) -> NDArray[np.int32]:
+    """Segments with the borders that a file names beside those which its stamps show."""
+    border = np.diff(segment, prepend=segment[:1]) > 0
+    border[_indices(starts, len(segment))] = True
+    border[:1] = False
+    return np.cumsum(border).astype(np.int32)
+
+
+def _indices(text: str, n: int) -> NDArray[np.intp]:
+    """Numbers below n that a fact lists; what is cut off with the end of a file is left out."""
+    if not all(word.isdecimal() and len(word) < 18 for word in text.split()):
+        raise BadRecording(f"the recording's list of borders cannot be read: {text[:80]!r}.")
+    numbers = np.array([int(word) for word in text.split()], np.intp)
+    return numbers[numbers < n]
+
+
+def _truth(stimulus: XdfStream | None, neural: XdfStream) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Frame and repeat at each neural sample."""
+    n_samples = len(neural.stamps)
+    nothing = np.full(n_samples, NO_FRAME, np.int32)
+    if stimulus is None or not len(stimulus.stamps):
+        return nothing, nothing.copy()
+    events = np.asarray(stimulus.samples)
+    if events.dtype.kind != "i":
+        with np.errstate(invalid="ignore"):
+            events = np.nan_to_num(np.rint(events), nan=NO_FRAME)
+    events = np.clip(events, np.iinfo(np.int32).min, np.iinfo(np.int32).max).astype(np.int32)
+    if events.shape[1] == 1:
+        events = np.stack([events[:, 0], repeats_from_frames(events[:, 0])], 1)
+    stamps = _on_clock_of(neural, stimulus)
+    first_samples = _indices(neural.facts.get("segment_starts", ""), n_samples)
+    first_events = _indices(stimulus.facts.get("segment_events", ""), len(events))
+    if not len(first_events):
+        first_samples = first_samples[:0]
+    if len(first_samples) > len(first_events):
+        raise BadRecording(f"'{stimulus.name}' does not begin every segment with an event, as it says.")
+    sample_edges = [0, *first_samples.tolist(), n_samples]
+    event_edges = [0, *first_events[: len(first_samples)].tolist(), len(events)]
+    shown = [nothing[:0]], [nothing[:0]]
+    for part in range(len(sample_edges) - 1):
+        inside = slice(event_edges[part], event_edges[part + 1])
+        at = neural.stamps[sample_edges[part] : sample_edges[part + 1]]
+        if np.any(np.diff(stamps[inside]) < 0):
+            log.warning("the stamps of '%s' go back; what was shown is taken as unknown there", stimulus.name)
+            inside = slice(0, 0)
+        frame, repeat = frames_at(stamps[inside], events[inside, :2], at, neural.rate_hz)
+        shown[0].append(frame)
+        shown[1].append(repeat)
+    return np.concatenate(shown[0]), np.concatenate(shown[1])
+
+
+def _label(label: XdfStream, neural: XdfStream) -> NDArray[np.float32]:
+    """A continuous label at each neural sample."""
+    values = np.asarray(label.samples, np.float32)
+    if np.array_equal(label.stamps, neural.stamps):
+        return values
+    stamps, first = np.unique(_on_clock_of(neural, label), return_index=True)
+    return sample_at(stamps, values[first], neural.stamps)
+
+
+def _on_clock_of(neural: XdfStream, other: XdfStream) -> NDArray[np.float64]:
+    """Another stream's stamps on the clock of the neural stream, which itself stays as it was recorded."""
+    same_host = neural.hostname == other.hostname
+    if same_host or not len(neural.clock_times) or not len(other.clock_times):
+        return other.stamps
+    if np.any(np.diff(neural.clock_times) <= 0) or np.any(np.diff(other.clock_times) <= 0):
+        log.warning("a clock was reset while '%s' was recorded; its stamps are used as they are", other.name)
+        return other.stamps
+    common = other.stamps + np.interp(other.stamps, other.clock_times, other.clock_offsets)
+    neural_times = neural.clock_times + neural.clock_offsets
+    if np.any(np.diff(neural_times) <= 0):
+        return other.stamps
+    aligned: NDArray[np.float64] = common - np.interp(common, neural_times, neural.clock_offsets)
+    return aligned
+
+
+def _fits_int16(neural: NDArray[np.float32]) -> bool:
+    """Whether every sample is a whole number that 16 bits hold (minus zero is none)."""
+    whole = (
+        np.isfinite(neural).all() and (np.abs(neural) <= 32767).all() and (neural == np.rint(neural)).all()
+    )
+    return bool(whole and not np.signbit(neural[neural == 0]).any())

@@ -1,0 +1,121 @@
+"""Reading XDF files into plain arrays, stream by stream, without correcting anything."""
+
+from __future__ import annotations
+
+import io
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream.errors import BadRecording
+from stream.io.xdf_validate import sound_part
+from stream.lsl.outlet import usable_labels
+from stream.session import MAX_SECONDS
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class XdfStream:
+    """One stream of a file.
+
+    Attributes
+    ----------
+    name, type, fmt, hostname
+        As declared; ``fmt`` is the channel format.
+    rate_hz
+        Nominal; 0 = irregular.
+    labels
+        One per channel; ``ch0``, ``ch1`` ... when the file gives none.
+    facts
+        What the description says under ``<neuroreel>``.
+    samples
+        [n, channels] in the stream's own format; a list of rows of text for ``string``.
+    stamps
+        Float64 [n], seconds, as recorded.
+    clock_times, clock_offsets
+        Float64 [k], seconds: when a clock offset was measured (on the stream's clock), and what to add to its stamps.
+    """
+
+    name: str
+    type: str
+    fmt: str
+    hostname: str
+    rate_hz: float
+    labels: tuple[str, ...]
+    facts: dict[str, str]
+    samples: Any
+    stamps: NDArray[np.float64]
+    clock_times: NDArray[np.float64]
+    clock_offsets: NDArray[np.float64]
+
+
+def read_xdf(path: Path | str) -> list[XdfStream]:
+    """Every stream of an XDF file; a damaged file is read up to the damage, with a warning in the log.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Raises
+    ------
+    BadRecording
+        When it is missing or no XDF file.
+    """
+    import pyxdf
+
+    path = Path(path)
+    if not path.is_file():
+        raise BadRecording(f"no such recording: {path}.")
+    content = sound_part(path)
+    logging.getLogger("pyxdf").setLevel(logging.CRITICAL)  # it would complain of what is meant to be so
+    try:
+        with np.errstate(all="ignore"):
+            streams, _ = pyxdf.load_xdf(
+                io.BytesIO(content), synchronize_clocks=False, dejitter_timestamps=False
+            )
+    except Exception as error:  # whatever a reader may raise at a hostile file
+        raise BadRecording(f"{path} cannot be read as XDF: {error!r}.") from error
+    return [_stream(found, path) for found in streams]
+
+
+def _stream(found: dict[str, Any], path: Path) -> XdfStream:
+    """A stream from what pyxdf found."""
+    info = found["info"]
+    for key in ("time_stamps", "clock_times", "clock_values"):
+        if not np.all(np.abs(np.asarray(found[key], np.float64)) < MAX_SECONDS):
+            raise BadRecording(
+                f"stream '{_text(info, 'name')}' of {path} has stamps that are no moments in seconds."
+            )
+    desc = _first(info, "desc")
+    channels = _first(desc, "channels").get("channel", []) if isinstance(desc, dict) else []
+    labels = [_text(channel, "label") for channel in channels]
+    facts = _first(desc, "neuroreel")
+    return XdfStream(
+        name=_text(info, "name"),
+        type=_text(info, "type"),
+        fmt=_text(info, "channel_format"),
+        hostname=_text(info, "hostname"),
+        rate_hz=float(_text(info, "nominal_srate")),
+        labels=usable_labels(labels, int(_text(info, "channel_count"))),
+        facts={key: _text(facts, key) for key in facts},
+        samples=found["time_series"],
+        stamps=np.asarray(found["time_stamps"], np.float64),
+        clock_times=np.asarray(found["clock_times"], np.float64),
+        clock_offsets=np.asarray(found["clock_values"], np.float64),
+    )
+
+
+def _first(element: Any, key: str) -> dict[str, Any]:
+    """The first child of that name when it has children itself, else nothing."""
+    children = element.get(key) if isinstance(element, dict) else None
+    return children[0] if children and isinstance(children[0], dict) else {}
+
+
+def _text(element: Any, key: str) -> str:
+    """The text of the first child of that name, or nothing."""
+    children = element.get(key) if isinstance(element, dict) else None
+    return children[0] if children and isinstance(children[0], str) else ""

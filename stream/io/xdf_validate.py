@@ -1,0 +1,295 @@
+"""Finding out how far an XDF file can be trusted, before a reader allocates what it claims to hold.
+
+pyxdf believes the lengths in a file: 2 KB with a mutated length drove it to 1.3 GB. Here every length is held
+against the bytes that are there, and what lies behind the first damage is left out.
+"""
+
+from __future__ import annotations
+
+import logging
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from xml.etree.ElementTree import Element, ParseError, fromstring
+
+import numpy as np
+
+from stream.errors import BadRecording
+from stream.io.xdf_writer import (
+    CLOCK_OFFSET,
+    DTYPES,
+    FILE_HEADER,
+    MAGIC,
+    SAMPLES,
+    STREAM_FOOTER,
+    STREAM_HEADER,
+    sample_dtype,
+)
+
+log = logging.getLogger(__name__)
+
+_WITH_STREAM = (STREAM_HEADER, SAMPLES, CLOCK_OFFSET, STREAM_FOOTER)
+_MAX_CHANNELS = 1_000_000
+_MAX_DEPTH = 50
+
+
+class _Damage(Exception):
+    """Something in the file that cannot be; carries what."""
+
+
+@dataclass(slots=True)
+class _Scan:
+    """What is known while walking through a file."""
+
+    data: memoryview
+    formats: dict[int, tuple[str, int]] = field(default_factory=dict)
+
+
+def sound_part(path: Path) -> bytes:
+    """The part of an XDF file that can be read safely.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    content
+        The whole file when it is sound. Else everything before the damage, with the whole samples of a chunk
+        that is cut off; a warning is logged.
+
+    Raises
+    ------
+    BadRecording
+        When it is no XDF file.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise BadRecording(f"{path} cannot be read: {error.strerror}.") from error
+    if content[:4] != MAGIC:
+        raise BadRecording(f"{path} is not an XDF file: it begins with {content[:4]!r} instead of {MAGIC!r}.")
+    scan = _Scan(memoryview(content))
+    at = len(MAGIC)
+    try:
+        while at < len(content):
+            at = _check_chunk(scan, at)[0]
+    except _Damage as damage:
+        log.warning(
+            "%s is cut off or damaged at byte %d of %d (%s); read up to there.",
+            path,
+            at,
+            len(content),
+            damage,
+        )
+        return content[:at] + _whole_samples(scan, at)
+    return content
+
+
+def checked_chunks(
+    content: memoryview, formats: dict[int, tuple[str, int]], name: str
+) -> Iterator[tuple[int, int | None, memoryview]]:
+    """Every chunk of an XDF file: its tag, its stream if it has one, and its body, whose lengths are checked.
+
+    Parameters
+    ----------
+    content
+        The file.
+    formats
+        Is filled with channel format and count of each stream as they are declared.
+    name
+        Of the file, for messages.
+
+    Raises
+    ------
+    BadRecording
+        At the first damage.
+    """
+    scan = _Scan(content, formats)
+    at = len(MAGIC)
+    while at < len(content):
+        try:
+            end, tag, stream_id, body = _check_chunk(scan, at)
+        except _Damage as damage:
+            raise BadRecording(
+                f"{name} is cut off or damaged at byte {at} of {len(content)}: {damage}."
+            ) from None
+        yield tag, stream_id, body
+        at = end
+
+
+def header_fault(xml: bytes) -> str:
+    """Why a stream's description cannot stand in a file, in words; empty when it can.
+
+    Parameters
+    ----------
+    xml
+        The description.
+    """
+    try:
+        _check_header(memoryview(xml))
+    except _Damage as damage:
+        return str(damage)
+    return ""
+
+
+def _check_chunk(scan: _Scan, at: int) -> tuple[int, int, int | None, memoryview]:
+    """Check the chunk that begins at a byte; return where the next begins, and what it is."""
+    length, start = read_length(scan.data, at)
+    end = start + length
+    if end > len(scan.data):
+        raise _Damage(f"a chunk of {length} bytes where {len(scan.data) - start} are left")
+    tag, stream_id, body = _read_tag(scan.data[start:end])
+    if stream_id is not None and tag != STREAM_HEADER and stream_id not in scan.formats:
+        raise _Damage(f"data of stream {stream_id}, which was never declared")
+    if tag == FILE_HEADER:
+        _parse(body)
+    elif tag == STREAM_HEADER:
+        assert stream_id is not None
+        if stream_id in scan.formats:
+            raise _Damage(f"stream {stream_id} is declared twice")
+        scan.formats[stream_id] = _check_header(body)
+    elif tag == SAMPLES:
+        assert stream_id is not None
+        n_samples, first = read_length(body, 0)
+        n_whole, used = _walk(body[first:], n_samples, *scan.formats[stream_id])
+        if n_whole != n_samples or first + used != len(body):
+            raise _Damage(f"{n_samples} samples announced, {n_whole} fit")
+    elif tag == CLOCK_OFFSET:
+        if len(body) != 16 or not all(map(np.isfinite, struct.unpack("<dd", body))):
+            raise _Damage("a clock offset that is none")
+    elif tag == STREAM_FOOTER:
+        _check_footer(body)
+    return end, tag, stream_id, body
+
+
+def _whole_samples(scan: _Scan, at: int) -> bytes:
+    """The whole samples of a samples chunk whose end is missing, as a chunk of its own; else nothing."""
+    try:
+        length, start = read_length(scan.data, at)
+        tag, stream_id, body = _read_tag(scan.data[start:])
+        if start + length <= len(scan.data) or tag != SAMPLES or stream_id not in scan.formats:
+            return b""
+        n_samples, first = read_length(body, 0)
+        n_whole, used = _walk(body[first:], n_samples, *scan.formats[stream_id])
+    except _Damage:
+        return b""
+    chunk = struct.pack("<HIBI", SAMPLES, stream_id, 4, n_whole) + bytes(body[first : first + used])
+    return b"\x08" + struct.pack("<Q", len(chunk)) + chunk
+
+
+def read_length(data: memoryview, at: int) -> tuple[int, int]:
+    """A length as XDF writes it; return it and where it ends.
+
+    Parameters
+    ----------
+    data
+        Part of a file.
+    at
+        Where the length begins.
+    """
+    size = data[at] if at < len(data) else 0
+    if size not in (1, 4, 8) or at + 1 + size > len(data):
+        raise _Damage("no valid length")
+    return int.from_bytes(data[at + 1 : at + 1 + size], "little"), at + 1 + size
+
+
+def _read_tag(chunk: memoryview) -> tuple[int, int | None, memoryview]:
+    """Split a chunk into tag, stream number and body."""
+    if len(chunk) < 2:
+        raise _Damage("a chunk without a tag")
+    (tag,) = struct.unpack("<H", chunk[:2])
+    if tag not in _WITH_STREAM:
+        return tag, None, chunk[2:]
+    if len(chunk) < 6:
+        raise _Damage("a chunk without its stream")
+    return tag, struct.unpack("<I", chunk[2:6])[0], chunk[6:]
+
+
+def _walk(body: memoryview, n_samples: int, fmt: str, n_channels: int) -> tuple[int, int]:
+    """Count the whole samples of a chunk, at most ``n_samples``, and their bytes."""
+    if fmt == "string":
+        return _walk_text(body, n_samples, n_channels)
+    for stamped in (True, False):  # as a rule all samples have a stamp, or none has
+        dtype = sample_dtype(fmt, n_channels, stamped=stamped)
+        if n_samples * dtype.itemsize == len(body):
+            flags = np.frombuffer(body, dtype)["flag"]
+            if np.all((flags == 8) if stamped else (flags == 0)):
+                return n_samples, len(body)
+    value_bytes = n_channels * DTYPES[fmt].itemsize
+    at = n_whole = 0
+    while n_whole < n_samples and at < len(body):
+        end = at + 1 + _stamp_bytes(body, at) + value_bytes
+        if end > len(body):
+            break
+        at, n_whole = end, n_whole + 1
+    return n_whole, at
+
+
+def _walk_text(body: memoryview, n_samples: int, n_channels: int) -> tuple[int, int]:
+    """`_walk` for a stream of text."""
+    at = n_whole = 0
+    while n_whole < n_samples and at < len(body):
+        end = at + 1 + _stamp_bytes(body, at)
+        try:
+            for _ in range(n_channels):
+                length, start = read_length(body, end)
+                end = start + length
+                if end > len(body):
+                    return n_whole, at
+        except _Damage:
+            break
+        at, n_whole = end, n_whole + 1
+    return n_whole, at
+
+
+def _stamp_bytes(body: memoryview, at: int) -> int:
+    """Bytes of the stamp of the sample at a byte: 8, or 0 when it has none."""
+    if body[at] not in (0, 8):
+        raise _Damage(f"a sample that begins with {body[at]} instead of 0 or 8")
+    return body[at]
+
+
+def _check_header(body: memoryview) -> tuple[str, int]:
+    """Check a stream's declaration; return channel format and count."""
+    root = _parse(body)
+    try:
+        n_channels = int(root.findtext("channel_count", ""))
+        rate_hz = float(root.findtext("nominal_srate", ""))
+    except ValueError as error:
+        raise _Damage(f"a stream without channel count or rate: {error}") from error
+    fmt = root.findtext("channel_format", "")
+    if root.tag != "info" or root.find("name") is None:
+        raise _Damage("a stream without a name")
+    if fmt not in DTYPES and fmt != "string":
+        raise _Damage(f"unknown channel format {fmt!r}")
+    if not 1 <= n_channels <= _MAX_CHANNELS or not 0 <= rate_hz < float("inf"):
+        raise _Damage(f"a stream of {n_channels} channels at {rate_hz} Hz")
+    return fmt, n_channels
+
+
+def _check_footer(body: memoryview) -> None:
+    """Check what pyxdf reads from a footer."""
+    root = _parse(body)
+    count = root.findtext("sample_count", "0") or "0"
+    if root.tag != "info" or not count.strip().isdecimal():
+        raise _Damage("a footer that is none")
+
+
+def _parse(body: memoryview) -> Element:
+    """Parse XML that neither defines entities nor nests without end."""
+    text = bytes(body)
+    if b"<!" in text.replace(b"<![CDATA[", b"").replace(b"<!--", b""):
+        raise _Damage("XML with a document type")
+    try:
+        root = fromstring(text.decode("utf-8", "replace"))
+    except (ParseError, ValueError) as error:
+        raise _Damage(f"not XML: {error}") from error
+    level, depth = [root], 0
+    while level:
+        level, depth = [child for element in level for child in element], depth + 1
+        if depth > _MAX_DEPTH:
+            raise _Damage("XML nested too deeply")
+    return root

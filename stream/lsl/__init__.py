@@ -1,0 +1,1 @@
+"""Lab Streaming Layer: finding streams, inlets, outlets, clock offsets, reconnection."""

@@ -1,0 +1,75 @@
+"""Receiving events: text markers and irregular numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pylsl.util import LostError
+
+from stream.lsl.connection import MAX_PULL, Connection, carries_text
+
+
+class EventInlet(Connection):
+    """Receives an irregular stream, such as ``V1-stimulus`` or ``V1-events``; its silence is never stale.
+
+    See `Connection` for the parameters and attributes.
+    """
+
+    def pull(self, timeout_s: float = 0.0) -> tuple[list[Any], NDArray[np.float64]]:
+        """Return the events that have come since the last call.
+
+        Parameters
+        ----------
+        timeout_s
+            The longest wait for a first one.
+
+        Returns
+        -------
+        events
+            A str for each event of a text stream of one channel, a list of str when it has more, and a
+            numpy row [channels] for each event of a numeric one.
+        stamps
+            Float64 [n], as sent.
+        """
+        rows: list[Any] = []
+        parts: list[NDArray[np.float64]] = [np.zeros(0)]
+        if self._inlet is None:
+            self._reconnect(timeout_s)
+            return rows, parts[0]
+        try:
+            while True:
+                samples, stamps = self._pull_once(0.0 if rows else timeout_s)
+                rows.extend(samples)
+                parts.append(np.asarray(stamps, np.float64))
+                if len(stamps) < MAX_PULL:
+                    break
+        except LostError:
+            self._lose()
+        if rows:
+            self._received()
+        return rows, np.concatenate(parts)
+
+    def _pull_once(self, timeout_s: float) -> tuple[Any, Any]:
+        """One pull in the form that suits the stream."""
+        assert self._inlet is not None
+        if not carries_text(self._info):
+            samples, stamps = self._inlet.pull_chunk(
+                timeout=timeout_s, max_samples=MAX_PULL, min_samples=1, as_numpy=True
+            )
+            return samples, stamps
+        samples, stamps = self._inlet.pull_chunk(timeout=timeout_s, max_samples=MAX_PULL, min_samples=1)
+        if self.n_channels == 1:
+            samples = [row[0] for row in samples]
+        return samples, stamps
+
+    def open(self, timeout_s: float = 5.0, *, sync_timeout_s: float = 0.0) -> None:
+        """Connect; no clock offset by default, for events share their sender's clock with the neural stream.
+
+        Parameters
+        ----------
+        timeout_s, sync_timeout_s
+            See `Connection.open`.
+        """
+        super().open(timeout_s, sync_timeout_s=sync_timeout_s)

@@ -1,0 +1,1 @@
+"""Recording LSL streams into XDF, without loss."""

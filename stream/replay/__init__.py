@@ -1,0 +1,1 @@
+"""A recorded session played back as LSL streams, faults injected on request."""

@@ -1,0 +1,73 @@
+"""A recording of spike counts as a stream of spike events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pylsl
+from numpy.typing import NDArray
+
+from stream.acquisition.event_binner import BEGIN, TICK
+from stream.acquisition.spike_event_inlet import SPIKE_EVENTS
+from stream.errors import BadUsage
+from stream.lsl.outlet import make_outlet
+from stream.replay.player import Replay
+from stream.session import GAP_PERIODS, Kind, Session
+
+_INSIDE = 0.8  # of a bin, where the spikes are put: off its edges
+
+
+class EventReplay(Replay):
+    """Plays a recording of counts as one event per spike, spread over its bin, and a tick at the end of each bin.
+
+    Parameters
+    ----------
+    session
+        The recording.
+    **options
+        Of `Replay`.
+
+    Raises
+    ------
+    BadUsage
+        For a recording that is not one of counts at a steady rate.
+    """
+
+    def __init__(self, session: Session, **options: Any) -> None:
+        neural = np.asarray(session.neural, np.float32)
+        counts = bool(np.isfinite(neural).all() and (neural >= 0).all() and (neural == np.rint(neural)).all())
+        if session.kind is not Kind.SPIKES or not counts or session.rate_hz <= 0:
+            raise BadUsage(
+                f"--as-events wants spike counts at a steady rate; '{session.name}' is {session.kind} at "
+                f"{session.rate_hz:g} Hz{'' if counts else ', with values that are no counts'}."
+            )
+        super().__init__(session, **options)
+
+    def _open_neural(self, labels: Sequence[str], role: str = "replay") -> pylsl.StreamOutlet:
+        facts = self._facts | {"units": json.dumps(list(labels)), "ticks": 1, "settle_ms": 0}
+        return make_outlet(self.name, SPIKE_EVENTS, ("unit",), 0, "int32", facts=facts, role=role)
+
+    def _push_neural(self, begin: int, end: int, at_s: NDArray[np.float64]) -> None:
+        """Push the spikes of some samples."""
+        period_s = 1 / (self._session.rate_hz * self._scale)
+        units, stamps = [], []
+        for index in range(begin, end):
+            since_s = at_s[index] - self._reached_s / self._pace
+            if since_s > GAP_PERIODS * period_s or since_s <= 0:
+                units.append([BEGIN])
+                stamps.append([at_s[index] - period_s])
+            row = self._neural[self._table.first + index].astype(np.int64)
+            spikes = np.repeat(np.arange(len(row)), row)
+            place = (np.arange(len(spikes)) + 0.5) / max(1, len(spikes))
+            units += [spikes.tolist(), [TICK]]
+            stamps += [
+                (at_s[index] - period_s * (0.5 + _INSIDE * (0.5 - place))).tolist(),
+                [float(at_s[index])],
+            ]
+            self._reached_s = float(at_s[index]) * self._pace
+        flat = np.concatenate([np.asarray(each, np.int32) for each in units])
+        self._outlet.push_chunk(flat[:, None], (self._start + np.concatenate(stamps)).tolist())
+        self._n_sent += end - begin

@@ -1,0 +1,370 @@
+"""A recording as live streams: each sample at its own moment, none lost, the end announced."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pylsl
+from numpy.typing import NDArray
+
+from stream.acquisition.stimulus_track import onset
+from stream.control import ControlReader
+from stream.errors import BadUsage
+from stream.lsl.outlet import LSL_TYPES, UNITS, make_outlet
+from stream.movie_metadata import movie_facts
+from stream.quantiles import RollingQuantiles
+from stream.replay.backpressure import Backlog
+from stream.replay.schedule import timetable
+from stream.session import Session
+
+log = logging.getLogger(__name__)
+
+MAX_SPEED = math.inf
+"""As fast as an engine keeps up with, and at most `MAX_SPEED_HZ`."""
+
+MAX_SPEED_HZ = 2000.0
+"""Samples per second at `MAX_SPEED`: half of what an engine of usual size decodes."""
+
+_SPIN_S = 0.0002  # sleeping is not exact to less
+_LEAD_S = 0.002  # stimulus and labels go out before the neural sample is due, so that they do not delay it
+_SLICE_S = 0.05  # the longest sleep without hearing commands
+_SIDE_WAIT_S = 0.5  # for consumers of stimulus, labels and events, after the neural stream has its own
+_SETTLE_S = 0.2  # for a second consumer of the neural stream that comes together with the first: a recorder
+_LINGER_S = 5.0  # for consumers to fetch the last samples
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayReport:
+    """What a replay did.
+
+    Attributes
+    ----------
+    samples
+        Neural samples sent.
+    late_p50_ms, late_p99_ms
+        How long after their moment the last thousand samples were pushed.
+    stopped
+        Whether it was stopped before its end.
+    injected
+        The faults that were injected, as announced on the events stream.
+    """
+
+    samples: int
+    late_p50_ms: float
+    late_p99_ms: float
+    stopped: bool
+    injected: tuple[dict[str, Any], ...] = ()
+
+
+class Replay:
+    """Plays a recording over LSL.
+
+    Deadlines are counted from one absolute start, so that nothing drifts; each sample is stamped with its
+    deadline. Of each bin the stimulus and the labels are pushed before the neural sample.
+
+    Parameters
+    ----------
+    session
+        The recording.
+    name
+        Of the neural stream; None = as in the recording.
+    speed
+        Recorded seconds per second; `MAX_SPEED` = as fast as a consumer keeps up, with stamps that count
+        recorded seconds.
+    loop
+        Begin again at the end, after a pause.
+    start_s, seconds
+        The part to play, in recorded seconds; None = to the end.
+    shorten
+        Play long gaps as short pauses, for instance those that left-out showings leave.
+    wait
+        Wait for a first consumer of the neural stream.
+    mode
+        What the streams say they are: ``replay`` or ``simulated``.
+    recording
+        What the streams say they come from.
+    control
+        Commands: ``pause``, ``resume``, ``stop``, and ``seek`` with ``s`` (recorded seconds, as ``start_s``) or
+        ``repeat``.
+    """
+
+    _MAX_BLOCK = 20  # samples pushed at once at MAX_SPEED
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        name: str | None = None,
+        speed: float = 1.0,
+        loop: bool = False,
+        start_s: float = 0.0,
+        seconds: float | None = None,
+        shorten: bool = False,
+        wait: bool = True,
+        mode: str = "replay",
+        recording: str = "",
+        control: ControlReader | None = None,
+    ) -> None:
+        if not speed > 0:
+            raise BadUsage(f"speed is {speed:g}; it must be positive, or 'max'.")
+        self.name = name or session.name
+        self._session = session
+        self._neural = np.ascontiguousarray(session.neural, np.float32)
+        self._table = timetable(session, start_s=start_s, seconds=seconds, shorten=shorten)
+        self._start_s = start_s
+        self._loop = loop
+        self._wait = wait
+        self._control = control
+        self._full_speed = math.isinf(speed)
+        self._scale = self._pace = 1.0 if self._full_speed else float(speed)
+        rate_hz = session.rate_hz * self._scale
+        self._lead_s = min(_LEAD_S, 0.25 / rate_hz) if rate_hz > 0 and not self._full_speed else 0.0
+        self._late_ms = RollingQuantiles()
+        self._start = 0.0  # clock at which the first sample is due
+        self._clock_s = 0.0  # by how much the sender's clock is off
+        self._offset_s = 0.0  # recorded seconds to add to the timetable: rounds of a loop, and seeks
+        self._reached_s = -math.inf  # where the last sample was due, in the same seconds
+        self._sought: int | None = None
+        self._n_sent = 0
+        self._n_due = 0  # samples that were due so far, sent or not
+        self._stopped = False
+        self._backlog = Backlog(self.name, session.rate_hz) if self._full_speed else None
+        self._open(
+            {"mode": mode, "speed": "max" if self._full_speed else f"{speed:g}", "recording": recording}
+        )
+
+    def __repr__(self) -> str:
+        return f"<Replay: {self.name} | {self._n_sent} of {len(self._table.at_s)} samples>"
+
+    def _open(self, facts: dict[str, object]) -> None:
+        """Make the outlets."""
+        session, name = self._session, self.name
+        rate_hz = session.rate_hz * self._scale
+        facts |= {
+            "stamp_rate": repr(self._scale),
+            "recorded_rate_hz": repr(float(session.rate_hz)),
+            "first_original_stamp": repr(float(session.stamps[self._table.first])),
+            "waits": int(self._wait),
+        }
+        # the neural stream comes last: whoever finds it can find the others, too
+        self._events = make_outlet(
+            f"{name}-events", "Markers", ("event",), 0, "string", facts=facts, role="replay"
+        )
+        shown = facts | movie_facts(session.movie)
+        self._stimulus = make_outlet(
+            f"{name}-stimulus", "Stimulus", ("frame", "repeat"), 0, "int32", facts=shown, role="replay"
+        )
+        self._labels = []
+        for label, values in session.labels.items():
+            channels = tuple(f"{label}{column}" for column in range(values.shape[1]))
+            outlet = make_outlet(f"{name}-{label}", "Label", channels, rate_hz, facts=facts, role="replay")
+            self._labels.append((outlet, np.ascontiguousarray(values, np.float32)))
+        self._facts = facts
+        self._outlet = self._open_neural(session.channel_names)
+
+    def _open_neural(self, labels: Sequence[str], role: str = "replay") -> pylsl.StreamOutlet:
+        """Make the outlet of the neural stream."""
+        kind = self._session.kind
+        rate_hz = self._session.rate_hz * self._scale
+        return make_outlet(
+            self.name, LSL_TYPES[kind], labels, rate_hz, unit=UNITS[kind], facts=self._facts, role=role
+        )
+
+    @property
+    def longest_pause_s(self) -> float:
+        """The longest time between two samples, in seconds of the replay; 0 at full speed."""
+        if self._full_speed:
+            return 0.0
+        return float(np.max(np.diff(self._table.at_s), initial=0.0)) / self._scale
+
+    def run(self) -> ReplayReport:
+        """Play until the end, or until stopped, and wait for consumers to fetch the last samples."""
+        try:
+            if self._wait_for_consumers():
+                self._start = pylsl.local_clock() + 0.01
+                self._announce("start")
+                begin: int | None = 0
+                while begin is not None:
+                    self._play(begin)
+                    begin = self._next_begin()
+        except KeyboardInterrupt:
+            self._stopped = True
+        self._announce("end", stopped=self._stopped)
+        self._linger()
+        if self._backlog is not None:
+            self._backlog.close()
+        return ReplayReport(self._n_sent, self._late_ms.p50, self._late_ms.p99, self._stopped)
+
+    def _wait_for_consumers(self) -> bool:
+        """Wait for a consumer of the neural stream, and a moment for those of the others."""
+        while self._wait and not self._outlet.wait_for_consumers(_SLICE_S):
+            if self._commanded():
+                return False
+        others = [self._events, self._stimulus, *(outlet for outlet, _ in self._labels)]
+        begun = time.monotonic()
+        while self._wait and (waited_s := time.monotonic() - begun) < _SIDE_WAIT_S:
+            if waited_s >= _SETTLE_S and all(outlet.have_consumers() for outlet in others):
+                break
+            time.sleep(0.01)
+        return True
+
+    def _next_begin(self) -> int | None:
+        """Where to go on after a seek or at the end of a round; None = nowhere."""
+        sought, self._sought = self._sought, None
+        if self._stopped or (sought is None and not self._loop):
+            return None
+        at_s, begin = self._table.at_s, sought or 0
+        pause_s = self._table.length_s - float(at_s[-1])
+        reached_s = self._reached_s
+        if not self._full_speed:  # deadlines are never in the past, or a burst would follow
+            now_s = (pylsl.local_clock() - self._start) * self._pace
+            reached_s = max(reached_s, now_s - pause_s) if sought is not None else reached_s
+        self._offset_s = max(reached_s + pause_s, 0.0) - float(at_s[begin])
+        if sought is not None:
+            self._announce("seek", sample=self._table.first + begin, s=round(self._recorded_s(begin), 6))
+        return begin
+
+    def _recorded_s(self, index: int) -> float:
+        """Where a sample lies in the recording, in the seconds that ``start_s`` and ``seek`` count."""
+        return self._start_s + float(self._table.at_s[index])
+
+    def _play(self, first: int) -> None:
+        """Play the recording from a sample on, to its end, or until told to stop or to go elsewhere."""
+        at_s = (self._table.at_s + self._offset_s) / self._pace
+        event_at_s = (self._table.event_at_s + self._offset_s) / self._pace
+        if first:
+            self._push_shown(first, at_s)
+        for begin, end, due_s in self._blocks(at_s, first):
+            if not self._wait_until(due_s - self._lead_s):
+                return
+            self._before(begin)
+            self._push_side(begin, end, at_s, event_at_s)
+            if not self._wait_until(due_s):
+                return
+            self._push_neural(begin, end, at_s)
+            self._reached_s = float(at_s[end - 1]) * self._pace
+            if not self._full_speed:
+                self._late_ms.add((pylsl.local_clock() - self._start - due_s) * 1e3)
+
+    def _before(self, index: int) -> None:
+        """For subclasses: a sample is about to be due."""
+
+    def _push_shown(self, first: int, at_s: NDArray[np.float64]) -> None:
+        """After a seek, push what had been shown before when the picture does not change there."""
+        table = self._table
+        event = int(np.searchsorted(table.event_sample, first, side="right")) - 1
+        if table.event_sample[event] != first:
+            stamp = onset(float(at_s[first]), -math.inf, self._session.rate_hz * self._pace)
+            self._stimulus.push_sample(table.events[event].tolist(), self._start + stamp + self._clock_s)
+
+    def _blocks(self, at_s: NDArray[np.float64], first: int) -> Iterator[tuple[int, int, float]]:
+        """What to push when: samples begin to end, and the moment in seconds since the start."""
+        if not self._full_speed:
+            for index, due_s in enumerate(at_s[first:].tolist(), first):
+                yield index, index + 1, due_s
+            return
+        before = self._n_due - first
+        for begin in range(first, len(at_s), self._MAX_BLOCK):
+            end = min(begin + self._MAX_BLOCK, len(at_s))
+            self._n_due = before + end
+            if self._backlog is not None and begin > first:
+                self._backlog.wait(self._start + float(at_s[begin - 1]), self._commanded)
+            yield begin, end, (before + begin) / MAX_SPEED_HZ
+
+    def _push_side(
+        self, begin: int, end: int, at_s: NDArray[np.float64], event_at_s: NDArray[np.float64]
+    ) -> None:
+        """Push what was shown and the labels of some samples."""
+        table, start = self._table, self._start + self._clock_s
+        first, last = np.searchsorted(table.event_sample, (begin, end))
+        if last > first:
+            self._stimulus.push_chunk(table.events[first:last], (start + event_at_s[first:last]).tolist())
+        for outlet, values in self._labels:
+            rows = slice(table.first + begin, table.first + end)
+            outlet.push_chunk(values[rows], (start + at_s[begin:end]).tolist())
+
+    def _push_neural(self, begin: int, end: int, at_s: NDArray[np.float64]) -> None:
+        """Push some neural samples."""
+        rows = slice(self._table.first + begin, self._table.first + end)
+        self._outlet.push_chunk(self._neural[rows], (self._start + at_s[begin:end]).tolist())
+        self._n_sent += end - begin
+
+    def _wait_until(self, due_s: float) -> bool:
+        """Wait for a moment, in seconds since the start; False when told to stop or to go elsewhere."""
+        if self._commanded():
+            return False
+        while (left := self._start + due_s - pylsl.local_clock()) > 0:
+            if left > _SPIN_S:
+                time.sleep(min(left - _SPIN_S, _SLICE_S))
+                if left > _SLICE_S and self._commanded():
+                    return False
+        return True
+
+    def _commanded(self) -> bool:
+        """Follow the commands that have come; True when told to stop or to go elsewhere."""
+        while self._control is not None and not self._stopped and (command := self._control.poll()):
+            if command["do"] == "stop":
+                self._stopped = True
+            elif command["do"] == "seek":
+                self._seek(command)
+            elif command["do"] == "pause":
+                self._pause()
+        return self._stopped or self._sought is not None
+
+    def _pause(self) -> None:
+        """Hold until told to resume or stop; the deadlines move by as much, so receivers see a gap."""
+        assert self._control is not None
+        self._announce("pause")
+        paused = pylsl.local_clock()
+        while not self._stopped:
+            command = self._control.poll(1.0)
+            if command is not None and command["do"] == "stop":
+                self._stopped = True
+            if command is not None and command["do"] == "seek":
+                self._seek(command)
+            if command is not None and command["do"] == "resume":
+                break
+        self._start += pylsl.local_clock() - paused
+        if not self._stopped:
+            self._announce("resume")
+
+    def _seek(self, command: dict[str, Any]) -> None:
+        """Note where to go on; say so when there is no such moment."""
+        seconds, repeat = command.get("s"), command.get("repeat")
+        at_s, first = self._table.at_s, self._table.first
+        found = np.zeros(0, np.intp)
+        if isinstance(seconds, int | float):
+            found = np.flatnonzero(self._start_s + at_s >= float(seconds) - 1e-6)
+        elif isinstance(repeat, int):
+            found = np.flatnonzero(self._session.repeat[first : first + len(at_s)] == repeat)
+        if len(found):
+            self._sought = int(found[0])
+            return
+        wanted = {key: command[key] for key in ("s", "repeat") if key in command}
+        last_s = round(self._recorded_s(len(at_s) - 1), 3)
+        log.warning("cannot seek to %s: the part that is played ends at %g s", wanted, last_s)
+        self._announce("refused", do="seek", **wanted, last_s=last_s)
+
+    def _announce(self, event: str, **more: object) -> None:
+        """Say on the events stream what happens."""
+        message = {"event": event, "samples": self._n_sent, **more}
+        self._events.push_sample([json.dumps(message)], pylsl.local_clock())
+        log.info("replay of '%s': %s after %d samples", self.name, event, self._n_sent)
+
+    def _linger(self) -> None:
+        """Wait until the consumers have gone, for what they have not fetched is lost when an outlet closes.
+
+        When stopped, only a moment.
+        """
+        patience_s = _LINGER_S + (self._n_sent / 500 if self._full_speed else 0.0)
+        deadline = time.monotonic() + patience_s
+        time.sleep(0.2)
+        while time.monotonic() < deadline and self._outlet.have_consumers() and not self._commanded():
+            time.sleep(_SLICE_S)

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stream.errors import BadUsage
+from stream.lsl.network import SCOPE_VARIABLE, SESSION_VARIABLE, Network, child_env, configure
+
+
+def test_tests_run_on_loopback_in_a_session_of_their_own(network: Network) -> None:
+    assert network.scope == "loopback"
+    assert network.session_id.startswith("test-")
+    assert configure() == configure("loopback", network.session_id) == network
+
+
+def test_a_running_process_cannot_change() -> None:
+    with pytest.raises(BadUsage, match="already runs as loopback"):
+        configure("lab")
+    with pytest.raises(BadUsage, match="cannot change"):
+        configure(session_id="another")
+
+
+@pytest.mark.parametrize(("scope", "session_id"), [("moon", None), ("loopback", "a\n[ports]")])
+def test_nonsense_is_refused(scope: str, session_id: str | None) -> None:
+    with pytest.raises(BadUsage):
+        configure(scope, session_id)
+
+
+def test_children_inherit(network: Network) -> None:
+    environment = child_env()
+    assert environment[SCOPE_VARIABLE] == "loopback"
+    assert environment[SESSION_VARIABLE] == network.session_id
+    code = "from stream.lsl.network import configure; print(configure().scope, configure().session_id)"
+    result = subprocess.run(
+        [sys.executable, "-P", "-c", code], env=environment, capture_output=True, check=True
+    )
+    assert result.stdout.decode().split() == ["loopback", network.session_id]
+
+
+def test_a_laboratory_keeps_its_own_configuration(tmp_path: Path) -> None:
+    config = tmp_path / "mine.cfg"
+    config.write_text(
+        "[multicast]\nResolveScope = machine\n[ports]\nIPv6 = disable\n[lab]\nSessionID = ours\n"
+    )
+    code = (
+        "from stream.lsl.network import configure; configure('lab'); import pylsl;"
+        "o = pylsl.StreamOutlet(pylsl.StreamInfo('x', 'y', 1, 0, 1, 'z')); print(o.get_info().session_id())"
+    )
+    environment = {key: value for key, value in child_env().items() if not key.startswith("NEUROREEL")}
+    environment["LSLAPICFG"] = str(config)
+    result = subprocess.run(
+        [sys.executable, "-P", "-c", code], env=environment, capture_output=True, check=True
+    )
+    assert result.stdout.split() == [b"ours"]

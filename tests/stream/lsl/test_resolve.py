@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import uuid
+
+import pylsl
+import pytest
+
+from stream.errors import AmbiguousStream, BadUsage, NoStream
+from stream.lsl.outlet import make_outlet
+from stream.lsl.resolve import find_stream, list_streams, predicate_of
+
+
+@pytest.fixture(scope="module")
+def name() -> str:
+    return f"find-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture(scope="module")
+def outlets(name: str, network: object) -> list[pylsl.StreamOutlet]:
+    return [
+        make_outlet(name, "Spikes", ("a", "b"), 30.0, role="one"),
+        make_outlet(name, "Markers", ("event",), 0.0, "string", role="two"),
+        make_outlet(f"{name}'s", "EEG", ("a",), 100.0),
+    ]
+
+
+@pytest.mark.usefixtures("outlets")
+class TestFind:
+    def test_by_condition_or_type(self, name: str) -> None:
+        assert find_stream(f"name='{name}' and type='Spikes'", wait_s=3).channel_count() == 2
+        assert find_stream(name, types=("Spikes", "EEG"), wait_s=3).type() == "Spikes"
+        assert find_stream(None, types=("EEG",), wait_s=3).name() == f"{name}'s"
+
+    def test_by_name_with_a_quotation_mark(self, name: str) -> None:
+        assert find_stream(f"{name}'s", wait_s=3).type() == "EEG"
+
+    def test_several_are_listed(self, name: str) -> None:
+        with pytest.raises(AmbiguousStream) as caught:
+            find_stream(name, wait_s=3)
+        assert "2 streams match" in str(caught.value)
+        assert f"source_id='neuroreel/{name}/Spikes/one'" in str(caught.value)
+        assert f"source_id='neuroreel/{name}/Markers/two'" in str(caught.value)
+        assert caught.value.exit_code == 2
+
+    def test_none_within_the_wait(self) -> None:
+        with pytest.raises(NoStream, match=r"no stream 'nobody' of type EEG appeared within 0.3 s") as caught:
+            find_stream("nobody", types=("EEG",), wait_s=0.3)
+        assert caught.value.exit_code == 1
+
+    def test_all_are_listed(self, name: str) -> None:
+        found = {stream.type: stream for stream in list_streams(0.5) if stream.name.startswith(name)}
+        assert set(found) == {"Spikes", "Markers", "EEG"}
+        assert (found["Spikes"].n_channels, found["Spikes"].rate_hz) == (2, 30.0)
+        assert "irregular" in str(found["Markers"])
+
+
+def test_conditions() -> None:
+    assert predicate_of("V1", ("Spikes",)) == "name='V1' and (type='Spikes')"
+    assert (
+        predicate_of("name='V1' or name='V2'", ("A", "B"))
+        == "(name='V1' or name='V2') and (type='A' or type='B')"
+    )
+    assert predicate_of(None) == "count(name)>0"
+    with pytest.raises(BadUsage, match="quotation"):
+        predicate_of("a'b\"c")

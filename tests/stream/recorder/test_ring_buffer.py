@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from stream.errors import ShapeMismatch
+from stream.recorder.ring_buffer import Cursor, Overrun, Ring
+
+
+class RingMachine(RuleBasedStateMachine):
+    """A ring and its readers beside a list that forgets nothing; the value of a row is its sequence number."""
+
+    @initialize(capacity=st.integers(1, 9), width=st.integers(0, 2))
+    def begin(self, capacity: int, width: int) -> None:
+        self.shape = (width,) if width else ()
+        self.ring = Ring(capacity, self.shape, np.int64)
+        self.sent = self.forgotten = 0
+        self.readers: list[tuple[Cursor, list[int], int]] = []
+
+    @rule(n_rows=st.integers(0, 25))
+    def append(self, n_rows: int) -> None:
+        values = np.arange(self.sent, self.sent + n_rows)
+        self.ring.append(np.broadcast_to(values.reshape(-1, *[1] * len(self.shape)), (n_rows, *self.shape)))
+        self.sent += n_rows
+
+    @rule()
+    def forget(self) -> None:
+        self.ring.forget()
+        self.forgotten = self.sent
+
+    @rule()
+    def another_reader(self) -> None:
+        self.readers.append((self.ring.reader(), [], self.sent))
+
+    @rule(which=st.integers(0, 5), most=st.none() | st.integers(0, 12), use=st.floats(0, 1))
+    def read(self, which: int, most: int | None, use: float) -> None:
+        if not self.readers:
+            return
+        cursor, got, _ = self.readers[which % len(self.readers)]
+        rows = cursor.peek(most)
+        assert rows.base is not None
+        assert rows.flags["C_CONTIGUOUS"]
+        n_used = round(use * len(rows))
+        got += [int(row.flat[0]) for row in rows[:n_used]]
+        assert cursor.advance(n_used) == 0
+
+    @invariant()
+    def every_reader_has_what_it_did_not_miss(self) -> None:
+        for cursor, got, first in getattr(self, "readers", []):
+            assert first + len(got) + cursor.missed == cursor.position
+            assert cursor.position + cursor.lag == self.sent
+            assert sorted(set(got)) == got
+
+    @invariant()
+    def all_windows_are_right(self) -> None:
+        ring = getattr(self, "ring", None)
+        if ring is None:
+            return
+        assert (ring.begin, ring.end) == (max(self.forgotten, self.sent - ring.capacity), self.sent)
+        for first in range(ring.begin, ring.end + 1):
+            window = ring.window(first, ring.end)
+            assert window.shape == (ring.end - first, *self.shape)
+            assert np.shares_memory(window, ring._rows) or not window.size
+            expected = np.arange(first, ring.end).reshape(-1, *[1] * len(self.shape))
+            assert np.array_equal(window, np.broadcast_to(expected, window.shape))
+            assert ring.intact(first)
+        if ring.begin:
+            assert not ring.intact(ring.begin - 1)
+            with pytest.raises(Overrun):
+                ring.window(ring.begin - 1, ring.end)
+
+
+TestRing = RingMachine.TestCase
+
+
+@given(st.lists(st.integers(0, 40), max_size=20), st.integers(1, 64))
+def test_a_reader_that_keeps_up_gets_every_row(sizes: list[int], capacity: int) -> None:
+    ring = Ring(capacity, (3,), np.float64)
+    cursor, got, sent = ring.reader(), [np.zeros((0, 3))], []
+    random = np.random.default_rng(len(sizes))
+    for size in sizes:
+        rows = random.normal(size=(min(size, capacity), 3))
+        ring.append(rows)
+        sent.append(rows)
+        got.append(cursor.peek().copy())  # type: ignore[arg-type]
+        cursor.advance(len(got[-1]))
+    assert np.concatenate(got).tobytes() == np.concatenate([np.zeros((0, 3)), *sent]).tobytes()
+    assert cursor.missed == 0
+
+
+def test_rows_overwritten_while_in_use_are_told() -> None:
+    ring = Ring(4, (), np.int64)
+    cursor = ring.reader()
+    ring.append([0, 1, 2, 3])
+    assert cursor.peek().tolist() == [0, 1, 2, 3]
+    ring.append([4, 5])
+    assert cursor.advance(4) == 2
+    assert (cursor.missed, cursor.peek().tolist()) == (2, [4, 5])
+
+
+def test_what_cannot_be() -> None:
+    ring = Ring(4, (2,))
+    with pytest.raises(ShapeMismatch, match=r"\(3,\)"):
+        ring.append(np.zeros((1, 3)))
+    with pytest.raises(ShapeMismatch):
+        ring.append(1.0)
+    with pytest.raises(ShapeMismatch, match="0 rows have come"):
+        ring.window(0, 1)
+    with pytest.raises(ShapeMismatch, match="cannot step over 1"):
+        ring.reader().advance(1)
+    with pytest.raises(ShapeMismatch, match="at least one"):
+        Ring(0)
+
+
+def test_a_slow_reader_in_another_thread_never_takes_torn_rows_for_good() -> None:
+    ring = Ring(64, (16,), np.int64)
+    cursor, done, bad, good = ring.reader(), threading.Event(), [], 0
+
+    def write() -> None:
+        for start in range(0, 60_000, 20):
+            ring.append(np.repeat(np.arange(start, start + 20), 16).reshape(20, 16))
+        done.set()
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    while not done.is_set() or cursor.lag:
+        rows = cursor.peek(32)
+        first, copy = cursor.position, rows.copy()
+        if cursor.advance(len(rows)):
+            continue
+        good += len(copy)
+        if not np.array_equal(copy, np.repeat(np.arange(first, first + len(copy)), 16).reshape(-1, 16)):
+            bad.append(first)
+    thread.join()
+    assert not bad
+    assert good > 0
+    assert cursor.position == 60_000

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream.errors import BadUsage
+from stream.replay.faults import STEADY, TIMED, Fault, FaultPlan, Faults, parse_faults, plan_faults
+
+NAMES = ("a", "b", "c")
+N, RATE_HZ = 300, 30.0
+AT_S = np.arange(N) / RATE_HZ
+
+
+def plan(text: str) -> FaultPlan:
+    return plan_faults(parse_faults(text), AT_S, NAMES)
+
+
+def test_every_part_of_the_grammar_is_read() -> None:
+    faults = parse_faults(
+        "drop@2+1.0, nan@5+0.5:b,stall@8+4,restart@12,restart-other@15+2,restart-channels@17:2,clock@18-30,"
+        "rate=1.02,jitter=3ms,burst=12,dup@20+5,dead@22:a,swap@23+1,loss=1%,seed=7"
+    )
+    assert {fault.kind for fault in faults.timed} == set(TIMED)
+    assert faults.timed[1] == Fault("nan", 5.0, 0.5, "b")
+    assert faults.timed[6] == Fault("clock", 18.0, -30.0)
+    assert (faults.rate, faults.jitter_s, faults.burst) == (1.02, 0.003, 12)
+    assert faults.loss == pytest.approx(0.01)
+    assert faults.seed == 7
+    assert faults.kinds() == {*TIMED, *STEADY}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("dropp@2+1", "did you mean 'drop'"),
+        ("", "asks for nothing"),
+        ("seed=1", "asks for nothing"),
+        ("explode@2", "restart-other@T"),
+        ("drop@2", "drop@T+D"),
+        ("drop@-2+1", "drop@T+D"),
+        ("drop@2-1", "drop@T+D"),
+        ("drop@2+1:a", "drop@T+D"),
+        ("drop=2", "drop@T+D"),
+        ("dead@2", "dead@T:CHANNEL"),
+        ("clock@2+0", "clock@T+J"),
+        ("restart-channels@2:none", "with N channels"),
+        ("rate=2%", "rate=1.02"),
+        ("rate=0", "out of range"),
+        ("jitter=3", "jitter=3ms"),
+        ("burst=1", "out of range"),
+        ("burst=2.5", "out of range"),
+        ("loss=100%", "out of range"),
+        ("rate@2+1", "rate=1.02"),
+        ("rate=1.1,rate=1.2", "twice"),
+        ("drop@2+1;nan@3+1", "drop@T+D"),
+    ],
+)
+def test_nonsense_is_refused_with_what_there_is(text: str, said: str) -> None:
+    with pytest.raises(BadUsage) as raised:
+        parse_faults(text)
+    assert said in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("drop@11+1", "after the last sample, 9.97 s"),
+        ("dead@1:x", "no channel 'x'"),
+        ("nan@1+1:3", "a, b, c"),
+    ],
+)
+def test_what_does_not_fit_the_recording_is_refused(text: str, said: str) -> None:
+    with pytest.raises(BadUsage, match=said):
+        plan(text)
+
+
+def test_each_fault_concerns_its_samples_and_no_others() -> None:
+    inside = (AT_S >= 2 - 1e-9) & (AT_S < 3 - 1e-9)
+    np.testing.assert_array_equal(plan("drop@2+1").copies, np.where(inside, 0, 1))
+    np.testing.assert_array_equal(plan("dup@2+1").copies, np.where(inside, 2, 1))
+    stalled = plan("stall@2+1")
+    np.testing.assert_array_equal(stalled.carrier, np.where(inside, 90, np.arange(N)))
+    assert stalled.copies.all()
+    swapped = plan("swap@2+1")
+    np.testing.assert_array_equal(swapped.rank[58:64], [58, 59, 61, 60, 63, 62])
+    np.testing.assert_array_equal(swapped.carrier[58:64], [58, 59, 61, 61, 63, 63])
+    np.testing.assert_array_equal(
+        plan("clock@2+30,clock@3-10").clock_s[[59, 60, 89, 90, -1]], [0, 30, 30, 20, 20]
+    )
+    closed = plan("restart@2,restart-other@5+2")
+    np.testing.assert_array_equal(closed.restart >= 0, inside | ((AT_S >= 5) & (AT_S < 7 - 1e-9)))
+    np.testing.assert_array_equal(closed.copies == 0, closed.restart >= 0)
+    np.testing.assert_array_equal(plan("burst=12").carrier[[0, 11, 12, 23]], [11, 11, 23, 23])
+
+
+def test_nan_and_dead_overwrite_one_channel_or_all() -> None:
+    broken = plan("nan@2+1,dead@5:b,nan@6+1:0")
+    for index, wanted in {
+        59: [1, 1, 1],
+        60: [np.nan] * 3,
+        90: [1, 1, 1],
+        150: [1, 0, 1],
+        180: [np.nan, 0, 1],
+        N - 1: [1, 0, 1],
+    }.items():
+        row = np.ones(3, np.float32)
+        broken.alter(index, row)
+        np.testing.assert_array_equal(row, wanted)
+
+
+def test_what_is_said_has_the_numbers_of_the_recording() -> None:
+    faults = parse_faults("drop@2+1,clock@3+30,jitter=3ms,dead@4:b,seed=2")
+    said = plan_faults(faults, AT_S, NAMES, first=1000).injected
+    assert said[0] == (0, {"fault": "jitter", "value": 0.003})
+    assert said[1] == (
+        60,
+        {"fault": "drop", "first": 1060, "last": 1089, "n": 30, "at_s": 2.0, "length_s": 1.0},
+    )
+    assert said[2][1]["jump_s"] == 30
+    assert said[3][1]["target"] == "b"
+
+
+times = st.floats(0, 9.5).map(lambda value: round(value, 3))
+lengths = st.floats(0.05, 4).map(lambda value: round(value, 3))
+timed = st.builds(
+    lambda kind, at_s, length_s: Fault(kind, at_s, length_s, "b" if kind == "dead" else ""),
+    st.sampled_from(sorted(set(TIMED) - {"restart-channels"})),
+    times,
+    lengths,
+)
+any_faults = st.builds(
+    Faults,
+    st.lists(timed, max_size=5).map(tuple),
+    st.just(1.0),
+    st.sampled_from([0.0, 0.01]),
+    st.sampled_from([1, 2, 12]),
+    st.sampled_from([0.0, 0.2]),
+    st.integers(0, 5),
+)
+
+
+@given(any_faults)
+def test_plans_are_sound_and_the_same_every_time(faults: Faults) -> None:
+    one, again = (plan_faults(faults, AT_S, NAMES) for _ in range(2))
+    for name in ("copies", "carrier", "rank", "late_s", "clock_s", "restart"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(again, name))
+    assert (one.carrier >= np.arange(N)).all()
+    assert (np.diff(one.carrier) >= 0).all()
+    assert one.carrier[-1] == N - 1  # nothing is held for ever
+    assert one.restart[-1] == -1  # and the stream is open at the end
+    assert np.isin(one.copies, (0, 1, 2)).all()
+    assert sorted(one.rank.tolist()) == list(range(N))
+    assert ((one.late_s >= 0) & (one.late_s <= faults.jitter_s)).all()
+
+
+def test_chance_follows_the_seed() -> None:
+    one, same, other = (plan(f"loss=20%,jitter=5ms,seed={seed}") for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one.copies, same.copies)
+    np.testing.assert_array_equal(one.late_s, same.late_s)
+    assert (one.copies != other.copies).any()
+    assert 0.1 < np.mean(one.copies == 0) < 0.3
