@@ -11,11 +11,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from decoders.fit import FitOptions, fit_model
-from decoders.model import Model
-from decoders.scores import frame_errors, likeliest, score
-from decoders.tempo import SPEEDS
-from decoders.training import with_showing_borders
+from decoders.data.training_set import with_showing_borders
+from decoders.fitting.fit import fit_model
+from decoders.fitting.options import FitOptions
+from decoders.metrics import frame_errors, likeliest, score
+from decoders.model.model import Model
+from decoders.playback.playback_speed import SPEEDS
 from replay_data.simulate import PRESETS, simulate
 from stream.session import Session
 

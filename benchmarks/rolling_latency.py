@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.fit import FitOptions, fit_model
+from decoders.fitting.fit import fit_model
+from decoders.fitting.options import FitOptions
 from decoders.prediction import PREDICTION_CHANNELS
 from neuroreel.children import start_child
 from replay_data.bundle import demo_recording

@@ -25,11 +25,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.adapt import Adapter
-from decoders.evaluate import EvaluateOptions
-from decoders.fit import FitOptions, fit_model
-from decoders.rolling_evaluate import evaluate_rolling
-from decoders.scores import score
+from decoders.evaluation.evaluate import EvaluateOptions
+from decoders.evaluation.evaluate_rolling import evaluate_rolling
+from decoders.fitting.fit import fit_model
+from decoders.fitting.options import FitOptions
+from decoders.live.gain_adaptation import Adapter
+from decoders.metrics import score
 from stream.movie import Clip, Movie
 from stream.session import Kind, Session
 

@@ -9,7 +9,7 @@ from math import nan
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.vectors import softmax
+from decoders.numerics import softmax
 
 HORIZONS_S = (0.25, 0.5, 0.75, 1.0)
 """How far ahead the forecast looks, in seconds."""

@@ -24,7 +24,7 @@ def load_library(path: Path | None, source: Source) -> tuple[Library | None, str
     library, note
         The library or None, and in that case why.
     """
-    from decoders.model import Model
+    from decoders.model.model import Model
 
     if path is None:
         if not source.model_path or not Path(source.model_path).is_file():

@@ -23,14 +23,14 @@ _EXPORTS = {
     "bin_spikes": "stream.binning",
     "load_session": "stream.io.session_io",
     "save_session": "stream.io.session_io",
-    "Model": "decoders.model",
+    "Model": "decoders.model.model",
     "Prediction": "decoders.prediction",
     "Predictions": "decoders.prediction",
-    "FitOptions": "decoders.fit",
-    "fit_model": "decoders.fit",
+    "FitOptions": "decoders.fitting.options",
+    "fit_model": "decoders.fitting.fit",
     "Embedding": "decoders.embedding.estimator",
-    "EvaluateOptions": "decoders.evaluate",
-    "evaluate": "decoders.evaluate",
+    "EvaluateOptions": "decoders.evaluation.evaluate",
+    "evaluate": "decoders.evaluation.evaluate",
 }
 __all__ = ["__version__", *_EXPORTS]
 

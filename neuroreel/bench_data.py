@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from decoders.training import with_showing_borders
+from decoders.data.training_set import with_showing_borders
 from stream.session import Session
 
 UNITS = (120, 1000)

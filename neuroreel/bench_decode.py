@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.embedding.ladder import ladder_sums
-from decoders.fit import FitOptions, fit_model
-from decoders.memory import recall
-from decoders.model import Model
-from decoders.rehearsal import Rehearsal
+from decoders.embedding.multiscale import ladder_sums
+from decoders.fitting.fit import fit_model
+from decoders.fitting.options import FitOptions
+from decoders.live.warmup import Rehearsal
+from decoders.model.model import Model
+from decoders.model.training_archive import recall
 from neuroreel.bench_data import UNITS, BenchData
 from stream.session import Session
 

@@ -7,8 +7,9 @@ import sys
 import time
 from typing import Any
 
-from decoders.evaluate import EvaluateOptions, evaluate
-from decoders.fit import FitOptions, fit_model
+from decoders.evaluation.evaluate import EvaluateOptions, evaluate
+from decoders.fitting.fit import fit_model
+from decoders.fitting.options import FitOptions
 from neuroreel.bench_data import BenchData
 from neuroreel.peer import PeerSettings
 

@@ -314,7 +314,7 @@ def make_model(n_channels: int, rate_hz: float, folder: Path) -> Path:
     folder
         Where the file goes.
     """
-    from decoders.model import Model
+    from decoders.model.model import Model
     from neuroreel.bench_model import repeated_model
     from replay_data.bundle import demo_model
 

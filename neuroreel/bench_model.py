@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.model import Model
-from decoders.preprocess import Preprocessor
+from decoders.data.preprocessing import Preprocessor
+from decoders.model.model import Model
 from stream.session import Kind
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.scores import FrameAxis, accuracy, frame_axis
+from decoders.metrics import FrameAxis, accuracy, frame_axis
 from stream.errors import BadUsage
 from stream.session import Session
 

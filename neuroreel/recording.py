@@ -105,7 +105,7 @@ class RecorderChild:
         streams
             Names of streams that the engine has found.
         announce
-            `decoders.live.Engine.announce`.
+            `decoders.live.engine.Engine.announce`.
         """
         names = [name for name in streams if name.startswith(self._prefixes)]
         self._child.send("await", streams=names)
@@ -130,7 +130,7 @@ class RecorderChild:
         Parameters
         ----------
         announce
-            `decoders.live.Engine.announce`.
+            `decoders.live.engine.Engine.announce`.
 
         Returns
         -------

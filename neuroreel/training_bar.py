@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from decoders.embedding.runs import Report, TrainingProgress
+    from decoders.embedding.training_run import Report, TrainingProgress
 
 
 @contextmanager

@@ -43,7 +43,8 @@ def make_bundle(folder: Path | str = _FOLDER, seed: int = SEED) -> None:
     seed
         Of the simulation.
     """
-    from decoders.fit import FitOptions, fit_model
+    from decoders.fitting.fit import fit_model
+    from decoders.fitting.options import FitOptions
     from replay_data.simulate import PRESETS, preset_movie
     from stream.io.session_io import load_session, save_session
     from stream.movie import load_movie, save_movie

@@ -21,10 +21,11 @@ from typing import Any
 
 import numpy as np
 
-from decoders.evaluate import EvaluateOptions, test_part
-from decoders.fit import FitOptions, fit_model
-from decoders.model import Model
-from decoders.scores import accuracy
+from decoders.evaluation.evaluate import EvaluateOptions, test_part
+from decoders.fitting.fit import fit_model
+from decoders.fitting.options import FitOptions
+from decoders.metrics import accuracy
+from decoders.model.model import Model
 from replay_data.simulate import PRESETS, simulate
 from stream.session import Session
 

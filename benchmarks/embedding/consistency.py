@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from decoders.data.training_set import with_showing_borders
+from decoders.embedding.agreement import consistency, consistency_by_label
 from decoders.embedding.estimator import Embedding
-from decoders.embedding.goodness import consistency, consistency_by_label
 from decoders.embedding.windows import window_sums
-from decoders.training import with_showing_borders
 from replay_data.simulate import find_preset, preset_movie, simulate
 from stream.session import Session
 

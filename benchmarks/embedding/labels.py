@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.rats.prepare import buddy_folds
-from decoders.continuous import fit_ridge, median_error
+from decoders.data.training_set import with_showing_borders
 from decoders.embedding.estimator import Embedding
-from decoders.training import with_showing_borders
+from decoders.readouts.continuous import fit_ridge, median_error
 from replay_data.simulate import simulate
 from stream.session import Session
 

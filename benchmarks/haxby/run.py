@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from decoders.answers import Answers, collect, pooled
-from decoders.delays import delayed
-from decoders.fit import FitOptions, fit_model
-from decoders.scores import calibration_error, likeliest
-from decoders.training import with_showing_borders
+from decoders.data.delays import delayed
+from decoders.data.training_set import with_showing_borders
+from decoders.evaluation.predictions import Answers, collect, pooled
+from decoders.fitting.fit import fit_model
+from decoders.fitting.options import FitOptions
+from decoders.metrics import calibration_error, likeliest
 from stream.session import Session
 
 WAYS = ("with playback", "without playback")
@@ -177,6 +178,6 @@ def _calibration(posterior: NDArray[np.float32], test: Session) -> float:
 
 
 def _joined(tests: Sequence[Session]) -> Session:
-    from decoders.training import joined
+    from decoders.data.training_set import joined
 
     return joined(tests, renumber=False)

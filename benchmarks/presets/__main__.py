@@ -27,11 +27,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.answers import collect
-from decoders.fit import FitOptions, fit_model
-from decoders.report import report
-from decoders.scores import N_CALIBRATION_BINS, FrameAxis, confidence, frame_errors, likeliest
-from decoders.training import with_showing_borders
+from decoders.data.training_set import with_showing_borders
+from decoders.evaluation.predictions import collect
+from decoders.evaluation.summary import report
+from decoders.fitting.fit import fit_model
+from decoders.fitting.options import FitOptions
+from decoders.metrics import N_CALIBRATION_BINS, FrameAxis, confidence, frame_errors, likeliest
 from replay_data.simulate import PRESETS, simulate
 from stream.session import Session
 

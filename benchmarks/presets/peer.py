@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.presets.__main__ import showings
-from decoders.training import with_showing_borders
+from decoders.data.training_set import with_showing_borders
 from neuroreel.peer import PeerSettings, run_peer
 from replay_data.simulate import PRESETS, simulate
 

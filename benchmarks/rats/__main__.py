@@ -26,10 +26,11 @@ from numpy.typing import NDArray
 from benchmarks.rats.lda import lda, track_lda_through_holes
 from benchmarks.rats.live import compare, receive
 from benchmarks.rats.prepare import Fold, buddy_folds, load_track, track_folds
-from decoders.fit import FitOptions, fit_model
-from decoders.model import Model
+from decoders.fitting.fit import fit_model
+from decoders.fitting.options import FitOptions
+from decoders.metrics import frame_axis, score
+from decoders.model.model import Model
 from decoders.prediction import Predictions
-from decoders.scores import frame_axis, score
 from stream.io.session_io import save_session
 from stream.lsl.network import configure
 

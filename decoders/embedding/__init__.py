@@ -1,1 +1,1 @@
-"""Embeddings: from a causal window of activity to a point."""
+"""Embeddings of neural activity: linear and contrastive."""

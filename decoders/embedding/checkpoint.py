@@ -9,7 +9,7 @@ from typing import Any
 import safetensors
 import safetensors.numpy
 
-from decoders.packing import Arrays
+from decoders.serialization import Arrays
 from stream.errors import BadRecording, OutputExists
 
 _KEY, _NOTES = "neuroreel-training", "notes"

@@ -1,6 +1,6 @@
 """The contrastive encoder as it runs: causal convolution and residual blocks in numpy, with carried state.
 
-It is trained in torch (`decoders.embedding.contrast`), but what is streamed needs none of it.
+It is trained in torch (`decoders.embedding.trainer`), but what is streamed needs none of it.
 """
 
 from __future__ import annotations

@@ -8,7 +8,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.embedding.contrast import OneThread, Samples, Trainer, need_torch
 from decoders.embedding.encoder import MAX_CONTEXT, Encoder, start_encoder
 from decoders.embedding.linear import fit_linear, moments, unit
 from decoders.embedding.sampler import (
@@ -19,6 +18,7 @@ from decoders.embedding.sampler import (
     TimePositives,
     stretches,
 )
+from decoders.embedding.trainer import OneThread, Samples, Trainer, need_torch
 from decoders.embedding.windows import window_sums
 from decoders.errors import BadSplit, NotFitted
 from stream.errors import BadRecording, BadUsage, ShapeMismatch

@@ -54,7 +54,7 @@ def command(
     configure(network)
     engines = _Engines(model)
     if model is not None:
-        from decoders.model import Model
+        from decoders.model.model import Model
 
         Model.load(model)  # a bad file is refused before a window opens
     try:

@@ -11,9 +11,9 @@ from neuroreel.options import html_option, json_option
 from neuroreel.parts import REPEATS, TIME
 
 if TYPE_CHECKING:
-    from decoders.evaluate import EvaluateOptions
-    from decoders.model import Model
-    from decoders.rolling_evaluate import Refits
+    from decoders.evaluation.evaluate import EvaluateOptions
+    from decoders.evaluation.evaluate_rolling import Refits
+    from decoders.model.model import Model
     from stream.session import Session
 
 
@@ -71,9 +71,10 @@ def command(
     json_target: str | None,
 ) -> None:
     """Score MODEL on SESSION, or with --cv a way of fitting on SESSION alone."""
-    from decoders.evaluate import EvaluateOptions, cross_validation, evaluation
-    from decoders.fit import FitOptions, selected
-    from decoders.model import Model
+    from decoders.evaluation.evaluate import EvaluateOptions, cross_validation, evaluation
+    from decoders.fitting.fit import selected
+    from decoders.fitting.options import FitOptions
+    from decoders.model.model import Model
     from neuroreel.options import write_json, write_text
     from stream.errors import BadUsage
     from stream.io.session_io import load_session
@@ -100,12 +101,12 @@ def command(
         if refits is not None:
             scored.report["rolling"] = refits.beside(scored.report)
         if agree_with:
-            from decoders.agreement import agreement
+            from decoders.evaluation.consistency import agreement
 
             others = [(Model.load(path), load_session(recording)) for path, recording in agree_with]
             scored.report["agreement"] = agreement(scored, others, chosen)
     if html_target is not None:
-        from decoders.report_page import html_page
+        from decoders.report.page import html_page
 
         write_text(html_page(scored, title=_title(files, repeats, part), seed=seed), html_target)
     if json_target is not None:
@@ -115,7 +116,7 @@ def command(
 
 
 def _refits(model: Model, session: Session, n: int, options: EvaluateOptions) -> Refits:
-    from decoders.rolling_evaluate import refitted
+    from decoders.evaluation.evaluate_rolling import refitted
 
     return refitted(model, session, n, options)
 

@@ -11,7 +11,7 @@ from neuroreel.options import json_option
 from neuroreel.parts import REPEATS, TIME
 
 if TYPE_CHECKING:
-    from decoders.lookahead import LookaheadPoint
+    from decoders.evaluation.lookahead_curve import LookaheadPoint
 
 N_NAMED = 20
 """Channels that are left out and named; a scan has hundreds outside the head."""
@@ -88,7 +88,8 @@ def command(
     json_target: str | None,
 ) -> None:
     """Train a model on one or more recordings of the same channels, and write it to a file."""
-    from decoders.fit import FitOptions, fit_model
+    from decoders.fitting.fit import fit_model
+    from decoders.fitting.options import FitOptions
     from neuroreel.options import write_json
     from neuroreel.training_bar import training_bar
     from stream.errors import BadUsage, refuse_existing
@@ -102,8 +103,8 @@ def command(
     )
     movie = load_movie(movie_path) if movie_path is not None else None
     if output is None or lookahead_curve:
-        from decoders.lookahead import as_json
-        from decoders.lookahead import lookahead_curve as curve
+        from decoders.evaluation.lookahead_curve import as_json
+        from decoders.evaluation.lookahead_curve import lookahead_curve as curve
 
         points = curve([load_session(path) for path in sessions], options, movie)
         if json_target is not None:

@@ -12,8 +12,8 @@ import click
 from neuroreel.options import json_option, network_option, wait_option
 
 if TYPE_CHECKING:
-    from decoders.live import Engine
-    from decoders.rolling_live import Rolling
+    from decoders.live.engine import Engine
+    from decoders.live.refit_client import Rolling
     from neuroreel.recording import RecorderChild
     from stream.notices import Notice
 
@@ -95,8 +95,8 @@ def command(
 
     from threadpoolctl import threadpool_limits
 
-    from decoders.live import Engine, LiveOptions
-    from decoders.model import Model
+    from decoders.live.engine import Engine, LiveOptions
+    from decoders.model.model import Model
     from neuroreel.allocator import give_back_large_arrays
     from neuroreel.options import write_json
     from stream.acquisition.spike_event_inlet import SPIKE_EVENTS, SpikeEventInlet
@@ -195,7 +195,7 @@ def _trainer(model: Path, n: int) -> Iterator[Rolling]:
     import subprocess
     import tempfile
 
-    from decoders.rolling_live import Rolling
+    from decoders.live.refit_client import Rolling
     from neuroreel.children import start_child
     from stream.control import ControlReader
 

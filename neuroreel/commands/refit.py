@@ -31,8 +31,8 @@ def command(model: Path, n: int, folder: Path) -> None:
 
     from threadpoolctl import threadpool_limits
 
-    from decoders.model import Model
-    from decoders.rolling_trainer import Trainer
+    from decoders.model.model import Model
+    from decoders.rolling.trainer_process import Trainer
     from stream.control import ControlReader
     from stream.errors import NeuroReelError
     from stream.io.session_io import load_session

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from decoders.fit import FitOptions, fit_model
-from decoders.model import Model
+from decoders.fitting.fit import fit_model
+from decoders.fitting.options import FitOptions
+from decoders.model.model import Model
 from stream.movie import Clip, Movie
 from stream.session import Kind, Session
 

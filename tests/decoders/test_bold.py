@@ -8,16 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from decoders.data.preprocessing import Preprocessor
+from decoders.data.training_set import training_set
 from decoders.embedding.linear import fit_linear, moments, telling
-from decoders.embedding.spectrum import Spectrum
+from decoders.embedding.shrinkage_path import Spectrum
 from decoders.errors import BadModel
-from decoders.evaluate import EvaluateOptions, cross_validate, evaluate
-from decoders.fit import FitOptions, fit_model
-from decoders.lag import choose_lag
-from decoders.model import Model
-from decoders.passages import passages
-from decoders.preprocess import Preprocessor
-from decoders.training import training_set
+from decoders.evaluation.evaluate import EvaluateOptions, cross_validate, evaluate
+from decoders.fitting.fit import fit_model
+from decoders.fitting.options import FitOptions
+from decoders.fitting.select_lag import choose_lag
+from decoders.fitting.validation_passages import passages
+from decoders.model.model import Model
 from stream.errors import BadUsage
 from stream.movie import Clip, Movie
 from stream.session import Kind, Session

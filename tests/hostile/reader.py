@@ -25,7 +25,7 @@ def watch(event: str, arguments: tuple[object, ...]) -> None:
 def loader(kind: str, folder: Path) -> Callable[[Path], object]:
     """What reads files of a kind; whatever it imports is imported now."""
     if kind == "model":
-        from decoders.model import Model
+        from decoders.model.model import Model
         from stream.io.npz import load_npz
 
         session = load_npz(folder.parent / "session.npz").select_time(0, 0.2)

@@ -19,7 +19,8 @@ from random import Random
 import numpy as np
 import pytest
 
-from decoders.fit import FitOptions, fit_model
+from decoders.fitting.fit import fit_model
+from decoders.fitting.options import FitOptions
 from stream.io.session_io import save_session
 from stream.lsl.network import child_env
 from stream.session import Session

@@ -11,9 +11,10 @@ import pytest
 from click.testing import CliRunner
 from numpy.typing import NDArray
 
-from decoders.delays import delayed
-from decoders.fit import FitOptions, fit_model
-from decoders.model import Model
+from decoders.data.delays import delayed
+from decoders.fitting.fit import fit_model
+from decoders.fitting.options import FitOptions
+from decoders.model.model import Model
 from decoders.prediction import PREDICTION_CHANNELS
 from neuroreel.children import Child, start_child
 from neuroreel.cli import cli

@@ -16,10 +16,11 @@ import numpy as np
 import pylsl
 import pytest
 
-from decoders.fit import FitOptions, fit_model
-from decoders.live import Engine
-from decoders.live_options import LiveOptions
-from decoders.model import Model
+from decoders.fitting.fit import fit_model
+from decoders.fitting.options import FitOptions
+from decoders.live.engine import Engine
+from decoders.live.options import LiveOptions
+from decoders.model.model import Model
 from decoders.prediction import PREDICTION_CHANNELS
 from neuroreel.children import Child, start_child
 from stream.chunk import Chunk

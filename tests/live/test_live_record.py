@@ -14,8 +14,9 @@ import numpy as np
 import psutil
 import pytest
 
-from decoders.fit import FitOptions, fit_model
-from decoders.model import Model
+from decoders.fitting.fit import fit_model
+from decoders.fitting.options import FitOptions
+from decoders.model.model import Model
 from neuroreel.children import Child, start_child
 from neuroreel.recording import RecorderChild
 from stream.io.session_io import load_session, save_session

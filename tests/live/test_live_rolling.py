@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from decoders.fit import FitOptions, fit_model
+from decoders.fitting.fit import fit_model
+from decoders.fitting.options import FitOptions
 from decoders.prediction import PREDICTION_CHANNELS
 from neuroreel.children import start_child
 from stream.io.session_io import save_session

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from decoders.fit import FitOptions, fit_model
+from decoders.fitting.fit import fit_model
+from decoders.fitting.options import FitOptions
 from neuroreel.children import Child, start_child
 from stream.acquisition.side_streams import TruthFollower
 from stream.lsl.connection import Connection

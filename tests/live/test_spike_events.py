@@ -10,7 +10,8 @@ import numpy as np
 import pylsl
 import pytest
 
-from decoders.fit import FitOptions, fit_model
+from decoders.fitting.fit import fit_model
+from decoders.fitting.options import FitOptions
 from decoders.prediction import PREDICTION_CHANNELS
 from neuroreel.children import start_child
 from stream.acquisition.spike_event_inlet import SPIKE_EVENTS, SpikeEventInlet

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from decoders.fit import FitOptions, fit_model
-from decoders.model import Model
+from decoders.fitting.fit import fit_model
+from decoders.fitting.options import FitOptions
+from decoders.model.model import Model
 from neuroreel.cli import cli
 from stream.io.session_io import save_session
 from stream.movie import Clip, Movie

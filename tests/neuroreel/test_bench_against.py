@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 from numpy.typing import NDArray
 
-from decoders.model import Model
-from decoders.training import with_showing_borders
+from decoders.data.training_set import with_showing_borders
+from decoders.model.model import Model
 from neuroreel import bench_decode, peer_cache
 from neuroreel.bench_data import BenchData
 from neuroreel.bench_fit import bench_fit

@@ -87,7 +87,12 @@ def test_every_module_imports_without_torch() -> None:
 
 
 @pytest.mark.parametrize(
-    "modules", ["decoders.model", "stream.lsl.inlet", "decoders.model, stream.lsl.inlet, decoders.live"]
+    "modules",
+    [
+        "decoders.model.model",
+        "stream.lsl.inlet",
+        "decoders.model.model, stream.lsl.inlet, decoders.live.engine",
+    ],
 )
 def test_engine_imports_nothing_heavy(modules: str) -> None:
     done = run(ENGINE.format(modules=modules))

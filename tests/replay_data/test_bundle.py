@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from decoders.model import Model
+from decoders.model.model import Model
 from replay_data.bundle import SEED, TRAIN_REPEATS, demo_model, demo_movie, demo_recording
 from replay_data.simulate import simulate
 from stream.io.session_io import load_session

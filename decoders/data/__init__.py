@@ -1,0 +1,1 @@
+"""Training data: splits, cleaning, segment boundaries, delays."""

@@ -1,0 +1,1 @@
+"""Scores of a model on test data, beside its baselines and controls."""

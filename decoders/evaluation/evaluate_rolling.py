@@ -1,0 +1,138 @@
+"""Evaluate with a refit before every test showing, beside the fixed model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from decoders.data.training_set import with_showing_borders
+from decoders.errors import BadSplit, TrainedOnTestData
+from decoders.evaluation.evaluate import EvaluateOptions, evaluate, test_part
+from decoders.evaluation.predictions import Answers, collect, pooled
+from decoders.metrics import score
+from decoders.model.model import Model
+from decoders.rolling.refit import before, refit, showings, was_trained_on
+from stream.errors import BadUsage
+from stream.session import Session
+
+WAYS = ("with_playback", "without_playback")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Refits:
+    """What the refits answered.
+
+    Attributes
+    ----------
+    n
+        Showings that were asked for.
+    answers
+        For all test showings, in the order in which they were shown.
+    model
+        The fixed one.
+    trained_on, train_seconds
+        By test showing: what its refit was trained on (nothing when too little came before, and the fixed model
+        answered), and how long that took.
+    """
+
+    n: int
+    answers: Answers
+    model: Model
+    trained_on: dict[int, list[int]]
+    train_seconds: dict[int, float]
+
+    def beside(self, fixed: dict[str, Any]) -> dict[str, Any]:
+        """Scores over all test showings, of each decoder, and for each showing beside those of the fixed model.
+
+        Parameters
+        ----------
+        fixed
+            Report of the fixed model on the same showings.
+        """
+        test = self.answers.test
+        blocks = {
+            name: {
+                way: score(posterior, test.frame, self.model.axis, test.repeat)
+                for way, posterior in zip(WAYS, both, strict=True)
+            }
+            for name, both in self.answers.decoders.items()
+        }
+        own = blocks.pop("model")
+        per_showing = {
+            str(tested): {
+                "fixed": {way: fixed[way]["per_repeat"][str(tested)] for way in WAYS},
+                "rolling": {way: own[way]["per_repeat"][str(tested)] for way in WAYS},
+                "trained_on": trained_on,
+                "train_seconds": self.train_seconds[tested],
+            }
+            for tested, trained_on in self.trained_on.items()
+        }
+        return {"n": self.n, **own, "baselines": blocks, "per_showing": per_showing}
+
+
+def evaluate_rolling(
+    model: Model, session: Session, n: int, options: EvaluateOptions | None = None
+) -> dict[str, Any]:
+    """Score a model as it is, and refitted before each test showing on the last showings before it.
+
+    Parameters
+    ----------
+    model, session, n, options
+        See `refitted`.
+
+    Returns
+    -------
+    report
+        Of the fixed model, and under ``rolling`` that of the refits, see `Refits.beside`.
+    """
+    options = options or EvaluateOptions()
+    refits = refitted(model, session, n, options)
+    report = evaluate(model, session, options)
+    return {**report, "rolling": refits.beside(report)}
+
+
+def refitted(model: Model, session: Session, n: int, options: EvaluateOptions) -> Refits:
+    """Refit before each test showing on the last showings before it, and let the refit answer.
+
+    Parameters
+    ----------
+    model
+        Fitted. What comes before a test showing in ``session`` is trained on, also what was itself tested on earlier: by
+        then its truth was known.
+    session
+        With the truth.
+    n
+        Showings to refit on.
+    options
+        What to test on: showings, not a part of the time.
+
+    Raises
+    ------
+    TrainedOnTestData
+        When the model, or a refit, was trained on some of what it is tested on.
+    BadSplit
+        When the recording numbers no showings.
+    """
+    if options.time is not None:
+        raise BadUsage(
+            "rolling refits go from showing to showing; choose test showings with --repeats, not --time."
+        )
+    test = test_part(model, session, options)
+    if not test.repeats:
+        raise BadSplit("the recording numbers no showings, so there is nothing to refit between.")
+    parts: list[Answers] = []
+    trained_on: dict[int, list[int]] = {}
+    seconds: dict[int, float] = {}
+    for tested in showings(test):
+        train = before(session, tested, n)
+        part = with_showing_borders(session.select_repeats([tested]))
+        fresh = refit(model, train, baselines=True) if train is not None else model
+        if train is not None and was_trained_on(fresh, part):
+            raise TrainedOnTestData(
+                f"showing {tested} holds samples that an earlier showing holds too, so a refit would be tested on "
+                "what it was trained on. Was a recording played twice? Leave it out with --repeats."
+            )
+        parts.append(collect(fresh, part, 0, options.seed))
+        trained_on[tested] = showings(train) if train is not None else []
+        seconds[tested] = fresh.card["train_seconds"] if train is not None else 0.0
+    return Refits(n, pooled(parts), model, trained_on, seconds)

@@ -1,0 +1,199 @@
+"""Everything that is said about a test recording, by the model, its baselines and its controls, ready to be scored."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoders.data.delays import delayed
+from decoders.data.training_set import TrainingSet
+from decoders.embedding.windows import window_sums
+from decoders.evaluation import controls
+from decoders.evaluation.batch_filter import filtered, posteriors
+from decoders.fitting.baselines import recalled
+from decoders.model.model import Model
+from decoders.model.training_archive import recall
+from decoders.prediction import OFFLINE_HORIZONS_S
+from decoders.readouts.continuous import ContinuousReader, frame_values
+from stream.session import Session
+
+N_TIMED = 400
+"""Samples whose step is timed."""
+
+N_AT_ONCE = 1024
+"""Moments whose posteriors are read in double precision at a time."""
+
+Both = controls.Both
+Labels = dict[str, NDArray[np.float32]]
+
+
+@dataclass(slots=True)
+class Answers:
+    """Answers for one test recording, or for the pooled folds of a cross-validation.
+
+    Attributes
+    ----------
+    test
+        The recording, with its truth.
+    decoders
+        Posteriors with and without playback: ``model`` and the baselines by name.
+    controls
+        The same of the controls.
+    shifted
+        Frames answered by each refit on shifted labels, with and without playback.
+    ahead
+        Forecasts [time, states] by horizon in seconds.
+    continuous
+        Estimates of the continuous labels by decoder, then by label, [time, k].
+    half_width
+        Of the model's intervals around them, by label, [time, k].
+    embedding
+        Float32 [time, dimensions]; of pooled folds, whose embeddings differ, the last fold's, so that it belongs to
+        the last samples.
+    step_us
+        How long single steps took.
+    """
+
+    test: Session
+    decoders: dict[str, Both]
+    controls: dict[str, Both]
+    shifted: list[tuple[NDArray[np.int64], NDArray[np.int64]]]
+    ahead: dict[float, NDArray[np.float32]]
+    continuous: dict[str, Labels]
+    half_width: Labels
+    embedding: NDArray[np.float32]
+    step_us: list[float] = field(default_factory=list)
+
+
+def collect(model: Model, test: Session, n_draws: int, seed: int) -> Answers:
+    """Ask the model, its baselines and its controls.
+
+    Parameters
+    ----------
+    model
+        Fitted.
+    test
+        With borders wherever a showing passes into another. Where the model's answers come late, its truth is moved
+        to match.
+    n_draws
+        Refits on shifted labels; 0 = no controls at all.
+    seed
+        Of everything random.
+    """
+    data = recall(model)
+    whole, (test, kept) = test, delayed(test, model.n_delay)
+    predictions = model.predict(whole)
+    posterior = predictions.posterior[kept]
+    decoders: dict[str, Both] = {"model": (posterior, predictions.posterior_without_playback[kept])}
+    continuous = {"model": _split(model, predictions.continuous[kept])}
+    decoders["linear"] = decoders["model"]  # of an earlier version's model; else replaced below
+    border = np.r_[True, np.diff(whole.segment) > 0]
+    clean = data.preprocessor.run(np.asarray(whole.neural, np.float32), border)
+    for baseline in recalled(model.card, data):
+        sums, fullness = (each[kept] for each in window_sums(clean, border, baseline.settings.n_window))
+        raw = baseline.readout.similarity(baseline.scaling.features(sums))
+        logits = baseline.logits(sums, fullness)
+        both = (filtered(model.playback, logits, test, baseline.settings.power), posteriors(logits))
+        decoders[baseline.settings.name] = both
+        if data.labels:
+            continuous.update(_from_posterior(data, baseline.settings.name, posteriors(raw)))
+    asked: dict[str, Both] = {}
+    if n_draws:
+        asked = {
+            "counter": controls.counter(data, model.playback, test),
+            "onset_clock": controls.onset_clock(data, model.playback, test),
+            "neural_shuffled": controls.neural_shuffled(model, test, seed),
+        }
+    return Answers(
+        test=test,
+        decoders=decoders,
+        controls=asked,
+        shifted=list(controls.labels_shifted(data, model, test, n_draws, seed)),
+        ahead={
+            **{h: ahead[kept] for h, ahead in predictions.forecast_posterior.items()},
+            **{h: model.playback.later(posterior, h) for h in OFFLINE_HORIZONS_S},
+        },
+        continuous=continuous,
+        half_width=_split(model, predictions.half_width[kept]),
+        embedding=predictions.embedding[kept],
+        step_us=_timed(model, test),
+    )
+
+
+def pooled(parts: Sequence[Answers]) -> Answers:
+    """The answers of several folds as one; each fold begins a new segment.
+
+    Parameters
+    ----------
+    parts
+        At least one.
+    """
+    from decoders.data.training_set import joined
+
+    def both(key: str, name: str) -> Both:
+        each = [getattr(part, key)[name] for part in parts]
+        return np.concatenate([a for a, _ in each]), np.concatenate([b for _, b in each])
+
+    first = parts[0]
+    return Answers(
+        test=joined([part.test for part in parts], renumber=False),
+        decoders={name: both("decoders", name) for name in first.decoders},
+        controls={name: both("controls", name) for name in first.controls},
+        shifted=[
+            (np.concatenate([a for a, _ in draws]), np.concatenate([b for _, b in draws]))
+            for draws in zip(*(part.shifted for part in parts), strict=True)
+        ],
+        ahead={h: np.concatenate([part.ahead[h] for part in parts]) for h in first.ahead},
+        continuous={
+            name: {
+                label: np.concatenate([part.continuous[name][label] for part in parts]) for label in labels
+            }
+            for name, labels in first.continuous.items()
+        },
+        half_width={
+            label: np.concatenate([part.half_width[label] for part in parts]) for label in first.half_width
+        },
+        embedding=parts[-1].embedding,
+        step_us=[us for part in parts for us in part.step_us],
+    )
+
+
+def _split(model: Model, columns: NDArray[np.float32]) -> Labels:
+    out, first = {}, 0
+    for name, k in model.card["labels"]:
+        out[str(name)] = columns[:, first : first + k]
+        first += k
+    return out
+
+
+def _from_posterior(data: TrainingSet, name: str, posterior: NDArray[np.float32]) -> dict[str, Labels]:
+    """A baseline's estimates: the mean over its own, uncalibrated posterior, and the likeliest frame's value."""
+    out: dict[str, Labels] = {}
+    for way, sharpness in (("mean", 1.0), ("mode", 0.0)):
+        out[f"{name}_{way}"] = {}
+        for label, values in data.labels.items():
+            k = values.shape[1]
+            table = frame_values(values, data.state, data.n_frames)
+            reader = ContinuousReader.plain(table, np.zeros((1, k)), np.full(k, sharpness))
+            parts = (posterior[at : at + N_AT_ONCE] for at in range(0, len(posterior), N_AT_ONCE))
+            out[f"{name}_{way}"][label] = np.concatenate(
+                [reader.read(part.astype(np.float64), np.zeros((len(part), 0), np.float32)) for part in parts]
+            )
+    return out
+
+
+def _timed(model: Model, test: Session) -> list[float]:
+    """Microseconds of single steps."""
+    model.reset()
+    out = []
+    for index in range(min(test.n_samples, N_TIMED)):
+        samples = np.asarray(test.neural[index], np.float32)
+        begun = time.perf_counter()
+        model.step(samples, float(test.stamps[index]))
+        out.append(1e6 * (time.perf_counter() - begun))
+    model.reset()
+    return out

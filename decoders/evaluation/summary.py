@@ -1,0 +1,158 @@
+"""From answers to the figures of a report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoders.evaluation.controls import Both, null_p95
+from decoders.evaluation.forecast import forecast_scores
+from decoders.evaluation.predictions import Answers
+from decoders.metrics import FrameAxis, accuracy, likeliest, score
+from decoders.model.model import Model
+from decoders.readouts.continuous import median_error
+
+VERDICT_DEVIATIONS = 3.0
+"""Standard deviations of the null by which a recording must be above it to count as above chance."""
+
+
+def report(answers: Answers, model: Model, seed: int) -> dict[str, Any]:
+    """Score everything.
+
+    Parameters
+    ----------
+    answers
+        From `decoders.evaluation.predictions.collect`.
+    model
+        Whose card, pictures and axis are used.
+    seed
+        Of the controls' nulls.
+
+    Returns
+    -------
+    report
+        Ready for JSON.
+    """
+    axis = model.axis
+    blocks = {name: _blocks(both, answers, axis) for name, both in answers.decoders.items()}
+    own = blocks.pop("model")
+    nulls = _nulls(answers, axis, seed)
+    card = model.card
+    return {
+        **own,
+        "baselines": blocks,
+        "controls": nulls,
+        "forecast": forecast_scores(answers, model),
+        "continuous": _continuous(answers),
+        "lookahead_ms": card["lookahead_ms"],
+        "context_ms": card["context_ms"],
+        "lag_ms": card["lag_ms"],
+        "train_seconds": card["train_seconds"],
+        "step_us": {
+            name: round(float(np.percentile(answers.step_us, q)), 1) if answers.step_us else None
+            for name, q in (("p50", 50), ("p99", 99))
+        },
+        "n_moments": int(np.sum(answers.test.frame >= 0)),
+        "verdict": _verdict(own, nulls),
+    }
+
+
+def _blocks(both: Both, answers: Answers, axis: FrameAxis) -> dict[str, Any]:
+    test = answers.test
+    repeat = test.repeat if test.repeats else None
+    return {
+        "with_playback": score(both[0], test.frame, axis, repeat),
+        "without_playback": score(both[1], test.frame, axis, repeat),
+    }
+
+
+def _nulls(answers: Answers, axis: FrameAxis, seed: int) -> dict[str, Any]:
+    """Each control's scores, beside the accuracy that its own answers reach when shifted against the truth."""
+    out: dict[str, Any] = {}
+    for name, both in answers.controls.items():
+        out[name] = _blocks(both, answers, axis)
+        for block, posterior in zip(out[name].values(), both, strict=True):
+            block["null_p95"] = null_p95(likeliest(posterior), answers.test, axis, seed)
+            block["within_null"] = bool(block["accuracy_within_1s"] <= block["null_p95"])
+    if answers.shifted:
+        with_playback, without = (
+            [accuracy(frames[column], answers.test.frame, axis) for frames in answers.shifted]
+            for column in (0, 1)
+        )
+        out["labels_shifted"] = {
+            **_spread(without),
+            "with_playback": _spread(with_playback),
+            "without_playback": _spread(without),
+        }
+    return out
+
+
+def _spread(draws: list[float]) -> dict[str, float]:
+    return {
+        "mean": float(np.mean(draws)),
+        "sd": float(np.std(draws, ddof=1)) if len(draws) > 1 else 0.0,
+        "p95": float(np.quantile(draws, 0.95)),
+        "draws": len(draws),
+    }
+
+
+def _verdict(own: dict[str, Any], nulls: dict[str, Any]) -> str:
+    """Whether the activity alone tells clearly more than it does after refits on shifted labels.
+
+    Clearly is above their 95th percentile and by three of their standard deviations: with 20 draws the percentile alone
+    would call one recording of noise in twenty above chance.
+
+    The playback model stays out of it: once it has locked on to an alignment it keeps it, so that its accuracy is all
+    or nothing, under the null too.
+    """
+    null = nulls.get("labels_shifted")
+    if null is None:
+        return "not tested"
+    alone = own["without_playback"]["accuracy_within_1s"]
+    shifted = null["without_playback"]
+    clearly = max(shifted["p95"], shifted["mean"] + VERDICT_DEVIATIONS * shifted["sd"])
+    return "above chance" if alone > clearly else "at chance"
+
+
+def _continuous(answers: Answers) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for name, truth in answers.test.labels.items():
+        estimate = answers.continuous["model"].get(name)
+        if estimate is None or estimate.shape != truth.shape:
+            continue  # the model was fitted without that label, or with another of its name
+        out[name] = {
+            **_fit_of(estimate, truth),
+            "interval_80": _interval(estimate, answers.half_width[name], truth),
+            "baselines": {},
+        }
+        for other, labels in answers.continuous.items():
+            if other != "model":
+                out[name]["baselines"][other] = _fit_of(labels[name], truth)
+        known = truth[np.isfinite(truth).all(1)]
+        middle = np.median(known, axis=0) if len(known) else np.full(truth.shape[1], np.nan, np.float32)
+        out[name]["baselines"]["median"] = _fit_of(np.broadcast_to(middle, truth.shape), truth)
+    return out
+
+
+def _interval(
+    estimate: NDArray[np.float32], half_width: NDArray[np.float32], truth: NDArray[np.float32]
+) -> dict[str, float]:
+    """How often the truth lies in the model's interval, which is to be .8, and its median half-width."""
+    known = np.isfinite(truth) & np.isfinite(half_width)
+    if not known.any():
+        return {"coverage": float("nan"), "median_half_width": float("nan")}
+    inside = np.abs(estimate - truth)[known] <= half_width[known]
+    return {"coverage": float(inside.mean()), "median_half_width": float(np.median(half_width[known]))}
+
+
+def _fit_of(estimate: NDArray[np.float32], truth: NDArray[np.float32]) -> dict[str, float]:
+    """``r2`` over all columns, and the median Euclidean distance in the label's unit."""
+    known = np.isfinite(truth).all(1)
+    if not known.any():
+        return {"r2": float("nan"), "median_error": float("nan")}
+    estimate, truth = estimate[known].astype(np.float64), truth[known].astype(np.float64)
+    spread = float(((truth - truth.mean(0)) ** 2).sum())
+    r2 = 1 - float(((estimate - truth) ** 2).sum()) / spread if spread > 0 else float("nan")
+    return {"r2": r2, "median_error": median_error(estimate.astype(np.float32), truth.astype(np.float32))}

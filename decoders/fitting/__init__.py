@@ -1,0 +1,1 @@
+"""Fitting a model, and choosing its settings on held-out training data."""

@@ -1,0 +1,69 @@
+"""The card of a model that has just been fitted."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from decoders.data.training_set import TrainingSet
+from decoders.fitting.options import FitOptions
+from decoders.fitting.settings import Settings
+from decoders.model.file import FORMAT, FORMAT_VERSION
+from decoders.readouts.secondary_classifier import settings_card
+from stream.session import Session
+
+
+def new_card(data: TrainingSet, session: Session, options: FitOptions, settings: Settings) -> dict[str, Any]:
+    """What is known before the scores and the baselines are.
+
+    Parameters
+    ----------
+    data
+        Training data.
+    session
+        What they were made from.
+    options
+        How it was fitted.
+    settings
+        What was chosen for the frame posterior.
+
+    Returns
+    -------
+    card
+        Ready for JSON; `decoders.model.card_schema.check_card` says what decoding takes from it.
+    """
+    period_ms = 1000 / data.rate_hz if data.rate_hz else 0.0
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "mode": options.mode,
+        "decoder_embedding": "linear",
+        "decoder": settings.decoder,
+        "opinion": settings_card(settings.opinion),
+        "kind": str(data.kind),
+        "rate_hz": data.rate_hz,
+        "channel_names": list(session.channel_names),
+        "unused_channels": [
+            n for n, ok in zip(session.channel_names, data.preprocessor.valid, strict=True) if not ok
+        ],
+        "recording": session.name,
+        "n_frames": data.n_frames,
+        "movie_rate_hz": data.movie_rate_hz,
+        "clips": [asdict(clip) for clip in data.movie.clips] if data.movie is not None else [],
+        "labels": [[name, int(label.shape[1])] for name, label in data.labels.items()],
+        "context_ms": round(settings.n_window * period_ms, 3),
+        "lookahead_ms": round(options.lookahead_frames * period_ms, 3),
+        "lag_ms": round(1000 * data.lag_s, 3) if data.lag_s else 0,
+        "windows_ms": [round(span * period_ms, 3) for span in settings.spans or (settings.n_window,)],
+        "shrinkage": settings.shrinkage,
+        "evening": settings.evening,
+        "prior": settings.prior,
+        "seed": options.seed,
+        "trained_on": {
+            "sha256": session.sha256(),
+            "repeats": list(options.train_repeats) if options.train_repeats is not None else None,
+            "time": list(options.train_time) if options.train_time is not None else None,
+            "n_samples": session.n_samples,
+        },
+        **({"channel_share": settings.share} if settings.share < 1 else {}),
+    }

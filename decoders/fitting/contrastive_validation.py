@@ -1,0 +1,99 @@
+"""What an encoder is tried on while it trains: held-out showings, and how it reads them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoders.data.training_set import TrainingSet
+from decoders.embedding.encoder import Encoder, held_samples
+from decoders.embedding.linear import unit
+from decoders.errors import BadSplit
+from decoders.fitting.settings import MAX_HELD_OUT, Settings, fit_reader, held_out, thinned
+from decoders.fitting.validation_passages import passages
+from decoders.readouts.classifiers import Prototypes, calibrate
+from decoders.readouts.contrastive import fit_directions
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeldOut:
+    """Held-out passages, and the fold that they are not part of."""
+
+    data: TrainingSet
+    train: NDArray[np.bool_]
+    test: NDArray[np.bool_]
+    asked: list[tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.int64]]]
+
+    def similarity(
+        self, encoder: Encoder
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
+        """Similarities, how full each window was, and truth of the held-out moments."""
+        prototypes = directions_of(encoder, self.data, self.train)
+        return _thinned(
+            [
+                (
+                    prototypes.similarity(unit(encoder.transform(clean, border))),
+                    (held_samples(border, encoder.n_context) / encoder.n_context).astype(np.float32),
+                    state,
+                )
+                for clean, border, state in self.asked
+            ]
+        )
+
+    def score(self, encoder: Encoder) -> float:
+        """Mean log probability of the truth, in nats."""
+        return calibrate(*self.similarity(encoder))[1]
+
+    def linear_logits(self, settings: Settings) -> NDArray[np.float32]:
+        """Logits of the frame decoder on the linear embedding for the same moments, flatter in partial windows."""
+        windows = settings.windows(self.data.clean, self.data.border)
+        reader = fit_reader(self.data, windows, self.train, settings)
+        parts = []
+        for clean, border, state in self.asked:
+            sums, fullness = settings.windows(clean, border)
+            parts.append((reader.logits(sums), fullness, state))
+        logits, fullness, _ = _thinned(parts)
+        return logits * fullness[:, None]
+
+
+def directions_of(encoder: Encoder, data: TrainingSet, keep: NDArray[np.bool_]) -> Prototypes:
+    """Prototypes of an encoder from the kept training samples."""
+    points = encoder.transform(data.clean, data.border)[keep]
+    fullness = held_samples(data.border, encoder.n_context)[keep] / np.float32(encoder.n_context)
+    return fit_directions(points, data.state[keep], data.n_states, fullness.astype(np.float32))
+
+
+def last_showings(data: TrainingSet, seed: int) -> HeldOut:
+    """The last part of the training data, held out in order and with its scenes shuffled.
+
+    Parameters
+    ----------
+    data
+        Training data.
+    seed
+        Of the order of scenes.
+
+    Raises
+    ------
+    BadSplit
+        When nothing can be held out.
+    """
+    folds = list(held_out(data))
+    if not folds:
+        raise BadSplit(
+            "contrastive training needs a second repeat: it pulls repeats together and stops by one that it holds out, "
+            "but the training data show each frame once. Train on more showings, or use --mode linear."
+        )
+    train, test = folds[-1]  # the last showings are the most like those to come
+    asked = [(p.clean, p.border, p.state) for p in passages(data, test, np.random.default_rng(seed))]
+    return HeldOut(data, train, test, asked)
+
+
+def _thinned(
+    parts: list[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]],
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
+    similarity, fullness, state = (np.concatenate([part[column] for part in parts]) for column in range(3))
+    index = thinned(np.ones(len(state), bool), MAX_HELD_OUT)
+    return similarity[index], fullness[index], state[index]

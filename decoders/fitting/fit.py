@@ -1,0 +1,289 @@
+"""Fit a model: choose settings on held-out parts of the training data, then fit on all of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoders.data.delays import delayed
+from decoders.data.fingerprint import fingerprints
+from decoders.data.training_set import TrainingSet, joined, training_set, with_showing_borders
+from decoders.embedding.trainer import need_torch
+from decoders.embedding.training_run import Report
+from decoders.fitting.baselines import choose_baselines
+from decoders.fitting.card import new_card
+from decoders.fitting.fit_contrastive import ContrastiveOptions, contexts_tried, fit_contrastive
+from decoders.fitting.options import FitOptions
+from decoders.fitting.select_classifier import DECODERS, choose_settings
+from decoders.fitting.select_continuous import fit_continuous
+from decoders.fitting.select_lag import choose_lag
+from decoders.fitting.select_playback import PlaybackChoice, choose_playback, choose_posterior_power
+from decoders.fitting.settings import (
+    MAX_HELD_OUT,
+    Settings,
+    fit_reader,
+    held_out,
+    thinned,
+)
+from decoders.model.model import Model
+from decoders.model.parts import ModelParts
+from decoders.model.training_archive import remember
+from decoders.playback.transitions import learn_playback
+from decoders.readouts.graph_smoothing import log_use
+from stream.errors import BadUsage
+from stream.movie import Movie
+from stream.session import Kind, Session
+
+MOVIE_CONTEXTS_S = (1 / 5, 1 / 3, 2 / 3, 1.0)
+CONTEXTS_S = (0.25, 0.5, 1.0)
+PLACE_CONTEXTS_S = (*CONTEXTS_S, 2.0)
+BOLD_CONTEXTS_S = (2.0, 4.0, 6.0, 8.0, 10.0)
+"""Windows that are tried when none was asked for: of a movie, of stills, of frames that are no pictures, and of BOLD."""
+
+N_LIKENESS = 256
+
+
+def fit_model(
+    sessions: Session | Sequence[Session],
+    options: FitOptions | None = None,
+    movie: Movie | None = None,
+    *,
+    n_frames: int | None = None,
+    baselines: bool = True,
+    report: Report | None = None,
+) -> Model:
+    """Fit a model.
+
+    Parameters
+    ----------
+    sessions
+        One recording, or several of the same channels.
+    options
+        How; what may be trained on is chosen here too.
+    movie
+        Replaces the movie that the recordings carry, usually because it has the pictures.
+    n_frames
+        Frames that can be answered; None = those of the recordings. A refit keeps those of the model before.
+    baselines
+        Whether settings of the baselines are chosen too; without them the model cannot be evaluated.
+    report
+        Told of every step of contrastive training.
+
+    Returns
+    -------
+    model
+        Fitted, with its baselines.
+
+    Raises
+    ------
+    BadSplit
+        When the training data are empty.
+    BadRecording
+        When no channel is usable.
+    TrainingUnavailable
+        When the mode is contrastive and torch is not installed.
+    """
+    options = options or FitOptions()
+    if options.mode != "linear":
+        need_torch()
+    started = time.perf_counter()
+    session, n_known = joined_part(sessions, options, movie)
+    n_frames = n_frames or n_known
+
+    def log_score(n_lag: int) -> float:
+        data = training_data(session, n_frames, options, n_lag)
+        return choose_settings(data, [1], DECODERS["lda"], options.seed)[0].log_score
+
+    n_lag = choose_lag(session, options.lag_s, log_score)
+    data = training_data(session, n_frames, options, n_lag)
+    candidates = choose_settings(data, windows_tried(data, options), DECODERS[options.decoder], options.seed)
+    parts, choice = fit_parts(data, candidates, options.seed)
+    settings = choice.settings
+    parts.extra["fingerprints"] = fingerprints(session)
+    card = new_card(data, session, options, settings)
+    scores = {"log_score_nats": settings.log_score, "filtered_score_nats": choice.score}
+    card["scores"] = {name: round(value, 6) for name, value in scores.items() if np.isfinite(value)}
+    card["forecast_floors"] = choice.floors
+    card["posterior_power"] = choose_posterior_power(data, settings, parts, options.seed)
+    card["baselines"] = (
+        choose_baselines(data, settings.n_window, parts.playback, parts.emission.jump, options.seed)
+        if baselines
+        else {}
+    )
+    if options.mode != "linear":
+        parts = _with_contrastive(data, settings, options, parts, card, report)
+    card["train_seconds"] = round(time.perf_counter() - started, 3)
+    return Model(parts, card)
+
+
+def _with_contrastive(
+    data: TrainingSet,
+    settings: Settings,
+    options: FitOptions,
+    parts: ModelParts,
+    card: dict[str, Any],
+    report: Report | None,
+) -> ModelParts:
+    """The parts with a trained encoder; the card says which embedding decodes."""
+    free = options.context_s is None and options.mode != "time"
+    contexts = contexts_tried(data, settings.n_window) if free else (settings.n_window,)
+    how = ContrastiveOptions(options.mode, options.positives, options.seed, options.resume, contexts)
+    names = ("trained_on", "channel_names", "mode", "lookahead_ms", "lag_ms", "shrinkage", "seed")
+    key = {**{name: card[name] for name in names}, "positives": options.positives, "contexts": list(contexts)}
+    trained = fit_contrastive(data, settings, how, key, report)
+    card["contrastive"] = trained.card
+    card["decoder_embedding"] = trained.decoder_embedding
+    return replace(parts, contrastive=trained.contrastive)
+
+
+def joined_part(
+    sessions: Session | Sequence[Session], options: FitOptions, movie: Movie | None
+) -> tuple[Session, int]:
+    """What may be trained on, as one recording, and how many frames there are.
+
+    Parameters
+    ----------
+    sessions
+        One recording, or several of the same channels.
+    options
+        Which parts.
+    movie
+        Replaces the movie that the recordings carry.
+    """
+    chosen = [_with_movie(s, movie) for s in ([sessions] if isinstance(sessions, Session) else sessions)]
+    session = joined([selected(s, options.train_repeats, options.train_time) for s in chosen])
+    # Places are counted over the whole recording, so that training on a part of it knows them all.
+    return session, max(s.n_frames for s in chosen)
+
+
+def training_data(session: Session, n_frames: int, options: FitOptions, n_lag: int = 0) -> TrainingSet:
+    """The training set, its truth moved by the lookahead and the lag.
+
+    Parameters
+    ----------
+    session
+        Only what may be trained on.
+    n_frames
+        Frames that can be answered.
+    options
+        How to fit.
+    n_lag
+        Samples that the signal is late.
+
+    Raises
+    ------
+    BadUsage
+        When a lookahead is asked for and the samples are not regular.
+    """
+    if options.lookahead_frames and not session.rate_hz:
+        raise BadUsage("a lookahead needs samples at a regular rate, which this recording does not have.")
+    n_delay = options.lookahead_frames + n_lag
+    late, _ = delayed(with_showing_borders(session), n_delay)
+    data = training_set(late, n_frames, max(_contexts(session.kind, session.movie, options)))
+    return replace(data, n_delay=n_delay, lag_s=n_lag / session.rate_hz if n_lag else 0.0)
+
+
+def selected(session: Session, repeats: Sequence[int] | None, part: tuple[float, float] | None) -> Session:
+    """The chosen part of a recording; all of it when nothing is chosen."""
+    if repeats is not None:
+        return session.select_repeats(repeats)
+    if part is not None:
+        return session.select_time(*part)
+    return session
+
+
+def fit_parts(
+    data: TrainingSet, candidates: Sequence[Settings], seed: int
+) -> tuple[ModelParts, PlaybackChoice]:
+    """Fit everything with settings that were chosen.
+
+    Parameters
+    ----------
+    data
+        Training data.
+    candidates
+        From `choose_settings`.
+    seed
+        Of everything random.
+
+    Returns
+    -------
+    parts
+        Of the model.
+    choice
+        Of the playback model's settings.
+    """
+    table = learn_playback(
+        data.state, data.ticks, data.border, data.n_frames, data.clip_ends, data.scene_starts
+    )
+    choice = choose_playback(data, candidates, table, seed)
+    settings = choice.settings
+    sums, fullness = settings.windows(data.clean, data.border)
+    everything = np.ones(len(data.state), bool)
+    reader = fit_reader(data, (sums, fullness), everything, settings)
+    thumbnails = data.movie.thumbnails() if data.movie is not None else None
+    continuous, kalman = fit_continuous(data, settings, reader, choice.filtered)
+    parts = ModelParts(
+        preprocessor=data.preprocessor,
+        scaling=reader.scaling,
+        embedding=reader.embedding,
+        prototypes=reader.prototypes,
+        factor=reader.factor,
+        opinion=reader.opinion,
+        spans=settings.spans,
+        prior=np.float32(settings.prior) * log_use(data.state, data.n_states) if settings.prior else None,
+        emission=choice.emission,
+        playback=choice.table,
+        likeness=_likeness(data, sums, fullness, settings),
+        continuous=continuous,
+        kalman=kalman,
+        pictures=thumbnails,
+        extra=remember(data),
+    )
+    return parts, choice
+
+
+def windows_tried(data: TrainingSet, options: FitOptions) -> list[int]:
+    """Lengths of the window among which held-out data choose, samples.
+
+    Parameters
+    ----------
+    data
+        Training data.
+    options
+        With the length that was asked for, if any.
+    """
+    contexts = _contexts(data.kind, data.movie, options)
+    return sorted({max(1, round(context * (data.rate_hz or 1))) for context in contexts})
+
+
+def _contexts(kind: Kind, movie: Movie | None, options: FitOptions) -> tuple[float, ...]:
+    """The same in seconds."""
+    if options.context_s is not None:
+        return (options.context_s,)
+    if kind is Kind.BOLD:
+        return BOLD_CONTEXTS_S
+    if movie is None:
+        return PLACE_CONTEXTS_S
+    return MOVIE_CONTEXTS_S if movie.rate_hz else CONTEXTS_S
+
+
+def _likeness(
+    data: TrainingSet, sums: NDArray[np.float32], fullness: NDArray[np.float32], settings: Settings
+) -> NDArray[np.float64]:
+    """How much held-out moments resemble their nearest prototype: sorted levels."""
+    everything = np.ones(len(sums), bool)
+    levels = []
+    for train, test in list(held_out(data)) or [(everything, everything)]:
+        reader = fit_reader(data, (sums, fullness), train, settings)
+        levels.append(reader.similarity(sums[thinned(test, MAX_HELD_OUT)]).max(1))
+    return np.quantile(np.concatenate(levels).astype(np.float64), np.linspace(0, 1, N_LIKENESS))
+
+
+def _with_movie(session: Session, movie: Movie | None) -> Session:
+    return session if movie is None else replace(session, movie=movie)

@@ -1,0 +1,1 @@
+"""The engine: decodes a live stream and publishes its predictions."""

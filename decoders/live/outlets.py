@@ -1,0 +1,158 @@
+"""The engine's output streams: the prediction goes first, everything else after it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pylsl
+
+from decoders.prediction import HORIZONS_S, N_LIKELIEST, PREDICTION_CHANNELS, Prediction
+from stream.lsl.outlet import make_outlet
+
+if TYPE_CHECKING:
+    from decoders.model.decision import Decision
+    from decoders.model.model import Model
+
+POSTERIOR_CHANNELS = 2_000
+"""Above this many movie frames neighbouring ones are pooled in the posterior stream."""
+
+THIN_ABOVE_HZ = 200.0
+THIN_TO_HZ = 100.0
+
+UNITS = {
+    "frame": "frame",
+    "confidence": "probability",
+    "next_frame": "frame",
+    "next_confidence": "probability",
+    "entropy_bits": "bit",
+    "novelty": "fraction",
+    "sequence": "count",
+    "stamp_raw": "s",
+    "lag_ms": "ms",
+    "arrival_ms": "ms",
+    "compute_ms": "ms",
+    "model_version": "count",
+}
+
+_FORECAST_LABELS = tuple(
+    f"{horizon:g}s_{what}"
+    for horizon in HORIZONS_S
+    for what in (
+        *(f"frame{i}" for i in range(N_LIKELIEST)),
+        *(f"probability{i}" for i in range(N_LIKELIEST)),
+        "entropy_bits",
+    )
+)
+
+
+class Publisher:
+    """Outlets for one engine.
+
+    Parameters
+    ----------
+    name
+        Every stream is called ``<name>-<role>``.
+    model
+        Says how many frames, dimensions and labels there are.
+    rate_hz
+        Of the neural stream as announced; 0 = irregular.
+    facts
+        What the streams' descriptions say: mode, speed, model hash and so on.
+    """
+
+    def __init__(self, name: str, model: Model, rate_hz: float, facts: Mapping[str, str]) -> None:
+        self.pool = max(1, math.ceil(model.n_frames / POSTERIOR_CHANNELS))
+        self._every = max(1, round(rate_hz / THIN_TO_HZ)) if rate_hz > THIN_ABOVE_HZ else 1
+        thinned_hz = rate_hz / self._every
+        pooled = range(0, model.n_frames, self.pool)
+
+        def outlet(role: str, type_: str, labels: Sequence[str], **more: str) -> pylsl.StreamOutlet:
+            return make_outlet(
+                f"{name}-{role}", type_, labels, thinned_hz, unit=more.pop("unit", ""), facts={**facts, **more},
+                role="engine",
+            )  # fmt: skip
+
+        self.prediction = make_outlet(
+            f"{name}-prediction", "Prediction", PREDICTION_CHANNELS, rate_hz, "double64",
+            unit=tuple(UNITS[channel] for channel in PREDICTION_CHANNELS), facts=facts, role="engine",
+        )  # fmt: skip
+        self._status = make_outlet(
+            f"{name}-status", "Markers", ("json",), 0.0, "string", facts=facts, role="engine"
+        )
+        self._forecast = outlet("forecast", "Forecast", _FORECAST_LABELS)
+        self._posterior = outlet(
+            "posterior", "Posterior", (*(f"frame{i}" for i in pooled), "no stimulus"),
+            unit="probability", posterior_pool=str(self.pool),
+        )  # fmt: skip
+        self._embedding = outlet("embedding", "Embedding", [f"e{i}" for i in range(model.n_embedding)])
+        self._continuous = (
+            outlet("continuous", "Continuous", model.continuous_channels)
+            if model.continuous_channels
+            else None
+        )
+        self._point = np.zeros((1, model.n_embedding), np.float32)
+        self._row = np.zeros((1, len(PREDICTION_CHANNELS)))
+        self._starts = np.arange(0, model.n_frames, self.pool)
+        self._pooled = np.zeros((1, len(self._starts) + 1), np.float32)
+        self._count = 0
+
+    def push_prediction(
+        self, decision: Decision, stamp: float, stamp_raw: float, sequence: int, timing: tuple[float, ...]
+    ) -> None:
+        """Push the prediction; this is the push whose return counts as "published".
+
+        Parameters
+        ----------
+        decision
+            What the model said.
+        stamp
+            Of the neural frame, in this computer's clock, seconds.
+        stamp_raw
+            As its sender stamped it; of a replay at another speed not the recorded time that the model was told.
+        sequence
+            Of the neural frame.
+        timing
+            ``lag_ms``, ``arrival_ms``, ``compute_ms`` and ``model_version``.
+        """
+        row = self._row[0]
+        row[0] = decision.frame
+        row[1] = decision.confidence
+        row[2] = decision.next_frame
+        row[3] = decision.next_confidence
+        row[4] = decision.entropy_bits
+        row[5] = decision.novelty
+        row[6] = sequence
+        row[7] = stamp_raw
+        row[8:12] = timing
+        self.prediction.push_chunk(self._row, stamp)
+
+    def takes_rest(self) -> bool:
+        """Count a frame, and say whether everything beside its prediction is wanted too: at high rates of some."""
+        self._count += 1
+        return self._count % self._every == 0
+
+    def push_rest(self, prediction: Prediction, stamp: float) -> None:
+        """Push posterior, forecast, embedding and continuous labels of a frame that `takes_rest` has asked for."""
+        posterior = prediction.posterior
+        if self.pool > 1:
+            np.add.reduceat(posterior[:-1], self._starts, out=self._pooled[0, :-1])
+            self._pooled[0, -1] = posterior[-1]
+            posterior = self._pooled[0]
+        self._posterior.push_chunk(posterior[None], stamp)
+        self._forecast.push_chunk(prediction.forecast.reshape(1, -1), stamp)
+        point, width = prediction.embedding, self._point.shape[1]
+        if len(point) != width:  # a refit that uses more or fewer channels; the stream keeps its width
+            self._point[:] = 0
+            self._point[0, : len(point)] = point[:width]
+            point = self._point[0]
+        self._embedding.push_chunk(point[None], stamp)
+        if self._continuous is not None:
+            self._continuous.push_chunk(prediction.continuous[None], stamp)
+
+    def push_status(self, event: str, **facts: Any) -> None:
+        """Say on the status stream what happened, as one JSON object."""
+        self._status.push_sample([json.dumps({"event": event, **facts})])

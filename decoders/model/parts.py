@@ -1,0 +1,260 @@
+"""What a fitted model consists of, and its way into a file and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoders.data.preprocessing import Preprocessor
+from decoders.embedding.linear import LinearEmbedding
+from decoders.errors import BadModel
+from decoders.model.card_schema import check_card
+from decoders.model.validation import check_shapes, earlier_version_defaults
+from decoders.playback.sparse import Sparse
+from decoders.playback.transitions import PlaybackTable
+from decoders.readouts.classifiers import Prototypes, Scaling
+from decoders.readouts.continuous import ContinuousReader
+from decoders.readouts.contrastive import Contrastive
+from decoders.readouts.kalman import Kalman
+from decoders.readouts.secondary_classifier import Opinion, pack_opinion, unpack_opinion
+from decoders.serialization import Arrays, need, pack, unpack
+from stream.session import Kind
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Emission:
+    """How the playback model hears the activity.
+
+    Overlapping windows count the same evidence many times, so the frame posterior is either raised to a small power,
+    or replaced by a linear readout of its own over a few samples, which also notices a jump sooner.
+
+    Attributes
+    ----------
+    own
+        Whether it has a readout of its own; if not, it takes the posterior's logits.
+    weights
+        Float32 [channels, states].
+    bias
+        Float32 [states].
+    n_window
+        Samples that the readout sums over.
+    root
+        Whether the square root of the sums is taken.
+    power
+        What the logits are multiplied with.
+    jump, jump_ahead
+        Probability per tick of a jump to anywhere, for the filter and for the forecast.
+    aside
+        Weight of the frame posterior's own logits, which count now and are not carried on; 0 = they do not.
+    """
+
+    own: bool
+    weights: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    n_window: int
+    root: bool
+    power: float
+    jump: float
+    jump_ahead: float
+    aside: float = 0.0
+
+    def similarity(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Float32 [..., states]."""
+        out: NDArray[np.float32] = features @ self.weights + self.bias
+        return out
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ModelParts:
+    """Everything fitted.
+
+    Attributes
+    ----------
+    preprocessor, scaling, embedding, prototypes, factor
+        From raw sample to calibrated logits over frames; factor 0 = the prototypes do not count.
+    opinion
+        What is added to the prototypes' logits, or None.
+    emission, playback
+        The playback model.
+    likeness
+        Float64 [levels], sorted: how much held-out training moments resembled their nearest prototype.
+    continuous
+        Reads continuous labels.
+    pictures
+        Small pictures of the movie, or None.
+    contrastive
+        The contrastive embedding, or None when the mode is linear.
+    spans
+        Samples in each of several windows side by side, the longest last; empty = one window.
+    kalman
+        Follows continuous labels, or None where they are read in another way.
+    prior
+        Float32 [states], added to the logits that are answered without the playback model, or None.
+    extra
+        Arrays that decoding does not need: the baselines and what scoring wants to know.
+    """
+
+    preprocessor: Preprocessor
+    scaling: Scaling
+    embedding: LinearEmbedding
+    prototypes: Prototypes
+    factor: float
+    emission: Emission
+    playback: PlaybackTable
+    likeness: NDArray[np.float64]
+    continuous: ContinuousReader
+    pictures: NDArray[np.uint8] | None = None
+    opinion: Opinion | None = None
+    contrastive: Contrastive | None = None
+    spans: tuple[int, ...] = ()
+    kalman: Kalman | None = None
+    prior: NDArray[np.float32] | None = None
+    extra: Arrays = field(default_factory=dict)
+
+    @property
+    def recent_scaling(self) -> Scaling:
+        """How the emission's own window becomes features."""
+        return Scaling(self.emission.n_window, self.emission.root)
+
+    def arrays(self) -> Arrays:
+        """All of it as named arrays."""
+        out: Arrays = {
+            **{f"preprocess.{name}": array for name, array in self.preprocessor.arrays().items()},
+            **pack(self.scaling, "scaling"),
+            **pack(self.embedding, "embedding"),
+            **pack(self.prototypes, "prototypes"),
+            **pack_opinion(self.opinion),
+            **pack(self.emission, "emission"),
+            **pack(self.continuous, "continuous"),
+            "factor": np.array([self.factor]),
+            "likeness": self.likeness,
+            **_pack_sparse(self.playback.steps, "playback.steps"),
+            **_pack_sparse(self.playback.ahead, "playback.ahead"),
+            "playback.target": self.playback.target,
+            "playback.initial": self.playback.initial,
+            **self.extra,
+        }
+        if self.contrastive is not None:
+            out.update(self.contrastive.arrays())
+        if self.pictures is not None:
+            out["pictures"] = self.pictures
+        if self.kalman is not None:
+            out.update(pack(self.kalman, "kalman"))
+        if self.prior is not None:
+            out["prior"] = self.prior
+        if self.spans:
+            out["spans"] = np.array(self.spans, np.int64)
+        return out
+
+    @classmethod
+    def from_file(cls, arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> ModelParts:
+        """Put the parts together again, checking that they fit.
+
+        Parameters
+        ----------
+        arrays, card
+            As `decoders.model.file.read` gives them.
+
+        Raises
+        ------
+        BadModel
+            When something is missing or does not fit.
+        """
+        check_card(card)
+        try:
+            return _from_file(arrays, card)
+        except BadModel:
+            raise
+        except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
+            raise BadModel(f"the model file's parts do not fit together: {error!r}. Fit it again.") from error
+
+
+def _from_file(arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> ModelParts:
+    n_channels, n_states = len(card["channel_names"]), int(card["n_frames"]) + 1
+    check_shapes(arrays, n_channels, n_states, sum(int(k) for _, k in card["labels"]))
+    pictures = arrays.get("pictures")
+    if pictures is not None and (
+        len(pictures) != n_states - 1 or pictures.dtype != np.uint8 or pictures.ndim < 3
+    ):
+        raise BadModel(f"the model's pictures have shape {pictures.shape}, but it has {n_states - 1} frames.")
+    known = (
+        "preprocess.",
+        "scaling.",
+        "embedding.",
+        "prototypes.",
+        "opinion.",
+        "contrastive.",
+        "emission.",
+        "continuous.",
+        "kalman.",
+        "playback.",
+    )
+    single = ("factor", "likeness", "pictures", "spans", "prior")
+    spans = tuple(int(span) for span in arrays.get("spans", ()))
+    return ModelParts(
+        preprocessor=Preprocessor(
+            Kind(card["kind"]),
+            float(card["rate_hz"]),
+            *(arrays[f"preprocess.{name}"] for name in ("valid", "mean", "spread")),
+        ),
+        scaling=unpack(Scaling, arrays, "scaling"),
+        embedding=unpack(LinearEmbedding, arrays, "embedding"),
+        prototypes=unpack(Prototypes, arrays, "prototypes"),
+        factor=float(arrays["factor"].reshape(-1)[0]),
+        emission=unpack(Emission, {"emission.aside": np.zeros(1), **arrays}, "emission"),
+        playback=PlaybackTable(
+            _unpack_sparse(arrays, "playback.steps", n_states),
+            _unpack_sparse(arrays, "playback.ahead", n_states),
+            arrays["playback.target"],
+            arrays["playback.initial"],
+        ),
+        likeness=arrays["likeness"],
+        continuous=unpack(ContinuousReader, {**earlier_version_defaults(arrays), **arrays}, "continuous"),
+        pictures=pictures,
+        opinion=unpack_opinion(
+            arrays,
+            len(arrays["embedding.mean"]),
+            arrays["embedding.projection"].shape[1],
+            n_states,
+        ),
+        contrastive=Contrastive.from_file(
+            arrays, int(np.count_nonzero(arrays["preprocess.valid"])), n_states
+        ),
+        spans=spans,
+        prior=arrays.get("prior"),
+        kalman=_unpack_kalman(arrays, card),
+        extra={n: a for n, a in arrays.items() if n not in single and not n.startswith(known)},
+    )
+
+
+def _unpack_kalman(arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> Kalman | None:
+    if not any(name.startswith("kalman.") for name in arrays):
+        return None
+    kalman = unpack(Kalman, arrays, "kalman")
+    n, d = 2 * sum(int(k) for _, k in card["labels"]), arrays["embedding.projection"].shape[1]
+    shapes = ((n, n), (n, n), (d, n), (n, n), (d,), (n,), (n, n))
+    each = [getattr(kalman, f.name) for f in fields(kalman)]
+    if any(a.shape != shape or a.dtype.kind != "f" for a, shape in zip(each, shapes, strict=True)):
+        raise BadModel("the model's Kalman filter does not fit its labels and embedding. Fit it again.")
+    return kalman
+
+
+def _pack_sparse(matrix: Sparse, prefix: str) -> Arrays:
+    return {
+        f"{prefix}.row": matrix.row.astype(np.int32),
+        f"{prefix}.column": matrix.column.astype(np.int32),
+        f"{prefix}.value": matrix.value,
+    }
+
+
+def _unpack_sparse(arrays: Mapping[str, NDArray[Any]], prefix: str, size: int) -> Sparse:
+    row, column, value = (need(arrays, f"{prefix}.{name}") for name in ("row", "column", "value"))
+    if not (row.ndim == 1 and row.shape == column.shape == value.shape and value.dtype.kind == "f"):
+        raise BadModel(f"the model's {prefix!r} has parts of different shapes. Fit the model again.")
+    if len(row) and not (min(row.min(), column.min()) >= 0 and max(row.max(), column.max()) < size):
+        raise BadModel(f"the model's {prefix!r} points outside its {size} states. Fit the model again.")
+    return Sparse(row.astype(np.int64), column.astype(np.int64), value.astype(np.float64), size)

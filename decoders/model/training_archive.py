@@ -1,0 +1,90 @@
+"""The training samples, small enough to travel in the model: what baselines and nulls are refitted from."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoders.data.training_set import TrainingSet
+from decoders.errors import BadModel
+from decoders.model.model import Model
+from decoders.serialization import Arrays, need
+from stream.movie import Movie
+
+MAX_BYTES = 64_000_000
+"""A larger recording is remembered only in part: whole showings, evenly chosen."""
+
+_SMALL = ("border", "state", "ticks", "fold", "block")
+
+
+def remember(data: TrainingSet) -> Arrays:
+    """The training set as arrays of a model file.
+
+    Counts are kept as bytes, so more than 255 spikes in a bin count as 255; other samples at half precision.
+
+    Parameters
+    ----------
+    data
+        Training data.
+    """
+    counts = bool(np.all(data.clean == np.rint(data.clean))) and float(data.clean.max(initial=0)) <= 255
+    clean = data.clean.astype(np.uint8 if counts else np.float16)
+    keep = _affordable(data.block, clean.nbytes)
+    whole = {name: getattr(data, name)[keep] for name in _SMALL}
+    begins = np.r_[True, np.diff(np.flatnonzero(keep)) > 1]
+    out: Arrays = {"memory.clean": clean[keep], "memory.border": (whole.pop("border") | begins)}
+    out.update({f"memory.{name}": array.astype(np.int32) for name, array in whole.items()})
+    out.update({f"memory.label.{name}": label[keep] for name, label in data.labels.items()})
+    return out
+
+
+def recall(model: Model) -> TrainingSet:
+    """The training set again.
+
+    Parameters
+    ----------
+    model
+        Fitted.
+
+    Raises
+    ------
+    BadModel
+        When its arrays do not fit together.
+    """
+    extra = model.parts.extra
+    clean = need(extra, "memory.clean")
+    if clean.ndim != 2 or clean.shape[1] != model.parts.preprocessor.n_used:
+        raise BadModel(f"the model's memory of its training has shape {clean.shape}. Fit the model again.")
+    small = {name: need(extra, f"memory.{name}") for name in _SMALL}
+    labels = {str(name): need(extra, f"memory.label.{name}") for name, _ in model.card["labels"]}
+    if any(len(array) != len(clean) for array in (*small.values(), *labels.values())):
+        raise BadModel(
+            "the model's memory of its training has parts of different lengths. Fit the model again."
+        )
+    state = small["state"].astype(np.int64)
+    if len(state) and not (state.min() >= 0 and state.max() <= model.n_frames):
+        raise BadModel("the model remembers frames that it does not have. Fit the model again.")
+    clips = model.clips
+    return TrainingSet(
+        clean=clean.astype(np.float32),
+        border=small["border"].astype(bool),
+        state=state,
+        ticks=small["ticks"].astype(np.int64),
+        fold=small["fold"].astype(np.int64),
+        block=small["block"].astype(np.int64),
+        labels=labels,
+        n_frames=model.n_frames,
+        kind=model.parts.preprocessor.kind,
+        rate_hz=model.rate_hz,
+        movie=Movie(clips) if clips else None,
+        preprocessor=model.parts.preprocessor,
+    )
+
+
+def _affordable(block: NDArray[np.int64], n_bytes: int) -> NDArray[np.bool_]:
+    """Bool [time]: all samples, or as many whole blocks as fit `MAX_BYTES`."""
+    if n_bytes <= MAX_BYTES:
+        return np.ones(len(block), bool)
+    blocks = np.unique(block)
+    n_most = max(1, int(len(blocks) * MAX_BYTES / n_bytes))
+    return np.isin(block, blocks[np.linspace(0, len(blocks) - 1, n_most).astype(np.int64)])

@@ -1,0 +1,274 @@
+"""A second way to read the same window, which can stand beside the prototypes or in their place.
+
+Prototypes compare patterns after whitening; naive Bayes weighs single spikes. They err at different moments, so the
+sum of their logits is often better than either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoders.data.training_set import TrainingSet
+from decoders.embedding.linear import LinearEmbedding, Moments, moments, unit
+from decoders.errors import BadModel
+from decoders.readouts.classifiers import Scaling, fit_lda, fit_poisson
+from decoders.serialization import Arrays, pack, unpack
+
+MAX_RANK = 128
+"""Readouts of more channels than `FULL_RANK` go through this many numbers, which keeps a step quick."""
+
+FULL_RANK = 256
+GAUSSIAN_SHRINKAGE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class OpinionSettings:
+    """What was chosen for a second opinion.
+
+    Attributes
+    ----------
+    name
+        ``naive_bayes``, ``gaussian_naive_bayes`` or ``knn``.
+    smooth_frames
+        Width of the Gaussian that evens out neighbouring frames of a clip.
+    gain_shape
+        How steady the gain is that all channels share; 0 = of naive Bayes it is ignored.
+    k
+        Neighbours that vote.
+    sharpness
+        How much more the nearer ones count.
+    factor
+        Inverse temperature.
+    """
+
+    name: str
+    smooth_frames: float = 0.0
+    gain_shape: float = 0.0
+    k: int = 0
+    sharpness: float = 0.0
+    factor: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LinearOpinion:
+    """Logits linear in the features, through few numbers when there are many channels.
+
+    Attributes
+    ----------
+    n_window, root
+        How window sums become features.
+    left
+        Float32 [channels, rank]; rank 0 = features go straight to ``weights``.
+    weights
+        Float32 [channels or rank, states].
+    bias
+        Float32 [states].
+    factor
+        Inverse temperature.
+    """
+
+    n_window: int
+    root: bool
+    left: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    factor: float
+
+    def logits(self, sums: NDArray[np.float32], directions: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Float32 [..., states] for window sums float32 [..., channels]."""
+        features = Scaling(self.n_window, self.root).features(sums) if self.root else sums
+        if self.left.shape[1]:
+            features = features @ self.left
+        out: NDArray[np.float32] = features @ self.weights
+        out += self.bias
+        out *= np.float32(self.factor)
+        return out
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NeighbourOpinion:
+    """Votes of the nearest training moments in the embedding, the nearer ones counting for more.
+
+    Attributes
+    ----------
+    points
+        Float32 [moments, dimensions], of unit length.
+    state
+        Int64 [moments].
+    n_states
+        States there are.
+    k, sharpness
+        See `OpinionSettings`.
+    factor
+        Inverse temperature.
+    """
+
+    points: NDArray[np.float32]
+    state: NDArray[np.int64]
+    n_states: int
+    k: int
+    sharpness: float
+    factor: float
+
+    def logits(self, sums: NDArray[np.float32], directions: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Float32 [..., states] for embedded points of unit length, float32 [..., dimensions]."""
+        flat = directions.reshape(-1, directions.shape[-1])
+        votes = np.full((len(flat), self.n_states), 0.1 / self.n_states)
+        k = min(self.k, len(self.points))
+        for row, near in enumerate(flat @ self.points.T):
+            chosen = np.argpartition(near, -k)[-k:]
+            closeness = near[chosen]
+            weight = np.exp(np.float32(self.sharpness) * (closeness - closeness.max()))
+            np.add.at(votes[row], self.state[chosen], weight / weight.sum())
+        logits = np.log(votes).astype(np.float32) * np.float32(self.factor)
+        return np.asarray(logits.reshape(*directions.shape[:-1], -1))
+
+
+Opinion = LinearOpinion | NeighbourOpinion
+
+
+def fit_opinion(
+    data: TrainingSet,
+    windows: tuple[NDArray[np.float32], NDArray[np.float32]],
+    keep: NDArray[np.bool_],
+    scaling: Scaling,
+    embedding: LinearEmbedding,
+    settings: OpinionSettings,
+) -> Opinion:
+    """Fit a second opinion with settings that were chosen.
+
+    Parameters
+    ----------
+    data
+        Training data.
+    windows
+        Its window sums and how full each window was.
+    keep
+        Bool [time], which samples to use.
+    scaling
+        Of the model's own features.
+    embedding
+        Fitted on the same samples; in it neighbours are looked for.
+    settings
+        What was chosen.
+    """
+    sums, fullness = windows[0][keep], windows[1][keep]
+    state = data.state[keep]
+    if settings.name == "knn":
+        points = unit(embedding.project(scaling.features(sums)))
+        return NeighbourOpinion(points, state, data.n_states, settings.k, settings.sharpness, settings.factor)
+    poisson = settings.name == "naive_bayes"
+    m = moments(sums if poisson else scaling.features(sums), state, data.n_states, fullness)
+    if settings.smooth_frames > 0 and data.movie is not None:
+        m = smoothed(m, data, settings.smooth_frames)
+    if poisson:
+        readout = fit_poisson(m.mean, m.seen, gain_shape=settings.gain_shape)
+        left, weights = _few(readout.weights, np.sqrt(m.mean[m.seen].mean(0) + 1e-6))
+        return LinearOpinion(scaling.n_window, False, left, weights, readout.bias, settings.factor)
+    readout = fit_lda(replace(m, within=np.diag(np.diag(m.within))), GAUSSIAN_SHRINKAGE)
+    nothing = np.zeros((len(readout.weights), 0), np.float32)
+    root = scaling.root
+    weights = readout.weights if root else readout.weights / np.float32(scaling.n_window)
+    return LinearOpinion(scaling.n_window, root, nothing, weights, readout.bias, settings.factor)
+
+
+def smoothed(m: Moments, data: TrainingSet, width: float) -> Moments:
+    """Average each frame's mean with its neighbours in the clip.
+
+    Parameters
+    ----------
+    m
+        To even out; the covariance stays.
+    data
+        With the movie.
+    width
+        Standard deviation of the Gaussian, in frames.
+    """
+    assert data.movie is not None
+    out = m.mean.copy()
+    reach = int(np.ceil(3 * width))
+    for clip in data.movie.clips:
+        first, end = clip.first_frame, clip.first_frame + clip.n_frames
+        total = np.zeros((clip.n_frames, m.mean.shape[1]))
+        weight = np.zeros(clip.n_frames)
+        for offset in range(-min(reach, clip.n_frames - 1), min(reach, clip.n_frames - 1) + 1):
+            to = slice(max(0, -offset), clip.n_frames - max(0, offset))
+            of = slice(first + max(0, offset), end - max(0, -offset))
+            share = np.exp(-0.5 * (offset / width) ** 2) * m.count[of]
+            weight[to] += share
+            total[to] += m.mean[of] * share[:, None]
+        known = weight > 1e-9
+        out[first:end][known] = total[known] / weight[known, None]
+    return Moments(out, m.count, m.within)
+
+
+def _few(
+    weights: NDArray[np.float32], spread: NDArray[np.float64]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Weights as a product of two narrow matrices, the busier channels' errors counting for more."""
+    if len(weights) <= FULL_RANK:
+        return np.zeros((len(weights), 0), np.float32), weights
+    # What all states share cancels in the posterior, and must not take up rank.
+    scaled = (weights - weights.mean(1, keepdims=True)) * spread[:, None]
+    values, vectors = np.linalg.eigh((scaled @ scaled.T).astype(np.float64))
+    left = vectors[:, np.argsort(values)[::-1][:MAX_RANK]]
+    return (left / spread[:, None]).astype(np.float32), (left.T @ scaled).astype(np.float32)
+
+
+def pack_opinion(opinion: Opinion | None) -> Arrays:
+    """Named arrays for a model file; none when there is no second opinion."""
+    return {} if opinion is None else pack(opinion, "opinion")
+
+
+def unpack_opinion(
+    arrays: Mapping[str, NDArray[Any]], n_channels: int, n_dimensions: int, n_states: int
+) -> Opinion | None:
+    """Make the opinion again from a model file, checking that it fits.
+
+    Raises
+    ------
+    BadModel
+        When it does not.
+    """
+    if not any(name.startswith("opinion.") for name in arrays):
+        return None
+    opinion: Opinion
+    if "opinion.points" in arrays:
+        opinion = unpack(NeighbourOpinion, arrays, "opinion")
+        state = opinion.state
+        good = opinion.points.ndim == 2 and opinion.points.shape == (len(state), n_dimensions) and len(state)
+        good = good and state.dtype.kind == "i" and opinion.n_states == n_states and opinion.k >= 1
+        good = good and state.min() >= 0 and state.max() < n_states
+    else:
+        opinion = unpack(LinearOpinion, arrays, "opinion")
+        rank = opinion.left.shape[-1]
+        good = opinion.left.shape == (n_channels, rank) and opinion.bias.shape == (n_states,)
+        good = good and opinion.weights.shape == (rank or n_channels, n_states)
+    if not good:
+        raise BadModel("the model's second opinion does not fit its channels and frames. Fit it again.")
+    return opinion
+
+
+def settings_card(settings: OpinionSettings | None) -> dict[str, Any] | None:
+    """What a model's card says of the settings."""
+    return None if settings is None else asdict(settings)
+
+
+def settings_from_card(card: Mapping[str, Any]) -> OpinionSettings | None:
+    """The settings again.
+
+    Raises
+    ------
+    BadModel
+        When the card says something else.
+    """
+    said = card.get("opinion")
+    try:
+        return None if said is None else OpinionSettings(**said)
+    except TypeError as error:
+        raise BadModel(f"the model's card has no usable settings of its second opinion: {said!r}.") from error

@@ -1,0 +1,208 @@
+"""What the pages of a report draw beyond its figures: histograms, bins, points."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoders.evaluation.evaluate import Evaluation
+from decoders.evaluation.predictions import Answers
+from decoders.metrics import N_CALIBRATION_BINS, FrameAxis, confidence, frame_errors, likeliest
+from decoders.report.curves import Curve, curves
+
+MAX_CELLS = 90
+"""Cells along each side of the confusion."""
+
+MAX_POINTS = 6000
+"""Points of the embedding that are drawn."""
+
+MEAN_S = 0.5
+"""Length of the running mean that the embedding is drawn with."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Confusion:
+    """Decoded against true frame.
+
+    Attributes
+    ----------
+    share
+        Float64 [decoded, true], each true column's shares; NaN where nothing was shown.
+    edges
+        Float64 [cells + 1], in frames.
+    unanswered
+        Share of shown moments answered with "no stimulus".
+    by_part
+        First and last frame of each tenth of the movie, moments, share within one second, median frame error.
+    """
+
+    share: NDArray[np.float64]
+    edges: NDArray[np.float64]
+    unanswered: float
+    by_part: list[tuple[int, int, int, float, float]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reliability:
+    """Confidence against accuracy, in equally wide bins: float64 [bins] each; NaN in empty ones."""
+
+    confidence: NDArray[np.float64]
+    accuracy: NDArray[np.float64]
+    moments: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Points:
+    """The embedding along its three slowest axes.
+
+    Attributes
+    ----------
+    position
+        Float32 [points, 3].
+    frame
+        Int64 [points].
+    likeness
+        Correlation of each axis with itself half a second later.
+    """
+
+    position: NDArray[np.float32]
+    frame: NDArray[np.int64]
+    likeness: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PageData:
+    """Everything that a page draws and the report does not have.
+
+    Attributes
+    ----------
+    confusion, reliability
+        By ``with_playback`` and ``without_playback``.
+    points
+        None when nothing can be drawn.
+    curves
+        By units and by window.
+    """
+
+    confusion: dict[str, Confusion]
+    reliability: dict[str, Reliability]
+    points: Points | None
+    curves: list[Curve]
+
+
+def page_data(evaluation: Evaluation, *, budget_s: float = 20.0, seed: int = 0) -> PageData:
+    """Work out what a page draws.
+
+    Parameters
+    ----------
+    evaluation
+        From `decoders.evaluation.evaluate.evaluation` or `cross_validation`.
+    budget_s
+        Seconds for each of the two curves of refits. Cross-validated answers have none: each fold's model differs.
+    seed
+        Of the units that refits leave out.
+    """
+    answers, model = evaluation.answers, evaluation.model
+    both = dict(zip(("with_playback", "without_playback"), answers.decoders["model"], strict=True))
+    alone = "cv" not in evaluation.report
+    return PageData(
+        confusion={name: confusion(p, answers, model.axis) for name, p in both.items()},
+        reliability={name: reliability(p, answers, model.axis) for name, p in both.items()},
+        points=slowest(answers),
+        curves=curves(model, answers.test, budget_s=budget_s, seed=seed) if alone else [],
+    )
+
+
+def confusion(posterior: NDArray[np.float32], answers: Answers, axis: FrameAxis) -> Confusion:
+    """Decoded against true frame, over the shown moments.
+
+    Parameters
+    ----------
+    posterior
+        Float32 [time, states].
+    answers
+        With the truth.
+    axis
+        What counts as near.
+    """
+    shown = answers.test.frame >= 0
+    truth, decoded = answers.test.frame[shown].astype(np.int64), likeliest(posterior[shown])
+    edges = np.linspace(0, axis.n_frames, min(MAX_CELLS, axis.n_frames) + 1)
+    answered = decoded >= 0
+    count, _, _ = np.histogram2d(decoded[answered], truth[answered], bins=(edges, edges))
+    of_truth = np.histogram(truth, edges)[0]
+    share = np.where(of_truth > 0, count / np.maximum(of_truth, 1), np.nan)
+    error, within = frame_errors(decoded, truth, axis.clip, axis.tolerance_frames)
+    parts = []
+    bounds = np.unique(np.linspace(0, axis.n_frames, min(10, axis.n_frames) + 1).astype(np.int64))
+    for first, stop in pairwise(bounds.tolist()):
+        at = (truth >= first) & (truth < stop)
+        if at.any():
+            scores = float(within[at].mean()), float(np.median(error[at]))
+            parts.append((first, stop - 1, int(at.sum()), *scores))
+    return Confusion(share, edges, float(1 - answered.mean()), parts)
+
+
+def reliability(posterior: NDArray[np.float32], answers: Answers, axis: FrameAxis) -> Reliability:
+    """How often answers of each confidence were within one second.
+
+    Parameters
+    ----------
+    posterior, answers, axis
+        See `confusion`.
+    """
+    shown = answers.test.frame >= 0
+    truth = answers.test.frame[shown].astype(np.int64)
+    _, within = frame_errors(likeliest(posterior[shown]), truth, axis.clip, axis.tolerance_frames)
+    sure = confidence(posterior[shown], axis)
+    which = np.minimum((sure * N_CALIBRATION_BINS).astype(np.int64), N_CALIBRATION_BINS - 1)
+    moments = np.bincount(which, minlength=N_CALIBRATION_BINS)
+    with np.errstate(invalid="ignore"):
+        mean, right = (np.bincount(which, x, N_CALIBRATION_BINS) / moments for x in (sure, within))
+    return Reliability(mean, right, moments)
+
+
+def slowest(answers: Answers) -> Points | None:
+    """The embedding along the axes in which it resembles itself half a second later (Molgedey and Schuster 1994).
+
+    Parameters
+    ----------
+    answers
+        With the embedding and the truth.
+    """
+    test, n_points = answers.test, len(answers.embedding)
+    if n_points < 10 or answers.embedding.shape[1] == 0:
+        return None
+    frame, segment = test.frame[-n_points:], test.segment[-n_points:]
+    lag = max(1, round(MEAN_S * (test.rate_hz or 1)))
+    points = _running_mean(answers.embedding.astype(np.float64), segment, lag)
+    now = np.flatnonzero((segment[:-lag] == segment[lag:]) & (frame[:-lag] >= 0) & (frame[lag:] >= 0))
+    if len(now) < 10:
+        return None
+    centred = points - points[frame >= 0].mean(0)
+    lagged = centred[now].T @ centred[now + lag]
+    axes = np.linalg.eigh(lagged + lagged.T)[1][:, ::-1][:, :3]
+    axes = axes * np.where(axes[np.abs(axes).argmax(0), np.arange(axes.shape[1])] < 0, -1.0, 1.0)
+    position = np.pad(centred @ axes, ((0, 0), (0, 3 - axes.shape[1])))
+    likeness = []
+    for column in position.T:
+        a, b = column[now], column[now + lag]
+        likeness.append(float(np.corrcoef(a, b)[0, 1]) if a.std() > 0 and b.std() > 0 else 0.0)
+    shown = np.flatnonzero(frame >= 0)
+    kept = shown[:: max(1, -(-len(shown) // MAX_POINTS))]
+    return Points(position[kept].astype(np.float32), frame[kept].astype(np.int64), tuple(likeness))
+
+
+def _running_mean(
+    points: NDArray[np.float64], segment: NDArray[np.int32], n_window: int
+) -> NDArray[np.float64]:
+    """Each point averaged with those before it in its segment."""
+    at = np.arange(len(points))
+    begins = np.searchsorted(segment, segment)
+    first = np.maximum(at - n_window + 1, begins)
+    total = np.vstack([np.zeros(points.shape[1]), np.cumsum(points, 0)])
+    mean: NDArray[np.float64] = (total[at + 1] - total[first]) / (at + 1 - first)[:, None]
+    return mean

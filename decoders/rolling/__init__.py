@@ -1,0 +1,1 @@
+"""Refitting a model while the experiment runs."""

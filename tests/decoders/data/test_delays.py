@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from decoders.data.delays import Lookback, delay_of, delayed
+from decoders.data.training_set import with_showing_borders
+from stream.session import Session
+from tests.decoders.conftest import watched_session
+
+
+@given(n_delay=st.integers(0, 90), seed=st.integers(0, 5))
+def test_truth_is_that_of_some_samples_ago_in_the_same_segment(n_delay: int, seed: int) -> None:
+    session = with_showing_borders(watched_session(seed, n_repeats=4))
+    # Each sample carries its own number, so that what was moved where can be read off.
+    session = replace(session, labels={"number": np.arange(session.n_samples, dtype=np.float32)[:, None]})
+    late, kept = delayed(session, n_delay)
+    index = np.flatnonzero(kept)
+    moment = late.labels["number"][:, 0].astype(int)
+    assert (index - moment == n_delay).all()
+    assert (session.segment[index] == session.segment[moment]).all()
+    assert np.array_equal(late.neural, session.neural[index])
+    assert np.array_equal(late.frame, session.frame[moment])
+    assert np.array_equal(late.repeat, session.repeat[moment])
+    lengths = np.bincount(session.segment)
+    assert late.n_samples == np.maximum(lengths - n_delay, 0).sum()
+
+
+def test_no_delay_changes_nothing(watched: Session) -> None:
+    same, kept = delayed(watched, 0)
+    assert same is watched
+    assert kept.all()
+
+
+def test_lookback_says_the_moment_and_whether_there_is_one() -> None:
+    back = Lookback(2)
+    assert [back.push(t) for t in (1.0, 2.0, 3.0, 4.0)] == [
+        (1.0, False),
+        (1.0, False),
+        (1.0, True),
+        (2.0, True),
+    ]
+    other = Lookback(2)
+    other.take_over(back)
+    back.reset()
+    assert back.push(9.0) == (9.0, False)
+    assert other.push(5.0) == (3.0, True)
+
+
+@pytest.mark.parametrize(
+    ("lookahead", "lag", "samples"), [(0, 0, 0), (66.667, 0, 2), (0, 100, 3), (33.3, 33.3, 2)]
+)
+def test_the_delay_of_a_card(lookahead: float, lag: float, samples: int) -> None:
+    assert delay_of({"lookahead_ms": lookahead, "lag_ms": lag, "rate_hz": 30.0}) == samples

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from decoders.data.preprocessing import Preprocessor
+from stream.errors import BadRecording
+from stream.session import Kind
+
+
+def recording(seed: int = 0) -> np.ndarray:
+    neural = np.random.default_rng(seed).normal(100, 5, (200, 5)).astype(np.float32)
+    neural[:, 1] = 7.0
+    neural[:, 2] = np.nan
+    neural[10:15, 3] = np.nan
+    return neural
+
+
+def test_flat_and_empty_channels_are_left_out() -> None:
+    fitted = Preprocessor.fit(recording(), Kind.BOLD, 1.0)
+    assert fitted.valid.tolist() == [True, False, False, True, True]
+    assert fitted.n_used == 3
+
+
+def test_no_usable_channel_is_refused() -> None:
+    with pytest.raises(BadRecording, match="none of the 2 channels"):
+        Preprocessor.fit(np.zeros((50, 2), np.float32), Kind.SPIKES, 30.0)
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_streaming_equals_batch_across_borders(kind: Kind) -> None:
+    neural = np.abs(recording())
+    border = np.zeros(200, bool)
+    border[[0, 80]] = True
+    fitted = Preprocessor.fit(neural, kind, 2.0)
+    batch = fitted.run(neural, border)
+    for index in range(200):
+        if border[index]:
+            fitted.reset()
+        clean = fitted.step(neural[index])
+        assert clean is not None
+        np.testing.assert_allclose(clean, batch[index], atol=1e-5)
+
+
+def test_counts_pass_and_missing_ones_become_the_mean() -> None:
+    neural = np.array([[1, 4], [3, np.nan], [2, 8]], np.float32)
+    fitted = Preprocessor.fit(neural, Kind.SPIKES, 30.0)
+    clean = fitted.step(np.array([5, np.nan], np.float32))
+    assert clean is not None
+    np.testing.assert_allclose(clean, [5, 6])
+
+
+def test_a_frame_without_any_value_says_nothing() -> None:
+    fitted = Preprocessor.fit(recording(), Kind.SPIKES, 30.0)
+    assert fitted.step(np.full(5, np.nan, np.float32)) is None
+
+
+def test_a_slow_offset_is_taken_off() -> None:
+    neural = np.random.default_rng(1).normal(0, 1, (2000, 2)).astype(np.float32)
+    fitted = Preprocessor.fit(neural, Kind.FLUORESCENCE, 10.0)
+    out = fitted.run(neural + 40, np.r_[True, np.zeros(1999, bool)])
+    assert abs(out[-1000:].mean()) < 0.2

@@ -1,0 +1,207 @@
+"""Contrastive training in torch; left out where torch is not installed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from decoders.embedding.encoder import start_encoder
+from decoders.embedding.linear import fit_linear, moments
+from decoders.embedding.sampler import FramePositives, Sampler, window_index
+from decoders.embedding.trainer import Samples, Trainer, forward
+from decoders.embedding.training_run import EVERY, Run, TrainingProgress
+from decoders.errors import BadSplit
+from decoders.evaluation.controls import settings_of
+from decoders.fitting.fit import fit_model
+from decoders.fitting.fit_contrastive import ContrastiveOptions, contexts_tried, fit_contrastive
+from decoders.fitting.options import FitOptions
+from decoders.model.handover import hand_over
+from decoders.model.model import Model
+from decoders.model.training_archive import recall
+from decoders.rolling.refit import refit
+from stream.errors import BadRecording, BadUsage, OutputExists
+from stream.session import Session
+from tests.decoders.conftest import places_session, watched_session
+
+torch = pytest.importorskip("torch", reason="torch is not installed: pip install neuroreel[train]")
+pytestmark = pytest.mark.train
+
+
+@pytest.fixture(scope="module")
+def label_model(watched: Session) -> Model:
+    return fit_model(watched, FitOptions(mode="label", train_repeats=(0, 1, 2, 3, 4)))
+
+
+def small_trainer(n_context: int = 5) -> Trainer:
+    rng = np.random.default_rng(0)
+    samples = rng.poisson(1.0, (120, 8)).astype(np.float32)
+    state, block = np.tile(np.arange(12), 10), np.repeat(np.arange(10), 12)
+    border = np.arange(120) % 24 == 0
+    linear = fit_linear(moments(np.sqrt(samples), state, 13), 0.5)
+    start = start_encoder(linear, n_context, root=True, seed=0)
+    index = np.arange(120)
+    sampler = Sampler(index, (FramePositives(index, state, block),), 0)
+    return Trainer(start, Samples(samples, border, state), sampler, 0.1, 0)
+
+
+@pytest.mark.parametrize("n_context", [1, 5, 40])
+def test_numpy_gives_what_torch_gives(n_context: int) -> None:
+    trainer = small_trainer(n_context)
+    for _ in range(10):
+        trainer.step()
+    encoder, samples = trainer.encoder, trainer._samples
+    index, held = window_index(samples.border, np.arange(120), n_context)
+    with torch.no_grad():
+        points = forward(
+            torch, trainer._weights, torch.from_numpy(samples.clean[index]), held, root=encoder.root
+        )
+    assert np.any(encoder.outer != 0)
+    assert np.allclose(encoder.transform(samples.clean, samples.border), points.numpy(), atol=1e-5)
+
+
+def test_training_lowers_the_loss_and_repeats_itself() -> None:
+    first, again = small_trainer(), small_trainer()
+    losses = [first.step() for _ in range(40)]
+    assert np.mean(losses[-5:]) < np.mean(losses[:5])
+    assert [again.step() for _ in range(40)] == losses
+
+
+def test_a_training_taken_up_is_an_unbroken_one() -> None:
+    whole, part, rest = small_trainer(), small_trainer(), small_trainer()
+    for _ in range(20):
+        whole.step()
+    for _ in range(10):
+        part.step()
+    rest.restore(part.state(), 10)
+    for _ in range(10):
+        rest.step()
+    assert np.array_equal(rest.encoder.projection, whole.encoder.projection)
+
+
+def test_a_run_ends_when_the_held_out_score_no_longer_rises() -> None:
+    scores = iter([0.0, 1.0, 0.5, 0.5, 0.5, 0.5, 0.5])
+    seen: list[TrainingProgress] = []
+    run = Run("trial", small_trainer(), lambda _: next(scores), seen.append, None)
+    run.advance(1000)
+    assert run.best_step == EVERY
+    assert run.trainer.n_steps == 4 * EVERY
+    assert (seen[-1].stage, seen[-1].score) == ("trial", 0.5)
+
+
+def test_label_mode_decodes_and_streams(label_model: Model, unseen: Session, tmp_path: Path) -> None:
+    card = label_model.card["contrastive"]
+    assert card["infonce_nats"] < card["infonce_chance_nats"]
+    assert label_model.decoder_embedding in ("linear", "contrastive", "both")
+    best = {
+        "linear": card["linear_log_score_nats"],
+        "contrastive": card["log_score_nats"],
+        "both": card["both_log_score_nats"],
+    }
+    assert best[label_model.decoder_embedding] >= max(best.values()) - 0.021
+    label_model.save(tmp_path / "m.safetensors")
+    loaded = Model.load(tmp_path / "m.safetensors")
+    ours, theirs = label_model.predict(unseen), loaded.predict(unseen)
+    assert np.array_equal(ours.posterior, theirs.posterior)
+    contrastive = label_model.parts.contrastive
+    assert contrastive is not None
+    clean = label_model.parts.preprocessor.run(np.nan_to_num(unseen.neural[:19]), np.arange(19) == 0)
+    points = contrastive.encoder.transform(clean, np.arange(19) == 0)
+    directions = points / np.linalg.norm(points, axis=1, keepdims=True)
+    assert np.allclose(ours.embedding[:19], directions, atol=1e-5)
+    assert label_model.linear.predict(unseen).embedding.shape[1] > 0
+
+
+def test_a_refit_stays_in_the_space_that_is_shown(watched: Session, label_model: Model) -> None:
+    again = refit(label_model, watched.select_repeats([2, 3, 4, 5]))
+    assert again.decoder_embedding == "linear"
+    clean = watched.select_repeats([6])
+    assert np.allclose(again.predict(clean).embedding, label_model.predict(clean).embedding, atol=1e-5)
+
+
+def test_a_longer_context_than_the_linear_window_streams_and_swaps(
+    watched: Session, label_model: Model, unseen: Session
+) -> None:
+    data = recall(label_model)
+    assert contexts_tried(data, 6) == (6, 20, 30)
+    assert contexts_tried(data, 60) == (40,)
+    short = replace(
+        data, block=np.arange(len(data.block)) // 12
+    )  # nothing longer is learned from in one piece
+    assert contexts_tried(short, 6) == (6, 12)
+    settings = settings_of(label_model)
+    trained = fit_contrastive(data, settings, ContrastiveOptions("label", contexts=(12,)), {})
+    parts = replace(label_model.parts, contrastive=trained.contrastive)
+    model, fresh = (Model(parts, {**label_model.card, "decoder_embedding": "both"}) for _ in range(2))
+    clean = model.parts.preprocessor.run(np.nan_to_num(unseen.neural[:19]), np.arange(19) == 0)
+    points = trained.contrastive.encoder.transform(clean, np.arange(19) == 0)
+    model.reset()
+    for index in range(15):
+        model.step(unseen.neural[index], float(unseen.stamps[index]))
+    assert hand_over(model, fresh)
+    for index in range(15, 19):
+        after = fresh.step(unseen.neural[index], float(unseen.stamps[index]))
+    assert np.allclose(after.embedding, points[18] / np.linalg.norm(points[18]), atol=1e-5)
+
+
+def test_the_same_seed_gives_the_same_model(watched: Session, label_model: Model) -> None:
+    again = fit_model(watched, FitOptions(mode="label", train_repeats=(0, 1, 2, 3, 4)))
+    assert again.hash == label_model.hash
+
+
+@pytest.mark.parametrize("mode", ["time", "hybrid"])
+def test_other_modes(watched: Session, mode: str) -> None:
+    model = fit_model(watched, FitOptions(mode=mode, train_repeats=(0, 1, 2, 3)), baselines=False)
+    assert model.card["mode"] == mode
+    assert model.card["contrastive"]["infonce_nats"] < model.card["contrastive"]["infonce_chance_nats"]
+
+
+@pytest.mark.parametrize("positives", ["auto", "both", "frames"])
+def test_continuous_labels(positives: str) -> None:
+    model = fit_model(places_session(), FitOptions(mode="label", positives=positives), baselines=False)
+    expected = "labels" if positives == "auto" else positives
+    assert model.card["contrastive"]["positives"] == expected
+
+
+def test_resume_takes_up_the_training_and_refuses_other_data(watched: Session, tmp_path: Path) -> None:
+    path = tmp_path / "training.safetensors"
+    options = FitOptions(mode="label", train_repeats=(0, 1, 2), resume=path)
+
+    def interrupt(now: TrainingProgress) -> None:
+        if now.step == 60:
+            raise KeyboardInterrupt
+
+    stopped = fit_model(watched, options, baselines=False, report=interrupt)
+    assert stopped.card["contrastive"]["interrupted"]
+    steps: list[TrainingProgress] = []
+    finished = fit_model(watched, options, baselines=False, report=steps.append)
+    unbroken = fit_model(watched, replace(options, resume=None), baselines=False)
+    assert steps[0].step == 51
+    assert finished.hash == unbroken.hash
+    with pytest.raises(BadRecording, match="other data"):
+        fit_model(watched, replace(options, train_repeats=(0, 1, 3)), baselines=False)
+    with pytest.raises(BadRecording, match="other data"):
+        fit_model(watched_session(5), options, baselines=False)
+    with pytest.raises(BadRecording, match="mode label, but now it is hybrid"):
+        fit_model(watched, replace(options, mode="hybrid"), baselines=False)
+    path.write_text("nonsense")
+    with pytest.raises(OutputExists, match="no training to resume"):
+        fit_model(watched, options, baselines=False)
+
+
+def test_bad_input(watched: Session) -> None:
+    with pytest.raises(BadSplit, match="second repeat"):
+        fit_model(watched, FitOptions(mode="label", train_repeats=(0,)))
+    with pytest.raises(BadUsage, match="too long for contrastive"):
+        fit_model(watched, FitOptions(mode="label", context_s=2.0), baselines=False)
+    short = replace(watched, segment=(np.arange(watched.n_samples) // 8).astype(np.int32))
+    with pytest.raises(BadSplit, match="fewer than the context"):
+        fit_model(short, FitOptions(mode="label", context_s=0.4), baselines=False)
+    places = places_session()
+    same = {"position": np.ones_like(places.labels["position"])}
+    with pytest.raises(BadRecording, match="never vary"):
+        fit_model(replace(places, labels=same), FitOptions(mode="label"), baselines=False)
+    with pytest.raises(BadRecording, match="has none"):
+        fit_model(replace(places, labels={}), FitOptions(mode="label", positives="labels"), baselines=False)

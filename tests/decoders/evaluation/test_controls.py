@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import numpy as np
+
+from decoders.evaluation.controls import null_p95, shifted
+from decoders.metrics import FrameAxis
+from decoders.model.model import Model
+from decoders.model.training_archive import recall
+from stream.session import Session
+
+
+def test_every_showing_is_shifted_by_its_own_amount(model: Model) -> None:
+    data = recall(model)
+    state = shifted(data, np.random.default_rng(0))
+    shifts = []
+    for block in np.unique(data.block):
+        at = (data.block == block) & (data.state < data.n_frames)
+        assert sorted(state[at]) == sorted(data.state[at])
+        shifts.append((state[at][0] - data.state[at][0]) % data.n_frames)
+    assert len(set(shifts)) == len(shifts)
+    np.testing.assert_array_equal(state[data.state == data.n_frames], data.n_frames)
+
+
+def test_memory_is_what_was_trained_on(model: Model, watched: Session) -> None:
+    data = recall(model)
+    train = watched.select_repeats(range(5))
+    np.testing.assert_array_equal(data.clean, train.neural[:, model.parts.preprocessor.valid])
+    np.testing.assert_array_equal(data.state[train.frame >= 0], train.frame[train.frame >= 0])
+
+
+def test_null_of_a_constant_answer(watched: Session) -> None:
+    axis = FrameAxis(np.zeros(60, np.int64), 3)
+    constant = np.full(watched.n_samples, 30)
+    assert abs(null_p95(constant, watched, axis, 0) - 7 / 60) < 1e-9

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from decoders.data.training_set import with_showing_borders
+from decoders.errors import BadSplit
+from decoders.evaluation.evaluate import EvaluateOptions, evaluate
+from decoders.evaluation.lookahead_curve import as_json, lookahead_curve
+from decoders.fitting.fit import fit_model
+from decoders.fitting.options import FitOptions
+from decoders.live.frame_score import RunningScore
+from decoders.model.handover import hand_over
+from decoders.model.model import Model
+from decoders.rolling.refit import compare, refit
+from stream.acquisition.stimulus_track import TruthTrack
+from stream.errors import BadUsage
+from stream.session import Session
+from tests.decoders.conftest import watched_session
+
+AHEAD = 4
+
+
+@pytest.fixture(scope="module")
+def late() -> Session:
+    """Activity that comes four samples after what it is about."""
+    session = watched_session(5)
+    neural = np.zeros_like(session.neural)
+    for segment in np.unique(session.segment):
+        at = np.flatnonzero(session.segment == segment)
+        neural[at[AHEAD:]] = session.neural[at[:-AHEAD]]
+        neural[at[:AHEAD]] = session.neural[at[:AHEAD]]
+    return replace(session, neural=neural)
+
+
+@pytest.fixture(scope="module")
+def looking_ahead(late: Session) -> Model:
+    return fit_model(late, FitOptions(train_repeats=(0, 1, 2, 3, 4), lookahead_frames=AHEAD, context_s=0.1))
+
+
+def test_the_card_and_the_report_say_it(looking_ahead: Model, late: Session) -> None:
+    assert looking_ahead.card["lookahead_ms"] == pytest.approx(1000 * AHEAD / 30, abs=0.001)
+    assert looking_ahead.n_delay == AHEAD
+    report = evaluate(looking_ahead, late, EvaluateOptions(repeats=(5, 6), draws=0))
+    assert report["lookahead_ms"] == looking_ahead.card["lookahead_ms"]
+    # Each of the two showings ends before the answers about its last moments come.
+    assert report["n_moments"] == 2 * 60 - 2 * AHEAD
+    causal = fit_model(late, FitOptions(train_repeats=(0, 1, 2, 3, 4), context_s=0.1))
+    without = evaluate(causal, late, EvaluateOptions(repeats=(5, 6), draws=0))
+    exact = [r["without_playback"]["accuracy_exact"] for r in (report, without)]
+    assert exact[0] > exact[1] > 0.5
+
+
+def test_each_answer_is_about_the_moment_that_long_ago(looking_ahead: Model, late: Session) -> None:
+    test = with_showing_borders(late.select_repeats([5, 6]))
+    answers = looking_ahead.predict(test)
+    index = np.arange(test.n_samples)
+    first = np.searchsorted(test.segment, test.segment)
+    assert np.array_equal(answers.stamps, test.stamps[np.maximum(index - AHEAD, first)])
+    nothing = np.isnan(answers.novelty)
+    assert np.array_equal(nothing, index - first < AHEAD)
+
+
+def test_a_swap_goes_on_with_the_moments(looking_ahead: Model, late: Session, tmp_path: object) -> None:
+    fresh = refit(looking_ahead, late.select_repeats([2, 3, 4]))
+    assert fresh.n_delay == AHEAD
+    looking_ahead.reset()
+    for sample, stamp in zip(late.neural[:10], late.stamps[:10], strict=True):
+        looking_ahead.step(sample, float(stamp))
+    assert hand_over(looking_ahead, fresh)
+    assert fresh.decide(late.neural[10], float(late.stamps[10])).stamp_raw == late.stamps[10 - AHEAD]
+    looking_ahead.reset()
+    assert compare(looking_ahead, looking_ahead, late.select_repeats([5])).new > 0.5
+
+
+def test_live_scores_compare_with_the_moment(looking_ahead: Model) -> None:
+    truth = TruthTrack()
+    stamps = np.arange(20) / 30
+    truth.add(stamps - 0.02, np.arange(20, dtype=np.int32), np.zeros(20, np.int32))
+    score = RunningScore(truth, looking_ahead.axis, 30.0, n_delay=AHEAD)
+    for index, stamp in enumerate(stamps):
+        score.add(stamp, float(stamp), index - AHEAD, index, known=index >= AHEAD)
+    settled = score.settle(100.0)
+    assert [frame for frame, _ in settled] == list(range(20))
+    summary = score.summary()
+    assert summary is not None
+    assert summary["moments"] == 20 - AHEAD
+    assert summary["with_playback"]["accuracy_exact"] == 1.0
+    assert summary["without_playback"]["mean_frame_error"] == AHEAD
+
+
+def test_the_curve_of_every_lookahead(watched: Session) -> None:
+    options = FitOptions(context_s=0.2, train_repeats=(0, 1, 2, 3, 4))
+    points = lookahead_curve(watched, options, lookaheads=(0, 2, 24))
+    assert [point.lookahead_frames for point in points] == [0, 2, 24]
+    assert points[1].lookahead_ms == pytest.approx(1000 * 2 / 30)
+    assert points[0].in_order > 0.8
+    assert as_json(points)[1]["context_ms"] == 200.0
+
+
+def test_the_curve_needs_something_to_hold_out(watched: Session) -> None:
+    with pytest.raises(BadSplit, match="nothing can be held out"):
+        lookahead_curve(watched, FitOptions(train_repeats=(0,)))
+
+
+def test_irregular_samples_cannot_look_ahead(late: Session) -> None:
+    with pytest.raises(BadUsage, match="regular rate"):
+        fit_model(replace(late, rate_hz=0.0), FitOptions(lookahead_frames=1))

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from decoders.data.scene_cuts import scene_starts
+from decoders.errors import BadSplit, TrainingUnavailable
+from decoders.evaluation.evaluate import evaluate
+from decoders.fitting.fit import fit_model
+from decoders.fitting.options import FitOptions
+from decoders.fitting.select_forecast import DEFAULT_FLOOR
+from stream.errors import BadRecording, BadUsage, ShapeMismatch
+from stream.movie import Clip, Movie
+from stream.session import Session, segments_from_stamps
+from tests.decoders.conftest import watched_session
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "text"),
+    [
+        ({"positives": "colours"}, BadUsage, "no positives 'colours'"),
+        ({"resume": Path("training")}, BadUsage, "no training to resume"),
+        ({"mode": "magic"}, BadUsage, "no mode 'magic'"),
+        ({"decoder": "oracle"}, BadUsage, "no decoder 'oracle'"),
+        ({"lookahead_frames": -1}, BadUsage, "lookahead of -1"),
+        ({"lookahead_frames": 201}, BadUsage, "give 0 to 200"),
+        ({"context_s": -1.0}, BadUsage, "context of -1"),
+        ({"train_repeats": (0,), "train_time": (0, 0.5)}, BadSplit, "not both"),
+    ],
+)
+def test_options_that_cannot_be(options: dict, error: type[Exception], text: str) -> None:
+    with pytest.raises(error, match=text):
+        FitOptions(**options)
+
+
+def test_one_showing_is_enough_to_fit(watched: Session) -> None:
+    model = fit_model(watched, FitOptions(train_repeats=(0,)))
+    assert np.isfinite(model.predict(watched.select_repeats([1])).posterior).all()
+
+
+def test_showings_shorter_than_the_furthest_forecast() -> None:
+    session = replace(watched_session(), movie=None)
+    short = session.take(np.arange(session.n_samples) % 72 < 55)  # 1.8 s
+    floors = fit_model(short, FitOptions(), baselines=False).card["forecast_floors"]
+    assert floors["persistence"][-1] == floors["advance"][-1] == DEFAULT_FLOOR
+
+
+@pytest.mark.parametrize("rate_hz", [30.0, 0.0])
+def test_a_movie_of_40_frames_with_gaps_in_its_stamps(rate_hz: float) -> None:
+    """No stretch is as long as the furthest forecast."""
+    whole = watched_session(n_repeats=4)
+    clip = whole.take((whole.frame >= 0) & (whole.frame < 40))
+    stamps = 5 + np.arange(clip.n_samples) / 30 + 2.0 * (np.arange(clip.n_samples) // 20)
+    movie = Movie((Clip("short", 0, 40, rate_hz),)) if rate_hz else None
+    session = replace(clip, stamps=stamps, segment=segments_from_stamps(stamps, 30.0), movie=movie)
+    model = fit_model(session, FitOptions(), baselines=False)
+    assert np.isfinite(model.predict(session).posterior).all()
+    assert np.isfinite(model.card["forecast_floors"]["advance"]).all()
+
+
+def test_several_recordings(watched: Session) -> None:
+    both = fit_model([watched.select_repeats([0, 1, 2]), watched.select_repeats([3, 4])])
+    assert both.card["trained_on"]["n_samples"] == watched.select_repeats([0, 1, 2, 3, 4]).n_samples
+    other = replace(watched, channel_names=tuple(f"x{i}" for i in range(20)))
+    with pytest.raises(ShapeMismatch, match="same channels"):
+        fit_model([watched, other])
+
+
+def test_nothing_to_learn_from(watched: Session) -> None:
+    with pytest.raises(BadUsage, match="no repeat"):
+        fit_model(watched, FitOptions(train_repeats=(77,)))
+    blank = replace(watched, frame=np.full_like(watched.frame, -1))
+    with pytest.raises(BadRecording, match="no frame"):
+        fit_model(blank)
+    silent = replace(watched, neural=np.zeros_like(watched.neural))
+    with pytest.raises(BadRecording, match="none of the 20 channels"):
+        fit_model(silent)
+
+
+def test_negative_counts_are_refused_and_fractions_are_not(watched: Session) -> None:
+    neural = np.asarray(watched.neural, np.float32) * np.float32(0.3)
+    model = fit_model(replace(watched, neural=neural), FitOptions(train_repeats=(0,)), baselines=False)
+    neural = neural.copy()
+    neural[7, 2] = -0.5
+    wrong = replace(watched, neural=neural)
+    said = rf"'{watched.channel_names[2]}' is -0.5 at sample 7, .*kind 'fluorescence'"
+    with pytest.raises(BadRecording, match=said):
+        fit_model(wrong)
+    with pytest.raises(BadRecording, match=said):
+        evaluate(model, wrong)
+
+
+def test_dead_channels_are_named(watched: Session) -> None:
+    assert fit_model(watched, FitOptions(train_repeats=(0, 1))).card["unused_channels"] == ["unit-3"]
+
+
+def test_context_is_what_was_asked_for() -> None:
+    model = fit_model(watched_session(3, n_repeats=3), FitOptions(context_s=0.1))
+    assert model.card["context_ms"] == 100
+    assert model.parts.scaling.n_window == 3
+
+
+def test_scenes_are_seen_in_the_pictures() -> None:
+    rng = np.random.default_rng(0)
+    scenes = np.repeat(rng.integers(0, 255, (3, 16, 16)), 20, axis=0)
+    pictures = np.clip(scenes + rng.integers(-2, 3, scenes.shape), 0, 255).astype(np.uint8)
+    clips = (Clip("a", 0, 50, 30.0), Clip("b", 50, 10, 30.0))
+    assert scene_starts(Movie(clips, pictures)).tolist() == [0, 20, 40, 50]
+    assert scene_starts(Movie(clips)).tolist() == [0, 50]
+
+
+def test_contrastive_modes_name_the_extra_where_torch_is_missing(
+    watched: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(TrainingUnavailable, match=r"pip install neuroreel\[train\]"):
+        fit_model(watched, FitOptions(mode="label"))

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from decoders.embedding.linear import unit
+from decoders.embedding.windows import window_sums
+from decoders.fitting.fit import fit_model
+from decoders.fitting.options import FitOptions
+from decoders.fitting.settings import combined
+from decoders.model.model import Model
+from decoders.model.parts import Emission, ModelParts
+from decoders.model.streaming import Readout
+from decoders.numerics import softmax, top, total
+from decoders.readouts.classifiers import NEVER, Scaling
+from decoders.readouts.secondary_classifier import LinearOpinion
+from stream.session import Session
+
+
+@pytest.fixture(scope="module")
+def model(watched: Session) -> Model:
+    """One that reads a single window."""
+    return fit_model(watched, FitOptions(decoder="blend", train_repeats=(0, 1, 2, 3, 4)), baselines=False)
+
+
+def with_parts(model: Model, kind: str, n_recent: int, seed: int) -> ModelParts:
+    """The model's parts, beside its prototypes an opinion of one kind, and an emission of its own."""
+    rng = np.random.default_rng(seed)
+    parts = model.parts
+    n, n_states = parts.preprocessor.n_used, model.n_frames + 1
+
+    def normal(*shape: int) -> np.ndarray:
+        return rng.normal(-2, 1, shape).astype(np.float32)
+
+    bias = normal(n_states)
+    bias[5] = NEVER
+    rank = 4 if kind == "low rank" else 0
+    opinion = LinearOpinion(
+        parts.scaling.n_window, kind == "root", normal(n, rank), normal(rank or n, n_states), bias, 0.2
+    )
+    emission = Emission(kind != "none", normal(n, n_states), bias, n_recent, kind == "root", 0.3, 0.01, 0.01)
+    return replace(parts, opinion=None if kind == "none" else opinion, emission=emission, factor=3.0)
+
+
+@pytest.mark.parametrize("kind", ["none", "counts", "low rank", "root"])
+@pytest.mark.parametrize("n_recent", [1, 3, 15])
+def test_sample_by_sample_equals_window_by_window(
+    model: Model, unseen: Session, kind: str, n_recent: int
+) -> None:
+    parts = with_parts(model, kind, n_recent, seed=n_recent)
+    border = np.zeros(unseen.n_samples, bool)
+    border[[0, 40, 43]] = True
+    clean = parts.preprocessor.run(unseen.neural, border)
+    readout = Readout(parts)
+    sums, fullness = window_sums(clean, border, parts.scaling.n_window)
+    directions = unit(parts.embedding.project(parts.scaling.features(sums)))
+    similarity = parts.prototypes.similarity(directions)
+    logits = combined(similarity, parts.factor, parts.opinion, sums, directions) * fullness[:, None]
+    heard = parts.emission.power * logits
+    if parts.emission.own:
+        recent, filled = window_sums(clean, border, n_recent)
+        features = Scaling(n_recent, parts.emission.root).features(recent)
+        heard = parts.emission.power * filled[:, None] * parts.emission.similarity(features)
+    for index, sample in enumerate(clean):
+        if border[index]:
+            readout.reset()
+        readout.push(sample)
+        direction, got, familiar = readout.look()
+        np.testing.assert_allclose(direction, directions[index], atol=1e-5)
+        np.testing.assert_allclose(softmax(got), softmax(logits[index]), atol=1e-4)
+        np.testing.assert_allclose(softmax(readout.evidence(got)), softmax(heard[index]), atol=1e-4)
+        assert familiar == np.searchsorted(parts.likeness, top(similarity[index])) / len(parts.likeness)
+
+
+@pytest.mark.parametrize("kind", ["none", "low rank", "root"])
+def test_another_one_goes_on_where_it_stands(model: Model, unseen: Session, kind: str) -> None:
+    parts = with_parts(model, kind, 15, seed=3)
+    old, new = Readout(parts), Readout(parts)
+    clean = parts.preprocessor.run(unseen.neural, np.zeros(unseen.n_samples, bool))
+    for n_before in (1, 4, 60):
+        old.reset()
+        for sample in clean[:n_before]:
+            old.push(sample)
+        new.take_over(old)
+        for sample in clean[n_before : n_before + 20]:
+            old.push(sample)
+            new.push(sample)
+            for mine, theirs in zip(new.look(), old.look(), strict=True):
+                np.testing.assert_allclose(mine, theirs, atol=1e-3)
+            np.testing.assert_allclose(
+                new.evidence(mine_logits(new)), old.evidence(mine_logits(old)), atol=1e-3
+            )
+
+
+def mine_logits(readout: Readout) -> np.ndarray:
+    return readout.look()[1]
+
+
+def test_what_is_given_out_stays_as_it_was(watched: Session) -> None:
+    model = fit_model(watched, FitOptions(train_repeats=(0, 1, 2)))
+    names = ("posterior", "posterior_without_playback", "embedding", "forecast", "continuous")
+    given_out = [model.step(sample, index / 30) for index, sample in enumerate(watched.neural[12:30])]
+    copies = [[getattr(row, name).copy() for name in names] for row in given_out]
+    for index, sample in enumerate(watched.neural[30:60]):
+        model.step(sample, 2 + index / 30)
+    for row, copy in zip(given_out, copies, strict=True):
+        for name, kept in zip(names, copy, strict=True):
+            np.testing.assert_array_equal(getattr(row, name), kept)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 50))
+def test_sums_and_maxima(seed: int, size: int) -> None:
+    values = np.random.default_rng(seed).normal(size=size).astype(np.float32)
+    assert top(values) == values.max()
+    assert total(values) == pytest.approx(float(values.sum()), abs=1e-4)
+    assert softmax(values).sum() == pytest.approx(1, abs=1e-6)

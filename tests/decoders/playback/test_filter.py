@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from decoders.fitting.select_playback import Trial, _best_power
+from decoders.fitting.validation_passages import Passage
+from decoders.metrics import FrameAxis
+from decoders.playback.filter import Playback
+from decoders.playback.frame_clock import FrameClock
+from decoders.playback.transition_powers import Leaps
+from decoders.playback.transitions import PlaybackTable, holding, learn_playback
+from stream.errors import BadUsage
+
+N = 30
+
+
+def table(seed: int = 0, *, movie: bool = True) -> PlaybackTable:
+    rng = np.random.default_rng(seed)
+    state = np.r_[np.tile(np.r_[np.full(6, N), np.arange(N)], 4), rng.integers(0, N, 5)]
+    border = np.zeros(len(state), bool)
+    border[[0, 72]] = True
+    ends = np.array([14, N - 1]) if movie else None
+    starts = np.array([0, 7, 15]) if movie else None
+    return learn_playback(state, np.ones(len(state), np.int64), border, N, ends, starts)
+
+
+def dense(t: PlaybackTable, jump: float, *, ahead: bool = False) -> np.ndarray:
+    matrix = (t.ahead if ahead else t.steps).dense()
+    return (1 - jump) * matrix + jump * t.target
+
+
+@pytest.mark.parametrize("movie", [True, False])
+def test_rows_are_distributions(movie: bool) -> None:
+    t = table(movie=movie)
+    for matrix in (t.steps, t.ahead):
+        np.testing.assert_allclose(matrix.row_sums(), 1, atol=1e-12)
+    assert t.target.sum() == pytest.approx(1)
+    assert t.initial.sum() == pytest.approx(1)
+    assert (t.initial[:-1] > 0).all()
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 1000), st.sampled_from([0.001, 0.01, 0.2]))
+def test_filter_equals_a_dense_hidden_markov_model(seed: int, jump: float) -> None:
+    t = table()
+    playback = Playback(t, jump, jump, 30.0, 30.0)
+    rng = np.random.default_rng(seed)
+    matrix = dense(t, jump)
+    expected = t.initial
+    stamp = 5.0
+    for index in range(15):
+        ticks = 0 if index == 0 else int(rng.integers(0, 4))
+        stamp += ticks / 30
+        evidence = rng.normal(size=N + 1) * 2
+        expected = expected @ np.linalg.matrix_power(matrix, ticks) * np.exp(evidence)
+        expected /= expected.sum()
+        state = playback.step(evidence, stamp)
+        if playback.speed != 1:  # noise may look like another speed
+            break
+        np.testing.assert_allclose(state, expected, atol=1e-5)
+        assert state.sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("speed", [0.5, 1.0, 1.5, 2.0])
+def test_a_movie_played_at_another_speed_is_followed_and_foreseen(speed: float) -> None:
+    n_frames = 120
+    t = learn_playback(
+        np.arange(n_frames),
+        np.ones(n_frames, int),
+        np.arange(n_frames) == 0,
+        n_frames,
+        np.array([n_frames - 1]),
+    )
+    playback = Playback(t, 0.01, 0.01, 30.0, 30.0)
+    rng = np.random.default_rng(1)
+    now = 0
+    for index in range(36):
+        now = int(10 + index * speed)
+        evidence = rng.normal(size=n_frames + 1)
+        evidence[now - 1 : now + 2] += 2.0
+        playback.step(evidence, index / 30)
+    assert playback.speed == speed
+    assert abs(int(playback.state.argmax()) - now) <= 2
+    quarter = int(playback.forecast()[0].argmax())
+    assert abs(quarter - min(now + 7.5 * speed, n_frames - 1)) <= 3
+
+
+def test_frames_that_are_no_movie_have_one_speed() -> None:
+    assert Playback(table(movie=False), 0.01, 0.01, 0.0, 30.0).speed == 1
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 1000), st.integers(0, 40))
+def test_leaps_equal_powers_of_the_dense_matrix(seed: int, ticks: int) -> None:
+    t = table()
+    state = np.random.default_rng(seed).dirichlet(np.full(N + 1, 0.1))
+    leaps = Leaps(t.ahead, 0.02, t.target)
+    expected = state @ np.linalg.matrix_power(dense(t, 0.02, ahead=True), ticks)
+    np.testing.assert_allclose(leaps.times(state, ticks), expected, atol=2e-5)
+
+
+def test_forecast_equals_dense_powers_at_every_horizon() -> None:
+    t = table()
+    playback = Playback(t, 0.01, 0.02, 30.0, 30.0)
+    playback.step(np.where(np.arange(N + 1) == 4, 5.0, 0.0), 1.0)
+    assert playback.horizon_ticks == (8, 15, 22, 30)
+    for row, ticks in zip(playback.forecast(), playback.horizon_ticks, strict=True):
+        expected = playback.state @ np.linalg.matrix_power(dense(t, 0.02, ahead=True), ticks)
+        np.testing.assert_allclose(row, expected, atol=5e-5)
+
+
+def test_without_evidence_the_state_follows_the_movie() -> None:
+    playback = Playback(table(), 0.001, 0.001, 30.0, 30.0)
+    playback.step(np.where(np.arange(N + 1) == 2, 20.0, 0.0), 0.0)
+    state = playback.step(None, 3 / 30)
+    assert state.argmax() == 5
+
+
+def test_a_scene_may_follow_any_other() -> None:
+    steps = table().ahead.dense()
+    assert steps[6, 15] > 0.01
+    assert steps[5, 15] < 1e-6
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(1, 90_000), min_size=2, max_size=40), st.floats(0, 1e6))
+def test_the_clock_is_the_same_wherever_the_stamps_begin(steps: list[int], start: float) -> None:
+    stamps = np.cumsum(steps) / 1e6
+    counts = []
+    for offset in (0.0, start):
+        clock = FrameClock(24.0)
+        counts.append([clock.advance(float(stamp + offset)) for stamp in stamps])
+    near_half = np.abs((np.diff(stamps) * 24_000) % 1 - 0.5) < 1e-4
+    if not near_half.any():
+        assert counts[0] == counts[1]
+    assert abs(sum(counts[0]) - (stamps[-1] - stamps[0]) * 24) < 1 + 0.001 * len(steps)
+
+
+def test_a_long_silence_forgets() -> None:
+    playback = Playback(table(), 0.01, 0.01, 30.0, 30.0)
+    playback.step(np.where(np.arange(N + 1) == 2, 20.0, 0.0), 0.0)
+    np.testing.assert_allclose(playback.step(None, 1000.0), playback.table.initial, rtol=1e-6)
+
+
+def test_any_horizon_up_to_two_seconds() -> None:
+    t = table()
+    playback = Playback(t, 0.01, 0.02, 30.0, 30.0)
+    states = np.random.default_rng(0).dirichlet(np.full(N + 1, 0.1), 3)
+    expected = states @ np.linalg.matrix_power(dense(t, 0.02, ahead=True), 39)
+    np.testing.assert_allclose(playback.later(states, 1.3), expected, atol=5e-5)
+    with pytest.raises(BadUsage, match="at most 2"):
+        playback.later(states, 2.5)
+
+
+def test_a_held_forecast_keeps_the_present() -> None:
+    playback = Playback(holding(table()), 0.01, 0.0, 0.0, 20.0)
+    state = playback.step(np.where(np.arange(N + 1) == 4, 9.0, 0.0), 1.0)
+    np.testing.assert_allclose(playback.forecast()[-1], state, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("strength", "silent"), [(0.0, True), (3.0, False)])
+def test_evidence_that_held_out_data_do_not_bear_out_is_not_heard(strength: float, silent: bool) -> None:
+    playback = Playback(table(), 0.01, 0.01, 30.0, 30.0)
+    n_frames = playback.n_states - 1
+    rng = np.random.default_rng(0)
+    trials = []
+    for _ in range(6):
+        state = np.arange(n_frames)
+        evidence = rng.normal(size=(n_frames, playback.n_states))
+        evidence[np.arange(n_frames), state] += strength
+        passage = Passage(
+            state, np.zeros((n_frames, 1), np.float32), state, np.ones(n_frames, int), state == 0, True
+        )
+        trials.append(Trial(np.zeros(n_frames, bool), passage, evidence))
+    _, power, aside = _best_power(playback, trials, FrameAxis(np.zeros(n_frames, np.int64), 3))
+    assert (power == 0.0) == silent
+    assert aside == 0.0

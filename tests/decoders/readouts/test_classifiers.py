@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from decoders.embedding.linear import fit_linear, moments, unit
+from decoders.readouts.classifiers import (
+    NEVER,
+    Neighbours,
+    Scaling,
+    calibrate,
+    fit_lda,
+    fit_poisson,
+    fit_prototypes,
+    log_posterior,
+)
+
+
+@pytest.fixture
+def counts() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    rates = rng.gamma(1.0, 4.0, (6, 15))
+    state = np.tile(np.arange(6), 60)
+    return rng.poisson(rates[state]).astype(np.float32), state
+
+
+def test_lda_agrees_with_scikit_learn(counts: tuple[np.ndarray, np.ndarray]) -> None:
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+    features, state = np.sqrt(counts[0]), counts[1]
+    m = moments(features, state, 7)
+    theirs = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.3).fit(features, state)
+    ours = fit_lda(m, 0.3).similarity(features)
+    assert (ours[:, 6] <= NEVER / 2).all()
+    agree = ours.argmax(1) == theirs.predict(features)
+    assert agree.mean() > 0.98
+
+
+def test_prototypes_without_cosine_are_lda(counts: tuple[np.ndarray, np.ndarray]) -> None:
+    features, state = np.sqrt(counts[0]), counts[1]
+    m = moments(features, state, 7)
+    embedding = fit_linear(m, 0.3)
+    prototypes = fit_prototypes(embedding, m, cosine=False)
+    ours = log_posterior(prototypes.similarity(embedding.project(features)))
+    np.testing.assert_allclose(
+        ours[:, :6], log_posterior(fit_lda(m, 0.3).similarity(features))[:, :6], atol=2e-3
+    )
+
+
+def test_cosine_does_not_hear_a_common_gain(counts: tuple[np.ndarray, np.ndarray]) -> None:
+    features, state = np.sqrt(counts[0]), counts[1]
+    m = moments(features, state, 7)
+    embedding = fit_linear(m, 0.3)
+    prototypes = fit_prototypes(embedding, m, cosine=True)
+    points = embedding.project(features)
+    one, other = (prototypes.similarity(unit(points * gain)) for gain in (1.0, 3.0))
+    np.testing.assert_allclose(one, other, atol=1e-4)
+
+
+def test_poisson_is_the_poisson_likelihood(counts: tuple[np.ndarray, np.ndarray]) -> None:
+    from scipy.stats import poisson
+
+    rates = np.random.default_rng(1).gamma(1.0, 4.0, (4, 15)) + 1
+    readout = fit_poisson(rates, np.ones(4, bool), gain_shape=np.inf)
+    used = np.maximum(rates, 0) + 0.05 * rates.mean(0) + 1e-4
+    expected = poisson.logpmf(counts[0][:, None], used[None]).sum(2)
+    ours = readout.similarity(counts[0])
+    np.testing.assert_allclose(ours - ours[:, :1], expected - expected[:, :1], rtol=1e-3, atol=1e-2)
+
+
+def test_neighbours_find_themselves(counts: tuple[np.ndarray, np.ndarray]) -> None:
+    features, state = np.sqrt(counts[0]), counts[1]
+    near = Neighbours(unit(features), state, 1, 7)
+    assert (near.similarity(features).argmax(1) == state).all()
+    np.testing.assert_allclose(np.exp(near.similarity(features[0])).sum(), 1, atol=1e-5)
+
+
+def test_calibration_finds_the_temperature() -> None:
+    rng = np.random.default_rng(0)
+    truth_logits = rng.normal(size=(4000, 5)) * 2
+    chance = np.exp(truth_logits) / np.exp(truth_logits).sum(1, keepdims=True)
+    state = (chance.cumsum(1) > rng.random((4000, 1))).argmax(1)
+    factor, score = calibrate((truth_logits / 7).astype(np.float32), np.ones(4000, np.float32), state)
+    assert factor == pytest.approx(7, rel=0.1)
+    assert score > -np.log(5)
+
+
+def test_scaling_takes_a_common_gain_away() -> None:
+    steady = Scaling(1, root=True, total=10.0)
+    sums = np.array([[1.0, 3.0, 6.0]], np.float32)
+    np.testing.assert_allclose(steady.features(sums), steady.features(5 * sums), rtol=1e-5)

@@ -1,0 +1,118 @@
+"""The Kalman filter that follows continuous labels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from decoders.fitting.fit import fit_model
+from decoders.fitting.options import FitOptions
+from decoders.model.model import Model
+from decoders.readouts.continuous import SMOOTHLY
+from decoders.readouts.kalman import Kalman, KalmanStream, fit_kalman, smoothly
+from stream.session import Kind, Session
+
+RATE_HZ = 20.0
+N_SEGMENTS, N_EACH = 12, 150
+
+
+def wandering(seed: int, noise: float = 3.0) -> Session:
+    """A label that moves smoothly and noisy channels that are linear in it: what the filter is made for."""
+    mixing = np.random.default_rng(7).normal(size=12)
+    rng = np.random.default_rng(seed)
+    segment = np.repeat(np.arange(N_SEGMENTS), N_EACH).astype(np.int32)
+    change = rng.normal(0, 0.05, len(segment))
+    place = np.zeros(len(segment))
+    speed = 0.0
+    for index in range(len(segment)):
+        begins = index % N_EACH == 0
+        speed = 0.0 if begins else 0.97 * speed + change[index]
+        place[index] = rng.normal(0, 1) if begins else 0.99 * place[index - 1] + speed
+    edges = np.linspace(-2.5, 2.5, 9)
+    return Session(
+        neural=(place[:, None] * mixing + rng.normal(0, noise, (len(place), 12))).astype(np.float32),
+        stamps=np.arange(1, len(place) + 1) / RATE_HZ,
+        frame=np.digitize(place, edges).astype(np.int32),
+        repeat=segment,
+        segment=segment,
+        channel_names=tuple(f"channel {c}" for c in range(12)),
+        kind=Kind.OTHER,
+        rate_hz=RATE_HZ,
+        labels={"place": place[:, None].astype(np.float32)},
+        name="wandering",
+    )
+
+
+def fitted(session: Session, slowness: float = 1.0) -> Kalman:
+    border = np.r_[True, np.diff(session.segment) > 0]
+    everything = np.ones(session.n_samples, bool)
+    kalman = fit_kalman(np.asarray(session.neural), session.labels["place"], border, everything, slowness)
+    assert kalman is not None
+    return kalman
+
+
+def test_it_follows_better_than_single_samples_say() -> None:
+    kalman, test = fitted(wandering(0)), wandering(1)
+    border = np.r_[True, np.diff(test.segment) > 0]
+    followed = smoothly(kalman, np.asarray(test.neural), border)
+    train = wandering(0)
+    x = np.c_[np.asarray(train.neural), np.ones(train.n_samples)]
+    line = np.linalg.lstsq(x, train.labels["place"], rcond=None)[0]
+    alone = np.c_[np.asarray(test.neural), np.ones(test.n_samples)] @ line
+    truth = test.labels["place"]
+    assert np.median(np.abs(followed - truth)) < 0.75 * np.median(np.abs(alone - truth))
+
+
+def test_a_reset_forgets_and_a_silent_sample_only_advances() -> None:
+    kalman = fitted(wandering(0))
+    points = np.asarray(wandering(1).neural)[:5]
+    stream = KalmanStream(kalman)
+    first = [stream.step(point) for point in points]
+    stream.reset()
+    np.testing.assert_array_equal(np.stack([stream.step(point) for point in points]), np.stack(first))
+    silent = stream.step(None)
+    assert np.all(np.isfinite(silent))
+    assert abs(silent[0] - first[-1][0]) < 0.5
+
+
+def test_another_filter_goes_on_from_where_one_stands() -> None:
+    one, other = (KalmanStream(fitted(wandering(seed))) for seed in (0, 2))
+    for point in np.asarray(wandering(1).neural)[:40]:
+        last = one.step(point)
+    other.take_over(one)
+    assert abs(other.step(None)[0] - last[0]) < 0.3
+
+
+def test_too_few_moments_give_no_filter() -> None:
+    labels = np.full((50, 1), np.nan, np.float32)
+    points = np.zeros((50, 3), np.float32)
+    border = np.r_[True, np.zeros(49, bool)]
+    assert fit_kalman(points, labels, border, np.ones(50, bool), 1.0) is None
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return fit_model(wandering(0), FitOptions(context_s=0.05), baselines=False)
+
+
+def test_a_model_streams_it_and_a_file_brings_it_back(model: Model, tmp_path) -> None:
+    assert model.parts.continuous.sharpness[0] == SMOOTHLY
+    test = wandering(1)
+    said = model.predict(test, forecasts=False).continuous
+    model.save(tmp_path / "wandering.safetensors")
+    again = Model.load(tmp_path / "wandering.safetensors").predict(test, forecasts=False).continuous
+    np.testing.assert_allclose(again, said, atol=1e-5)
+    assert np.median(np.abs(said - test.labels["place"])) < 0.6 * np.std(test.labels["place"])
+
+
+def test_without_the_playback_model_the_filter_stays_out_of_it(model: Model) -> None:
+    test = wandering(1)
+    other = Model(replace(model.parts, kalman=None), model.card)
+    said = []
+    for one in (model, other):
+        one.use_playback = False
+        said.append(one.predict(test, forecasts=False).continuous)
+        one.use_playback = True
+    np.testing.assert_array_equal(*said)

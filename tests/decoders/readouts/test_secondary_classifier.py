@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from decoders.data.training_set import training_set
+from decoders.embedding.linear import fit_linear, moments, unit
+from decoders.embedding.shrinkage_path import Spectrum
+from decoders.errors import BadModel
+from decoders.fitting.fit import fit_model
+from decoders.fitting.options import FitOptions
+from decoders.fitting.select_classifier import DECODERS
+from decoders.fitting.settings import OpinionSettings, scaling_of
+from decoders.metrics import accuracy, likeliest
+from decoders.model.model import Model
+from decoders.readouts.secondary_classifier import LinearOpinion, fit_opinion, settings_from_card
+from stream.errors import BadUsage
+from stream.session import Kind, Session
+from tests.decoders.conftest import watched_session
+
+
+@pytest.fixture(scope="module", params=[name for name in DECODERS if name not in ("auto", "cosine", "lda")])
+def named(request: pytest.FixtureRequest, watched: Session) -> Model:
+    return fit_model(watched, FitOptions(decoder=request.param, train_repeats=(0, 1, 2, 3, 4), context_s=0.2))
+
+
+def test_each_decoder_reads_the_movie_and_steps_as_it_predicts(
+    named: Model, watched: Session, tmp_path: Path
+) -> None:
+    test = watched.select_repeats([5, 6])
+    batch = named.predict(test)
+    assert accuracy(likeliest(batch.posterior_without_playback), test.frame, named.axis) > 0.8
+    named.save(tmp_path / "model.safetensors")
+    loaded = Model.load(tmp_path / "model.safetensors")
+    assert loaded.hash == named.hash
+    for index in range(30):
+        one = loaded.step(np.asarray(test.neural[index], np.float32), float(test.stamps[index]))
+        np.testing.assert_allclose(
+            one.posterior_without_playback, batch.posterior_without_playback[index], atol=1e-5
+        )
+    assert settings_from_card(loaded.card) is not None
+
+
+def test_poisson_needs_counts() -> None:
+    with pytest.raises(BadUsage, match="gaussian_naive_bayes"):
+        fit_model(watched_session(kind=Kind.FLUORESCENCE), FitOptions(decoder="naive_bayes"))
+
+
+def test_one_decomposition_serves_every_shrinkage() -> None:
+    rng = np.random.default_rng(0)
+    state = np.tile(np.arange(9), 30)
+    features = (rng.normal(size=(9, 12))[state] + rng.normal(size=(270, 12))).astype(np.float32)
+    m = moments(features, state, 9)
+    spectrum = Spectrum(m)
+    for shrinkage in (0.1, 0.6):
+        ours, theirs = (
+            unit(e.project(features)) for e in (spectrum.embedding(shrinkage), fit_linear(m, shrinkage))
+        )
+        # Two fits may turn the axes round, but not the angles between points.
+        np.testing.assert_allclose(ours @ ours.T, theirs @ theirs.T, atol=1e-3)
+
+
+def test_many_channels_go_through_few_numbers(monkeypatch: pytest.MonkeyPatch, watched: Session) -> None:
+    data = training_set(watched, 60, 0.2)
+    windows = (data.clean, np.ones(len(data.clean), np.float32))
+    keep = np.ones(len(data.state), bool)
+    scaling = scaling_of(data, 1)
+    embedding = fit_linear(moments(data.clean, data.state, data.n_states), 0.5)
+    settings = OpinionSettings("naive_bayes", 1.0)
+    whole = fit_opinion(data, windows, keep, scaling, embedding, settings)
+    monkeypatch.setattr("decoders.readouts.secondary_classifier.FULL_RANK", 4)
+    few = fit_opinion(data, windows, keep, scaling, embedding, settings)
+    assert isinstance(few, LinearOpinion)
+    assert few.left.shape[1] > 0
+    sums, nothing = data.clean[:50], np.zeros((50, 0), np.float32)
+    difference = few.logits(sums, nothing) - whole.logits(sums, nothing)
+    np.testing.assert_allclose(difference, np.broadcast_to(difference[:, :1], difference.shape), atol=1e-2)
+
+
+def test_a_damaged_opinion_is_refused(named: Model, tmp_path: Path) -> None:
+    opinion = named.parts.opinion
+    assert opinion is not None
+    damaged = (
+        replace(opinion, bias=np.zeros(3, np.float32))
+        if isinstance(opinion, LinearOpinion)
+        else replace(opinion, state=opinion.state + 10_000)
+    )
+    Model(replace(named.parts, opinion=damaged), named.card).save(tmp_path / "model.safetensors")
+    with pytest.raises(BadModel, match="second opinion"):
+        Model.load(tmp_path / "model.safetensors")

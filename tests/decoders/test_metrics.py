@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from decoders.metrics import (
+    FrameAxis,
+    calibration_error,
+    confidence,
+    frame_axis,
+    frame_errors,
+    likeliest,
+    log_score_bits,
+    score,
+)
+from stream.movie import Clip
+
+AXIS = FrameAxis(np.repeat([0, 1], [6, 4]), 2)
+
+
+def test_errors_and_tolerance() -> None:
+    predicted = np.array([3, 5, 6, -1, 0])
+    truth = np.array([3, 3, 5, 2, 9])
+    error, within = frame_errors(predicted, truth, AXIS.clip, 2)
+    assert error.tolist() == [0, 2, 1, 10, 9]
+    assert within.tolist() == [True, True, False, False, False]
+
+
+def test_reach_stays_in_the_clip() -> None:
+    low, high = AXIS.reach
+    assert (low[5], high[5]) == (3, 6)
+    assert (low[6], high[6]) == (6, 9)
+    assert (low[10], high[10]) == (10, 11)
+
+
+def test_frames_that_are_no_movie_have_no_neighbours() -> None:
+    axis = frame_axis(4, ())
+    assert axis.tolerance_frames == 0
+    assert (np.array(axis.reach[1]) - axis.reach[0]).tolist() == [1] * 5
+    movie = frame_axis(60, (Clip("a", 0, 20, 30.0), Clip("b", 20, 40, 30.0)))
+    assert movie.tolerance_frames == 30
+    assert movie.clip[19] == 0
+    assert movie.clip[20] == 1
+
+
+def test_a_perfect_answer() -> None:
+    frame = np.array([-1, 0, 3, 9], np.int32)
+    posterior = np.zeros((4, 11), np.float32)
+    posterior[np.arange(4), [10, 0, 3, 9]] = 1
+    scores = score(posterior, frame, AXIS, np.array([-1, 0, 0, 1], np.int32))
+    assert scores["accuracy_within_1s"] == scores["accuracy_exact"] == 1
+    assert scores["log_score_bits"] == pytest.approx(np.log2(10))
+    assert scores["ece"] == 0
+    assert set(scores["per_repeat"]) == {"0", "1"}
+
+
+def test_uniform_scores_zero_bits() -> None:
+    assert log_score_bits(np.full((5, 11), 0.1, np.float32), np.arange(5)) == pytest.approx(0, abs=1e-6)
+
+
+def test_confidence_is_mass_near_the_likeliest() -> None:
+    posterior = np.array([[0.1, 0.2, 0.3, 0.1, 0.1, 0.1, 0.1, 0, 0, 0, 0]], np.float32)
+    assert likeliest(posterior).tolist() == [2]
+    assert confidence(posterior, AXIS)[0] == pytest.approx(0.8)
+
+
+def test_calibration_error_is_the_gap() -> None:
+    assert calibration_error(np.full(100, 0.75), np.arange(100) < 50) == pytest.approx(0.25)
