@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
 from decoders.prediction import PREDICTION_CHANNELS
-from neuroreel.children import start_child
+from neuroreel.subprocesses import start_child
 from replay_data.bundle import demo_recording
 from stream.io.session_io import load_session
 from stream.lsl.inlet import Inlet

@@ -8,15 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gui.screen import FPS, has_screen, start_qt
-from gui.snapshot import Snapshot
+from gui.qt_setup import FPS, has_screen, start_qt
+from gui.state.snapshot import Snapshot
 from stream.errors import refuse_existing
 
 if TYPE_CHECKING:
     from PyQt5.QtWidgets import QApplication
 
-    from gui.receiver import Receiver
-    from gui.run import DisplaySummary, Run, StartEngine
+    from gui.client.receiver import Receiver
+    from gui.display_loop import DisplaySummary, Run, StartEngine
 
 WAIT_S = 10.0
 
@@ -79,9 +79,9 @@ def run_display(
     application = start_qt(offscreen=offscreen)
     import pylsl
 
-    from gui.mailbox import Mailbox
-    from gui.receiver import Receiver
-    from gui.run import Run
+    from gui.client.receiver import Receiver
+    from gui.display_loop import Run
+    from gui.state.store import Mailbox
     from stream.lsl.network import configure
 
     configure()

@@ -14,10 +14,6 @@ from PyQt5.QtGui import QCloseEvent, QKeySequence, QResizeEvent
 from PyQt5.QtWidgets import QGridLayout, QMainWindow, QShortcut, QVBoxLayout, QWidget
 
 from gui.actions import ACTIONS, PANELS
-from gui.header import Header
-from gui.latency import LatencyList
-from gui.mailbox import Mailbox
-from gui.overlay import KeyList, StreamPicker
 from gui.panels.base import Panel
 from gui.panels.embedding import EmbeddingPanel
 from gui.panels.movie import MoviePanel
@@ -25,10 +21,14 @@ from gui.panels.neural import NeuralPanel
 from gui.panels.score import ScorePanel
 from gui.panels.timeline import TimelinePanel
 from gui.panels.traces import TracesPanel
-from gui.screen import FPS
-from gui.snapshot import Snapshot
-from gui.statusbar import StatusBar
+from gui.qt_setup import FPS
+from gui.state.snapshot import Snapshot
+from gui.state.store import Mailbox
 from gui.theme import DARK, LIGHT, Theme, style_sheet
+from gui.widgets.header import Header
+from gui.widgets.latency_table import LatencyList
+from gui.widgets.overlays import KeyList, StreamPicker
+from gui.widgets.statusbar import StatusBar
 
 logger = logging.getLogger(__name__)
 

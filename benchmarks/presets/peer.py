@@ -1,8 +1,8 @@
 """Print what CEBRA reaches on every preset: ``python -m benchmarks.presets.peer --seeds 1 --json peer.json``.
 
-The same recordings and showings as ``python -m benchmarks.presets``; CEBRA as `neuroreel.peer` runs it, discrete labels,
-causal, temperature 0.1, the mode that did best on the bundled recording. It needs the extra ``compare``. Results go to
-the file after every recording, and those that are there already are not measured again.
+The same recordings and showings as ``python -m benchmarks.presets``; CEBRA as `neuroreel.bench.cebra` runs it, discrete
+labels, causal, temperature 0.1, the mode that did best on the bundled recording. It needs the extra ``compare``.
+Results go to the file after every recording, and those that are there already are not measured again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmarks.presets.__main__ import showings
 from decoders.data.training_set import with_showing_borders
-from neuroreel.peer import PeerSettings, run_peer
+from neuroreel.bench.cebra import PeerSettings, run_peer
 from replay_data.simulate import PRESETS, simulate
 
 

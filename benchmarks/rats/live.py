@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.prediction import PREDICTION_CHANNELS, Predictions
-from neuroreel.children import start_child
+from neuroreel.subprocesses import start_child
 from stream.lsl.inlet import Inlet
 from stream.lsl.resolve import find_stream
 from stream.session import Session

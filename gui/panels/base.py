@@ -6,7 +6,7 @@ from PyQt5.QtCore import QSize, Qt, pyqtSignal
 from PyQt5.QtGui import QPainter
 from PyQt5.QtWidgets import QFrame, QHBoxLayout, QLabel, QStackedLayout, QVBoxLayout, QWidget
 
-from gui.snapshot import Snapshot
+from gui.state.snapshot import Snapshot
 from gui.theme import DARK, Theme
 
 

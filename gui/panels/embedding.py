@@ -11,10 +11,10 @@ from PyQt5.QtGui import QColor, QFont, QImage, QMouseEvent, QPainter, QPen, QPol
 from PyQt5.QtWidgets import QWidget
 
 from gui.panels.base import Panel
-from gui.plots import colour_table
-from gui.projection import Basis, rotate, running_mean, splat
-from gui.snapshot import Snapshot
+from gui.panels.embedding_projection import Basis, rotate, running_mean, splat
+from gui.state.snapshot import Snapshot
 from gui.theme import DARK, ORANGE
+from gui.widgets.plots import colour_table
 
 TURN_RADIANS_S = 0.15
 TILT = 0.45

@@ -12,7 +12,7 @@ from PyQt5.QtGui import QColor, QFont, QFontMetrics, QImage, QPainter, QPen
 from PyQt5.QtWidgets import QWidget
 
 from gui.panels.base import Panel
-from gui.snapshot import UNKNOWN, Snapshot, Source, State
+from gui.state.snapshot import UNKNOWN, Snapshot, Source, State
 from gui.theme import DARK, Theme
 
 CAPTION = 24

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from gui.panels.base import Panel
 from gui.panels.timeline import AHEAD_S
-from gui.plots import ImageLayer, Plot
-from gui.snapshot import Snapshot
+from gui.state.snapshot import Snapshot
 from gui.theme import Theme
+from gui.widgets.plots import ImageLayer, Plot
 
 LEVEL_EVERY = 30
 """Frames painted between two looks at how bright the image should be."""

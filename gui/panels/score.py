@@ -7,7 +7,7 @@ from PyQt5.QtGui import QColor, QFont, QPainter, QPen
 from PyQt5.QtWidgets import QWidget
 
 from gui.panels.base import Panel
-from gui.snapshot import Score, Snapshot
+from gui.state.snapshot import Score, Snapshot
 from gui.theme import DARK, Theme
 
 FIGURES_WIDTH = 190

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from decoders.prediction import HORIZONS_S, N_LIKELIEST
 from gui.panels.base import Panel
-from gui.plots import ImageLayer, Line, Plot, pen
-from gui.snapshot import Snapshot, Trace
+from gui.state.snapshot import Snapshot, Trace
 from gui.theme import Theme
+from gui.widgets.plots import ImageLayer, Line, Plot, pen
 
 AHEAD_S = HORIZONS_S[-1]
 GAMMA = 0.4

@@ -8,9 +8,9 @@ import numpy as np
 from PyQt5.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from gui.panels.base import Panel
-from gui.plots import Plot, decimate, pen
-from gui.snapshot import Snapshot, Trace
+from gui.state.snapshot import Snapshot, Trace
 from gui.theme import Theme
+from gui.widgets.plots import Plot, decimate, pen
 
 POINTS = 800
 TALL = 75

@@ -64,9 +64,9 @@ def latency(
     """
     import uuid
 
-    from neuroreel.bench_latency import parse_grid, run_grid
-    from neuroreel.bench_receive import parse_peers
-    from neuroreel.bench_view import plot_latency, print_latency
+    from neuroreel.bench.latency import parse_grid, run_grid
+    from neuroreel.bench.receivers import parse_peers
+    from neuroreel.bench.tables import plot_latency, print_latency
     from neuroreel.options import write_json
     from stream.errors import BadUsage
     from stream.lsl.network import configure
@@ -113,8 +113,8 @@ def soak(
     import tempfile
     import uuid
 
-    from neuroreel.bench_soak import WATCHED, Soak, run_soak
-    from neuroreel.bench_view import print_soak
+    from neuroreel.bench.soak import WATCHED, Soak, run_soak
+    from neuroreel.bench.tables import print_soak
     from neuroreel.options import write_json
     from stream.lsl.network import configure
 
@@ -162,10 +162,10 @@ def decode(
     out by scikit-learn's k nearest neighbours, and with --against cebra CEBRA's transform and its kNN decoder. How
     many times slower they are is told by processor time.
     """
-    from neuroreel.bench_data import bench_data
-    from neuroreel.bench_decode import bench_decode
+    from neuroreel.bench.cebra import import_cebra
+    from neuroreel.bench.data import bench_data
+    from neuroreel.bench.decode import bench_decode
     from neuroreel.options import write_json
-    from neuroreel.peer import import_cebra
 
     if against:
         import_cebra()
@@ -206,10 +206,10 @@ def fit(
     With --against cebra the peer is fitted on the same showings in the same run and scored on the same others. Of
     several numbers of neighbours for its kNN decoder the one with the best test score counts.
     """
-    from neuroreel.bench_data import bench_data
-    from neuroreel.bench_fit import bench_fit
+    from neuroreel.bench.cebra import PeerSettings, import_cebra
+    from neuroreel.bench.data import bench_data
+    from neuroreel.bench.fit_cost import bench_fit
     from neuroreel.options import write_json
-    from neuroreel.peer import PeerSettings, import_cebra
 
     causal = not settings.pop("future")
     peer = PeerSettings(causal=causal, **settings) if against else None
@@ -233,7 +233,7 @@ def send(stream: str, channels: int, rate: float, seconds: float, trace: Path) -
     """Send STREAM, paced, and write when each sample was pushed."""
     import numpy as np
 
-    from neuroreel import bench_send
+    from neuroreel.bench import sender as bench_send
     from replay_data.bundle import demo_recording
     from stream.control import ControlReader
     from stream.io.session_io import load_session
@@ -254,7 +254,7 @@ def receive(stream: str, by: str, trace: Path) -> None:
     """Receive STREAM and write when each sample was there."""
     import numpy as np
 
-    from neuroreel import bench_receive
+    from neuroreel.bench import receivers as bench_receive
     from stream.control import ControlReader
     from stream.lsl.network import configure
 

@@ -12,7 +12,7 @@ import click
 from neuroreel.options import json_option
 
 if TYPE_CHECKING:
-    from gui.snapshot import Snapshot
+    from gui.state.snapshot import Snapshot
 
 HEADLESS_SECONDS = 30.0
 NAME = "V1"
@@ -47,9 +47,9 @@ def command(
 
     started = time.monotonic()
     from gui.app import run_display
-    from gui.screen import has_screen
-    from neuroreel.children import start_child
+    from gui.qt_setup import has_screen
     from neuroreel.options import write_json
+    from neuroreel.subprocesses import start_child
     from replay_data.bundle import TEST_REPEATS, demo_model, demo_recording
     from stream.lsl.network import configure
 

@@ -13,7 +13,7 @@ import click
 from neuroreel.options import json_option, network_option, wait_option
 
 if TYPE_CHECKING:
-    from neuroreel.children import Child
+    from neuroreel.subprocesses import Child
 
 
 @click.command()
@@ -88,7 +88,7 @@ class _Engines:
 
     def start(self, stream: str) -> Callable[[], str]:
         """Start an engine; what is returned says what went wrong with it."""
-        from neuroreel.children import start_child
+        from neuroreel.subprocesses import start_child
 
         self.stop()
         said = tempfile.TemporaryFile()  # noqa: SIM115 - not a pipe, which would block the engine when nobody reads it

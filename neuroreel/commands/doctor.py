@@ -27,8 +27,8 @@ def command(scope: str, json_target: str | None) -> None:
     """
     from dataclasses import asdict
 
-    from neuroreel.check import Status
-    from neuroreel.health import check_all
+    from neuroreel.doctor.check import Status
+    from neuroreel.doctor.local_checks import check_all
     from neuroreel.options import write_json
 
     checks = list(check_all(scope))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from neuroreel.click_types import REPEATS, TIME
 from neuroreel.options import html_option, json_option
-from neuroreel.parts import REPEATS, TIME
 
 if TYPE_CHECKING:
     from decoders.evaluation.evaluate import EvaluateOptions

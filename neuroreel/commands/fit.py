@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from neuroreel.click_types import REPEATS, TIME
 from neuroreel.options import json_option
-from neuroreel.parts import REPEATS, TIME
 
 if TYPE_CHECKING:
     from decoders.evaluation.lookahead_curve import LookaheadPoint
@@ -91,7 +91,7 @@ def command(
     from decoders.fitting.fit import fit_model
     from decoders.fitting.options import FitOptions
     from neuroreel.options import write_json
-    from neuroreel.training_bar import training_bar
+    from neuroreel.progress import training_bar
     from stream.errors import BadUsage, refuse_existing
     from stream.io.session_io import load_session
     from stream.movie import load_movie

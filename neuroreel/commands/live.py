@@ -14,7 +14,7 @@ from neuroreel.options import json_option, network_option, wait_option
 if TYPE_CHECKING:
     from decoders.live.engine import Engine
     from decoders.live.refit_client import Rolling
-    from neuroreel.recording import RecorderChild
+    from neuroreel.recording.recorder_process import RecorderChild
     from stream.notices import Notice
 
 
@@ -97,7 +97,7 @@ def command(
 
     from decoders.live.engine import Engine, LiveOptions
     from decoders.model.model import Model
-    from neuroreel.allocator import give_back_large_arrays
+    from neuroreel.malloc import give_back_large_arrays
     from neuroreel.options import write_json
     from stream.acquisition.spike_event_inlet import SPIKE_EVENTS, SpikeEventInlet
     from stream.control import ControlReader
@@ -162,7 +162,7 @@ def command(
 
 def _recorder(path: Path, info: Any, name: str) -> RecorderChild:
     """The recorder in a process of its own, ready to record."""
-    from neuroreel.recording import RecorderChild
+    from neuroreel.recording.recorder_process import RecorderChild
 
     recorder = RecorderChild(path, info.name(), info.type(), name)
     recorder.wait_ready()
@@ -196,7 +196,7 @@ def _trainer(model: Path, n: int) -> Iterator[Rolling]:
     import tempfile
 
     from decoders.live.refit_client import Rolling
-    from neuroreel.children import start_child
+    from neuroreel.subprocesses import start_child
     from stream.control import ControlReader
 
     with tempfile.TemporaryDirectory(prefix="neuroreel-") as folder:
@@ -211,7 +211,7 @@ def _trainer(model: Path, n: int) -> Iterator[Rolling]:
 
 
 def _open_window(name: str, model: Path) -> Any:
-    from neuroreel.children import start_child
+    from neuroreel.subprocesses import start_child
 
     return start_child(["display", str(model), "--name", name])
 

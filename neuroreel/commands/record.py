@@ -10,7 +10,7 @@ import click
 from neuroreel.options import json_option, network_option
 
 if TYPE_CHECKING:
-    from neuroreel.recording_view import View
+    from neuroreel.recording.views import View
     from stream.control import ControlReader
     from stream.recorder.recorder import Recorder
 
@@ -61,9 +61,9 @@ def command(
     Every sample is written as it was sent. OUT is never overwritten, with --force or without. At the end the file is
     read back and compared with what was received.
     """
-    from neuroreel.allocator import give_back_large_arrays
+    from neuroreel.malloc import give_back_large_arrays
     from neuroreel.options import write_json
-    from neuroreel.recording_view import ReportView, TerminalView, print_summary
+    from neuroreel.recording.views import ReportView, TerminalView, print_summary
     from stream.control import ControlReader
     from stream.errors import BadUsage
     from stream.lsl.network import configure

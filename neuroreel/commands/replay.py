@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
+from neuroreel.click_types import REPEATS
 from neuroreel.options import json_option, network_option
-from neuroreel.parts import REPEATS
 
 _LONG_PAUSE_S = 30.0  # longer than that one may think that it hangs
 

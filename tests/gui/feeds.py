@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.prediction import HORIZONS_S, PREDICTION_CHANNELS
-from gui.mailbox import Mailbox
-from gui.snapshot import Library, Source, State
+from gui.state.snapshot import Library, Source, State
+from gui.state.store import Mailbox
 
 RATE_HZ = 30.0
 N_FRAMES = 90

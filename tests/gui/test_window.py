@@ -13,10 +13,10 @@ from PyQt5.QtGui import QImage, QMouseEvent, QPixmap
 from PyQt5.QtWidgets import QApplication, QLabel, QPushButton
 
 from gui.actions import ACTIONS, PANELS
-from gui.header import MODES
 from gui.panels.movie import MoviePanel
-from gui.snapshot import Candidate, State
+from gui.state.snapshot import Candidate, State
 from gui.theme import DARK, LIGHT
+from gui.widgets.header import MODES
 from gui.window import Window
 from tests.gui.feeds import SOURCE, Feed, with_source
 

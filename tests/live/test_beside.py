@@ -13,7 +13,7 @@ import pytest
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
 from decoders.prediction import PREDICTION_CHANNELS
-from neuroreel.children import start_child
+from neuroreel.subprocesses import start_child
 from stream.chunk import Chunk
 from stream.io.session_io import save_session
 from stream.lsl.event_inlet import EventInlet

@@ -16,8 +16,8 @@ from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
 from decoders.model.model import Model
 from decoders.prediction import PREDICTION_CHANNELS
-from neuroreel.children import Child, start_child
 from neuroreel.cli import cli
+from neuroreel.subprocesses import Child, start_child
 from stream.chunk import Chunk
 from stream.io.session_io import save_session
 from stream.lsl.inlet import Inlet

@@ -22,7 +22,7 @@ from decoders.live.engine import Engine
 from decoders.live.options import LiveOptions
 from decoders.model.model import Model
 from decoders.prediction import PREDICTION_CHANNELS
-from neuroreel.children import Child, start_child
+from neuroreel.subprocesses import Child, start_child
 from stream.chunk import Chunk
 from stream.io.session_io import save_session
 from stream.lsl.event_inlet import EventInlet

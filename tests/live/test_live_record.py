@@ -17,8 +17,8 @@ import pytest
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
 from decoders.model.model import Model
-from neuroreel.children import Child, start_child
-from neuroreel.recording import RecorderChild
+from neuroreel.recording.recorder_process import RecorderChild
+from neuroreel.subprocesses import Child, start_child
 from stream.io.session_io import load_session, save_session
 from stream.io.xdf_reader import XdfStream, read_xdf
 from stream.io.xdf_stats import tally_xdf

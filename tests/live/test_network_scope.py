@@ -69,7 +69,7 @@ def test_on_loopback_no_packet_leaves(tmp_path: Path) -> None:
 
 def test_in_the_laboratory_packets_do_leave(tmp_path: Path) -> None:
     """The count above can tell."""
-    trial = (sys.executable, "-P", "-m", "neuroreel.selftest", "lsl")
+    trial = (sys.executable, "-P", "-m", "neuroreel.doctor.probes", "lsl")
     settings = {SCOPE_VARIABLE: "lab", "HOME": str(tmp_path)}
     table = in_namespace('"$@" > /dev/null; cat /proc/net/dev', trial, **settings)
     assert packets_out(table) > 0

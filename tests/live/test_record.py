@@ -24,8 +24,8 @@ import pytest
 import pyxdf
 from rich.console import Console
 
-from neuroreel.children import Child, start_child
-from neuroreel.recording_view import _state_line, _state_table
+from neuroreel.recording.views import _state_line, _state_table
+from neuroreel.subprocesses import Child, start_child
 from stream.errors import NoStream
 from stream.io.xdf_reader import XdfStream, read_xdf
 from stream.lsl.network import child_env

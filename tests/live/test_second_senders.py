@@ -18,7 +18,7 @@ import pytest
 
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
-from neuroreel.children import Child, start_child
+from neuroreel.subprocesses import Child, start_child
 from stream.acquisition.side_streams import TruthFollower
 from stream.lsl.connection import Connection
 from stream.lsl.event_inlet import EventInlet

@@ -13,7 +13,7 @@ import pytest
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
 from decoders.prediction import PREDICTION_CHANNELS
-from neuroreel.children import start_child
+from neuroreel.subprocesses import start_child
 from stream.acquisition.spike_event_inlet import SPIKE_EVENTS, SpikeEventInlet
 from stream.chunk import Chunk
 from stream.errors import BadUsage

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from neuroreel.children import Child, start_child
+from neuroreel.subprocesses import Child, start_child
 from stream.acquisition.stimulus_track import frames_at
 from stream.chunk import Chunk
 from stream.io.session_io import save_session

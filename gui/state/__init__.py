@@ -1,0 +1,1 @@
+"""What the window shows: the newest of every stream, and the last minutes."""

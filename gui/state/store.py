@@ -1,0 +1,305 @@
+"""Between the receiver's thread and the window: histories that are written as data come, and read when it is painted.
+
+There is no queue in between: the window always gets the newest, however long it slept.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoders.prediction import HORIZONS_S, PREDICTION_CHANNELS
+from gui.state.ring_buffers import ColumnImage, RowRing
+from gui.state.score import RunningScore
+from gui.state.snapshot import (
+    UNKNOWN,
+    Candidate,
+    Columns,
+    Counts,
+    Library,
+    Newest,
+    Snapshot,
+    Source,
+    State,
+    Trace,
+)
+from gui.state.stage_latency import DelayFigures, Delays
+
+WINDOW_S = 10.0
+"""How much of the past the time axes show; more when frames come slowly."""
+
+WINDOW_PERIODS = 60
+MAX_COLUMNS = 600
+IMAGE_ROWS = 180
+TRAIL_POINTS = 5_000
+LATENCY_S = 10.0
+SETTLE_S = 0.5
+"""A prediction is scored when the truth about its moment has had this long to arrive."""
+
+_COLUMN = {name: index for index, name in enumerate(PREDICTION_CHANNELS)}
+_STAMP = len(PREDICTION_CHANNELS)
+_ARRIVAL = _STAMP + 1
+
+
+class Mailbox:
+    """Newest-wins snapshots over bounded histories; one thread writes, any may read.
+
+    Parameters
+    ----------
+    clock
+        Tells the time of the stamps, in seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._lock = Lock()
+        self._snapshot = Snapshot()
+        self._sequence: int | None = None
+        self._dropped = 0
+        self._received = 0
+        self._first = math.nan
+        self._offsets: deque[float] = deque(maxlen=20)
+        self._predictions = RowRing(1, _ARRIVAL + 1)
+        self._score = RunningScore(Source())
+        self._posterior: ColumnImage | None = None
+        self._neural: ColumnImage | None = None
+        self._forecast: NDArray[np.float32] | None = None
+        self._trail: RowRing | None = None
+        self._starts = np.zeros(1, int)
+        self._neural_starts = np.zeros(1, int)
+        self._begin(Source())
+
+    def begin(self, source: Source) -> None:
+        """A new source of predictions: forget what the last one said unless it is the same one, come back."""
+        with self._lock:
+            same = (source.name, source.model_hash) == (
+                self._snapshot.source.name,
+                self._snapshot.source.model_hash,
+            )
+            self._snapshot = replace(self._snapshot, source=source)
+            self._sequence = None
+            if not same:
+                self._begin(source)
+
+    def set_state(self, state: State, reason: str = "") -> None:
+        """Say how the streams are doing."""
+        with self._lock:
+            self._snapshot = replace(self._snapshot, state=state, reason=reason)
+
+    def set_notice(self, notice: str) -> None:
+        """Say what went wrong; empty = no longer worth saying."""
+        with self._lock:
+            self._snapshot = replace(self._snapshot, notice=notice)
+
+    def set_candidates(self, candidates: tuple[Candidate, ...]) -> None:
+        """Say which streams are on the network."""
+        with self._lock:
+            self._snapshot = replace(self._snapshot, candidates=candidates)
+
+    def set_library(self, library: Library | None, note: str = "") -> None:
+        """Give the model file's pictures, or say why there are none."""
+        with self._lock:
+            self._snapshot = replace(self._snapshot, library=library, library_note=note)
+            if library is not None:
+                self._score.clip_of_frame = library.clip_of_frame
+
+    def set_neural(self, n_channels: int, stream_type: str) -> None:
+        """Say what the neural channels are."""
+        with self._lock:
+            self._snapshot = replace(self._snapshot, neural_type=stream_type, neural_n_channels=n_channels)
+            self._neural = None
+
+    def add_stats(self, stats: Mapping[str, object]) -> None:
+        """Take what the engine says of its own delays once a second."""
+        with self._lock:
+            self._delays.hear(stats)
+
+    def add_painted(self, stamp: float) -> None:
+        """Note that the prediction of that stamp has been painted now."""
+        with self._lock:
+            if self._snapshot.source.speed != "max":
+                self._delays.paint(self._clock() - stamp)
+
+    def delays(self) -> DelayFigures:
+        """How late each stage is; not in every snapshot, for quantiles take a while."""
+        with self._lock:
+            return self._delays.figures()
+
+    def add_clock_offset(self, offset_ms: float) -> None:
+        """Note the offset between the sender's clock and the engine's, as the engine measured it."""
+        with self._lock:
+            self._offsets.append(offset_ms)
+
+    def add_predictions(self, rows: NDArray[np.float64], stamps: NDArray[np.float64]) -> None:
+        """Take rows of the prediction stream, float64 [n, 12], with their stamps."""
+        with self._lock:
+            now = self._clock()
+            if math.isnan(self._first):
+                self._first = now
+            self._received += len(rows)
+            sequence = rows[:, _COLUMN["sequence"]]
+            before = sequence[0] - 1 if self._sequence is None else self._sequence
+            steps = np.diff(np.r_[before, sequence])
+            self._dropped += int(np.sum(steps[steps > 1] - 1))
+            self._sequence = int(sequence[-1])
+            if self._snapshot.source.speed != "max":  # stamps run ahead of the clock
+                self._delays.receive(now - stamps)
+            arrival = np.full(len(rows), now)
+            self._predictions.add(np.column_stack([rows, stamps, arrival]))
+            self._score.add(rows[:, _COLUMN["stamp_raw"]], rows[:, _COLUMN["frame"]].astype(np.int32), now)
+
+    def add_posterior(self, rows: NDArray[np.float32], stamps: NDArray[np.float64]) -> None:
+        """Take rows of the posterior stream, float32 [n, channels]; the last channel is "no stimulus"."""
+        with self._lock:
+            n_channels = rows.shape[1] - 1
+            if self._posterior is None or self._starts[-1] >= n_channels:
+                n_rows = min(IMAGE_ROWS, n_channels)
+                self._starts = (np.arange(n_rows) * n_channels / n_rows).astype(int)
+                self._posterior = self._columns(n_rows + 1)
+            pooled = np.add.reduceat(rows[:, :-1], self._starts, axis=1)
+            self._posterior.add(stamps * self._stamp_rate, np.column_stack([pooled, rows[:, -1]]))
+
+    def add_forecast(self, rows: NDArray[np.float32]) -> None:
+        """Take rows of the forecast stream, float32 [n, 4 * 11]."""
+        with self._lock:
+            self._forecast = rows[-1].reshape(len(HORIZONS_S), -1)
+
+    def add_embedding(self, rows: NDArray[np.float32], stamps: NDArray[np.float64]) -> None:
+        """Take rows of the embedding stream, float32 [n, k]."""
+        with self._lock:
+            if self._trail is None or self._trail.n_columns != rows.shape[1] + 1:
+                self._trail = RowRing(TRAIL_POINTS, rows.shape[1] + 1, np.float32)
+            table = self._predictions.rows()
+            frame = np.full(len(rows), -1.0)
+            if len(table):
+                at = np.searchsorted(table[:, _STAMP], stamps + 1e-6) - 1
+                frame = table[np.maximum(at, 0), _COLUMN["frame"]]
+            self._trail.add(np.column_stack([rows, frame]))
+
+    def add_neural(self, rows: NDArray[np.float32], stamps: NDArray[np.float64]) -> None:
+        """Take rows of the neural stream, float32 [n, channels]."""
+        with self._lock:
+            n_channels = rows.shape[1]
+            if self._neural is None:
+                n_rows = min(IMAGE_ROWS, n_channels)
+                self._neural_starts = (np.arange(n_rows) * n_channels / n_rows).astype(int)
+                self._neural = self._columns(n_rows)
+            pooled = rows
+            if len(self._neural_starts) < n_channels:
+                size = np.diff(np.r_[self._neural_starts, n_channels])
+                pooled = np.add.reduceat(rows, self._neural_starts, axis=1) / size.astype(np.float32)
+            self._neural.add(stamps * self._stamp_rate, pooled)
+
+    def add_truth(self, frames: NDArray[np.int32], stamps: NDArray[np.float64]) -> None:
+        """Take events of the stimulus stream: int32 [n] frames (-1 = blank) with their onsets."""
+        with self._lock:
+            self._score.add_truth(stamps, frames)
+
+    def settle(self) -> None:
+        """Score what has waited long enough for its truth."""
+        with self._lock:
+            self._score.settle(self._clock() - SETTLE_S)
+
+    def snapshot(self) -> Snapshot:
+        """Everything as it is now; the arrays are copies."""
+        with self._lock:
+            newest, trace = self._newest_and_trace()
+            trail = self._trail.rows() if self._trail is not None else None
+            return replace(
+                self._snapshot,
+                newest=newest,
+                trace=trace,
+                truth_known=self._score.truth_known,
+                posterior=self._image(self._posterior),
+                neural=self._image(self._neural),
+                forecast=self._forecast,
+                trail=None if trail is None else trail[:, :-1].copy(),
+                trail_frame=None if trail is None else trail[:, -1].astype(np.int32),
+                score=self._score.score(),
+                counts=self._counts(),
+                window_s=self._window_s,
+            )
+
+    def _begin(self, source: Source) -> None:
+        rate = source.rate_hz
+        self._stamp_rate = source.stamp_rate
+        self._window_s = max(WINDOW_S, WINDOW_PERIODS / rate) if rate > 0 else WINDOW_S
+        self._period_s = 1.0 / rate if rate > 0 else self._window_s / WINDOW_PERIODS
+        rows = int(min(max(self._window_s * rate, 1_000), 40_000)) + 1
+        self._predictions = RowRing(rows, _ARRIVAL + 1)
+        self._score = RunningScore(source)
+        self._delays = Delays()
+        self._posterior = None
+        self._neural = None
+        self._forecast = None
+        self._trail = None
+        self._sequence = None
+
+    def _columns(self, n_rows: int) -> ColumnImage:
+        step_s = max(self._period_s, self._window_s / MAX_COLUMNS)
+        return ColumnImage(n_rows, max(1, round(self._window_s / step_s)), step_s, self._period_s)
+
+    def _image(self, columns: ColumnImage | None) -> Columns | None:
+        if columns is None:
+            return None
+        return Columns(columns.image(), columns.step_s)
+
+    def _newest_and_trace(self) -> tuple[Newest | None, Trace | None]:
+        table = self._predictions.rows()
+        if not len(table):
+            return None, None
+        time_s = (table[:, _STAMP] - table[-1, _STAMP]) * self._stamp_rate
+        table = table[time_s >= -self._window_s]
+        time_s = time_s[-len(table) :]
+        truth = self._score.truth_at(table[:, _COLUMN["stamp_raw"]])
+        frame = table[:, _COLUMN["frame"]].astype(np.int32)
+        columns = {name: table[:, _COLUMN[name]].copy() for name in ("confidence", "lag_ms")}
+        trace = Trace(time_s, frame, truth, **columns)
+        last = table[-1].tolist()
+        newest = Newest(
+            frame=int(last[0]),
+            confidence=last[1],
+            next_frame=int(last[2]),
+            next_confidence=last[3],
+            entropy_bits=last[4],
+            novelty=last[5],
+            sequence=int(last[6]),
+            lag_ms=last[8],
+            model_version=int(last[11]),
+            truth=int(truth[-1]) if self._score.truth_known else UNKNOWN,
+            stamp=last[_STAMP],
+        )
+        return newest, trace
+
+    def _counts(self) -> Counts:
+        table = self._predictions.rows()
+        counts = Counts(received=self._received, dropped=self._dropped, first_prediction_s=self._first)
+        if self._offsets:
+            spread = (max(self._offsets) - min(self._offsets)) / 2 if len(self._offsets) > 1 else math.nan
+            counts = replace(counts, clock_offset_ms=self._offsets[-1], clock_uncertainty_ms=spread)
+        if not len(table):
+            return counts
+        now = self._clock()
+        recent = table[table[:, _ARRIVAL] >= now - LATENCY_S]
+        lag = recent[:, _COLUMN["lag_ms"]]
+        lag = (
+            lag[np.isfinite(lag)] if self._snapshot.source.speed != "max" else lag[:0]
+        )  # stamps run ahead of the clock
+        p50, p99 = np.percentile(lag, (50, 99)) if len(lag) else (math.nan, math.nan)
+        second = table[table[:, _ARRIVAL] >= now - 2.0]
+        age_s = now - table[-1, _STAMP]
+        clock = _ARRIVAL if self._snapshot.source.speed == "max" else _STAMP
+        span = second[-1, clock] - second[0, clock] if len(second) > 1 else 0.0
+        return replace(
+            counts,
+            latency_p50_ms=float(p50),
+            latency_p99_ms=float(p99),
+            age_ms=float(age_s * 1e3) if self._snapshot.source.speed != "max" else math.nan,
+            input_hz=(len(second) - 1) / span if span > 0 else math.nan,
+        )

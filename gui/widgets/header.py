@@ -1,0 +1,145 @@
+"""The line at the top: what is watched, how it is doing, and the badge that says what kind of data this is."""
+
+from __future__ import annotations
+
+from PyQt5.QtCore import Qt, pyqtSignal
+from PyQt5.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
+
+from gui.state.snapshot import Snapshot, Source, State
+from gui.theme import BLUE, GREEN, ORANGE, YELLOW, Theme
+
+DARK_INK, LIGHT_INK = "#14171a", "#ffffff"
+
+MODES = {
+    "live": ("LIVE", GREEN, LIGHT_INK),
+    "replay": ("REPLAY", BLUE, LIGHT_INK),
+    "simulated": ("SIMULATED", ORANGE, DARK_INK),
+}
+"""What the badge says for each mode, its ground and its ink."""
+
+STATE_COLOURS = {
+    State.SEARCHING: YELLOW,
+    State.WAITING: YELLOW,
+    State.STALE: ORANGE,
+    State.LOST: ORANGE,
+    State.MISMATCH: ORANGE,
+    State.ENDED: "#8b949e",
+}
+
+
+class Header(QWidget):
+    """Title, state, buttons and badge."""
+
+    pause = pyqtSignal()
+    keys = pyqtSignal()
+    theme_asked = pyqtSignal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("header")
+        self.setAttribute(Qt.WA_StyledBackground)
+        self.name, self.facts, self.state = QLabel("NeuroReel"), QLabel(), QLabel()
+        self.name.setStyleSheet("font-size: 16px; font-weight: 700;")
+        self.facts.setObjectName("detail")
+        self.badge = QLabel()
+        self.badge.setAlignment(Qt.AlignCenter)
+        self.badge.setMinimumWidth(150)
+        self.pause_button = QPushButton("Pause  (Space)")
+        self.pause_button.setCheckable(True)
+        theme_button, keys_button = QPushButton("Theme  (T)"), QPushButton("Keys  (?)")
+        self.pause_button.clicked.connect(self.pause)
+        theme_button.clicked.connect(self.theme_asked)
+        keys_button.clicked.connect(self.keys)
+        line = QHBoxLayout(self)
+        line.setContentsMargins(14, 6, 8, 6)
+        line.setSpacing(12)
+        for widget in (self.name, self.state, self.facts):
+            line.addWidget(widget)
+        line.addStretch(1)
+        for button in (self.pause_button, theme_button, keys_button):
+            button.setFocusPolicy(Qt.NoFocus)  # Space pauses; it must not press a button
+            line.addWidget(button)
+        line.addWidget(self.badge)
+
+    def show_snapshot(self, snapshot: Snapshot, *, paused: bool, theme: Theme) -> None:
+        """Say what is watched and how it is doing."""
+        source = snapshot.source
+        self._set(self.name, source.name or "NeuroReel")
+        self._set(self.state, f"● {snapshot.state}")
+        style = state_style(snapshot.state, theme)
+        if self.state.styleSheet() != style:
+            self.state.setStyleSheet(style)
+        self._set(self.facts, snapshot.reason if snapshot.reason else describe(source))
+        self.pause_button.setChecked(paused)
+        self._set(self.pause_button, "Paused  (Space)" if paused else "Pause  (Space)")
+        words, ground, ink = badge_of(source, theme)
+        if self.badge.text() != words:
+            self.badge.setText(words)
+            self.badge.setStyleSheet(
+                f"background: {ground}; color: {ink}; font-size: 17px; font-weight: 800; letter-spacing: 1px;"
+                "border-radius: 4px; padding: 5px 16px;"
+            )
+
+    @staticmethod
+    def _set(widget: QLabel | QPushButton, text: str) -> None:
+        if widget.text() != text:
+            widget.setText(text)
+
+
+def state_style(state: State, theme: Theme) -> str:
+    """Style of the word for the state: anything but live stands out.
+
+    Parameters
+    ----------
+    state
+        How the streams are doing.
+    theme
+        Of the window.
+    """
+    if state is State.LIVE:
+        return f"color: {theme.decoded}; font-weight: 700;"
+    ground = STATE_COLOURS[state]
+    return (
+        f"background: {ground}; color: {DARK_INK}; font-weight: 700; border-radius: 4px; padding: 3px 10px;"
+    )
+
+
+def badge_of(source: Source, theme: Theme) -> tuple[str, str, str]:
+    """Words, ground and ink of the badge.
+
+    Parameters
+    ----------
+    source
+        What the streams say of themselves.
+    theme
+        For the badge of a source that does not say.
+    """
+    if source.mode not in MODES:
+        return ("NO SOURCE" if not source.name else "UNKNOWN SOURCE"), theme.raised, theme.dim
+    words, ground, ink = MODES[source.mode]
+    if source.speed == "max":
+        words += " · MAX SPEED"
+    elif source.mode != "live":
+        words += f" · {source.speed}×"
+    return words, ground, ink
+
+
+def describe(source: Source) -> str:
+    """What is watched, in a few words."""
+    parts = []
+    if source.recording:
+        parts.append(f"recording {source.recording}")
+    if source.n_frames:
+        what = (
+            f"movie {source.movie_name}".rstrip() + f", {source.n_frames} frames"
+            if source.movie_rate_hz
+            else f"{source.n_frames} {'categories' if source.movie_name else 'places'}"
+        )
+        parts.append(f"{what} at {source.movie_rate_hz:g} Hz" if source.movie_rate_hz else what)
+    if source.lookahead_ms:
+        parts.append(f"answers {source.lookahead_ms:.0f} ms late (lookahead)")
+    if source.signal_lag_ms:
+        parts.append(f"now is {source.signal_lag_ms / 1000:g} s ago (lag of the signal)")
+    if source.hostname:
+        parts.append(f"from {source.hostname}")
+    return " · ".join(parts)

@@ -1,0 +1,83 @@
+"""How late each stage is, over the panels when asked for."""
+
+from __future__ import annotations
+
+from math import isfinite
+
+import numpy as np
+from PyQt5.QtCore import QRectF, Qt
+from PyQt5.QtGui import QColor, QPainter, QPaintEvent
+from PyQt5.QtWidgets import QGridLayout, QLabel, QWidget
+
+from gui.state.stage_latency import KEPT, STAGES, DelayFigures
+from gui.theme import PURPLE
+from gui.widgets.overlays import Overlay
+from stream.quantiles import FIGURES
+
+SIZE = (420, 90)
+HEADINGS = {"p50": "p50", "p95": "p95", "p99": "p99", "max": "largest", "jitter": "jitter"}
+
+
+class LatencyList(Overlay):
+    """A table of the stages, and how the last ones are distributed."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent, "Latency from the stamp, ms")
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(24)
+        grid.setVerticalSpacing(7)
+        self.cells: dict[tuple[str, str], QLabel] = {}
+        for column, name in enumerate(FIGURES, 1):
+            heading = QLabel(HEADINGS[name])
+            heading.setObjectName("dim")
+            grid.addWidget(heading, 0, column, Qt.AlignRight)
+        for row, stage in enumerate(STAGES, 1):
+            grid.addWidget(QLabel(stage), row, 0)
+            for column, name in enumerate(FIGURES, 1):
+                self.cells[stage, name] = QLabel("–")
+                grid.addWidget(self.cells[stage, name], row, column, Qt.AlignRight)
+        self.bars = Bars()
+        self.note = QLabel()
+        self.note.setObjectName("dim")
+        self.column.addLayout(grid)
+        self.column.addWidget(self.bars)
+        self.column.addWidget(self.note)
+
+    def show_figures(self, figures: DelayFigures | None) -> None:
+        """Write the figures."""
+        for (stage, name), label in self.cells.items():
+            value = figures.stages.get(stage, {}).get(name, np.nan) if figures is not None else np.nan
+            label.setText(f"{value:.2f}" if isfinite(value) else "–")
+        self.bars.show_figures(figures)
+        top_ms = figures.top_ms if figures is not None else 0.0
+        self.note.setText(
+            f"painted: the last {KEPT} frames, from 0 to {top_ms:.0f} ms and more"
+            if top_ms
+            else "nothing painted yet"
+        )
+
+
+class Bars(QWidget):
+    """A histogram."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setMinimumSize(*SIZE)
+        self._figures: DelayFigures | None = None
+
+    def show_figures(self, figures: DelayFigures | None) -> None:
+        """Draw it."""
+        self._figures = figures
+        self.update()
+
+    def paintEvent(self, _event: QPaintEvent | None) -> None:
+        """One bar for each bin."""
+        if self._figures is None or not self._figures.counts.any():
+            return
+        painter = QPainter(self)
+        share = self._figures.counts / self._figures.counts.max()
+        width, height = self.width() / len(share), self.height()
+        for index, part in enumerate(share.tolist()):
+            painter.fillRect(
+                QRectF(index * width, height * (1 - part), 0.85 * width, height * part), QColor(PURPLE)
+            )

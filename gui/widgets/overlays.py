@@ -1,0 +1,179 @@
+"""What lies over the panels when asked for: the list of keys, and the stream picker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PyQt5.QtCore import Qt
+from PyQt5.QtGui import QColor
+from PyQt5.QtWidgets import (
+    QAbstractItemView,
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QPushButton,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from gui.actions import ACTIONS
+from gui.state.snapshot import Candidate
+from gui.theme import ORANGE, SKY
+
+HEADINGS = ("", "name", "type", "host", "channels", "rate")
+
+
+class Overlay(QFrame):
+    """A frame in the middle of the window."""
+
+    def __init__(self, parent: QWidget, title: str) -> None:
+        super().__init__(parent)
+        self._over = parent
+        self.setObjectName("panel")
+        self.column = QVBoxLayout(self)
+        self.column.setContentsMargins(28, 22, 28, 22)
+        self.column.setSpacing(12)
+        self.heading = QLabel(title)
+        self.heading.setStyleSheet("font-size: 18px; font-weight: 700;")
+        self.column.addWidget(self.heading)
+        self.hide()
+
+    def place(self) -> None:
+        """Move to the middle of the window."""
+        self.adjustSize()
+        parent = self._over
+        self.move((parent.width() - self.width()) // 2, (parent.height() - self.height()) // 2)
+
+    def toggle(self) -> None:
+        """Show it, or hide it when it is shown."""
+        self.setVisible(not self.isVisible())
+        if self.isVisible():
+            self.place()
+            self.raise_()
+
+
+class KeyList(Overlay):
+    """Every action with its key."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent, "Keys")
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(24)
+        grid.setVerticalSpacing(7)
+        for row, action in enumerate(ACTIONS):
+            key = QLabel("  ".join(action.keys))
+            key.setStyleSheet("font-weight: 700;")
+            grid.addWidget(key, row, 0, Qt.AlignRight)
+            grid.addWidget(QLabel(action.help), row, 1)
+        self.column.addLayout(grid)
+
+
+class StreamPicker(Overlay):
+    """The streams on the network, to choose one from.
+
+    Parameters
+    ----------
+    parent
+        The window.
+    watch
+        Called with the name of an engine to watch.
+    start
+        Called with the name of a neural stream to start an engine for; None when no model was given.
+    """
+
+    def __init__(
+        self, parent: QWidget, watch: Callable[[str], None], start: Callable[[str], None] | None
+    ) -> None:
+        super().__init__(parent, "Streams")
+        self._watch, self._start = watch, start
+        self._candidates: tuple[Candidate, ...] = ()
+        self.note = QLabel()
+        self.note.setObjectName("dim")
+        self.note.setWordWrap(True)
+        self.table = QTableWidget(0, len(HEADINGS))
+        self.table.setHorizontalHeaderLabels(list(HEADINGS))
+        self.table.setShowGrid(False)
+        self.table.setSelectionBehavior(QAbstractItemView.SelectRows)
+        self.table.setSelectionMode(QAbstractItemView.SingleSelection)
+        self.table.setEditTriggers(QAbstractItemView.NoEditTriggers)
+        headings = QHeaderView(Qt.Horizontal)
+        self.table.setHorizontalHeader(headings)
+        numbers = QHeaderView(Qt.Vertical)
+        numbers.hide()
+        numbers.setDefaultSectionSize(32)
+        self.table.setVerticalHeader(numbers)
+        headings.setDefaultAlignment(Qt.AlignLeft | Qt.AlignVCenter)
+        headings.setSectionResizeMode(QHeaderView.ResizeToContents)
+        headings.setSectionResizeMode(1, QHeaderView.Stretch)
+        self.table.setMinimumSize(640, 220)
+        self.button = QPushButton("Choose")
+        self.button.clicked.connect(self.choose)
+        self.table.doubleClicked.connect(self.choose)
+        self.table.itemSelectionChanged.connect(self._name_button)
+        line = QHBoxLayout()
+        line.addWidget(self.note, 1)
+        line.addWidget(self.button)
+        self.column.addWidget(self.table)
+        self.column.addLayout(line)
+        self.show_candidates(())
+
+    def show_candidates(self, candidates: tuple[Candidate, ...]) -> None:
+        """List what is on the network; an unchanged list keeps its selection."""
+        wanted = tuple(c for c in candidates if self._start is not None or c.type == "Prediction")
+        if wanted == self._candidates and self.note.text():
+            return
+        self._candidates = wanted
+        self.table.setRowCount(len(wanted))
+        for row, candidate in enumerate(wanted):
+            rate = f"{candidate.rate_hz:g} Hz" if candidate.rate_hz else "irregular"
+            texts = (
+                "●" if candidate.alive else "○",
+                candidate.name,
+                candidate.type,
+                candidate.hostname,
+                str(candidate.n_channels),
+                rate,
+            )
+            for column, text in enumerate(texts):
+                item = QTableWidgetItem(text)
+                if column == 0:
+                    item.setForeground(QColor(SKY if candidate.alive else ORANGE))
+                self.table.setItem(row, column, item)
+        if wanted:
+            self.table.selectRow(0)
+            self.note.setText("A Prediction stream is a running engine.")
+        elif self._start is None:
+            self.note.setText("No engine is running. Start one with: neuroreel live MODEL")
+        else:
+            self.note.setText("Nothing yet. Start the rig's neural stream, or: neuroreel replay RECORDING")
+        self._name_button()
+
+    def say(self, problem: str) -> None:
+        """Show it again, with what went wrong."""
+        self.show_candidates(())
+        self.note.setText(problem)
+        if not self.isVisible():
+            self.toggle()
+
+    def choose(self) -> None:
+        """Watch the engine that is selected, or start one for the neural stream that is selected."""
+        row = self.table.currentRow()
+        if not 0 <= row < len(self._candidates):
+            return
+        candidate = self._candidates[row]
+        self.hide()
+        if candidate.type == "Prediction":
+            self._watch(candidate.name.removesuffix("-prediction"))
+        elif self._start is not None:
+            self._start(candidate.name)
+
+    def _name_button(self) -> None:
+        row = self.table.currentRow()
+        usable = 0 <= row < len(self._candidates)
+        self.button.setEnabled(usable)
+        neural = usable and self._candidates[row].type != "Prediction"
+        self.button.setText("Decode it" if neural else "Watch it")

@@ -1,0 +1,93 @@
+"""The line at the bottom: figures that say whether what is shown can be trusted."""
+
+from __future__ import annotations
+
+from math import isfinite
+
+from PyQt5.QtCore import Qt
+from PyQt5.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
+
+from gui.state.snapshot import Snapshot
+
+FIELDS = ("latency", "age", "input", "display", "dropped", "clock", "model")
+
+_KEYS = "? shows the keys"
+
+
+class StatusBar(QWidget):
+    """Named figures with their units."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("status")
+        self.setAttribute(Qt.WA_StyledBackground)
+        self.fields = {name: QLabel() for name in FIELDS}
+        self.note = QLabel(_KEYS)
+        self.note.setObjectName("dim")
+        self._notice = ""
+        line = QHBoxLayout(self)
+        line.setContentsMargins(14, 4, 14, 4)
+        line.setSpacing(18)
+        self.note.setSizePolicy(QSizePolicy.Ignored, QSizePolicy.Preferred)  # the figures come first
+        line.addWidget(self.note, 1)
+        for label in self.fields.values():
+            label.setTextFormat(Qt.RichText)
+            line.addWidget(label)
+
+    def show_snapshot(self, snapshot: Snapshot, display_fps: float, dim: str) -> None:
+        """Write the figures."""
+        counts, source = snapshot.counts, snapshot.source
+        if snapshot.notice != self._notice:
+            self._notice = snapshot.notice
+            self.note.setText(self._notice or _KEYS)
+            self.note.setToolTip(self._notice)
+        at_full_speed = source.speed == "max"
+        latency = f"p50 {_ms(counts.latency_p50_ms)} · p99 {_ms(counts.latency_p99_ms)} ms"
+        nominal = 0.0 if at_full_speed else source.rate_hz * source.stamp_rate
+        texts = {
+            "latency": "no meaning at full speed" if at_full_speed else latency,
+            "age": "–" if at_full_speed else _age(counts.age_ms),
+            "input": f"{_figure(counts.input_hz)} of {nominal:g} Hz"
+            if nominal
+            else f"{_figure(counts.input_hz)} Hz",
+            "display": f"{display_fps:.0f} fps",
+            "dropped": f"{counts.dropped}",
+            "clock": _offset(counts.clock_offset_ms, counts.clock_uncertainty_ms),
+            "model": _model(snapshot),
+        }
+        for name, text in texts.items():
+            rich = f'<span style="color:{dim}">{name}</span>&nbsp; {text}'
+            label = self.fields[name]
+            if label.text() != rich:
+                label.setText(rich)
+                label.setMinimumWidth(
+                    max(label.minimumWidth(), label.sizeHint().width())
+                )  # figures must not jump
+        self.fields["clock"].setVisible(isfinite(counts.clock_offset_ms))
+
+
+def _model(snapshot: Snapshot) -> str:
+    source = snapshot.source
+    name = source.model_path.replace("\\", "/").rpartition("/")[2] or source.model_hash or "–"
+    if not source.playback:
+        name += ", no playback"
+    return f"{name} v{snapshot.newest.model_version}" if snapshot.newest is not None else name
+
+
+def _ms(value: float) -> str:
+    return f"{value:.1f}" if isfinite(value) and abs(value) < 99.95 else _figure(value)
+
+
+def _figure(value: float) -> str:
+    return f"{value:.4g}" if isfinite(value) else "–"
+
+
+def _age(value_ms: float) -> str:
+    if not isfinite(value_ms):
+        return "–"
+    return f"{value_ms:.0f} ms" if value_ms < 10_000 else f"{value_ms / 1e3:.0f} s"
+
+
+def _offset(offset_ms: float, uncertainty_ms: float) -> str:
+    around = f" ± {uncertainty_ms:.2f}" if isfinite(uncertainty_ms) else ""
+    return f"{offset_ms:+.2f}{around} ms" if isfinite(offset_ms) else "–"

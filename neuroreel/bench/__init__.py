@@ -1,0 +1,1 @@
+"""What bench measures: decoding, fitting, latency, soak, and CEBRA beside them."""

@@ -1,0 +1,115 @@
+"""The mailbox: newest wins, histories are bounded, losses are counted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from gui.state.snapshot import UNKNOWN, State
+from gui.state.store import TRAIL_POINTS, Mailbox
+from tests.gui.feeds import SOURCE, START_S, Feed, with_source
+
+
+def test_the_snapshot_holds_the_newest(feed: Feed) -> None:
+    feed.run(3, off_by=2)
+    snapshot = feed.mailbox.snapshot()
+    newest = snapshot.newest
+    assert newest is not None
+    assert newest.sequence == 89
+    assert newest.frame == (newest.truth + 2) % SOURCE.n_frames
+    assert snapshot.counts.received == 90
+    assert snapshot.counts.input_hz == pytest.approx(30.0)
+    assert snapshot.counts.latency_p50_ms == 2.0
+
+
+def test_missing_sequence_numbers_are_counted(feed: Feed) -> None:
+    feed.run(1)
+    feed.run(1, skip=7)
+    feed.run(1)
+    assert feed.mailbox.snapshot().counts.dropped == 7
+
+
+def test_a_source_that_comes_back_keeps_its_history_and_counts_no_loss(feed: Feed) -> None:
+    feed.run(2)
+    feed.mailbox.begin(SOURCE)
+    feed.run(1, skip=10)
+    snapshot = feed.mailbox.snapshot()
+    assert snapshot.counts.dropped == 0
+    assert snapshot.trace is not None
+    assert len(snapshot.trace.time_s) == 80
+
+
+def test_another_model_starts_afresh(feed: Feed) -> None:
+    feed.run(2)
+    feed.mailbox.begin(replace(SOURCE, model_hash="other"))
+    snapshot = feed.mailbox.snapshot()
+    assert snapshot.newest is None
+    assert snapshot.trail is None
+    assert snapshot.posterior is None
+
+
+def test_histories_are_bounded(feed: Feed) -> None:
+    feed.run(200)
+    snapshot = feed.mailbox.snapshot()
+    assert snapshot.trail is not None
+    assert len(snapshot.trail) == TRAIL_POINTS
+    assert snapshot.trace is not None
+    assert snapshot.trace.time_s[0] >= -10.0
+    assert snapshot.posterior is not None
+    assert len(snapshot.posterior.values) == 300
+
+
+def test_pooling_keeps_probability() -> None:
+    mailbox = Mailbox(lambda: START_S)
+    mailbox.begin(replace(SOURCE, n_frames=1_801))
+    posterior = np.random.default_rng(0).dirichlet(np.ones(1_802)).astype(np.float32)
+    mailbox.add_posterior(posterior[None], np.array([START_S]))
+    columns = mailbox.snapshot().posterior
+    assert columns is not None
+    assert columns.values.shape[1] == 181
+    assert columns.values[-1].sum() == pytest.approx(1.0, abs=1e-5)
+    assert columns.values[-1, -1] == posterior[-1]
+
+
+def test_slow_samples_get_a_longer_window() -> None:
+    feed = with_source(rate_hz=0.5, movie_rate_hz=0.0)
+    feed.run(100)
+    snapshot = feed.mailbox.snapshot()
+    assert snapshot.window_s == 120
+    assert snapshot.posterior is not None
+    assert len(snapshot.posterior.values) == 60
+
+
+def test_replay_speed_is_taken_out_of_the_times() -> None:
+    feed = with_source(stamp_rate=4.0, speed="4", rate_hz=7.5)  # sent at 30 Hz
+    feed.source = replace(feed.source, rate_hz=30.0)
+    feed.run(1.5)
+    trace = feed.mailbox.snapshot().trace
+    assert trace is not None
+    assert np.diff(trace.time_s) == pytest.approx(4 / 30)
+
+
+def test_without_a_stimulus_stream_the_truth_is_unknown() -> None:
+    feed = Feed(truth=False)
+    feed.run(2)
+    snapshot = feed.mailbox.snapshot()
+    assert not snapshot.truth_known
+    assert snapshot.score is None
+    assert snapshot.newest is not None
+    assert snapshot.newest.truth == UNKNOWN
+
+
+def test_the_clock_offset_carries_its_spread(feed: Feed) -> None:
+    for offset in (0.2, 0.3, 0.25):
+        feed.mailbox.add_clock_offset(offset)
+    counts = feed.mailbox.snapshot().counts
+    assert counts.clock_offset_ms == 0.25
+    assert counts.clock_uncertainty_ms == pytest.approx(0.05)
+
+
+def test_state_is_handed_on(feed: Feed) -> None:
+    feed.mailbox.set_state(State.LOST, "gone")
+    snapshot = feed.mailbox.snapshot()
+    assert (snapshot.state, snapshot.reason) == (State.LOST, "gone")

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from neuroreel.subprocesses import Child, start_child
+from stream.io.session_io import save_session
+from stream.session import Session
+
+pytestmark = pytest.mark.live
+
+
+@pytest.fixture
+def waiting(tmp_path: Path, small_session: Session) -> list[str]:
+    """Arguments of a replay that waits for a consumer that never comes."""
+    save_session(small_session, tmp_path / "a.npz")
+    return ["replay", str(tmp_path / "a.npz"), "--name", "nobody-listens"]
+
+
+def _started(child: Child) -> None:
+    """Wait until it says that it waits."""
+    assert child.process.stderr is not None
+    assert b"waiting" in child.process.stderr.readline()
+
+
+def test_a_child_stops_when_asked(waiting: list[str]) -> None:
+    child = start_child(waiting, control=True, stderr=subprocess.PIPE)
+    _started(child)
+    assert child.running
+    assert "RUNNING" in repr(child)
+    assert child.wait(0.1) is None
+    begin = time.monotonic()
+    assert child.stop() == 0
+    assert time.monotonic() - begin < 2
+    assert not child.send("pause")
+    assert "ENDED 0" in repr(child)
+    child.process.stderr.close()  # type: ignore[union-attr]
+
+
+def test_a_child_without_control_is_terminated(waiting: list[str]) -> None:
+    child = start_child(waiting, stderr=subprocess.PIPE)
+    _started(child)
+    assert not child.send("stop")
+    assert child.stop() == 0
+    child.process.stderr.close()  # type: ignore[union-attr]
+
+
+def test_a_child_that_hangs_is_killed(waiting: list[str]) -> None:
+    import signal
+
+    child = start_child(waiting, control=True, stderr=subprocess.PIPE)
+    _started(child)
+    child.process.send_signal(signal.SIGSTOP)
+    assert child.stop(timeout_s=0.2) == -signal.SIGKILL
+    child.process.stderr.close()  # type: ignore[union-attr]
+
+
+def test_a_child_ends_with_its_parent(waiting: list[str]) -> None:
+    child = start_child(waiting, control=True, stderr=subprocess.PIPE)
+    _started(child)
+    assert child.process.stdin is not None
+    child.process.stdin.close()
+    assert child.wait(5) == 0
+    child.process.stderr.close()  # type: ignore[union-attr]
