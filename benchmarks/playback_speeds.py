@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from decoders.data.training_set import with_showing_borders
+from decoders.data.training_set import with_repeat_boundaries
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
 from decoders.metrics import frame_errors, likeliest, score
@@ -34,7 +34,7 @@ def main() -> None:
         model = fit_model(
             session, FitOptions(train_repeats=tuple(range(preset.n_train + 1))), baselines=False
         )
-        test = with_showing_borders(session.select_repeats(range(first, first + len(speeds))))
+        test = with_repeat_boundaries(session.select_repeats(range(first, first + len(speeds))))
         print(
             f"{name}: with / without the playback model, within 1 s and bits; error of the forecast 1 s ahead"
         )

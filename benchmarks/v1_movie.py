@@ -29,7 +29,7 @@ from decoders.evaluation.evaluate import EvaluateOptions
 from decoders.evaluation.evaluate_rolling import evaluate_rolling
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
-from decoders.live.gain_adaptation import Adapter
+from decoders.live.gain_adaptation import GainAdaptation
 from decoders.metrics import score
 from stream.movie import Clip, Movie
 from stream.session import Kind, Session
@@ -93,7 +93,7 @@ def measure(session: Session) -> dict[str, Any]:
     }
     scores = {who: block["without_playback"] for who, block in blocks.items()}
     part = session.select_repeats(test)
-    adapted = replace(part, neural=Adapter(model.parts.preprocessor, model.rate_hz).run(part.neural))
+    adapted = replace(part, neural=GainAdaptation(model.parts.preprocessor, model.rate_hz).run(part.neural))
     answers = model.predict(adapted, forecasts=False).posterior_without_playback
     return {**scores, "ours, adapted": score(answers, part.frame, model.axis, part.repeat)}
 

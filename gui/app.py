@@ -81,11 +81,11 @@ def run_display(
 
     from gui.client.receiver import Receiver
     from gui.display_loop import Run
-    from gui.state.store import Mailbox
+    from gui.state.store import Store
     from stream.lsl.network import configure
 
     configure()
-    mailbox = Mailbox(pylsl.local_clock)
+    mailbox = Store(pylsl.local_clock)
     receiver = Receiver(mailbox, name, None if model is None else Path(model))
     patience_s = wait_s if offscreen else None
     run = Run(mailbox, receiver, start_engine, screenshot, seconds, patience_s, on_tick, fps)

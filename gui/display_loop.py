@@ -14,7 +14,7 @@ from PyQt5.QtGui import QPixmap
 from gui.client.receiver import Receiver
 from gui.qt_setup import FPS
 from gui.state.snapshot import Snapshot, State
-from gui.state.store import Mailbox
+from gui.state.store import Store
 from gui.window import Window
 from stream.errors import AmbiguousStream, NeuroReelError, NoStream
 
@@ -76,7 +76,7 @@ class Run:
 
     def __init__(
         self,
-        mailbox: Mailbox,
+        mailbox: Store,
         receiver: Receiver,
         start_engine: StartEngine | None,
         screenshot: Path | None,

@@ -23,7 +23,7 @@ from gui.panels.timeline import TimelinePanel
 from gui.panels.traces import TracesPanel
 from gui.qt_setup import FPS
 from gui.state.snapshot import Snapshot
-from gui.state.store import Mailbox
+from gui.state.store import Store
 from gui.theme import DARK, LIGHT, Theme, style_sheet
 from gui.widgets.header import Header
 from gui.widgets.latency_table import LatencyList
@@ -51,7 +51,7 @@ class Window(QMainWindow):
 
     def __init__(
         self,
-        mailbox: Mailbox,
+        mailbox: Store,
         watch: Callable[[str], None],
         start: Callable[[str], None] | None = None,
     ) -> None:

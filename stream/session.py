@@ -170,14 +170,14 @@ class Session:
         if keep.shape != (self.n_samples,):
             raise ShapeMismatch(f"'keep' must have shape ({self.n_samples},), got {keep.shape}.")
         index = np.flatnonzero(keep)
-        border = np.r_[False, (np.diff(index) > 1) | (np.diff(self.segment[index]) > 0)][: len(index)]
+        boundary = np.r_[False, (np.diff(index) > 1) | (np.diff(self.segment[index]) > 0)][: len(index)]
         return replace(
             self,
             neural=np.asarray(self.neural[index], np.float32),
             stamps=self.stamps[index],
             frame=self.frame[index],
             repeat=self.repeat[index],
-            segment=np.cumsum(border).astype(np.int32),
+            segment=np.cumsum(boundary).astype(np.int32),
             labels={name: label[index] for name, label in self.labels.items()},
         )
 
@@ -249,10 +249,10 @@ def segments_from_stamps(stamps: NDArray[np.float64], rate_hz: float) -> NDArray
     if not len(stamps):
         return np.zeros(0, np.int32)
     step = np.diff(stamps)
-    border = step <= 0
+    boundary = step <= 0
     if rate_hz > 0:
-        border |= step > GAP_PERIODS / rate_hz
-    return np.cumsum(np.r_[False, border]).astype(np.int32)
+        boundary |= step > GAP_PERIODS / rate_hz
+    return np.cumsum(np.r_[False, boundary]).astype(np.int32)
 
 
 def repeats_from_frames(frame: NDArray[np.int32]) -> NDArray[np.int32]:

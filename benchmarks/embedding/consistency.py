@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.data.training_set import with_showing_borders
+from decoders.data.training_set import with_repeat_boundaries
 from decoders.embedding.agreement import consistency, consistency_by_label
 from decoders.embedding.estimator import Embedding
 from decoders.embedding.windows import window_sums
@@ -77,8 +77,8 @@ class Embedded:
     """One recording embedded: the test moments that show a frame, and the frames' means of the training showings."""
 
     def __init__(self, session: Session, mode: str, n_context: int, seed: int) -> None:
-        train = with_showing_borders(session.select_repeats(range(9)))
-        test = with_showing_borders(session.select_repeats([TEST]))
+        train = with_repeat_boundaries(session.select_repeats(range(9)))
+        test = with_repeat_boundaries(session.select_repeats([TEST]))
         if mode == "pca":
             before, after = (roots(part, n_context) for part in (train, test))
         else:
@@ -114,8 +114,8 @@ def shared(each: list[Embedded], n_dimensions: int) -> list[NDArray[np.float32]]
 
 def roots(session: Session, n_context: int) -> NDArray[np.float32]:
     """Square roots of the counts in the window."""
-    border = np.r_[True, np.diff(session.segment) > 0]
-    return np.sqrt(window_sums(np.asarray(session.neural, np.float32), border, n_context)[0])
+    boundary = np.r_[True, np.diff(session.segment) > 0]
+    return np.sqrt(window_sums(np.asarray(session.neural, np.float32), boundary, n_context)[0])
 
 
 def off_diagonal(r2: NDArray[np.float64]) -> float:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.rats.prepare import buddy_folds
-from decoders.data.training_set import with_showing_borders
+from decoders.data.training_set import with_repeat_boundaries
 from decoders.embedding.estimator import Embedding
 from decoders.readouts.continuous import fit_ridge, median_error
 from replay_data.simulate import simulate
@@ -59,7 +59,7 @@ def main() -> None:
 def recordings(data: Path | None) -> Iterator[tuple[str, str, list[tuple[Session, Session]]]]:
     demo = simulate("demo", 0)
     parts = demo.select_repeats(range(9)), demo.select_repeats([10, 11])
-    yield "demo (seed 0)", "running", [(with_showing_borders(parts[0]), with_showing_borders(parts[1]))]
+    yield "demo (seed 0)", "running", [(with_repeat_boundaries(parts[0]), with_repeat_boundaries(parts[1]))]
     if data is not None:
         yield "buddy", "position", [(fold.train, fold.test) for fold in buddy_folds(data)]
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from decoders.data.delays import delayed
-from decoders.data.training_set import with_showing_borders
-from decoders.evaluation.predictions import Answers, collect, pooled
+from decoders.data.training_set import with_repeat_boundaries
+from decoders.evaluation.predictions import TestPredictions, collect, pooled
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
 from decoders.metrics import calibration_error, likeliest
@@ -35,13 +35,13 @@ def score_runs(session: Session, lag: int | None, draws: int) -> dict[str, Any]:
     draws
         Refits on shifted labels in every fold; 0 = neither these nor the controls.
     """
-    parts: list[Answers] = []
+    parts: list[TestPredictions] = []
     lags, windows = [], []
     for run in session.repeats:
         in_test = session.repeat == run
         options = FitOptions(lag_s=None if lag is None else lag / session.rate_hz)
         model = fit_model(session.take(~in_test), options)
-        parts.append(collect(model, with_showing_borders(session.take(in_test)), draws, seed=0))
+        parts.append(collect(model, with_repeat_boundaries(session.take(in_test)), draws, seed=0))
         lags.append(model.n_delay)
         windows.append(round(model.card["context_ms"] / 1000 * session.rate_hz))
     answers = pooled(parts)

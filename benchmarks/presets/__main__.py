@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.data.training_set import with_showing_borders
+from decoders.data.training_set import with_repeat_boundaries
 from decoders.evaluation.predictions import collect
 from decoders.evaluation.summary import report
 from decoders.fitting.fit import fit_model
@@ -66,7 +66,7 @@ def measure(preset: str, seed: int, draws: int) -> dict[str, Any]:
     begun = time.perf_counter()
     model = fit_model(session, FitOptions(train_repeats=train, seed=seed))
     fit_seconds = time.perf_counter() - begun
-    answers = collect(model, with_showing_borders(session.select_repeats(test)), draws, seed)
+    answers = collect(model, with_repeat_boundaries(session.select_repeats(test)), draws, seed)
     scores = report(answers, model, seed)
     scored = {"default": {way: scores[way] for way in WAYS}, **scores["baselines"]}
     bins = {

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.presets.__main__ import showings
-from decoders.data.training_set import with_showing_borders
+from decoders.data.training_set import with_repeat_boundaries
 from neuroreel.bench.cebra import PeerSettings, run_peer
 from replay_data.simulate import PRESETS, simulate
 
@@ -43,7 +43,7 @@ def main() -> None:
 def measure(preset: str, seed: int, iterations: int) -> dict[str, Any]:
     """Fit CEBRA on the first showings of one recording and score the last."""
     session = simulate(preset, seed)
-    train, test = (with_showing_borders(session.select_repeats(r)) for r in showings(preset, session))
+    train, test = (with_repeat_boundaries(session.select_repeats(r)) for r in showings(preset, session))
     return run_peer(train, test, PeerSettings(iterations=iterations), seed)
 
 

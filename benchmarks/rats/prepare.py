@@ -81,8 +81,8 @@ def buddy_folds(folder: Path) -> Iterator[Fold]:
     with np.load(folder / "rat_hippocampus_buddy" / "buddy.npz", allow_pickle=False) as file:
         counts, position = file["spikes"].astype(np.float32), file["position"].astype(np.float64)
     metres, direction = position[:, 0], (position[:, 2] > position[:, 1]).astype(np.int32)
-    border = (np.abs(np.diff(metres)) > 0.1) | (np.diff(direction) != 0)
-    lap = np.cumsum(np.r_[False, border]).astype(np.int32)
+    boundary = (np.abs(np.diff(metres)) > 0.1) | (np.diff(direction) != 0)
+    lap = np.cumsum(np.r_[False, boundary]).astype(np.int32)
     place = np.minimum((metres / PLACE_M).astype(np.int32), N_BUDDY_PLACES - 1)
     session = Session(
         neural=counts,

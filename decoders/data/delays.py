@@ -1,4 +1,4 @@
-"""Answers about an earlier moment than the newest sample's.
+"""TestPredictions about an earlier moment than the newest sample's.
 
 A model that looks ahead, or whose signal lags behind what was shown, answers about the moment some samples ago. Truth
 is moved against the samples to match, within each segment; the first samples of a segment have no answer.
@@ -39,8 +39,8 @@ def delayed(session: Session, n_delay: int) -> tuple[Session, NDArray[np.bool_]]
     index = np.arange(session.n_samples)
     if n_delay == 0:
         return session, np.ones(session.n_samples, bool)
-    border = np.r_[True, np.diff(session.segment) > 0][: session.n_samples]
-    kept = index - segment_begins(border) >= n_delay
+    boundary = np.r_[True, np.diff(session.segment) > 0][: session.n_samples]
+    kept = index - segment_begins(boundary) >= n_delay
     moments = index[kept] - n_delay
     return (
         replace(

@@ -165,7 +165,7 @@ class Preprocessor:
         clean: NDArray[np.float32] = (used - self._running) * self._scale
         return clean
 
-    def run(self, neural: NDArray[np.float32], border: NDArray[np.bool_]) -> NDArray[np.float32]:
+    def run(self, neural: NDArray[np.float32], boundary: NDArray[np.bool_]) -> NDArray[np.float32]:
         """Clean a whole recording, as `step` would sample by sample.
 
         Parameters
@@ -185,7 +185,7 @@ class Preprocessor:
             return np.maximum(np.where(np.isfinite(used), used, self._fill), 0)
         out = np.zeros((len(neural), self.n_used), np.float32)
         for index, samples in enumerate(neural):
-            if border[index]:
+            if boundary[index]:
                 self.reset()
             clean = self.step(np.asarray(samples, np.float32))
             if clean is not None:

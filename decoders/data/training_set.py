@@ -52,7 +52,7 @@ class TrainingSet:
     """
 
     clean: NDArray[np.float32]
-    border: NDArray[np.bool_]
+    boundary: NDArray[np.bool_]
     state: NDArray[np.int64]
     ticks: NDArray[np.int64]
     fold: NDArray[np.int64]
@@ -98,7 +98,7 @@ class TrainingSet:
         return replace(self, state=state)
 
 
-def with_showing_borders(session: Session) -> Session:
+def with_repeat_boundaries(session: Session) -> Session:
     """The session with a new segment wherever one showing passes into another.
 
     Parameters
@@ -107,8 +107,8 @@ def with_showing_borders(session: Session) -> Session:
         Any.
     """
     showing = session.showing()
-    border = np.r_[False, (np.diff(session.segment) > 0) | (np.diff(showing) != 0)][: session.n_samples]
-    return replace(session, segment=np.cumsum(border).astype(np.int32))
+    boundary = np.r_[False, (np.diff(session.segment) > 0) | (np.diff(showing) != 0)][: session.n_samples]
+    return replace(session, segment=np.cumsum(boundary).astype(np.int32))
 
 
 def joined(sessions: Sequence[Session], *, renumber: bool = True) -> Session:
@@ -184,17 +184,17 @@ def training_set(session: Session, n_frames: int, context_s: float) -> TrainingS
         )
     if not np.any(session.frame >= 0):
         raise BadRecording("the training data show no frame at all: every 'frame' is -1.")
-    session = with_showing_borders(session)
+    session = with_repeat_boundaries(session)
     neural = np.asarray(session.neural, np.float32)
     refuse_negative(neural, session.kind, session.channel_names)
     preprocessor = Preprocessor.fit(neural, session.kind, session.rate_hz)
-    border = np.r_[True, np.diff(session.segment) > 0]
+    boundary = np.r_[True, np.diff(session.segment) > 0]
     fold, block = _folds(session, max(1, round(context_s * (session.rate_hz or 1))))
     return TrainingSet(
-        clean=preprocessor.run(neural, border),
-        border=border,
+        clean=preprocessor.run(neural, boundary),
+        boundary=boundary,
         state=np.where(session.frame >= 0, session.frame, n_frames).astype(np.int64),
-        ticks=_ticks(session, border),
+        ticks=_ticks(session, boundary),
         fold=fold,
         block=block,
         labels={name: _known(label) for name, label in session.labels.items() if label.shape[1]},
@@ -211,11 +211,11 @@ def _known(label: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.where(np.isfinite(label), label, np.nan).astype(np.float32)
 
 
-def _ticks(session: Session, border: NDArray[np.bool_]) -> NDArray[np.int64]:
+def _ticks(session: Session, boundary: NDArray[np.bool_]) -> NDArray[np.int64]:
     clock = FrameClock(session.movie.rate_hz if session.movie is not None else 0.0)
     ticks = np.zeros(session.n_samples, np.int64)
     for index, stamp in enumerate(session.stamps):
-        if border[index]:
+        if boundary[index]:
             clock.reset()
         ticks[index] = clock.advance(float(stamp))
     return ticks

@@ -82,7 +82,7 @@ class Encoder:
             point = point + np.maximum(seen @ inner + bias, 0) @ outer
         return np.asarray(point, np.float32)
 
-    def transform(self, samples: NDArray[np.float32], border: NDArray[np.bool_]) -> NDArray[np.float32]:
+    def transform(self, samples: NDArray[np.float32], boundary: NDArray[np.bool_]) -> NDArray[np.float32]:
         """What `EncoderStream` gives after each sample of a recording.
 
         Parameters
@@ -99,7 +99,7 @@ class Encoder:
         """
         n_most = max(1, 4_000_000 // (len(self.taps) * self.n_channels))
         out = np.empty((len(samples), self.n_dimensions), np.float32)
-        held = held_samples(border, self.n_context)
+        held = held_samples(boundary, self.n_context)
         for first in range(0, len(samples), n_most):
             part = slice(first, min(first + n_most, len(samples)))
             out[part] = self.project(self._filtered(samples, held, part))
@@ -173,10 +173,10 @@ class EncoderStream:
         return self.encoder.project((self.encoder.taps @ window) * self._scale[self._held])
 
 
-def held_samples(border: NDArray[np.bool_], n_context: int) -> NDArray[np.int64]:
+def held_samples(boundary: NDArray[np.bool_], n_context: int) -> NDArray[np.int64]:
     """How many samples each window holds that its segment began with, int64 [time], 1 to ``n_context``."""
-    index = np.arange(len(border))
-    return np.asarray(np.minimum(index - segment_begins(border) + 1, n_context), np.int64)
+    index = np.arange(len(boundary))
+    return np.asarray(np.minimum(index - segment_begins(boundary) + 1, n_context), np.int64)
 
 
 def full_scale(taps: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -136,20 +136,20 @@ class Embedding:
         for name, array in (("frame", frame), ("labels", rows), ("repeat", repeat), ("segment", segment)):
             if array is not None and len(array) != n:
                 raise ShapeMismatch(f"{name} has {len(array)} rows, but there are {n} samples.")
-        border = _border(n, segment)
+        boundary = _border(n, segment)
         block = np.zeros(n, np.int64) if repeat is None else np.unique(repeat, return_inverse=True)[1]
-        run = stretches(border, block)
+        run = stretches(boundary, block)
         if not n or np.bincount(run).max() < self.context:
             raise BadSplit(f"no stretch of the {n} samples is as long as the context of {self.context}.")
         state = None if frame is None else np.unique(frame, return_inverse=True)[1].astype(np.int64)
         self._check_labels(state, rows)
         noise = _noise_states(run, state, rows, STRETCH_CONTEXTS * self.context)
-        sums, fullness = window_sums(x, border, self.context)
+        sums, fullness = window_sums(x, boundary, self.context)
         features = np.sqrt(np.maximum(sums, 0)) if self.counts else sums / np.float32(self.context)
         linear = fit_linear(moments(features, noise, int(noise.max()) + 1, fullness), self.shrinkage)
         encoder = start_encoder(linear, self.context, root=self.counts, seed=self.seed)
         self.encoder_ = (
-            self._train(encoder, x, border, block, state, rows) if self.mode != "linear" else encoder
+            self._train(encoder, x, boundary, block, state, rows) if self.mode != "linear" else encoder
         )
         return self
 
@@ -175,14 +175,14 @@ class Embedding:
         self,
         start: Encoder,
         x: NDArray[np.float32],
-        border: NDArray[np.bool_],
+        boundary: NDArray[np.bool_],
         block: NDArray[np.int64],
         state: NDArray[np.int64] | None,
         labels: NDArray[np.float32] | None,
     ) -> Encoder:
         need_torch()
         known = np.ones(len(x), bool) if labels is None else np.isfinite(labels).all(1)
-        index, run = np.flatnonzero(known), stretches(border, block)
+        index, run = np.flatnonzero(known), stretches(boundary, block)
         n_offset = max(5, self.context)
         positives: list[Positives] = []
         if self.mode != "time" and labels is not None:
@@ -192,9 +192,9 @@ class Embedding:
         if self.mode != "label":
             positives.append(TimePositives(index, run, n_offset))
         near = (
-            Samples(x, border, np.arange(len(x)), n_offset)
+            Samples(x, boundary, np.arange(len(x)), n_offset)
             if self.mode == "time"
-            else Samples(x, border, state)
+            else Samples(x, boundary, state)
         )
         trainer = Trainer(
             start, near, Sampler(index, tuple(positives), self.seed), self.temperature, self.seed
@@ -232,13 +232,13 @@ class Embedding:
 
 
 def _border(n: int, segment: NDArray[np.integer] | None) -> NDArray[np.bool_]:
-    border = np.zeros(n, bool)
-    border[:1] = True
+    boundary = np.zeros(n, bool)
+    boundary[:1] = True
     if segment is not None:
         if len(segment) != n:
             raise ShapeMismatch(f"segment has {len(segment)} rows, but there are {n} samples.")
-        border[1:] = np.diff(segment) != 0
-    return border
+        boundary[1:] = np.diff(segment) != 0
+    return boundary
 
 
 def _noise_states(

@@ -127,7 +127,7 @@ def unit(points: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(points / np.maximum(length, np.float32(1e-12))[..., None], np.float32)
 
 
-def telling(m: Moments, share: float) -> NDArray[np.int64]:
+def informative_channels(m: Moments, share: float) -> NDArray[np.int64]:
     """The features whose means differ most between states, measured by their noise (the F ratio).
 
     Parameters
@@ -193,10 +193,10 @@ def fit_linear(
     max_dimensions
         The most dimensions to keep.
     share
-        How many of the features count, see `telling`.
+        How many of the features count, see `informative_channels`.
     """
     if share < 1:
-        index = telling(m, share)
+        index = informative_channels(m, share)
         return widened(fit_linear(among(m, index), shrinkage, max_dimensions), m, index)
     values, vectors = np.linalg.eigh(shrunk(m.within, shrinkage))
     whiten = vectors / np.sqrt(np.maximum(values, 1e-12 * values[-1]))

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from decoders.embedding.windows import RunningSum, window_sums
 
-MAX_RUNGS = 5
+MAX_SCALES = 5
 MAX_FEATURES = 640
 """Channels times windows; their covariance must be learned from minutes of data."""
 
 
-def rungs(n_window: int, n_channels: int) -> tuple[int, ...]:
+def scales(n_window: int, n_channels: int) -> tuple[int, ...]:
     """The lengths of a ladder's windows in samples, the longest last; empty when there is room for one only.
 
     Parameters
@@ -26,12 +26,12 @@ def rungs(n_window: int, n_channels: int) -> tuple[int, ...]:
     n_channels
         Channels of a sample.
     """
-    n_most = min(MAX_RUNGS, MAX_FEATURES // max(n_channels, 1))
+    n_most = min(MAX_SCALES, MAX_FEATURES // max(n_channels, 1))
     spans = sorted({max(1, round(n_window / 2**rung)) for rung in range(n_most)})
     return tuple(spans) if len(spans) > 1 else ()
 
 
-class RunningLadder(RunningSum):
+class RunningMultiscale(RunningSum):
     """The sums of several windows, kept up to date; in itself it is the longest.
 
     Parameters
@@ -85,11 +85,11 @@ class RunningLadder(RunningSum):
 
 def running(n_window: int, spans: tuple[int, ...], n_channels: int, n_kept: int | None = None) -> RunningSum:
     """One window, or a ladder when there are spans, that remembers ``n_kept`` samples."""
-    return RunningLadder(spans, n_channels, n_kept) if spans else RunningSum(n_window, n_channels, n_kept)
+    return RunningMultiscale(spans, n_channels, n_kept) if spans else RunningSum(n_window, n_channels, n_kept)
 
 
-def ladder_sums(
-    samples: NDArray[np.float32], border: NDArray[np.bool_], n_window: int, spans: tuple[int, ...]
+def multiscale_sums(
+    samples: NDArray[np.float32], boundary: NDArray[np.bool_], n_window: int, spans: tuple[int, ...]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """What `running` gives after each sample of a recording.
 
@@ -112,7 +112,7 @@ def ladder_sums(
         Float32 [time].
     """
     if not spans:
-        return window_sums(samples, border, n_window)
-    each = [window_sums(samples, border, span) for span in spans]
+        return window_sums(samples, boundary, n_window)
+    each = [window_sums(samples, boundary, span) for span in spans]
     sums = np.hstack([s * np.float32(spans[-1] / span) for (s, _), span in zip(each, spans, strict=True)])
     return sums, np.mean([fullness for _, fullness in each], axis=0, dtype=np.float32)

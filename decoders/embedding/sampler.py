@@ -202,12 +202,12 @@ class _Unique:
         return np.asarray(self._sorted[self._first[row] + pick], np.int64)
 
 
-def stretches(border: NDArray[np.bool_], block: Index) -> Index:
+def stretches(boundary: NDArray[np.bool_], block: Index) -> Index:
     """Int64 [time], numbers of the stretches that neither a border nor a change of repeat breaks."""
-    return np.cumsum(border | np.r_[True, np.diff(block) != 0][: len(border)])
+    return np.cumsum(boundary | np.r_[True, np.diff(block) != 0][: len(boundary)])
 
 
-def window_index(border: NDArray[np.bool_], at: Index, n_context: int) -> tuple[Index, NDArray[np.int64]]:
+def window_index(boundary: NDArray[np.bool_], at: Index, n_context: int) -> tuple[Index, NDArray[np.int64]]:
     """The samples of causal windows, none of which crosses a border.
 
     Parameters
@@ -226,7 +226,7 @@ def window_index(border: NDArray[np.bool_], at: Index, n_context: int) -> tuple[
     held
         Int64 [windows], how many are real.
     """
-    begins = segment_begins(border)[at]
+    begins = segment_begins(boundary)[at]
     index = at[:, None] + np.arange(1 - n_context, 1)
     return np.maximum(index, begins[:, None]), np.minimum(at - begins + 1, n_context)
 

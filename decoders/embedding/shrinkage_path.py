@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from decoders.embedding.linear import MAX_DIMENSIONS, LinearEmbedding, Moments, among, telling, widened
+from decoders.embedding.linear import (
+    MAX_DIMENSIONS,
+    LinearEmbedding,
+    Moments,
+    among,
+    informative_channels,
+    widened,
+)
 
 
-class Spectrum:
+class ShrinkagePath:
     """The noise within states, decomposed once: shrinking it changes its variances and not its directions.
 
     Parameters
@@ -20,7 +27,7 @@ class Spectrum:
 
     def __init__(self, m: Moments, share: float = 1.0) -> None:
         self._whole = m
-        self._index = telling(m, share) if share < 1 else None
+        self._index = informative_channels(m, share) if share < 1 else None
         if self._index is not None:
             m = among(m, self._index)
         self._values, self._vectors = np.linalg.eigh(m.within)

@@ -67,7 +67,7 @@ class Samples:
     """
 
     clean: NDArray[np.float32]
-    border: NDArray[np.bool_]
+    boundary: NDArray[np.bool_]
     place: Index | None = None
     n_near: int = 0
 
@@ -154,7 +154,7 @@ class Trainer:
 
     def _loss(self, anchor: Index, partner: Index, rng: np.random.Generator) -> Any:
         both = np.concatenate([anchor, partner])
-        window, held = window_index(self._samples.border, both, self._encoder.n_context)
+        window, held = window_index(self._samples.boundary, both, self._encoder.n_context)
         x = self._tensor(self._samples.clean[window])
         keep = rng.random((len(both), 1, x.shape[2]), np.float32) >= DROPPED
         weight = self._tensor(keep / np.float32(1 - DROPPED))

@@ -98,7 +98,7 @@ class RunningSum:
         return self.total * np.float32(self.n_window / max(self.n_held, 1))
 
 
-def segment_begins(border: NDArray[np.bool_]) -> NDArray[np.int64]:
+def segment_begins(boundary: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Where the segment of each sample begins, int64 [time].
 
     Parameters
@@ -106,11 +106,11 @@ def segment_begins(border: NDArray[np.bool_]) -> NDArray[np.int64]:
     border
         Bool [time], true where a segment begins.
     """
-    return np.maximum.accumulate(np.where(border, np.arange(len(border)), 0))
+    return np.maximum.accumulate(np.where(boundary, np.arange(len(boundary)), 0))
 
 
 def window_sums(
-    samples: NDArray[np.float32], border: NDArray[np.bool_], n_window: int
+    samples: NDArray[np.float32], boundary: NDArray[np.bool_], n_window: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """What `RunningSum` gives after each sample of a recording.
 
@@ -131,7 +131,7 @@ def window_sums(
         Float32 [time].
     """
     index = np.arange(len(samples))
-    first = np.maximum(segment_begins(border), index - n_window + 1)
+    first = np.maximum(segment_begins(boundary), index - n_window + 1)
     n_held = index - first + 1
     total = np.zeros((len(samples) + 1, samples.shape[1]), np.float64)
     np.cumsum(samples, axis=0, dtype=np.float64, out=total[1:])

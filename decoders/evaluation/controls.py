@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from decoders.data.training_set import TrainingSet
 from decoders.embedding.windows import segment_begins
 from decoders.evaluation.batch_filter import filtered, posteriors
-from decoders.fitting.settings import Settings, fit_reader
+from decoders.fitting.settings import Settings, fit_readout
 from decoders.metrics import FrameAxis, accuracy, likeliest
 from decoders.model.model import Model
 from decoders.playback.filter import Playback
@@ -116,14 +116,14 @@ def labels_shifted(
     """
     rng = np.random.default_rng(seed)
     settings = settings_of(model)
-    border = np.r_[True, np.diff(test.segment) > 0]
-    clean = data.preprocessor.run(np.asarray(test.neural, np.float32), border)
-    windows = settings.windows(data.clean, data.border)
-    test_sums, fullness = settings.windows(clean, border)
+    boundary = np.r_[True, np.diff(test.segment) > 0]
+    clean = data.preprocessor.run(np.asarray(test.neural, np.float32), boundary)
+    windows = settings.windows(data.clean, data.boundary)
+    test_sums, fullness = settings.windows(clean, boundary)
     everything = np.ones(len(data.state), bool)
     for _ in range(n_draws):
         null = data.with_state(shifted(data, rng))
-        reader = fit_reader(null, windows, everything, settings)
+        reader = fit_readout(null, windows, everything, settings)
         logits = reader.logits(test_sums) * fullness[:, None]
         power = model.card["posterior_power"]
         yield likeliest(filtered(model.playback, logits, test, power)), likeliest(logits)
@@ -203,7 +203,7 @@ def null_p95(predicted: NDArray[np.int64], test: Session, axis: FrameAxis, seed:
 def _usual_state(data: TrainingSet) -> NDArray[np.int64]:
     """The commonest state at each tick since a showing began, int64 [ticks]."""
     total = np.cumsum(data.ticks)
-    tick = total - total[segment_begins(data.border)]
+    tick = total - total[segment_begins(data.boundary)]
     n_ticks = int(np.quantile(tick, 0.99)) + 1 if len(tick) else 1
     inside = tick < n_ticks
     pairs, count = np.unique(tick[inside] * data.n_states + data.state[inside], return_counts=True)

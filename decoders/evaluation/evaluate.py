@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from decoders.data.fingerprint import overlap
 from decoders.data.preprocessing import refuse_negative
-from decoders.data.training_set import with_showing_borders
+from decoders.data.training_set import with_repeat_boundaries
 from decoders.errors import BadSplit, TrainedOnTestData
-from decoders.evaluation.predictions import Answers, collect, pooled
+from decoders.evaluation.predictions import TestPredictions, collect, pooled
 from decoders.evaluation.summary import report
 from decoders.fitting.fit import fit_model, selected
 from decoders.fitting.options import FitOptions
@@ -70,7 +70,7 @@ class Evaluation:
     """
 
     report: dict[str, Any]
-    answers: Answers
+    answers: TestPredictions
     model: Model
 
 
@@ -122,7 +122,7 @@ def evaluation(model: Model, session: Session, options: EvaluateOptions | None =
 def test_part(model: Model, session: Session, options: EvaluateOptions) -> Session:
     """The part of a recording to test on, checked against what the model was trained on."""
     model.check_stream(session.channel_names, session.rate_hz)
-    test = with_showing_borders(selected(session, options.repeats, options.time))
+    test = with_repeat_boundaries(selected(session, options.repeats, options.time))
     # A movie without a hash is known by its rate alone, and ends with the last frame that was shown.
     whole = session.movie is not None and any(clip.sha256 for clip in session.movie.clips)
     if session.n_frames > model.n_frames or (whole and session.n_frames != model.n_frames):
@@ -193,12 +193,12 @@ def cross_validation(
         Of the pooled answers; the report has the scores of each fold under ``folds``.
     """
     options = options or FitOptions()
-    parts: list[Answers] = []
+    parts: list[TestPredictions] = []
     folds: list[dict[str, Any]] = []
     train_seconds = 0.0
     for number, (train, test) in enumerate(split(session, cv, gap_s, options.context_s or 1.0)):
         model = fit_model(train, options, movie)
-        test = with_showing_borders(test)
+        test = with_repeat_boundaries(test)
         answers = collect(model, test, draws, options.seed)
         parts.append(answers)
         train_seconds += model.card["train_seconds"]
@@ -211,7 +211,7 @@ def cross_validation(
     return Evaluation(result, answers, model)
 
 
-def replace_draws(answers: Answers) -> Answers:
+def replace_draws(answers: TestPredictions) -> TestPredictions:
     """The same answers without controls, for a fold's own scores."""
     return replace(answers, controls={}, shifted=[])
 

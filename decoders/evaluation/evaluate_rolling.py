@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from decoders.data.training_set import with_showing_borders
+from decoders.data.training_set import with_repeat_boundaries
 from decoders.errors import BadSplit, TrainedOnTestData
 from decoders.evaluation.evaluate import EvaluateOptions, evaluate, test_part
-from decoders.evaluation.predictions import Answers, collect, pooled
+from decoders.evaluation.predictions import TestPredictions, collect, pooled
 from decoders.metrics import score
 from decoders.model.model import Model
 from decoders.rolling.refit import before, refit, showings, was_trained_on
@@ -36,7 +36,7 @@ class Refits:
     """
 
     n: int
-    answers: Answers
+    answers: TestPredictions
     model: Model
     trained_on: dict[int, list[int]]
     train_seconds: dict[int, float]
@@ -120,12 +120,12 @@ def refitted(model: Model, session: Session, n: int, options: EvaluateOptions) -
     test = test_part(model, session, options)
     if not test.repeats:
         raise BadSplit("the recording numbers no showings, so there is nothing to refit between.")
-    parts: list[Answers] = []
+    parts: list[TestPredictions] = []
     trained_on: dict[int, list[int]] = {}
     seconds: dict[int, float] = {}
     for tested in showings(test):
         train = before(session, tested, n)
-        part = with_showing_borders(session.select_repeats([tested]))
+        part = with_repeat_boundaries(session.select_repeats([tested]))
         fresh = refit(model, train, baselines=True) if train is not None else model
         if train is not None and was_trained_on(fresh, part):
             raise TrainedOnTestData(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.evaluation.predictions import Answers
+from decoders.evaluation.predictions import TestPredictions
 from decoders.fitting.select_forecast import advanced, with_floor
 from decoders.metrics import FrameAxis, frame_errors, likeliest, log_score_bits
 from decoders.model.model import Model
@@ -15,7 +15,7 @@ from decoders.prediction import HORIZONS_S, OFFLINE_HORIZONS_S
 from stream.session import Session
 
 
-def forecast_scores(answers: Answers, model: Model) -> dict[str, Any]:
+def forecast_scores(answers: TestPredictions, model: Model) -> dict[str, Any]:
     """Score every horizon; moments at whose horizon nothing is shown are left out.
 
     Parameters

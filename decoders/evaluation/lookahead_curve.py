@@ -13,7 +13,7 @@ from decoders.errors import BadSplit
 from decoders.fitting.fit import joined_part, training_data, windows_tried
 from decoders.fitting.options import FitOptions
 from decoders.fitting.select_classifier import DECODERS, choose_settings
-from decoders.fitting.settings import Settings, fit_reader, held_out
+from decoders.fitting.settings import Settings, fit_readout, held_out
 from decoders.fitting.validation_passages import passages
 from decoders.metrics import frame_errors, likeliest
 from stream.movie import Movie
@@ -103,14 +103,14 @@ def as_json(points: Sequence[LookaheadPoint]) -> list[dict[str, float | None]]:
 
 
 def _point(data: TrainingSet, settings: Settings, lookahead: int, seed: int) -> LookaheadPoint:
-    windows = settings.windows(data.clean, data.border)
+    windows = settings.windows(data.clean, data.boundary)
     within: dict[bool, list[NDArray[np.bool_]]] = {True: [], False: []}
     exact = []
     for train, test in held_out(data):
-        reader = fit_reader(data, windows, train, settings)
+        reader = fit_readout(data, windows, train, settings)
         for passage in passages(data, test, np.random.default_rng(seed)):
             shown = passage.state < data.n_frames
-            answers = likeliest(reader.logits(settings.windows(passage.clean, passage.border)[0]))
+            answers = likeliest(reader.logits(settings.windows(passage.clean, passage.boundary)[0]))
             error, near = frame_errors(
                 answers[shown], passage.state[shown], data.axis.clip, data.axis.tolerance_frames
             )

@@ -16,7 +16,7 @@ from decoders.evaluation import controls
 from decoders.evaluation.batch_filter import filtered, posteriors
 from decoders.fitting.baselines import recalled
 from decoders.model.model import Model
-from decoders.model.training_archive import recall
+from decoders.model.training_archive import restore_training
 from decoders.prediction import OFFLINE_HORIZONS_S
 from decoders.readouts.continuous import ContinuousReader, frame_values
 from stream.session import Session
@@ -32,8 +32,8 @@ Labels = dict[str, NDArray[np.float32]]
 
 
 @dataclass(slots=True)
-class Answers:
-    """Answers for one test recording, or for the pooled folds of a cross-validation.
+class TestPredictions:
+    """TestPredictions for one test recording, or for the pooled folds of a cross-validation.
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ class Answers:
     step_us: list[float] = field(default_factory=list)
 
 
-def collect(model: Model, test: Session, n_draws: int, seed: int) -> Answers:
+def collect(model: Model, test: Session, n_draws: int, seed: int) -> TestPredictions:
     """Ask the model, its baselines and its controls.
 
     Parameters
@@ -84,17 +84,17 @@ def collect(model: Model, test: Session, n_draws: int, seed: int) -> Answers:
     seed
         Of everything random.
     """
-    data = recall(model)
+    data = restore_training(model)
     whole, (test, kept) = test, delayed(test, model.n_delay)
     predictions = model.predict(whole)
     posterior = predictions.posterior[kept]
     decoders: dict[str, Both] = {"model": (posterior, predictions.posterior_without_playback[kept])}
     continuous = {"model": _split(model, predictions.continuous[kept])}
     decoders["linear"] = decoders["model"]  # of an earlier version's model; else replaced below
-    border = np.r_[True, np.diff(whole.segment) > 0]
-    clean = data.preprocessor.run(np.asarray(whole.neural, np.float32), border)
+    boundary = np.r_[True, np.diff(whole.segment) > 0]
+    clean = data.preprocessor.run(np.asarray(whole.neural, np.float32), boundary)
     for baseline in recalled(model.card, data):
-        sums, fullness = (each[kept] for each in window_sums(clean, border, baseline.settings.n_window))
+        sums, fullness = (each[kept] for each in window_sums(clean, boundary, baseline.settings.n_window))
         raw = baseline.readout.similarity(baseline.scaling.features(sums))
         logits = baseline.logits(sums, fullness)
         both = (filtered(model.playback, logits, test, baseline.settings.power), posteriors(logits))
@@ -108,7 +108,7 @@ def collect(model: Model, test: Session, n_draws: int, seed: int) -> Answers:
             "onset_clock": controls.onset_clock(data, model.playback, test),
             "neural_shuffled": controls.neural_shuffled(model, test, seed),
         }
-    return Answers(
+    return TestPredictions(
         test=test,
         decoders=decoders,
         controls=asked,
@@ -124,7 +124,7 @@ def collect(model: Model, test: Session, n_draws: int, seed: int) -> Answers:
     )
 
 
-def pooled(parts: Sequence[Answers]) -> Answers:
+def pooled(parts: Sequence[TestPredictions]) -> TestPredictions:
     """The answers of several folds as one; each fold begins a new segment.
 
     Parameters
@@ -139,7 +139,7 @@ def pooled(parts: Sequence[Answers]) -> Answers:
         return np.concatenate([a for a, _ in each]), np.concatenate([b for _, b in each])
 
     first = parts[0]
-    return Answers(
+    return TestPredictions(
         test=joined([part.test for part in parts], renumber=False),
         decoders={name: both("decoders", name) for name in first.decoders},
         controls={name: both("controls", name) for name in first.controls},

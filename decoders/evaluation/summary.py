@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from decoders.evaluation.controls import Both, null_p95
 from decoders.evaluation.forecast import forecast_scores
-from decoders.evaluation.predictions import Answers
+from decoders.evaluation.predictions import TestPredictions
 from decoders.metrics import FrameAxis, accuracy, likeliest, score
 from decoders.model.model import Model
 from decoders.readouts.continuous import median_error
@@ -18,7 +18,7 @@ VERDICT_DEVIATIONS = 3.0
 """Standard deviations of the null by which a recording must be above it to count as above chance."""
 
 
-def report(answers: Answers, model: Model, seed: int) -> dict[str, Any]:
+def report(answers: TestPredictions, model: Model, seed: int) -> dict[str, Any]:
     """Score everything.
 
     Parameters
@@ -59,7 +59,7 @@ def report(answers: Answers, model: Model, seed: int) -> dict[str, Any]:
     }
 
 
-def _blocks(both: Both, answers: Answers, axis: FrameAxis) -> dict[str, Any]:
+def _blocks(both: Both, answers: TestPredictions, axis: FrameAxis) -> dict[str, Any]:
     test = answers.test
     repeat = test.repeat if test.repeats else None
     return {
@@ -68,7 +68,7 @@ def _blocks(both: Both, answers: Answers, axis: FrameAxis) -> dict[str, Any]:
     }
 
 
-def _nulls(answers: Answers, axis: FrameAxis, seed: int) -> dict[str, Any]:
+def _nulls(answers: TestPredictions, axis: FrameAxis, seed: int) -> dict[str, Any]:
     """Each control's scores, beside the accuracy that its own answers reach when shifted against the truth."""
     out: dict[str, Any] = {}
     for name, both in answers.controls.items():
@@ -116,7 +116,7 @@ def _verdict(own: dict[str, Any], nulls: dict[str, Any]) -> str:
     return "above chance" if alone > clearly else "at chance"
 
 
-def _continuous(answers: Answers) -> dict[str, Any]:
+def _continuous(answers: TestPredictions) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for name, truth in answers.test.labels.items():
         estimate = answers.continuous["model"].get(name)

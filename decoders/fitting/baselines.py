@@ -16,7 +16,7 @@ from decoders.errors import BadModel
 from decoders.fitting.select_playback import choose_power
 from decoders.fitting.settings import MAX_HELD_OUT, held_out, thinned
 from decoders.playback.filter import Playback
-from decoders.playback.transitions import PlaybackTable
+from decoders.playback.transitions import Transitions
 from decoders.readouts.classifiers import (
     LinearReadout,
     Neighbours,
@@ -122,7 +122,7 @@ def fit_baseline(
         Window sums and how full each window was, when they are at hand.
     """
     used = np.ones(len(data.state), bool) if keep is None else keep
-    sums, fullness = windows or window_sums(data.clean, data.border, settings.n_window)
+    sums, fullness = windows or window_sums(data.clean, data.boundary, settings.n_window)
     spikes = data.kind is Kind.SPIKES
     total = float(sums[used].sum(1).mean()) if settings.steady and spikes else 0.0
     poisson = settings.name == "naive_bayes" and spikes
@@ -145,7 +145,7 @@ def fit_baseline(
 
 
 def choose_baselines(
-    data: TrainingSet, n_window: int, table: PlaybackTable, jump: float, seed: int
+    data: TrainingSet, n_window: int, table: Transitions, jump: float, seed: int
 ) -> dict[str, Any]:
     """Choose every baseline's settings on held-out data, as JSON for the model's card.
 
@@ -168,10 +168,10 @@ def choose_baselines(
         def heard(
             train: NDArray[np.bool_],
             clean: NDArray[np.float32],
-            border: NDArray[np.bool_],
+            boundary: NDArray[np.bool_],
             s: BaselineSettings = chosen,
         ) -> NDArray[np.float32]:
-            return fit_baseline(data, s, train).logits(*window_sums(clean, border, s.n_window))
+            return fit_baseline(data, s, train).logits(*window_sums(clean, boundary, s.n_window))
 
         out[name] = asdict(replace(chosen, power=choose_power(data, heard, playback, seed)))
     return out
@@ -201,7 +201,7 @@ def _choose(data: TrainingSet, name: str, n_window: int) -> BaselineSettings:
     best = BaselineSettings(name, n_window, _STRENGTHS[name][-1], steady=False)
     best_score = -np.inf
     folds = list(held_out(data))
-    sums, fullness = window_sums(data.clean, data.border, n_window)
+    sums, fullness = window_sums(data.clean, data.boundary, n_window)
     at = [thinned(test, MAX_HELD_OUT // max(len(folds), 1)) for _, test in folds]
     if not folds:
         return best

@@ -39,7 +39,7 @@ def new_card(data: TrainingSet, session: Session, options: FitOptions, settings:
         "mode": options.mode,
         "decoder_embedding": "linear",
         "decoder": settings.decoder,
-        "opinion": settings_card(settings.opinion),
+        "opinion": settings_card(settings.secondary),
         "kind": str(data.kind),
         "rate_hz": data.rate_hz,
         "channel_names": list(session.channel_names),
@@ -56,7 +56,7 @@ def new_card(data: TrainingSet, session: Session, options: FitOptions, settings:
         "lag_ms": round(1000 * data.lag_s, 3) if data.lag_s else 0,
         "windows_ms": [round(span * period_ms, 3) for span in settings.spans or (settings.n_window,)],
         "shrinkage": settings.shrinkage,
-        "evening": settings.evening,
+        "evening": settings.smoothing,
         "prior": settings.prior,
         "seed": options.seed,
         "trained_on": {

@@ -11,7 +11,7 @@ from decoders.data.training_set import TrainingSet
 from decoders.embedding.encoder import Encoder, held_samples
 from decoders.embedding.linear import unit
 from decoders.errors import BadSplit
-from decoders.fitting.settings import MAX_HELD_OUT, Settings, fit_reader, held_out, thinned
+from decoders.fitting.settings import MAX_HELD_OUT, Settings, fit_readout, held_out, thinned
 from decoders.fitting.validation_passages import passages
 from decoders.readouts.classifiers import Prototypes, calibrate
 from decoders.readouts.contrastive import fit_directions
@@ -34,11 +34,11 @@ class HeldOut:
         return _thinned(
             [
                 (
-                    prototypes.similarity(unit(encoder.transform(clean, border))),
-                    (held_samples(border, encoder.n_context) / encoder.n_context).astype(np.float32),
+                    prototypes.similarity(unit(encoder.transform(clean, boundary))),
+                    (held_samples(boundary, encoder.n_context) / encoder.n_context).astype(np.float32),
                     state,
                 )
-                for clean, border, state in self.asked
+                for clean, boundary, state in self.asked
             ]
         )
 
@@ -48,11 +48,11 @@ class HeldOut:
 
     def linear_logits(self, settings: Settings) -> NDArray[np.float32]:
         """Logits of the frame decoder on the linear embedding for the same moments, flatter in partial windows."""
-        windows = settings.windows(self.data.clean, self.data.border)
-        reader = fit_reader(self.data, windows, self.train, settings)
+        windows = settings.windows(self.data.clean, self.data.boundary)
+        reader = fit_readout(self.data, windows, self.train, settings)
         parts = []
-        for clean, border, state in self.asked:
-            sums, fullness = settings.windows(clean, border)
+        for clean, boundary, state in self.asked:
+            sums, fullness = settings.windows(clean, boundary)
             parts.append((reader.logits(sums), fullness, state))
         logits, fullness, _ = _thinned(parts)
         return logits * fullness[:, None]
@@ -60,8 +60,8 @@ class HeldOut:
 
 def directions_of(encoder: Encoder, data: TrainingSet, keep: NDArray[np.bool_]) -> Prototypes:
     """Prototypes of an encoder from the kept training samples."""
-    points = encoder.transform(data.clean, data.border)[keep]
-    fullness = held_samples(data.border, encoder.n_context)[keep] / np.float32(encoder.n_context)
+    points = encoder.transform(data.clean, data.boundary)[keep]
+    fullness = held_samples(data.boundary, encoder.n_context)[keep] / np.float32(encoder.n_context)
     return fit_directions(points, data.state[keep], data.n_states, fullness.astype(np.float32))
 
 
@@ -87,7 +87,7 @@ def last_showings(data: TrainingSet, seed: int) -> HeldOut:
             "but the training data show each frame once. Train on more showings, or use --mode linear."
         )
     train, test = folds[-1]  # the last showings are the most like those to come
-    asked = [(p.clean, p.border, p.state) for p in passages(data, test, np.random.default_rng(seed))]
+    asked = [(p.clean, p.boundary, p.state) for p in passages(data, test, np.random.default_rng(seed))]
     return HeldOut(data, train, test, asked)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from decoders.data.delays import delayed
 from decoders.data.fingerprint import fingerprints
-from decoders.data.training_set import TrainingSet, joined, training_set, with_showing_borders
+from decoders.data.training_set import TrainingSet, joined, training_set, with_repeat_boundaries
 from decoders.embedding.trainer import need_torch
 from decoders.embedding.training_run import Report
 from decoders.fitting.baselines import choose_baselines
@@ -26,13 +26,13 @@ from decoders.fitting.select_playback import PlaybackChoice, choose_playback, ch
 from decoders.fitting.settings import (
     MAX_HELD_OUT,
     Settings,
-    fit_reader,
+    fit_readout,
     held_out,
     thinned,
 )
 from decoders.model.model import Model
 from decoders.model.parts import ModelParts
-from decoders.model.training_archive import remember
+from decoders.model.training_archive import archive_training
 from decoders.playback.transitions import learn_playback
 from decoders.readouts.graph_smoothing import log_use
 from stream.errors import BadUsage
@@ -45,7 +45,7 @@ PLACE_CONTEXTS_S = (*CONTEXTS_S, 2.0)
 BOLD_CONTEXTS_S = (2.0, 4.0, 6.0, 8.0, 10.0)
 """Windows that are tried when none was asked for: of a movie, of stills, of frames that are no pictures, and of BOLD."""
 
-N_LIKENESS = 256
+N_TYPICALITY = 256
 
 
 def fit_model(
@@ -183,7 +183,7 @@ def training_data(session: Session, n_frames: int, options: FitOptions, n_lag: i
     if options.lookahead_frames and not session.rate_hz:
         raise BadUsage("a lookahead needs samples at a regular rate, which this recording does not have.")
     n_delay = options.lookahead_frames + n_lag
-    late, _ = delayed(with_showing_borders(session), n_delay)
+    late, _ = delayed(with_repeat_boundaries(session), n_delay)
     data = training_set(late, n_frames, max(_contexts(session.kind, session.movie, options)))
     return replace(data, n_delay=n_delay, lag_s=n_lag / session.rate_hz if n_lag else 0.0)
 
@@ -219,13 +219,13 @@ def fit_parts(
         Of the playback model's settings.
     """
     table = learn_playback(
-        data.state, data.ticks, data.border, data.n_frames, data.clip_ends, data.scene_starts
+        data.state, data.ticks, data.boundary, data.n_frames, data.clip_ends, data.scene_starts
     )
     choice = choose_playback(data, candidates, table, seed)
     settings = choice.settings
-    sums, fullness = settings.windows(data.clean, data.border)
+    sums, fullness = settings.windows(data.clean, data.boundary)
     everything = np.ones(len(data.state), bool)
-    reader = fit_reader(data, (sums, fullness), everything, settings)
+    reader = fit_readout(data, (sums, fullness), everything, settings)
     thumbnails = data.movie.thumbnails() if data.movie is not None else None
     continuous, kalman = fit_continuous(data, settings, reader, choice.filtered)
     parts = ModelParts(
@@ -234,16 +234,16 @@ def fit_parts(
         embedding=reader.embedding,
         prototypes=reader.prototypes,
         factor=reader.factor,
-        opinion=reader.opinion,
+        secondary=reader.secondary,
         spans=settings.spans,
         prior=np.float32(settings.prior) * log_use(data.state, data.n_states) if settings.prior else None,
         emission=choice.emission,
         playback=choice.table,
-        likeness=_likeness(data, sums, fullness, settings),
+        typicality=_likeness(data, sums, fullness, settings),
         continuous=continuous,
         kalman=kalman,
         pictures=thumbnails,
-        extra=remember(data),
+        extra=archive_training(data),
     )
     return parts, choice
 
@@ -280,9 +280,9 @@ def _likeness(
     everything = np.ones(len(sums), bool)
     levels = []
     for train, test in list(held_out(data)) or [(everything, everything)]:
-        reader = fit_reader(data, (sums, fullness), train, settings)
+        reader = fit_readout(data, (sums, fullness), train, settings)
         levels.append(reader.similarity(sums[thinned(test, MAX_HELD_OUT)]).max(1))
-    return np.quantile(np.concatenate(levels).astype(np.float64), np.linspace(0, 1, N_LIKENESS))
+    return np.quantile(np.concatenate(levels).astype(np.float64), np.linspace(0, 1, N_TYPICALITY))
 
 
 def _with_movie(session: Session, movie: Movie | None) -> Session:

@@ -56,7 +56,7 @@ N_APART = 5
 """Samples within which moments are alike in mode ``time``, so not pushed apart."""
 
 N_PAIRS = 512
-N_LIKENESS = 256
+N_TYPICALITY = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def contexts_tried(data: TrainingSet, n_window: int) -> tuple[int, ...]:
     n_window
         Window of the linear embedding.
     """
-    longest = min(MAX_CONTEXT, int(np.bincount(stretches(data.border, data.block)).max()))
+    longest = min(MAX_CONTEXT, int(np.bincount(stretches(data.boundary, data.block)).max()))
     asked = (n_window, *(round(context * data.rate_hz) for context in CONTEXTS_S if data.rate_hz))
     return tuple(sorted({min(n, longest) for n in asked if n >= min(n_window, longest)}))
 
@@ -229,7 +229,7 @@ def _trained(
     if differs and mixed_score > max(score, linear_score) + MARGIN:
         way, weight = "both", linear_factor * mixed_factor / 2
         factor *= mixed_factor / 2
-    levels = np.quantile(similarity.max(1).astype(np.float64), np.linspace(0, 1, N_LIKENESS))
+    levels = np.quantile(similarity.max(1).astype(np.float64), np.linspace(0, 1, N_TYPICALITY))
     loss, chance = _goodness(data, held.test, best.best, temperature, options)
     everything = np.ones(len(data.state), bool)
     contrastive = Contrastive(encoder, directions_of(encoder, data, everything), factor, weight, levels)
@@ -254,7 +254,7 @@ def _check(data: TrainingSet, n_context: int, options: ContrastiveOptions) -> No
             f"a context of {n_context} samples is too long for contrastive training, which takes up to {MAX_CONTEXT}. "
             f"Give --context-s {MAX_CONTEXT / (data.rate_hz or 1):g} or less, or use --mode linear."
         )
-    longest = int(np.bincount(stretches(data.border, data.block)).max())
+    longest = int(np.bincount(stretches(data.boundary, data.block)).max())
     if longest < n_context:
         raise BadSplit(
             f"the longest stretch has {longest} samples, fewer than the context of {n_context}. Give a shorter "
@@ -297,7 +297,7 @@ def _sampler(
     if options.mode != "time" and kind != "frames":
         keep = keep & np.isfinite(labels).all(1)
     index = np.flatnonzero(keep)
-    run = stretches(data.border, data.block)
+    run = stretches(data.boundary, data.block)
     n_offset = max(N_APART, n_context)
     positives: list[Positives] = []
     if options.mode in ("label", "hybrid") and kind == "frames":
@@ -313,13 +313,13 @@ def _sampler(
 def _samples(data: TrainingSet, options: ContrastiveOptions) -> Samples:
     """With what is never a negative: near moments of a movie, or the same frame."""
     if options.mode == "time":
-        return Samples(data.clean, data.border, np.arange(len(data.state)), N_APART)
+        return Samples(data.clean, data.boundary, np.arange(len(data.state)), N_APART)
     if _kind(data, options) != "frames":
-        return Samples(data.clean, data.border)
+        return Samples(data.clean, data.boundary)
     n_near = round(NEAR_S * data.movie_rate_hz)
     # Clips, and what is no stimulus, are put so far apart that they never touch.
     clip = np.r_[data.axis.clip, data.axis.clip.max(initial=0) + 1]
-    return Samples(data.clean, data.border, data.state + clip[data.state] * (n_near + 1), n_near)
+    return Samples(data.clean, data.boundary, data.state + clip[data.state] * (n_near + 1), n_near)
 
 
 def _start(
@@ -327,7 +327,7 @@ def _start(
 ) -> Encoder:
     """The whitening of the newest ``n_start`` samples of the context."""
     scaling = scaling_of(data, n_start)
-    m = state_moments(data, *window_sums(data.clean, data.border, n_start), keep, scaling)
+    m = state_moments(data, *window_sums(data.clean, data.boundary, n_start), keep, scaling)
     linear = fit_linear(m, settings.shrinkage)
     return start_encoder(linear, n_context, root=scaling.root, seed=seed, n_start=n_start)
 
@@ -350,7 +350,7 @@ def _goodness(
     options: ContrastiveOptions,
 ) -> tuple[float, float]:
     """InfoNCE of held-out pairs, and chance."""
-    points = encoder.transform(data.clean, data.border)
+    points = encoder.transform(data.clean, data.boundary)
     both = []
     samples = _samples(data, options)
     for anchor, partner in _sampler(data, test, encoder.n_context, options).batch(0, N_PAIRS):

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from decoders.data.training_set import TrainingSet
 from decoders.embedding.linear import LinearEmbedding, Moments, unit
-from decoders.embedding.multiscale import rungs
-from decoders.embedding.shrinkage_path import Spectrum
+from decoders.embedding.multiscale import scales
+from decoders.embedding.shrinkage_path import ShrinkagePath
 from decoders.fitting.settings import (
     DEFAULT_SHRINKAGE,
     MAX_HELD_OUT,
@@ -25,8 +25,8 @@ from decoders.fitting.settings import (
 )
 from decoders.fitting.validation_passages import passages
 from decoders.readouts.classifiers import calibrate, fit_prototypes, log_posterior
-from decoders.readouts.graph_smoothing import EVENINGS, PRIOR, evened, log_use, neighbourhoods
-from decoders.readouts.secondary_classifier import OpinionSettings, fit_opinion
+from decoders.readouts.graph_smoothing import PRIOR, SMOOTHINGS, graph_smoothed, log_use, neighbourhoods
+from decoders.readouts.secondary_classifier import SecondarySettings, fit_secondary
 from stream.errors import BadUsage
 from stream.session import Kind
 
@@ -129,11 +129,11 @@ class _Trial:
             at_truth = np.maximum(logs[rows, truth], np.log(1e-3 / logs.shape[1]))
             merits.append(float(np.mean(at_truth) + np.mean(np.log(np.where(right, sure, 1 - sure)))))
         factor = SETTLED[int(np.argmax(merits))]
-        settings, opinion = heard.settings, heard.settings.opinion
-        if opinion is not None:
-            opinion = replace(opinion, factor=opinion.factor * factor)
+        settings, secondary = heard.settings, heard.settings.secondary
+        if secondary is not None:
+            secondary = replace(secondary, factor=secondary.factor * factor)
         prior = self._prior(heard.logits * np.float32(factor), weight, truth)
-        return replace(settings, factor=settings.factor * factor, opinion=opinion, prior=prior)
+        return replace(settings, factor=settings.factor * factor, secondary=secondary, prior=prior)
 
     def _prior(
         self, logits: NDArray[np.float32], weight: NDArray[np.float32], truth: NDArray[np.int64]
@@ -191,7 +191,7 @@ def choose_settings(
         found = []
         for base, among in _shapes(data, n_window, candidates):
             asked = [_moments_asked(data, test, base, n_most, seed) for _, test in folds]
-            trial = _Trial(data, base.windows(data.clean, data.border), folds, asked)
+            trial = _Trial(data, base.windows(data.clean, data.boundary), folds, asked)
             found.append(_best(trial, base, among))
         chosen.append(max(found, key=lambda settings: settings.log_score))
         # Of a movie a window that is too long is too long at any length: the scenes are cut.
@@ -206,7 +206,7 @@ def _shapes(
     """One window, and a ladder of windows, with what may read it."""
     base = Settings(n_window, DEFAULT_SHRINKAGE, candidates.similarities[0], 1.0, 0.0)
     yield base, candidates
-    spans = rungs(n_window, data.clean.shape[1])
+    spans = scales(n_window, data.clean.shape[1])
     if (data.movie is None or data.movie_rate_hz) and spans and candidates.alone[0]:
         yield replace(base, spans=spans), Candidates(candidates.similarities)
 
@@ -216,8 +216,8 @@ def _unheard(n_window: int, candidates: Candidates, data: TrainingSet) -> Settin
     settings = Settings(n_window, DEFAULT_SHRINKAGE, candidates.similarities[0], DEFAULT_FACTOR, float("nan"))
     if candidates.alone[0]:
         return settings
-    opinion = next(_opinions(data, candidates.opinions[:1]))
-    return replace(settings, factor=DEFAULT_FACTOR * candidates.alone[2], opinion=opinion)
+    secondary = next(_opinions(data, candidates.opinions[:1]))
+    return replace(settings, factor=DEFAULT_FACTOR * candidates.alone[2], secondary=secondary)
 
 
 def _best(trial: _Trial, base: Settings, candidates: Candidates) -> Settings:
@@ -231,7 +231,7 @@ def _best(trial: _Trial, base: Settings, candidates: Candidates) -> Settings:
         found += opinions
     if candidates.alone[2]:
         # Neighbours repeat what the prototypes say, at ten times the cost of a step.
-        linear = [heard for heard in opinions if (o := heard.settings.opinion) is None or o.name != "knn"]
+        linear = [heard for heard in opinions if (o := heard.settings.secondary) is None or o.name != "knn"]
         for cosine in candidates.similarities:
             same = [heard for heard in prototypes if heard.settings.cosine == cosine]
             best = max(same, key=lambda heard: heard.settings.log_score)
@@ -239,9 +239,9 @@ def _best(trial: _Trial, base: Settings, candidates: Candidates) -> Settings:
     unsteady = UNSTEADY if trial.data.kind is Kind.SPIKES and True in candidates.similarities else 0.0
 
     def merit(heard: _Heard) -> float:
-        settings, opinion = heard.settings, heard.settings.opinion
+        settings, secondary = heard.settings, heard.settings.secondary
         handicapped = settings.factor > 0 and not settings.cosine
-        handicapped |= opinion is not None and opinion.name in ("gaussian_naive_bayes", "knn")
+        handicapped |= secondary is not None and secondary.name in ("gaussian_naive_bayes", "knn")
         return heard.settings.log_score - unsteady * handicapped
 
     return trial.settled(max(found, key=merit))
@@ -258,16 +258,16 @@ def _try_prototypes(
     embeddings: Embeddings = {}
     found = []
     for share in VOXEL_SHARES if trial.data.kind is Kind.BOLD else (1.0,):
-        spectra = [Spectrum(m, share) for m in parts]
+        spectra = [ShrinkagePath(m, share) for m in parts]
         for shrinkage in SHRINKAGES:
             tried = embeddings[shrinkage, share] = [spectrum.embedding(shrinkage) for spectrum in spectra]
             points = [e.project(f) for e, f in zip(tried, features, strict=True)]
-            for cosine, (evening, around) in product(similarities, rounds.items()):
+            for cosine, (smoothing, around) in product(similarities, rounds.items()):
                 logits = [
                     fit_prototypes(e, m, cosine=cosine).similarity(unit(p) if cosine else p)
                     for e, m, p in zip(tried, around, points, strict=True)
                 ]
-                settings = replace(base, shrinkage=shrinkage, cosine=cosine, share=share, evening=evening)
+                settings = replace(base, shrinkage=shrinkage, cosine=cosine, share=share, smoothing=smoothing)
                 factor, heard = trial.calibrated(settings, np.concatenate(logits))
                 found.append(replace(heard, settings=replace(heard.settings, factor=factor)))
     return embeddings, found
@@ -277,10 +277,12 @@ def _evened(trial: _Trial, parts: list[Moments]) -> dict[float, list[Moments]]:
     """The moments of each fold by how far places are evened out; of a movie only as they are."""
     if trial.data.movie is not None:
         return {0.0: parts}
-    kernels = [neighbourhoods(trial.data, train, EVENINGS) for train, _ in trial.folds]
+    kernels = [neighbourhoods(trial.data, train, SMOOTHINGS) for train, _ in trial.folds]
     return {
-        evening: [evened(m, of[number]) if evening else m for m, of in zip(parts, kernels, strict=True)]
-        for number, evening in enumerate(EVENINGS)
+        smoothing: [
+            graph_smoothed(m, of[number]) if smoothing else m for m, of in zip(parts, kernels, strict=True)
+        ]
+        for number, smoothing in enumerate(SMOOTHINGS)
     }
 
 
@@ -297,31 +299,31 @@ def _try_opinions(
         for (train, _), asked, embedding in zip(
             trial.folds, trial.asked, embeddings[base.shrinkage, base.share], strict=True
         ):
-            opinion = fit_opinion(trial.data, trial.windows, train, scaling, embedding, settings)
-            logits.append(opinion.logits(asked[0], unit(embedding.project(scaling.features(asked[0])))))
+            secondary = fit_secondary(trial.data, trial.windows, train, scaling, embedding, settings)
+            logits.append(secondary.logits(asked[0], unit(embedding.project(scaling.features(asked[0])))))
         factor, heard = trial.calibrated(replace(base, factor=0.0), np.concatenate(logits))
-        yield replace(heard, settings=replace(heard.settings, opinion=replace(settings, factor=factor)))
+        yield replace(heard, settings=replace(heard.settings, secondary=replace(settings, factor=factor)))
 
 
-def _opinions(data: TrainingSet, names: Sequence[str]) -> Iterator[OpinionSettings]:
+def _opinions(data: TrainingSet, names: Sequence[str]) -> Iterator[SecondarySettings]:
     smooth = (1.0, 2.0) if data.movie is not None and data.movie_rate_hz else (0.0,)
     for name in names:
         if name == "knn":
-            yield from (OpinionSettings(name, k=k, sharpness=s) for k, s in ((45, 20.0), (150, 40.0)))
+            yield from (SecondarySettings(name, k=k, sharpness=s) for k, s in ((45, 20.0), (150, 40.0)))
         elif name == "naive_bayes" and data.kind is Kind.SPIKES:
-            yield from (OpinionSettings(name, width, shape) for width in smooth for shape in GAIN_SHAPES)
+            yield from (SecondarySettings(name, width, shape) for width in smooth for shape in GAIN_SHAPES)
         elif name == "naive_bayes" and len(names) == 1:
             raise BadUsage(
                 f"Poisson naive Bayes needs spike counts, but these are {data.kind}. Use gaussian_naive_bayes."
             )
         elif name == "gaussian_naive_bayes":
-            yield from (OpinionSettings(name, width) for width in smooth[:1])
+            yield from (SecondarySettings(name, width) for width in smooth[:1])
 
 
 def _blend(trial: _Trial, prototypes: _Heard, other: _Heard, share: float) -> _Heard:
     """Both together, the opinion with a share of the say."""
-    settings, opinion = prototypes.settings, other.settings.opinion
-    assert opinion is not None
+    settings, secondary = prototypes.settings, other.settings.secondary
+    assert secondary is not None
     mixed = (1 - share) * prototypes.logits + share * other.logits
     factor, heard = trial.calibrated(settings, mixed, reach=3.0)
     return replace(
@@ -329,7 +331,7 @@ def _blend(trial: _Trial, prototypes: _Heard, other: _Heard, share: float) -> _H
         settings=replace(
             heard.settings,
             factor=settings.factor * (1 - share) * factor,
-            opinion=replace(opinion, factor=opinion.factor * share * factor),
+            secondary=replace(secondary, factor=secondary.factor * share * factor),
         ),
     )
 
@@ -340,7 +342,7 @@ def _moments_asked(
     """Window sums, fullness and truth of held-out moments, in order and (of a movie) with scenes shuffled."""
     asked = []
     for passage in passages(data, test, np.random.default_rng(seed)):
-        sums, fullness = base.windows(passage.clean, passage.border)
+        sums, fullness = base.windows(passage.clean, passage.boundary)
         asked.append((sums, fullness, passage.state))
     sums, fullness, state = (np.concatenate([a[column] for a in asked]) for column in range(3))
     index = thinned(np.ones(len(state), bool), n_most)

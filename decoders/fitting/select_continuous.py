@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from decoders.data.training_set import TrainingSet
 from decoders.embedding.linear import unit
 from decoders.fitting.select_playback import Trial
-from decoders.fitting.settings import Reader, Settings, fit_reader
+from decoders.fitting.settings import BatchReadout, Settings, fit_readout
 from decoders.readouts.continuous import (
     INTERVAL,
     MAX_NEARBY,
@@ -74,7 +74,7 @@ CONSTANT = Way(RIDGE, np.inf)
 
 
 def fit_continuous(
-    data: TrainingSet, settings: Settings, reader: Reader, filtered: Filtered
+    data: TrainingSet, settings: Settings, reader: BatchReadout, filtered: Filtered
 ) -> tuple[ContinuousReader, Kalman | None]:
     """Fit every label on everything, in the way that was best on held-out data; and the filter, if that was it.
 
@@ -89,7 +89,7 @@ def fit_continuous(
     filtered
         Held-out passages with their posteriors after the playback model.
     """
-    points = unit(reader.points(settings.windows(data.clean, data.border)[0]))
+    points = unit(reader.points(settings.windows(data.clean, data.boundary)[0]))
     if not data.labels:
         nothing = np.zeros((data.n_frames, 0)), np.zeros((points.shape[1] + 1, 0)), np.zeros(0)
         return ContinuousReader.plain(*nothing), None
@@ -108,7 +108,7 @@ def fit_continuous(
         readers.append(replace(fitted, label=fitted.label + number, interval=_interval(held, way)))
     kalman = None
     if any(np.any(r.sharpness == SMOOTHLY) for r in readers):
-        kalman = fit_kalman(points, every, data.border, np.ones(len(points), bool), slowness)
+        kalman = fit_kalman(points, every, data.boundary, np.ones(len(points), bool), slowness)
     together = ContinuousReader(
         np.hstack([r.values for r in readers]),
         np.hstack([r.ridge for r in readers]),
@@ -162,11 +162,11 @@ def _followed(
     for slowness in SLOWNESS if data.movie is None else ():
         says, misses = [], []
         for (trial, _), at in zip(passages, points, strict=True):
-            kalman = fit_kalman(at, labels, data.border, trial.train, slowness)
+            kalman = fit_kalman(at, labels, data.boundary, trial.train, slowness)
             if kalman is None:
                 return SLOWNESS[0], []
             index = trial.passage.index
-            says.append(smoothly(kalman, at[index], trial.passage.border))
+            says.append(smoothly(kalman, at[index], trial.passage.boundary))
             misses.append(
                 np.abs(says[-1] - labels[index]) / np.sqrt(np.diag(kalman.spread)[: labels.shape[1]])
             )
@@ -178,8 +178,8 @@ def _followed(
 
 def _points(data: TrainingSet, settings: Settings, train: NDArray[np.bool_]) -> NDArray[np.float32]:
     """All samples in an embedding fitted on a part of them."""
-    windows = settings.windows(data.clean, data.border)
-    return unit(fit_reader(data, windows, train, settings).points(windows[0]))
+    windows = settings.windows(data.clean, data.boundary)
+    return unit(fit_readout(data, windows, train, settings).points(windows[0]))
 
 
 def _best_way(held: _Held) -> Way:

@@ -11,7 +11,7 @@ from decoders.data.training_set import TrainingSet
 from decoders.fitting.validation_passages import Passage
 from decoders.metrics import FrameAxis
 from decoders.playback.filter import Playback, horizon_ticks
-from decoders.playback.transitions import PlaybackTable, holding
+from decoders.playback.transitions import Transitions, holding
 from decoders.prediction import HORIZONS_S, OFFLINE_HORIZONS_S
 
 FLOORS = (1e-3, 3e-3, 0.01, 0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 0.9)
@@ -28,8 +28,8 @@ Filtered = list[tuple[Passage, NDArray[np.float64]]]
 
 
 def choose_forecast(
-    data: TrainingSet, filtered: Filtered, table: PlaybackTable
-) -> tuple[PlaybackTable, float, dict[str, list[float]]]:
+    data: TrainingSet, filtered: Filtered, table: Transitions
+) -> tuple[Transitions, float, dict[str, list[float]]]:
     """Choose the floors of the simple forecasts, and from them the forecast's probability of a jump.
 
     All are as cautious as serves ``advance`` best at the last horizon, so that a comparison tells who knows more about
@@ -76,7 +76,7 @@ def choose_forecast(
     return table, jump_ahead, floors
 
 
-def _holds_better(data: TrainingSet, filtered: Filtered, table: PlaybackTable, jump_ahead: float) -> bool:
+def _holds_better(data: TrainingSet, filtered: Filtered, table: Transitions, jump_ahead: float) -> bool:
     """Whether the learned step says less than holding the present, each as cautious as the other."""
     scores = []
     for ways in (table, holding(table)):
@@ -128,7 +128,7 @@ def _pairs(
     """Posteriors and the frames shown a horizon after now, which is a lag after them, where one is shown then."""
     ahead = max(1, round((data.lag_s + horizon) * data.rate_hz))
     now = np.arange(0, max(len(posterior) - ahead, 0), STRIDE)
-    segment = np.cumsum(passage.border)
+    segment = np.cumsum(passage.boundary)
     good = segment[now] == segment[now + ahead]
     good &= passage.state[now + ahead] < data.n_frames
     return posterior[now[good]], passage.state[now[good] + ahead]

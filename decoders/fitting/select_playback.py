@@ -13,14 +13,14 @@ from decoders.data.training_set import TrainingSet
 from decoders.embedding.linear import moments
 from decoders.embedding.windows import window_sums
 from decoders.fitting.select_forecast import choose_forecast
-from decoders.fitting.settings import DEFAULT_SHRINKAGE, Settings, fit_reader, held_out
+from decoders.fitting.settings import DEFAULT_SHRINKAGE, Settings, fit_readout, held_out
 from decoders.fitting.validation_passages import Passage, passages
 from decoders.metrics import FrameAxis
 from decoders.model.parts import Emission, ModelParts
 from decoders.playback.filter import LEAST, Playback
-from decoders.playback.transitions import PlaybackTable
+from decoders.playback.transitions import Transitions
 from decoders.readouts.classifiers import NEVER, Scaling, fit_lda, fit_poisson
-from decoders.readouts.graph_smoothing import evened, neighbourhoods
+from decoders.readouts.graph_smoothing import graph_smoothed, neighbourhoods
 from decoders.readouts.secondary_classifier import smoothed
 from stream.session import Kind
 
@@ -83,7 +83,7 @@ def filter_passage(
     out = np.empty_like(likelihood)
     state: NDArray[np.floating[Any]] = playback.table.initial
     for index, ticks in enumerate(passage.ticks):
-        state = playback.table.initial if passage.border[index] else playback.advance(state, int(ticks))
+        state = playback.table.initial if passage.boundary[index] else playback.advance(state, int(ticks))
         state = state * likelihood[index]
         state /= state.sum()
         out[index] = state
@@ -155,13 +155,13 @@ def fit_emission(data: TrainingSet, keep: NDArray[np.bool_], n_window: int, smoo
     smooth_frames
         Width of the Gaussian that evens out neighbouring frames of a clip; of places, how far they are evened out.
     """
-    sums, _ = window_sums(data.clean, data.border, n_window)
+    sums, _ = window_sums(data.clean, data.boundary, n_window)
     scaling = Scaling(n_window, root=False)
     m = moments(scaling.features(sums[keep]), data.state[keep], data.n_states)
     if data.movie is not None and smooth_frames > 0:
         m = smoothed(m, data, smooth_frames)
     elif smooth_frames > 0:
-        m = evened(m, neighbourhoods(data, keep, [smooth_frames])[0])
+        m = graph_smoothed(m, neighbourhoods(data, keep, [smooth_frames])[0])
     if data.kind is Kind.SPIKES:
         readout = fit_poisson(m.mean * n_window, m.seen, gain_shape=0.0)
         readout = replace(readout, weights=readout.weights * np.float32(n_window))
@@ -196,14 +196,14 @@ class PlaybackChoice:
 
     settings: Settings
     emission: Emission
-    table: PlaybackTable
+    table: Transitions
     floors: dict[str, list[float]]
     score: float
     filtered: list[tuple[Trial, NDArray[np.float64]]]
 
 
 def choose_playback(
-    data: TrainingSet, candidates: Sequence[Settings], table: PlaybackTable, seed: int
+    data: TrainingSet, candidates: Sequence[Settings], table: Transitions, seed: int
 ) -> PlaybackChoice:
     """Choose what the playback model hears, how loud, and how ready it is to jump, now and ahead.
 
@@ -288,7 +288,7 @@ def choose_posterior_power(data: TrainingSet, settings: Settings, parts: ModelPa
     return choose_power(data, _listener(data, settings, None), playback, seed)
 
 
-def _playback(data: TrainingSet, table: PlaybackTable, jump: float) -> Playback:
+def _playback(data: TrainingSet, table: Transitions, jump: float) -> Playback:
     return Playback(table, jump, jump, data.movie_rate_hz, data.rate_hz, data.lag_s)
 
 
@@ -296,26 +296,26 @@ def _own_ways(data: TrainingSet) -> list[tuple[int, float]]:
     """Readouts of its own that are tried: samples summed, and frames evened out."""
     if data.movie_rate_hz and data.rate_hz:
         return [(1, 1.0), (1, 2.5)]
-    return [(1, 0.0)] if data.movie is not None else [(1, evening) for evening in OWN_EVENINGS]
+    return [(1, 0.0)] if data.movie is not None else [(1, smoothing) for smoothing in OWN_EVENINGS]
 
 
 def _listener(data: TrainingSet, settings: Settings, way: tuple[int, float] | None) -> Heard:
     """The evidence of the frame posterior (no way) or of a readout of its own."""
 
     def posterior(
-        train: NDArray[np.bool_], clean: NDArray[np.float32], border: NDArray[np.bool_]
+        train: NDArray[np.bool_], clean: NDArray[np.float32], boundary: NDArray[np.bool_]
     ) -> NDArray[np.float32]:
-        windows = settings.windows(data.clean, data.border)
-        reader = fit_reader(data, windows, train, settings)
-        sums, fullness = settings.windows(clean, border)
+        windows = settings.windows(data.clean, data.boundary)
+        reader = fit_readout(data, windows, train, settings)
+        sums, fullness = settings.windows(clean, boundary)
         return reader.logits(sums) * fullness[:, None]
 
     def own(
-        train: NDArray[np.bool_], clean: NDArray[np.float32], border: NDArray[np.bool_]
+        train: NDArray[np.bool_], clean: NDArray[np.float32], boundary: NDArray[np.bool_]
     ) -> NDArray[np.float32]:
         assert way is not None
         emission = fit_emission(data, train, *way)
-        sums, fullness = window_sums(clean, border, emission.n_window)
+        sums, fullness = window_sums(clean, boundary, emission.n_window)
         features = Scaling(emission.n_window, emission.root).features(sums)
         return emission.similarity(features) * fullness[:, None]
 
@@ -327,7 +327,7 @@ def _trials(data: TrainingSet, heard: Heard, seed: int) -> list[Trial]:
     out = []
     for train, test in held_out(data):
         for passage in passages(data, test, np.random.default_rng(seed)):
-            evidence = heard(train, passage.clean, passage.border)
+            evidence = heard(train, passage.clean, passage.boundary)
             out.append(Trial(train, passage, np.maximum(evidence, NEVER).astype(np.float64)))
     return out
 

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from decoders.data.training_set import TrainingSet
 from decoders.embedding.linear import LinearEmbedding, Moments, fit_linear, moments, unit
-from decoders.embedding.multiscale import ladder_sums
+from decoders.embedding.multiscale import multiscale_sums
 from decoders.readouts.classifiers import Prototypes, Scaling, fit_prototypes
 from decoders.readouts.combined import combined
-from decoders.readouts.graph_smoothing import evened, neighbourhoods
-from decoders.readouts.secondary_classifier import Opinion, OpinionSettings, fit_opinion
+from decoders.readouts.graph_smoothing import graph_smoothed, neighbourhoods
+from decoders.readouts.secondary_classifier import SecondaryClassifier, SecondarySettings, fit_secondary
 from stream.session import Kind
 
 DEFAULT_SHRINKAGE = 0.5
@@ -26,7 +26,7 @@ Windows = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Reader:
+class BatchReadout:
     """The way from window sums to calibrated logits.
 
     Attributes
@@ -43,7 +43,7 @@ class Reader:
     embedding: LinearEmbedding
     prototypes: Prototypes
     factor: float = 1.0
-    opinion: Opinion | None = None
+    secondary: SecondaryClassifier | None = None
 
     def points(self, sums: NDArray[np.float32]) -> NDArray[np.float32]:
         """Embedded points, float32 [time, dimensions], not yet of unit length."""
@@ -61,7 +61,7 @@ class Reader:
         return combined(
             self.prototypes.similarity(directions if self.prototypes.cosine else points),
             self.factor,
-            self.opinion,
+            self.secondary,
             sums,
             directions,
         )
@@ -101,23 +101,23 @@ class Settings:
     cosine: bool
     factor: float
     log_score: float
-    opinion: OpinionSettings | None = None
+    secondary: SecondarySettings | None = None
     share: float = 1.0
     spans: tuple[int, ...] = ()
-    evening: float = 0.0
+    smoothing: float = 0.0
     prior: float = 0.0
 
     @property
     def decoder(self) -> str:
         """The name of what was chosen."""
         prototypes = "cosine" if self.cosine else "lda"
-        if self.opinion is None:
+        if self.secondary is None:
             return prototypes
-        return f"{prototypes} + {self.opinion.name}" if self.factor else self.opinion.name
+        return f"{prototypes} + {self.secondary.name}" if self.factor else self.secondary.name
 
-    def windows(self, clean: NDArray[np.float32], border: NDArray[np.bool_]) -> Windows:
+    def windows(self, clean: NDArray[np.float32], boundary: NDArray[np.bool_]) -> Windows:
         """Window sums and how full each window was, of clean samples float32 [time, channels]."""
-        return ladder_sums(clean, border, self.n_window, self.spans)
+        return multiscale_sums(clean, boundary, self.n_window, self.spans)
 
 
 def scaling_of(data: TrainingSet, n_window: int) -> Scaling:
@@ -136,7 +136,9 @@ def state_moments(
     return moments(scaling.features(sums[keep]), data.state[keep], data.n_states, fullness[keep])
 
 
-def fit_reader(data: TrainingSet, windows: Windows, keep: NDArray[np.bool_], settings: Settings) -> Reader:
+def fit_readout(
+    data: TrainingSet, windows: Windows, keep: NDArray[np.bool_], settings: Settings
+) -> BatchReadout:
     """Fit with settings that were chosen.
 
     Parameters
@@ -153,12 +155,14 @@ def fit_reader(data: TrainingSet, windows: Windows, keep: NDArray[np.bool_], set
     scaling = scaling_of(data, settings.n_window)
     m = state_moments(data, *windows, keep, scaling)
     embedding = fit_linear(m, settings.shrinkage, share=settings.share)
-    around = evened(m, neighbourhoods(data, keep, [settings.evening])[0]) if settings.evening else m
+    around = (
+        graph_smoothed(m, neighbourhoods(data, keep, [settings.smoothing])[0]) if settings.smoothing else m
+    )
     prototypes = fit_prototypes(embedding, around, cosine=settings.cosine)
-    opinion = None
-    if settings.opinion is not None:
-        opinion = fit_opinion(data, windows, keep, scaling, embedding, settings.opinion)
-    return Reader(scaling, embedding, prototypes, settings.factor, opinion)
+    secondary = None
+    if settings.secondary is not None:
+        secondary = fit_secondary(data, windows, keep, scaling, embedding, settings.secondary)
+    return BatchReadout(scaling, embedding, prototypes, settings.factor, secondary)
 
 
 def held_out(data: TrainingSet) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:

@@ -36,7 +36,7 @@ class Passage:
     clean: NDArray[np.float32]
     state: NDArray[np.int64]
     ticks: NDArray[np.int64]
-    border: NDArray[np.bool_]
+    boundary: NDArray[np.bool_]
     in_order: bool
 
 
@@ -55,17 +55,17 @@ def passages(data: TrainingSet, test: NDArray[np.bool_], rng: np.random.Generato
         Where the cuts come from.
     """
     index = np.flatnonzero(test)[: min(MAX_SAMPLES, MAX_CELLS // data.n_states + 1)]
-    border = data.border[index] | np.r_[True, np.diff(index) > 1]
-    plain = Passage(index, data.clean[index], data.state[index], data.ticks[index], border, in_order=True)
+    boundary = data.boundary[index] | np.r_[True, np.diff(index) > 1]
+    plain = Passage(index, data.clean[index], data.state[index], data.ticks[index], boundary, in_order=True)
     if not data.movie_rate_hz or data.rate_hz * SCENE_S[0] < 1:
         return [plain]
     cuts = np.cumsum(rng.uniform(*SCENE_S, len(index)) * data.rate_hz).astype(np.int64)
     pieces = np.split(index, cuts[cuts < len(index)])
     shuffled = np.concatenate([pieces[i] for i in rng.permutation(len(pieces))])
-    usual = int(np.median(data.ticks[~data.border])) if (~data.border).any() else 1
+    usual = int(np.median(data.ticks[~data.boundary])) if (~data.boundary).any() else 1
     start = np.zeros(len(index), bool)
     start[0] = True
-    ticks = np.where(data.border[shuffled], usual, data.ticks[shuffled])
+    ticks = np.where(data.boundary[shuffled], usual, data.ticks[shuffled])
     state = _moved(data, shuffled)
     mixed = Passage(shuffled, data.clean[shuffled], state, ticks, start, in_order=False)
     return [plain, mixed]
@@ -77,7 +77,7 @@ def _moved(data: TrainingSet, order: NDArray[np.int64]) -> NDArray[np.int64]:
     if data.n_delay:
         # The sample that carries the truth of that moment came as long after it in the recording.
         carrier = np.minimum(order[: -data.n_delay] + data.n_delay, len(data.state) - 1)
-        segment = np.cumsum(data.border)
+        segment = np.cumsum(data.boundary)
         there = segment[carrier] == segment[order[: -data.n_delay]]
         state[data.n_delay :] = np.where(there, data.state[carrier], state[data.n_delay :])
     return state

@@ -18,15 +18,15 @@ import pylsl
 from numpy.typing import NDArray
 
 from decoders.live.frame_score import SETTLE_S, RunningScore
-from decoders.live.gain_adaptation import Adapter
+from decoders.live.gain_adaptation import GainAdaptation
 from decoders.live.label_score import LabelScore
 from decoders.live.options import LiveOptions, channel_health, engine_facts, milliseconds, peak_memory_mb
 from decoders.live.outlets import Publisher
 from decoders.live.refit_client import Rolling
-from decoders.live.warmup import Rehearsal
+from decoders.live.warmup import Warmup
 from decoders.model.model import Model
 from stream.acquisition.intake import Intake
-from stream.acquisition.side_streams import TruthFollower
+from stream.acquisition.side_streams import SideStreams
 from stream.acquisition.spike_event_inlet import SpikeEventInlet
 from stream.chunk import Chunk
 from stream.control import ControlReader
@@ -90,11 +90,11 @@ class Engine:
         self.inlet = inlet
         self.options = options
         self._control = control
-        self._adapter = Adapter(model.parts.preprocessor, model.rate_hz) if options.adapt else None
+        self._adapter = GainAdaptation(model.parts.preprocessor, model.rate_hz) if options.adapt else None
         self._rolling = rolling
         if rolling is not None:
             rolling.start(model)
-        self._rehearsal = Rehearsal(model)
+        self._rehearsal = Warmup(model)
         self.latency_ms = RollingQuantiles(10_000)
         self.arrival_ms = RollingQuantiles(10_000)
         self.compute_ms = RollingQuantiles(10_000)
@@ -113,7 +113,7 @@ class Engine:
             paced=self._paced,
         )
         self._publisher = Publisher(options.name, model, inlet.rate_hz, engine_facts(model, inlet, options))
-        self._truth = TruthFollower(inlet.name, options.stimulus_offset_ms / 1e3, inlet)
+        self._truth = SideStreams(inlet.name, options.stimulus_offset_ms / 1e3, inlet)
         self._score = RunningScore(self._truth.track, model.axis, inlet.rate_hz, model.n_delay)
         self._labels = LabelScore(self._truth.labels, model.card["labels"], inlet.rate_hz, model.n_delay)
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.metrics import FrameAxis, frame_errors
-from stream.acquisition.stimulus_track import TruthTrack
+from stream.acquisition.stimulus_track import StimulusTrack
 
 SHOWINGS = 200
 """So many showings are told apart, the last ones; those before count in what is over all."""
@@ -43,7 +43,7 @@ class RunningScore:
         Samples that the answers come late: they are compared with the truth of that many samples ago.
     """
 
-    def __init__(self, truth: TruthTrack, axis: FrameAxis, rate_hz: float, n_delay: int = 0) -> None:
+    def __init__(self, truth: StimulusTrack, axis: FrameAxis, rate_hz: float, n_delay: int = 0) -> None:
         self._truth = truth
         self._axis = axis
         self._rate_hz = rate_hz

@@ -18,7 +18,7 @@ MAX_SHIFT = 2.0
 """Other signals are shifted by at most so many of their standard deviations in training."""
 
 
-class Adapter:
+class GainAdaptation:
     """Brings each sample nearer to what training was like, knowing only the samples so far.
 
     A running mean of each channel is compared with its mean in training. Counts are multiplied by the ratio, other

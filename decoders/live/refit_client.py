@@ -58,7 +58,7 @@ class TrainerLink(Protocol):
         ...
 
 
-class ShowingKeeper:
+class RepeatBuffer:
     """Puts samples and their truth together to whole showings.
 
     Parameters
@@ -154,7 +154,7 @@ def as_session(
     Parameters
     ----------
     rows
-        From `ShowingKeeper.settle`.
+        From `RepeatBuffer.settle`.
     channel_names, kind, rate_hz
         Of the stream.
     labels
@@ -217,12 +217,12 @@ class Rolling:
             The running one.
         """
         self._model = model
-        self._keeper = ShowingKeeper(model.rate_hz)
+        self._keeper = RepeatBuffer(model.rate_hz)
         self._usual_switch_s = sys.getswitchinterval()
         sys.setswitchinterval(SWITCH_S)
 
     def add(self, samples: NDArray[np.float32], stamp: float, segment: int) -> None:
-        """Remember a decoded sample; see `ShowingKeeper.add`."""
+        """Remember a decoded sample; see `RepeatBuffer.add`."""
         self._keeper.add(samples, stamp, segment)
 
     def settle(

@@ -22,7 +22,7 @@ _USUAL_S = 0.0005  # of a dry run, until some have been timed
 _NEW = 0.1  # the weight of the last one in what is usual
 
 
-class Rehearsal:
+class Warmup:
     """Decodes what came last once more, with a model of the same weights and its own state.
 
     Between two samples other processes take the caches, and what is decoded from cold takes two to four times as

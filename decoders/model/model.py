@@ -19,7 +19,7 @@ from decoders.metrics import FrameAxis, frame_axis
 from decoders.model import file as model_file
 from decoders.model.decision import Decision, entropy_bits, forecast_channels, stacked
 from decoders.model.parts import ModelParts
-from decoders.model.streaming import Readout, level
+from decoders.model.streaming import StreamingReadout, level
 from decoders.numerics import softmax, total
 from decoders.playback.filter import Playback
 from decoders.prediction import HORIZONS_S, Prediction, Predictions, Provenance
@@ -53,12 +53,12 @@ class Model:
         self.version = 0
         self.use_playback = True
         self.hash = model_file.content_hash(parts.arrays(), card)
-        self._readout = Readout(parts)
+        self._readout = StreamingReadout(parts)
         self._n_frames = self.n_frames
         self._encoder: EncoderStream | None = None
         if parts.contrastive is not None:
             self._encoder = EncoderStream(parts.contrastive.encoder)
-            self._likeness = parts.contrastive.likeness.tolist()
+            self._likeness = parts.contrastive.typicality.tolist()
         self._moments = Lookback(self.n_delay)
         self._kalman = KalmanStream(parts.kalman) if parts.kalman is not None else None
         self.playback = Playback(
@@ -206,9 +206,9 @@ class Model:
         direction, heard, familiar = self._readout.look()
         point, logits = direction, heard if parts.prior is None else heard + parts.prior
         if self._encoder is not None:
-            point, contrastive, likeness = self._look_contrastive(self._encoder, heard)
+            point, contrastive, typicality = self._look_contrastive(self._encoder, heard)
             if self.decoder_embedding != "linear":
-                logits, familiar = contrastive, likeness
+                logits, familiar = contrastive, typicality
         state = self.playback.state  # stays, while the moment that is answered about lies before the border
         if known:
             aside = parts.emission.aside * heard if decided and parts.emission.aside else None

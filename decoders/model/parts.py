@@ -15,12 +15,12 @@ from decoders.errors import BadModel
 from decoders.model.card_schema import check_card
 from decoders.model.validation import check_shapes, earlier_version_defaults
 from decoders.playback.sparse import Sparse
-from decoders.playback.transitions import PlaybackTable
+from decoders.playback.transitions import Transitions
 from decoders.readouts.classifiers import Prototypes, Scaling
 from decoders.readouts.continuous import ContinuousReader
 from decoders.readouts.contrastive import Contrastive
 from decoders.readouts.kalman import Kalman
-from decoders.readouts.secondary_classifier import Opinion, pack_opinion, unpack_opinion
+from decoders.readouts.secondary_classifier import SecondaryClassifier, pack_secondary, unpack_secondary
 from decoders.serialization import Arrays, need, pack, unpack
 from stream.session import Kind
 
@@ -104,11 +104,11 @@ class ModelParts:
     prototypes: Prototypes
     factor: float
     emission: Emission
-    playback: PlaybackTable
-    likeness: NDArray[np.float64]
+    playback: Transitions
+    typicality: NDArray[np.float64]
     continuous: ContinuousReader
     pictures: NDArray[np.uint8] | None = None
-    opinion: Opinion | None = None
+    secondary: SecondaryClassifier | None = None
     contrastive: Contrastive | None = None
     spans: tuple[int, ...] = ()
     kalman: Kalman | None = None
@@ -127,11 +127,11 @@ class ModelParts:
             **pack(self.scaling, "scaling"),
             **pack(self.embedding, "embedding"),
             **pack(self.prototypes, "prototypes"),
-            **pack_opinion(self.opinion),
+            **pack_secondary(self.secondary),
             **pack(self.emission, "emission"),
             **pack(self.continuous, "continuous"),
             "factor": np.array([self.factor]),
-            "likeness": self.likeness,
+            "likeness": self.typicality,
             **_pack_sparse(self.playback.steps, "playback.steps"),
             **_pack_sparse(self.playback.ahead, "playback.ahead"),
             "playback.target": self.playback.target,
@@ -206,16 +206,16 @@ def _from_file(arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> M
         prototypes=unpack(Prototypes, arrays, "prototypes"),
         factor=float(arrays["factor"].reshape(-1)[0]),
         emission=unpack(Emission, {"emission.aside": np.zeros(1), **arrays}, "emission"),
-        playback=PlaybackTable(
+        playback=Transitions(
             _unpack_sparse(arrays, "playback.steps", n_states),
             _unpack_sparse(arrays, "playback.ahead", n_states),
             arrays["playback.target"],
             arrays["playback.initial"],
         ),
-        likeness=arrays["likeness"],
+        typicality=arrays["likeness"],
         continuous=unpack(ContinuousReader, {**earlier_version_defaults(arrays), **arrays}, "continuous"),
         pictures=pictures,
-        opinion=unpack_opinion(
+        secondary=unpack_secondary(
             arrays,
             len(arrays["embedding.mean"]),
             arrays["embedding.projection"].shape[1],

@@ -15,10 +15,10 @@ from decoders.numerics import top
 from decoders.playback.sparse import RowProduct
 from decoders.readouts.classifiers import NEVER
 from decoders.readouts.combined import combined
-from decoders.readouts.secondary_classifier import LinearOpinion
+from decoders.readouts.secondary_classifier import LinearSecondary
 
 
-class Readout:
+class StreamingReadout:
     """The linear embedding, its frame decoder and what the playback model hears, of one model.
 
     What is linear in the samples is worked out once for each sample and then summed over windows, rather than for each
@@ -38,7 +38,7 @@ class Readout:
 
     def __init__(self, parts: ModelParts) -> None:
         self._parts = parts
-        self._likeness = parts.likeness.tolist()
+        self._likeness = parts.typicality.tolist()
         self._scaling, self._embedding = parts.scaling, parts.embedding
         self._prototypes, self._cosine = parts.prototypes.prototypes, parts.prototypes.cosine
         bias = parts.prototypes.bias
@@ -48,9 +48,9 @@ class Readout:
         self.window = running(n_context, parts.spans, n_used, max(n_context, n_recent))
         self._recent = self._heard = self._votes = None
         columns: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
-        opinion, emission = parts.opinion, parts.emission
-        if isinstance(opinion, LinearOpinion) and not (opinion.root or parts.spans):
-            weights, bias, self._from_votes = _votes(opinion, n_context)
+        secondary, emission = parts.secondary, parts.emission
+        if isinstance(secondary, LinearSecondary) and not (secondary.root or parts.spans):
+            weights, bias, self._from_votes = _votes(secondary, n_context)
             columns.append((weights, bias))
             self._votes = RunningSum(n_context, len(bias))
         if emission.own and not emission.root:
@@ -70,7 +70,7 @@ class Readout:
             if window is not None:
                 window.reset()
 
-    def take_over(self, other: Readout) -> None:
+    def take_over(self, other: StreamingReadout) -> None:
         """Go on from the samples that another one of the same channels holds.
 
         Parameters
@@ -123,7 +123,7 @@ class Readout:
     ) -> NDArray[np.float32]:
         factor, fullness = self._parts.factor, self.window.fullness
         if self._votes is None:
-            logits = combined(similarity, factor, self._parts.opinion, sums, direction)
+            logits = combined(similarity, factor, self._parts.secondary, sums, direction)
             return logits * np.float32(fullness)
         logits = similarity * (factor * fullness)
         votes = self._votes.total
@@ -131,7 +131,7 @@ class Readout:
         return logits
 
 
-def level(likeness: list[float], similarity: NDArray[np.float32]) -> float:
+def level(typicality: list[float], similarity: NDArray[np.float32]) -> float:
     """The share of held-out moments that resembled their nearest prototype less, 0 to 1.
 
     Parameters
@@ -141,24 +141,24 @@ def level(likeness: list[float], similarity: NDArray[np.float32]) -> float:
     similarity
         Of this moment to each prototype, float32 [states].
     """
-    return bisect_left(likeness, top(similarity)) / len(likeness)
+    return bisect_left(typicality, top(similarity)) / len(typicality)
 
 
 def _votes(
-    opinion: LinearOpinion, n_window: int
+    secondary: LinearSecondary, n_window: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32] | None]:
     """Weights and bias for one sample's part in an opinion, and the matrix that their sum goes through, if any."""
-    factor = np.float32(opinion.factor)
-    bias = _centred(opinion.bias * factor)
-    if not opinion.left.shape[1]:
-        return _centred(opinion.weights * factor), bias / np.float32(n_window), None
+    factor = np.float32(secondary.factor)
+    bias = _centred(secondary.bias * factor)
+    if not secondary.left.shape[1]:
+        return _centred(secondary.weights * factor), bias / np.float32(n_window), None
     # One more number beside those of low rank counts the samples, for the bias.
-    n_channels, rank = opinion.left.shape
+    n_channels, rank = secondary.left.shape
     weights = np.zeros((n_channels, rank + 1), np.float32)
-    weights[:, :rank] = opinion.left
+    weights[:, :rank] = secondary.left
     share = np.zeros(rank + 1, np.float32)
     share[rank] = 1 / n_window
-    return weights, share, np.vstack([_centred(opinion.weights * factor), bias])
+    return weights, share, np.vstack([_centred(secondary.weights * factor), bias])
 
 
 def _centred(logits: NDArray[np.float32]) -> NDArray[np.float32]:

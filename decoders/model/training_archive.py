@@ -14,10 +14,11 @@ from stream.movie import Movie
 MAX_BYTES = 64_000_000
 """A larger recording is remembered only in part: whole showings, evenly chosen."""
 
-_SMALL = ("border", "state", "ticks", "fold", "block")
+_NUMBERS = ("state", "ticks", "fold", "block")
+_BOUNDARY = "memory.border"  # the name in model files
 
 
-def remember(data: TrainingSet) -> Arrays:
+def archive_training(data: TrainingSet) -> Arrays:
     """The training set as arrays of a model file.
 
     Counts are kept as bytes, so more than 255 spikes in a bin count as 255; other samples at half precision.
@@ -30,15 +31,15 @@ def remember(data: TrainingSet) -> Arrays:
     counts = bool(np.all(data.clean == np.rint(data.clean))) and float(data.clean.max(initial=0)) <= 255
     clean = data.clean.astype(np.uint8 if counts else np.float16)
     keep = _affordable(data.block, clean.nbytes)
-    whole = {name: getattr(data, name)[keep] for name in _SMALL}
+    whole = {name: getattr(data, name)[keep] for name in _NUMBERS}
     begins = np.r_[True, np.diff(np.flatnonzero(keep)) > 1]
-    out: Arrays = {"memory.clean": clean[keep], "memory.border": (whole.pop("border") | begins)}
+    out: Arrays = {"memory.clean": clean[keep], _BOUNDARY: data.boundary[keep] | begins}
     out.update({f"memory.{name}": array.astype(np.int32) for name, array in whole.items()})
     out.update({f"memory.label.{name}": label[keep] for name, label in data.labels.items()})
     return out
 
 
-def recall(model: Model) -> TrainingSet:
+def restore_training(model: Model) -> TrainingSet:
     """The training set again.
 
     Parameters
@@ -55,9 +56,10 @@ def recall(model: Model) -> TrainingSet:
     clean = need(extra, "memory.clean")
     if clean.ndim != 2 or clean.shape[1] != model.parts.preprocessor.n_used:
         raise BadModel(f"the model's memory of its training has shape {clean.shape}. Fit the model again.")
-    small = {name: need(extra, f"memory.{name}") for name in _SMALL}
+    small = {name: need(extra, f"memory.{name}") for name in _NUMBERS}
+    boundary = need(extra, _BOUNDARY)
     labels = {str(name): need(extra, f"memory.label.{name}") for name, _ in model.card["labels"]}
-    if any(len(array) != len(clean) for array in (*small.values(), *labels.values())):
+    if any(len(array) != len(clean) for array in (boundary, *small.values(), *labels.values())):
         raise BadModel(
             "the model's memory of its training has parts of different lengths. Fit the model again."
         )
@@ -67,7 +69,7 @@ def recall(model: Model) -> TrainingSet:
     clips = model.clips
     return TrainingSet(
         clean=clean.astype(np.float32),
-        border=small["border"].astype(bool),
+        boundary=boundary.astype(bool),
         state=state,
         ticks=small["ticks"].astype(np.int64),
         fold=small["fold"].astype(np.int64),

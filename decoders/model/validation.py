@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.embedding.multiscale import MAX_RUNGS
+from decoders.embedding.multiscale import MAX_SCALES
 from decoders.errors import BadModel
 from decoders.serialization import Arrays, need
 
@@ -75,7 +75,7 @@ def _n_windows(arrays: Mapping[str, NDArray[Any]]) -> int:
     spans = arrays.get("spans")
     if spans is None:
         return 1
-    good = spans.ndim == 1 and 2 <= len(spans) <= MAX_RUNGS and spans.dtype.kind == "i"
+    good = spans.ndim == 1 and 2 <= len(spans) <= MAX_SCALES and spans.dtype.kind == "i"
     good = good and spans[0] >= 1 and bool(np.all(np.diff(spans) > 0))
     if not (good and np.array_equal(spans[-1:], need(arrays, "scaling.n_window").reshape(-1))):
         raise BadModel("the model's windows do not lengthen to its longest one. Fit the model again.")

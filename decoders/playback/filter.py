@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from decoders.numerics import top, total
 from decoders.playback.frame_clock import FrameClock
-from decoders.playback.playback_speed import MAX_TICKS, Tempo
+from decoders.playback.playback_speed import MAX_TICKS, PlaybackSpeed
 from decoders.playback.sparse import Products
-from decoders.playback.transition_powers import Leaps
-from decoders.playback.transitions import PlaybackTable
+from decoders.playback.transition_powers import TransitionPowers
+from decoders.playback.transitions import Transitions
 from decoders.prediction import HORIZONS_S
 from stream.errors import BadUsage
 
@@ -61,7 +61,7 @@ class Playback:
 
     def __init__(
         self,
-        table: PlaybackTable,
+        table: Transitions,
         jump: float,
         jump_ahead: float,
         movie_rate_hz: float,
@@ -74,10 +74,10 @@ class Playback:
         self._initial = table.initial.astype(np.float32)
         self._tick_rate = movie_rate_hz or rate_hz or 1.0
         self._lag_s = lag_s
-        self._filter = Leaps(table.steps, jump, table.target)
-        self._future = Leaps(table.ahead, jump_ahead, table.target)
+        self._filter = TransitionPowers(table.steps, jump, table.target)
+        self._future = TransitionPowers(table.ahead, jump_ahead, table.target)
         self._tempo = (
-            Tempo(self._filter, self._initial, movie_rate_hz, rate_hz) if movie_rate_hz > 0 else None
+            PlaybackSpeed(self._filter, self._initial, movie_rate_hz, rate_hz) if movie_rate_hz > 0 else None
         )
         self._ahead_at: dict[float, Products] = {}
         self.reset()

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from decoders.numerics import ones, top
 from decoders.playback.frame_clock import FrameClock
-from decoders.playback.transition_powers import Leaps
+from decoders.playback.transition_powers import TransitionPowers
 
 SPEEDS = (1.0, 0.5, 0.75, 1.5, 2.0)
 """Movie seconds per second that are told apart, that of training first."""
@@ -27,7 +27,7 @@ MAX_TICKS = 300
 """After more ticks than this nothing is known any more."""
 
 
-class Tempo:
+class PlaybackSpeed:
     """Follows the likeliest speed, and weighs the others.
 
     Each speed is a hidden Markov model whose frame clock runs at that speed. The likeliest is filtered sample by sample,
@@ -51,7 +51,7 @@ class Tempo:
     _n_heard: int
 
     def __init__(
-        self, leaps: Leaps, initial: NDArray[np.float32], movie_rate_hz: float, rate_hz: float
+        self, leaps: TransitionPowers, initial: NDArray[np.float32], movie_rate_hz: float, rate_hz: float
     ) -> None:
         rate_hz = rate_hz or movie_rate_hz
         self._leaps = leaps
@@ -85,7 +85,7 @@ class Tempo:
         self._forget()
         return self._clocks[0]
 
-    def take_over(self, other: Tempo) -> FrameClock:
+    def take_over(self, other: PlaybackSpeed) -> FrameClock:
         """Go on where another one of the same frames stands, which stays as it is; returns the clock to be followed."""
         for mine, theirs in zip(self._clocks, other._clocks, strict=True):
             mine.take_over(theirs)

@@ -14,7 +14,7 @@ LONGEST_LEAP = 16
 """More ticks than this are taken in several leaps."""
 
 
-class Leaps:
+class TransitionPowers:
     """Products with powers of T = (1 - jump) S + jump 1 u'.
 
     Parameters

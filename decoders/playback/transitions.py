@@ -17,7 +17,7 @@ _PLACE_FLOOR = {0: 0.02}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PlaybackTable:
+class Transitions:
     """What was learned about how the movie is played.
 
     Attributes
@@ -38,7 +38,7 @@ class PlaybackTable:
     initial: NDArray[np.float64]
 
 
-def holding(table: PlaybackTable) -> PlaybackTable:
+def holding(table: Transitions) -> Transitions:
     """The same, but for a forecast that the present goes on.
 
     Parameters
@@ -53,11 +53,11 @@ def holding(table: PlaybackTable) -> PlaybackTable:
 def learn_playback(
     state: NDArray[np.int64],
     ticks: NDArray[np.int64],
-    border: NDArray[np.bool_],
+    boundary: NDArray[np.bool_],
     n_frames: int,
     clip_ends: NDArray[np.int64] | None,
     scene_starts: NDArray[np.int64] | None = None,
-) -> PlaybackTable:
+) -> Transitions:
     """Count how states follow each other.
 
     Parameters
@@ -81,7 +81,7 @@ def learn_playback(
         With floors: nothing is impossible, and "no stimulus" only when it never occurred.
     """
     size = n_frames + 1
-    follows = ~border & (ticks == 1)
+    follows = ~boundary & (ticks == 1)
     follows[:1] = False
     here = np.flatnonzero(follows)
     counts = Sparse(state[here - 1], state[here], np.ones(len(here)), size)
@@ -98,10 +98,10 @@ def learn_playback(
     nothing = Sparse(floor.row[:0], floor.column[:0], floor.value[:0], size)
     ahead = steps if clip_ends is None else _mixed(learned, nothing)
     target = _landing(state, n_frames, by_use=clip_ends is None)
-    begins = np.bincount(state[border], minlength=size).astype(np.float64)
+    begins = np.bincount(state[boundary], minlength=size).astype(np.float64)
     # How a recording began says little about where a viewer tunes in: half the weight stays with anywhere.
     initial = 0.5 * target + 0.5 * (begins + 4 * target) / (begins.sum() + 4)
-    return PlaybackTable(steps, ahead, target, initial)
+    return Transitions(steps, ahead, target, initial)
 
 
 def _with_cuts(learned: Sparse, scene_starts: NDArray[np.int64], n_frames: int) -> Sparse:

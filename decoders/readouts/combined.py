@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.readouts.secondary_classifier import Opinion
+from decoders.readouts.secondary_classifier import SecondaryClassifier
 
 
 def combined(
     similarity: NDArray[np.float32],
     factor: float,
-    opinion: Opinion | None,
+    secondary: SecondaryClassifier | None,
     sums: NDArray[np.float32],
     directions: NDArray[np.float32],
 ) -> NDArray[np.float32]:
@@ -30,9 +30,9 @@ def combined(
     directions
         Embedded points of unit length, float32 [..., dimensions].
     """
-    if opinion is None:
+    if secondary is None:
         return similarity * np.float32(factor)
-    out = opinion.logits(sums, directions)
+    out = secondary.logits(sums, directions)
     if factor:
         out += similarity * np.float32(factor)
     return out

@@ -40,7 +40,7 @@ class Contrastive:
     prototypes: Prototypes
     factor: float
     linear_weight: float
-    likeness: NDArray[np.float64]
+    typicality: NDArray[np.float64]
 
     def logits(self, similarity: NDArray[np.float32], linear: NDArray[np.float32]) -> NDArray[np.float32]:
         """Calibrated logits, float32 [..., states].
@@ -61,7 +61,7 @@ class Contrastive:
             **pack(self.encoder, f"{PREFIX}.encoder"),
             **pack(self.prototypes, f"{PREFIX}.prototypes"),
             f"{PREFIX}.factor": np.array([self.factor, self.linear_weight]),
-            f"{PREFIX}.likeness": self.likeness,
+            f"{PREFIX}.likeness": self.typicality,
         }
 
     @classmethod
@@ -86,11 +86,11 @@ class Contrastive:
             return None
         encoder = unpack(Encoder, arrays, f"{PREFIX}.encoder")
         prototypes = unpack(Prototypes, arrays, f"{PREFIX}.prototypes")
-        factor, likeness = need(arrays, f"{PREFIX}.factor"), need(arrays, f"{PREFIX}.likeness")
+        factor, typicality = need(arrays, f"{PREFIX}.factor"), need(arrays, f"{PREFIX}.likeness")
         _check(encoder, prototypes, n_used, n_states)
-        if likeness.ndim != 1 or not len(likeness) or factor.size != 2:
+        if typicality.ndim != 1 or not len(typicality) or factor.size != 2:
             raise BadModel("the model's contrastive part is incomplete. Fit the model again.")
-        return cls(encoder, prototypes, float(factor[0]), float(factor[1]), likeness)
+        return cls(encoder, prototypes, float(factor[0]), float(factor[1]), typicality)
 
 
 def fit_directions(

@@ -13,7 +13,7 @@ from decoders.embedding.linear import Moments
 PRIOR = 0.5
 """How much of the habit of being in some places more than in others is taken for evidence, where that helps."""
 
-EVENINGS = (0.0, 0.2, 0.5, 1.0, 2.0, 4.0)
+SMOOTHINGS = (0.0, 0.2, 0.5, 1.0, 2.0, 4.0)
 """How far the means of neighbouring places are evened out; 0 = not at all."""
 
 
@@ -40,7 +40,7 @@ def neighbourhoods(
         For each, float64 [states, states], symmetric; "no stimulus" is nobody's neighbour.
     """
     n = data.n_states
-    follows = ~data.border & keep
+    follows = ~data.boundary & keep
     follows[:1] = False
     follows[1:] &= keep[:-1]
     here = np.flatnonzero(follows)
@@ -52,10 +52,10 @@ def neighbourhoods(
     share = count / np.maximum(count.sum(1, keepdims=True), 1.0)
     weight = np.maximum(share, share.T)
     values, vectors = np.linalg.eigh(np.diag(weight.sum(1)) - weight)
-    return [np.maximum((vectors * np.exp(-evening * values)) @ vectors.T, 0.0) for evening in evenings]
+    return [np.maximum((vectors * np.exp(-smoothing * values)) @ vectors.T, 0.0) for smoothing in evenings]
 
 
-def evened(m: Moments, kernel: NDArray[np.float64]) -> Moments:
+def graph_smoothed(m: Moments, kernel: NDArray[np.float64]) -> Moments:
     """Average each place's mean with its neighbours', each counting as often as it was seen.
 
     Parameters

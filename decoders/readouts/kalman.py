@@ -47,7 +47,7 @@ class Kalman:
 def fit_kalman(
     points: NDArray[np.float32],
     labels: NDArray[np.float32],
-    border: NDArray[np.bool_],
+    boundary: NDArray[np.bool_],
     keep: NDArray[np.bool_],
     slowness: float,
 ) -> Kalman | None:
@@ -67,7 +67,7 @@ def fit_kalman(
         See `SLOWNESS`.
     """
     known = keep & np.isfinite(labels).all(1)
-    moving = known & ~border
+    moving = known & ~boundary
     moving[1:] &= known[:-1]
     moving[:1] = False
     follows = moving.copy()
@@ -143,7 +143,7 @@ class KalmanStream:
         return (self._mean + k.start)[: len(self._mean) // 2].astype(np.float32)
 
 
-def smoothly(kalman: Kalman, points: NDArray[np.float32], border: NDArray[np.bool_]) -> NDArray[np.float32]:
+def smoothly(kalman: Kalman, points: NDArray[np.float32], boundary: NDArray[np.bool_]) -> NDArray[np.float32]:
     """What `KalmanStream` says of a whole recording, float32 [time, columns].
 
     Parameters
@@ -158,7 +158,7 @@ def smoothly(kalman: Kalman, points: NDArray[np.float32], border: NDArray[np.boo
     stream = KalmanStream(kalman)
     out = np.empty((len(points), len(kalman.start) // 2), np.float32)
     for index, point in enumerate(points):
-        if border[index]:
+        if boundary[index]:
             stream.reset()
         out[index] = stream.step(point)
     return out

@@ -27,7 +27,7 @@ GAUSSIAN_SHRINKAGE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class OpinionSettings:
+class SecondarySettings:
     """What was chosen for a second opinion.
 
     Attributes
@@ -55,7 +55,7 @@ class OpinionSettings:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LinearOpinion:
+class LinearSecondary:
     """Logits linear in the features, through few numbers when there are many channels.
 
     Attributes
@@ -91,7 +91,7 @@ class LinearOpinion:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class NeighbourOpinion:
+class NeighbourSecondary:
     """Votes of the nearest training moments in the embedding, the nearer ones counting for more.
 
     Attributes
@@ -103,7 +103,7 @@ class NeighbourOpinion:
     n_states
         States there are.
     k, sharpness
-        See `OpinionSettings`.
+        See `SecondarySettings`.
     factor
         Inverse temperature.
     """
@@ -129,17 +129,17 @@ class NeighbourOpinion:
         return np.asarray(logits.reshape(*directions.shape[:-1], -1))
 
 
-Opinion = LinearOpinion | NeighbourOpinion
+SecondaryClassifier = LinearSecondary | NeighbourSecondary
 
 
-def fit_opinion(
+def fit_secondary(
     data: TrainingSet,
     windows: tuple[NDArray[np.float32], NDArray[np.float32]],
     keep: NDArray[np.bool_],
     scaling: Scaling,
     embedding: LinearEmbedding,
-    settings: OpinionSettings,
-) -> Opinion:
+    settings: SecondarySettings,
+) -> SecondaryClassifier:
     """Fit a second opinion with settings that were chosen.
 
     Parameters
@@ -161,7 +161,9 @@ def fit_opinion(
     state = data.state[keep]
     if settings.name == "knn":
         points = unit(embedding.project(scaling.features(sums)))
-        return NeighbourOpinion(points, state, data.n_states, settings.k, settings.sharpness, settings.factor)
+        return NeighbourSecondary(
+            points, state, data.n_states, settings.k, settings.sharpness, settings.factor
+        )
     poisson = settings.name == "naive_bayes"
     m = moments(sums if poisson else scaling.features(sums), state, data.n_states, fullness)
     if settings.smooth_frames > 0 and data.movie is not None:
@@ -169,12 +171,12 @@ def fit_opinion(
     if poisson:
         readout = fit_poisson(m.mean, m.seen, gain_shape=settings.gain_shape)
         left, weights = _few(readout.weights, np.sqrt(m.mean[m.seen].mean(0) + 1e-6))
-        return LinearOpinion(scaling.n_window, False, left, weights, readout.bias, settings.factor)
+        return LinearSecondary(scaling.n_window, False, left, weights, readout.bias, settings.factor)
     readout = fit_lda(replace(m, within=np.diag(np.diag(m.within))), GAUSSIAN_SHRINKAGE)
     nothing = np.zeros((len(readout.weights), 0), np.float32)
     root = scaling.root
     weights = readout.weights if root else readout.weights / np.float32(scaling.n_window)
-    return LinearOpinion(scaling.n_window, root, nothing, weights, readout.bias, settings.factor)
+    return LinearSecondary(scaling.n_window, root, nothing, weights, readout.bias, settings.factor)
 
 
 def smoothed(m: Moments, data: TrainingSet, width: float) -> Moments:
@@ -220,14 +222,14 @@ def _few(
     return (left / spread[:, None]).astype(np.float32), (left.T @ scaled).astype(np.float32)
 
 
-def pack_opinion(opinion: Opinion | None) -> Arrays:
+def pack_secondary(secondary: SecondaryClassifier | None) -> Arrays:
     """Named arrays for a model file; none when there is no second opinion."""
-    return {} if opinion is None else pack(opinion, "opinion")
+    return {} if secondary is None else pack(secondary, "opinion")
 
 
-def unpack_opinion(
+def unpack_secondary(
     arrays: Mapping[str, NDArray[Any]], n_channels: int, n_dimensions: int, n_states: int
-) -> Opinion | None:
+) -> SecondaryClassifier | None:
     """Make the opinion again from a model file, checking that it fits.
 
     Raises
@@ -237,29 +239,31 @@ def unpack_opinion(
     """
     if not any(name.startswith("opinion.") for name in arrays):
         return None
-    opinion: Opinion
+    secondary: SecondaryClassifier
     if "opinion.points" in arrays:
-        opinion = unpack(NeighbourOpinion, arrays, "opinion")
-        state = opinion.state
-        good = opinion.points.ndim == 2 and opinion.points.shape == (len(state), n_dimensions) and len(state)
-        good = good and state.dtype.kind == "i" and opinion.n_states == n_states and opinion.k >= 1
+        secondary = unpack(NeighbourSecondary, arrays, "opinion")
+        state = secondary.state
+        good = (
+            secondary.points.ndim == 2 and secondary.points.shape == (len(state), n_dimensions) and len(state)
+        )
+        good = good and state.dtype.kind == "i" and secondary.n_states == n_states and secondary.k >= 1
         good = good and state.min() >= 0 and state.max() < n_states
     else:
-        opinion = unpack(LinearOpinion, arrays, "opinion")
-        rank = opinion.left.shape[-1]
-        good = opinion.left.shape == (n_channels, rank) and opinion.bias.shape == (n_states,)
-        good = good and opinion.weights.shape == (rank or n_channels, n_states)
+        secondary = unpack(LinearSecondary, arrays, "opinion")
+        rank = secondary.left.shape[-1]
+        good = secondary.left.shape == (n_channels, rank) and secondary.bias.shape == (n_states,)
+        good = good and secondary.weights.shape == (rank or n_channels, n_states)
     if not good:
         raise BadModel("the model's second opinion does not fit its channels and frames. Fit it again.")
-    return opinion
+    return secondary
 
 
-def settings_card(settings: OpinionSettings | None) -> dict[str, Any] | None:
+def settings_card(settings: SecondarySettings | None) -> dict[str, Any] | None:
     """What a model's card says of the settings."""
     return None if settings is None else asdict(settings)
 
 
-def settings_from_card(card: Mapping[str, Any]) -> OpinionSettings | None:
+def settings_from_card(card: Mapping[str, Any]) -> SecondarySettings | None:
     """The settings again.
 
     Raises
@@ -269,6 +273,6 @@ def settings_from_card(card: Mapping[str, Any]) -> OpinionSettings | None:
     """
     said = card.get("opinion")
     try:
-        return None if said is None else OpinionSettings(**said)
+        return None if said is None else SecondarySettings(**said)
     except TypeError as error:
         raise BadModel(f"the model's card has no usable settings of its second opinion: {said!r}.") from error

@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.data.training_set import TrainingSet
-from decoders.embedding.multiscale import rungs
+from decoders.embedding.multiscale import scales
 from decoders.embedding.windows import window_sums
 from decoders.evaluation.controls import settings_of
 from decoders.fitting.baselines import Baseline, BaselineSettings, fit_baseline, recalled
-from decoders.fitting.settings import Settings, fit_reader
+from decoders.fitting.settings import Settings, fit_readout
 from decoders.metrics import accuracy, likeliest
 from decoders.model.model import Model
-from decoders.model.training_archive import recall
+from decoders.model.training_archive import restore_training
 from stream.session import Session
 
 UNIT_COUNTS = (1, 3, 10, 30, 100, 300, 1000, 3000)
@@ -56,7 +56,7 @@ class _Bench:
     data: TrainingSet
     test: Session
     clean: NDArray[np.float32]
-    border: NDArray[np.bool_]
+    boundary: NDArray[np.bool_]
     name: str
     settings: Settings
     baselines: Sequence[BaselineSettings]
@@ -64,13 +64,13 @@ class _Bench:
     def scores(self, channels: NDArray[np.int64], n_window: int) -> Iterator[tuple[str, float]]:
         """Accuracy of every read-out, refitted on some channels and a window."""
         data = replace(self.data, clean=self.data.clean[:, channels])
-        spans = rungs(n_window, len(channels)) if self.settings.spans else ()
+        spans = scales(n_window, len(channels)) if self.settings.spans else ()
         settings = replace(self.settings, n_window=n_window, spans=spans)
-        test = window_sums(self.clean[:, channels], self.border, n_window)
-        sums = settings.windows(data.clean, data.border)
+        test = window_sums(self.clean[:, channels], self.boundary, n_window)
+        sums = settings.windows(data.clean, data.boundary)
         everything = np.ones(len(data.state), bool)
-        reader = fit_reader(data, sums, everything, settings)
-        asked, _ = settings.windows(self.clean[:, channels], self.border)
+        reader = fit_readout(data, sums, everything, settings)
+        asked, _ = settings.windows(self.clean[:, channels], self.boundary)
         yield self.name, self._accuracy(reader.logits(asked))
         for baseline in self.baselines:
             fitted: Baseline = fit_baseline(data, replace(baseline, n_window=n_window))
@@ -97,13 +97,13 @@ def curves(model: Model, test: Session, *, budget_s: float, seed: int) -> list[C
     seed
         Of the choice of units.
     """
-    data = recall(model)
-    border = np.r_[True, np.diff(test.segment) > 0]
+    data = restore_training(model)
+    boundary = np.r_[True, np.diff(test.segment) > 0]
     bench = _Bench(
         data,
         test,
-        data.preprocessor.run(np.asarray(test.neural, np.float32), border),
-        border,
+        data.preprocessor.run(np.asarray(test.neural, np.float32), boundary),
+        boundary,
         # What is refitted is the linear way from activity to frames, whichever way the model takes.
         "model" if model.decoder_embedding == "linear" else "linear_frame_posterior",
         settings_of(model),

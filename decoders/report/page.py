@@ -290,7 +290,7 @@ def _curve_table(curve: Curve, near: str) -> str:
 def _embedding(report: Mapping[str, Any], data: PageData, rate: float) -> str:
     if data.points is None:
         return ""
-    rows = [[f"axis {number + 1}", value] for number, value in enumerate(data.points.likeness)]
+    rows = [[f"axis {number + 1}", value] for number, value in enumerate(data.points.typicality)]
     agreement = report.get("agreement")
     return section(
         "The embedding",

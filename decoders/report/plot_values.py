@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.evaluation.evaluate import Evaluation
-from decoders.evaluation.predictions import Answers
+from decoders.evaluation.predictions import TestPredictions
 from decoders.metrics import N_CALIBRATION_BINS, FrameAxis, confidence, frame_errors, likeliest
 from decoders.report.curves import Curve, curves
 
@@ -70,7 +70,7 @@ class Points:
 
     position: NDArray[np.float32]
     frame: NDArray[np.int64]
-    likeness: tuple[float, ...]
+    typicality: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,7 +116,7 @@ def page_data(evaluation: Evaluation, *, budget_s: float = 20.0, seed: int = 0) 
     )
 
 
-def confusion(posterior: NDArray[np.float32], answers: Answers, axis: FrameAxis) -> Confusion:
+def confusion(posterior: NDArray[np.float32], answers: TestPredictions, axis: FrameAxis) -> Confusion:
     """Decoded against true frame, over the shown moments.
 
     Parameters
@@ -146,7 +146,7 @@ def confusion(posterior: NDArray[np.float32], answers: Answers, axis: FrameAxis)
     return Confusion(share, edges, float(1 - answered.mean()), parts)
 
 
-def reliability(posterior: NDArray[np.float32], answers: Answers, axis: FrameAxis) -> Reliability:
+def reliability(posterior: NDArray[np.float32], answers: TestPredictions, axis: FrameAxis) -> Reliability:
     """How often answers of each confidence were within one second.
 
     Parameters
@@ -165,7 +165,7 @@ def reliability(posterior: NDArray[np.float32], answers: Answers, axis: FrameAxi
     return Reliability(mean, right, moments)
 
 
-def slowest(answers: Answers) -> Points | None:
+def slowest(answers: TestPredictions) -> Points | None:
     """The embedding along the axes in which it resembles itself half a second later (Molgedey and Schuster 1994).
 
     Parameters
@@ -187,13 +187,13 @@ def slowest(answers: Answers) -> Points | None:
     axes = np.linalg.eigh(lagged + lagged.T)[1][:, ::-1][:, :3]
     axes = axes * np.where(axes[np.abs(axes).argmax(0), np.arange(axes.shape[1])] < 0, -1.0, 1.0)
     position = np.pad(centred @ axes, ((0, 0), (0, 3 - axes.shape[1])))
-    likeness = []
+    typicality = []
     for column in position.T:
         a, b = column[now], column[now + lag]
-        likeness.append(float(np.corrcoef(a, b)[0, 1]) if a.std() > 0 and b.std() > 0 else 0.0)
+        typicality.append(float(np.corrcoef(a, b)[0, 1]) if a.std() > 0 and b.std() > 0 else 0.0)
     shown = np.flatnonzero(frame >= 0)
     kept = shown[:: max(1, -(-len(shown) // MAX_POINTS))]
-    return Points(position[kept].astype(np.float32), frame[kept].astype(np.int64), tuple(likeness))
+    return Points(position[kept].astype(np.float32), frame[kept].astype(np.int64), tuple(typicality))
 
 
 def _running_mean(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from decoders.data.delays import delayed
 from decoders.data.fingerprint import overlap
-from decoders.data.training_set import joined, with_showing_borders
+from decoders.data.training_set import joined, with_repeat_boundaries
 from decoders.errors import BadSplit
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
@@ -146,7 +146,7 @@ def stacked(parts: Sequence[Session]) -> Session:
         )
         for part in parts
     ]
-    return with_showing_borders(joined(numbered))
+    return with_repeat_boundaries(joined(numbered))
 
 
 def coverage(model: Model, session: Session) -> float:

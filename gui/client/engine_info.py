@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 
-from gui.client.inlet import Link
+from gui.client.inlet import DisplayInlet
 from gui.state.snapshot import Source
 
 
-def source_of(link: Link) -> Source:
+def source_of(link: DisplayInlet) -> Source:
     """Read what a prediction stream says about its engine.
 
     Parameters

@@ -16,7 +16,7 @@ KEEP_S = 30.0
 _GONE = (pylsl.util.LostError, pylsl.util.TimeoutError, RuntimeError)
 
 
-class Link:
+class DisplayInlet:
     """An inlet, not yet open; it never comes back by itself, so that a loss is noticed.
 
     Parameters

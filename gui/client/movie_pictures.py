@@ -9,7 +9,7 @@ import numpy as np
 from gui.state.snapshot import Library, Source
 
 
-def load_library(path: Path | None, source: Source) -> tuple[Library | None, str]:
+def load_movie_pictures(path: Path | None, source: Source) -> tuple[Library | None, str]:
     """Read the pictures of the model that is running.
 
     Parameters

@@ -16,10 +16,10 @@ import pylsl
 
 from decoders.errors import BadModel
 from gui.client.engine_info import source_of
-from gui.client.inlet import Link, StreamGone
-from gui.client.movie_pictures import load_library
+from gui.client.inlet import DisplayInlet, StreamGone
+from gui.client.movie_pictures import load_movie_pictures
 from gui.state.snapshot import Candidate, Source, State
-from gui.state.store import Mailbox
+from gui.state.store import Store
 from stream.lsl.outlet import NEURAL_TYPES
 from stream.notices import WARNINGS
 
@@ -69,15 +69,15 @@ class Receiver(threading.Thread):
         The model's file; None takes the one that the streams name.
     """
 
-    def __init__(self, mailbox: Mailbox, name: str | None = None, model: Path | None = None) -> None:
+    def __init__(self, mailbox: Store, name: str | None = None, model: Path | None = None) -> None:
         super().__init__(name="receiver", daemon=True)
         self.error: Exception | None = None
         self._mailbox = mailbox
         self._name = name
         self._model = model
         self._chosen: str | None = None
-        self._links: dict[str, Link] = {}
-        self._pending: Link | None = None
+        self._links: dict[str, DisplayInlet] = {}
+        self._pending: DisplayInlet | None = None
         self._pending_since = 0.0
         self._source = Source()
         self._lost: dict[str, str] = {}
@@ -150,7 +150,7 @@ class Receiver(threading.Thread):
             self._pending_since = time.monotonic()
             self._begin(self._pending)
 
-    def _open_beside(self, engine: Link, found: list[pylsl.StreamInfo]) -> None:
+    def _open_beside(self, engine: DisplayInlet, found: list[pylsl.StreamInfo]) -> None:
         """Open what else the engine sends, and what it listens to."""
         here = [info for info in found if info.hostname() == engine.hostname]
         neural = self._source.neural_name
@@ -176,7 +176,7 @@ class Receiver(threading.Thread):
         waited_s = time.monotonic() - self._pending_since
         return {*ROLES, "stimulus"} <= self._links.keys() or waited_s > HOLD_S
 
-    def _open_engine(self, link: Link) -> None:
+    def _open_engine(self, link: DisplayInlet) -> None:
         self._pending = None
         self._opened(link, "prediction")
 
@@ -211,16 +211,16 @@ class Receiver(threading.Thread):
             return None
         return str(engines[0].name()).removesuffix("-prediction")
 
-    def _link(self, role: str, infos: list[pylsl.StreamInfo]) -> Link | None:
+    def _link(self, role: str, infos: list[pylsl.StreamInfo]) -> DisplayInlet | None:
         """The newest of the streams that match, unless it is the one that was just lost; not yet open."""
         infos = [info for info in infos if info.uid() != self._lost.get(role)]
         try:
-            return Link(max(infos, key=lambda info: info.created_at())) if infos else None
+            return DisplayInlet(max(infos, key=lambda info: info.created_at())) if infos else None
         except StreamGone as error:
             logger.debug("%s does not answer", error)
             return None
 
-    def _opened(self, link: Link, role: str) -> bool:
+    def _opened(self, link: DisplayInlet, role: str) -> bool:
         try:
             link.open()
         except StreamGone as error:
@@ -229,7 +229,7 @@ class Receiver(threading.Thread):
         self._links[role] = link
         return True
 
-    def _begin(self, link: Link) -> None:
+    def _begin(self, link: DisplayInlet) -> None:
         self._ended = False
         self._input = ("live", "")
         self._last_data = 0.0
@@ -238,7 +238,7 @@ class Receiver(threading.Thread):
             self._source = source
             self._mailbox.begin(source)
             try:
-                self._mailbox.set_library(*load_library(self._model, source))
+                self._mailbox.set_library(*load_movie_pictures(self._model, source))
             except BadModel as error:
                 if self._model is not None:
                     raise
@@ -260,7 +260,7 @@ class Receiver(threading.Thread):
                 del self._links[role]
                 self._lost[role] = link.uid
 
-    def _hand_on(self, role: str, link: Link) -> None:
+    def _hand_on(self, role: str, link: DisplayInlet) -> None:
         if role == "status":
             for text in link.pull_texts():
                 self._status(text)

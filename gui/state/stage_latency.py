@@ -38,7 +38,7 @@ class DelayFigures:
     top_ms: float
 
 
-class Delays:
+class StageLatency:
     """Collects the delays of one source."""
 
     def __init__(self) -> None:

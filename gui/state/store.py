@@ -29,7 +29,7 @@ from gui.state.snapshot import (
     State,
     Trace,
 )
-from gui.state.stage_latency import DelayFigures, Delays
+from gui.state.stage_latency import DelayFigures, StageLatency
 
 WINDOW_S = 10.0
 """How much of the past the time axes show; more when frames come slowly."""
@@ -47,7 +47,7 @@ _STAMP = len(PREDICTION_CHANNELS)
 _ARRIVAL = _STAMP + 1
 
 
-class Mailbox:
+class Store:
     """Newest-wins snapshots over bounded histories; one thread writes, any may read.
 
     Parameters
@@ -234,7 +234,7 @@ class Mailbox:
         rows = int(min(max(self._window_s * rate, 1_000), 40_000)) + 1
         self._predictions = RowRing(rows, _ARRIVAL + 1)
         self._score = RunningScore(source)
-        self._delays = Delays()
+        self._delays = StageLatency()
         self._posterior = None
         self._neural = None
         self._forecast = None

@@ -12,7 +12,7 @@ from typing import Any
 from neuroreel.bench.cebra import PeerSettings, run_peer
 from stream.session import Session
 
-QUOTED = Path(__file__).resolve().parents[1] / "benchmarks" / "peers"
+QUOTED = Path(__file__).resolve().parents[2] / "benchmarks" / "peers"
 """The runs that the documentation quotes; only there in a checkout."""
 
 

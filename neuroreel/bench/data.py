@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from decoders.data.training_set import with_showing_borders
+from decoders.data.training_set import with_repeat_boundaries
 from stream.session import Session
 
 UNITS = (120, 1000)
@@ -52,5 +52,5 @@ def bench_data(n_units: int) -> BenchData:
         name = "units-1000"
         whole = simulate(name, 0)
     others = [repeat for repeat in whole.repeats if repeat not in TRAIN_REPEATS]
-    train, test = (with_showing_borders(whole.select_repeats(part)) for part in (TRAIN_REPEATS, others))
+    train, test = (with_repeat_boundaries(whole.select_repeats(part)) for part in (TRAIN_REPEATS, others))
     return BenchData(name, train, test, TRAIN_REPEATS, whole)

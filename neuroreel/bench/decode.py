@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.embedding.multiscale import ladder_sums
+from decoders.embedding.multiscale import multiscale_sums
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
-from decoders.live.warmup import Rehearsal
+from decoders.live.warmup import Warmup
 from decoders.model.model import Model
-from decoders.model.training_archive import recall
+from decoders.model.training_archive import restore_training
 from neuroreel.bench.data import UNITS, BenchData
 from stream.session import Session
 
@@ -85,7 +85,7 @@ def paced_times(model: Model, session: Session, n_steps: int, *, rehearsed: bool
         Each after a dry run, as in the engine.
     """
     samples = np.asarray(session.neural, np.float32)
-    rehearsal = Rehearsal(model)
+    warmup = Warmup(model)
     step = _step(model, session)
     due = time.perf_counter()
 
@@ -93,9 +93,9 @@ def paced_times(model: Model, session: Session, n_steps: int, *, rehearsed: bool
         nonlocal due
         due += 1 / RATE_HZ
         if rehearsed:
-            rehearsal.note(samples[index % len(samples), None], RATE_HZ, due - 1 / RATE_HZ)
-            time.sleep(rehearsal.wait_s(time.perf_counter()) or 0.0)
-            rehearsal.run()
+            warmup.note(samples[index % len(samples), None], RATE_HZ, due - 1 / RATE_HZ)
+            time.sleep(warmup.wait_s(time.perf_counter()) or 0.0)
+            warmup.run()
         time.sleep(max(0.0, due - time.perf_counter()))
 
     for index in range(WARM_UP):
@@ -164,16 +164,16 @@ def _sklearn_knn(model: Model, test: Session) -> Callable[[int], Any]:
     """The same embedding read out by scikit-learn's k nearest neighbours among all training points."""
     from sklearn.neighbors import KNeighborsClassifier
 
-    train = recall(model)
-    points = _embedded(model, train.clean, train.border)
+    train = restore_training(model)
+    points = _embedded(model, train.clean, train.boundary)
     knn = KNeighborsClassifier(PEER_NEIGHBOURS, metric="cosine").fit(points, train.state)
-    border = np.r_[True, np.diff(test.segment) > 0]
-    asked = _embedded(model, train.preprocessor.run(np.asarray(test.neural, np.float32), border), border)
+    boundary = np.r_[True, np.diff(test.segment) > 0]
+    asked = _embedded(model, train.preprocessor.run(np.asarray(test.neural, np.float32), boundary), boundary)
     return lambda index: knn.predict(asked[index % len(asked), None])
 
 
-def _embedded(model: Model, clean: NDArray[np.float32], border: NDArray[np.bool_]) -> NDArray[np.float32]:
-    sums, _ = ladder_sums(clean, border, model.parts.scaling.n_window, model.parts.spans)
+def _embedded(model: Model, clean: NDArray[np.float32], boundary: NDArray[np.bool_]) -> NDArray[np.float32]:
+    sums, _ = multiscale_sums(clean, boundary, model.parts.scaling.n_window, model.parts.spans)
     return model.parts.embedding.project(model.parts.scaling.features(sums))
 
 

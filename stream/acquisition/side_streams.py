@@ -12,10 +12,10 @@ import numpy as np
 import pylsl
 
 from stream.acquisition.label_track import Labels
-from stream.acquisition.stimulus_track import TruthTrack
+from stream.acquisition.stimulus_track import StimulusTrack
 from stream.errors import StreamLost
 from stream.lsl.connection import Connection
-from stream.lsl.duplicate_senders import Rivals
+from stream.lsl.duplicate_senders import DuplicateSenders
 from stream.lsl.event_inlet import EventInlet
 from stream.lsl.resolve import quoted
 from stream.notices import Notices
@@ -35,7 +35,7 @@ _PASSED_ON = ("lost", "back", "mismatch", "ambiguous")
 _OWN = ("engine", "replay", "recorder")  # roles, at the end of source ids, whose announcements are no markers
 
 
-class TruthFollower:
+class SideStreams:
     """Collects what is sent beside a neural stream, whenever it appears.
 
     That is ``<name>-stimulus``, ``<name>-events``, every ``<name>-<label>`` of type Label, and every stream of type
@@ -59,7 +59,7 @@ class TruthFollower:
     notices
         ``following`` a stream; ``following_lost``, ``following_back``, ``following_mismatch`` and
         ``following_ambiguous`` of one that was followed; ``second_sender`` and ``second_sender_gone``, see
-        `stream.lsl.duplicate_senders.Rivals`; and each ``marker``.
+        `stream.lsl.duplicate_senders.DuplicateSenders`; and each ``marker``.
     markers
         How many markers each stream has sent.
     ended
@@ -69,7 +69,7 @@ class TruthFollower:
     """
 
     def __init__(self, name: str, offset_s: float = 0.0, neural: Connection | None = None) -> None:
-        self.track = TruthTrack()
+        self.track = StimulusTrack()
         self.labels = Labels()
         self.notices = Notices()
         self.markers: dict[str, int] = {}
@@ -82,7 +82,7 @@ class TruthFollower:
         self._opening: dict[str, Future[EventInlet | None]] = {}
         self._returning: dict[str, Future[None]] = {}  # these inlets are a thread's own meanwhile
         self._threads = ThreadPoolExecutor(_THREADS, "follow")
-        self._rivals = Rivals(self.notices)
+        self._rivals = DuplicateSenders(self.notices)
         self._neural = neural
         own = " or ".join(f"(name={quoted(full)} and type='{type_}')" for full, type_ in self._roles.items())
         labels = f"(type='Label' and starts-with(name,{quoted(name + '-')}))"

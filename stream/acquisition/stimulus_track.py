@@ -105,7 +105,7 @@ def frames_at(
     return shown[:, 0], shown[:, 1]
 
 
-class TruthTrack:
+class StimulusTrack:
     """The truth as it arrives: add events, ask for a moment.
 
     Moments are asked for in order; events older than the last moment are forgotten.

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.errors import BadRecording, ShapeMismatch
-from stream.io.lazy_array import OnDisk
+from stream.io.lazy_array import LazyArray
 from stream.movie import Clip, Movie, one_clip
 from stream.movie_metadata import clips_from_json, clips_to_json
 from stream.session import MAX_SECONDS, Kind, Session, repeats_from_frames, segments_from_stamps
@@ -133,7 +133,7 @@ def session_from_arrays(arrays: Mapping[str, NDArray[Any]], name: str) -> Sessio
     """
     refuse_missing(arrays)
     neural: Any = _numbers(arrays, "neural", 2)
-    if not isinstance(neural, OnDisk):
+    if not isinstance(neural, LazyArray):
         with np.errstate(over="ignore"):
             neural = np.asarray(neural, np.float32)
     stamps = np.asarray(_numbers(arrays, "stamps", 1), np.float64)
@@ -242,8 +242,8 @@ def _joined(shown: NDArray[np.int32], given: NDArray[np.int32]) -> NDArray[np.in
     """Segments with the borders of both."""
     if shown.shape != given.shape:
         raise ShapeMismatch(f"'segment' must have shape {shown.shape} as 'stamps' has, got {given.shape}.")
-    border = (np.diff(shown) != 0) | (np.diff(given.astype(np.int64)) != 0)
-    return np.cumsum(np.r_[False, border]).astype(np.int32)
+    boundary = (np.diff(shown) != 0) | (np.diff(given.astype(np.int64)) != 0)
+    return np.cumsum(np.r_[False, boundary]).astype(np.int32)
 
 
 def _movie(arrays: Mapping[str, NDArray[Any]], n_shown: int) -> Movie | None:

@@ -12,7 +12,7 @@ ON_DISK_BYTES = 256_000_000
 """What is larger as float32 stays in the file."""
 
 
-class OnDisk:
+class LazyArray:
     """A dataset [time, channels], read as float32; stands for an array wherever parts of it are taken.
 
     Parameters

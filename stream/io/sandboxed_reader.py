@@ -62,7 +62,7 @@ class Contents:
     on_disk: str | None = None
 
 
-def read_apart(reader: str, path: Path, request: Mapping[str, object]) -> Contents:
+def read_sandboxed(reader: str, path: Path, request: Mapping[str, object]) -> Contents:
     """Let a child read a file.
 
     Parameters

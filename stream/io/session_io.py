@@ -100,7 +100,7 @@ def load_with_notes(path: Path | str, choice: Choice) -> tuple[Session, list[str
             f"'--stimulus', '--area', '--quality' and '--bin-ms' are for NWB files, not for {path.name}."
         )
     if suffix in _APART:
-        return _load_apart(_APART[suffix], path, asdict(choice) if suffix == ".nwb" else {})
+        return _load_sandboxed(_APART[suffix], path, asdict(choice) if suffix == ".nwb" else {})
     if suffix == ".xdf":
         from stream.io.xdf import load_xdf
 
@@ -179,17 +179,17 @@ def _saver(suffix: str) -> Callable[..., None]:
     return save_hdf5
 
 
-def _load_apart(reader: str, path: Path, request: dict[str, Any]) -> tuple[Session, list[str]]:
+def _load_sandboxed(reader: str, path: Path, request: dict[str, Any]) -> tuple[Session, list[str]]:
     """Read a file whose library is not trusted with hostile ones."""
     from stream.io.arrays import session_from_arrays
-    from stream.io.lazy_array import OnDisk
-    from stream.io.sandboxed_reader import read_apart
+    from stream.io.lazy_array import LazyArray
+    from stream.io.sandboxed_reader import read_sandboxed
 
     try:
-        contents = read_apart(reader, path, request)
+        contents = read_sandboxed(reader, path, request)
         arrays: dict[str, Any] = dict(contents.arrays)
         if contents.on_disk is not None:
-            arrays["neural"] = OnDisk(path, contents.on_disk)
+            arrays["neural"] = LazyArray(path, contents.on_disk)
         return session_from_arrays(arrays, path.stem), contents.notes
     except (BadRecording, ShapeMismatch, AmbiguousStream) as error:
         raise type(error)(f"{path}: {error}") from error

@@ -195,10 +195,10 @@ def _stamp_rate(neural: XdfStream) -> float:
 
 def _add_borders(segment: NDArray[np.int32], starts: str) -> NDArray[np.int32]:
     """Segments with the borders that a file names beside those which its stamps show."""
-    border = np.diff(segment, prepend=segment[:1]) > 0
-    border[_indices(starts, len(segment))] = True
-    border[:1] = False
-    return np.cumsum(border).astype(np.int32)
+    boundary = np.diff(segment, prepend=segment[:1]) > 0
+    boundary[_indices(starts, len(segment))] = True
+    boundary[:1] = False
+    return np.cumsum(boundary).astype(np.int32)
 
 
 def _indices(text: str, n: int) -> NDArray[np.intp]:

@@ -18,7 +18,7 @@ from stream.io.xdf_writer import CLOCK_OFFSET, MAGIC, SAMPLES, STREAM_FOOTER, sa
 
 
 @dataclass(slots=True)
-class Tally:
+class StreamStats:
     """Counts and checksums of one stream; the same samples give the same, in whatever pieces they come.
 
     Attributes
@@ -67,7 +67,7 @@ class Tally:
         else:
             self.samples_crc = zlib.crc32(b"".join(map(text_row, samples)), self.samples_crc)
 
-    def same_samples(self, other: Tally) -> bool:
+    def same_samples(self, other: StreamStats) -> bool:
         """Whether another tally is of the same samples with the same stamps.
 
         Parameters
@@ -79,7 +79,7 @@ class Tally:
         return mine == others
 
 
-def tally_xdf(path: Path | str) -> tuple[dict[int, Tally], str]:
+def count_xdf(path: Path | str) -> tuple[dict[int, StreamStats], str]:
     """Count what a file holds; every length in it is checked.
 
     Parameters
@@ -95,7 +95,7 @@ def tally_xdf(path: Path | str) -> tuple[dict[int, Tally], str]:
         Why the file cannot be read, or where it is cut off, in words; then what comes before that is counted.
         Empty when it is sound.
     """
-    tallies: dict[int, Tally] = {}
+    tallies: dict[int, StreamStats] = {}
     formats: dict[int, tuple[str, int]] = {}
     try:
         with Path(path).open("rb") as file:
@@ -104,7 +104,7 @@ def tally_xdf(path: Path | str) -> tuple[dict[int, Tally], str]:
             return tallies, f"{path} is not an XDF file."
         for tag, stream_id, body in checked_chunks(content, formats, str(path)):
             if stream_id is not None:
-                tally = tallies.setdefault(stream_id, Tally())
+                tally = tallies.setdefault(stream_id, StreamStats())
                 if tag == SAMPLES:
                     _add_chunk(tally, body, *formats[stream_id])
                 tally.clock_offsets += tag == CLOCK_OFFSET
@@ -116,7 +116,7 @@ def tally_xdf(path: Path | str) -> tuple[dict[int, Tally], str]:
     return tallies, ""
 
 
-def _add_chunk(tally: Tally, body: memoryview, fmt: str, n_channels: int) -> None:
+def _add_chunk(tally: StreamStats, body: memoryview, fmt: str, n_channels: int) -> None:
     """Count one chunk of samples, each with its stamp."""
     n_samples, at = read_length(body, 0)
     if fmt != "string":

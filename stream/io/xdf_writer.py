@@ -33,7 +33,7 @@ DTYPES: dict[str, np.dtype[Any]] = {
 
 
 class Sink(Protocol):
-    """Where an `XdfWriter` writes: a file, or a `stream.recorder.disk_writer.Spool`. Each chunk comes as one write."""
+    """Where an `XdfWriter` writes: a file, or the recorder's `DiskWriter`. Each chunk comes as one write."""
 
     def write(self, data: bytes, /) -> int:
         """Take all of the data; return how many bytes that were."""

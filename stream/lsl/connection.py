@@ -13,7 +13,7 @@ from pylsl.util import TimeoutError as LslTimeoutError
 from stream.errors import StreamLost
 from stream.lsl.clock_offset import ClockOffset
 from stream.lsl.outlet import FORMATS, buffer_length, channel_labels, read_facts
-from stream.lsl.reconnect import Search
+from stream.lsl.reconnect import Reconnector
 from stream.notices import Notices
 
 log = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ class Connection:
         self.n_connections = 0
         self.clock = ClockOffset()
         self._inlet: pylsl.StreamInlet | None = None
-        self._search: Search | None = None
+        self._search: Reconnector | None = None
         self._among: tuple[str, ...] = ()  # streams among which there is no choice
         self._synchronised = False
         self._done_with: set[str] = set()  # outlets that are gone or do not match
@@ -222,7 +222,7 @@ class Connection:
         """Note that the sender is gone, and begin to look for its return."""
         self._inlet = None
         self._done_with.add(self._info.uid())
-        self._search = Search(self._info)
+        self._search = Reconnector(self._info)
         self._among = ()
         self.notices.add("lost", self._gone(), source_id=self.source_id)
         self._set(InletState.LOST, self._gone())
@@ -230,7 +230,7 @@ class Connection:
     def _reconnect(self, timeout_s: float) -> None:
         """Take the sender back when it has returned; waits a moment when it has not."""
         if self._search is None:
-            self._search = Search(self._info)  # it never answered
+            self._search = Reconnector(self._info)  # it never answered
         info = self._search.look(self._done_with)
         if info is None:
             self._name_ambiguous(self._search.ambiguous)

@@ -16,7 +16,7 @@ SURE_S = 1.5
 is seen, when the first had been silent."""
 
 
-class Rivals:
+class DuplicateSenders:
     """Remembers which second senders were told of.
 
     LSL lists a stream for some seconds after its sender is gone; those that were lost are no rivals.

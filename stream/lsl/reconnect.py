@@ -18,7 +18,7 @@ SEEN_S = {"loopback": 0.3, "lab": 2.0}
 noticed (0.02 to 0.12 s on loopback)."""
 
 
-class Search:
+class Reconnector:
     """Looks for a stream that can go on for one that is lost; close by dropping it.
 
     The same source id is taken at once. Another source of the same name and type on the same computer is taken when the

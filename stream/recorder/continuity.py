@@ -74,12 +74,12 @@ class Continuity:
         first = stamps[0] if self._last is None else self._last
         step = np.diff(stamps, prepend=first)
         gap = step > self._longest
-        border = (step <= 0) | gap
+        boundary = (step <= 0) | gap
         if self._last is None:
-            border[0] = False
-        segment = (self.segment + np.cumsum(border)).astype(np.int32)
-        if border.any():
-            self._count(step, gap, border)
+            boundary[0] = False
+        segment = (self.segment + np.cumsum(boundary)).astype(np.int32)
+        if boundary.any():
+            self._count(step, gap, boundary)
         self._last = float(stamps[-1])
         self.segment = int(segment[-1])
         return segment
@@ -90,10 +90,10 @@ class Continuity:
             self._last = None
             self.segment += 1
 
-    def _count(self, step: NDArray[np.float64], gap: NDArray[np.bool_], border: NDArray[np.bool_]) -> None:
+    def _count(self, step: NDArray[np.float64], gap: NDArray[np.bool_], boundary: NDArray[np.bool_]) -> None:
         """Add the borders to the counters."""
         self.events.gap += int(np.sum(gap))
-        self.events.duplicate += int(np.sum(border & (step == 0)))
-        self.events.backwards += int(np.sum(border & (step < 0)))
+        self.events.duplicate += int(np.sum(boundary & (step == 0)))
+        self.events.backwards += int(np.sum(boundary & (step < 0)))
         if self._rate_hz > 0:
             self.events.missing += int(np.sum(np.rint(step[gap] * self._rate_hz) - 1))

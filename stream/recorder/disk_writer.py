@@ -1,6 +1,6 @@
 """Between those who record and the disk: a buffer in memory, and a thread that writes it to a file.
 
-A disk can stall for seconds. Whoever calls `Spool.write` only waits when the whole buffer is full, which is
+A disk can stall for seconds. Whoever calls `DiskWriter.write` only waits when the whole buffer is full, which is
 reported as its high-water mark. A byte's place in the buffer is its place in the file, so a write that fails half-way
 is taken up at the very byte when it succeeds again: a disk that was full for a while leaves no trace in the file.
 """
@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from stream.errors import CannotWrite, OutputExists
-from stream.recorder.ring_buffer import Ring
+from stream.recorder.ring_buffer import RingBuffer
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ _RETRY_S = 0.5
 _IDLE_S = 0.1
 
 
-class Spool:
+class DiskWriter:
     """Writes a new file through a buffer; any thread may call `write`, and each call stays in one piece.
 
     Parameters
@@ -68,7 +68,7 @@ class Spool:
         self.high_water = 0
         self.problem = ""
         self.troubles: list[str] = []
-        self._ring = Ring(budget_bytes, (), np.uint8)
+        self._ring = RingBuffer(budget_bytes, (), np.uint8)
         self._cursor = self._ring.reader()
         self._file = _create(self.path)
         self._identity = os.fstat(self._file.fileno()).st_ino

@@ -17,7 +17,7 @@ import pylsl
 from pylsl.util import LostError
 from pylsl.util import TimeoutError as LslTimeoutError
 
-from stream.io.xdf_stats import Tally
+from stream.io.xdf_stats import StreamStats
 from stream.io.xdf_validate import header_fault
 from stream.io.xdf_writer import DTYPES, XdfWriter, stream_xml
 from stream.lsl.connection import MAX_PULL
@@ -74,7 +74,7 @@ class RecordedStream:
         self.hostname: str = info.hostname()
         self.uid: str = info.uid()
         self.stream_id = stream_id
-        self.tally = Tally()
+        self.tally = StreamStats()
         self.present = True
         self.retired = False
         self.offset_s = math.nan

@@ -1,6 +1,6 @@
 """Recording any streams into one XDF file, every sample as it was sent.
 
-One thread pulls from all inlets into the memory of a `stream.recorder.disk_writer.Spool`, whose own thread writes;
+One thread pulls from all inlets into the memory of a `stream.recorder.disk_writer.DiskWriter`, whose own thread writes;
 each stream has a thread that opens it and then compares clocks. None waits for another. What cannot be pulled in time
 waits in LSL's buffers (360 s or 60,000 samples, less above half a gigabyte).
 """
@@ -27,7 +27,7 @@ from stream.lsl.network import configure
 from stream.lsl.outlet import NEURAL_TYPES
 from stream.lsl.resolve import resolver_of
 from stream.recorder.awaited import AWAIT_S, Awaited
-from stream.recorder.disk_writer import BUDGET_BYTES, Spool
+from stream.recorder.disk_writer import BUDGET_BYTES, DiskWriter
 from stream.recorder.recorded_stream import CLOCK_EVERY_S, RecordedStream
 from stream.recorder.verify import check_recording
 
@@ -87,7 +87,7 @@ class Recorder:
     ) -> None:
         self._settle_s = _SETTLE_S[configure().scope] * (3 if hold else 1)
         self._resolvers = {query: resolver_of(query, _FORGET_S) for query in (queries or ("",))}
-        self.spool = Spool(path, budget_bytes=budget_bytes)
+        self.spool = DiskWriter(path, budget_bytes=budget_bytes)
         self.streams: list[RecordedStream] = []
         self.missing = set(self._resolvers)
         self._writer = XdfWriter(path, sink=self.spool)

@@ -13,17 +13,17 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from stream.errors import NeuroReelError, ShapeMismatch
 
 _GIVE_BACK = 1 / 16
-"""Memory of which a larger share was used since the last `Ring.forget` is exchanged for new."""
+"""Memory of which a larger share was used since the last `RingBuffer.forget` is exchanged for new."""
 
 
 class Overrun(NeuroReelError):
     """Rows that a reader wants have been overwritten."""
 
 
-class Ring:
+class RingBuffer:
     """The newest rows of a series; one thread appends, others may read meanwhile.
 
-    Example: ``ring = Ring(1000, (120,)); cursor = ring.reader(); ring.append(samples); rows = cursor.peek()``.
+    Example: ``ring = RingBuffer(1000, (120,)); cursor = ring.reader(); ring.append(samples); rows = cursor.peek()``.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ class Ring:
 
 
 class Cursor:
-    """One reader's place in a `Ring`.
+    """One reader's place in a `RingBuffer`.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ class Cursor:
         How many rows were overwritten before it took them.
     """
 
-    def __init__(self, ring: Ring) -> None:
+    def __init__(self, ring: RingBuffer) -> None:
         self.position = ring.end
         self.missed = 0
         self._ring = ring

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from stream.io.xdf_stats import Tally, tally_xdf
-from stream.recorder.disk_writer import Spool
+from stream.io.xdf_stats import StreamStats, count_xdf
+from stream.recorder.disk_writer import DiskWriter
 from stream.recorder.recorded_stream import RecordedStream
 
 
-def check_recording(spool: Spool, streams: Sequence[RecordedStream]) -> dict[str, Any]:
+def check_recording(spool: DiskWriter, streams: Sequence[RecordedStream]) -> dict[str, Any]:
     """Compare a closed file with what was received, stream by stream.
 
     Parameters
@@ -30,12 +30,12 @@ def check_recording(spool: Spool, streams: Sequence[RecordedStream]) -> dict[str
     problems = list(spool.troubles)
     if spool.waiting:
         problems.append(f"{spool.waiting} bytes could not be written")
-    held, damage = tally_xdf(spool.path)
+    held, damage = count_xdf(spool.path)
     if damage:
         problems.append(damage)
     rows = []
     for stream in streams:
-        found = held.get(stream.stream_id, Tally())
+        found = held.get(stream.stream_id, StreamStats())
         lost = stream.tally.n_samples - found.n_samples
         matches = found.same_samples(stream.tally)
         if not matches:

@@ -21,7 +21,7 @@ _STAMP = "stamp_raw"
 _EVERY_S = 0.01
 
 
-class Backlog:
+class Backpressure:
     """Listens to the predictions about a stream, and waits when they are too far behind.
 
     Parameters

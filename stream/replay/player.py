@@ -20,8 +20,8 @@ from stream.errors import BadUsage
 from stream.lsl.outlet import LSL_TYPES, UNITS, make_outlet
 from stream.movie_metadata import movie_facts
 from stream.quantiles import RollingQuantiles
-from stream.replay.backpressure import Backlog
-from stream.replay.schedule import timetable
+from stream.replay.backpressure import Backpressure
+from stream.replay.schedule import make_schedule
 from stream.session import Session
 
 log = logging.getLogger(__name__)
@@ -117,7 +117,7 @@ class Replay:
         self.name = name or session.name
         self._session = session
         self._neural = np.ascontiguousarray(session.neural, np.float32)
-        self._table = timetable(session, start_s=start_s, seconds=seconds, shorten=shorten)
+        self._table = make_schedule(session, start_s=start_s, seconds=seconds, shorten=shorten)
         self._start_s = start_s
         self._loop = loop
         self._wait = wait
@@ -135,7 +135,7 @@ class Replay:
         self._n_sent = 0
         self._n_due = 0  # samples that were due so far, sent or not
         self._stopped = False
-        self._backlog = Backlog(self.name, session.rate_hz) if self._full_speed else None
+        self._backlog = Backpressure(self.name, session.rate_hz) if self._full_speed else None
         self._open(
             {"mode": mode, "speed": "max" if self._full_speed else f"{speed:g}", "recording": recording}
         )

@@ -17,7 +17,7 @@ BORDER_PERIODS = 4.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Timetable:
+class Schedule:
     """A part of a recording, ready to be played.
 
     Attributes
@@ -44,9 +44,9 @@ class Timetable:
     length_s: float
 
 
-def timetable(
+def make_schedule(
     session: Session, *, start_s: float = 0.0, seconds: float | None = None, shorten: bool = False
-) -> Timetable:
+) -> Schedule:
     """Lay out a recording, or a part of it, in time.
 
     Parameters
@@ -76,7 +76,7 @@ def timetable(
     frame, repeat = session.frame[part], session.repeat[part]
     samples, onsets = changes(at_s, frame, repeat, session.rate_hz)
     events = np.stack([frame[samples], repeat[samples]], 1).astype(np.int32)
-    return Timetable(part.start, at_s, samples, onsets, events, float(at_s[-1]) + pause_s)
+    return Schedule(part.start, at_s, samples, onsets, events, float(at_s[-1]) + pause_s)
 
 
 def _played(session: Session, pause_s: float, shorten: bool) -> NDArray[np.float64]:
@@ -84,9 +84,9 @@ def _played(session: Session, pause_s: float, shorten: bool) -> NDArray[np.float
     if not session.n_samples:
         return np.zeros(0)
     step = np.diff(session.stamps)
-    border = np.diff(session.segment) > 0
+    boundary = np.diff(session.segment) > 0
     if not shorten:
-        border &= step <= GAP_PERIODS / session.rate_hz if session.rate_hz > 0 else step < pause_s
-    extra = np.cumsum(np.r_[0.0, np.where(border, pause_s - step, 0.0)])
+        boundary &= step <= GAP_PERIODS / session.rate_hz if session.rate_hz > 0 else step < pause_s
+    extra = np.cumsum(np.r_[0.0, np.where(boundary, pause_s - step, 0.0)])
     played: NDArray[np.float64] = (session.stamps - session.stamps[0]) + extra
     return played

@@ -10,8 +10,8 @@ import pytest
 
 from decoders.data.preprocessing import Preprocessor
 from decoders.data.training_set import training_set
-from decoders.embedding.linear import fit_linear, moments, telling
-from decoders.embedding.shrinkage_path import Spectrum
+from decoders.embedding.linear import fit_linear, informative_channels, moments
+from decoders.embedding.shrinkage_path import ShrinkagePath
 from decoders.errors import BadModel
 from decoders.evaluation.evaluate import EvaluateOptions, cross_validate, evaluate
 from decoders.fitting.fit import fit_model
@@ -186,10 +186,10 @@ def test_a_volume_without_values_is_no_decision(model: Model) -> None:
 def test_a_level_of_its_own_is_taken_off_each_run() -> None:
     session = scan(n_runs=2)
     fitted = Preprocessor.fit(session.neural, Kind.BOLD, session.rate_hz)
-    border = np.r_[True, np.diff(session.segment) > 0]
+    boundary = np.r_[True, np.diff(session.segment) > 0]
     shifted = session.neural + np.where(session.segment[:, None] == 1, 30.0, 0.0).astype(np.float32)
     shifted[:, ~fitted.valid] = 0
-    clean, moved = fitted.run(session.neural, border), fitted.run(shifted, border)
+    clean, moved = fitted.run(session.neural, boundary), fitted.run(shifted, boundary)
     np.testing.assert_array_equal(moved[:RUN], clean[:RUN])
     first, last = (np.abs(moved - clean)[RUN:][at].mean() for at in (slice(0, 5), slice(-20, None)))
     assert last < 0.2 * first
@@ -201,11 +201,13 @@ def test_the_telling_channels_are_kept() -> None:
     samples = rng.normal(size=(400, 20)).astype(np.float32)
     samples[:, [2, 7, 11]] += 2 * rng.normal(size=(4, 3))[state].astype(np.float32)
     m = moments(samples, state, 5)
-    assert telling(m, 0.15).tolist() == [2, 7, 11]
-    assert len(telling(m, 1e-6)) == 1
+    assert informative_channels(m, 0.15).tolist() == [2, 7, 11]
+    assert len(informative_channels(m, 1e-6)) == 1
     embedding = fit_linear(m, 0.3, share=0.15)
     assert np.flatnonzero(np.abs(embedding.projection).sum(1)).tolist() == [2, 7, 11]
-    near = [e.project(samples) @ e.project(samples).T for e in (embedding, Spectrum(m, 0.15).embedding(0.3))]
+    near = [
+        e.project(samples) @ e.project(samples).T for e in (embedding, ShrinkagePath(m, 0.15).embedding(0.3))
+    ]
     np.testing.assert_allclose(near[0], near[1], rtol=1e-3, atol=1e-3)
 
 

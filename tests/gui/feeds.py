@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from decoders.prediction import HORIZONS_S, PREDICTION_CHANNELS
 from gui.state.snapshot import Library, Source, State
-from gui.state.store import Mailbox
+from gui.state.store import Store
 
 RATE_HZ = 30.0
 N_FRAMES = 90
@@ -51,11 +51,11 @@ class Feed:
     pictures: bool = True
     neural: bool = True
     now_s: float = START_S
-    mailbox: Mailbox = field(init=False)
+    mailbox: Store = field(init=False)
     _sample: int = 0
 
     def __post_init__(self) -> None:
-        self.mailbox = Mailbox(lambda: self.now_s)
+        self.mailbox = Store(lambda: self.now_s)
         self.mailbox.begin(self.source)
         if self.pictures:
             clips = np.zeros(self.source.n_frames, np.int64)

@@ -19,7 +19,7 @@ import pytest
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
 from neuroreel.subprocesses import Child, start_child
-from stream.acquisition.side_streams import TruthFollower
+from stream.acquisition.side_streams import SideStreams
 from stream.lsl.connection import Connection
 from stream.lsl.event_inlet import EventInlet
 from stream.lsl.inlet import Inlet
@@ -169,7 +169,7 @@ def test_a_return_that_takes_long_holds_up_nothing(rig: Rig, monkeypatch: pytest
     stimulus = rig.show()
     begin(stimulus)
     find_stream(f"{rig.name}-stimulus", wait_s=20)
-    follower = TruthFollower(rig.name)
+    follower = SideStreams(rig.name)
     longest_s, events = 0.0, []
 
     def follow_until(event: str) -> None:

@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from decoders.data.delays import Lookback, delay_of, delayed
-from decoders.data.training_set import with_showing_borders
+from decoders.data.training_set import with_repeat_boundaries
 from stream.session import Session
 from tests.decoders.conftest import watched_session
 
 
 @given(n_delay=st.integers(0, 90), seed=st.integers(0, 5))
 def test_truth_is_that_of_some_samples_ago_in_the_same_segment(n_delay: int, seed: int) -> None:
-    session = with_showing_borders(watched_session(seed, n_repeats=4))
+    session = with_repeat_boundaries(watched_session(seed, n_repeats=4))
     # Each sample carries its own number, so that what was moved where can be read off.
     session = replace(session, labels={"number": np.arange(session.n_samples, dtype=np.float32)[:, None]})
     late, kept = delayed(session, n_delay)

@@ -30,12 +30,12 @@ def test_no_usable_channel_is_refused() -> None:
 @pytest.mark.parametrize("kind", list(Kind))
 def test_streaming_equals_batch_across_borders(kind: Kind) -> None:
     neural = np.abs(recording())
-    border = np.zeros(200, bool)
-    border[[0, 80]] = True
+    boundary = np.zeros(200, bool)
+    boundary[[0, 80]] = True
     fitted = Preprocessor.fit(neural, kind, 2.0)
-    batch = fitted.run(neural, border)
+    batch = fitted.run(neural, boundary)
     for index in range(200):
-        if border[index]:
+        if boundary[index]:
             fitted.reset()
         clean = fitted.step(neural[index])
         assert clean is not None

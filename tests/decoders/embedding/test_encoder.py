@@ -18,51 +18,51 @@ def trained_encoder(
     samples = rng.poisson(0.7, (150, 9)).astype(np.float32)
     if not root:
         samples -= 1
-    border = np.zeros(150, bool)
-    border[[0, 40, 41, 90]] = True
+    boundary = np.zeros(150, bool)
+    boundary[[0, 40, 41, 90]] = True
     linear = fit_linear(moments(np.sqrt(np.abs(samples)), np.arange(150) % 7, 8), 0.5)
     start = start_encoder(linear, n_context, root=root, seed=1)
     taps = np.abs(start.taps + rng.normal(0, 0.3, start.taps.shape)).astype(np.float32)
     outer = rng.normal(0, 0.1, start.outer.shape).astype(np.float32)
-    return replace(start, taps=taps, outer=outer), samples, border
+    return replace(start, taps=taps, outer=outer), samples, boundary
 
 
 @pytest.mark.parametrize("n_context", [1, 2, 4, 10, MAX_CONTEXT])
 @pytest.mark.parametrize("root", [True, False])
 def test_sample_by_sample_equals_the_whole_recording(n_context: int, root: bool) -> None:
-    encoder, samples, border = trained_encoder(n_context, root=root)
-    whole = encoder.transform(samples, border)
+    encoder, samples, boundary = trained_encoder(n_context, root=root)
+    whole = encoder.transform(samples, boundary)
     stream = EncoderStream(encoder)
     for index, sample in enumerate(samples):
-        if border[index]:
+        if boundary[index]:
             stream.reset()
         stream.push(sample)
         assert np.allclose(stream.read(), whole[index], atol=1e-5)
 
 
 def test_untrained_it_is_the_linear_embedding() -> None:
-    _, samples, border = trained_encoder(6)
-    sums, _ = window_sums(samples, border, 6)
+    _, samples, boundary = trained_encoder(6)
+    sums, _ = window_sums(samples, boundary, 6)
     linear = fit_linear(moments(np.sqrt(sums), np.arange(150) % 7, 8), 0.5)
     start = start_encoder(linear, 6, root=True, seed=0)
-    ours, theirs = unit(start.transform(samples, border)), unit(linear.project(np.sqrt(sums)))
+    ours, theirs = unit(start.transform(samples, boundary)), unit(linear.project(np.sqrt(sums)))
     assert np.median(np.einsum("ij,ij->i", ours, theirs)) > 0.995
 
 
 def test_nothing_before_a_border_matters_nor_anything_to_come() -> None:
-    encoder, samples, border = trained_encoder(10)
+    encoder, samples, boundary = trained_encoder(10)
     changed = samples.copy()
     changed[:41] += 5
     changed[120:] += 5
-    before, after = encoder.transform(samples, border), encoder.transform(changed, border)
+    before, after = encoder.transform(samples, boundary), encoder.transform(changed, boundary)
     assert np.allclose(before[41:120], after[41:120], atol=1e-5)
 
 
 def test_it_goes_on_from_another_window() -> None:
-    encoder, samples, border = trained_encoder(5)
+    encoder, samples, boundary = trained_encoder(5)
     window, stream = RunningSum(5, samples.shape[1]), EncoderStream(encoder)
     for sample in samples[90:110]:
         window.push(sample)
     stream.take_over(window)
     stream.push(samples[110])
-    assert np.allclose(stream.read(), encoder.transform(samples, border)[110], atol=1e-5)
+    assert np.allclose(stream.read(), encoder.transform(samples, boundary)[110], atol=1e-5)

@@ -7,20 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from decoders.embedding.multiscale import MAX_FEATURES, MAX_RUNGS, ladder_sums, rungs, running
+from decoders.embedding.multiscale import MAX_FEATURES, MAX_SCALES, multiscale_sums, running, scales
 
 
 @given(st.integers(0, 1000), st.integers(2, 40))
 def test_sample_by_sample_equals_the_whole_recording(seed: int, n_window: int) -> None:
     rng = np.random.default_rng(seed)
     samples = rng.poisson(0.5, (60, 3)).astype(np.float32)
-    border = rng.random(60) < 0.1
-    border[0] = True
-    spans = rungs(n_window, 3)
-    sums, fullness = ladder_sums(samples, border, n_window, spans)
+    boundary = rng.random(60) < 0.1
+    boundary[0] = True
+    spans = scales(n_window, 3)
+    sums, fullness = multiscale_sums(samples, boundary, n_window, spans)
     live = running(n_window, spans, 3)
     for index, sample in enumerate(samples):
-        if border[index]:
+        if boundary[index]:
             live.reset()
         live.push(sample)
         np.testing.assert_allclose(live.read(), sums[index], rtol=1e-5, atol=1e-5)
@@ -29,9 +29,9 @@ def test_sample_by_sample_equals_the_whole_recording(seed: int, n_window: int) -
 
 @given(st.integers(1, 500), st.integers(1, 2000))
 def test_rungs_lengthen_to_the_window(n_window: int, n_channels: int) -> None:
-    spans = rungs(n_window, n_channels)
+    spans = scales(n_window, n_channels)
     if spans:
-        assert 2 <= len(spans) <= MAX_RUNGS
+        assert 2 <= len(spans) <= MAX_SCALES
         assert spans[-1] == n_window
         assert list(spans) == sorted(set(spans))
         assert len(spans) * n_channels <= MAX_FEATURES
@@ -39,8 +39,8 @@ def test_rungs_lengthen_to_the_window(n_window: int, n_channels: int) -> None:
 
 def test_a_steady_rate_reads_the_same_on_every_rung() -> None:
     samples = np.full((50, 2), 3, np.float32)
-    border = np.r_[True, np.zeros(49, bool)]
-    sums, fullness = ladder_sums(samples, border, 8, rungs(8, 2))
+    boundary = np.r_[True, np.zeros(49, bool)]
+    sums, fullness = multiscale_sums(samples, boundary, 8, scales(8, 2))
     np.testing.assert_allclose(sums, 24)
     assert fullness[-1] == 1
     assert fullness[0] < 1
@@ -48,7 +48,7 @@ def test_a_steady_rate_reads_the_same_on_every_rung() -> None:
 
 def test_a_ladder_takes_over_what_another_window_holds() -> None:
     samples = np.random.default_rng(0).poisson(1.0, (30, 2)).astype(np.float32)
-    one, other, fresh = running(12, (), 2), running(8, rungs(8, 2), 2), running(8, rungs(8, 2), 2)
+    one, other, fresh = running(12, (), 2), running(8, scales(8, 2), 2), running(8, scales(8, 2), 2)
     for sample in samples:
         one.push(sample)
         fresh.push(sample)
@@ -58,5 +58,5 @@ def test_a_ladder_takes_over_what_another_window_holds() -> None:
 
 def test_without_spans_it_is_one_window() -> None:
     samples = np.ones((5, 2), np.float32)
-    sums, _ = ladder_sums(samples, np.r_[True, np.zeros(4, bool)], 2, ())
+    sums, _ = multiscale_sums(samples, np.r_[True, np.zeros(4, bool)], 2, ())
     assert sums.shape == (5, 2)

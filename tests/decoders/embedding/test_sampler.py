@@ -24,10 +24,10 @@ def recordings(draw: st.DrawFn) -> Recording:
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     state = rng.integers(0, draw(st.integers(1, 12)), n)
     block = np.sort(rng.integers(0, draw(st.integers(1, 5)), n))
-    border = rng.random(n) < 0.1
-    border[0] = True
+    boundary = rng.random(n) < 0.1
+    boundary[0] = True
     kept = np.flatnonzero(rng.random(n) < draw(st.sampled_from([0.4, 1.0])))
-    return state, block, border, kept if len(kept) else np.array([0])
+    return state, block, boundary, kept if len(kept) else np.array([0])
 
 
 @given(recordings(), st.integers(0, 1000))
@@ -52,8 +52,8 @@ def test_every_possible_positive_is_drawn() -> None:
 
 @given(recordings(), st.integers(1, 8), st.integers(0, 1000))
 def test_time_positives_cross_no_border(recording: Recording, n_offset: int, seed: int) -> None:
-    _, block, border, kept = recording
-    run = stretches(border, block)
+    _, block, boundary, kept = recording
+    run = stretches(boundary, block)
     partner = TimePositives(kept, run, n_offset).draw(kept, np.random.default_rng(seed))
     assert np.array_equal(run[partner], run[kept])
     assert np.array_equal(block[partner], block[kept])
@@ -67,9 +67,9 @@ def test_time_positives_cross_no_border(recording: Recording, n_offset: int, see
 
 @given(recordings(), st.booleans(), st.integers(0, 1000))
 def test_nearest_labels_come_from_another_repeat(recording: Recording, both: bool, seed: int) -> None:
-    state, block, border, kept = recording
+    state, block, boundary, kept = recording
     labels = np.stack([np.sin(state), np.arange(len(state)) / 10.0], 1).astype(np.float32)
-    run = stretches(border, block)
+    run = stretches(boundary, block)
     positives = NearestPositives(kept, labels, block, run, 3, state if both else None)
     partner = positives.draw(kept, np.random.default_rng(seed))
     assert np.isin(partner, kept).all()
@@ -83,15 +83,15 @@ def test_nearest_labels_come_from_another_repeat(recording: Recording, both: boo
 
 @given(recordings(), st.integers(1, 12))
 def test_windows_cross_no_border(recording: Recording, n_context: int) -> None:
-    _, _, border, kept = recording
-    index, held = window_index(border, kept, n_context)
-    segment = np.cumsum(border)
+    _, _, boundary, kept = recording
+    index, held = window_index(boundary, kept, n_context)
+    segment = np.cumsum(boundary)
     assert index.shape == (len(kept), n_context)
     assert np.all(segment[index] == segment[kept][:, None])
     assert np.array_equal(index[:, -1], kept)
     for row, n in zip(index, held, strict=True):
         assert np.array_equal(row[-n:], np.arange(row[-1] - n + 1, row[-1] + 1))
-        assert n == n_context or border[row[-n]]
+        assert n == n_context or boundary[row[-n]]
 
 
 def test_a_batch_depends_only_on_seed_and_step() -> None:

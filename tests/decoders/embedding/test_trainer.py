@@ -20,7 +20,7 @@ from decoders.fitting.fit_contrastive import ContrastiveOptions, contexts_tried,
 from decoders.fitting.options import FitOptions
 from decoders.model.handover import hand_over
 from decoders.model.model import Model
-from decoders.model.training_archive import recall
+from decoders.model.training_archive import restore_training
 from decoders.rolling.refit import refit
 from stream.errors import BadRecording, BadUsage, OutputExists
 from stream.session import Session
@@ -39,12 +39,12 @@ def small_trainer(n_context: int = 5) -> Trainer:
     rng = np.random.default_rng(0)
     samples = rng.poisson(1.0, (120, 8)).astype(np.float32)
     state, block = np.tile(np.arange(12), 10), np.repeat(np.arange(10), 12)
-    border = np.arange(120) % 24 == 0
+    boundary = np.arange(120) % 24 == 0
     linear = fit_linear(moments(np.sqrt(samples), state, 13), 0.5)
     start = start_encoder(linear, n_context, root=True, seed=0)
     index = np.arange(120)
     sampler = Sampler(index, (FramePositives(index, state, block),), 0)
-    return Trainer(start, Samples(samples, border, state), sampler, 0.1, 0)
+    return Trainer(start, Samples(samples, boundary, state), sampler, 0.1, 0)
 
 
 @pytest.mark.parametrize("n_context", [1, 5, 40])
@@ -53,13 +53,13 @@ def test_numpy_gives_what_torch_gives(n_context: int) -> None:
     for _ in range(10):
         trainer.step()
     encoder, samples = trainer.encoder, trainer._samples
-    index, held = window_index(samples.border, np.arange(120), n_context)
+    index, held = window_index(samples.boundary, np.arange(120), n_context)
     with torch.no_grad():
         points = forward(
             torch, trainer._weights, torch.from_numpy(samples.clean[index]), held, root=encoder.root
         )
     assert np.any(encoder.outer != 0)
-    assert np.allclose(encoder.transform(samples.clean, samples.border), points.numpy(), atol=1e-5)
+    assert np.allclose(encoder.transform(samples.clean, samples.boundary), points.numpy(), atol=1e-5)
 
 
 def test_training_lowers_the_loss_and_repeats_itself() -> None:
@@ -124,7 +124,7 @@ def test_a_refit_stays_in_the_space_that_is_shown(watched: Session, label_model:
 def test_a_longer_context_than_the_linear_window_streams_and_swaps(
     watched: Session, label_model: Model, unseen: Session
 ) -> None:
-    data = recall(label_model)
+    data = restore_training(label_model)
     assert contexts_tried(data, 6) == (6, 20, 30)
     assert contexts_tried(data, 60) == (40,)
     short = replace(

@@ -12,12 +12,12 @@ from decoders.embedding.windows import RunningSum, window_sums
 def test_running_sum_equals_the_batch_form(seed: int, n_window: int, n_samples: int) -> None:
     rng = np.random.default_rng(seed)
     samples = rng.normal(size=(n_samples, 3)).astype(np.float32)
-    border = rng.random(n_samples) < 0.1
-    border[0] = True
-    sums, fullness = window_sums(samples, border, n_window)
+    boundary = rng.random(n_samples) < 0.1
+    boundary[0] = True
+    sums, fullness = window_sums(samples, boundary, n_window)
     running = RunningSum(n_window, 3)
     for index in range(n_samples):
-        if border[index]:
+        if boundary[index]:
             running.reset()
         running.push(samples[index])
         np.testing.assert_allclose(running.read(), sums[index], atol=1e-4)
@@ -28,7 +28,7 @@ def test_running_sum_equals_the_batch_form(seed: int, n_window: int, n_samples: 
 
 def test_no_window_crosses_a_border() -> None:
     samples = np.r_[np.full(5, 100.0), np.ones(5)].astype(np.float32)[:, None]
-    border = np.zeros(10, bool)
-    border[[0, 5]] = True
-    sums, _ = window_sums(samples, border, 4)
+    boundary = np.zeros(10, bool)
+    boundary[[0, 5]] = True
+    sums, _ = window_sums(samples, boundary, 4)
     np.testing.assert_allclose(sums[5:], 4)

@@ -5,12 +5,12 @@ import numpy as np
 from decoders.evaluation.controls import null_p95, shifted
 from decoders.metrics import FrameAxis
 from decoders.model.model import Model
-from decoders.model.training_archive import recall
+from decoders.model.training_archive import restore_training
 from stream.session import Session
 
 
 def test_every_showing_is_shifted_by_its_own_amount(model: Model) -> None:
-    data = recall(model)
+    data = restore_training(model)
     state = shifted(data, np.random.default_rng(0))
     shifts = []
     for block in np.unique(data.block):
@@ -22,7 +22,7 @@ def test_every_showing_is_shifted_by_its_own_amount(model: Model) -> None:
 
 
 def test_memory_is_what_was_trained_on(model: Model, watched: Session) -> None:
-    data = recall(model)
+    data = restore_training(model)
     train = watched.select_repeats(range(5))
     np.testing.assert_array_equal(data.clean, train.neural[:, model.parts.preprocessor.valid])
     np.testing.assert_array_equal(data.state[train.frame >= 0], train.frame[train.frame >= 0])

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from decoders.data.training_set import with_showing_borders
+from decoders.data.training_set import with_repeat_boundaries
 from decoders.errors import BadSplit
 from decoders.evaluation.evaluate import EvaluateOptions, evaluate
 from decoders.evaluation.lookahead_curve import as_json, lookahead_curve
@@ -15,7 +15,7 @@ from decoders.live.frame_score import RunningScore
 from decoders.model.handover import hand_over
 from decoders.model.model import Model
 from decoders.rolling.refit import compare, refit
-from stream.acquisition.stimulus_track import TruthTrack
+from stream.acquisition.stimulus_track import StimulusTrack
 from stream.errors import BadUsage
 from stream.session import Session
 from tests.decoders.conftest import watched_session
@@ -54,7 +54,7 @@ def test_the_card_and_the_report_say_it(looking_ahead: Model, late: Session) -> 
 
 
 def test_each_answer_is_about_the_moment_that_long_ago(looking_ahead: Model, late: Session) -> None:
-    test = with_showing_borders(late.select_repeats([5, 6]))
+    test = with_repeat_boundaries(late.select_repeats([5, 6]))
     answers = looking_ahead.predict(test)
     index = np.arange(test.n_samples)
     first = np.searchsorted(test.segment, test.segment)
@@ -76,7 +76,7 @@ def test_a_swap_goes_on_with_the_moments(looking_ahead: Model, late: Session, tm
 
 
 def test_live_scores_compare_with_the_moment(looking_ahead: Model) -> None:
-    truth = TruthTrack()
+    truth = StimulusTrack()
     stamps = np.arange(20) / 30
     truth.add(stamps - 0.02, np.arange(20, dtype=np.int32), np.zeros(20, np.int32))
     score = RunningScore(truth, looking_ahead.axis, 30.0, n_delay=AHEAD)

@@ -4,11 +4,11 @@ import numpy as np
 
 from decoders.live.frame_score import SHOWINGS, RunningScore
 from decoders.metrics import FrameAxis
-from stream.acquisition.stimulus_track import TruthTrack
+from stream.acquisition.stimulus_track import StimulusTrack
 
 
 def test_showings_without_end_take_no_more_memory_and_all_count() -> None:
-    truth, n_showings, period_s = TruthTrack(), SHOWINGS + 30, 0.1
+    truth, n_showings, period_s = StimulusTrack(), SHOWINGS + 30, 0.1
     score = RunningScore(truth, FrameAxis(np.zeros(5, np.int64), 1), 1 / period_s)
     stamps = np.arange(5 * n_showings) * period_s
     for index, stamp in enumerate(stamps.tolist()):

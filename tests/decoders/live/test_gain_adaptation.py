@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 
 from decoders.data.preprocessing import Preprocessor
-from decoders.live.gain_adaptation import MAX_GAIN, MAX_SHIFT, TIME_CONSTANT_S, Adapter
+from decoders.live.gain_adaptation import MAX_GAIN, MAX_SHIFT, TIME_CONSTANT_S, GainAdaptation
 from stream.session import Kind
 
 RATE_HZ = 2.0
 
 
-def adapter(kind: Kind) -> tuple[Adapter, np.ndarray]:
+def adapter(kind: Kind) -> tuple[GainAdaptation, np.ndarray]:
     random = np.random.default_rng(3)
     training = random.poisson(4.0, (2000, 5)).astype(np.float32)
     training[:, 4] = 0  # dead
-    return Adapter(Preprocessor.fit(training, kind, RATE_HZ), RATE_HZ), training
+    return GainAdaptation(Preprocessor.fit(training, kind, RATE_HZ), RATE_HZ), training
 
 
 @pytest.mark.parametrize("factor", [0.7, 1.5])

@@ -9,7 +9,7 @@ import pytest
 
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
-from decoders.live.warmup import LEAST_PERIOD_S, REST_S, Rehearsal
+from decoders.live.warmup import LEAST_PERIOD_S, REST_S, Warmup
 from decoders.model.model import Model
 from stream.session import Kind, Session
 
@@ -43,59 +43,59 @@ def test_a_rehearsal_changes_no_answer(kind: Kind) -> None:
     shown = session(kind)
     model = fit_model(shown, FitOptions())
     expected = model.predict(shown)
-    rehearsal = Rehearsal(model)
+    warmup = Warmup(model)
     model.reset()
     for index in range(100):
-        rehearsal.note(shown.neural[99 - index, None], RATE_HZ, 0.0)
-        rehearsal.run()
+        warmup.note(shown.neural[99 - index, None], RATE_HZ, 0.0)
+        warmup.run()
         said = model.step(shown.neural[index], float(shown.stamps[index]))
         np.testing.assert_array_equal(said.posterior, expected.posterior[index])
         np.testing.assert_array_equal(said.embedding, expected.embedding[index])
 
 
 def test_it_runs_once_and_a_little_before_the_next_sample(model: Model) -> None:
-    rehearsal = Rehearsal(model)
-    assert rehearsal.wait_s(0.0) is None  # nothing has come yet
+    warmup = Warmup(model)
+    assert warmup.wait_s(0.0) is None  # nothing has come yet
     chunk = np.ones((3, N_CHANNELS), np.float32)
-    rehearsal.note(chunk, RATE_HZ, now=10.0)
-    wait_s = rehearsal.wait_s(10.01)
+    warmup.note(chunk, RATE_HZ, now=10.0)
+    wait_s = warmup.wait_s(10.01)
     assert wait_s is not None
     assert 0.09 - REST_S - 0.005 < wait_s < 0.09 - REST_S
-    assert rehearsal.wait_s(11.0) == 0.0  # late: at once
-    rehearsal.run()
-    assert rehearsal.wait_s(10.01) is None
-    rehearsal.run()  # nothing to do
+    assert warmup.wait_s(11.0) == 0.0  # late: at once
+    warmup.run()
+    assert warmup.wait_s(10.01) is None
+    warmup.run()  # nothing to do
 
 
 @pytest.mark.parametrize("rate_hz", [0.0, 1.01 / LEAST_PERIOD_S])
 def test_there_is_none_where_samples_come_too_often_or_irregularly(model: Model, rate_hz: float) -> None:
-    rehearsal = Rehearsal(model)
-    rehearsal.note(np.ones((1, N_CHANNELS), np.float32), rate_hz, now=10.0)
-    assert rehearsal.wait_s(10.0) is None
+    warmup = Warmup(model)
+    warmup.note(np.ones((1, N_CHANNELS), np.float32), rate_hz, now=10.0)
+    assert warmup.wait_s(10.0) is None
 
 
 def test_weights_that_were_replaced_rehearse_for_the_new_ones(model: Model) -> None:
-    rehearsal = Rehearsal(model)
+    warmup = Warmup(model)
     old = Model(replace(model.parts), model.card)
-    rehearsal.replaced(old)
-    rehearsal.note(np.ones((1, N_CHANNELS), np.float32), RATE_HZ, now=0.0)
+    warmup.replaced(old)
+    warmup.note(np.ones((1, N_CHANNELS), np.float32), RATE_HZ, now=0.0)
     before = old.playback.state
-    rehearsal.run()
+    warmup.run()
     assert old.playback.state is not before
 
 
 def test_a_long_one_begins_earlier_and_one_that_does_not_fit_is_left_out(
     model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rehearsal = Rehearsal(model)
+    warmup = Warmup(model)
     clock = iter(np.arange(0.0, 10.0, 0.008))  # each dry run takes 8 ms
     monkeypatch.setattr("decoders.live.warmup.time.perf_counter", lambda: next(clock))
     chunk = np.ones((1, N_CHANNELS), np.float32)
     waits = []
     for _ in range(100):
-        rehearsal.note(chunk, RATE_HZ, now=0.0)
-        waits.append(rehearsal.wait_s(0.0))
-        rehearsal.run()
+        warmup.note(chunk, RATE_HZ, now=0.0)
+        waits.append(warmup.wait_s(0.0))
+        warmup.run()
     assert waits[0] > waits[10] > waits[-1] == pytest.approx(1 / RATE_HZ - 0.008 - REST_S, abs=1e-4)
-    rehearsal.note(chunk, 60.0, now=0.0)
-    assert rehearsal.wait_s(0.0) is None  # 9 of 17 ms would be in the way of samples that come early
+    warmup.note(chunk, 60.0, now=0.0)
+    assert warmup.wait_s(0.0) is None  # 9 of 17 ms would be in the way of samples that come early

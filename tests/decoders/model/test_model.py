@@ -61,10 +61,10 @@ def test_streaming_equals_batch_for_slow_signals(kind: Kind) -> None:
 
 def test_nothing_crosses_a_border(model: Model, watched: Session) -> None:
     test = watched.select_repeats([2, 3])
-    border = int(np.argmax(np.diff(test.segment))) + 1
+    boundary = int(np.argmax(np.diff(test.segment))) + 1
     whole = model.predict(test)
-    after = model.predict(test.take(np.arange(test.n_samples) >= border))
-    np.testing.assert_array_equal(whole.posterior[border:], after.posterior)
+    after = model.predict(test.take(np.arange(test.n_samples) >= boundary))
+    np.testing.assert_array_equal(whole.posterior[boundary:], after.posterior)
 
 
 def test_posteriors_are_distributions(model: Model, unseen: Session) -> None:

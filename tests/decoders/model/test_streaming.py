@@ -14,10 +14,10 @@ from decoders.fitting.options import FitOptions
 from decoders.fitting.settings import combined
 from decoders.model.model import Model
 from decoders.model.parts import Emission, ModelParts
-from decoders.model.streaming import Readout
+from decoders.model.streaming import StreamingReadout
 from decoders.numerics import softmax, top, total
 from decoders.readouts.classifiers import NEVER, Scaling
-from decoders.readouts.secondary_classifier import LinearOpinion
+from decoders.readouts.secondary_classifier import LinearSecondary
 from stream.session import Session
 
 
@@ -39,11 +39,11 @@ def with_parts(model: Model, kind: str, n_recent: int, seed: int) -> ModelParts:
     bias = normal(n_states)
     bias[5] = NEVER
     rank = 4 if kind == "low rank" else 0
-    opinion = LinearOpinion(
+    secondary = LinearSecondary(
         parts.scaling.n_window, kind == "root", normal(n, rank), normal(rank or n, n_states), bias, 0.2
     )
     emission = Emission(kind != "none", normal(n, n_states), bias, n_recent, kind == "root", 0.3, 0.01, 0.01)
-    return replace(parts, opinion=None if kind == "none" else opinion, emission=emission, factor=3.0)
+    return replace(parts, secondary=None if kind == "none" else secondary, emission=emission, factor=3.0)
 
 
 @pytest.mark.parametrize("kind", ["none", "counts", "low rank", "root"])
@@ -52,34 +52,34 @@ def test_sample_by_sample_equals_window_by_window(
     model: Model, unseen: Session, kind: str, n_recent: int
 ) -> None:
     parts = with_parts(model, kind, n_recent, seed=n_recent)
-    border = np.zeros(unseen.n_samples, bool)
-    border[[0, 40, 43]] = True
-    clean = parts.preprocessor.run(unseen.neural, border)
-    readout = Readout(parts)
-    sums, fullness = window_sums(clean, border, parts.scaling.n_window)
+    boundary = np.zeros(unseen.n_samples, bool)
+    boundary[[0, 40, 43]] = True
+    clean = parts.preprocessor.run(unseen.neural, boundary)
+    readout = StreamingReadout(parts)
+    sums, fullness = window_sums(clean, boundary, parts.scaling.n_window)
     directions = unit(parts.embedding.project(parts.scaling.features(sums)))
     similarity = parts.prototypes.similarity(directions)
-    logits = combined(similarity, parts.factor, parts.opinion, sums, directions) * fullness[:, None]
+    logits = combined(similarity, parts.factor, parts.secondary, sums, directions) * fullness[:, None]
     heard = parts.emission.power * logits
     if parts.emission.own:
-        recent, filled = window_sums(clean, border, n_recent)
+        recent, filled = window_sums(clean, boundary, n_recent)
         features = Scaling(n_recent, parts.emission.root).features(recent)
         heard = parts.emission.power * filled[:, None] * parts.emission.similarity(features)
     for index, sample in enumerate(clean):
-        if border[index]:
+        if boundary[index]:
             readout.reset()
         readout.push(sample)
         direction, got, familiar = readout.look()
         np.testing.assert_allclose(direction, directions[index], atol=1e-5)
         np.testing.assert_allclose(softmax(got), softmax(logits[index]), atol=1e-4)
         np.testing.assert_allclose(softmax(readout.evidence(got)), softmax(heard[index]), atol=1e-4)
-        assert familiar == np.searchsorted(parts.likeness, top(similarity[index])) / len(parts.likeness)
+        assert familiar == np.searchsorted(parts.typicality, top(similarity[index])) / len(parts.typicality)
 
 
 @pytest.mark.parametrize("kind", ["none", "low rank", "root"])
 def test_another_one_goes_on_where_it_stands(model: Model, unseen: Session, kind: str) -> None:
     parts = with_parts(model, kind, 15, seed=3)
-    old, new = Readout(parts), Readout(parts)
+    old, new = StreamingReadout(parts), StreamingReadout(parts)
     clean = parts.preprocessor.run(unseen.neural, np.zeros(unseen.n_samples, bool))
     for n_before in (1, 4, 60):
         old.reset()
@@ -96,7 +96,7 @@ def test_another_one_goes_on_where_it_stands(model: Model, unseen: Session, kind
             )
 
 
-def mine_logits(readout: Readout) -> np.ndarray:
+def mine_logits(readout: StreamingReadout) -> np.ndarray:
     return readout.look()[1]
 
 

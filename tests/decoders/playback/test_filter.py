@@ -10,24 +10,24 @@ from decoders.fitting.validation_passages import Passage
 from decoders.metrics import FrameAxis
 from decoders.playback.filter import Playback
 from decoders.playback.frame_clock import FrameClock
-from decoders.playback.transition_powers import Leaps
-from decoders.playback.transitions import PlaybackTable, holding, learn_playback
+from decoders.playback.transition_powers import TransitionPowers
+from decoders.playback.transitions import Transitions, holding, learn_playback
 from stream.errors import BadUsage
 
 N = 30
 
 
-def table(seed: int = 0, *, movie: bool = True) -> PlaybackTable:
+def table(seed: int = 0, *, movie: bool = True) -> Transitions:
     rng = np.random.default_rng(seed)
     state = np.r_[np.tile(np.r_[np.full(6, N), np.arange(N)], 4), rng.integers(0, N, 5)]
-    border = np.zeros(len(state), bool)
-    border[[0, 72]] = True
+    boundary = np.zeros(len(state), bool)
+    boundary[[0, 72]] = True
     ends = np.array([14, N - 1]) if movie else None
     starts = np.array([0, 7, 15]) if movie else None
-    return learn_playback(state, np.ones(len(state), np.int64), border, N, ends, starts)
+    return learn_playback(state, np.ones(len(state), np.int64), boundary, N, ends, starts)
 
 
-def dense(t: PlaybackTable, jump: float, *, ahead: bool = False) -> np.ndarray:
+def dense(t: Transitions, jump: float, *, ahead: bool = False) -> np.ndarray:
     matrix = (t.ahead if ahead else t.steps).dense()
     return (1 - jump) * matrix + jump * t.target
 
@@ -97,7 +97,7 @@ def test_frames_that_are_no_movie_have_one_speed() -> None:
 def test_leaps_equal_powers_of_the_dense_matrix(seed: int, ticks: int) -> None:
     t = table()
     state = np.random.default_rng(seed).dirichlet(np.full(N + 1, 0.1))
-    leaps = Leaps(t.ahead, 0.02, t.target)
+    leaps = TransitionPowers(t.ahead, 0.02, t.target)
     expected = state @ np.linalg.matrix_power(dense(t, 0.02, ahead=True), ticks)
     np.testing.assert_allclose(leaps.times(state, ticks), expected, atol=2e-5)
 

@@ -14,7 +14,7 @@ from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
 from decoders.model.model import Model
 from decoders.readouts.continuous import NEARBY
-from decoders.readouts.graph_smoothing import evened, log_use, neighbourhoods
+from decoders.readouts.graph_smoothing import graph_smoothed, log_use, neighbourhoods
 from stream.session import Kind, Session
 
 N_PLACES, LENGTH_M, RATE_HZ = 20, 2.0, 20.0
@@ -69,7 +69,9 @@ def test_evening_brings_means_nearer_to_the_truth() -> None:
     few, many = (training_set(track(n, seed=2), 2 * N_PLACES, 1.0) for n in (4, 200))
     means = [moments(d.clean, d.state, d.n_states) for d in (few, many)]
     (kernel,) = neighbourhoods(few, np.ones(len(few.state), bool), [0.5])
-    rough, fine = (np.abs(m.mean - means[1].mean)[:-1].mean() for m in (means[0], evened(means[0], kernel)))
+    rough, fine = (
+        np.abs(m.mean - means[1].mean)[:-1].mean() for m in (means[0], graph_smoothed(means[0], kernel))
+    )
     assert fine < rough
 
 

@@ -46,17 +46,17 @@ def wandering(seed: int, noise: float = 3.0) -> Session:
 
 
 def fitted(session: Session, slowness: float = 1.0) -> Kalman:
-    border = np.r_[True, np.diff(session.segment) > 0]
+    boundary = np.r_[True, np.diff(session.segment) > 0]
     everything = np.ones(session.n_samples, bool)
-    kalman = fit_kalman(np.asarray(session.neural), session.labels["place"], border, everything, slowness)
+    kalman = fit_kalman(np.asarray(session.neural), session.labels["place"], boundary, everything, slowness)
     assert kalman is not None
     return kalman
 
 
 def test_it_follows_better_than_single_samples_say() -> None:
     kalman, test = fitted(wandering(0)), wandering(1)
-    border = np.r_[True, np.diff(test.segment) > 0]
-    followed = smoothly(kalman, np.asarray(test.neural), border)
+    boundary = np.r_[True, np.diff(test.segment) > 0]
+    followed = smoothly(kalman, np.asarray(test.neural), boundary)
     train = wandering(0)
     x = np.c_[np.asarray(train.neural), np.ones(train.n_samples)]
     line = np.linalg.lstsq(x, train.labels["place"], rcond=None)[0]
@@ -88,8 +88,8 @@ def test_another_filter_goes_on_from_where_one_stands() -> None:
 def test_too_few_moments_give_no_filter() -> None:
     labels = np.full((50, 1), np.nan, np.float32)
     points = np.zeros((50, 3), np.float32)
-    border = np.r_[True, np.zeros(49, bool)]
-    assert fit_kalman(points, labels, border, np.ones(50, bool), 1.0) is None
+    boundary = np.r_[True, np.zeros(49, bool)]
+    assert fit_kalman(points, labels, boundary, np.ones(50, bool), 1.0) is None
 
 
 @pytest.fixture(scope="module")

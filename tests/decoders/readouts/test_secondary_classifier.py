@@ -8,15 +8,15 @@ import pytest
 
 from decoders.data.training_set import training_set
 from decoders.embedding.linear import fit_linear, moments, unit
-from decoders.embedding.shrinkage_path import Spectrum
+from decoders.embedding.shrinkage_path import ShrinkagePath
 from decoders.errors import BadModel
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
 from decoders.fitting.select_classifier import DECODERS
-from decoders.fitting.settings import OpinionSettings, scaling_of
+from decoders.fitting.settings import SecondarySettings, scaling_of
 from decoders.metrics import accuracy, likeliest
 from decoders.model.model import Model
-from decoders.readouts.secondary_classifier import LinearOpinion, fit_opinion, settings_from_card
+from decoders.readouts.secondary_classifier import LinearSecondary, fit_secondary, settings_from_card
 from stream.errors import BadUsage
 from stream.session import Kind, Session
 from tests.decoders.conftest import watched_session
@@ -54,7 +54,7 @@ def test_one_decomposition_serves_every_shrinkage() -> None:
     state = np.tile(np.arange(9), 30)
     features = (rng.normal(size=(9, 12))[state] + rng.normal(size=(270, 12))).astype(np.float32)
     m = moments(features, state, 9)
-    spectrum = Spectrum(m)
+    spectrum = ShrinkagePath(m)
     for shrinkage in (0.1, 0.6):
         ours, theirs = (
             unit(e.project(features)) for e in (spectrum.embedding(shrinkage), fit_linear(m, shrinkage))
@@ -69,11 +69,11 @@ def test_many_channels_go_through_few_numbers(monkeypatch: pytest.MonkeyPatch, w
     keep = np.ones(len(data.state), bool)
     scaling = scaling_of(data, 1)
     embedding = fit_linear(moments(data.clean, data.state, data.n_states), 0.5)
-    settings = OpinionSettings("naive_bayes", 1.0)
-    whole = fit_opinion(data, windows, keep, scaling, embedding, settings)
+    settings = SecondarySettings("naive_bayes", 1.0)
+    whole = fit_secondary(data, windows, keep, scaling, embedding, settings)
     monkeypatch.setattr("decoders.readouts.secondary_classifier.FULL_RANK", 4)
-    few = fit_opinion(data, windows, keep, scaling, embedding, settings)
-    assert isinstance(few, LinearOpinion)
+    few = fit_secondary(data, windows, keep, scaling, embedding, settings)
+    assert isinstance(few, LinearSecondary)
     assert few.left.shape[1] > 0
     sums, nothing = data.clean[:50], np.zeros((50, 0), np.float32)
     difference = few.logits(sums, nothing) - whole.logits(sums, nothing)
@@ -81,13 +81,13 @@ def test_many_channels_go_through_few_numbers(monkeypatch: pytest.MonkeyPatch, w
 
 
 def test_a_damaged_opinion_is_refused(named: Model, tmp_path: Path) -> None:
-    opinion = named.parts.opinion
-    assert opinion is not None
+    secondary = named.parts.secondary
+    assert secondary is not None
     damaged = (
-        replace(opinion, bias=np.zeros(3, np.float32))
-        if isinstance(opinion, LinearOpinion)
-        else replace(opinion, state=opinion.state + 10_000)
+        replace(secondary, bias=np.zeros(3, np.float32))
+        if isinstance(secondary, LinearSecondary)
+        else replace(secondary, state=secondary.state + 10_000)
     )
-    Model(replace(named.parts, opinion=damaged), named.card).save(tmp_path / "model.safetensors")
+    Model(replace(named.parts, secondary=damaged), named.card).save(tmp_path / "model.safetensors")
     with pytest.raises(BadModel, match="second opinion"):
         Model.load(tmp_path / "model.safetensors")

@@ -14,7 +14,7 @@ from decoders.evaluation.evaluate import EvaluateOptions
 from decoders.evaluation.evaluate_rolling import evaluate_rolling
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
-from decoders.live.refit_client import BLANK_S, ShowingKeeper, as_session
+from decoders.live.refit_client import BLANK_S, RepeatBuffer, as_session
 from decoders.model.handover import hand_over
 from decoders.model.model import Model
 from decoders.rolling.refit import Comparison, before, compare, coverage, refit, showings, stacked
@@ -216,7 +216,7 @@ def test_stacked_showings_are_numbered_apart(watched: Session) -> None:
 
 
 def keep(frames: list[int], repeats: list[int], rate_hz: float = 10.0) -> list[Session]:
-    keeper, out = ShowingKeeper(rate_hz), []
+    keeper, out = RepeatBuffer(rate_hz), []
     for index in range(len(frames)):
         keeper.add(np.full(2, index, np.float32), index / rate_hz, 0)
     for frame, repeat in zip(frames, repeats, strict=True):
@@ -227,7 +227,7 @@ def keep(frames: list[int], repeats: list[int], rate_hz: float = 10.0) -> list[S
 
 
 def test_a_showing_keeps_the_labels_that_were_there() -> None:
-    keeper, nan = ShowingKeeper(10.0), np.nan
+    keeper, nan = RepeatBuffer(10.0), np.nan
     for index in range(12):
         keeper.add(np.zeros(2, np.float32), index / 10, 0)
     for index in range(11):

@@ -18,7 +18,7 @@ from decoders.prediction import PREDICTION_CHANNELS
 from gui.app import run_display
 from gui.client.receiver import Receiver
 from gui.state.snapshot import Snapshot, State
-from gui.state.store import Mailbox
+from gui.state.store import Store
 from stream.errors import AmbiguousStream, NoStream, OutputExists
 from stream.lsl.outlet import make_outlet
 
@@ -136,11 +136,11 @@ def engine(name: str) -> Iterator[Callable[..., FakeEngine]]:
 
 
 @pytest.fixture
-def receive(name: str) -> Iterator[Callable[[], Mailbox]]:
+def receive(name: str) -> Iterator[Callable[[], Store]]:
     receivers: list[Receiver] = []
 
-    def start() -> Mailbox:
-        mailbox = Mailbox(pylsl.local_clock)
+    def start() -> Store:
+        mailbox = Store(pylsl.local_clock)
         receivers.append(Receiver(mailbox, name))
         receivers[-1].start()
         return mailbox
@@ -151,7 +151,7 @@ def receive(name: str) -> Iterator[Callable[[], Mailbox]]:
         assert receiver.error is None
 
 
-def wait_for(mailbox: Mailbox, condition: Callable[[Snapshot], bool], seconds: float = 8.0) -> Snapshot:
+def wait_for(mailbox: Store, condition: Callable[[Snapshot], bool], seconds: float = 8.0) -> Snapshot:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         snapshot = mailbox.snapshot()

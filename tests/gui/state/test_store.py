@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gui.state.snapshot import UNKNOWN, State
-from gui.state.store import TRAIL_POINTS, Mailbox
+from gui.state.store import TRAIL_POINTS, Store
 from tests.gui.feeds import SOURCE, START_S, Feed, with_source
 
 
@@ -62,7 +62,7 @@ def test_histories_are_bounded(feed: Feed) -> None:
 
 
 def test_pooling_keeps_probability() -> None:
-    mailbox = Mailbox(lambda: START_S)
+    mailbox = Store(lambda: START_S)
     mailbox.begin(replace(SOURCE, n_frames=1_801))
     posterior = np.random.default_rng(0).dirichlet(np.ones(1_802)).astype(np.float32)
     mailbox.add_posterior(posterior[None], np.array([START_S]))

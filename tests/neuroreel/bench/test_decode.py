@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 from numpy.typing import NDArray
 
-from decoders.data.training_set import with_showing_borders
+from decoders.data.training_set import with_repeat_boundaries
 from decoders.model.model import Model
 from neuroreel.bench import cebra_cache as peer_cache
 from neuroreel.bench import decode as bench_decode
@@ -78,7 +78,7 @@ def peer_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def data() -> BenchData:
     whole = watched_session(n_repeats=6)
-    train, test = (with_showing_borders(whole.select_repeats(r)) for r in (range(4), (4, 5)))
+    train, test = (with_repeat_boundaries(whole.select_repeats(r)) for r in (range(4), (4, 5)))
     return BenchData("watched", train, test, (0, 1, 2, 3), whole)
 
 

@@ -41,9 +41,9 @@ def test_live_bins_equal_offline_ones_for_any_portions(
     order = np.argsort(stamps + random.uniform(0, settle_s, n), kind="stable")  # none later than it may be
     order = np.r_[0, order[order != 0]]  # the first is the first edge
     events = stamps[order], unit[order]
-    borders = [0, *sorted(cut for cut in cuts if cut < n), n]
+    boundaries = [0, *sorted(cut for cut in cuts if cut < n), n]
     parts = [
-        (events[0][a:b].tolist(), events[1][a:b].tolist()) for a, b in itertools.pairwise(borders) if b > a
+        (events[0][a:b].tolist(), events[1][a:b].tolist()) for a, b in itertools.pairwise(boundaries) if b > a
     ]
     binner = EventBinner(N_UNITS, RATE_HZ, settle_s)
     counts, at = everything(binner, parts, 0.0)

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.acquisition.stimulus_track import TruthTrack, changes, frames_at, onset
+from stream.acquisition.stimulus_track import StimulusTrack, changes, frames_at, onset
 
 SHOWN = st.lists(st.tuples(st.integers(-1, 5), st.integers(-1, 2)), min_size=1, max_size=80)
 
@@ -27,7 +27,7 @@ def test_events_give_back_every_sample(
     got_frame, got_repeat = frames_at(onsets, events, stamps, rate_hz)
     np.testing.assert_array_equal(got_frame, frame)
     np.testing.assert_array_equal(got_repeat, repeat)
-    track = TruthTrack()
+    track = StimulusTrack()
     track.add(onsets, events[:, 0], events[:, 1])
     assert [track.at(float(stamp), rate_hz) for stamp in stamps] == shown
 
@@ -40,7 +40,7 @@ def test_a_frame_appears_at_the_start_of_its_bin() -> None:
 
 
 def test_nothing_is_known_before_the_first_event() -> None:
-    track = TruthTrack()
+    track = StimulusTrack()
     assert track.at(5.0, 30.0) == (-1, -1)
     track.add(np.array([6.0]), np.array([3], np.int32), np.array([0], np.int32))
     assert track.at(5.0, 30.0) == (-1, -1)
@@ -50,7 +50,7 @@ def test_nothing_is_known_before_the_first_event() -> None:
 
 
 def test_a_long_track_forgets_what_is_past() -> None:
-    track = TruthTrack()
+    track = StimulusTrack()
     track.add(np.arange(1000.0), np.arange(1000, dtype=np.int32), np.zeros(1000, np.int32))
     assert track.at(998.5, 10.0) == (998, 0)
     assert len(track) == 2

@@ -97,7 +97,7 @@ def test_large_activity_stays_on_disk(
     tmp_path: Path, small_session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save_session(small_session, tmp_path / "a.h5")
-    data = on_disk.OnDisk(tmp_path / "a.h5", "neural")
+    data = on_disk.LazyArray(tmp_path / "a.h5", "neural")
     session = replace(small_session, neural=data)  # type: ignore[arg-type]
     keep = small_session.repeat >= 1
     assert_same(session.take(keep), small_session.take(keep))
@@ -119,7 +119,7 @@ def test_a_recording_larger_than_what_is_handed_over(tmp_path: Path) -> None:
         file["stamps"] = np.arange(n_samples) / 30
         file["frame"] = np.full(n_samples, -1)
     session = load_session(tmp_path / "a.h5")
-    assert isinstance(session.neural, on_disk.OnDisk)
+    assert isinstance(session.neural, on_disk.LazyArray)
     part = session.select_time(0.5, 0.501)
     assert isinstance(part.neural, np.ndarray)
     assert part.neural[0, 0] == 35_000
@@ -310,7 +310,7 @@ def test_a_reader_that_fails_is_an_error(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setattr(apart, "_PROGRAM", ("-c", script))
     with pytest.raises(BadRecording, match=message):
-        apart.read_apart("x", tmp_path, {})
+        apart.read_sandboxed("x", tmp_path, {})
 
 
 def test_formats_are_listed() -> None:

@@ -8,8 +8,8 @@ import pytest
 import stream.lsl.duplicate_senders
 import stream.lsl.reconnect
 from stream.lsl.connection import Connection
-from stream.lsl.duplicate_senders import SURE_S, Rivals
-from stream.lsl.reconnect import Search
+from stream.lsl.duplicate_senders import SURE_S, DuplicateSenders
+from stream.lsl.reconnect import Reconnector
 from stream.notices import Notices
 
 GRACE_S, SEEN_S = 0.5, 0.3
@@ -49,11 +49,11 @@ def network(monkeypatch: pytest.MonkeyPatch) -> Network:
     return made
 
 
-def searching() -> Search:
-    return Search(Outlet("gone", "one"), GRACE_S, SEEN_S)  # type: ignore[arg-type]
+def searching() -> Reconnector:
+    return Reconnector(Outlet("gone", "one"), GRACE_S, SEEN_S)  # type: ignore[arg-type]
 
 
-def taken(search: Search) -> str | None:
+def taken(search: Reconnector) -> str | None:
     info = search.look({"gone"})
     return None if info is None else str(info.uid())
 
@@ -113,7 +113,7 @@ def events(notices: Notices) -> list[str]:
 
 def test_a_second_sender_is_told_when_it_has_stayed_and_when_it_goes(network: Network) -> None:
     notices = Notices()
-    rivals, used = Rivals(notices), Used(Outlet("a", "one"))  # type: ignore[arg-type]
+    rivals, used = DuplicateSenders(notices), Used(Outlet("a", "one"))  # type: ignore[arg-type]
     here = [Outlet("a", "one"), Outlet("x", "y", name="V2")]
     second = Outlet("b", "two", hostname="there")
     rivals.look([*here, second], [used])  # type: ignore[list-item]
@@ -133,7 +133,7 @@ def test_a_second_sender_is_told_when_it_has_stayed_and_when_it_goes(network: Ne
 
 def test_one_that_stands_in_for_a_lost_sender_is_no_second(network: Network) -> None:
     notices = Notices()
-    rivals, used = Rivals(notices), Used(Outlet("a", "one"))  # type: ignore[arg-type]
+    rivals, used = DuplicateSenders(notices), Used(Outlet("a", "one"))  # type: ignore[arg-type]
     both = [Outlet("a", "one"), Outlet("b", "one")]
     rivals.look(both, [used])  # type: ignore[arg-type]
     used.stands = False

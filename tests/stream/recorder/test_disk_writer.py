@@ -13,9 +13,9 @@ import pytest
 
 from stream.errors import CannotWrite, OutputExists
 from stream.io.xdf_reader import read_xdf
-from stream.io.xdf_stats import Tally, tally_xdf
+from stream.io.xdf_stats import StreamStats, count_xdf
 from stream.io.xdf_writer import XdfWriter, stream_xml
-from stream.recorder.disk_writer import Spool
+from stream.recorder.disk_writer import DiskWriter
 
 
 class Disk:
@@ -38,7 +38,7 @@ class Disk:
         return getattr(self._file, name)
 
 
-def on_disk(spool: Spool) -> Disk:
+def on_disk(spool: DiskWriter) -> Disk:
     """Put a `Disk` under a spool."""
     disk = Disk(spool._file)
     spool._file = disk
@@ -55,7 +55,7 @@ def wait_for(condition: Any, timeout_s: float = 10.0) -> None:
 def test_what_goes_in_comes_out_even_when_the_buffer_is_small(tmp_path: Path) -> None:
     random = np.random.default_rng(3)
     pieces = [random.bytes(int(size)) for size in random.integers(0, 3000, 200)]
-    spool = Spool(tmp_path / "a", budget_bytes=1000)
+    spool = DiskWriter(tmp_path / "a", budget_bytes=1000)
     for piece in pieces:
         assert spool.write(piece) == len(piece)
     spool.close()
@@ -65,7 +65,7 @@ def test_what_goes_in_comes_out_even_when_the_buffer_is_small(tmp_path: Path) ->
 
 
 def test_each_write_stays_in_one_piece(tmp_path: Path) -> None:
-    spool = Spool(tmp_path / "a", budget_bytes=64)
+    spool = DiskWriter(tmp_path / "a", budget_bytes=64)
 
     def write(letter: int) -> None:
         for _ in range(50):
@@ -83,7 +83,7 @@ def test_each_write_stays_in_one_piece(tmp_path: Path) -> None:
 
 
 def test_a_slow_disk_is_not_waited_for_until_the_buffer_is_full(tmp_path: Path) -> None:
-    spool = Spool(tmp_path / "a", budget_bytes=10_000)
+    spool = DiskWriter(tmp_path / "a", budget_bytes=10_000)
     on_disk(spool).slow_s = 0.5
     begin = time.monotonic()
     for _ in range(9):
@@ -99,7 +99,7 @@ def test_memory_is_taken_for_what_waits_and_given_back(tmp_path: Path) -> None:
     def memory_mb() -> float:
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
-    spool, piece = Spool(tmp_path / "a", budget_bytes=64 << 20), bytes(1 << 20)
+    spool, piece = DiskWriter(tmp_path / "a", budget_bytes=64 << 20), bytes(1 << 20)
     disk, before = on_disk(spool), memory_mb()
 
     def written() -> bool:
@@ -125,7 +125,7 @@ def test_memory_is_taken_for_what_waits_and_given_back(tmp_path: Path) -> None:
 def test_a_full_disk_is_told_and_what_was_held_is_written_when_there_is_room(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    spool = Spool(tmp_path / "a")
+    spool = DiskWriter(tmp_path / "a")
     disk = on_disk(spool)
     disk.room = 7
     content = bytes(range(200))
@@ -144,7 +144,7 @@ def test_a_full_disk_is_told_and_what_was_held_is_written_when_there_is_room(
 
 
 def test_a_disk_that_stays_full_lets_everybody_go(tmp_path: Path) -> None:
-    spool = Spool(tmp_path / "a", budget_bytes=100)
+    spool = DiskWriter(tmp_path / "a", budget_bytes=100)
     on_disk(spool).room = 10
     refused = []
 
@@ -168,7 +168,7 @@ def test_a_file_that_is_deleted_is_told_and_written_anew(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    spool = Spool(tmp_path / "a")
+    spool = DiskWriter(tmp_path / "a")
     spool.write(b"before ")
     wait_for(lambda: spool.n_written)
     (tmp_path / "a").unlink()
@@ -184,13 +184,13 @@ def test_a_file_that_is_deleted_is_told_and_written_anew(
 def test_what_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"mine")
     with pytest.raises(OutputExists):
-        Spool(tmp_path / "a")
+        DiskWriter(tmp_path / "a")
     assert (tmp_path / "a").read_bytes() == b"mine"
     with pytest.raises(CannotWrite, match="No such file or directory"):
-        Spool(tmp_path / "none" / "a")
+        DiskWriter(tmp_path / "none" / "a")
     with pytest.raises(CannotWrite, match="Not a directory"):
-        Spool(tmp_path / "a" / "b")
-    spool = Spool(tmp_path / "b")
+        DiskWriter(tmp_path / "a" / "b")
+    spool = DiskWriter(tmp_path / "b")
     spool.discard()
     assert not (tmp_path / "b").exists()
 
@@ -207,8 +207,8 @@ def test_a_tally_is_of_what_was_written_in_whatever_pieces(tmp_path: Path, fmt: 
         samples = random.normal(size=(40, 3)).astype("f4" if fmt == "float32" else "f8")
     else:
         samples = numbers.astype(fmt)
-    received = Tally()
-    spool = Spool(tmp_path / "a.xdf")
+    received = StreamStats()
+    spool = DiskWriter(tmp_path / "a.xdf")
     with XdfWriter(tmp_path / "a.xdf", sink=spool) as writer:
         writer.header(4, stream_xml("x", "EEG", ("a", "b", "c"), 0, fmt), fmt, 3)
         for start in range(0, 40, 7):
@@ -216,7 +216,7 @@ def test_a_tally_is_of_what_was_written_in_whatever_pieces(tmp_path: Path, fmt: 
         writer.clock_offset(4, 1.0, 0.5)
         writer.footer(4, stamps[0], stamps[-1], 40, measured_hz=2.0)
     received.add(stamps, samples)
-    tallies, damage = tally_xdf(tmp_path / "a.xdf")
+    tallies, damage = count_xdf(tmp_path / "a.xdf")
     assert not damage
     assert tallies[4].same_samples(received)
     assert (tallies[4].first, tallies[4].last) == (stamps[0], stamps[-1])
@@ -230,18 +230,18 @@ def test_a_tally_sees_one_wrong_bit_and_a_cut(tmp_path: Path) -> None:
         writer.header(1, stream_xml("x", "EEG", ("a",), 10, "int16"), "int16", 1)
         for start in range(0, 100, 10):
             writer.samples(1, np.arange(start, start + 10.0), np.arange(10)[:, None])
-    good, _ = tally_xdf(path)
+    good, _ = count_xdf(path)
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    bad, damage = tally_xdf(path)
+    bad, damage = count_xdf(path)
     assert not damage
     assert not bad[1].same_samples(good[1])
     path.write_bytes(content[:-5])
-    cut, damage = tally_xdf(path)
+    cut, damage = count_xdf(path)
     assert "cut off or damaged" in damage
     assert cut[1].n_samples == 90
     for content_of_none in (b"", b"PK"):
         path.write_bytes(content_of_none)
-        assert tally_xdf(path)[1]
-    assert "cannot be read" in tally_xdf(tmp_path / "none.xdf")[1]
+        assert count_xdf(path)[1]
+    assert "cannot be read" in count_xdf(tmp_path / "none.xdf")[1]

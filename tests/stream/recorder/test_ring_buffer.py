@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from stream.errors import ShapeMismatch
-from stream.recorder.ring_buffer import Cursor, Overrun, Ring
+from stream.recorder.ring_buffer import Cursor, Overrun, RingBuffer
 
 
 class RingMachine(RuleBasedStateMachine):
@@ -18,7 +18,7 @@ class RingMachine(RuleBasedStateMachine):
     @initialize(capacity=st.integers(1, 9), width=st.integers(0, 2))
     def begin(self, capacity: int, width: int) -> None:
         self.shape = (width,) if width else ()
-        self.ring = Ring(capacity, self.shape, np.int64)
+        self.ring = RingBuffer(capacity, self.shape, np.int64)
         self.sent = self.forgotten = 0
         self.readers: list[tuple[Cursor, list[int], int]] = []
 
@@ -80,7 +80,7 @@ TestRing = RingMachine.TestCase
 
 @given(st.lists(st.integers(0, 40), max_size=20), st.integers(1, 64))
 def test_a_reader_that_keeps_up_gets_every_row(sizes: list[int], capacity: int) -> None:
-    ring = Ring(capacity, (3,), np.float64)
+    ring = RingBuffer(capacity, (3,), np.float64)
     cursor, got, sent = ring.reader(), [np.zeros((0, 3))], []
     random = np.random.default_rng(len(sizes))
     for size in sizes:
@@ -94,7 +94,7 @@ def test_a_reader_that_keeps_up_gets_every_row(sizes: list[int], capacity: int) 
 
 
 def test_rows_overwritten_while_in_use_are_told() -> None:
-    ring = Ring(4, (), np.int64)
+    ring = RingBuffer(4, (), np.int64)
     cursor = ring.reader()
     ring.append([0, 1, 2, 3])
     assert cursor.peek().tolist() == [0, 1, 2, 3]
@@ -104,7 +104,7 @@ def test_rows_overwritten_while_in_use_are_told() -> None:
 
 
 def test_what_cannot_be() -> None:
-    ring = Ring(4, (2,))
+    ring = RingBuffer(4, (2,))
     with pytest.raises(ShapeMismatch, match=r"\(3,\)"):
         ring.append(np.zeros((1, 3)))
     with pytest.raises(ShapeMismatch):
@@ -114,11 +114,11 @@ def test_what_cannot_be() -> None:
     with pytest.raises(ShapeMismatch, match="cannot step over 1"):
         ring.reader().advance(1)
     with pytest.raises(ShapeMismatch, match="at least one"):
-        Ring(0)
+        RingBuffer(0)
 
 
 def test_a_slow_reader_in_another_thread_never_takes_torn_rows_for_good() -> None:
-    ring = Ring(64, (16,), np.int64)
+    ring = RingBuffer(64, (16,), np.int64)
     cursor, done, bad, good = ring.reader(), threading.Event(), [], 0
 
     def write() -> None:

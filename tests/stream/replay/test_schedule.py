@@ -8,7 +8,7 @@ from hypothesis import given, settings
 
 from stream.acquisition.stimulus_track import frames_at
 from stream.errors import BadUsage
-from stream.replay.schedule import timetable
+from stream.replay.schedule import make_schedule
 from stream.session import Session, segments_from_stamps
 from tests.stream.strategies import sessions
 
@@ -16,7 +16,7 @@ from tests.stream.strategies import sessions
 @given(sessions())
 @settings(deadline=None)
 def test_receivers_see_the_recording(session: Session) -> None:
-    table = timetable(session)
+    table = make_schedule(session)
     if session.rate_hz > 0:
         np.testing.assert_array_equal(segments_from_stamps(table.at_s, session.rate_hz), session.segment)
     frame, repeat = frames_at(table.event_at_s, table.events, table.at_s, session.rate_hz)
@@ -25,7 +25,7 @@ def test_receivers_see_the_recording(session: Session) -> None:
 
 
 def test_stamps_that_show_their_borders_are_kept(small_session: Session) -> None:
-    table = timetable(small_session)
+    table = make_schedule(small_session)
     np.testing.assert_array_equal(table.at_s, small_session.stamps - small_session.stamps[0])
 
 
@@ -35,24 +35,24 @@ def test_a_glued_border_becomes_a_pause(small_session: Session) -> None:
         stamps=np.arange(80) / 30,
         segment=np.repeat([0, 1], 40).astype(np.int32),
     )
-    steps = np.diff(timetable(glued).at_s)
+    steps = np.diff(make_schedule(glued).at_s)
     assert steps[39] == pytest.approx(1.0)
     np.testing.assert_allclose(np.delete(steps, 39), 1 / 30)
     slow = replace(glued, rate_hz=0.5, stamps=np.arange(80) * 2.0)
-    assert np.diff(timetable(slow).at_s)[39] == pytest.approx(8.0)
+    assert np.diff(make_schedule(slow).at_s)[39] == pytest.approx(8.0)
 
 
 def test_long_gaps_can_be_shortened(small_session: Session) -> None:
     chosen = small_session.select_repeats([0, 2])
-    assert np.diff(timetable(chosen).at_s).max() > 2.5
-    table = timetable(chosen, shorten=True)
+    assert np.diff(make_schedule(chosen).at_s).max() > 2.5
+    table = make_schedule(chosen, shorten=True)
     assert np.diff(table.at_s).max() == pytest.approx(1.0)
     np.testing.assert_array_equal(segments_from_stamps(table.at_s, 30.0), chosen.segment)
 
 
 def test_a_part(small_session: Session) -> None:
-    table = timetable(small_session, start_s=0.5, seconds=0.5)
+    table = make_schedule(small_session, start_s=0.5, seconds=0.5)
     assert (table.first, len(table.at_s), table.at_s[0]) == (15, 15, 0.0)
     assert table.events[0].tolist() == [10, 0]
     with pytest.raises(BadUsage, match=r"no sample from 99 to inf s; the recording is 4\.6 s long"):
-        timetable(small_session, start_s=99)
+        make_schedule(small_session, start_s=99)
