@@ -1,6 +1,6 @@
 """NeuroReel decodes live, over Lab Streaming Layer, which movie frame a brain is looking at.
 
-The public names are gathered here and loaded when they are first used.
+Exports the public names and imports each from its module on first use. Type checkers read ``__init__.pyi``.
 """
 
 from __future__ import annotations
@@ -19,10 +19,13 @@ _EXPORTS = {
     "Clip": "stream.movie",
     "load_movie": "stream.movie",
     "Chunk": "stream.chunk",
-    "NeuroReelError": "stream.errors",
     "bin_spikes": "stream.binning",
     "load_session": "stream.io.session_io",
     "save_session": "stream.io.session_io",
+    "Inlet": "stream.lsl.inlet",
+    "find_stream": "stream.lsl.resolve",
+    "Replay": "stream.replay.player",
+    "Recorder": "stream.recorder.recorder",
     "Model": "decoders.model.model",
     "Prediction": "decoders.prediction",
     "Predictions": "decoders.prediction",
@@ -31,12 +34,31 @@ _EXPORTS = {
     "Embedding": "decoders.embedding.estimator",
     "EvaluateOptions": "decoders.evaluation.evaluate",
     "evaluate": "decoders.evaluation.evaluate",
+    "cross_validate": "decoders.evaluation.evaluate",
+    "Engine": "decoders.live.engine",
+    "LiveOptions": "decoders.live.options",
+    "NeuroReelError": "stream.errors",
+    "BadUsage": "stream.errors",
+    "BadRecording": "stream.errors",
+    "ShapeMismatch": "stream.errors",
+    "OutputExists": "stream.errors",
+    "CannotWrite": "stream.errors",
+    "AmbiguousStream": "stream.errors",
+    "StreamError": "stream.errors",
+    "NoStream": "stream.errors",
+    "StreamLost": "stream.errors",
+    "NotFitted": "decoders.errors",
+    "BadModel": "decoders.errors",
+    "ModelMismatch": "decoders.errors",
+    "TrainedOnTestData": "decoders.errors",
+    "BadSplit": "decoders.errors",
+    "TrainingUnavailable": "decoders.errors",
 }
 __all__ = ["__version__", *_EXPORTS]
 
 
 def _guard() -> None:
-    """Refuse to run when another project's package of the same name comes first on the path."""
+    """Raise ImportError if Python finds another project's package of the same name first."""
     here = Path(__file__).resolve().parent.parent
     for name in ("stream", "decoders", "gui", "replay_data"):
         spec = find_spec(name)
