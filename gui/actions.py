@@ -1,4 +1,4 @@
-"""Everything the window can be told, each declared once with its key; '?' and the documentation list these."""
+"""The actions of the window, each declared once with its keys; '?' and the documentation list them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One thing to do: the window's method of that ``name``, called with ``argument`` when there is one."""
+    """An action: calls the window's method ``name``, with ``argument`` when there is one."""
 
     name: str
     keys: tuple[str, ...]
@@ -16,23 +16,21 @@ class Action:
 
 
 PANELS = ("movie", "timeline", "neural", "embedding", "traces", "score")
-"""In the order of their keys."""
+"""Names of the panels, in the order of their keys."""
 
 ACTIONS = (
-    Action("toggle_pause", ("Space",), "pause: freezes the graphs only, decoding and counting go on"),
-    Action("follow_live", ("L",), "follow live again"),
+    Action("toggle_pause", ("Space",), "pause: freezes the graphs only; decoding continues"),
+    Action("follow_live", ("L",), "follow live"),
     *(
-        Action(
-            "maximise_panel", (str(index + 1),), f"maximise the {name} panel, or bring the others back", index
-        )
+        Action("maximise_panel", (str(index + 1),), f"maximise the {name} panel, or show all panels", index)
         for index, name in enumerate(PANELS)
     ),
     Action("toggle_full_screen", ("F",), "full screen"),
     Action("toggle_theme", ("T",), "dark or light theme"),
     Action("save_screenshot", ("S",), "save a screenshot into the working directory"),
     Action("pick_stream", ("Ctrl+K",), "list the streams on the network"),
-    Action("show_latency", ("D",), "show how late each stage is, or hide it"),
+    Action("show_latency", ("D",), "show or hide the latency of each stage"),
     Action("show_keys", ("?", "F1"), "show these keys"),
-    Action("escape", ("Esc",), "close what is on top, bring all panels back"),
+    Action("escape", ("Esc",), "close the dialog on top, show all panels"),
     Action("close", ("Ctrl+Q",), "quit"),
 )

@@ -1,4 +1,4 @@
-"""Open the window on a running engine, with a screen or without one."""
+"""Open the window on a running engine, on a screen or offscreen."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from PyQt5.QtWidgets import QApplication
 
     from gui.client.receiver import Receiver
-    from gui.display_loop import DisplaySummary, Run, StartEngine
+    from gui.display_loop import DisplayLoop, DisplaySummary, StartEngine
 
 WAIT_S = 10.0
 
@@ -42,19 +42,19 @@ def run_display(
     Parameters
     ----------
     name
-        What the engine's streams are called; None takes the only engine there is, or asks.
+        Name of the engine's streams; None uses the only running engine, or asks.
     model
-        The model's file, for its pictures; None takes the one that the streams name, when it is on this computer.
+        Model file with the movie's pictures; None uses the file that the streams name, if it is on this computer.
     screenshot
-        A PNG to save at the end; with it the window closes when the replay has ended.
+        PNG file to save at the end; the window then closes when the replay has ended.
     seconds
-        Close this long after the first prediction.
+        Seconds after the first prediction at which the window closes.
     offscreen
-        Open no window even when there is a screen.
+        Paint offscreen even when there is a screen.
     fps
-        How often a second to paint, at the most.
+        Maximum repaints per second.
     wait_s
-        Without a screen: how long to wait for the first prediction.
+        Offscreen only: seconds to wait for the first prediction.
     force
         Overwrite ``screenshot``.
     on_tick
@@ -62,17 +62,17 @@ def run_display(
     on_close
         Called when the window closes.
     start_engine
-        Called with the name of a neural stream when the user picks one to decode; it returns a function that says
-        what went wrong with that engine, or nothing.
+        Called with the name of a neural stream that the user wants to decode; returns a function that reports
+        the engine's error, or an empty string.
 
     Raises
     ------
     NoFont, NoWindow
-        When Qt finds no font, or lacks a system library to draw on the screen.
+        If Qt finds no font, or lacks a system library that it needs to draw on the screen.
     NoStream, AmbiguousStream
-        Without a screen: when no engine answers in time, or several do.
+        Offscreen only: if no engine answers in time, or several do.
     OutputExists
-        When ``screenshot`` is there already and ``force`` is not given.
+        If ``screenshot`` exists and ``force`` is false.
     """
     screenshot = None if screenshot is None else refuse_existing(screenshot, force=force)
     offscreen = offscreen or not has_screen()
@@ -80,20 +80,20 @@ def run_display(
     import pylsl
 
     from gui.client.receiver import Receiver
-    from gui.display_loop import Run
+    from gui.display_loop import DisplayLoop
     from gui.state.store import Store
     from stream.lsl.network import configure
 
     configure()
-    mailbox = Store(pylsl.local_clock)
-    receiver = Receiver(mailbox, name, None if model is None else Path(model))
-    patience_s = wait_s if offscreen else None
-    run = Run(mailbox, receiver, start_engine, screenshot, seconds, patience_s, on_tick, fps)
+    store = Store(pylsl.local_clock)
+    receiver = Receiver(store, name, None if model is None else Path(model))
+    give_up_after_s = wait_s if offscreen else None
+    run = DisplayLoop(store, receiver, start_engine, screenshot, seconds, give_up_after_s, on_tick, fps)
     run.window.on_close = on_close
     return _until_closed(application, run, receiver)
 
 
-def _until_closed(application: QApplication, run: Run, receiver: Receiver) -> DisplaySummary:
+def _until_closed(application: QApplication, run: DisplayLoop, receiver: Receiver) -> DisplaySummary:
     from PyQt5.QtCore import QEvent
 
     with _closing_on_signals(run.window.close):
@@ -111,7 +111,7 @@ def _until_closed(application: QApplication, run: Run, receiver: Receiver) -> Di
 
 @contextmanager
 def _closing_on_signals(close: Callable[[], object]) -> Iterator[None]:
-    """Close the window on Ctrl-C or a termination, for Qt's loop would swallow both."""
+    """Close the window on SIGINT and SIGTERM, which Qt's event loop would swallow."""
     before = {number: signal.signal(number, lambda *_: close()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield

@@ -1,4 +1,4 @@
-"""One run of the window: the timer, the ticks, the end and the screenshot."""
+"""The display loop: a timer that repaints the window, the conditions that end it, the screenshot."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from stream.errors import AmbiguousStream, NeuroReelError, NoStream
 AMBIGUOUS_S = 1.5
 PICK_S = 2.0
 END_GRACE_S = 0.7
-"""After the end is announced: until the last predictions are scored and drawn."""
+"""Seconds from the announced end until the window closes, so that the last predictions are scored and drawn."""
 
 
 StartEngine = Callable[[str], Callable[[], str]]
@@ -29,23 +29,23 @@ StartEngine = Callable[[str], Callable[[], str]]
 
 @dataclass(frozen=True, slots=True)
 class DisplaySummary:
-    """What the display did.
+    """Summary of one run of the display.
 
     Attributes
     ----------
     painted, painted_fps
-        How often the window was drawn.
+        Number of repaints, and repaints per second.
     received, dropped
-        Predictions that came, and that were missing in their sequence.
+        Predictions received, and predictions missing from their sequence.
     accuracy_within_1s, chance, scored
-        Where the truth was known; NaN where it was not.
+        Score where the true frame was known (NaN elsewhere), its chance level, and the number of scored predictions.
     latency_p50_ms, latency_p99_ms
-        Now minus stamp when the engine pushed, over the last seconds.
+        Time from a prediction's timestamp until the engine published it, over the last seconds.
     stages_ms
-        From the stamp until a frame had arrived, was decoded and published, as the engine says, and until this display
-        had received and painted it, as measured here; see `stream.quantiles.figures`.
+        Latency of each stage: arrived, decoded, published (reported by the engine), received, painted (measured
+        here); see `stream.quantiles.figures`.
     first_prediction_s
-        From the start until the first prediction was drawn; NaN when none came.
+        Seconds from the start until the first prediction was drawn; NaN if none came.
     """
 
     painted: int
@@ -61,22 +61,22 @@ class DisplaySummary:
     first_prediction_s: float
 
 
-class Run:
-    """A window with its timer.
+class DisplayLoop:
+    """Owns the window and the timer that repaints it.
 
     Parameters
     ----------
-    mailbox, receiver
-        Where the data come from.
+    store, receiver
+        The data to show, and the thread that receives them.
     start_engine, screenshot, seconds, on_tick, fps
         See `gui.app.run_display`.
     wait_s
-        Give up when no prediction came for so long; None waits for ever.
+        Seconds without a prediction after which it gives up; None waits indefinitely.
     """
 
     def __init__(
         self,
-        mailbox: Store,
+        store: Store,
         receiver: Receiver,
         start_engine: StartEngine | None,
         screenshot: Path | None,
@@ -87,7 +87,7 @@ class Run:
     ) -> None:
         self._receiver, self._start_engine = receiver, start_engine
         self._screenshot, self._seconds, self._wait_s, self._on_tick = screenshot, seconds, wait_s, on_tick
-        self.window = Window(mailbox, receiver.choose, self._decode if start_engine is not None else None)
+        self.window = Window(store, receiver.choose, self._decode if start_engine is not None else None)
         self._timer = QTimer(self.window)
         self._timer.setTimerType(Qt.PreciseTimer)
         self._timer.setInterval(1000 // fps)
@@ -98,17 +98,17 @@ class Run:
         self._picture: QPixmap | None = None
         self._error: Exception | None = None
         self._problem: Callable[[], str] | None = None
-        self._asked = False
+        self._picker_shown = False
 
     def start(self) -> None:
-        """Open the window."""
+        """Open the window and start the timer."""
         self._started = time.monotonic()
         self._next_second = self._started + 1.0
         self.window.show()
         self._timer.start()
 
     def tick(self) -> None:
-        """Draw, then look whether it is over; an exception that left a slot of Qt would abort the process."""
+        """Repaint, then check whether to end. Exceptions are kept: one that leaves a Qt slot aborts the process."""
         try:
             self.window.tick()
             self._look()
@@ -119,7 +119,7 @@ class Run:
             self._timer.stop()
 
     def finish(self) -> None:
-        """Save the screenshot, and raise what went wrong."""
+        """Save the screenshot, and raise the error that ended the loop."""
         self._timer.stop()
         if self._error is not None:
             raise self._error
@@ -129,10 +129,10 @@ class Run:
         if picture is None or movie_is_on(self.window.snapshot):
             picture = self.window.grab()
         if not picture.save(str(self._screenshot), "PNG"):
-            raise NeuroReelError(f"the screenshot could not be written to {self._screenshot}.")
+            raise NeuroReelError(f"cannot write the screenshot to {self._screenshot}.")
 
     def summary(self) -> DisplaySummary:
-        """What the display did."""
+        """Summarize the run."""
         window, snapshot = self.window, self.window.snapshot
         counts, score = snapshot.counts, snapshot.score
         return DisplaySummary(
@@ -145,7 +145,7 @@ class Run:
             scored=score.n if score is not None else 0,
             latency_p50_ms=counts.latency_p50_ms,
             latency_p99_ms=counts.latency_p99_ms,
-            stages_ms=window.mailbox.delays().stages,
+            stages_ms=window.store.stage_latency().stages,
             first_prediction_s=self._first - self._started if self._first is not None else nan,
         )
 
@@ -158,9 +158,9 @@ class Run:
             window.picker.hide()
         if now >= self._next_second:
             self._next_second += 1.0
-            self._each_second(snapshot)
+            self._every_second(snapshot)
         if self._first is None:
-            self._wait(snapshot, now - self._started)
+            self._while_waiting(snapshot, now - self._started)
         elif self._seconds is not None and now - self._first >= self._seconds:
             window.close()
         elif snapshot.state is State.ENDED and (self._wait_s is not None or self._screenshot is not None):
@@ -168,36 +168,36 @@ class Run:
             if now - self._ended >= END_GRACE_S:
                 window.close()
 
-    def _each_second(self, snapshot: Snapshot) -> None:
+    def _every_second(self, snapshot: Snapshot) -> None:
         if self._screenshot is not None and movie_is_on(snapshot):
-            # a recording ends with a blank: what is saved then is the last second that had a movie in it
+            # a recording ends with a blank: keep the last second that shows the movie
             self._picture = self.window.grab()
         if self._on_tick is not None:
             self._on_tick(snapshot)
         problem = self._problem() if self._problem is not None else ""
         if problem:
             self._problem = None
-            self.window.picker.say(problem)
+            self.window.picker.show_message(problem)
 
-    def _wait(self, snapshot: Snapshot, waited_s: float) -> None:
-        """Nothing came yet: ask the user, or give up when there is none to ask."""
+    def _while_waiting(self, snapshot: Snapshot, waited_s: float) -> None:
+        """Before the first prediction: open the picker, or offscreen raise an error when time is up."""
         engines = [c for c in snapshot.candidates if c.type == "Prediction" and c.alive]
         searching = snapshot.state is State.SEARCHING
         if self._wait_s is None:
             if (
                 searching
-                and not self._asked
+                and not self._picker_shown
                 and (waited_s > PICK_S or (len(engines) > 1 and waited_s > AMBIGUOUS_S))
             ):
-                self._asked = True
+                self._picker_shown = True
                 self.window.pick_stream()
             return
         if searching and len(engines) > 1 and waited_s > AMBIGUOUS_S:
             listed = "\n".join(f"  {c.name.removesuffix('-prediction')} on {c.hostname}" for c in engines)
-            raise AmbiguousStream(f"{len(engines)} engines are running; say which with --name:\n{listed}")
+            raise AmbiguousStream(f"{len(engines)} engines are running; choose one with --name:\n{listed}")
         if waited_s > self._wait_s:
             raise NoStream(
-                f"no prediction came within {self._wait_s:g} s: {snapshot.reason}. Is the engine running?"
+                f"no prediction arrived within {self._wait_s:g} s: {snapshot.reason}. Check that the engine is running."
             )
 
     def _decode(self, stream: str) -> None:
@@ -208,7 +208,7 @@ class Run:
 
 
 def movie_is_on(snapshot: Snapshot) -> bool:
-    """Whether the screen shows a frame, or, when nobody tells, whether one is decoded."""
+    """Whether a movie frame is on screen; if the truth is unknown, whether one is decoded."""
     newest = snapshot.newest
     if newest is None:
         return False

@@ -1,4 +1,4 @@
-"""Is there a screen, can Qt use it, is there a font: asked before Qt is started, which would only abort."""
+"""Start Qt after checking for a screen, its platform plugin and a font: without them Qt aborts the process."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FPS = 30
-"""How often a second the window is painted, unless told otherwise."""
+"""Default repaints per second."""
 
 _SERIOUS = (2, 3)  # QtCriticalMsg, QtFatalMsg
 
 _kept: list[QApplication] = []
-"""The application: Qt falls over when it is collected while anything drawn is still there."""
+"""Keeps the application alive: Qt crashes if it is garbage-collected before its widgets."""
 
 
 class NoFont(NeuroReelError):
-    """Qt finds no font, so the window could show no text."""
+    """Qt finds no font, so the window cannot show text."""
 
     exit_code = 1
 
@@ -87,7 +87,7 @@ def start_qt(*, offscreen: bool) -> QApplication:
     families = set(QFontDatabase().families())
     if not families:
         raise NoFont(
-            "Qt finds no font on this computer, so the window could show no text. "
+            "Qt finds no font on this computer, so the window cannot show text. "
             "Install one, for example on Debian or Ubuntu: apt install fonts-dejavu-core"
         )
     font = QFont(next((family for family in FONTS if family in families), sorted(families)[0]))
@@ -97,12 +97,12 @@ def start_qt(*, offscreen: bool) -> QApplication:
 
 
 def _log(kind: int, _context: object, message: str | None) -> None:
-    """Qt's messages go to the log; what it calls a warning is no more than a remark."""
+    """Log Qt's messages; its warnings are logged as information."""
     logger.log(logging.ERROR if kind in _SERIOUS else logging.INFO, "Qt: %s", message)
 
 
 def _answers(display: str) -> bool:
-    """Whether an X server takes a connection; where that cannot be asked, assume so."""
+    """Whether an X server accepts a connection; true if libxcb is missing and it cannot be tried."""
     try:
         xcb = ctypes.CDLL("libxcb.so.1")
     except OSError:
@@ -115,7 +115,7 @@ def _answers(display: str) -> bool:
 
 
 def _choose_platform() -> None:
-    """Settle Qt's platform plugin and load it once, for a message instead of an abort."""
+    """Choose Qt's platform plugin and load it once, to raise an error where Qt would abort."""
     from PyQt5.QtCore import QLibraryInfo
 
     if "QT_QPA_PLATFORM" not in os.environ and not os.environ.get("DISPLAY"):

@@ -1,4 +1,4 @@
-"""Colours and type: Okabe-Ito for lines and categories, so that nobody has to tell red from green."""
+"""Colours and fonts. Lines and categories use the Okabe-Ito palette, which is safe for colour-blind viewers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FONTS = (
     "DejaVu Sans",
     "Liberation Sans",
 )
-"""In order of preference; any other one when none of them is there."""
+"""Fonts in order of preference; any other is used if none is installed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,11 @@ class Theme:
     Attributes
     ----------
     truth, decoded, forecast, latency, error
-        What each line is drawn in.
+        Colours of the lines.
     posterior_map
-        Name of the map of probabilities.
+        Colour map of probabilities.
     reverse_maps
-        Draw counts dark on bright.
+        Whether neural activity is drawn dark on bright.
     """
 
     name: str

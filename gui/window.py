@@ -1,4 +1,4 @@
-"""The main window: at every tick of a timer it takes the newest snapshot and hands it to every panel."""
+"""The main window: at each tick it reads the newest snapshot and passes it to every panel."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from gui.state.snapshot import Snapshot
 from gui.state.store import Store
 from gui.theme import DARK, LIGHT, Theme, style_sheet
 from gui.widgets.header import Header
-from gui.widgets.latency_table import LatencyList
+from gui.widgets.latency_table import LatencyTable
 from gui.widgets.overlays import KeyList, StreamPicker
 from gui.widgets.statusbar import StatusBar
 
@@ -41,22 +41,22 @@ class Window(QMainWindow):
 
     Parameters
     ----------
-    mailbox
-        Where the snapshots come from.
+    store
+        Source of the snapshots.
     watch
-        Called with the name of an engine that was picked.
+        Called with the name of the engine that the user picked.
     start
-        Called with the name of a neural stream to start an engine for; None when there is no model.
+        Called with the name of a neural stream to start an engine for; None without a model.
     """
 
     def __init__(
         self,
-        mailbox: Store,
+        store: Store,
         watch: Callable[[str], None],
         start: Callable[[str], None] | None = None,
     ) -> None:
         super().__init__()
-        self.mailbox = mailbox
+        self.store = store
         self.snapshot = Snapshot()
         self.paused = False
         self.painted = 0
@@ -70,7 +70,7 @@ class Window(QMainWindow):
         self.header, self.status = Header(), StatusBar()
         self.header.pause.connect(self.toggle_pause)
         self.header.keys.connect(self.show_keys)
-        self.header.theme_asked.connect(self.toggle_theme)
+        self.header.theme_requested.connect(self.toggle_theme)
         self.panels: dict[str, Panel] = dict(
             zip(
                 PANELS,
@@ -81,7 +81,7 @@ class Window(QMainWindow):
         self._maximised: str | None = None
         self._lay_out()
         self.key_list = KeyList(self)
-        self.latency = LatencyList(self)
+        self.latency = LatencyTable(self)
         self.picker = StreamPicker(self, watch, start)
         self._declare_actions()
         self.set_theme(DARK)
@@ -126,8 +126,8 @@ class Window(QMainWindow):
                 shortcut.activated.connect(call)
 
     def tick(self) -> None:
-        """Take the newest snapshot and draw it."""
-        self.snapshot = snapshot = self.mailbox.snapshot()
+        """Draw the newest snapshot."""
+        self.snapshot = snapshot = self.store.snapshot()
         self.header.show_snapshot(snapshot, paused=self.paused, theme=self.theme)
         self.status.show_snapshot(snapshot, self.fps, self.theme.dim)
         if self.picker.isVisible():
@@ -137,42 +137,42 @@ class Window(QMainWindow):
                 if panel.isVisible() and self.painted % panel.every == 0:
                     panel.show_snapshot(snapshot)
         if self.latency.isVisible() and self.painted % FPS == 0:
-            self.latency.show_figures(self.mailbox.delays())
+            self.latency.show_figures(self.store.stage_latency())
         self.painted += 1
         self._painted_at.append(time.monotonic())
         newest = snapshot.newest
         if newest is not None and not self.paused and newest.sequence != self._last_painted:
             self._last_painted = newest.sequence
-            QTimer.singleShot(0, partial(self.mailbox.add_painted, newest.stamp))  # comes after the painting
+            QTimer.singleShot(0, partial(self.store.add_painted, newest.stamp))  # runs after the repaint
 
     @property
     def fps(self) -> float:
-        """How often a second the window was drawn of late."""
+        """Repaints per second over the last two seconds or so."""
         times = self._painted_at
         return (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 and times[-1] > times[0] else 0.0
 
     def set_theme(self, theme: Theme) -> None:
-        """Take the colours of a theme."""
+        """Apply a theme."""
         self.theme = theme
         self.setStyleSheet(style_sheet(theme))
-        self.header.badge.setText("")  # drawn again in the new colours
+        self.header.badge.setText("")  # redrawn in the new colours
         for panel in self.panels.values():
             panel.set_theme(theme)
 
     def toggle_theme(self) -> None:
-        """Dark or light."""
+        """Switch between dark and light."""
         self.set_theme(LIGHT if self.theme is DARK else DARK)
 
     def toggle_pause(self) -> None:
-        """Freeze the graphs, or let them go on; nothing else stops."""
+        """Freeze the graphs, or resume them; nothing else stops."""
         self.paused = not self.paused
 
     def follow_live(self) -> None:
-        """Let the graphs go on."""
+        """Resume the graphs."""
         self.paused = False
 
     def maximise_panel(self, index: int) -> None:
-        """Show one panel alone, or all when it is alone already."""
+        """Show one panel alone, or all panels if it is alone already."""
         name = PANELS[index]
         self._maximised = None if self._maximised == name else name
         for other, panel in self.panels.items():
@@ -182,25 +182,25 @@ class Window(QMainWindow):
             self._grid.setColumnStretch(column, share)
 
     def toggle_full_screen(self) -> None:
-        """Full screen, or back."""
+        """Enter or leave full screen."""
         self.showNormal() if self.isFullScreen() else self.showFullScreen()
 
     def show_keys(self) -> None:
-        """Show the list of keys, or hide it."""
+        """Show or hide the list of keys."""
         self.key_list.toggle()
 
     def show_latency(self) -> None:
-        """Show how late each stage is, or hide it."""
-        self.latency.show_figures(self.mailbox.delays())
+        """Show or hide the latency of each stage."""
+        self.latency.show_figures(self.store.stage_latency())
         self.latency.toggle()
 
     def pick_stream(self) -> None:
-        """Show the stream picker, or hide it."""
-        self.picker.show_candidates(self.mailbox.snapshot().candidates)
+        """Show or hide the stream picker."""
+        self.picker.show_candidates(self.store.snapshot().candidates)
         self.picker.toggle()
 
     def escape(self) -> None:
-        """Close what is on top; then bring all panels back; then leave full screen."""
+        """Close the dialog on top; else show all panels; else leave full screen."""
         for overlay in (self.key_list, self.latency, self.picker):
             if overlay.isVisible():
                 overlay.hide()
@@ -211,7 +211,7 @@ class Window(QMainWindow):
             self.toggle_full_screen()
 
     def save_screenshot(self) -> None:
-        """Save what is seen into the working directory, under a name that is not taken."""
+        """Save a screenshot into the working directory, under a new name."""
         stem = time.strftime("neuroreel-%Y%m%d-%H%M%S")
         path = Path(f"{stem}.png")
         number = 1
@@ -222,14 +222,14 @@ class Window(QMainWindow):
         self.status.note.setText(f"saved {path}" if saved else f"could not write {path.resolve()}")
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
-        """Keep what is on top in the middle."""
+        """Keep open dialogs centred."""
         super().resizeEvent(event)
         for overlay in (self.key_list, self.latency, self.picker):
             if overlay.isVisible():
                 overlay.place()
 
     def closeEvent(self, event: QCloseEvent | None) -> None:
-        """Tell whoever opened the window."""
+        """Call ``on_close``."""
         if self.on_close is not None:
             self.on_close()
             self.on_close = None

@@ -1,4 +1,4 @@
-"""What a prediction stream says about its engine."""
+"""The engine's description of itself, read from its prediction stream."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from gui.client.inlet import DisplayInlet
 from gui.state.snapshot import Source
 
 
-def source_of(link: DisplayInlet) -> Source:
-    """Read what a prediction stream says about its engine.
+def parse_engine_info(inlet: DisplayInlet) -> Source:
+    """Parse the engine's description in its prediction stream.
 
     Parameters
     ----------
     link
-        To the prediction stream.
+        Inlet of the prediction stream.
     """
-    facts = link.facts
-    name = link.name.removesuffix("-prediction")
+    facts = inlet.facts
+    name = inlet.name.removesuffix("-prediction")
     stamp_rate = _number(facts.get("stamp_rate"), 1.0) or 1.0
     movie_rate = _number(facts.get("movie_rate_hz"), 0.0)
     return Source(
         name=name,
         neural_name=facts.get("source_stream", name),
-        hostname=link.hostname,
+        hostname=inlet.hostname,
         mode=facts.get("mode", ""),
         speed=facts.get("speed", "1"),
-        rate_hz=_number(facts.get("recorded_rate_hz"), link.rate_hz / stamp_rate),
+        rate_hz=_number(facts.get("recorded_rate_hz"), inlet.rate_hz / stamp_rate),
         stamp_rate=stamp_rate,
         n_frames=int(_number(facts.get("n_frames"), 0)),
         movie_rate_hz=movie_rate,

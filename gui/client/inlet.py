@@ -1,4 +1,4 @@
-"""One stream that the display listens to."""
+"""An inlet of the display."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _GONE = (pylsl.util.LostError, pylsl.util.TimeoutError, RuntimeError)
 
 
 class DisplayInlet:
-    """An inlet, not yet open; it never comes back by itself, so that a loss is noticed.
+    """A stream that the display receives. It is opened by `open` and does not reconnect, so that a loss is noticed.
 
     Parameters
     ----------
     info
-        As resolved, without its description.
+        Stream as resolved, without its description.
 
     Raises
     ------
     StreamGone
-        When the stream does not describe itself.
+        If the sender does not return the stream's description.
     """
 
     def __init__(self, info: pylsl.StreamInfo) -> None:
@@ -47,12 +47,12 @@ class DisplayInlet:
         self.facts = read_facts(full)
 
     def open(self) -> None:
-        """Begin to listen.
+        """Start receiving.
 
         Raises
         ------
         StreamGone
-            When the stream cannot be opened.
+            If the stream cannot be opened.
         """
         try:
             self._inlet.open_stream(OPEN_S)
@@ -60,17 +60,17 @@ class DisplayInlet:
             raise StreamGone(self.name) from error
 
     def pull(self) -> tuple[NDArray[Any], NDArray[np.float64]] | None:
-        """Everything that is there.
+        """Pull all samples that have arrived.
 
         Returns
         -------
         rows, stamps
-            [n, channels] and float64 [n]; None when nothing came.
+            Samples [n, channels] and their timestamps, float64 [n]; None if nothing arrived.
 
         Raises
         ------
         StreamGone
-            When its sender has closed it.
+            If the sender has closed the stream.
         """
         parts = []
         try:
@@ -87,7 +87,7 @@ class DisplayInlet:
         return np.concatenate([rows for rows, _ in parts]), np.concatenate([stamps for _, stamps in parts])
 
     def pull_texts(self) -> list[str]:
-        """Every message that is there, of a text stream."""
+        """Pull all messages that have arrived on a text stream."""
         texts: list[str] = []
         try:
             while True:
@@ -101,9 +101,9 @@ class DisplayInlet:
         return texts
 
     def close(self) -> None:
-        """Stop listening."""
+        """Stop receiving."""
         self._inlet.close_stream()
 
 
 class StreamGone(Exception):
-    """The sender of a stream is no longer there; the receiver looks for it again."""
+    """The sender of a stream is gone; the receiver searches for it again."""

@@ -1,4 +1,4 @@
-"""What the model's file adds to its streams: the pictures of the movie."""
+"""The movie's pictures, which come from the model file and not over the streams."""
 
 from __future__ import annotations
 
@@ -6,42 +6,40 @@ from pathlib import Path
 
 import numpy as np
 
-from gui.state.snapshot import Library, Source
+from gui.state.snapshot import MoviePictures, Source
 
 
-def load_movie_pictures(path: Path | None, source: Source) -> tuple[Library | None, str]:
-    """Read the pictures of the model that is running.
+def load_movie_pictures(path: Path | None, source: Source) -> tuple[MoviePictures | None, str]:
+    """Read the pictures of the model that the engine runs.
 
     Parameters
     ----------
     path
-        A model file given by the user; None takes the one that the streams name, when it is on this computer.
+        Model file given by the user; None uses the file that the streams name, if it is on this computer.
     source
-        What the streams say.
+        The engine's description.
 
     Returns
     -------
-    library, note
-        The library or None, and in that case why.
+    pictures, note
+        The pictures, or None and the reason.
     """
     from decoders.model.model import Model
 
     if path is None:
         if not source.model_path or not Path(source.model_path).is_file():
-            return None, "the model's file is not on this computer: frames are shown by their numbers"
+            return None, "the model file is not on this computer: frames are shown as numbers"
         path = Path(source.model_path)
     model = Model.load(path)
     if source.model_hash and model.hash != source.model_hash:
         return (
             None,
-            f"{path.name} is model {model.hash}, the engine runs {source.model_hash}: its pictures are not shown",
+            f"{path.name} is model {model.hash}, the engine runs {source.model_hash}: its pictures do not apply",
         )
     note = (
-        ""
-        if model.pictures is not None
-        else f"{path.name} holds no pictures: frames are shown by their numbers"
+        "" if model.pictures is not None else f"{path.name} contains no pictures: frames are shown as numbers"
     )
     clip_of_frame = np.repeat(np.arange(len(model.clips)), [clip.n_frames for clip in model.clips])
     if not model.clips:
         clip_of_frame = np.zeros(model.n_frames, np.int64)
-    return Library(path, model.hash, model.pictures, clip_of_frame), note
+    return MoviePictures(path, model.hash, model.pictures, clip_of_frame), note

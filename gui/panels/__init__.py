@@ -1,1 +1,1 @@
-"""The panels of the window, one file each: every one draws a snapshot and knows nothing of where it came from."""
+"""The panels of the window, one file each: a panel draws a snapshot and does not depend on its source."""

@@ -1,4 +1,4 @@
-"""What all panels share: a frame, a title line, and what to say when there is nothing to show."""
+"""Base class of the panels: a frame, a title line, and a message when there is nothing to show."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gui.theme import DARK, Theme
 
 
 class _Elided(QLabel):
-    """A line of text that ends in dots where there is no room."""
+    """A line of text, elided where it does not fit."""
 
     def minimumSizeHint(self) -> QSize:
         return QSize(0, super().minimumSizeHint().height())
@@ -28,14 +28,14 @@ class Panel(QFrame):
     Parameters
     ----------
     title
-        Of the panel.
+        Title of the panel.
     content
-        What it shows.
+        Widget that the panel shows.
     """
 
     maximise = pyqtSignal()
     every = 1
-    """Ticks between two drawings: what changes slowly need not cost at each."""
+    """Ticks between two repaints; above 1 for content that changes slowly."""
 
     def __init__(self, title: str, content: QWidget) -> None:
         super().__init__()
@@ -72,10 +72,10 @@ class Panel(QFrame):
         raise NotImplementedError
 
     def set_theme(self, theme: Theme) -> None:
-        """Take the colours of a theme."""
+        """Apply a theme."""
         self.theme = theme
 
-    def say(self, message: str) -> None:
+    def show_message(self, message: str) -> None:
         """Show a message instead of the content; an empty one shows the content again."""
         if message:
             if self._message.text() != message:
@@ -86,21 +86,21 @@ class Panel(QFrame):
 
     @property
     def message(self) -> str:
-        """What is shown instead of the content; empty while the content is shown."""
+        """The message shown instead of the content; empty while the content is shown."""
         return "" if self._stack.currentWidget() is self.content else self._message.text()
 
     def detail(self, text: str) -> None:
-        """Set what is written beside the title."""
+        """Set the text beside the title."""
         if self._detail.text() != text:
             self._detail.setText(text)
 
     def legend(self, *entries: tuple[str, str]) -> None:
-        """Set the legend at the right of the title line: (colour, name) of each line."""
+        """Set the legend at the right of the title: (colour, name) of each line."""
         parts = [f'<span style="color:{colour}">&#9632;</span> {name}' for colour, name in entries]
         text = "&nbsp;&nbsp; ".join(parts)
         if self._legend.text() != text:
             self._legend.setText(text)
 
     def mouseDoubleClickEvent(self, _event: object) -> None:
-        """Maximise the panel, or bring the others back."""
+        """Maximise the panel, or show all panels."""
         self.maximise.emit()

@@ -1,4 +1,4 @@
-"""The embedding: a rolling trail in three dimensions, coloured by decoded movie time."""
+"""The embedding panel: a rolling trail in three dimensions, coloured by decoded movie time."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ TILT = 0.45
 BASIS_EVERY_S = 0.5
 ZOOM = 0.92
 LIFT = 0.2
-"""How far the colours are lifted towards white, so that the darkest still stand out from the ground."""
+"""Share of white mixed into the colours, so that the darkest stand out from the background."""
 
 MEAN_POINTS = 9
-"""Points drawn are means of so many, which the panel says; single ones are mostly noise."""
+"""Length of the running mean over points, stated in the panel; single points are mostly noise."""
 
 COMET = 15
-"""How many of the last points are joined by a line."""
+"""Number of the newest points that a line joins."""
 
 GROUND = (16, 19, 22)
-"""The trail keeps a dark ground in either theme: its colours need one."""
+"""Background in both themes: the colours of the trail need a dark one."""
 
 
 class EmbeddingPanel(Panel):
-    """A trail that turns slowly; drag to turn it, double-click its title to maximise it."""
+    """A slowly rotating trail; drag to rotate it, double-click the title to maximise the panel."""
 
     def __init__(self) -> None:
         self.view = TrailView()
@@ -44,9 +44,9 @@ class EmbeddingPanel(Panel):
         """Draw the trail."""
         trail = snapshot.trail
         if trail is None or len(trail) < 3 or snapshot.trail_frame is None:
-            self.say("the embedding appears here")
+            self.show_message("waiting for the embedding")
             return
-        self.say("")
+        self.show_message("")
         source = snapshot.source
         length = source.n_frames / source.movie_rate_hz if source.movie_rate_hz else float(source.n_frames)
         self.view.length = f"{length:.0f} s" if source.movie_rate_hz else f"{length:.0f}"
@@ -58,7 +58,7 @@ class EmbeddingPanel(Panel):
 
 
 class TrailView(QWidget):
-    """Paints the trail by software."""
+    """Paints the trail in software, without OpenGL."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -111,7 +111,7 @@ class TrailView(QWidget):
         self.update()
 
     def paintEvent(self, _event: object) -> None:
-        """Draw the trail, the newest point and the scale of the colours."""
+        """Draw the trail, the newest point and the colour bar."""
         painter = QPainter(self)
         painter.fillRect(self.rect(), QColor(*GROUND))
         if self._image is not None:
@@ -141,17 +141,17 @@ class TrailView(QWidget):
         painter.drawText(below, int(Qt.AlignRight | Qt.AlignVCenter), self.length)
 
     def mousePressEvent(self, event: QMouseEvent | None) -> None:
-        """Take hold of the trail."""
+        """Start a drag."""
         if event is not None:
             self._drag = (event.x(), event.y())
 
     def mouseMoveEvent(self, event: QMouseEvent | None) -> None:
-        """Turn it."""
+        """Rotate the trail."""
         if self._drag is not None and event is not None:
             self.yaw += (event.x() - self._drag[0]) * 0.01
             self.pitch = min(max(self.pitch + (event.y() - self._drag[1]) * 0.01, -1.5), 1.5)
             self._drag = (event.x(), event.y())
 
     def mouseReleaseEvent(self, _event: object) -> None:
-        """Let it turn by itself again."""
+        """End the drag; the slow rotation resumes."""
         self._drag = None

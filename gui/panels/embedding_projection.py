@@ -1,4 +1,4 @@
-"""From an embedding of many dimensions to a turning picture of three."""
+"""Projection of an embedding of many dimensions onto a rotating view of three."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 POINTS_FOR_BASIS = 1_000
 LAG_POINTS = 15
-"""Longer than the window of activity that two neighbouring points share at 30 Hz, so that their noise differs."""
+"""Lag in points: longer than the window that neighbouring points share at 30 Hz, so that their noise is independent."""
 
 
 class Basis:
-    """The three axes along which a trail still resembles itself a while later: movement, not noise.
+    """The three axes along which a trail is most autocorrelated: slow movement, not noise.
 
-    They are the main eigenvectors of the symmetric covariance at a lag (Molgedey and Schuster 1994, without whitening);
-    at lag 0 they would be the principal components. They are kept from flipping or jumping as the trail grows.
+    They are the leading eigenvectors of the symmetric covariance at a lag (Molgedey and Schuster 1994, without
+    whitening); at lag 0 they would be the principal components. A rotation keeps them from flipping as the trail grows.
     """
 
     def __init__(self) -> None:
@@ -25,12 +25,12 @@ class Basis:
         self._scale = 1.0
 
     def update(self, points: NDArray[np.float32]) -> None:
-        """Look at the trail again.
+        """Estimate the axes from the trail.
 
         Parameters
         ----------
         points
-            Float32 [n, k].
+            Embedded points, float32 [n, k].
         """
         lag = min(LAG_POINTS, len(points) // 4)
         first = np.arange(0, len(points) - lag, max(1, len(points) // POINTS_FOR_BASIS))
@@ -47,7 +47,7 @@ class Basis:
         self._scale = float(np.percentile(np.linalg.norm(centred @ axes, axis=1), 95)) or 1.0
 
     def project(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Points [n, k] in the three axes, within about 1 of the centre: float32 [n, 3]."""
+        """Project points [n, k] onto the axes, scaled to a radius of about 1: float32 [n, 3]."""
         assert self._axes is not None
         axes = (self._axes / self._scale).astype(np.float32)
         centre = (self._mean @ self._axes / self._scale).astype(np.float32)
@@ -56,7 +56,7 @@ class Basis:
 
 
 def running_mean(points: NDArray[np.float32], n: int) -> NDArray[np.float32]:
-    """Each point averaged with those before it, ``n`` at most: float32 [n_points, 3]."""
+    """Causal running mean over up to ``n`` points: float32 [n_points, 3]."""
     total = np.cumsum(points, 0, dtype=np.float64)
     total[n:] -= total[:-n].copy()
     mean: NDArray[np.float32] = (total / np.minimum(np.arange(1, len(points) + 1), n)[:, None]).astype(
@@ -66,7 +66,7 @@ def running_mean(points: NDArray[np.float32], n: int) -> NDArray[np.float32]:
 
 
 def rotate(points: NDArray[np.float32], yaw: float, pitch: float) -> NDArray[np.float32]:
-    """Turn points about the vertical axis, then tilt them towards the viewer.
+    """Rotate points about the vertical axis, then tilt them towards the viewer.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The movie panel: what is on screen, what is decoded, what comes next; each with what the picture is."""
+"""The movie panel: the frame on screen, the decoded frame and the forecast, each with its provenance."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ CAPTION = 24
 FOOT = 44
 GAP = 14
 WORDS = 100
-"""Width of a caption."""
+"""Width of a caption in pixels."""
 
 WIDE = 180
-"""Narrower pictures have less written around them."""
+"""Width in pixels below which a picture has less text around it."""
 
 FIGURE = 108
-"""Room beside a confidence bar for its figure."""
+"""Width in pixels beside a confidence bar for its figure."""
 
 MARGIN = 12
 BLANK = 118
-"""Gray of a blank screen."""
+"""Gray level of a blank screen."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Slot:
-    """One picture and what is said about it.
+    """One picture and its captions.
 
-    ``picture`` is uint8 [h, w(, 3)] or None, when ``big`` is written instead; ``confidence`` NaN draws no bar,
-    ``reach`` says of what it is the probability; ``verdict`` and ``agrees`` compare it with the truth.
+    ``picture`` is uint8 [h, w(, 3)], or None to show ``big`` as text; ``confidence`` is the probability of ``reach``
+    (NaN draws no bar); ``verdict`` and ``agrees`` compare the frame with the true one.
     """
 
     caption: str
@@ -52,14 +52,14 @@ class Slot:
 
 
 class MoviePanel(Panel):
-    """On screen, decoded now, forecast."""
+    """The frame on screen, the decoded frame, the forecast."""
 
     def __init__(self) -> None:
         self._view = _View()
         super().__init__("Movie", self._view)
 
     def set_theme(self, theme: Theme) -> None:
-        """Take the colours of a theme."""
+        """Apply a theme."""
         super().set_theme(theme)
         self._view.theme = theme
         self._view.update()
@@ -67,12 +67,13 @@ class MoviePanel(Panel):
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Draw the newest moment."""
         if snapshot.newest is None:
-            self.say(f"{snapshot.reason or snapshot.state} …")
+            self.show_message(f"{snapshot.reason or snapshot.state} …")
             return
-        self.say("")
-        library = snapshot.library
+        self.show_message("")
+        movie_pictures = snapshot.movie_pictures
         self.detail(
-            snapshot.library_note or (f"pictures from {library.path.name}" if library is not None else "")
+            snapshot.pictures_note
+            or (f"pictures from {movie_pictures.path.name}" if movie_pictures is not None else "")
         )
         if snapshot.state is State.LIVE:
             self.legend()
@@ -82,12 +83,12 @@ class MoviePanel(Panel):
 
     @property
     def slots(self) -> tuple[Slot, ...]:
-        """What is drawn."""
+        """The pictures that are drawn."""
         return self._view.slots
 
     @property
     def picture_rects(self) -> list[QRect]:
-        """Where each picture is drawn, in the panel's pixels."""
+        """Rectangle of each picture, in the panel's pixels."""
         origin = self._view.mapTo(self, self._view.rect().topLeft())
         return [rect.translated(origin) for rect in self._view.picture_rects]
 
@@ -98,13 +99,13 @@ def slots_of(snapshot: Snapshot) -> tuple[Slot, ...]:
     Parameters
     ----------
     snapshot
-        With a newest prediction.
+        Snapshot with a newest prediction.
     """
     newest, source = snapshot.newest, snapshot.source
     assert newest is not None
-    pictures = snapshot.library.pictures if snapshot.library is not None else None
+    pictures = snapshot.movie_pictures.pictures if snapshot.movie_pictures is not None else None
     reach = "within 1 s" if source.movie_rate_hz else "exact"
-    decided = not math.isnan(newest.novelty)  # without a valid channel the engine only carries on
+    decided = not math.isnan(newest.novelty)  # NaN: no valid channel, nothing was decoded
     comparable = newest.truth >= 0 and newest.frame >= 0
     error = newest.frame - newest.truth
     return (
@@ -134,7 +135,7 @@ def slots_of(snapshot: Snapshot) -> tuple[Slot, ...]:
 
 def _shown(frame: int, known: bool, pictures: NDArray[np.uint8] | None, source: Source) -> Slot:
     if not known or frame == UNKNOWN:
-        waiting = "not told yet" if known else f"no stream {source.neural_name}-stimulus"
+        waiting = "not reported yet" if known else f"no stream {source.neural_name}-stimulus"
         return Slot("on screen", "", waiting, None, "?")
     picture = _picture(frame, pictures)
     return Slot("on screen", _which(frame, source), "shown by the stimulus program", picture, _number(frame))
@@ -170,7 +171,7 @@ def _picture(frame: int, pictures: NDArray[np.uint8] | None) -> NDArray[np.uint8
 
 
 class _View(QWidget):
-    """Paints the slots side by side."""
+    """Paints the pictures side by side."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -273,12 +274,12 @@ class _View(QWidget):
 
 
 def image_of(picture: NDArray[np.uint8]) -> QImage:
-    """A picture as Qt draws it; the array must live until it is drawn.
+    """Convert a picture to a QImage, which owns its data.
 
     Parameters
     ----------
     picture
-        Uint8 [h, w] or [h, w, 3].
+        Gray or RGB picture, uint8 [h, w] or [h, w, 3].
     """
     picture = np.ascontiguousarray(picture)
     height, width = picture.shape[:2]

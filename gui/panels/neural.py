@@ -1,4 +1,4 @@
-"""The neural frames as they come: a raster of spike counts, or a heat map of continuous signals."""
+"""The neural panel: a raster of spike counts, or a heat map of continuous signals."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gui.theme import Theme
 from gui.widgets.plots import ImageLayer, Plot
 
 LEVEL_EVERY = 30
-"""Frames painted between two looks at how bright the image should be."""
+"""Repaints between two updates of the brightness."""
 
 
 class NeuralPanel(Panel):
@@ -26,7 +26,7 @@ class NeuralPanel(Panel):
         self._painted = 0
 
     def set_theme(self, theme: Theme) -> None:
-        """Take the colours of a theme."""
+        """Apply a theme."""
         super().set_theme(theme)
         self.plot.set_theme(theme)
         self._set_map("")
@@ -36,13 +36,13 @@ class NeuralPanel(Panel):
         columns = snapshot.neural
         if columns is None:
             name = snapshot.source.neural_name
-            self.say(
+            self.show_message(
                 f"no neural stream '{name}' seen"
                 if name and snapshot.newest
-                else "neural activity appears here"
+                else "waiting for neural activity"
             )
             return
-        self.say("")
+        self.show_message("")
         n_channels = snapshot.neural_n_channels
         window = columns.step_s * len(columns.values)
         self.plot.set_range(-window, max(AHEAD_S, 0.1 * window), 0, n_channels)
@@ -77,7 +77,7 @@ class NeuralPanel(Panel):
 
 
 def standardised(values: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Each row scaled by its own mean and spread, -2.5 to 2.5 of them over the whole range: uint8 [rows, columns]."""
+    """Scale each row by its mean and standard deviation; -2.5 to 2.5 fill the range: uint8 [rows, columns]."""
     spread = values.std(0)
     scaled = (values - values.mean(0)) / np.where(spread > 0, spread, 1)
     return np.ascontiguousarray(np.clip(127.5 + scaled * 51, 0, 255).astype(np.uint8).T)

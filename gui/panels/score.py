@@ -1,4 +1,4 @@
-"""How right the decoder is, second by second, next to chance."""
+"""The score panel: accuracy per second, beside chance."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gui.theme import DARK, Theme
 
 FIGURES_WIDTH = 190
 LEGEND_WIDTH = 240
-"""Narrower bars have no room for what they mean."""
+"""Width in pixels below which the bars have no room for a legend."""
 
 
 class ScorePanel(Panel):
@@ -25,7 +25,7 @@ class ScorePanel(Panel):
         super().__init__("Score", self._view)
 
     def set_theme(self, theme: Theme) -> None:
-        """Take the colours of a theme."""
+        """Apply a theme."""
         super().set_theme(theme)
         self._view.theme = theme
         self._view.update()
@@ -33,15 +33,15 @@ class ScorePanel(Panel):
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Draw the score so far."""
         if snapshot.score is None:
-            self.say(
-                "scored as soon as a stimulus program tells what is on screen"
+            self.show_message(
+                "no score: no stimulus stream reports the frame on screen"
                 if snapshot.newest is not None and not snapshot.truth_known
-                else "the score appears here"
+                else "waiting for the score"
             )
             return
-        self.say("")
+        self.show_message("")
         self.detail(
-            f"{snapshot.score.n:,} moments with a known frame · chance: the same answers in any order"
+            f"{snapshot.score.n:,} predictions with a known frame · chance: the same predictions in shuffled order"
         )
         self._view.unit = "within 1 s" if snapshot.source.movie_rate_hz else "exact"
         self._view.score = snapshot.score

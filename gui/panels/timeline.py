@@ -1,4 +1,4 @@
-"""The timeline: the probability of every movie frame over time, the truth on it, the forecast ahead of now."""
+"""The timeline panel: the posterior over movie frames by time, the true frames, and the forecast ahead of now."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from gui.widgets.plots import ImageLayer, Line, Plot, pen
 
 AHEAD_S = HORIZONS_S[-1]
 GAMMA = 0.4
-"""Probabilities are drawn as their power, so that one of a hundredth is still seen."""
+"""Exponent that brightens small probabilities: one of 0.01 is still visible."""
 
 HALO_ROWS = 2
-"""How far a probability is spread, in rows of the image, to be seen beside the line of the truth."""
+"""Rows by which a probability is widened up and down, to be visible beside the true line."""
 
 STRIP = 0.05
-"""Height of the "no stimulus" strip below the frames, as a share of them."""
+"""Height of the "no stimulus" strip below the frames, relative to theirs."""
 
 
 class TimelinePanel(Panel):
@@ -36,7 +36,7 @@ class TimelinePanel(Panel):
         self._now = self.plot.line(self.theme.dim, dashed=True)
 
     def set_theme(self, theme: Theme) -> None:
-        """Take the colours of a theme."""
+        """Apply a theme."""
         super().set_theme(theme)
         self.plot.set_theme(theme)
         for layer in (self._image, self._none, self._ahead):
@@ -50,11 +50,11 @@ class TimelinePanel(Panel):
         columns, source = snapshot.posterior, snapshot.source
         if columns is None or not source.n_frames:
             waiting = snapshot.source.name or "the engine"
-            self.say(
-                f"waiting for {waiting}-posterior …" if snapshot.newest else "the posterior appears here"
+            self.show_message(
+                f"waiting for {waiting}-posterior …" if snapshot.newest else "waiting for the posterior"
             )
             return
-        self.say("")
+        self.show_message("")
         n = float(source.n_frames)
         window = columns.step_s * len(columns.values)
         ahead = max(AHEAD_S, 0.1 * window)
@@ -101,20 +101,18 @@ class TimelinePanel(Panel):
 
 
 def nice_step(most: float) -> float:
-    """The largest 1, 2, 3 or 5 times a power of ten that is not more than ``most``; at least 1."""
+    """The largest 1, 2, 3 or 5 times a power of ten up to ``most``; at least 1."""
     power = 10.0 ** int(np.log10(max(most, 1.0)))
     return max(factor * power for factor in (1, 2, 3, 5) if factor == 1 or factor * power <= most)
 
 
 def shade(probability: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Probabilities [columns, rows] as an image uint8 [rows, columns], thick enough to be seen behind a line."""
+    """Probabilities [columns, rows] as an image uint8 [rows, columns], widened by `HALO_ROWS`."""
     thick = probability.copy()
     for rows in range(1, HALO_ROWS + 1):
         np.maximum(thick[:, rows:], probability[:, :-rows], out=thick[:, rows:])
         np.maximum(thick[:, :-rows], probability[:, rows:], out=thick[:, :-rows])
-    image = np.empty(
-        thick.T.shape, np.uint8
-    )  # with the strides that Qt wants, which a view of one row has not
+    image = np.empty(thick.T.shape, np.uint8)  # contiguous, as Qt needs; a view of one row is not
     image[:] = (255 * np.clip(thick, 0, 1) ** GAMMA).T
     return image
 
@@ -122,16 +120,16 @@ def shade(probability: NDArray[np.float32]) -> NDArray[np.uint8]:
 def truth_line(
     trace: Trace, n_frames: float, rate_hz: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The true frames as a line that breaks at blanks, gaps and jumps.
+    """The true frames as a line, interrupted at blanks, gaps and jumps.
 
     Parameters
     ----------
     trace
-        The last seconds.
+        Predictions of the last seconds.
     n_frames
-        A step of more than a tenth of them is a jump.
+        Number of frames; a step of more than a tenth of them is a jump.
     rate_hz
-        A step in time of more than 1.5 periods is a gap.
+        Sampling rate; a step of more than 1.5 periods is a gap.
     """
     frame = np.where(trace.truth >= 0, trace.truth, np.nan).astype(np.float64)
     jump = np.abs(np.diff(frame, prepend=frame[:1])) > max(2.0, n_frames / 10)

@@ -1,4 +1,4 @@
-"""Traces over time: confidence, error where the truth is known, latency."""
+"""The traces panel: confidence, error where the true frame is known, latency."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from gui.widgets.plots import Plot, decimate, pen
 
 POINTS = 800
 TALL = 75
-"""Lower plots have no room for a third tick."""
+"""Height in pixels below which a plot has no room for a third tick."""
 
 NICE_MS = (2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
 ERROR_TICKS = (0, 1, 3, 10, 30, 100, 300, 1_000, 3_000)
 
 
 class TracesPanel(Panel):
-    """Three small plots above each other on one time axis."""
+    """Three stacked plots with one time axis."""
 
     every = 3
 
@@ -64,7 +64,7 @@ class TracesPanel(Panel):
         return line
 
     def set_theme(self, theme: Theme) -> None:
-        """Take the colours of a theme."""
+        """Apply a theme."""
         super().set_theme(theme)
         for plot in self._plots.values():
             plot.set_theme(theme)
@@ -77,9 +77,9 @@ class TracesPanel(Panel):
         """Draw the last seconds."""
         trace = snapshot.trace
         if trace is None:
-            self.say("confidence, error and latency appear here")
+            self.show_message("waiting for predictions")
             return
-        self.say("")
+        self.show_message("")
         window = snapshot.window_s
         self._plots["confidence"].set_range(-window, 0, 0, 1.02)
         self._plots["confidence"].left.setTicks([[(0, "0"), (0.5, ".5"), (1, "1")]])
@@ -105,7 +105,7 @@ class TracesPanel(Panel):
         level = math.log10(1 + source.tolerance_frames)
         self._tolerance.setData([-window, 0], [level, level])
         if not snapshot.truth_known:
-            text = "the true frame is not known"
+            text = "the true frame is unknown"
         elif known[-1]:
             text = f"now {error[-1]:.0f}" + (" · dashed: 1 s" if source.tolerance_frames else "")
         else:
@@ -124,5 +124,5 @@ class TracesPanel(Panel):
         self._curves["latency"].setData(*decimate(trace.time_s, lag, POINTS))
         at_full_speed = snapshot.source.speed == "max"
         self._values["latency"].setText(
-            "no meaning at full speed" if at_full_speed else f"now {lag[-1]:.1f} ms"
+            "undefined at full speed" if at_full_speed else f"now {lag[-1]:.1f} ms"
         )

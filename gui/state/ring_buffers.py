@@ -1,4 +1,4 @@
-"""Bounded histories: a ring of rows, and an image whose columns are time."""
+"""Ring buffers of bounded size: rows of a table, and an image whose columns are time."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 GAP_PERIODS = 1.5
-"""A step longer than this many periods leaves the columns between empty."""
+"""A step longer than this many sample periods is a gap, which stays empty."""
 
 
 class RowRing:
-    """The last rows of a table, always at hand as one contiguous block.
+    """Ring buffer of rows, readable as one contiguous block.
 
     Parameters
     ----------
     capacity
-        How many rows are kept.
+        Number of rows kept.
     n_columns
-        Numbers per row.
+        Values per row.
     dtype
-        Of the numbers.
+        Type of the values.
     """
 
     def __init__(self, capacity: int, n_columns: int, dtype: type = np.float64) -> None:
@@ -47,11 +47,11 @@ class RowRing:
         self._end += len(rows)
 
     def rows(self) -> NDArray[Any]:
-        """What is kept, oldest first: [n, n_columns], a view that the next `add` may change."""
+        """The kept rows, oldest first: [n, n_columns], a view that the next `add` may change."""
         return self._buffer[self._end - len(self) : self._end]
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Discard all rows."""
         self._end = 0
         self.total = 0
 
@@ -62,11 +62,11 @@ class ColumnImage:
     Parameters
     ----------
     n_rows, n_columns
-        Size.
+        Size of the image.
     step_s
         Width of a column in seconds.
     period_s
-        Seconds between two samples; longer steps are gaps.
+        Sample period in seconds; steps longer than `GAP_PERIODS` of it are gaps.
     """
 
     def __init__(self, n_rows: int, n_columns: int, step_s: float, period_s: float) -> None:
@@ -78,14 +78,14 @@ class ColumnImage:
         self._origin = math.nan
 
     def add(self, times: NDArray[np.float64], values: NDArray[np.float32]) -> None:
-        """Write samples; several in one column keep their largest values.
+        """Add samples; several in one column keep their maximum.
 
         Parameters
         ----------
         times
-            Float64 [n], seconds.
+            Timestamps, float64 [n], in seconds.
         values
-            Float32 [n, n_rows].
+            Samples, float32 [n, n_rows].
         """
         for time_s, value in zip(times.tolist(), values, strict=True):
             if math.isnan(self._origin) or time_s < self._time - self._longest:
@@ -106,6 +106,6 @@ class ColumnImage:
             self._time = max(self._time, time_s)
 
     def image(self) -> NDArray[np.float32]:
-        """Float32 [n_columns, n_rows], oldest first; a copy."""
+        """The image, float32 [n_columns, n_rows], oldest column first; a copy."""
         n_columns = len(self._data)
         return np.roll(self._data, n_columns - 1 - self._newest % n_columns, axis=0)

@@ -1,4 +1,4 @@
-"""What the window shows at one moment: plain data, made by the mailbox and drawn by the panels."""
+"""The state that the window shows at one moment: plain data, made by the store and drawn by the panels."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 UNKNOWN = -2
-"""A true frame that nobody has told; -1 is a known blank."""
+"""The true frame is unknown; -1 is a known blank."""
 
 
 class State(StrEnum):
-    """How the streams that are watched are doing."""
+    """Connection state of the engine's streams."""
 
     SEARCHING = "searching"
     WAITING = "waiting"
@@ -28,22 +28,22 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the predictions come from, as the streams describe themselves.
+    """The engine that sends the predictions, as its streams describe it.
 
     Attributes
     ----------
     mode, speed
-        ``live``, ``replay`` or ``simulated``, empty when not known; a replay's speed as text.
+        ``live``, ``replay`` or ``simulated`` (empty if unknown); replay speed as text.
     rate_hz, stamp_rate
-        Samples per recorded second; recorded seconds per second of the stamps.
+        Samples per recorded second; recorded seconds per second of the timestamps.
     n_frames, movie_rate_hz, tolerance_frames
-        Of the movie; a rate of 0 means places or categories.
+        Frames of the movie, its rate (0 for places or categories), and the number of frames in one second.
     playback
-        Whether the engine answers with its playback model.
+        Whether the engine uses its playback model.
     lookahead_ms
-        How much later than a moment the answer about it is given, on purpose.
+        Delay that the model adds to use future samples.
     signal_lag_ms
-        How much later than a moment the signal tells of it, as blood flow does.
+        Lag of the signal behind the stimulus, such as the haemodynamic lag.
     """
 
     name: str = ""
@@ -67,9 +67,9 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Newest:
-    """The newest prediction; names as in `decoders.prediction.Prediction`, ``truth`` is `UNKNOWN` when not told.
+    """The newest prediction; names as in `decoders.prediction.Prediction`, ``truth`` may be `UNKNOWN`.
 
-    ``stamp`` is the stream's, seconds: the moment that is answered about, by the clock of the engine's computer.
+    ``stamp`` is the timestamp of the decoded moment in seconds, by the clock of the engine's computer.
     """
 
     frame: int
@@ -87,7 +87,7 @@ class Newest:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trace:
-    """The last seconds of predictions; every array is [n], times in recorded seconds before now (0 or less)."""
+    """Predictions of the last seconds; arrays are [n], times in recorded seconds relative to now (0 or less)."""
 
     time_s: NDArray[np.float64]
     frame: NDArray[np.int32]
@@ -98,7 +98,7 @@ class Trace:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Columns:
-    """An image over time: ``values`` float32 [columns, rows], its right edge at now, ``step_s`` per column."""
+    """An image over time: ``values`` float32 [columns, rows], the last column is now, ``step_s`` seconds each."""
 
     values: NDArray[np.float32]
     step_s: float
@@ -106,10 +106,10 @@ class Columns:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Score:
-    """How right it was where the truth was known.
+    """Accuracy where the true frame was known.
 
-    ``chance`` is what the same decoded frames would score if their moments were shuffled. ``per_second`` is float32
-    [seconds], the share within tolerance in each of the last seconds, NaN where nothing was scored.
+    ``chance`` is the accuracy of the same decoded frames in shuffled order. ``per_second`` is float32 [seconds], the
+    accuracy within tolerance in each of the last seconds, NaN where nothing was scored.
     """
 
     n: int
@@ -122,7 +122,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Figures of the status bar; NaN = not known."""
+    """Figures of the status bar; NaN if unknown."""
 
     received: int = 0
     dropped: int = 0
@@ -137,7 +137,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A stream that could be watched or decoded; ``alive`` is whether it still answers."""
+    """A stream that can be watched or decoded; ``alive`` says whether it still answers."""
 
     name: str
     type: str
@@ -148,8 +148,8 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Library:
-    """What the model's file adds to its streams: pictures uint8 [n, h, w(, 3)] or None, and the clip of each frame."""
+class MoviePictures:
+    """From the model file: pictures uint8 [n, h, w(, 3)] or None, and the clip of each frame."""
 
     path: Path
     hash: str
@@ -159,9 +159,9 @@ class Library:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
-    """Everything that the window may show, as it was at one moment.
+    """Everything that the window shows at one moment.
 
-    ``notice`` is the last thing that went wrong, for a while.
+    ``notice`` is the latest warning; it expires.
     """
 
     state: State = State.SEARCHING
@@ -181,6 +181,6 @@ class Snapshot:
     score: Score | None = None
     counts: Counts = field(default_factory=Counts)
     candidates: tuple[Candidate, ...] = ()
-    library: Library | None = None
-    library_note: str = ""
+    movie_pictures: MoviePictures | None = None
+    pictures_note: str = ""
     window_s: float = 10.0

@@ -1,4 +1,4 @@
-"""How late each stage is: the engine's as it reports them, the display's as it measures them."""
+"""Latency of each stage: the engine reports its own, the display measures its own."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from numpy.typing import NDArray
 from stream.quantiles import FIGURES, RollingQuantiles, histogram
 
 KEPT = 1_000
-"""Measurements that count, of each stage."""
+"""Number of measurements kept for each stage."""
 
 ENGINE_STAGES = {"arrival_ms": "arrived", "decoded_ms": "decoded", "latency_ms": "published"}
-"""What the engine's ``stats`` call a stage, and what the window does."""
+"""Keys of the engine's ``stats`` messages, and the window's names of those stages."""
 
 STAGES = (*ENGINE_STAGES.values(), "received", "painted")
-"""From the stamp of a neural frame until then; the last two are this display's."""
+"""Each latency counts from the timestamp of a neural frame; the display measures the last two."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class DelayFigures:
-    """What is shown of the delays.
+class LatencyFigures:
+    """Latency figures to show.
 
     Attributes
     ----------
     stages
-        Of each stage that is known: milliseconds by the names in `stream.quantiles.FIGURES`.
+        Milliseconds for each known stage, by the names in `stream.quantiles.FIGURES`.
     counts, top_ms
-        Int64 [bins]: how many of the last frames were painted so late, from 0 to ``top_ms``.
+        Histogram of the painted latency, int64 [bins] from 0 to ``top_ms``.
     """
 
     stages: Mapping[str, Mapping[str, float]]
@@ -39,20 +39,20 @@ class DelayFigures:
 
 
 class StageLatency:
-    """Collects the delays of one source."""
+    """Collects the stage latencies of one engine."""
 
     def __init__(self) -> None:
         self._engine: dict[str, dict[str, float]] = {}
         self._received = RollingQuantiles(KEPT)
         self._painted = RollingQuantiles(KEPT)
 
-    def hear(self, stats: Mapping[str, Any]) -> None:
-        """Take in what the engine says once a second.
+    def add_engine_stats(self, stats: Mapping[str, Any]) -> None:
+        """Store the latencies that the engine reports once per second.
 
         Parameters
         ----------
         stats
-            A ``stats`` message of its status stream.
+            A ``stats`` message of the status stream.
         """
         for key, stage in ENGINE_STAGES.items():
             said = stats.get(key)
@@ -63,18 +63,18 @@ class StageLatency:
                 }
 
     def receive(self, ages_s: NDArray[np.float64]) -> None:
-        """Note how old predictions were when this display had them, float64 [n] seconds."""
+        """Add the ages of predictions when this display received them, float64 [n] in seconds."""
         for age_s in ages_s.tolist():
             self._received.add(age_s * 1e3)
 
     def paint(self, age_s: float) -> None:
-        """Note how old the newest prediction was when it had been painted, seconds."""
+        """Add the age of the newest prediction when it had been painted, in seconds."""
         self._painted.add(age_s * 1e3)
 
-    def figures(self) -> DelayFigures:
-        """What is to be shown."""
+    def figures(self) -> LatencyFigures:
+        """The latency figures to show."""
         stages: dict[str, Mapping[str, float]] = {name: of for name, of in self._engine.items() if of}
         for name, ring in (("received", self._received), ("painted", self._painted)):
             if len(ring):
                 stages[name] = ring.figures()
-        return DelayFigures(stages, *histogram(self._painted.values))
+        return LatencyFigures(stages, *histogram(self._painted.values))

@@ -1,6 +1,6 @@
-"""Between the receiver's thread and the window: histories that are written as data come, and read when it is painted.
+"""Data shared by the receiver thread, which writes as samples arrive, and the window, which reads when it repaints.
 
-There is no queue in between: the window always gets the newest, however long it slept.
+There is no queue: the window always gets the newest data, however long it was blocked.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from gui.state.snapshot import (
     Candidate,
     Columns,
     Counts,
-    Library,
+    MoviePictures,
     Newest,
     Snapshot,
     Source,
     State,
     Trace,
 )
-from gui.state.stage_latency import DelayFigures, StageLatency
+from gui.state.stage_latency import LatencyFigures, StageLatency
 
 WINDOW_S = 10.0
-"""How much of the past the time axes show; more when frames come slowly."""
+"""Seconds of the past on the time axes; longer for slow recordings."""
 
 WINDOW_PERIODS = 60
 MAX_COLUMNS = 600
@@ -40,7 +40,7 @@ IMAGE_ROWS = 180
 TRAIL_POINTS = 5_000
 LATENCY_S = 10.0
 SETTLE_S = 0.5
-"""A prediction is scored when the truth about its moment has had this long to arrive."""
+"""Seconds that a prediction waits for its true frame before it is scored."""
 
 _COLUMN = {name: index for index, name in enumerate(PREDICTION_CHANNELS)}
 _STAMP = len(PREDICTION_CHANNELS)
@@ -48,12 +48,12 @@ _ARRIVAL = _STAMP + 1
 
 
 class Store:
-    """Newest-wins snapshots over bounded histories; one thread writes, any may read.
+    """Histories of bounded size and snapshots of them; one thread writes, any thread reads.
 
     Parameters
     ----------
     clock
-        Tells the time of the stamps, in seconds.
+        Returns the time of the clock that stamps the predictions, in seconds.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -76,7 +76,7 @@ class Store:
         self._begin(Source())
 
     def begin(self, source: Source) -> None:
-        """A new source of predictions: forget what the last one said unless it is the same one, come back."""
+        """Start a new source of predictions; the histories are kept if the same engine has returned."""
         with self._lock:
             same = (source.name, source.model_hash) == (
                 self._snapshot.source.name,
@@ -88,56 +88,56 @@ class Store:
                 self._begin(source)
 
     def set_state(self, state: State, reason: str = "") -> None:
-        """Say how the streams are doing."""
+        """Set the connection state."""
         with self._lock:
             self._snapshot = replace(self._snapshot, state=state, reason=reason)
 
     def set_notice(self, notice: str) -> None:
-        """Say what went wrong; empty = no longer worth saying."""
+        """Set the warning to show; empty removes it."""
         with self._lock:
             self._snapshot = replace(self._snapshot, notice=notice)
 
     def set_candidates(self, candidates: tuple[Candidate, ...]) -> None:
-        """Say which streams are on the network."""
+        """Set the list of streams on the network."""
         with self._lock:
             self._snapshot = replace(self._snapshot, candidates=candidates)
 
-    def set_library(self, library: Library | None, note: str = "") -> None:
-        """Give the model file's pictures, or say why there are none."""
+    def set_movie_pictures(self, movie_pictures: MoviePictures | None, note: str = "") -> None:
+        """Set the model file's pictures, or the reason why there are none."""
         with self._lock:
-            self._snapshot = replace(self._snapshot, library=library, library_note=note)
-            if library is not None:
-                self._score.clip_of_frame = library.clip_of_frame
+            self._snapshot = replace(self._snapshot, movie_pictures=movie_pictures, pictures_note=note)
+            if movie_pictures is not None:
+                self._score.clip_of_frame = movie_pictures.clip_of_frame
 
     def set_neural(self, n_channels: int, stream_type: str) -> None:
-        """Say what the neural channels are."""
+        """Set the number and type of the neural channels."""
         with self._lock:
             self._snapshot = replace(self._snapshot, neural_type=stream_type, neural_n_channels=n_channels)
             self._neural = None
 
     def add_stats(self, stats: Mapping[str, object]) -> None:
-        """Take what the engine says of its own delays once a second."""
+        """Add the latencies that the engine reports once per second."""
         with self._lock:
-            self._delays.hear(stats)
+            self._stage_latency.add_engine_stats(stats)
 
     def add_painted(self, stamp: float) -> None:
-        """Note that the prediction of that stamp has been painted now."""
+        """Record that the prediction with this timestamp has been painted now."""
         with self._lock:
             if self._snapshot.source.speed != "max":
-                self._delays.paint(self._clock() - stamp)
+                self._stage_latency.paint(self._clock() - stamp)
 
-    def delays(self) -> DelayFigures:
-        """How late each stage is; not in every snapshot, for quantiles take a while."""
+    def stage_latency(self) -> LatencyFigures:
+        """Latency of each stage; apart from the snapshot because quantiles are slow."""
         with self._lock:
-            return self._delays.figures()
+            return self._stage_latency.figures()
 
     def add_clock_offset(self, offset_ms: float) -> None:
-        """Note the offset between the sender's clock and the engine's, as the engine measured it."""
+        """Add the offset between the sender's clock and the engine's, in ms, as the engine measured it."""
         with self._lock:
             self._offsets.append(offset_ms)
 
     def add_predictions(self, rows: NDArray[np.float64], stamps: NDArray[np.float64]) -> None:
-        """Take rows of the prediction stream, float64 [n, 12], with their stamps."""
+        """Add rows of the prediction stream, float64 [n, 12], with their timestamps."""
         with self._lock:
             now = self._clock()
             if math.isnan(self._first):
@@ -148,14 +148,14 @@ class Store:
             steps = np.diff(np.r_[before, sequence])
             self._dropped += int(np.sum(steps[steps > 1] - 1))
             self._sequence = int(sequence[-1])
-            if self._snapshot.source.speed != "max":  # stamps run ahead of the clock
-                self._delays.receive(now - stamps)
+            if self._snapshot.source.speed != "max":  # timestamps run ahead of the clock
+                self._stage_latency.receive(now - stamps)
             arrival = np.full(len(rows), now)
             self._predictions.add(np.column_stack([rows, stamps, arrival]))
             self._score.add(rows[:, _COLUMN["stamp_raw"]], rows[:, _COLUMN["frame"]].astype(np.int32), now)
 
     def add_posterior(self, rows: NDArray[np.float32], stamps: NDArray[np.float64]) -> None:
-        """Take rows of the posterior stream, float32 [n, channels]; the last channel is "no stimulus"."""
+        """Add rows of the posterior stream, float32 [n, channels]; the last channel is "no stimulus"."""
         with self._lock:
             n_channels = rows.shape[1] - 1
             if self._posterior is None or self._starts[-1] >= n_channels:
@@ -166,12 +166,12 @@ class Store:
             self._posterior.add(stamps * self._stamp_rate, np.column_stack([pooled, rows[:, -1]]))
 
     def add_forecast(self, rows: NDArray[np.float32]) -> None:
-        """Take rows of the forecast stream, float32 [n, 4 * 11]."""
+        """Add rows of the forecast stream, float32 [n, 4 * 11]."""
         with self._lock:
             self._forecast = rows[-1].reshape(len(HORIZONS_S), -1)
 
     def add_embedding(self, rows: NDArray[np.float32], stamps: NDArray[np.float64]) -> None:
-        """Take rows of the embedding stream, float32 [n, k]."""
+        """Add rows of the embedding stream, float32 [n, k]."""
         with self._lock:
             if self._trail is None or self._trail.n_columns != rows.shape[1] + 1:
                 self._trail = RowRing(TRAIL_POINTS, rows.shape[1] + 1, np.float32)
@@ -183,7 +183,7 @@ class Store:
             self._trail.add(np.column_stack([rows, frame]))
 
     def add_neural(self, rows: NDArray[np.float32], stamps: NDArray[np.float64]) -> None:
-        """Take rows of the neural stream, float32 [n, channels]."""
+        """Add rows of the neural stream, float32 [n, channels]."""
         with self._lock:
             n_channels = rows.shape[1]
             if self._neural is None:
@@ -197,17 +197,17 @@ class Store:
             self._neural.add(stamps * self._stamp_rate, pooled)
 
     def add_truth(self, frames: NDArray[np.int32], stamps: NDArray[np.float64]) -> None:
-        """Take events of the stimulus stream: int32 [n] frames (-1 = blank) with their onsets."""
+        """Add events of the stimulus stream: int32 [n] frames (-1 = blank) with their onset timestamps."""
         with self._lock:
             self._score.add_truth(stamps, frames)
 
     def settle(self) -> None:
-        """Score what has waited long enough for its truth."""
+        """Score the predictions that have waited `SETTLE_S` for their true frame."""
         with self._lock:
             self._score.settle(self._clock() - SETTLE_S)
 
     def snapshot(self) -> Snapshot:
-        """Everything as it is now; the arrays are copies."""
+        """A snapshot of the present state; its arrays are copies."""
         with self._lock:
             newest, trace = self._newest_and_trace()
             trail = self._trail.rows() if self._trail is not None else None
@@ -234,7 +234,7 @@ class Store:
         rows = int(min(max(self._window_s * rate, 1_000), 40_000)) + 1
         self._predictions = RowRing(rows, _ARRIVAL + 1)
         self._score = RunningScore(source)
-        self._delays = StageLatency()
+        self._stage_latency = StageLatency()
         self._posterior = None
         self._neural = None
         self._forecast = None
@@ -290,7 +290,7 @@ class Store:
         lag = recent[:, _COLUMN["lag_ms"]]
         lag = (
             lag[np.isfinite(lag)] if self._snapshot.source.speed != "max" else lag[:0]
-        )  # stamps run ahead of the clock
+        )  # timestamps run ahead of the clock
         p50, p99 = np.percentile(lag, (50, 99)) if len(lag) else (math.nan, math.nan)
         second = table[table[:, _ARRIVAL] >= now - 2.0]
         age_s = now - table[-1, _STAMP]

@@ -1,4 +1,4 @@
-"""The line at the top: what is watched, how it is doing, and the badge that says what kind of data this is."""
+"""The header: source, connection state, buttons, and the badge LIVE, REPLAY or SIMULATED."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MODES = {
     "replay": ("REPLAY", BLUE, LIGHT_INK),
     "simulated": ("SIMULATED", ORANGE, DARK_INK),
 }
-"""What the badge says for each mode, its ground and its ink."""
+"""Text, background and text colour of the badge for each mode."""
 
 STATE_COLOURS = {
     State.SEARCHING: YELLOW,
@@ -32,7 +32,7 @@ class Header(QWidget):
 
     pause = pyqtSignal()
     keys = pyqtSignal()
-    theme_asked = pyqtSignal()
+    theme_requested = pyqtSignal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class Header(QWidget):
         self.pause_button.setCheckable(True)
         theme_button, keys_button = QPushButton("Theme  (T)"), QPushButton("Keys  (?)")
         self.pause_button.clicked.connect(self.pause)
-        theme_button.clicked.connect(self.theme_asked)
+        theme_button.clicked.connect(self.theme_requested)
         keys_button.clicked.connect(self.keys)
         line = QHBoxLayout(self)
         line.setContentsMargins(14, 6, 8, 6)
@@ -62,7 +62,7 @@ class Header(QWidget):
         line.addWidget(self.badge)
 
     def show_snapshot(self, snapshot: Snapshot, *, paused: bool, theme: Theme) -> None:
-        """Say what is watched and how it is doing."""
+        """Update source, state and badge."""
         source = snapshot.source
         self._set(self.name, source.name or "NeuroReel")
         self._set(self.state, f"● {snapshot.state}")
@@ -87,14 +87,14 @@ class Header(QWidget):
 
 
 def state_style(state: State, theme: Theme) -> str:
-    """Style of the word for the state: anything but live stands out.
+    """Style of the state label: every state but live stands out.
 
     Parameters
     ----------
     state
-        How the streams are doing.
+        Connection state.
     theme
-        Of the window.
+        Theme of the window.
     """
     if state is State.LIVE:
         return f"color: {theme.decoded}; font-weight: 700;"
@@ -105,14 +105,14 @@ def state_style(state: State, theme: Theme) -> str:
 
 
 def badge_of(source: Source, theme: Theme) -> tuple[str, str, str]:
-    """Words, ground and ink of the badge.
+    """Text, background and text colour of the badge.
 
     Parameters
     ----------
     source
-        What the streams say of themselves.
+        The engine's description.
     theme
-        For the badge of a source that does not say.
+        Colours for a source of unknown mode.
     """
     if source.mode not in MODES:
         return ("NO SOURCE" if not source.name else "UNKNOWN SOURCE"), theme.raised, theme.dim
@@ -125,7 +125,7 @@ def badge_of(source: Source, theme: Theme) -> tuple[str, str, str]:
 
 
 def describe(source: Source) -> str:
-    """What is watched, in a few words."""
+    """Describe the source in a few words."""
     parts = []
     if source.recording:
         parts.append(f"recording {source.recording}")
@@ -137,9 +137,9 @@ def describe(source: Source) -> str:
         )
         parts.append(f"{what} at {source.movie_rate_hz:g} Hz" if source.movie_rate_hz else what)
     if source.lookahead_ms:
-        parts.append(f"answers {source.lookahead_ms:.0f} ms late (lookahead)")
+        parts.append(f"predictions lag {source.lookahead_ms:.0f} ms (lookahead)")
     if source.signal_lag_ms:
-        parts.append(f"now is {source.signal_lag_ms / 1000:g} s ago (lag of the signal)")
+        parts.append(f"shows the moment {source.signal_lag_ms / 1000:g} s ago (signal lag)")
     if source.hostname:
         parts.append(f"from {source.hostname}")
     return " · ".join(parts)

@@ -1,4 +1,4 @@
-"""How late each stage is, over the panels when asked for."""
+"""The latency table: latency of each stage, shown over the panels on request."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from PyQt5.QtCore import QRectF, Qt
 from PyQt5.QtGui import QColor, QPainter, QPaintEvent
 from PyQt5.QtWidgets import QGridLayout, QLabel, QWidget
 
-from gui.state.stage_latency import KEPT, STAGES, DelayFigures
+from gui.state.stage_latency import KEPT, STAGES, LatencyFigures
 from gui.theme import PURPLE
 from gui.widgets.overlays import Overlay
 from stream.quantiles import FIGURES
@@ -18,11 +18,11 @@ SIZE = (420, 90)
 HEADINGS = {"p50": "p50", "p95": "p95", "p99": "p99", "max": "largest", "jitter": "jitter"}
 
 
-class LatencyList(Overlay):
-    """A table of the stages, and how the last ones are distributed."""
+class LatencyTable(Overlay):
+    """A table of the stages, and a histogram of the painted latency."""
 
     def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent, "Latency from the stamp, ms")
+        super().__init__(parent, "Latency from the timestamp, ms")
         grid = QGridLayout()
         grid.setHorizontalSpacing(24)
         grid.setVerticalSpacing(7)
@@ -43,15 +43,15 @@ class LatencyList(Overlay):
         self.column.addWidget(self.bars)
         self.column.addWidget(self.note)
 
-    def show_figures(self, figures: DelayFigures | None) -> None:
-        """Write the figures."""
+    def show_figures(self, figures: LatencyFigures | None) -> None:
+        """Update the figures."""
         for (stage, name), label in self.cells.items():
             value = figures.stages.get(stage, {}).get(name, np.nan) if figures is not None else np.nan
             label.setText(f"{value:.2f}" if isfinite(value) else "–")
         self.bars.show_figures(figures)
         top_ms = figures.top_ms if figures is not None else 0.0
         self.note.setText(
-            f"painted: the last {KEPT} frames, from 0 to {top_ms:.0f} ms and more"
+            f"painted: the last {KEPT} frames, 0 to {top_ms:.0f} ms; the last bin holds all above"
             if top_ms
             else "nothing painted yet"
         )
@@ -63,15 +63,15 @@ class Bars(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.setMinimumSize(*SIZE)
-        self._figures: DelayFigures | None = None
+        self._figures: LatencyFigures | None = None
 
-    def show_figures(self, figures: DelayFigures | None) -> None:
-        """Draw it."""
+    def show_figures(self, figures: LatencyFigures | None) -> None:
+        """Draw the histogram."""
         self._figures = figures
         self.update()
 
     def paintEvent(self, _event: QPaintEvent | None) -> None:
-        """One bar for each bin."""
+        """Draw one bar per bin."""
         if self._figures is None or not self._figures.counts.any():
             return
         painter = QPainter(self)

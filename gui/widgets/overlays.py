@@ -1,4 +1,4 @@
-"""What lies over the panels when asked for: the list of keys, and the stream picker."""
+"""Dialogs over the panels: the list of keys, and the stream picker."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HEADINGS = ("", "name", "type", "host", "channels", "rate")
 
 
 class Overlay(QFrame):
-    """A frame in the middle of the window."""
+    """A dialog in the middle of the window."""
 
     def __init__(self, parent: QWidget, title: str) -> None:
         super().__init__(parent)
@@ -43,13 +43,13 @@ class Overlay(QFrame):
         self.hide()
 
     def place(self) -> None:
-        """Move to the middle of the window."""
+        """Centre the dialog in the window."""
         self.adjustSize()
         parent = self._over
         self.move((parent.width() - self.width()) // 2, (parent.height() - self.height()) // 2)
 
     def toggle(self) -> None:
-        """Show it, or hide it when it is shown."""
+        """Show or hide the dialog."""
         self.setVisible(not self.isVisible())
         if self.isVisible():
             self.place()
@@ -57,7 +57,7 @@ class Overlay(QFrame):
 
 
 class KeyList(Overlay):
-    """Every action with its key."""
+    """The list of actions with their keys."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent, "Keys")
@@ -73,16 +73,16 @@ class KeyList(Overlay):
 
 
 class StreamPicker(Overlay):
-    """The streams on the network, to choose one from.
+    """The stream picker: lists the streams on the network.
 
     Parameters
     ----------
     parent
         The window.
     watch
-        Called with the name of an engine to watch.
+        Called with the name of the engine to watch.
     start
-        Called with the name of a neural stream to start an engine for; None when no model was given.
+        Called with the name of a neural stream to start an engine for; None without a model.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class StreamPicker(Overlay):
         self.show_candidates(())
 
     def show_candidates(self, candidates: tuple[Candidate, ...]) -> None:
-        """List what is on the network; an unchanged list keeps its selection."""
+        """Update the list; an unchanged list keeps its selection."""
         wanted = tuple(c for c in candidates if self._start is not None or c.type == "Prediction")
         if wanted == self._candidates and self.note.text():
             return
@@ -149,18 +149,20 @@ class StreamPicker(Overlay):
         elif self._start is None:
             self.note.setText("No engine is running. Start one with: neuroreel live MODEL")
         else:
-            self.note.setText("Nothing yet. Start the rig's neural stream, or: neuroreel replay RECORDING")
+            self.note.setText(
+                "No stream found yet. Start the neural stream of the rig, or: neuroreel replay RECORDING"
+            )
         self._name_button()
 
-    def say(self, problem: str) -> None:
-        """Show it again, with what went wrong."""
+    def show_message(self, problem: str) -> None:
+        """Show the picker again, with an error message."""
         self.show_candidates(())
         self.note.setText(problem)
         if not self.isVisible():
             self.toggle()
 
     def choose(self) -> None:
-        """Watch the engine that is selected, or start one for the neural stream that is selected."""
+        """Watch the selected engine, or start one for the selected neural stream."""
         row = self.table.currentRow()
         if not 0 <= row < len(self._candidates):
             return
@@ -176,4 +178,4 @@ class StreamPicker(Overlay):
         usable = 0 <= row < len(self._candidates)
         self.button.setEnabled(usable)
         neural = usable and self._candidates[row].type != "Prediction"
-        self.button.setText("Decode it" if neural else "Watch it")
+        self.button.setText("Decode" if neural else "Watch")

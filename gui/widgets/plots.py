@@ -1,4 +1,4 @@
-"""Plots the fast way: fixed ranges, cosmetic pens of width 1, images of uint8 with explicit levels."""
+"""Fast plots: fixed ranges, cosmetic pens of width 1, uint8 images with explicit levels."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ pg.setConfigOptions(antialias=False, imageAxisOrder="row-major", useOpenGL=False
 
 
 class Plot(pg.PlotWidget):
-    """A plot with a fixed range that the mouse does not move.
+    """A plot with a fixed range, which the mouse does not change.
 
     Parameters
     ----------
     y_label
-        Of the left axis.
+        Label of the left axis.
     x_label
-        Of the bottom axis; without one the axis shows no numbers.
+        Label of the bottom axis.
     """
 
     def __init__(self, y_label: str = "", x_label: str = "") -> None:
@@ -54,7 +54,7 @@ class Plot(pg.PlotWidget):
             axis.enableAutoSIPrefix(False)
 
     def set_theme(self, theme: Theme) -> None:
-        """Take the colours of a theme."""
+        """Apply a theme."""
         self.setBackground(theme.panel)
         for axis, text in zip((self.left, self.bottom), self._labels, strict=True):
             axis.setPen(theme.border)
@@ -63,12 +63,12 @@ class Plot(pg.PlotWidget):
                 axis.setLabel(text, **{"color": theme.dim, "font-size": f"{TICK_PIXELS}px"})
 
     def label_left(self, text: str) -> None:
-        """Name the left axis anew."""
+        """Change the label of the left axis."""
         self._labels = (text, self._labels[1])
         self.left.setLabel(text)
 
     def set_range(self, x0: float, x1: float, y0: float, y1: float) -> None:
-        """Set both ranges when they are not already those."""
+        """Set both ranges if they have changed."""
         wanted = (x0, x1, y0, y1)
         if wanted != self._range:
             self._range = wanted
@@ -90,12 +90,12 @@ class Plot(pg.PlotWidget):
 
 
 class Line:
-    """A line two pixels wide, drawn as two of width 1, which is faster.
+    """A line two pixels wide, drawn as two lines of width 1, which is faster.
 
     Parameters
     ----------
     plot
-        Where it is drawn.
+        Plot to draw in.
     """
 
     def __init__(self, plot: Plot) -> None:
@@ -103,26 +103,26 @@ class Line:
         self._curves = (plot.line("#ffffff"), plot.line("#ffffff"))
 
     def set_colour(self, colour: str) -> None:
-        """Draw it in another colour, ``#rrggbb``."""
+        """Set the colour, as ``#rrggbb``."""
         for curve in self._curves:
             curve.setPen(pen(colour))
 
     def show(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
-        """Draw it through points, [n] each; NaN breaks it."""
+        """Draw through points, [n] each; NaN interrupts the line."""
         pixel = self._plot.getViewBox().viewPixelSize()[1]
         self._curves[0].setData(x, y)
         self._curves[1].setData(x, y + pixel)
 
 
 class ImageLayer:
-    """An image of uint8 in a plot.
+    """A uint8 image in a plot.
 
     Parameters
     ----------
     plot
-        Where it is drawn.
+        Plot to draw in.
     z
-        Higher ones lie above.
+        Stacking order; higher layers lie above.
     """
 
     def __init__(self, plot: Plot, z: float = 0) -> None:
@@ -133,7 +133,7 @@ class ImageLayer:
         plot.addItem(self.item)
 
     def set_map(self, name: str, *, reverse: bool = False) -> None:
-        """Colour it by a map of pyqtgraph."""
+        """Set the colour map, one of pyqtgraph's."""
         self.item.setLookupTable(colour_table(name, reverse=reverse))
 
     def show(self, image: NDArray[np.uint8], x: float, y: float, width: float, height: float) -> None:
@@ -155,20 +155,20 @@ def pen(colour: str, *, dashed: bool = False) -> Any:
     colour
         As ``#rrggbb``.
     dashed
-        Dashes instead of a line.
+        Draw a dashed line.
     """
     return pg.mkPen(colour, width=1, style=pg.QtCore.Qt.DashLine if dashed else pg.QtCore.Qt.SolidLine)
 
 
 def colour_table(name: str, *, reverse: bool = False) -> NDArray[np.uint8]:
-    """256 colours of a map, uint8 [256, 3].
+    """The 256 colours of a colour map, uint8 [256, 3].
 
     Parameters
     ----------
     name
         ``viridis`` or a CET map.
     reverse
-        Last colour first.
+        Reverse the colour map.
     """
     table = pg.colormap.get(name).getLookupTable(nPts=256)[:, :3]
     return np.ascontiguousarray(table[::-1] if reverse else table, np.uint8)
@@ -184,7 +184,7 @@ def decimate(
     time_s, values
         [n] each.
     most
-        How many points are worth drawing.
+        Maximum number of points, about.
     """
     n = len(values)
     if n <= most:

@@ -1,4 +1,4 @@
-"""The line at the bottom: figures that say whether what is shown can be trusted."""
+"""The status bar: latency, age, rates, dropped predictions, clock offset and model."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from gui.state.snapshot import Snapshot
 
 FIELDS = ("latency", "age", "input", "display", "dropped", "clock", "model")
 
-_KEYS = "? shows the keys"
+_KEYS = "? lists the keys"
 
 
 class StatusBar(QWidget):
-    """Named figures with their units."""
+    """Named figures with units, and the latest warning."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -28,14 +28,14 @@ class StatusBar(QWidget):
         line = QHBoxLayout(self)
         line.setContentsMargins(14, 4, 14, 4)
         line.setSpacing(18)
-        self.note.setSizePolicy(QSizePolicy.Ignored, QSizePolicy.Preferred)  # the figures come first
+        self.note.setSizePolicy(QSizePolicy.Ignored, QSizePolicy.Preferred)  # figures take precedence
         line.addWidget(self.note, 1)
         for label in self.fields.values():
             label.setTextFormat(Qt.RichText)
             line.addWidget(label)
 
     def show_snapshot(self, snapshot: Snapshot, display_fps: float, dim: str) -> None:
-        """Write the figures."""
+        """Update the figures."""
         counts, source = snapshot.counts, snapshot.source
         if snapshot.notice != self._notice:
             self._notice = snapshot.notice
@@ -45,7 +45,7 @@ class StatusBar(QWidget):
         latency = f"p50 {_ms(counts.latency_p50_ms)} · p99 {_ms(counts.latency_p99_ms)} ms"
         nominal = 0.0 if at_full_speed else source.rate_hz * source.stamp_rate
         texts = {
-            "latency": "no meaning at full speed" if at_full_speed else latency,
+            "latency": "undefined at full speed" if at_full_speed else latency,
             "age": "–" if at_full_speed else _age(counts.age_ms),
             "input": f"{_figure(counts.input_hz)} of {nominal:g} Hz"
             if nominal
@@ -62,7 +62,7 @@ class StatusBar(QWidget):
                 label.setText(rich)
                 label.setMinimumWidth(
                     max(label.minimumWidth(), label.sizeHint().width())
-                )  # figures must not jump
+                )  # figures keep their place
         self.fields["clock"].setVisible(isfinite(counts.clock_offset_ms))
 
 

@@ -26,7 +26,7 @@ def open_window(qtbot) -> Iterator[Callable[..., Window]]:
     ] = []  # qtbot holds no reference, and a window must not be collected while it is painted
 
     def open_on(feed: Feed, **options) -> Window:
-        window = Window(feed.mailbox, options.pop("watch", lambda name: None), **options)
+        window = Window(feed.store, options.pop("watch", lambda name: None), **options)
         qtbot.addWidget(window)
         opened.append(window)
         with qtbot.waitActive(window):

@@ -1,4 +1,4 @@
-"""A mailbox filled as a receiver would fill it, on a clock of its own."""
+"""A store filled as a receiver would fill it, on a clock of its own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.prediction import HORIZONS_S, PREDICTION_CHANNELS
-from gui.state.snapshot import Library, Source, State
+from gui.state.snapshot import MoviePictures, Source, State
 from gui.state.store import Store
 
 RATE_HZ = 30.0
@@ -44,25 +44,27 @@ def make_pictures() -> NDArray[np.uint8]:
 
 @dataclass
 class Feed:
-    """Plays a rig, a stimulus program and an engine into a mailbox."""
+    """Plays a rig, a stimulus program and an engine into a store."""
 
     source: Source = SOURCE
     truth: bool = True
     pictures: bool = True
     neural: bool = True
     now_s: float = START_S
-    mailbox: Store = field(init=False)
+    store: Store = field(init=False)
     _sample: int = 0
 
     def __post_init__(self) -> None:
-        self.mailbox = Store(lambda: self.now_s)
-        self.mailbox.begin(self.source)
+        self.store = Store(lambda: self.now_s)
+        self.store.begin(self.source)
         if self.pictures:
             clips = np.zeros(self.source.n_frames, np.int64)
-            self.mailbox.set_library(Library(Path("demo.safetensors"), "abc", make_pictures(), clips))
+            self.store.set_movie_pictures(
+                MoviePictures(Path("demo.safetensors"), "abc", make_pictures(), clips)
+            )
         if self.neural:
-            self.mailbox.set_neural(N_CHANNELS, "Spikes")
-        self.mailbox.set_state(State.LIVE)
+            self.store.set_neural(N_CHANNELS, "Spikes")
+        self.store.set_state(State.LIVE)
 
     def run(self, seconds: float, *, off_by: int = 0, blank: bool = False, skip: int = 0) -> None:
         """Send so many seconds; every frame is decoded ``off_by`` frames too far; ``skip`` predictions get lost."""
@@ -74,11 +76,11 @@ class Feed:
             self.now_s = START_S + self._sample / rate
             stamps = np.array([self.now_s])
             if self.truth:
-                self.mailbox.add_truth(np.array([true], np.int32), stamps - 1 / rate)
+                self.store.add_truth(np.array([true], np.int32), stamps - 1 / rate)
             self._predict(decoded, stamps, random, lost=skip > 0)
             skip -= 1
             self._sample += 1
-            self.mailbox.settle()
+            self.store.settle()
 
     def _predict(
         self, decoded: int, stamps: NDArray[np.float64], random: np.random.Generator, *, lost: bool
@@ -90,18 +92,18 @@ class Feed:
             "sequence": self._sample, "stamp_raw": stamps[0], "lag_ms": 2.0, "model_version": 1,
         }  # fmt: skip
         if not lost:
-            self.mailbox.add_predictions(np.array([list(row.values())]), stamps)
+            self.store.add_predictions(np.array([list(row.values())]), stamps)
         posterior = np.full((1, n + 1), 1e-4, np.float32)
         posterior[0, decoded] = 1 - posterior.sum()
-        self.mailbox.add_posterior(posterior, stamps)
+        self.store.add_posterior(posterior, stamps)
         ahead = [[(decoded + round(h * 30)) % n, *[-1] * 4, 0.9, *[0.0] * 4, 1.0] for h in HORIZONS_S]
-        self.mailbox.add_forecast(np.array(ahead, np.float32).reshape(1, -1))
+        self.store.add_forecast(np.array(ahead, np.float32).reshape(1, -1))
         angle = 2 * np.pi * decoded / n
-        self.mailbox.add_embedding(
+        self.store.add_embedding(
             np.array([[np.cos(angle), np.sin(angle), np.sin(2 * angle), 0.1]], np.float32), stamps
         )
         if self.neural:
-            self.mailbox.add_neural(random.poisson(0.5, (1, N_CHANNELS)).astype(np.float32), stamps)
+            self.store.add_neural(random.poisson(0.5, (1, N_CHANNELS)).astype(np.float32), stamps)
 
 
 def with_source(**changes) -> Feed:

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.gui
 
 
 def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run code with only these variables about screens and fonts."""
+    """DisplayLoop code with only these variables about screens and fonts."""
     kept = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")}
     return subprocess.run(
         [sys.executable, "-c", code],

@@ -51,7 +51,7 @@ def picture_pixels(window: Window) -> list[NDArray[np.uint8]]:
 
 
 def test_before_anything_comes_every_panel_says_so(open_window, feed: Feed) -> None:
-    feed.mailbox.set_state(State.WAITING, "waiting for V1-prediction")
+    feed.store.set_state(State.WAITING, "waiting for V1-prediction")
     window = open_window(feed)
     assert "waiting for V1-prediction" in window.panels["movie"].message
     assert all(panel.message for panel in window.panels.values())
@@ -166,7 +166,7 @@ def test_a_source_that_does_not_say_is_not_called_live(open_window) -> None:
 @pytest.mark.parametrize("state", [State.STALE, State.LOST, State.MISMATCH, State.ENDED])
 def test_what_is_not_current_is_marked(open_window, feed: Feed, state: State) -> None:
     feed.run(1)
-    feed.mailbox.set_state(state, "nothing new for 3 s")
+    feed.store.set_state(state, "nothing new for 3 s")
     window = open_window(feed)
     assert window.header.state.text() == f"● {state}"
     assert "background" in window.header.state.styleSheet()
@@ -175,14 +175,14 @@ def test_what_is_not_current_is_marked(open_window, feed: Feed, state: State) ->
 
 def test_the_status_bar_says_what_went_wrong(open_window, feed: Feed) -> None:
     feed.run(1)
-    feed.mailbox.set_notice("3 samples are missing")
+    feed.store.set_notice("3 samples are missing")
     assert open_window(feed).status.note.text() == "3 samples are missing"
 
 
 def test_the_status_bar_has_units(open_window, feed: Feed) -> None:
     feed.run(1)
     feed.run(3, skip=2)
-    feed.mailbox.add_clock_offset(0.21)
+    feed.store.add_clock_offset(0.21)
     feed.now_s += 0.02
     window = open_window(feed)
     texts = {name: label.text() for name, label in window.status.fields.items()}
@@ -253,12 +253,12 @@ def test_question_mark_lists_every_action(open_window, feed: Feed, qtbot, key: Q
 
 def test_d_shows_how_late_each_stage_is(open_window, feed: Feed, qtbot) -> None:
     stats = {"p50": 0.5, "p95": 0.75, "p99": 1.25, "max": 2.0, "jitter": None}
-    feed.mailbox.add_stats({"latency_ms": stats, "arrival_ms": "?"})
+    feed.store.add_stats({"latency_ms": stats, "arrival_ms": "?"})
     window = open_window(feed)
-    assert "received" not in feed.mailbox.delays().stages
+    assert "received" not in feed.store.stage_latency().stages
     feed.run(2)
     window.tick()
-    qtbot.waitUntil(lambda: "painted" in feed.mailbox.delays().stages)
+    qtbot.waitUntil(lambda: "painted" in feed.store.stage_latency().stages)
     window.tick()  # nothing new: not painted again
     qtbot.keyClick(window, Qt.Key_D)
     assert window.latency.isVisible()
@@ -267,7 +267,7 @@ def test_d_shows_how_late_each_stage_is(open_window, feed: Feed, qtbot) -> None:
     assert cells["arrived", "p50"] == "–"
     for stage in ("received", "painted"):
         assert float(cells[stage, "p50"]) <= float(cells[stage, "max"])
-    assert feed.mailbox.delays().counts.sum() == 1
+    assert feed.store.stage_latency().counts.sum() == 1
     qtbot.keyClick(window, Qt.Key_Escape)
     assert not window.latency.isVisible()
 
@@ -318,8 +318,8 @@ def test_dragging_turns_the_embedding(open_window, feed: Feed, qtbot) -> None:
 @pytest.mark.parametrize("size", [(1000, 640), (1280, 800), (1667, 990), (2400, 1300)])
 def test_nothing_overlaps_at_any_size(open_window, feed: Feed, qtbot, size: tuple[int, int]) -> None:
     feed.run(3)
-    feed.mailbox.add_clock_offset(-0.21)
-    feed.mailbox.add_clock_offset(-0.27)
+    feed.store.add_clock_offset(-0.21)
+    feed.store.add_clock_offset(-0.27)
     window = open_window(feed)
     window.resize(*size)
     qtbot.waitUntil(lambda: window.centralWidget().width() == window.width())
@@ -339,8 +339,8 @@ def test_nothing_overlaps_at_any_size(open_window, feed: Feed, qtbot, size: tupl
 
 
 def test_the_picker_lists_engines_and_neural_streams(open_window, feed: Feed, qtbot) -> None:
-    feed.mailbox.set_state(State.SEARCHING)
-    feed.mailbox.set_candidates(
+    feed.store.set_state(State.SEARCHING)
+    feed.store.set_candidates(
         (
             Candidate("A1", "Spikes", "rig", 80, 30.0),
             Candidate("V1-prediction", "Prediction", "rig", 12, 30.0),
@@ -353,18 +353,18 @@ def test_the_picker_lists_engines_and_neural_streams(open_window, feed: Feed, qt
     picker = window.picker
     assert picker.isVisible()
     assert [picker.table.item(row, 1).text() for row in range(2)] == ["A1", "V1-prediction"]
-    assert picker.button.text() == "Decode it"
+    assert picker.button.text() == "Decode"
     picker.choose()
     assert started == ["A1"]
     window.pick_stream()
     picker.table.selectRow(1)
-    assert picker.button.text() == "Watch it"
+    assert picker.button.text() == "Watch"
     picker.choose()
     assert watched == ["V1"]
 
 
 def test_without_a_model_the_picker_lists_engines_only(open_window, feed: Feed) -> None:
-    feed.mailbox.set_candidates((Candidate("A1", "Spikes", "rig", 80, 30.0),))
+    feed.store.set_candidates((Candidate("A1", "Spikes", "rig", 80, 30.0),))
     window = open_window(feed)
     window.pick_stream()
     assert window.picker.table.rowCount() == 0

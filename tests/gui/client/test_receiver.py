@@ -67,9 +67,9 @@ class FakeEngine:
         """Announce the end, as an engine does."""
         self._stopping.set()
         self._thread.join()
-        self.say(event="end", reason="the replay has ended")
+        self.show_message(event="end", reason="the replay has ended")
 
-    def say(self, **message: str) -> None:
+    def show_message(self, **message: str) -> None:
         """Say something on the status stream."""
         self._status.push_sample([json.dumps(message)])
 
@@ -140,10 +140,10 @@ def receive(name: str) -> Iterator[Callable[[], Store]]:
     receivers: list[Receiver] = []
 
     def start() -> Store:
-        mailbox = Store(pylsl.local_clock)
-        receivers.append(Receiver(mailbox, name))
+        store = Store(pylsl.local_clock)
+        receivers.append(Receiver(store, name))
         receivers[-1].start()
-        return mailbox
+        return store
 
     yield start
     for receiver in receivers:
@@ -151,10 +151,10 @@ def receive(name: str) -> Iterator[Callable[[], Store]]:
         assert receiver.error is None
 
 
-def wait_for(mailbox: Store, condition: Callable[[Snapshot], bool], seconds: float = 8.0) -> Snapshot:
+def wait_for(store: Store, condition: Callable[[Snapshot], bool], seconds: float = 8.0) -> Snapshot:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        snapshot = mailbox.snapshot()
+        snapshot = store.snapshot()
         if condition(snapshot):
             return snapshot
         time.sleep(0.02)
@@ -174,43 +174,43 @@ def test_everything_arrives(engine, receive) -> None:
     assert snapshot.neural_type == "Spikes"
     assert snapshot.neural_n_channels == 16
     assert snapshot.counts.dropped == 0
-    assert "not on this computer" in snapshot.library_note
+    assert "not on this computer" in snapshot.pictures_note
 
 
 def test_a_stream_that_goes_away_is_lost_and_found_again(engine, receive) -> None:
     first = engine()
-    mailbox = receive()
-    wait_for(mailbox, lambda s: s.counts.received > 20)
+    store = receive()
+    wait_for(store, lambda s: s.counts.received > 20)
     first.close()
-    lost = wait_for(mailbox, lambda s: s.state is State.LOST)
+    lost = wait_for(store, lambda s: s.state is State.LOST)
     assert "is gone" in lost.reason
     before = lost.counts.received
     engine()
-    found = wait_for(mailbox, lambda s: s.state is State.LIVE and s.counts.received > before + 20)
+    found = wait_for(store, lambda s: s.state is State.LIVE and s.counts.received > before + 20)
     assert found.counts.dropped == 0
 
 
 def test_a_sender_that_falls_silent_is_stale_then_the_end_is_told(engine, receive) -> None:
     sender = engine()
-    mailbox = receive()
-    wait_for(mailbox, lambda s: s.counts.received > 20)
+    store = receive()
+    wait_for(store, lambda s: s.counts.received > 20)
     sender._stopping.set()
-    assert "has said nothing" in wait_for(mailbox, lambda s: s.state is State.STALE).reason
+    assert "has sent nothing" in wait_for(store, lambda s: s.state is State.STALE).reason
     sender.end()
-    assert wait_for(mailbox, lambda s: s.state is State.ENDED).reason == "the replay has ended"
+    assert wait_for(store, lambda s: s.state is State.ENDED).reason == "the replay has ended"
 
 
 def test_what_the_engine_says_of_its_input_is_shown(engine, receive) -> None:
     sender = engine()
-    mailbox = receive()
-    wait_for(mailbox, lambda s: s.counts.received > 20)
+    store = receive()
+    wait_for(store, lambda s: s.counts.received > 20)
     for state in (State.STALE, State.LOST, State.MISMATCH):
-        sender.say(event="state", state=str(state), reason=f"the rig is {state}")
-        assert wait_for(mailbox, lambda s, state=state: s.state is state).reason == f"the rig is {state}"
-    sender.say(event="gap", text="3 samples are missing")
-    assert wait_for(mailbox, lambda s: bool(s.notice)).notice == "3 samples are missing"
-    sender.say(event="stats", state="live", reason="")
-    wait_for(mailbox, lambda s: s.state is State.LIVE)
+        sender.show_message(event="state", state=str(state), reason=f"the rig is {state}")
+        assert wait_for(store, lambda s, state=state: s.state is state).reason == f"the rig is {state}"
+    sender.show_message(event="gap", text="3 samples are missing")
+    assert wait_for(store, lambda s: bool(s.notice)).notice == "3 samples are missing"
+    sender.show_message(event="stats", state="live", reason="")
+    wait_for(store, lambda s: s.state is State.LIVE)
 
 
 def test_without_a_name_the_only_engine_is_watched(engine, tmp_path: Path, name: str) -> None:

@@ -14,7 +14,7 @@ from tests.gui.feeds import N_FRAMES, SOURCE, Feed
 
 def test_exact_answers_score_one(feed: Feed) -> None:
     feed.run(6)
-    score = feed.mailbox.snapshot().score
+    score = feed.store.snapshot().score
     assert score is not None
     assert (score.within, score.exact, score.median_error) == (1.0, 1.0, 0.0)
     assert np.nanmin(score.per_second) == 1.0
@@ -22,7 +22,7 @@ def test_exact_answers_score_one(feed: Feed) -> None:
 
 def test_answers_out_of_reach_score_nothing(feed: Feed) -> None:
     feed.run(6, off_by=45)
-    score = feed.mailbox.snapshot().score
+    score = feed.store.snapshot().score
     assert score is not None
     assert score.within == 0.0
     assert score.median_error == 45
@@ -42,7 +42,7 @@ def test_no_stimulus_decoded_during_a_movie_counts_as_wrong() -> None:
 
 def test_blanks_are_left_out(feed: Feed) -> None:
     feed.run(4, blank=True)
-    assert feed.mailbox.snapshot().score is None
+    assert feed.store.snapshot().score is None
 
 
 def test_another_clip_is_not_within_reach() -> None:

@@ -1,4 +1,4 @@
-"""The mailbox: newest wins, histories are bounded, losses are counted."""
+"""The store: newest wins, histories are bounded, losses are counted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.gui.feeds import SOURCE, START_S, Feed, with_source
 
 def test_the_snapshot_holds_the_newest(feed: Feed) -> None:
     feed.run(3, off_by=2)
-    snapshot = feed.mailbox.snapshot()
+    snapshot = feed.store.snapshot()
     newest = snapshot.newest
     assert newest is not None
     assert newest.sequence == 89
@@ -28,14 +28,14 @@ def test_missing_sequence_numbers_are_counted(feed: Feed) -> None:
     feed.run(1)
     feed.run(1, skip=7)
     feed.run(1)
-    assert feed.mailbox.snapshot().counts.dropped == 7
+    assert feed.store.snapshot().counts.dropped == 7
 
 
 def test_a_source_that_comes_back_keeps_its_history_and_counts_no_loss(feed: Feed) -> None:
     feed.run(2)
-    feed.mailbox.begin(SOURCE)
+    feed.store.begin(SOURCE)
     feed.run(1, skip=10)
-    snapshot = feed.mailbox.snapshot()
+    snapshot = feed.store.snapshot()
     assert snapshot.counts.dropped == 0
     assert snapshot.trace is not None
     assert len(snapshot.trace.time_s) == 80
@@ -43,8 +43,8 @@ def test_a_source_that_comes_back_keeps_its_history_and_counts_no_loss(feed: Fee
 
 def test_another_model_starts_afresh(feed: Feed) -> None:
     feed.run(2)
-    feed.mailbox.begin(replace(SOURCE, model_hash="other"))
-    snapshot = feed.mailbox.snapshot()
+    feed.store.begin(replace(SOURCE, model_hash="other"))
+    snapshot = feed.store.snapshot()
     assert snapshot.newest is None
     assert snapshot.trail is None
     assert snapshot.posterior is None
@@ -52,7 +52,7 @@ def test_another_model_starts_afresh(feed: Feed) -> None:
 
 def test_histories_are_bounded(feed: Feed) -> None:
     feed.run(200)
-    snapshot = feed.mailbox.snapshot()
+    snapshot = feed.store.snapshot()
     assert snapshot.trail is not None
     assert len(snapshot.trail) == TRAIL_POINTS
     assert snapshot.trace is not None
@@ -62,11 +62,11 @@ def test_histories_are_bounded(feed: Feed) -> None:
 
 
 def test_pooling_keeps_probability() -> None:
-    mailbox = Store(lambda: START_S)
-    mailbox.begin(replace(SOURCE, n_frames=1_801))
+    store = Store(lambda: START_S)
+    store.begin(replace(SOURCE, n_frames=1_801))
     posterior = np.random.default_rng(0).dirichlet(np.ones(1_802)).astype(np.float32)
-    mailbox.add_posterior(posterior[None], np.array([START_S]))
-    columns = mailbox.snapshot().posterior
+    store.add_posterior(posterior[None], np.array([START_S]))
+    columns = store.snapshot().posterior
     assert columns is not None
     assert columns.values.shape[1] == 181
     assert columns.values[-1].sum() == pytest.approx(1.0, abs=1e-5)
@@ -76,7 +76,7 @@ def test_pooling_keeps_probability() -> None:
 def test_slow_samples_get_a_longer_window() -> None:
     feed = with_source(rate_hz=0.5, movie_rate_hz=0.0)
     feed.run(100)
-    snapshot = feed.mailbox.snapshot()
+    snapshot = feed.store.snapshot()
     assert snapshot.window_s == 120
     assert snapshot.posterior is not None
     assert len(snapshot.posterior.values) == 60
@@ -86,7 +86,7 @@ def test_replay_speed_is_taken_out_of_the_times() -> None:
     feed = with_source(stamp_rate=4.0, speed="4", rate_hz=7.5)  # sent at 30 Hz
     feed.source = replace(feed.source, rate_hz=30.0)
     feed.run(1.5)
-    trace = feed.mailbox.snapshot().trace
+    trace = feed.store.snapshot().trace
     assert trace is not None
     assert np.diff(trace.time_s) == pytest.approx(4 / 30)
 
@@ -94,7 +94,7 @@ def test_replay_speed_is_taken_out_of_the_times() -> None:
 def test_without_a_stimulus_stream_the_truth_is_unknown() -> None:
     feed = Feed(truth=False)
     feed.run(2)
-    snapshot = feed.mailbox.snapshot()
+    snapshot = feed.store.snapshot()
     assert not snapshot.truth_known
     assert snapshot.score is None
     assert snapshot.newest is not None
@@ -103,13 +103,13 @@ def test_without_a_stimulus_stream_the_truth_is_unknown() -> None:
 
 def test_the_clock_offset_carries_its_spread(feed: Feed) -> None:
     for offset in (0.2, 0.3, 0.25):
-        feed.mailbox.add_clock_offset(offset)
-    counts = feed.mailbox.snapshot().counts
+        feed.store.add_clock_offset(offset)
+    counts = feed.store.snapshot().counts
     assert counts.clock_offset_ms == 0.25
     assert counts.clock_uncertainty_ms == pytest.approx(0.05)
 
 
 def test_state_is_handed_on(feed: Feed) -> None:
-    feed.mailbox.set_state(State.LOST, "gone")
-    snapshot = feed.mailbox.snapshot()
+    feed.store.set_state(State.LOST, "gone")
+    snapshot = feed.store.snapshot()
     assert (snapshot.state, snapshot.reason) == (State.LOST, "gone")
