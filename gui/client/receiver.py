@@ -313,11 +313,7 @@ class Receiver(threading.Thread):
         elif "prediction" not in self._inlets:
             lost = "prediction" in self._lost
             state = State.LOST if lost else State.WAITING
-            reason = (
-                f"the engine of {self._name} has stopped sending"
-                if lost
-                else f"waiting for {self._name}-prediction"
-            )
+            reason = f"the engine of {self._name} is gone" if lost else f"waiting for {self._name}-prediction"
         elif self._input[0] in _TROUBLE:
             state, reason = _TROUBLE[self._input[0]], self._input[1]
         elif not self._last_data:
