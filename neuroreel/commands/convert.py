@@ -48,10 +48,10 @@ def command(
     """
     from neuroreel.options import write_json
     from stream.errors import refuse_existing
-    from stream.io.session_io import Choice, load_with_notes, save_session
+    from stream.io.session_io import ReadOptions, load_session_with_notes, save_session
 
     refuse_existing(target, recording=True)
-    session, notes = load_with_notes(source, Choice(stream, stimulus, area, quality, bin_ms))
+    session, notes = load_session_with_notes(source, ReadOptions(stream, stimulus, area, quality, bin_ms))
     notes += save_session(session, target)
     facts = _facts(session)
     if json_target is not None:

@@ -77,7 +77,7 @@ def command(
     stop = _Stop()
     view: View = ReportView() if control else TerminalView(str(out))
     with view:
-        recorder.begin(wait_s, stopped=lambda: bool(stop.reason))
+        recorder.start(wait_s, stopped=lambda: bool(stop.reason))
         view.ready(recorder)
         commands = ControlReader() if control else None
         _watch(recorder, view, stop, commands, seconds, until_gone)
@@ -133,7 +133,7 @@ def _watch(
             commands = None
         if seconds is not None and recorder.elapsed_s >= seconds:
             stop.ask(f"{seconds:g} s are over")
-        if until_gone and commands is None and recorder.gone_s(until_gone) > GRACE_S:
+        if until_gone and commands is None and recorder.missing_for_s(until_gone) > GRACE_S:
             stop.ask(f"'{until_gone}' is gone")
         time.sleep(_SLICE_S)
 
@@ -142,12 +142,12 @@ def _obey(commands: ControlReader, recorder: Recorder, stop: _Stop) -> bool:
     """Follow the parent's commands; False when it has died, and the recording goes on without it."""
     while (order := commands.poll()) is not None:
         if commands.ended:
-            recorder.go()
+            recorder.open_held()
             return False
         if order["do"] == "go":
-            recorder.go()
+            recorder.open_held()
         elif order["do"] == "await":
-            recorder.expect([str(name) for name in order.get("streams", ())])
+            recorder.watch_for([str(name) for name in order.get("streams", ())])
         elif order["do"] == "stop":
             stop.ask("stopped by its parent")
     return True

@@ -67,12 +67,12 @@ def command(
     from stream.io.session_io import load_session
     from stream.lsl.network import configure
     from stream.replay.event_replay import EventReplay
-    from stream.replay.faults import grammar, parse_faults
+    from stream.replay.faults import fault_grammar, parse_faults
     from stream.replay.faulty_replay import FaultyReplay
     from stream.replay.player import Replay
 
     if faults == "list":
-        click.echo(grammar())
+        click.echo(fault_grammar())
         return
     if faults is not None and as_events:
         raise BadUsage("--faults are not for --as-events; give one of them.")
@@ -87,7 +87,7 @@ def command(
         "loop": loop,
         "start_s": start_s,
         "seconds": seconds,
-        "shorten": repeats is not None,
+        "shorten_gaps": repeats is not None,
         "wait": not no_wait,
         "mode": "simulated" if simulated else "replay",
         "recording": session.name,

@@ -83,16 +83,16 @@ class ReportView(View):
 
     def second(self, recorder: Recorder) -> None:
         """Counts, size and a problem, if there is one."""
-        problem = recorder.spool.problem
+        problem = recorder.disk_writer.problem
         if problem != self._problem:
-            reason = f"{recorder.spool.path}: {problem}" if problem else "written again"
+            reason = f"{recorder.disk_writer.path}: {problem}" if problem else "written again"
             self.event({"event": "failing" if problem else "recovered", "reason": reason})
             self._problem = problem
-        samples = sum(stream.tally.n_samples for stream in recorder.streams)
+        samples = sum(stream.stats.n_samples for stream in recorder.streams)
         for stream in recorder.streams:
-            stream.count_rate()
+            stream.update_rate()
         self._tell(
-            {"do": "status", "samples": samples, "bytes": recorder.spool.n_written, "problem": problem}
+            {"do": "status", "samples": samples, "bytes": recorder.disk_writer.n_written, "problem": problem}
         )
 
     def end(self, summary: dict[str, Any]) -> None:
@@ -142,10 +142,10 @@ class TerminalView(View):
     def second(self, recorder: Recorder) -> None:
         """Per stream: samples, rate, age."""
         for stream in recorder.streams:
-            stream.count_rate()
-        problem = recorder.spool.problem
+            stream.update_rate()
+        problem = recorder.disk_writer.problem
         if problem and problem != self._problem:
-            self._say(f"NOT WRITTEN: {recorder.spool.path}: {problem}")
+            self._say(f"NOT WRITTEN: {recorder.disk_writer.path}: {problem}")
         self._problem = problem
         if self._live is not None:
             self._live.update(_state_table(self._title, recorder), refresh=True)
@@ -204,7 +204,7 @@ def _state_table(title: str, recorder: Recorder) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
-    spool = recorder.spool
+    spool = recorder.disk_writer
     state = f"[red]NOT WRITTEN: {escape(spool.problem)}[/red]" if spool.problem else "[red]recording[/red]"
     table = Table(
         "stream", "type", "samples", "Hz", "age s", box=None, title_justify="left",
@@ -215,11 +215,11 @@ def _state_table(title: str, recorder: Recorder) -> Table:
         table.add_row(
             escape(stream.name),
             escape(stream.type),
-            str(stream.tally.n_samples),
+            str(stream.stats.n_samples),
             f"{stream.measured_hz:.1f}",
             f"[red]{age}[/red]" if stream.stale else age,
         )
-    for query in sorted(filter(None, recorder.missing)):
+    for query in sorted(filter(None, recorder.unmatched)):
         table.add_row(f"[red]{escape(query)}[/red]", "", "", "", "[red]not there[/red]")
     return table
 
@@ -227,11 +227,11 @@ def _state_table(title: str, recorder: Recorder) -> Table:
 def _state_line(recorder: Recorder) -> str:
     """How the recording stands, in one line."""
     parts = [
-        f"{stream.name} {stream.tally.n_samples} ({stream.measured_hz:.1f} Hz{', STALE' if stream.stale else ''})"
+        f"{stream.name} {stream.stats.n_samples} ({stream.measured_hz:.1f} Hz{', STALE' if stream.stale else ''})"
         for stream in list(recorder.streams)
     ]
-    parts += [f"{query}: not there" for query in sorted(filter(None, recorder.missing))]
-    size = f"{recorder.spool.n_written / 1e6:.2f} MB"
+    parts += [f"{query}: not there" for query in sorted(filter(None, recorder.unmatched))]
+    size = f"{recorder.disk_writer.n_written / 1e6:.2f} MB"
     return f"{_clock(recorder.elapsed_s)}  {size}  {'  '.join(parts)}"
 
 

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,26 @@ _LABEL = "label_"
 _REGULAR = 0.1  # a median deviation of steps below this share of a period makes a recording regular
 
 
-def is_known(name: str) -> bool:
+@dataclass(frozen=True, slots=True)
+class FileContents:
+    """What a reader found in a file.
+
+    Attributes
+    ----------
+    arrays
+        Arrays by the names of `stream.io.arrays`.
+    notes
+        Remarks for the user, for example that an array was transposed.
+    on_disk
+        Path of ``neural`` inside the file when it is too large to be returned; None otherwise.
+    """
+
+    arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    on_disk: str | None = None
+
+
+def is_session_array(name: str) -> bool:
     """Whether an array of that name is part of a session; others are never read.
 
     Parameters
@@ -41,7 +61,7 @@ def is_known(name: str) -> bool:
     return name in REQUIRED or name in _OPTIONAL or name.startswith(_LABEL)
 
 
-def refuse_missing(names: Collection[str]) -> None:
+def require_arrays(names: Collection[str]) -> None:
     """Make sure that what every file must hold is there.
 
     Parameters
@@ -60,7 +80,7 @@ def refuse_missing(names: Collection[str]) -> None:
         raise BadRecording(f"it lacks {', '.join(map(repr, missing))}; it holds {there}.")
 
 
-def arrays_of(session: Session) -> dict[str, Any]:
+def session_to_arrays(session: Session) -> dict[str, Any]:
     """A recording as arrays; ``neural`` is the session's own, in memory or not.
 
     Parameters
@@ -87,7 +107,7 @@ def arrays_of(session: Session) -> dict[str, Any]:
     return arrays | {f"{_LABEL}{name}": label for name, label in session.labels.items()}
 
 
-def turned(arrays: dict[str, NDArray[Any]]) -> list[str]:
+def orient_time_first(arrays: dict[str, NDArray[Any]]) -> list[str]:
     """Put arrays of software that keeps every array as a matrix, or stores columns first, the right way round.
 
     Parameters
@@ -131,7 +151,7 @@ def session_from_arrays(arrays: Mapping[str, NDArray[Any]], name: str) -> Sessio
     BadRecording, ShapeMismatch
         When one is missing, holds something else or does not fit the others.
     """
-    refuse_missing(arrays)
+    require_arrays(arrays)
     neural: Any = _numbers(arrays, "neural", 2)
     if not isinstance(neural, LazyArray):
         with np.errstate(over="ignore"):
@@ -143,20 +163,20 @@ def session_from_arrays(arrays: Mapping[str, NDArray[Any]], name: str) -> Sessio
         raise BadRecording("'stamps' is empty: there is not one sample.")
     if not np.all(np.abs(stamps) < MAX_SECONDS):
         raise BadRecording("'stamps' must be finite numbers of seconds; some are not.")
-    frame, rate_hz = _whole(arrays, "frame"), _rate(arrays, stamps)
+    frame, rate_hz = _integers(arrays, "frame"), _rate(arrays, stamps)
     segment = segments_from_stamps(stamps, rate_hz)
     if "segment" in arrays:
-        segment = _joined(segment, _whole(arrays, "segment"))
+        segment = _joined(segment, _integers(arrays, "segment"))
     names = arrays.get("channel_names")
     return Session(
         neural=neural,
         stamps=stamps,
         frame=frame,
-        repeat=_whole(arrays, "repeat") if "repeat" in arrays else repeats_from_frames(frame),
+        repeat=_integers(arrays, "repeat") if "repeat" in arrays else repeats_from_frames(frame),
         segment=segment,
         channel_names=tuple(f"ch{index}" for index in range(neural.shape[1]))
         if names is None
-        else _texts(names),
+        else _strings(names),
         kind=_kind(_text(arrays, "kind", Kind.OTHER)),
         rate_hz=rate_hz,
         labels={
@@ -177,7 +197,7 @@ def _numbers(arrays: Mapping[str, NDArray[Any]], name: str, n_axes: int) -> NDAr
     return array
 
 
-def _whole(arrays: Mapping[str, NDArray[Any]], name: str) -> NDArray[np.int32]:
+def _integers(arrays: Mapping[str, NDArray[Any]], name: str) -> NDArray[np.int32]:
     """An array [time] of whole numbers of 32 bits."""
     array = _numbers(arrays, name, 1)
     limits = np.iinfo(np.int32)
@@ -195,7 +215,7 @@ def _label(arrays: Mapping[str, NDArray[Any]], name: str) -> NDArray[np.float32]
         return np.asarray(array[:, None] if array.ndim == 1 else array, np.float32)
 
 
-def _texts(array: NDArray[Any]) -> tuple[str, ...]:
+def _strings(array: NDArray[Any]) -> tuple[str, ...]:
     """An array of text as a tuple."""
     if array.ndim != 1 or array.dtype.kind not in "US":
         raise BadRecording(

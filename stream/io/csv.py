@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.errors import BadRecording, BadUsage, NeuroReelError, ShapeMismatch, refuse_existing
-from stream.io.arrays import NUMBERS, TEXTS, arrays_of, session_from_arrays
-from stream.io.limits import refuse_too_large
+from stream.io.arrays import NUMBERS, TEXTS, session_from_arrays, session_to_arrays
+from stream.io.limits import check_fits_memory
 from stream.session import Session
 
 _FACTS = "# neuroreel "
@@ -52,7 +52,7 @@ def save_csv(session: Session, path: Path | str, *, force: bool = False) -> None
         When a channel has a name that means another column.
     """
     path = refuse_existing(path, force=force, recording=True)
-    arrays = arrays_of(session)
+    arrays = session_to_arrays(session)
     for name in session.channel_names:
         if name in _COLUMNS or name.startswith("label_") or not name.strip():
             raise BadUsage(
@@ -107,7 +107,7 @@ def load_csv(path: Path | str) -> Session:
     if not path.is_file():
         raise BadRecording(f"no such recording: {path}.")
     try:
-        refuse_too_large(_BLOW_UP * path.stat().st_size, "it")
+        check_fits_memory(_BLOW_UP * path.stat().st_size, "it")
         with path.open(encoding="utf-8-sig", newline="") as file:
             return session_from_arrays(_read(file), path.stem)
     except ShapeMismatch as error:

@@ -10,10 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.errors import BadRecording, BadUsage, already_there
-from stream.io.arrays import arrays_of, is_known, refuse_missing, turned
-from stream.io.lazy_array import ON_DISK_BYTES
-from stream.io.limits import refuse_claim
-from stream.io.sandboxed_reader import Allowance, Contents, come_on
+from stream.io.arrays import (
+    FileContents,
+    is_session_array,
+    orient_time_first,
+    require_arrays,
+    session_to_arrays,
+)
+from stream.io.lazy_array import MAX_LOADED_BYTES
+from stream.io.limits import check_claimed_size
+from stream.io.read_limits import ReadLimits
 from stream.session import Session
 
 _CHUNK_BYTES = 1 << 20
@@ -21,7 +27,7 @@ _BLOCK_BYTES = 1 << 24
 _MAX_LETTERS = 10_000_000
 
 
-def h5py_or_advice() -> Any:
+def import_h5py() -> Any:
     """The library h5py.
 
     Raises
@@ -57,29 +63,29 @@ def save_hdf5(session: Session, path: Path | str, *, force: bool = False) -> Non
     BadUsage
         When h5py is not installed.
     """
-    h5py = h5py_or_advice()
+    h5py = import_h5py()
     try:
         file = h5py.File(path, "w" if force else "x")
     except FileExistsError:
         raise already_there(path, recording=True) from None
     with file:
-        for name, array in arrays_of(session).items():
+        for name, array in session_to_arrays(session).items():
             if np.ndim(array) == 0:
                 value = array.item()
                 file.attrs[name] = value
             elif isinstance(array, np.ndarray) and array.dtype.kind == "U":
                 file.create_dataset(name, data=array.astype(object), dtype=h5py.string_dtype())
             else:
-                _write(file, _without_slash(name), array)
+                _write(file, _escape_slash(name), array)
 
 
-def _without_slash(name: str) -> str:
+def _escape_slash(name: str) -> str:
     """The name of a dataset: a slash in a label's name would make a group of HDF5."""
     return name.replace("%", "%25").replace("/", "%2F")
 
 
-def _with_slash(name: str) -> str:
-    """What `_without_slash` was given."""
+def _unescape_slash(name: str) -> str:
+    """What `_escape_slash` was given."""
     return name.replace("%2F", "/").replace("%25", "%")
 
 
@@ -104,7 +110,7 @@ def _write(file: Any, name: str, array: Any) -> None:
         data[at : at + block] = np.asarray(array[at : at + block])
 
 
-def read(path: Path, allowance: Allowance) -> Contents:
+def read(path: Path, limits: ReadLimits) -> FileContents:
     """Read an HDF5 session.
 
     Parameters
@@ -119,25 +125,27 @@ def read(path: Path, allowance: Allowance) -> Contents:
     BadRecording
         When it lacks an array, or one is not what it should be.
     """
-    with h5py_or_advice().File(path, "r") as file:
-        refuse_missing([name for name in file if is_known(name)] or list(file)[:50])
-        arrays = {name: _attribute(value, name) for name, value in file.attrs.items() if is_known(name)}
-        shape = checked(file["neural"], "neural").shape
-        large = len(shape) == 2 and 4 * shape[0] * shape[1] > ON_DISK_BYTES
+    with import_h5py().File(path, "r") as file:
+        require_arrays([name for name in file if is_session_array(name)] or list(file)[:50])
+        arrays = {
+            name: _attribute(value, name) for name, value in file.attrs.items() if is_session_array(name)
+        }
+        shape = check_dataset(file["neural"], "neural").shape
+        large = len(shape) == 2 and 4 * shape[0] * shape[1] > MAX_LOADED_BYTES
         for name in file:
-            if is_known(name) and not (large and name == "neural"):
-                arrays[_with_slash(name)] = read_dataset(file[name], name, allowance)
+            if is_session_array(name) and not (large and name == "neural"):
+                arrays[_unescape_slash(name)] = read_dataset(file[name], name, limits)
         if large:
             if len(arrays["stamps"]) != shape[0]:
                 raise BadRecording(
                     f"'neural' is {shape}, but there are {len(arrays['stamps'])} stamps; it must be [time, channels]."
                 )
-            read_through(file["neural"])
-            return Contents(arrays, [], "neural")
-    return Contents(arrays, turned(arrays))
+            verify_readable(file["neural"], limits)
+            return FileContents(arrays, [], "neural")
+    return FileContents(arrays, orient_time_first(arrays))
 
 
-def checked(data: Any, name: str) -> Any:
+def check_dataset(data: Any, name: str) -> Any:
     """A dataset whose claims fit its stored bytes.
 
     Parameters
@@ -154,17 +162,17 @@ def checked(data: Any, name: str) -> Any:
     """
     if not hasattr(data, "chunks") or data.shape is None:
         raise BadRecording(f"'{name}' is no array.")
-    if data.dtype.kind not in "biuf" and h5py_or_advice().check_string_dtype(data.dtype) is None:
+    if data.dtype.kind not in "biuf" and import_h5py().check_string_dtype(data.dtype) is None:
         raise BadRecording(f"'{name}' must hold numbers or text, got {data.dtype}.")
     n_stored = min(data.id.get_storage_size(), data.file.id.get_filesize())
     if data.external or data.is_virtual:
         raise BadRecording(f"'{name}' lies in another file, which is not read.")
     for n_values in (data.size, int(np.prod(data.chunks or (0,), dtype=object)) if data.size else 0):
-        refuse_claim(name, n_values * data.dtype.itemsize, n_stored)
+        check_claimed_size(name, n_values * data.dtype.itemsize, n_stored)
     return data
 
 
-def read_dataset(data: Any, name: str, allowance: Allowance) -> NDArray[Any]:
+def read_dataset(data: Any, name: str, limits: ReadLimits) -> NDArray[Any]:
     """A dataset of numbers or text.
 
     Parameters
@@ -181,23 +189,23 @@ def read_dataset(data: Any, name: str, allowance: Allowance) -> NDArray[Any]:
     array
         Numbers as they are stored, or text.
     """
-    data = checked(data, name)
+    data = check_dataset(data, name)
     if data.dtype.kind in "biuf":
-        allowance.grant(data.size * data.dtype.itemsize, f"'{name}'")
+        limits.reserve(data.size * data.dtype.itemsize, f"'{name}'")
         if not data.shape or not data.size:
             return np.asarray(data[()])
         out = np.empty(data.shape, data.dtype)
         for part in _blocks(data):
             out[part] = data[part]
-            come_on()
+            limits.progress()
         return out
     if data.size > _MAX_LETTERS:
         raise BadRecording(f"'{name}' holds {data.size} texts; at most {_MAX_LETTERS} letters can be.")
     value = data.asstr(errors="replace")[()]
-    return text_array(value.ravel().tolist() if isinstance(value, np.ndarray) else value, name)
+    return string_array(value.ravel().tolist() if isinstance(value, np.ndarray) else value, name)
 
 
-def text_array(value: str | list[str], name: str) -> NDArray[np.str_]:
+def string_array(value: str | list[str], name: str) -> NDArray[np.str_]:
     """Text as numpy holds it, every one as long as the longest.
 
     Parameters
@@ -220,7 +228,7 @@ def text_array(value: str | list[str], name: str) -> NDArray[np.str_]:
     return np.array(value, np.str_)
 
 
-def read_through(data: Any) -> None:
+def verify_readable(data: Any, limits: ReadLimits) -> None:
     """Read all of a dataset, a block at a time, to find out whether that can be done.
 
     Parameters
@@ -230,7 +238,7 @@ def read_through(data: Any) -> None:
     """
     for part in _blocks(data):
         data[part]
-        come_on()
+        limits.progress()
 
 
 def _blocks(data: Any) -> Iterator[slice]:
@@ -245,4 +253,4 @@ def _attribute(value: Any, name: str) -> NDArray[Any]:
     """An attribute as an array."""
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
-    return text_array(value, name) if isinstance(value, str) else np.asarray(value)
+    return string_array(value, name) if isinstance(value, str) else np.asarray(value)

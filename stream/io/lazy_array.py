@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-ON_DISK_BYTES = 256_000_000
+MAX_LOADED_BYTES = 256_000_000
 """What is larger as float32 stays in the file."""
 
 

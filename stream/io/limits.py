@@ -31,7 +31,7 @@ def free_bytes() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def refuse_claim(name: str, n_bytes: int, n_stored: int) -> None:
+def check_claimed_size(name: str, n_bytes: int, n_stored: int) -> None:
     """Refuse what says it is larger than its stored bytes can stand for.
 
     Parameters
@@ -52,7 +52,7 @@ def refuse_claim(name: str, n_bytes: int, n_stored: int) -> None:
         raise BadRecording(f"'{name}' claims {n_bytes} bytes from {n_stored} compressed ones.")
 
 
-def refuse_too_large(n_bytes: int, what: str) -> None:
+def check_fits_memory(n_bytes: int, what: str) -> None:
     """Refuse what would not fit into memory.
 
     Parameters

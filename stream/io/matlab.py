@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.errors import BadRecording
-from stream.io.arrays import is_known, refuse_missing, turned
-from stream.io.hdf5 import checked, h5py_or_advice, read_dataset, text_array
-from stream.io.limits import refuse_claim
-from stream.io.sandboxed_reader import Allowance, Contents
+from stream.io.arrays import FileContents, is_session_array, orient_time_first, require_arrays
+from stream.io.hdf5 import check_dataset, import_h5py, read_dataset, string_array
+from stream.io.limits import check_claimed_size
+from stream.io.read_limits import ReadLimits
 
 _BYTES = {"double": 8, "single": 4, "logical": 1, "char": 4, "cell": 100}
 _BYTES |= {f"{sign}int{bits}": bits // 8 for sign in ("", "u") for bits in (8, 16, 32, 64)}
@@ -20,7 +20,7 @@ _HDF5 = b"\x89HDF\r\n\x1a\n"
 _MAX_CELLS = 1_000_000
 
 
-def read(path: Path, allowance: Allowance) -> Contents:
+def read(path: Path, limits: ReadLimits) -> FileContents:
     """Read a session from a MATLAB file.
 
     Parameters
@@ -38,30 +38,30 @@ def read(path: Path, allowance: Allowance) -> Contents:
     with path.open("rb") as file:
         head = file.read(520)
     if head[512:520] == _HDF5 or head[:8] == _HDF5:
-        arrays = _read_v7_3(path, allowance)
+        arrays = _read_v7_3(path, limits)
     elif head[:4].isalpha() and len(head) > 128:
-        arrays = _read_v5(path, allowance)
+        arrays = _read_v5(path, limits)
     else:
         raise BadRecording(
             "it is no MATLAB file of version 5 to 7.3; in MATLAB, save it with '-v7' or '-v7.3'."
         )
-    return Contents(arrays, turned(arrays))
+    return FileContents(arrays, orient_time_first(arrays))
 
 
-def _read_v5(path: Path, allowance: Allowance) -> dict[str, NDArray[Any]]:
+def _read_v5(path: Path, limits: ReadLimits) -> dict[str, NDArray[Any]]:
     """Variables of a file that is not HDF5."""
     from scipy.io import loadmat, whosmat
 
     classes = {name: (shape, kind) for name, shape, kind in whosmat(path)}
-    refuse_missing(classes)
-    known = {name: entry for name, entry in classes.items() if is_known(name)}
+    require_arrays(classes)
+    known = {name: entry for name, entry in classes.items() if is_session_array(name)}
     for name, (shape, kind) in known.items():
         _check_class(name, kind)
         n_bytes = int(np.prod(shape, dtype=object)) * _BYTES[kind]
         if min(shape, default=0) < 0:
             raise BadRecording(f"'{name}' has the shape {shape}.")
-        refuse_claim(name, n_bytes, path.stat().st_size)
-        allowance.grant(2 * n_bytes, f"'{name}'")
+        check_claimed_size(name, n_bytes, path.stat().st_size)
+        limits.reserve(2 * n_bytes, f"'{name}'")
     loaded = loadmat(path, variable_names=list(known), chars_as_strings=True)
     return {name: _plain(loaded[name], name) for name in known if name in loaded}
 
@@ -80,42 +80,42 @@ def _plain(array: NDArray[Any], name: str) -> NDArray[Any]:
         cells = [np.asarray(cell) for cell in array.ravel()]
         if not all(cell.dtype.kind == "U" and cell.size <= 1 for cell in cells):
             raise BadRecording(f"'{name}' must be a cell array of texts.")
-        return text_array([str(cell.ravel()[0]) if cell.size else "" for cell in cells], name)
+        return string_array([str(cell.ravel()[0]) if cell.size else "" for cell in cells], name)
     if array.dtype.kind == "U" and name == "channel_names":
-        return text_array(
+        return string_array(
             [text.rstrip() for text in array.ravel().tolist()], name
         )  # a matrix of letters is padded
     return array
 
 
-def _read_v7_3(path: Path, allowance: Allowance) -> dict[str, NDArray[Any]]:
+def _read_v7_3(path: Path, limits: ReadLimits) -> dict[str, NDArray[Any]]:
     """Variables of a file that is HDF5, whose axes are the other way round."""
     arrays = {}
-    with h5py_or_advice().File(path, "r") as file:
-        refuse_missing([name for name in file if is_known(name)] or list(file)[:50])
+    with import_h5py().File(path, "r") as file:
+        require_arrays([name for name in file if is_session_array(name)] or list(file)[:50])
         for name in file:
-            if is_known(name):
+            if is_session_array(name):
                 kind = file[name].attrs.get("MATLAB_class", b"double")
                 kind = kind.decode("utf-8", "replace") if isinstance(kind, bytes) else str(kind)
                 _check_class(name, kind)
-                arrays[name] = _variable(file, name, kind, allowance)
+                arrays[name] = _variable(file, name, kind, limits)
     return arrays
 
 
-def _variable(file: Any, name: str, kind: str, allowance: Allowance) -> NDArray[Any]:
+def _variable(file: Any, name: str, kind: str, limits: ReadLimits) -> NDArray[Any]:
     """One variable."""
     data = file[name]
     if kind == "cell":
         if getattr(data, "size", None) is None or data.size > _MAX_CELLS or data.dtype.kind != "O":
             raise BadRecording(f"'{name}' is no cell array of at most {_MAX_CELLS} texts.")
-        cells = [checked(file[reference], name) for reference in data[()].ravel(order="F")]
-        return text_array([_letters(read_dataset(cell, name, allowance)) for cell in cells], name)
-    array = read_dataset(data, name, allowance)
+        cells = [check_dataset(file[reference], name) for reference in data[()].ravel(order="F")]
+        return string_array([_letters(read_dataset(cell, name, limits)) for cell in cells], name)
+    array = read_dataset(data, name, limits)
     if "MATLAB_empty" in data.attrs:
         return np.zeros((0, 0))
     if kind == "char":
         rows = [_letters(row) for row in np.atleast_2d(array.T)]
-        return text_array([row.rstrip() for row in rows] if name == "channel_names" else rows[0], name)
+        return string_array([row.rstrip() for row in rows] if name == "channel_names" else rows[0], name)
     return np.asarray(array.T)
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.errors import BadRecording, NeuroReelError, ShapeMismatch, already_there
-from stream.io.arrays import arrays_of, is_known, refuse_missing, session_from_arrays
-from stream.io.limits import refuse_claim, refuse_too_large
+from stream.io.arrays import is_session_array, require_arrays, session_from_arrays, session_to_arrays
+from stream.io.limits import check_claimed_size, check_fits_memory
 from stream.session import Session
 
 
@@ -33,7 +33,7 @@ def save_npz(session: Session, path: Path | str, *, force: bool = False) -> None
         When ``path`` is there and ``force`` is not given.
     """
     path = Path(path)
-    arrays = arrays_of(session) | {"neural": np.asarray(session.neural, np.float32)}
+    arrays = session_to_arrays(session) | {"neural": np.asarray(session.neural, np.float32)}
     try:
         with path.open("wb" if force else "xb") as file:
             np.savez_compressed(file, **arrays)
@@ -73,11 +73,11 @@ def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     """All arrays that a recording can have, each held against the bytes that are there before it is allocated."""
     with zipfile.ZipFile(path) as archive:
         names = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
-        refuse_missing(names)
-        known = {name: member for name, member in names.items() if is_known(name)}
+        require_arrays(names)
+        known = {name: member for name, member in names.items() if is_session_array(name)}
         for name, member in known.items():
-            refuse_claim(name, member.file_size, member.compress_size)
-        refuse_too_large(sum(member.file_size for member in known.values()), "it")
+            check_claimed_size(name, member.file_size, member.compress_size)
+        check_fits_memory(sum(member.file_size for member in known.values()), "it")
         return {name: _read_member(archive, member, name) for name, member in known.items()}
 
 

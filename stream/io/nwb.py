@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from stream.acquisition.stimulus_track import frames_at
 from stream.binning import sample_at
 from stream.errors import AmbiguousStream, BadRecording, BadUsage
-from stream.io.hdf5 import h5py_or_advice, read_dataset
+from stream.io.arrays import FileContents
+from stream.io.hdf5 import import_h5py, read_dataset
 from stream.io.nwb_stimulus import Presentations, presentations
-from stream.io.nwb_units import Units, choose_units
-from stream.io.sandboxed_reader import Allowance, Contents, come_on
+from stream.io.nwb_units import Units, select_units
+from stream.io.read_limits import ReadLimits
 from stream.movie import Clip, Movie
 from stream.movie_metadata import clips_to_json
 from stream.session import MAX_SECONDS, NO_FRAME, Kind
@@ -39,14 +40,14 @@ _RUNNING = (
 
 def read(
     path: Path,
-    allowance: Allowance,
+    limits: ReadLimits,
     *,
     stream: str | None,
     stimulus: str | None,
     area: Sequence[str],
     quality: Sequence[str],
     bin_ms: float | None,
-) -> Contents:
+) -> FileContents:
     """Read a session from an NWB file.
 
     Parameters
@@ -65,28 +66,28 @@ def read(
     AmbiguousStream
         When it holds several kinds of activity or several stimuli, and none was chosen.
     """
-    with h5py_or_advice().File(path, "r", rdcc_nbytes=_CACHE_BYTES) as file:
+    with import_h5py().File(path, "r", rdcc_nbytes=_CACHE_BYTES) as file:
         series = _choose(file, stream)
-        shown = presentations(file, stimulus, allowance)
+        shown = presentations(file, stimulus, limits)
         if series is None:
-            units = choose_units(file, area, quality, allowance)
-            contents = _binned(units, shown, bin_ms, allowance)
+            units = select_units(file, area, quality, limits)
+            contents = _binned(units, shown, bin_ms, limits)
             contents.notes.insert(0, units.note)
         elif area or quality or bin_ms:
             raise BadUsage(
                 "'--area', '--quality' and '--bin-ms' are for units; this is a series of fluorescence."
             )
         else:
-            contents = _fluorescence(file[series], shown, allowance)
+            contents = _fluorescence(file[series], shown, limits)
         stamps = contents.arrays["stamps"]
-        running = _running(file, stamps, allowance)
+        running = _running(file, stamps, limits)
     if running is not None:
         contents.arrays["label_running_speed"] = running
     _describe_movie(contents, shown)
     return contents
 
 
-def _describe_movie(contents: Contents, shown: Presentations | None) -> None:
+def _describe_movie(contents: FileContents, shown: Presentations | None) -> None:
     """Add the movie, and what to know of it."""
     if shown is None:
         contents.notes.append("no table of presentations counts frames: nothing is known of what was shown")
@@ -144,32 +145,32 @@ def _type(item: Any) -> str:
 
 
 def _binned(
-    units: Units, shown: Presentations | None, bin_ms: float | None, allowance: Allowance
-) -> Contents:
+    units: Units, shown: Presentations | None, bin_ms: float | None, limits: ReadLimits
+) -> FileContents:
     """Spikes of units, counted in bins."""
     movie_rate = shown.rate_hz if shown is not None and shown.in_order else 0.0
     rate_hz = 1000 / bin_ms if bin_ms else movie_rate or 1000 / DEFAULT_BIN_MS
     first, last = units.extent()
-    stretches = [(first, last, first)] if shown is None else shown.stretches(first, last)
-    edges = [_edges(stretch, rate_hz) for stretch in stretches]
+    epochs = [(first, last, first)] if shown is None else shown.epochs(first, last)
+    edges = [_edges(stretch, rate_hz) for stretch in epochs]
     edges = [edge for edge in edges if len(edge) > 1]
     n_bins = sum(len(edge) - 1 for edge in edges)
     if not n_bins:
         raise BadRecording(f"there is not one bin of {1000 / rate_hz:g} ms in it.")
     what = f"{units.n_units} units in {n_bins} bins"
-    allowance.grant(4 * units.n_units * n_bins + 40 * n_bins, what)
+    limits.reserve(4 * units.n_units * n_bins + 40 * n_bins, what)
     counts = np.empty((n_bins, units.n_units), np.float32)
     for index in range(units.n_units):
-        times = units.times(index)
+        times = units.times(index, limits)
         counts[:, index] = np.concatenate([np.diff(np.searchsorted(times, edge)) for edge in edges])
-        come_on()
+        limits.progress()
     stamps = np.concatenate([edge[1:] for edge in edges])
     segment = np.repeat(np.arange(len(edges)), [len(edge) - 1 for edge in edges]).astype(np.int32)
     arrays = {"neural": counts, "segment": segment, "channel_names": units.names()}
     note = f"spikes counted in bins of {1000 / rate_hz:.6g} ms"
     areas = set(units.areas)
     name = areas.pop() if len(areas) == 1 else ""
-    return Contents(_described(arrays, stamps, shown, rate_hz, Kind.SPIKES, name or UNITS), [note])
+    return FileContents(_described(arrays, stamps, shown, rate_hz, Kind.SPIKES, name or UNITS), [note])
 
 
 def _edges(stretch: tuple[float, float, float], rate_hz: float) -> NDArray[np.float64]:
@@ -198,11 +199,11 @@ def _described(
     return arrays | texts | {"stamps": stamps, "frame": frame, "repeat": repeat, "rate_hz": np.array(rate_hz)}
 
 
-def _fluorescence(series: Any, shown: Presentations | None, allowance: Allowance) -> Contents:
+def _fluorescence(series: Any, shown: Presentations | None, limits: ReadLimits) -> FileContents:
     """A series of fluorescence, as it was sampled."""
     name = series.name.rpartition("/")[2]
-    data = read_dataset(series["data"], name, allowance)
-    stamps, rate_hz = _stamps(series, data.shape, allowance)
+    data = read_dataset(series["data"], name, limits)
+    stamps, rate_hz = _stamps(series, data.shape, limits)
     notes = []
     if data.ndim != 2 or len(stamps) not in data.shape:
         raise BadRecording(
@@ -213,24 +214,24 @@ def _fluorescence(series: Any, shown: Presentations | None, allowance: Allowance
         notes.append(f"'{name}' was [ROIs, time] and was turned")
     keep = np.ones(len(stamps), bool)
     if shown is not None:
-        keep = np.any([(stamps >= begin) & (stamps <= end) for begin, end, _ in shown.stretches()], axis=0)
+        keep = np.any([(stamps >= begin) & (stamps <= end) for begin, end, _ in shown.epochs()], axis=0)
         if not keep.any():
             raise BadRecording(f"not one sample of '{name}' lies where '{shown.name}' was shown.")
-    allowance.grant(data.nbytes + 4 * data.size, f"what was taken of '{name}'")
-    numbers = read_dataset(series["rois"], "rois", allowance).ravel() if "rois" in series else np.zeros(0)
+    limits.reserve(data.nbytes + 4 * data.size, f"what was taken of '{name}'")
+    numbers = read_dataset(series["rois"], "rois", limits).ravel() if "rois" in series else np.zeros(0)
     if len(numbers) != data.shape[1] or len(set(numbers.tolist())) < len(numbers):
         numbers = np.arange(data.shape[1])
     arrays: dict[str, NDArray[Any]] = {
         "neural": data[keep].astype(np.float32),
         "channel_names": np.array([f"roi-{number}" for number in numbers.tolist()], np.str_),
     }
-    return Contents(_described(arrays, stamps[keep], shown, rate_hz, Kind.FLUORESCENCE, name), notes)
+    return FileContents(_described(arrays, stamps[keep], shown, rate_hz, Kind.FLUORESCENCE, name), notes)
 
 
-def _stamps(series: Any, shape: tuple[int, ...], allowance: Allowance) -> tuple[NDArray[np.float64], float]:
+def _stamps(series: Any, shape: tuple[int, ...], limits: ReadLimits) -> tuple[NDArray[np.float64], float]:
     """Stamps of a series, and its rate."""
     if "timestamps" in series:
-        stamps = read_dataset(series["timestamps"], "timestamps", allowance).astype(np.float64).ravel()
+        stamps = read_dataset(series["timestamps"], "timestamps", limits).astype(np.float64).ravel()
         if not np.all(np.abs(stamps) < MAX_SECONDS):
             raise BadRecording("some of its stamps are no moments in seconds.")
         step = np.diff(stamps)
@@ -239,19 +240,19 @@ def _stamps(series: Any, shape: tuple[int, ...], allowance: Allowance) -> tuple[
     if "starting_time" not in series or "rate" not in series["starting_time"].attrs:
         raise BadRecording("its series has neither 'timestamps' nor a 'starting_time' with its rate.")
     rate_hz = float(series["starting_time"].attrs["rate"])
-    start = float(np.ravel(read_dataset(series["starting_time"], "starting_time", allowance))[0])
+    start = float(np.ravel(read_dataset(series["starting_time"], "starting_time", limits))[0])
     if not 0 < rate_hz < MAX_SECONDS or not abs(start) < MAX_SECONDS:
         raise BadRecording(f"its series begins at {start} s with a rate of {rate_hz} Hz.")
     return start + np.arange(shape[0] if shape else 0) / rate_hz, rate_hz
 
 
-def _running(file: Any, stamps: NDArray[np.float64], allowance: Allowance) -> NDArray[np.float32] | None:
+def _running(file: Any, stamps: NDArray[np.float64], limits: ReadLimits) -> NDArray[np.float32] | None:
     """Running speed at the samples, or None when the file does not hold it."""
     series = next((file[place] for place in _RUNNING if place in file and "data" in file[place]), None)
     if series is None:
         return None
-    values = read_dataset(series["data"], "running_speed", allowance).astype(np.float64)
-    times, _ = _stamps(series, values.shape, allowance)
+    values = read_dataset(series["data"], "running_speed", limits).astype(np.float64)
+    times, _ = _stamps(series, values.shape, limits)
     if values.ndim != 1 or values.shape != times.shape:
         return None
     good = np.isfinite(values)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from stream.errors import AmbiguousStream, BadRecording
 from stream.io.hdf5 import read_dataset
-from stream.io.sandboxed_reader import Allowance
+from stream.io.read_limits import ReadLimits
 from stream.session import MAX_FRAMES, MAX_SECONDS, NO_FRAME
 
 SUFFIX = "_presentations"
@@ -86,7 +86,7 @@ class Presentations:
         order = np.argsort(stamps, kind="stable")
         return stamps[order], np.concatenate([shown, blank])[order]
 
-    def stretches(self, begin_s: float = -np.inf, end_s: float = np.inf) -> list[tuple[float, float, float]]:
+    def epochs(self, begin_s: float = -np.inf, end_s: float = np.inf) -> list[tuple[float, float, float]]:
         """Begin, end, first presentation of each stretch: blocks and the blank around them, joined when they meet.
 
         Parameters
@@ -94,7 +94,7 @@ class Presentations:
         begin_s, end_s
             Of the recording, which no blank goes beyond.
         """
-        stretches: list[tuple[float, float, float]] = []
+        epochs: list[tuple[float, float, float]] = []
         for block in np.unique(self.block):
             inside = self.block == block
             first, last = float(self.start[inside].min()), float(self.stop[inside].max())
@@ -102,13 +102,13 @@ class Presentations:
             after = self.others[self.others[:, 0] >= last - 1e-6, 0].min(initial=np.inf)
             begin = min(first, max(first - PAD_S, before, begin_s))
             end = max(last, min(last + PAD_S, after, end_s))
-            if stretches and begin <= stretches[-1][1]:
-                begin, _, first = stretches.pop()
-            stretches.append((begin, end, first))
-        return stretches
+            if epochs and begin <= epochs[-1][1]:
+                begin, _, first = epochs.pop()
+            epochs.append((begin, end, first))
+        return epochs
 
 
-def presentations(file: Any, stimulus: str | None, allowance: Allowance) -> Presentations | None:
+def presentations(file: Any, stimulus: str | None, limits: ReadLimits) -> Presentations | None:
     """What was shown.
 
     Parameters
@@ -149,7 +149,7 @@ def presentations(file: Any, stimulus: str | None, allowance: Allowance) -> Pres
     if stimulus not in counting:
         columns = ", ".join(sorted(tables[stimulus]))
         raise BadRecording(f"its stimulus '{stimulus}' has no column 'frame'; its columns: {columns}.")
-    return _presentations(stimulus, tables, allowance)
+    return _presentations(stimulus, tables, limits)
 
 
 def _tables(file: Any) -> dict[str, Any]:
@@ -174,14 +174,14 @@ def _frames(table: Any) -> Any:
     return table["data"] if indexed and "data" in table else None
 
 
-def _presentations(stimulus: str, tables: dict[str, Any], allowance: Allowance) -> Presentations:
+def _presentations(stimulus: str, tables: dict[str, Any], limits: ReadLimits) -> Presentations:
     """One table, checked and in order of time."""
     table = tables[stimulus]
-    frame = _column(_frames(table), f"{stimulus}/frame", allowance)
-    start, stop = _times(table, stimulus, allowance)
+    frame = _column(_frames(table), f"{stimulus}/frame", limits)
+    start, stop = _times(table, stimulus, limits)
     block = np.zeros(len(start))
     if "stimulus_block" in table:
-        block = np.nan_to_num(_column(table["stimulus_block"], "stimulus_block", allowance), nan=-1)
+        block = np.nan_to_num(_column(table["stimulus_block"], "stimulus_block", limits), nan=-1)
     if not len(start) == len(stop) == len(frame) == len(block):
         raise BadRecording(f"the columns of stimulus '{stimulus}' differ in length.")
     frame = np.nan_to_num(np.maximum(frame, NO_FRAME), nan=NO_FRAME)
@@ -194,7 +194,7 @@ def _presentations(stimulus: str, tables: dict[str, Any], allowance: Allowance) 
     others = [np.zeros((0, 2))]
     for name, other in tables.items():
         if name != stimulus and not name.startswith(_GRAY):
-            others.append(np.stack(_times(other, name, allowance), 1))
+            others.append(np.stack(_times(other, name, limits), 1))
     between = np.concatenate(others)
     changed = np.diff(block[order]) != 0
     return Presentations(
@@ -207,13 +207,13 @@ def _presentations(stimulus: str, tables: dict[str, Any], allowance: Allowance) 
     )
 
 
-def _times(table: Any, name: str, allowance: Allowance) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _times(table: Any, name: str, limits: ReadLimits) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Begin and end of every presentation."""
     if "start_time" in table:
-        start = _column(table["start_time"], f"{name}/start_time", allowance)
-        stop = _column(table["stop_time"], f"{name}/stop_time", allowance) if "stop_time" in table else None
+        start = _column(table["start_time"], f"{name}/start_time", limits)
+        stop = _column(table["stop_time"], f"{name}/stop_time", limits) if "stop_time" in table else None
     else:
-        start, stop = _column(table["timestamps"], f"{name}/timestamps", allowance), None
+        start, stop = _column(table["timestamps"], f"{name}/timestamps", limits), None
     if stop is None and len(start):
         stop = np.r_[start[1:], start[-1] + (np.median(np.diff(start)) if len(start) > 1 else 0)]
         usual = np.median(stop - start)
@@ -221,9 +221,9 @@ def _times(table: Any, name: str, allowance: Allowance) -> tuple[NDArray[np.floa
     return start, start if stop is None else stop
 
 
-def _column(data: Any, name: str, allowance: Allowance) -> NDArray[np.float64]:
+def _column(data: Any, name: str, limits: ReadLimits) -> NDArray[np.float64]:
     """A column of numbers."""
-    array = read_dataset(data, name, allowance)
+    array = read_dataset(data, name, limits)
     if array.ndim != 1 or array.dtype.kind not in "biuf":
         raise BadRecording(f"'{name}' must be a column of numbers, got {array.dtype} {array.shape}.")
     return array.astype(np.float64)

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.errors import BadRecording
-from stream.io.hdf5 import checked, read_dataset
-from stream.io.sandboxed_reader import Allowance, come_on
+from stream.io.hdf5 import check_dataset, read_dataset
+from stream.io.read_limits import ReadLimits
 
 _ELECTRODES = "general/extracellular_ephys/electrodes"
 _AREA_COLUMNS = ("location", "brain_area", "structure_acronym", "ecephys_structure_acronym")
@@ -53,7 +53,7 @@ class Units:
         """How many."""
         return len(self.rows)
 
-    def times(self, index: int) -> NDArray[np.float64]:
+    def times(self, index: int, limits: ReadLimits) -> NDArray[np.float64]:
         """When a unit fired, float64 [spikes], seconds, increasing.
 
         Parameters
@@ -66,7 +66,7 @@ class Units:
         parts = [np.zeros(0)]
         for at in range(begin, end, _BLOCK):
             parts.append(np.asarray(self.spike_times[at : min(at + _BLOCK, end)], np.float64))
-            come_on()
+            limits.progress()
         times = np.concatenate(parts)
         times = times[np.isfinite(times)]
         return times if np.all(np.diff(times) >= 0) else np.sort(times)
@@ -97,7 +97,7 @@ class Units:
         return np.array(names, np.str_)
 
 
-def choose_units(file: Any, area: Sequence[str], quality: Sequence[str], allowance: Allowance) -> Units:
+def select_units(file: Any, area: Sequence[str], quality: Sequence[str], limits: ReadLimits) -> Units:
     """Take units by area and quality.
 
     Parameters
@@ -119,8 +119,8 @@ def choose_units(file: Any, area: Sequence[str], quality: Sequence[str], allowan
     table = file["units"]
     if "spike_times_index" not in table:
         raise BadRecording("its 'units' have no 'spike_times_index'.")
-    ends = _whole(table["spike_times_index"], "spike_times_index", allowance)
-    spike_times = checked(table["spike_times"], "spike_times")
+    ends = _integers(table["spike_times_index"], "spike_times_index", limits)
+    spike_times = check_dataset(table["spike_times"], "spike_times")
     if (
         np.any(np.diff(ends, prepend=0) < 0)
         or ends.max(initial=0) > spike_times.size
@@ -128,10 +128,10 @@ def choose_units(file: Any, area: Sequence[str], quality: Sequence[str], allowan
     ):
         raise BadRecording("'spike_times_index' does not fit 'spike_times'.")
     n_units = len(ends)
-    areas = _areas(file, table, n_units, allowance)
+    areas = _areas(file, table, n_units, limits)
     keep = np.ones(n_units, bool)
     if quality:
-        keep &= _matching(_texts(table, "quality", n_units, allowance), quality, "quality")
+        keep &= _matching(_strings(table, "quality", n_units, limits), quality, "quality")
     if area:
         keep &= _matching(areas, area, "area")
     rows = np.flatnonzero(keep)
@@ -139,7 +139,7 @@ def choose_units(file: Any, area: Sequence[str], quality: Sequence[str], allowan
         raise BadRecording(
             f"of {n_units} units none is left for --area {list(area)} and --quality {list(quality)}."
         )
-    ids = _whole(table["id"], "units/id", allowance) if "id" in table else np.arange(n_units)
+    ids = _integers(table["id"], "units/id", limits) if "id" in table else np.arange(n_units)
     if len(ids) != n_units:
         raise BadRecording(f"its 'units' have {len(ids)} ids for {n_units} units.")
     chosen = [areas[row] for row in rows.tolist()] if areas else [""] * len(rows)
@@ -148,31 +148,31 @@ def choose_units(file: Any, area: Sequence[str], quality: Sequence[str], allowan
     return Units(rows, ids[rows], chosen, ends, spike_times, note)
 
 
-def _areas(file: Any, table: Any, n_units: int, allowance: Allowance) -> list[str] | None:
+def _areas(file: Any, table: Any, n_units: int, limits: ReadLimits) -> list[str] | None:
     """Where each unit is, by its electrode or by a column of its own; None when the file does not say."""
     electrodes = file.get(_ELECTRODES)
     if electrodes is not None and "location" in electrodes and "id" in electrodes:
-        ids = _whole(electrodes["id"], "electrodes/id", allowance)
-        places = _texts(electrodes, "location", len(ids), allowance)
-        row = _electrode_rows(table, ids, n_units, allowance)
+        ids = _integers(electrodes["id"], "electrodes/id", limits)
+        places = _strings(electrodes, "location", len(ids), limits)
+        row = _electrode_rows(table, ids, n_units, limits)
         if row is not None and places is not None:
             return [places[at] if 0 <= at < len(places) else "" for at in row.tolist()]
     column = next((name for name in _AREA_COLUMNS if name in table), None)
-    return None if column is None else _texts(table, column, n_units, allowance)
+    return None if column is None else _strings(table, column, n_units, limits)
 
 
 def _electrode_rows(
-    table: Any, ids: NDArray[np.int64], n_units: int, allowance: Allowance
+    table: Any, ids: NDArray[np.int64], n_units: int, limits: ReadLimits
 ) -> NDArray[np.int64] | None:
     """Each unit's row in the table of electrodes; -1 = none."""
     if "peak_channel_id" in table:
-        peak = _whole(table["peak_channel_id"], "peak_channel_id", allowance)
+        peak = _integers(table["peak_channel_id"], "peak_channel_id", limits)
         row_of = {id_: row for row, id_ in enumerate(ids.tolist())}
         rows = np.array([row_of.get(id_, -1) for id_ in peak.tolist()], np.int64)
     elif "electrodes" in table:
-        rows = _whole(table["electrodes"], "units/electrodes", allowance)
+        rows = _integers(table["electrodes"], "units/electrodes", limits)
         if "electrodes_index" in table:  # several per unit: the first
-            ends = _whole(table["electrodes_index"], "electrodes_index", allowance)
+            ends = _integers(table["electrodes_index"], "electrodes_index", limits)
             begin = np.r_[0, ends[:-1]][: len(ends)]
             inside = (begin < ends) & (begin >= 0) & (begin < len(rows))
             rows = np.where(inside, np.r_[rows, -1][np.where(inside, begin, -1)], -1)
@@ -193,19 +193,19 @@ def _matching(values: list[str] | None, wanted: Sequence[str], what: str) -> NDA
     return keep
 
 
-def _texts(table: Any, name: str, n: int, allowance: Allowance) -> list[str] | None:
+def _strings(table: Any, name: str, n: int, limits: ReadLimits) -> list[str] | None:
     """A column of text; None when it is not there."""
     if name not in table:
         return None
-    column = read_dataset(table[name], name, allowance)
+    column = read_dataset(table[name], name, limits)
     if column.shape != (n,):
         raise BadRecording(f"the column '{name}' must have {n} entries, got {column.shape}.")
     return ["" if (text := str(value).strip()) in _NOWHERE else text for value in column.tolist()]
 
 
-def _whole(data: Any, name: str, allowance: Allowance) -> NDArray[np.int64]:
+def _integers(data: Any, name: str, limits: ReadLimits) -> NDArray[np.int64]:
     """A column of whole numbers."""
-    column = read_dataset(data, name, allowance)
+    column = read_dataset(data, name, limits)
     if column.ndim != 1 or column.dtype.kind not in "iuf":
         raise BadRecording(f"'{name}' must be a column of whole numbers, got {column.dtype} {column.shape}.")
     with np.errstate(invalid="ignore"):

@@ -26,11 +26,11 @@ SUFFIXES = (".xdf", ".npz", ".h5", ".hdf5", ".csv", ".mat", ".nwb")
 WRITABLE = SUFFIXES[:5]
 """Those that can be written."""
 
-_APART = {".h5": "hdf5", ".hdf5": "hdf5", ".mat": "matlab", ".nwb": "nwb"}
+_SANDBOXED = {".h5": "hdf5", ".hdf5": "hdf5", ".mat": "matlab", ".nwb": "nwb"}
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ReadOptions:
     """What to take of a file that holds more than one session needs.
 
     Attributes
@@ -54,7 +54,9 @@ class Choice:
     bin_ms: float | None = None
 
 
-def load_session(path: Path | str, *, stream: str | None = None, choice: Choice | None = None) -> Session:
+def load_session(
+    path: Path | str, *, stream: str | None = None, options: ReadOptions | None = None
+) -> Session:
     """Read a recording; the suffix says its format.
 
     Parameters
@@ -71,14 +73,14 @@ def load_session(path: Path | str, *, stream: str | None = None, choice: Choice 
     BadRecording
         When it is missing, or not what its suffix says.
     """
-    session, notes = load_with_notes(path, choice or Choice(stream))
+    session, notes = load_session_with_notes(path, options or ReadOptions(stream))
     usual = Path(path).suffix.lower() == ".nwb"  # elsewhere a note tells of something odd
     for note in notes:
         log.log(logging.INFO if usual else logging.WARNING, "%s: %s", path, note)
     return session
 
 
-def load_with_notes(path: Path | str, choice: Choice) -> tuple[Session, list[str]]:
+def load_session_with_notes(path: Path | str, options: ReadOptions) -> tuple[Session, list[str]]:
     """Read a recording, and say how it came about.
 
     Parameters
@@ -95,16 +97,16 @@ def load_with_notes(path: Path | str, choice: Choice) -> tuple[Session, list[str
     if not path.is_file():
         raise BadRecording(f"no such recording: {path}.")
     suffix = path.suffix.lower()
-    if suffix != ".nwb" and choice != Choice(choice.stream):
+    if suffix != ".nwb" and options != ReadOptions(options.stream):
         raise BadUsage(
             f"'--stimulus', '--area', '--quality' and '--bin-ms' are for NWB files, not for {path.name}."
         )
-    if suffix in _APART:
-        return _load_sandboxed(_APART[suffix], path, asdict(choice) if suffix == ".nwb" else {})
+    if suffix in _SANDBOXED:
+        return _load_sandboxed(_SANDBOXED[suffix], path, asdict(options) if suffix == ".nwb" else {})
     if suffix == ".xdf":
         from stream.io.xdf import load_xdf
 
-        return load_xdf(path, stream=choice.stream), []
+        return load_xdf(path, stream=options.stream), []
     if suffix == ".npz":
         from stream.io.npz import load_npz
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from stream.acquisition.stimulus_track import changes, frames_at
 from stream.binning import sample_at
 from stream.errors import AmbiguousStream, BadRecording, ShapeMismatch, refuse_existing
-from stream.io.xdf_join import join_returned
+from stream.io.xdf_join import join_restarted
 from stream.io.xdf_reader import XdfStream, read_xdf
 from stream.io.xdf_writer import XdfWriter, stream_xml
 from stream.lsl.outlet import LSL_TYPES, NEURAL_TYPES, UNITS
@@ -86,7 +86,7 @@ def load_xdf(path: Path | str, *, stream: str | None = None) -> Session:
     AmbiguousStream
         When it has several; the message lists them.
     """
-    streams = join_returned(read_xdf(path))
+    streams = join_restarted(read_xdf(path))
     neural = _choose(streams, stream, path)
     scale = _stamp_rate(neural)
     stamps = neural.stamps * scale if scale != 1 else neural.stamps
@@ -97,7 +97,7 @@ def load_xdf(path: Path | str, *, stream: str | None = None) -> Session:
         (found for found in streams if found.name == f"{neural.name}-stimulus" and found.fmt != "string"),
         None,
     )
-    frame, repeat = _truth(stimulus, neural)
+    frame, repeat = _stimulus_at_samples(stimulus, neural)
     labels = {
         found.name.removeprefix(f"{neural.name}-"): _label(found, neural)
         for found in streams
@@ -209,7 +209,9 @@ def _indices(text: str, n: int) -> NDArray[np.intp]:
     return numbers[numbers < n]
 
 
-def _truth(stimulus: XdfStream | None, neural: XdfStream) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def _stimulus_at_samples(
+    stimulus: XdfStream | None, neural: XdfStream
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Frame and repeat at each neural sample."""
     n_samples = len(neural.stamps)
     nothing = np.full(n_samples, NO_FRAME, np.int32)

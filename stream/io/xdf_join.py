@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 _PLACES = ("segment_starts", "segment_events")  # facts that count samples from the beginning of a stream
 
 
-def join_returned(streams: Sequence[XdfStream]) -> list[XdfStream]:
+def join_restarted(streams: Sequence[XdfStream]) -> list[XdfStream]:
     """Join streams that have everything in common and follow each other in time.
 
     Parameters

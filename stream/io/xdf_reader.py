@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.errors import BadRecording
-from stream.io.xdf_validate import sound_part
+from stream.io.xdf_validate import read_valid_part
 from stream.lsl.outlet import usable_labels
 from stream.session import MAX_SECONDS
 
@@ -70,7 +70,7 @@ def read_xdf(path: Path | str) -> list[XdfStream]:
     path = Path(path)
     if not path.is_file():
         raise BadRecording(f"no such recording: {path}.")
-    content = sound_part(path)
+    content = read_valid_part(path)
     logging.getLogger("pyxdf").setLevel(logging.CRITICAL)  # it would complain of what is meant to be so
     try:
         with np.errstate(all="ignore"):

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.errors import BadRecording
-from stream.io.xdf_validate import checked_chunks, read_length
+from stream.io.xdf_validate import iter_chunks, read_length
 from stream.io.xdf_writer import CLOCK_OFFSET, MAGIC, SAMPLES, STREAM_FOOTER, sample_dtype, text_row
 
 
@@ -79,7 +79,7 @@ class StreamStats:
         return mine == others
 
 
-def count_xdf(path: Path | str) -> tuple[dict[int, StreamStats], str]:
+def read_xdf_stats(path: Path | str) -> tuple[dict[int, StreamStats], str]:
     """Count what a file holds; every length in it is checked.
 
     Parameters
@@ -102,7 +102,7 @@ def count_xdf(path: Path | str) -> tuple[dict[int, StreamStats], str]:
             content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
         if content[:4] != MAGIC:
             return tallies, f"{path} is not an XDF file."
-        for tag, stream_id, body in checked_chunks(content, formats, str(path)):
+        for tag, stream_id, body in iter_chunks(content, formats, str(path)):
             if stream_id is not None:
                 tally = tallies.setdefault(stream_id, StreamStats())
                 if tag == SAMPLES:

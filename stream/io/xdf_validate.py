@@ -34,7 +34,7 @@ _MAX_CHANNELS = 1_000_000
 _MAX_DEPTH = 50
 
 
-class _Damage(Exception):
+class _DamagedFile(Exception):
     """Something in the file that cannot be; carries what."""
 
 
@@ -46,7 +46,7 @@ class _Scan:
     formats: dict[int, tuple[str, int]] = field(default_factory=dict)
 
 
-def sound_part(path: Path) -> bytes:
+def read_valid_part(path: Path) -> bytes:
     """The part of an XDF file that can be read safely.
 
     Parameters
@@ -76,7 +76,7 @@ def sound_part(path: Path) -> bytes:
     try:
         while at < len(content):
             at = _check_chunk(scan, at)[0]
-    except _Damage as damage:
+    except _DamagedFile as damage:
         log.warning(
             "%s is cut off or damaged at byte %d of %d (%s); read up to there.",
             path,
@@ -84,11 +84,11 @@ def sound_part(path: Path) -> bytes:
             len(content),
             damage,
         )
-        return content[:at] + _whole_samples(scan, at)
+        return content[:at] + _salvage_samples(scan, at)
     return content
 
 
-def checked_chunks(
+def iter_chunks(
     content: memoryview, formats: dict[int, tuple[str, int]], name: str
 ) -> Iterator[tuple[int, int | None, memoryview]]:
     """Every chunk of an XDF file: its tag, its stream if it has one, and its body, whose lengths are checked.
@@ -112,7 +112,7 @@ def checked_chunks(
     while at < len(content):
         try:
             end, tag, stream_id, body = _check_chunk(scan, at)
-        except _Damage as damage:
+        except _DamagedFile as damage:
             raise BadRecording(
                 f"{name} is cut off or damaged at byte {at} of {len(content)}: {damage}."
             ) from None
@@ -120,7 +120,7 @@ def checked_chunks(
         at = end
 
 
-def header_fault(xml: bytes) -> str:
+def header_problem(xml: bytes) -> str:
     """Why a stream's description cannot stand in a file, in words; empty when it can.
 
     Parameters
@@ -130,7 +130,7 @@ def header_fault(xml: bytes) -> str:
     """
     try:
         _check_header(memoryview(xml))
-    except _Damage as damage:
+    except _DamagedFile as damage:
         return str(damage)
     return ""
 
@@ -140,32 +140,32 @@ def _check_chunk(scan: _Scan, at: int) -> tuple[int, int, int | None, memoryview
     length, start = read_length(scan.data, at)
     end = start + length
     if end > len(scan.data):
-        raise _Damage(f"a chunk of {length} bytes where {len(scan.data) - start} are left")
+        raise _DamagedFile(f"a chunk of {length} bytes where {len(scan.data) - start} are left")
     tag, stream_id, body = _read_tag(scan.data[start:end])
     if stream_id is not None and tag != STREAM_HEADER and stream_id not in scan.formats:
-        raise _Damage(f"data of stream {stream_id}, which was never declared")
+        raise _DamagedFile(f"data of stream {stream_id}, which was never declared")
     if tag == FILE_HEADER:
         _parse(body)
     elif tag == STREAM_HEADER:
         assert stream_id is not None
         if stream_id in scan.formats:
-            raise _Damage(f"stream {stream_id} is declared twice")
+            raise _DamagedFile(f"stream {stream_id} is declared twice")
         scan.formats[stream_id] = _check_header(body)
     elif tag == SAMPLES:
         assert stream_id is not None
         n_samples, first = read_length(body, 0)
-        n_whole, used = _walk(body[first:], n_samples, *scan.formats[stream_id])
+        n_whole, used = _count_whole_samples(body[first:], n_samples, *scan.formats[stream_id])
         if n_whole != n_samples or first + used != len(body):
-            raise _Damage(f"{n_samples} samples announced, {n_whole} fit")
+            raise _DamagedFile(f"{n_samples} samples announced, {n_whole} fit")
     elif tag == CLOCK_OFFSET:
         if len(body) != 16 or not all(map(np.isfinite, struct.unpack("<dd", body))):
-            raise _Damage("a clock offset that is none")
+            raise _DamagedFile("a clock offset that is none")
     elif tag == STREAM_FOOTER:
         _check_footer(body)
     return end, tag, stream_id, body
 
 
-def _whole_samples(scan: _Scan, at: int) -> bytes:
+def _salvage_samples(scan: _Scan, at: int) -> bytes:
     """The whole samples of a samples chunk whose end is missing, as a chunk of its own; else nothing."""
     try:
         length, start = read_length(scan.data, at)
@@ -173,8 +173,8 @@ def _whole_samples(scan: _Scan, at: int) -> bytes:
         if start + length <= len(scan.data) or tag != SAMPLES or stream_id not in scan.formats:
             return b""
         n_samples, first = read_length(body, 0)
-        n_whole, used = _walk(body[first:], n_samples, *scan.formats[stream_id])
-    except _Damage:
+        n_whole, used = _count_whole_samples(body[first:], n_samples, *scan.formats[stream_id])
+    except _DamagedFile:
         return b""
     chunk = struct.pack("<HIBI", SAMPLES, stream_id, 4, n_whole) + bytes(body[first : first + used])
     return b"\x08" + struct.pack("<Q", len(chunk)) + chunk
@@ -192,26 +192,26 @@ def read_length(data: memoryview, at: int) -> tuple[int, int]:
     """
     size = data[at] if at < len(data) else 0
     if size not in (1, 4, 8) or at + 1 + size > len(data):
-        raise _Damage("no valid length")
+        raise _DamagedFile("no valid length")
     return int.from_bytes(data[at + 1 : at + 1 + size], "little"), at + 1 + size
 
 
 def _read_tag(chunk: memoryview) -> tuple[int, int | None, memoryview]:
     """Split a chunk into tag, stream number and body."""
     if len(chunk) < 2:
-        raise _Damage("a chunk without a tag")
+        raise _DamagedFile("a chunk without a tag")
     (tag,) = struct.unpack("<H", chunk[:2])
     if tag not in _WITH_STREAM:
         return tag, None, chunk[2:]
     if len(chunk) < 6:
-        raise _Damage("a chunk without its stream")
+        raise _DamagedFile("a chunk without its stream")
     return tag, struct.unpack("<I", chunk[2:6])[0], chunk[6:]
 
 
-def _walk(body: memoryview, n_samples: int, fmt: str, n_channels: int) -> tuple[int, int]:
+def _count_whole_samples(body: memoryview, n_samples: int, fmt: str, n_channels: int) -> tuple[int, int]:
     """Count the whole samples of a chunk, at most ``n_samples``, and their bytes."""
     if fmt == "string":
-        return _walk_text(body, n_samples, n_channels)
+        return _count_whole_text_samples(body, n_samples, n_channels)
     for stamped in (True, False):  # as a rule all samples have a stamp, or none has
         dtype = sample_dtype(fmt, n_channels, stamped=stamped)
         if n_samples * dtype.itemsize == len(body):
@@ -228,8 +228,8 @@ def _walk(body: memoryview, n_samples: int, fmt: str, n_channels: int) -> tuple[
     return n_whole, at
 
 
-def _walk_text(body: memoryview, n_samples: int, n_channels: int) -> tuple[int, int]:
-    """`_walk` for a stream of text."""
+def _count_whole_text_samples(body: memoryview, n_samples: int, n_channels: int) -> tuple[int, int]:
+    """`_count_whole_samples` for a stream of text."""
     at = n_whole = 0
     while n_whole < n_samples and at < len(body):
         end = at + 1 + _stamp_bytes(body, at)
@@ -239,7 +239,7 @@ def _walk_text(body: memoryview, n_samples: int, n_channels: int) -> tuple[int, 
                 end = start + length
                 if end > len(body):
                     return n_whole, at
-        except _Damage:
+        except _DamagedFile:
             break
         at, n_whole = end, n_whole + 1
     return n_whole, at
@@ -248,7 +248,7 @@ def _walk_text(body: memoryview, n_samples: int, n_channels: int) -> tuple[int, 
 def _stamp_bytes(body: memoryview, at: int) -> int:
     """Bytes of the stamp of the sample at a byte: 8, or 0 when it has none."""
     if body[at] not in (0, 8):
-        raise _Damage(f"a sample that begins with {body[at]} instead of 0 or 8")
+        raise _DamagedFile(f"a sample that begins with {body[at]} instead of 0 or 8")
     return body[at]
 
 
@@ -259,14 +259,14 @@ def _check_header(body: memoryview) -> tuple[str, int]:
         n_channels = int(root.findtext("channel_count", ""))
         rate_hz = float(root.findtext("nominal_srate", ""))
     except ValueError as error:
-        raise _Damage(f"a stream without channel count or rate: {error}") from error
+        raise _DamagedFile(f"a stream without channel count or rate: {error}") from error
     fmt = root.findtext("channel_format", "")
     if root.tag != "info" or root.find("name") is None:
-        raise _Damage("a stream without a name")
+        raise _DamagedFile("a stream without a name")
     if fmt not in DTYPES and fmt != "string":
-        raise _Damage(f"unknown channel format {fmt!r}")
+        raise _DamagedFile(f"unknown channel format {fmt!r}")
     if not 1 <= n_channels <= _MAX_CHANNELS or not 0 <= rate_hz < float("inf"):
-        raise _Damage(f"a stream of {n_channels} channels at {rate_hz} Hz")
+        raise _DamagedFile(f"a stream of {n_channels} channels at {rate_hz} Hz")
     return fmt, n_channels
 
 
@@ -275,21 +275,21 @@ def _check_footer(body: memoryview) -> None:
     root = _parse(body)
     count = root.findtext("sample_count", "0") or "0"
     if root.tag != "info" or not count.strip().isdecimal():
-        raise _Damage("a footer that is none")
+        raise _DamagedFile("a footer that is none")
 
 
 def _parse(body: memoryview) -> Element:
     """Parse XML that neither defines entities nor nests without end."""
     text = bytes(body)
     if b"<!" in text.replace(b"<![CDATA[", b"").replace(b"<!--", b""):
-        raise _Damage("XML with a document type")
+        raise _DamagedFile("XML with a document type")
     try:
         root = fromstring(text.decode("utf-8", "replace"))
     except (ParseError, ValueError) as error:
-        raise _Damage(f"not XML: {error}") from error
+        raise _DamagedFile(f"not XML: {error}") from error
     level, depth = [root], 0
     while level:
         level, depth = [child for element in level for child in element], depth + 1
         if depth > _MAX_DEPTH:
-            raise _Damage("XML nested too deeply")
+            raise _DamagedFile("XML nested too deeply")
     return root

@@ -11,7 +11,7 @@ from stream.session import GAP_PERIODS
 
 
 @dataclass(slots=True)
-class ContinuityEvents:
+class ContinuityCounts:
     """What happened so far.
 
     Attributes
@@ -26,15 +26,15 @@ class ContinuityEvents:
         Samples that the gaps could have held.
     """
 
-    gap: int = 0
-    duplicate: int = 0
+    gaps: int = 0
+    duplicates: int = 0
     backwards: int = 0
-    missing: int = 0
+    missing_samples: int = 0
 
     @property
     def total(self) -> int:
         """Borders of any kind."""
-        return self.gap + self.duplicate + self.backwards
+        return self.gaps + self.duplicates + self.backwards
 
 
 class Continuity:
@@ -47,7 +47,7 @@ class Continuity:
     """
 
     def __init__(self, rate_hz: float) -> None:
-        self.events = ContinuityEvents()
+        self.counts = ContinuityCounts()
         self.segment = 0
         self._rate_hz = rate_hz
         self._longest = GAP_PERIODS / rate_hz if rate_hz > 0 else np.inf
@@ -73,13 +73,13 @@ class Continuity:
             return np.array([self.segment], np.int32)
         first = stamps[0] if self._last is None else self._last
         step = np.diff(stamps, prepend=first)
-        gap = step > self._longest
-        boundary = (step <= 0) | gap
+        gaps = step > self._longest
+        boundary = (step <= 0) | gaps
         if self._last is None:
             boundary[0] = False
         segment = (self.segment + np.cumsum(boundary)).astype(np.int32)
         if boundary.any():
-            self._count(step, gap, boundary)
+            self._count(step, gaps, boundary)
         self._last = float(stamps[-1])
         self.segment = int(segment[-1])
         return segment
@@ -90,10 +90,10 @@ class Continuity:
             self._last = None
             self.segment += 1
 
-    def _count(self, step: NDArray[np.float64], gap: NDArray[np.bool_], boundary: NDArray[np.bool_]) -> None:
+    def _count(self, step: NDArray[np.float64], gaps: NDArray[np.bool_], boundary: NDArray[np.bool_]) -> None:
         """Add the borders to the counters."""
-        self.events.gap += int(np.sum(gap))
-        self.events.duplicate += int(np.sum(boundary & (step == 0)))
-        self.events.backwards += int(np.sum(boundary & (step < 0)))
+        self.counts.gaps += int(np.sum(gaps))
+        self.counts.duplicates += int(np.sum(boundary & (step == 0)))
+        self.counts.backwards += int(np.sum(boundary & (step < 0)))
         if self._rate_hz > 0:
-            self.events.missing += int(np.sum(np.rint(step[gap] * self._rate_hz) - 1))
+            self.counts.missing_samples += int(np.sum(np.rint(step[gaps] * self._rate_hz) - 1))

@@ -25,7 +25,7 @@ from stream.recorder.ring_buffer import RingBuffer
 
 log = logging.getLogger(__name__)
 
-BUDGET_BYTES = 64 << 20
+BUFFER_BYTES = 64 << 20
 """What the buffer holds, 16 s of 1,000 channels at 1,000 Hz. It takes twice as much memory as what waits in it."""
 
 SYNC_EVERY_S = 1.0
@@ -43,7 +43,7 @@ class DiskWriter:
     ----------
     path
         The file; it must not exist.
-    budget_bytes
+    buffer_bytes
         What the buffer holds.
 
     Attributes
@@ -63,25 +63,25 @@ class DiskWriter:
         When it cannot be made.
     """
 
-    def __init__(self, path: Path | str, *, budget_bytes: int = BUDGET_BYTES) -> None:
+    def __init__(self, path: Path | str, *, buffer_bytes: int = BUFFER_BYTES) -> None:
         self.path = Path(path)
         self.high_water = 0
         self.problem = ""
-        self.troubles: list[str] = []
-        self._ring = RingBuffer(budget_bytes, (), np.uint8)
-        self._cursor = self._ring.reader()
+        self.past_problems: list[str] = []
+        self._ring = RingBuffer(buffer_bytes, (), np.uint8)
+        self._cursor = self._ring.cursor()
         self._file = _create(self.path)
         self._identity = os.fstat(self._file.fileno()).st_ino
         self._producer = threading.Lock()
-        self._moved = threading.Condition()
-        self._closing = self._abandoned = self._dirty = self._gone = False
+        self._changed = threading.Condition()
+        self._closing = self._abandoned = self._dirty = self._file_missing = False
         self._next_sync = 0.0
         self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
         self._thread.start()
 
     def __repr__(self) -> str:
         state = "CLOSED" if self._closing else "FAILING" if self.problem else "WRITING"
-        return f"<Spool: {state} | {self.path}, {self.n_written} bytes written, {self.waiting} waiting>"
+        return f"<Spool: {state} | {self.path}, {self.n_written} bytes written, {self.n_pending} waiting>"
 
     @property
     def n_written(self) -> int:
@@ -89,7 +89,7 @@ class DiskWriter:
         return self._cursor.position
 
     @property
-    def waiting(self) -> int:
+    def n_pending(self) -> int:
         """Bytes that wait to be written."""
         return self._cursor.lag
 
@@ -121,18 +121,18 @@ class DiskWriter:
         rest = np.frombuffer(data, np.uint8)
         with self._producer:
             while len(rest):
-                with self._moved:
+                with self._changed:
                     while not (room := self._ring.capacity - self._cursor.lag) and not self._abandoned:
-                        self._moved.wait(_IDLE_S)
+                        self._changed.wait(_IDLE_S)
                     if self._abandoned or not self._thread.is_alive():
                         raise CannotWrite(
                             f"{self.path} takes no more data: {self.problem or 'it is closed'}."
                         )
                     if not self._cursor.lag:
-                        self._ring.forget()
+                        self._ring.clear()
                     self._ring.append(rest[:room])
                     self.high_water = max(self.high_water, self._cursor.lag)
-                    self._moved.notify_all()
+                    self._changed.notify_all()
                 rest = rest[room:]
         return len(data)
 
@@ -141,20 +141,20 @@ class DiskWriter:
 
     def abandon(self) -> None:
         """Let those go that wait for room, because the disk does not take anything."""
-        with self._moved:
+        with self._changed:
             self._abandoned = True
-            self._moved.notify_all()
+            self._changed.notify_all()
 
     def close(self) -> None:
         """Write what waits, put it on the disk and close the file.
 
-        When the disk takes nothing, one more attempt is made; `waiting` then says how many bytes are lost.
+        When the disk takes nothing, one more attempt is made; `n_pending` then says how many bytes are lost.
         """
-        with self._moved:
+        with self._changed:
             self._closing = True
-            self._moved.notify_all()
+            self._changed.notify_all()
         self._thread.join()
-        if self._gone:
+        if self._file_missing:
             self._restore()
         self._file.close()
 
@@ -167,9 +167,9 @@ class DiskWriter:
     def _run(self) -> None:
         """Write until closed."""
         while True:
-            with self._moved:
+            with self._changed:
                 if not self._cursor.lag and not self._closing:
-                    self._moved.wait(_IDLE_S)
+                    self._changed.wait(_IDLE_S)
                 last = self._closing
             worked = self._attempt()
             if worked and last and not self._cursor.lag:
@@ -180,24 +180,24 @@ class DiskWriter:
                 self.abandon()
                 return
             if not worked:
-                with self._moved:
-                    self._moved.wait_for(lambda: self._closing, _RETRY_S)
+                with self._changed:
+                    self._changed.wait_for(lambda: self._closing, _RETRY_S)
 
     def _attempt(self) -> bool:
         """Write some of what waits, sync when it is time; False when the disk refuses."""
         try:
             if self._cursor.lag:
-                count = self._file.write(memoryview(self._cursor.peek(_MAX_WRITE)))  # type: ignore[arg-type]
-                with self._moved:
+                count = self._file.write(memoryview(self._cursor.view(_MAX_WRITE)))  # type: ignore[arg-type]
+                with self._changed:
                     self._cursor.advance(count or 0)
-                    self._moved.notify_all()
+                    self._changed.notify_all()
                 self._dirty = True
             if time.monotonic() >= self._next_sync:
                 self._sync()
         except OSError as error:
-            self._report(_words(error))
+            self._report(_describe(error))
             return False
-        if self.problem and not self._gone:
+        if self.problem and not self._file_missing:
             log.warning("%s is written again", self.path)
             self.problem = ""
         return True
@@ -209,10 +209,10 @@ class DiskWriter:
             os.fsync(self._file.fileno())
             self._dirty = False
         try:
-            self._gone = self.path.stat().st_ino != self._identity
+            self._file_missing = self.path.stat().st_ino != self._identity
         except OSError:
-            self._gone = True
-        if self._gone:
+            self._file_missing = True
+        if self._file_missing:
             self._report("the file is no longer there; it was deleted, moved or replaced")
 
     def _restore(self) -> None:
@@ -222,9 +222,9 @@ class DiskWriter:
             with self.path.open("xb") as again:
                 shutil.copyfileobj(self._file, again, _MAX_WRITE)
         except OSError as error:
-            self._report(f"the file is no longer there, and cannot be written anew: {_words(error)}")
+            self._report(f"the file is no longer there, and cannot be written anew: {_describe(error)}")
             return
-        self._gone, self.problem = False, ""
+        self._file_missing, self.problem = False, ""
         log.warning("%s was gone and is written anew", self.path)
 
     def _report(self, words: str) -> None:
@@ -232,7 +232,7 @@ class DiskWriter:
         if words != self.problem:
             log.error("%s cannot be written: %s", self.path, words)
             self.problem = words
-            self.troubles.append(words)
+            self.past_problems.append(words)
 
 
 def _create(path: Path) -> Any:
@@ -245,11 +245,11 @@ def _create(path: Path) -> Any:
         ) from None
     except OSError as error:
         raise CannotWrite(
-            f"{path} cannot be made: {_words(error)}. Give a folder that is there and writable."
+            f"{path} cannot be made: {_describe(error)}. Give a folder that is there and writable."
         ) from error
 
 
-def _words(error: OSError) -> str:
+def _describe(error: OSError) -> str:
     """An error of the operating system in words."""
     if error.errno == errno.ENOSPC:
         return "the disk is full"

@@ -18,7 +18,7 @@ from pylsl.util import LostError
 from pylsl.util import TimeoutError as LslTimeoutError
 
 from stream.io.xdf_stats import StreamStats
-from stream.io.xdf_validate import header_fault
+from stream.io.xdf_validate import header_problem
 from stream.io.xdf_writer import DTYPES, XdfWriter, stream_xml
 from stream.lsl.connection import MAX_PULL
 from stream.lsl.outlet import FORMATS, buffer_length
@@ -74,9 +74,9 @@ class RecordedStream:
         self.hostname: str = info.hostname()
         self.uid: str = info.uid()
         self.stream_id = stream_id
-        self.tally = StreamStats()
+        self.stats = StreamStats()
         self.present = True
-        self.retired = False
+        self.superseded = False
         self.offset_s = math.nan
         self.measured_hz = 0.0
         self._writer = writer
@@ -84,14 +84,14 @@ class RecordedStream:
         self._inlet = pylsl.StreamInlet(
             info, max_buflen=buffer_length(self.rate_hz, self.n_channels), recover=bool(self.source_id)
         )
-        self._most = max(1, min(MAX_PULL, _MAX_PULL_BYTES // self.bytes_per_sample))
+        self._max_samples = max(1, min(MAX_PULL, _MAX_PULL_BYTES // self.bytes_per_sample))
         self._last_data = time.monotonic()
-        self._counted = 0
-        self._counted_at = time.monotonic()
+        self._rate_n_samples = 0
+        self._rate_since_s = time.monotonic()
 
     def __repr__(self) -> str:
         state = "THERE" if self.present else "GONE"
-        return f"<RecordedStream: {state} | {self.name} ({self.type}), {self.tally.n_samples} samples>"
+        return f"<RecordedStream: {state} | {self.name} ({self.type}), {self.stats.n_samples} samples>"
 
     @property
     def bytes_per_sample(self) -> int:
@@ -103,7 +103,7 @@ class RecordedStream:
         """By what a sender that comes back is known: name, type and source id."""
         return self.name, self.type, self.source_id
 
-    def recovers(self, info: pylsl.StreamInfo) -> bool:
+    def is_same_sender(self, info: pylsl.StreamInfo) -> bool:
         """Whether LSL takes this outlet for the return of the sender: by the same name, type, source id and format.
 
         Parameters
@@ -113,12 +113,12 @@ class RecordedStream:
         """
         same = self.identity == (info.name(), info.type(), info.source_id())
         fits = self.n_channels == info.channel_count() and self.fmt == FORMATS[info.channel_format() - 1]
-        return bool(self.source_id) and not self.retired and same and fits
+        return bool(self.source_id) and not self.superseded and same and fits
 
     @property
     def gaps(self) -> int:
         """Steps in the stamps that are too long, or not forward, so far."""
-        return self._continuity.events.total
+        return self._continuity.counts.total
 
     @property
     def age_s(self) -> float:
@@ -131,7 +131,7 @@ class RecordedStream:
         late = self.rate_hz > 0 and self.age_s > max(_STALE_S, _STALE_PERIODS / self.rate_hz)
         return late or not self.present
 
-    def declare(self) -> None:
+    def write_header(self) -> None:
         """Fetch the full description and write it.
 
         Raises
@@ -142,7 +142,7 @@ class RecordedStream:
         full = self._inlet.info(_OPEN_TIMEOUT_S)
         try:
             xml = full.as_xml()
-            fault = header_fault(xml.encode())
+            fault = header_problem(xml.encode())
         except UnicodeDecodeError as error:
             fault = str(error)
         if fault:  # written as it is, it would make the whole file unreadable
@@ -169,7 +169,7 @@ class RecordedStream:
             self._writer.clock_offset(
                 self.stream_id, pylsl.local_clock() - self.offset_s, self.offset_s
             )  # the moment in the sender's clock, as LabRecorder writes it
-            self.tally.clock_offsets += 1
+            self.stats.clock_offsets += 1
 
     def pull(self) -> int:
         """Take in all that is there, write it, and return how many samples it was.
@@ -181,36 +181,38 @@ class RecordedStream:
         """
         total = 0
         while True:
-            samples, stamps = self._inlet.pull_chunk(timeout=0.0, max_samples=self._most, as_numpy=True)
+            samples, stamps = self._inlet.pull_chunk(
+                timeout=0.0, max_samples=self._max_samples, as_numpy=True
+            )
             if len(stamps):
-                self._take(samples, stamps)
+                self._write(samples, stamps)
                 total += len(stamps)
-            if len(stamps) < self._most:
+            if len(stamps) < self._max_samples:
                 return total
 
-    def count_rate(self) -> None:
+    def update_rate(self) -> None:
         """Measure how many samples a second come; call it about once a second."""
-        now, n_samples = time.monotonic(), self.tally.n_samples
-        self.measured_hz = (n_samples - self._counted) / max(now - self._counted_at, 1e-3)
-        self._counted, self._counted_at = n_samples, now
+        now, n_samples = time.monotonic(), self.stats.n_samples
+        self.measured_hz = (n_samples - self._rate_n_samples) / max(now - self._rate_since_s, 1e-3)
+        self._rate_n_samples, self._rate_since_s = n_samples, now
 
-    def end(self) -> None:
+    def finish(self) -> None:
         """Write the footer, and let go of the sender."""
-        tally = self.tally
-        span_s = tally.last - tally.first
-        rate_hz = (tally.n_samples - 1) / span_s if span_s > 0 else 0.0
-        first, last = (tally.first, tally.last) if tally.n_samples else (0.0, 0.0)
-        self._writer.footer(self.stream_id, first, last, tally.n_samples, measured_hz=rate_hz)
+        stats = self.stats
+        span_s = stats.last - stats.first
+        rate_hz = (stats.n_samples - 1) / span_s if span_s > 0 else 0.0
+        first, last = (stats.first, stats.last) if stats.n_samples else (0.0, 0.0)
+        self._writer.footer(self.stream_id, first, last, stats.n_samples, measured_hz=rate_hz)
         self.close()
 
     def close(self) -> None:
         """Let go of the sender."""
         self._inlet.close_stream()
 
-    def facts(self) -> dict[str, Any]:
+    def summary(self) -> dict[str, Any]:
         """What the summary says of it."""
-        tally = self.tally
-        span_s = tally.last - tally.first if tally.n_samples else 0.0
+        stats = self.stats
+        span_s = stats.last - stats.first if stats.n_samples else 0.0
         return {
             "stream_id": self.stream_id,
             "name": self.name,
@@ -220,18 +222,18 @@ class RecordedStream:
             "format": self.fmt,
             "n_channels": self.n_channels,
             "nominal_rate_hz": self.rate_hz,
-            "measured_rate_hz": (tally.n_samples - 1) / span_s if span_s > 0 else None,
-            "samples": tally.n_samples,
+            "measured_rate_hz": (stats.n_samples - 1) / span_s if span_s > 0 else None,
+            "samples": stats.n_samples,
             "gaps": self.gaps if self.rate_hz > 0 else 0,
-            "first_stamp": tally.first,
-            "last_stamp": tally.last,
+            "first_stamp": stats.first,
+            "last_stamp": stats.last,
             "duration_s": span_s,
-            "clock_offsets": tally.clock_offsets,
+            "clock_offsets": stats.clock_offsets,
         }
 
-    def _take(self, samples: Any, stamps: Any) -> None:
+    def _write(self, samples: Any, stamps: Any) -> None:
         """Write some samples and count them."""
         self._last_data = time.monotonic()
-        self.tally.add(stamps, samples)
+        self.stats.add(stamps, samples)
         self._writer.samples(self.stream_id, stamps, samples)
         self._continuity.check(stamps)

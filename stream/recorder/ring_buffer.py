@@ -12,11 +12,11 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from stream.errors import NeuroReelError, ShapeMismatch
 
-_GIVE_BACK = 1 / 16
+_RELEASE_SHARE = 1 / 16
 """Memory of which a larger share was used since the last `RingBuffer.forget` is exchanged for new."""
 
 
-class Overrun(NeuroReelError):
+class RowsOverwritten(NeuroReelError):
     """Rows that a reader wants have been overwritten."""
 
 
@@ -28,7 +28,7 @@ class RingBuffer:
     Parameters
     ----------
     capacity
-        How many rows are kept. Memory is twice that, as far as it was ever needed (see `forget`).
+        How many rows are kept. Memory is twice that, as far as it was ever needed (see `clear`).
     shape
         Of a row; ``()`` for single values.
     dtype
@@ -85,7 +85,7 @@ class RingBuffer:
             self._rows[copy : copy + len(new) - straight] = new[straight:]
         self._end = after
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Forget every row; the next ones begin at the front of the memory again, with the numbers that come next.
 
         Memory is only taken where rows have been: a ring that is forgotten whenever everybody has read everything takes
@@ -94,7 +94,7 @@ class RingBuffer:
         """
         used = self._end - self._origin
         self._origin = self._end
-        if used > self.capacity * _GIVE_BACK:
+        if used > self.capacity * _RELEASE_SHARE:
             self._rows = np.empty_like(self._rows)
 
     def window(self, first: int, stop: int) -> NDArray[np.generic]:
@@ -109,7 +109,7 @@ class RingBuffer:
 
         Raises
         ------
-        Overrun
+        RowsOverwritten
             When the first of them are gone.
         ShapeMismatch
             When some have not come yet, or ``stop`` lies before ``first``.
@@ -117,7 +117,7 @@ class RingBuffer:
         if not first <= stop <= self.end:
             raise ShapeMismatch(f"no window from {first} to {stop}: {self.end} rows have come.")
         if first < self.begin:
-            raise Overrun(f"rows {first} to {min(stop, self.begin) - 1} are overwritten.")
+            raise RowsOverwritten(f"rows {first} to {min(stop, self.begin) - 1} are overwritten.")
         at = (first - self._origin) % self.capacity
         return self._rows[at : at + stop - first]
 
@@ -131,7 +131,7 @@ class RingBuffer:
         """
         return first >= self.begin
 
-    def reader(self) -> Cursor:
+    def cursor(self) -> Cursor:
         """A reader of its own pace, which begins with the next row."""
         return Cursor(self)
 
@@ -154,21 +154,21 @@ class Cursor:
 
     def __init__(self, ring: RingBuffer) -> None:
         self.position = ring.end
-        self.missed = 0
+        self.n_missed = 0
         self._ring = ring
 
     def __repr__(self) -> str:
-        return f"<Cursor: at {self.position}, {self.lag} behind, {self.missed} missed>"
+        return f"<Cursor: at {self.position}, {self.lag} behind, {self.n_missed} missed>"
 
     @property
     def lag(self) -> int:
         """How many rows have come that it has not taken, those overwritten included."""
         return self._ring.end - self.position
 
-    def peek(self, most: int | None = None) -> NDArray[np.generic]:
+    def view(self, max_rows: int | None = None) -> NDArray[np.generic]:
         """The next rows, as a view in one piece; `advance` when they are done with.
 
-        Rows that were overwritten are skipped and counted in ``missed``.
+        Rows that were overwritten are skipped and counted in ``n_missed``.
 
         Parameters
         ----------
@@ -177,10 +177,10 @@ class Cursor:
         """
         while True:
             self._skip()
-            stop = self._ring.end if most is None else min(self._ring.end, self.position + most)
+            stop = self._ring.end if max_rows is None else min(self._ring.end, self.position + max_rows)
             try:
                 return self._ring.window(self.position, max(stop, self.position))
-            except Overrun:  # the writer was faster
+            except RowsOverwritten:  # the writer was faster
                 continue
 
     def advance(self, n_rows: int) -> int:
@@ -189,7 +189,7 @@ class Cursor:
         Parameters
         ----------
         n_rows
-            How many of what `peek` gave.
+            How many of what `view` gave.
 
         Returns
         -------
@@ -200,7 +200,7 @@ class Cursor:
         if n_rows < 0 or self.position + n_rows > self._ring.end:
             raise ShapeMismatch(f"cannot step over {n_rows} rows: {self.lag} are there.")
         overwritten = min(n_rows, max(0, self._ring.begin - self.position))
-        self.missed += overwritten
+        self.n_missed += overwritten
         self.position += n_rows
         return overwritten
 
@@ -208,5 +208,5 @@ class Cursor:
         """Step over what was overwritten."""
         gone = self._ring.begin - self.position
         if gone > 0:
-            self.missed += gone
+            self.n_missed += gone
             self.position += gone

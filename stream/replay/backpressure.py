@@ -11,14 +11,14 @@ from stream.errors import StreamLost
 from stream.lsl.inlet import Inlet, InletState
 from stream.lsl.resolve import quoted
 
-MOST = 5_000
+MAX_LEAD = 5_000
 """Samples that a replay is ahead of an engine at the most: far fewer than the buffers between them hold."""
 
-PATIENCE_S = 10.0
+STALL_TIMEOUT_S = 10.0
 """An engine that has answered nothing new for so long is not waited for."""
 
 _STAMP = "stamp_raw"
-_EVERY_S = 0.01
+_POLL_S = 0.01
 
 
 class Backpressure:
@@ -39,9 +39,9 @@ class Backpressure:
         )
         self._inlet: Inlet | None = None
         self._column = 0
-        self._answered: float | None = None
+        self._newest_predicted: float | None = None
 
-    def behind(self, newest: float) -> float:
+    def lag(self, newest: float) -> float:
         """Samples that have no prediction yet; 0 when there is no engine.
 
         Parameters
@@ -49,14 +49,14 @@ class Backpressure:
         newest
             The stamp sent last.
         """
-        if self._inlet is None and not self._find():
+        if self._inlet is None and not self._open_predictions():
             return 0.0
         assert self._inlet is not None
         while (chunk := self._inlet.pull(0.0)) is not None:
-            self._answered = float(chunk.samples[-1, self._column])
+            self._newest_predicted = float(chunk.samples[-1, self._column])
         if self._inlet.state is InletState.LOST:
-            self._answered = None
-        return 0.0 if self._answered is None else (newest - self._answered) * self._rate_hz
+            self._newest_predicted = None
+        return 0.0 if self._newest_predicted is None else (newest - self._newest_predicted) * self._rate_hz
 
     def wait(self, newest: float, stopped: Callable[[], bool]) -> None:
         """Return when the engine is near enough, or does not go on.
@@ -69,12 +69,12 @@ class Backpressure:
             Asked in between; True = do not wait.
         """
         least, since = float("inf"), time.monotonic()
-        while (behind := self.behind(newest)) > MOST and not stopped():
-            if behind < least:
-                least, since = behind, time.monotonic()
-            elif time.monotonic() - since > PATIENCE_S:
+        while (lag := self.lag(newest)) > MAX_LEAD and not stopped():
+            if lag < least:
+                least, since = lag, time.monotonic()
+            elif time.monotonic() - since > STALL_TIMEOUT_S:
                 return
-            time.sleep(_EVERY_S)
+            time.sleep(_POLL_S)
 
     def close(self) -> None:
         """Stop listening."""
@@ -82,7 +82,7 @@ class Backpressure:
             self._inlet.close()
         self._inlet = None
 
-    def _find(self) -> bool:
+    def _open_predictions(self) -> bool:
         """Open the predictions when they are there."""
         found = self._resolver.results()
         if not found:

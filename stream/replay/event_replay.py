@@ -46,28 +46,28 @@ class EventReplay(Replay):
             )
         super().__init__(session, **options)
 
-    def _open_neural(self, labels: Sequence[str], role: str = "replay") -> pylsl.StreamOutlet:
+    def _open_neural_outlet(self, labels: Sequence[str], role: str = "replay") -> pylsl.StreamOutlet:
         facts = self._facts | {"units": json.dumps(list(labels)), "ticks": 1, "settle_ms": 0}
         return make_outlet(self.name, SPIKE_EVENTS, ("unit",), 0, "int32", facts=facts, role=role)
 
-    def _push_neural(self, begin: int, end: int, at_s: NDArray[np.float64]) -> None:
+    def _push_neural(self, begin: int, end: int, times_s: NDArray[np.float64]) -> None:
         """Push the spikes of some samples."""
         period_s = 1 / (self._session.rate_hz * self._scale)
         units, stamps = [], []
         for index in range(begin, end):
-            since_s = at_s[index] - self._reached_s / self._pace
+            since_s = times_s[index] - self._reached_s / self._pace
             if since_s > GAP_PERIODS * period_s or since_s <= 0:
                 units.append([BEGIN])
-                stamps.append([at_s[index] - period_s])
-            row = self._neural[self._table.first + index].astype(np.int64)
+                stamps.append([times_s[index] - period_s])
+            row = self._neural[self._schedule.first_sample + index].astype(np.int64)
             spikes = np.repeat(np.arange(len(row)), row)
             place = (np.arange(len(spikes)) + 0.5) / max(1, len(spikes))
             units += [spikes.tolist(), [TICK]]
             stamps += [
-                (at_s[index] - period_s * (0.5 + _INSIDE * (0.5 - place))).tolist(),
-                [float(at_s[index])],
+                (times_s[index] - period_s * (0.5 + _INSIDE * (0.5 - place))).tolist(),
+                [float(times_s[index])],
             ]
-            self._reached_s = float(at_s[index]) * self._pace
+            self._reached_s = float(times_s[index]) * self._pace
         flat = np.concatenate([np.asarray(each, np.int32) for each in units])
         self._outlet.push_chunk(flat[:, None], (self._start + np.concatenate(stamps)).tolist())
         self._n_sent += end - begin

@@ -19,7 +19,7 @@ from stream.errors import BadUsage
 RESTART_S = 1.0
 """How long a restarting sender is gone, when nothing else is said."""
 
-TIMED = {
+SCHEDULED_FAULTS = {
     "drop": "drop@T+D: nothing is sent from T on for D seconds, and what was due is lost",
     "dup": "dup@T+D: each sample comes twice",
     "swap": "swap@T+D: two neighbours each come in the wrong order",
@@ -33,7 +33,7 @@ TIMED = {
 }
 """Faults at a time, and how each is written; T in recorded seconds from where the replay begins."""
 
-STEADY = {
+CONSTANT_FAULTS = {
     "rate": "rate=1.02: the sender's clock of samples runs 2 % fast, and it does not know",
     "jitter": "jitter=3ms: each sample is sent, and stamped, up to so much late",
     "burst": "burst=12: samples are sent so many at a time",
@@ -42,11 +42,11 @@ STEADY = {
 }
 """Faults that last from beginning to end, and how each is written."""
 
-PACED_ONLY = ("stall", "restart", "restart-other", "restart-channels", "jitter")
+PACED_ONLY_FAULTS = ("stall", "restart", "restart-other", "restart-channels", "jitter")
 """Faults that mean nothing at full speed, where samples have no moment of their own."""
 
-_AT = re.compile(r"([a-z-]+)@(\d+\.?\d*|\.\d+)(?:([+-])(\d+\.?\d*|\.\d+))?(?::(.+))?")
-_STEADY = re.compile(r"([a-z]+)=(\d+\.?\d*|\.\d+)(ms|s|%)?")
+_SCHEDULED_PATTERN = re.compile(r"([a-z-]+)@(\d+\.?\d*|\.\d+)(?:([+-])(\d+\.?\d*|\.\d+))?(?::(.+))?")
+_CONSTANT_PATTERN = re.compile(r"([a-z]+)=(\d+\.?\d*|\.\d+)(ms|s|%)?")
 _NEEDS_LENGTH = ("drop", "dup", "swap", "nan", "stall", "clock")
 _TAKES_TARGET = ("nan", "dead", "restart-channels")
 _UNITS = {"rate": (None,), "jitter": ("ms", "s"), "burst": (None,), "loss": ("%", None), "seed": (None,)}
@@ -59,7 +59,7 @@ class Fault:
     Attributes
     ----------
     kind
-        One of `TIMED`.
+        One of `SCHEDULED_FAULTS`.
     at_s
         Recorded seconds from where the replay begins.
     length_s
@@ -94,7 +94,7 @@ class Faults:
         Of jitter and loss.
     """
 
-    timed: tuple[Fault, ...] = ()
+    scheduled: tuple[Fault, ...] = ()
     rate: float = 1.0
     jitter_s: float = 0.0
     burst: int = 1
@@ -102,7 +102,7 @@ class Faults:
     seed: int = 0
 
     @property
-    def steady(self) -> dict[str, float]:
+    def constant(self) -> dict[str, float]:
         """Those that last from beginning to end, without the usual."""
         usual = Faults()
         names = ("rate", "jitter_s", "burst", "loss")
@@ -111,7 +111,7 @@ class Faults:
 
     def kinds(self) -> set[str]:
         """The names of all faults that are asked for, as the grammar has them."""
-        return {fault.kind for fault in self.timed} | {name.removesuffix("_s") for name in self.steady}
+        return {fault.kind for fault in self.scheduled} | {name.removesuffix("_s") for name in self.constant}
 
 
 def parse_faults(text: str) -> Faults:
@@ -120,7 +120,7 @@ def parse_faults(text: str) -> Faults:
     Parameters
     ----------
     text
-        Such as ``drop@2+1,nan@5+0.5:unit-003,restart@12,jitter=3ms,seed=1``; see `TIMED` and `STEADY`.
+        Such as ``drop@2+1,nan@5+0.5:unit-003,restart@12,jitter=3ms,seed=1``; see `fault_grammar`.
 
     Raises
     ------
@@ -132,40 +132,40 @@ def parse_faults(text: str) -> Faults:
     >>> parse_faults("drop@2+1,burst=12").timed
     (Fault(kind='drop', at_s=2.0, length_s=1.0, target=''),)
     """
-    timed: list[Fault] = []
-    steady: dict[str, float] = {}
+    scheduled: list[Fault] = []
+    constant: dict[str, float] = {}
     for item in filter(None, map(str.strip, text.split(","))):
         name = re.split("[@=]", item)[0]
-        if name in TIMED:
-            timed.append(_timed(item, name))
-        elif name in STEADY:
-            if name in steady:
+        if name in SCHEDULED_FAULTS:
+            scheduled.append(_parse_scheduled(item, name))
+        elif name in CONSTANT_FAULTS:
+            if name in constant:
                 raise BadUsage(f"--faults gives '{name}' twice; once is enough.")
-            steady[name] = _steady(item, name)
+            constant[name] = _parse_constant(item, name)
         else:
-            close = difflib.get_close_matches(name, [*TIMED, *STEADY], 1)
+            close = difflib.get_close_matches(name, [*SCHEDULED_FAULTS, *CONSTANT_FAULTS], 1)
             meant = f" (did you mean '{close[0]}'?)" if close else ""
-            raise BadUsage(f"--faults: {item!r} is no fault{meant}. There are:\n{grammar()}")
-    if not timed and not steady.keys() - {"seed"}:
-        raise BadUsage(f"--faults {text!r} asks for nothing. There are:\n{grammar()}")
+            raise BadUsage(f"--faults: {item!r} is no fault{meant}. There are:\n{fault_grammar()}")
+    if not scheduled and not constant.keys() - {"seed"}:
+        raise BadUsage(f"--faults {text!r} asks for nothing. There are:\n{fault_grammar()}")
     return Faults(
-        tuple(timed),
-        steady.get("rate", 1.0),
-        steady.get("jitter", 0.0),
-        int(steady.get("burst", 1)),
-        steady.get("loss", 0.0),
-        int(steady.get("seed", 0)),
+        tuple(scheduled),
+        constant.get("rate", 1.0),
+        constant.get("jitter", 0.0),
+        int(constant.get("burst", 1)),
+        constant.get("loss", 0.0),
+        int(constant.get("seed", 0)),
     )
 
 
-def grammar() -> str:
+def fault_grammar() -> str:
     """Every fault and how it is written, one per line."""
-    return "\n".join(f"  {line}" for line in (*TIMED.values(), *STEADY.values()))
+    return "\n".join(f"  {line}" for line in (*SCHEDULED_FAULTS.values(), *CONSTANT_FAULTS.values()))
 
 
-def _timed(item: str, name: str) -> Fault:
-    match = _AT.fullmatch(item)
-    wrong = BadUsage(f"--faults: {item!r} cannot be read; write it as in {TIMED[name]}.")
+def _parse_scheduled(item: str, name: str) -> Fault:
+    match = _SCHEDULED_PATTERN.fullmatch(item)
+    wrong = BadUsage(f"--faults: {item!r} cannot be read; write it as in {SCHEDULED_FAULTS[name]}.")
     if match is None:
         raise wrong
     sign, length, target = match[3], match[4], match[5] or ""
@@ -181,10 +181,10 @@ def _timed(item: str, name: str) -> Fault:
     return Fault(name, float(match[2]), length_s, target)
 
 
-def _steady(item: str, name: str) -> float:
-    match = _STEADY.fullmatch(item)
+def _parse_constant(item: str, name: str) -> float:
+    match = _CONSTANT_PATTERN.fullmatch(item)
     if match is None or match[3] not in _UNITS[name]:
-        raise BadUsage(f"--faults: {item!r} cannot be read; write it as in {STEADY[name]}.")
+        raise BadUsage(f"--faults: {item!r} cannot be read; write it as in {CONSTANT_FAULTS[name]}.")
     value = float(match[2]) * {"ms": 1e-3, "%": 1e-2}.get(match[3] or "", 1.0)
     fits = {
         "rate": 0.1 <= value <= 10,
@@ -194,7 +194,7 @@ def _steady(item: str, name: str) -> float:
         "seed": value == int(value),
     }[name]
     if not fits:
-        raise BadUsage(f"--faults: {item!r} is out of range; write it as in {STEADY[name]}.")
+        raise BadUsage(f"--faults: {item!r} is out of range; write it as in {CONSTANT_FAULTS[name]}.")
     return value
 
 
@@ -210,9 +210,9 @@ class FaultPlan:
         Int [n], never decreasing, at least the sample's own number: the sample together with which it is sent.
     rank
         Int [n]: the order of samples that are sent together.
-    late_s
+    delay_s
         Float64 [n], real seconds that it is sent, and stamped, after its moment.
-    clock_s
+    clock_error_s
         Float64 [n], seconds that the sender's clock is off.
     restart
         Int [n]: which of ``restarts`` keeps the stream closed; -1 = it is open.
@@ -225,16 +225,16 @@ class FaultPlan:
     """
 
     copies: NDArray[np.int8]
-    carrier: NDArray[np.intp]
-    rank: NDArray[np.intp]
-    late_s: NDArray[np.float64]
-    clock_s: NDArray[np.float64]
+    sent_with: NDArray[np.intp]
+    order: NDArray[np.intp]
+    delay_s: NDArray[np.float64]
+    clock_error_s: NDArray[np.float64]
     restart: NDArray[np.intp]
     restarts: tuple[Fault, ...]
-    altered: tuple[tuple[int, int, int | None, float], ...]
+    overwrites: tuple[tuple[int, int, int | None, float], ...]
     injected: tuple[tuple[int, dict[str, Any]], ...]
 
-    def alter(self, index: int, row: NDArray[np.float32]) -> None:
+    def overwrite(self, index: int, row: NDArray[np.float32]) -> None:
         """Overwrite what a fault overwrites.
 
         Parameters
@@ -244,7 +244,7 @@ class FaultPlan:
         row
             Float32 [channels], its values; changed in place.
         """
-        for first, end, channel, value in self.altered:
+        for first, end, channel, value in self.overwrites:
             if first <= index < end:
                 row[slice(None) if channel is None else channel] = value
 
@@ -272,25 +272,25 @@ def plan_faults(
     """
     n = len(at_s)
     random = np.random.default_rng(faults.seed)
-    late_s = random.uniform(0, faults.jitter_s, n) if faults.jitter_s else np.zeros(n)
+    delay_s = random.uniform(0, faults.jitter_s, n) if faults.jitter_s else np.zeros(n)
     copies = np.where(random.random(n) < faults.loss, 0, 1).astype(np.int8)
     own = np.arange(n)
     plan = FaultPlan(
         copies=copies,
-        carrier=np.minimum((own // faults.burst + 1) * faults.burst - 1, n - 1),
-        rank=own.copy(),
-        late_s=late_s,
-        clock_s=np.zeros(n),
+        sent_with=np.minimum((own // faults.burst + 1) * faults.burst - 1, n - 1),
+        order=own.copy(),
+        delay_s=delay_s,
+        clock_error_s=np.zeros(n),
         restart=np.full(n, -1),
         restarts=tuple(
-            sorted((f for f in faults.timed if f.kind.startswith("restart")), key=lambda f: f.at_s)
+            sorted((f for f in faults.scheduled if f.kind.startswith("restart")), key=lambda f: f.at_s)
         ),
-        altered=tuple(_altered(faults, at_s, channel_names)),
+        overwrites=tuple(_overwrites(faults, at_s, channel_names)),
         injected=tuple(_injected(faults, at_s, first)),
     )
     stalled = own.copy()
     swaps: list[tuple[int, int]] = []
-    for fault in faults.timed:
+    for fault in faults.scheduled:
         begin, end = span(fault, at_s)
         if fault.kind == "drop":
             copies[begin:end] = 0
@@ -301,15 +301,15 @@ def plan_faults(
         elif fault.kind == "stall":
             stalled[begin:end] = np.maximum(stalled[begin:end], min(end, n - 1))
         elif fault.kind == "clock":
-            plan.clock_s[begin:] += fault.length_s or 0.0
+            plan.clock_error_s[begin:] += fault.length_s or 0.0
         elif fault in plan.restarts:
             plan.restart[begin : min(end, n - 1)] = plan.restarts.index(fault)
-    plan.carrier[:] = np.maximum.accumulate(stalled)[plan.carrier]
+    plan.sent_with[:] = np.maximum.accumulate(stalled)[plan.sent_with]
     for begin, end in swaps:
         for one in range(begin, end - 1, 2):
-            plan.rank[[one, one + 1]] = plan.rank[[one + 1, one]]
-            plan.carrier[one] = plan.carrier[one + 1]
-    copies[plan.restart[plan.carrier] >= 0] = 0  # they come to a closed stream
+            plan.order[[one, one + 1]] = plan.order[[one + 1, one]]
+            plan.sent_with[one] = plan.sent_with[one + 1]
+    copies[plan.restart[plan.sent_with] >= 0] = 0  # they come to a closed stream
     return plan
 
 
@@ -341,13 +341,13 @@ def span(fault: Fault, at_s: NDArray[np.float64]) -> tuple[int, int]:
     return begin, int(np.searchsorted(at_s, fault.at_s + length_s - slack_s))
 
 
-def _altered(
+def _overwrites(
     faults: Faults, at_s: NDArray[np.float64], channel_names: tuple[str, ...]
 ) -> list[tuple[int, int, int | None, float]]:
     values = {"nan": np.nan, "dead": 0.0}
     return [
         (*span(fault, at_s), _channel(fault.target, channel_names), values[fault.kind])
-        for fault in faults.timed
+        for fault in faults.scheduled
         if fault.kind in values
     ]
 
@@ -371,10 +371,10 @@ def _injected(faults: Faults, at_s: NDArray[np.float64], first: int) -> list[tup
     """What to say, by sample."""
     said: list[tuple[int, dict[str, Any]]] = [
         (0, {"fault": name.removesuffix("_s"), "value": value})
-        for name, value in faults.steady.items()
+        for name, value in faults.constant.items()
         if name != "seed"
     ]
-    for fault in faults.timed:
+    for fault in faults.scheduled:
         begin, end = span(fault, at_s)
         facts = {"fault": fault.kind, "first": first + begin, "last": first + max(begin, end - 1)}
         facts |= {"n": end - begin, "at_s": fault.at_s}

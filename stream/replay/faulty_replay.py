@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.errors import BadUsage
-from stream.replay.faults import PACED_ONLY, Fault, Faults, plan_faults
+from stream.replay.faults import PACED_ONLY_FAULTS, Fault, Faults, plan_faults
 from stream.replay.player import Replay, ReplayReport
 from stream.session import Session
 
@@ -34,14 +34,16 @@ class FaultyReplay(Replay):
         For faults that do not fit the recording, or the speed.
     """
 
-    _MAX_BLOCK = 1
+    _MAX_CHUNK = 1
 
     def __init__(self, session: Session, faults: Faults, **options: Any) -> None:
         super().__init__(session, **options)
-        misplaced = sorted(faults.kinds() & set(PACED_ONLY)) if self._full_speed else []
+        misplaced = sorted(faults.kinds() & set(PACED_ONLY_FAULTS)) if self._full_speed else []
         if misplaced:
             raise BadUsage(f"--faults: {', '.join(misplaced)} cannot be had at --speed max; give a speed.")
-        self._plan = plan_faults(faults, self._table.at_s, session.channel_names, self._table.first)
+        self._plan = plan_faults(
+            faults, self._schedule.times_s, session.channel_names, self._schedule.first_sample
+        )
         self._pace *= faults.rate
         self._labels_sent = session.channel_names
         self._closed_by: Fault | None = None
@@ -58,22 +60,22 @@ class FaultyReplay(Replay):
 
     def _play(self, first: int) -> None:
         self._held.clear()
-        at_s = (self._table.at_s + self._offset_s) / self._pace
-        self._sent_s = np.maximum.accumulate(at_s + self._plan.late_s)
+        times_s = (self._schedule.times_s + self._offset_s) / self._pace
+        self._sent_s = np.maximum.accumulate(times_s + self._plan.delay_s)
         super()._play(first)
 
-    def _linger(self) -> None:
+    def _wait_for_last_fetch(self) -> None:
         if self._closed_by is None:
-            super()._linger()
+            super()._wait_for_last_fetch()
 
-    def _before(self, index: int) -> None:
+    def _on_sample_due(self, index: int) -> None:
         """Say which faults begin, set the clock, close or open the stream."""
         plan = self._plan
         for first, facts in plan.injected:
             if first == index:
                 self._injected.append(facts)
                 self._announce("fault", **facts)
-        self._clock_s = float(plan.clock_s[index])
+        self._clock_error_s = float(plan.clock_error_s[index])
         number = int(plan.restart[index])
         if number >= 0 and self._closed_by is None:
             self._closed_by = plan.restarts[number]
@@ -90,23 +92,23 @@ class FaultyReplay(Replay):
             n_channels = int(fault.target) if fault.target else max(1, len(names) - 1)
             extra = tuple(f"extra{i}" for i in range(len(names), n_channels))
             self._labels_sent = names[:n_channels] + extra
-        self._outlet = self._open_neural(self._labels_sent, role)
+        self._outlet = self._open_neural_outlet(self._labels_sent, role)
         self._announce("reopened", fault=fault.kind, channels=len(self._labels_sent))
 
-    def _push_neural(self, begin: int, end: int, at_s: NDArray[np.float64]) -> None:
+    def _push_neural(self, begin: int, end: int, times_s: NDArray[np.float64]) -> None:
         """Push what is due with a sample: nothing, it alone, or all that was held back."""
         plan = self._plan
         for index in range(begin, end):
             if plan.copies[index]:
                 self._held.append(index)
-            ready = [held for held in self._held if plan.carrier[held] <= index]
+            ready = [held for held in self._held if plan.sent_with[held] <= index]
             if not ready:
                 continue
             sent_s = float(self._sent_s[index])
-            if not self._full_speed and sent_s > at_s[index] and not self._wait_until(sent_s):
+            if not self._full_speed and sent_s > times_s[index] and not self._sleep_until(sent_s):
                 return
-            self._held = [held for held in self._held if plan.carrier[held] > index]
-            rows = sorted(ready, key=lambda held: plan.rank[held])
+            self._held = [held for held in self._held if plan.sent_with[held] > index]
+            rows = sorted(ready, key=lambda held: plan.order[held])
             self._push_rows([row for row in rows for _ in range(plan.copies[row])])
 
     def _push_rows(self, rows: list[int]) -> None:
@@ -114,9 +116,9 @@ class FaultyReplay(Replay):
         plan, n_channels = self._plan, len(self._labels_sent)
         samples = np.zeros((len(rows), n_channels), np.float32)
         for sample, row in zip(samples, rows, strict=True):
-            values = self._neural[self._table.first + row].copy()
-            plan.alter(row, values)
+            values = self._neural[self._schedule.first_sample + row].copy()
+            plan.overwrite(row, values)
             sample[: len(values)] = values[:n_channels]
-        stamps = self._start + self._sent_s[rows] + plan.clock_s[rows]
+        stamps = self._start + self._sent_s[rows] + plan.clock_error_s[rows]
         self._outlet.push_chunk(samples, stamps.tolist())
         self._n_sent += len(rows)

@@ -35,7 +35,7 @@ MAX_SPEED_HZ = 2000.0
 _SPIN_S = 0.0002  # sleeping is not exact to less
 _LEAD_S = 0.002  # stimulus and labels go out before the neural sample is due, so that they do not delay it
 _SLICE_S = 0.05  # the longest sleep without hearing commands
-_SIDE_WAIT_S = 0.5  # for consumers of stimulus, labels and events, after the neural stream has its own
+_SECONDARY_WAIT_S = 0.5  # for consumers of stimulus, labels and events, after the neural stream has its own
 _SETTLE_S = 0.2  # for a second consumer of the neural stream that comes together with the first: a recorder
 _LINGER_S = 5.0  # for consumers to fetch the last samples
 
@@ -95,7 +95,7 @@ class Replay:
         ``repeat``.
     """
 
-    _MAX_BLOCK = 20  # samples pushed at once at MAX_SPEED
+    _MAX_CHUNK = 20  # samples pushed at once at MAX_SPEED
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class Replay:
         loop: bool = False,
         start_s: float = 0.0,
         seconds: float | None = None,
-        shorten: bool = False,
+        shorten_gaps: bool = False,
         wait: bool = True,
         mode: str = "replay",
         recording: str = "",
@@ -117,7 +117,7 @@ class Replay:
         self.name = name or session.name
         self._session = session
         self._neural = np.ascontiguousarray(session.neural, np.float32)
-        self._table = make_schedule(session, start_s=start_s, seconds=seconds, shorten=shorten)
+        self._schedule = make_schedule(session, start_s=start_s, seconds=seconds, shorten_gaps=shorten_gaps)
         self._start_s = start_s
         self._loop = loop
         self._wait = wait
@@ -128,29 +128,29 @@ class Replay:
         self._lead_s = min(_LEAD_S, 0.25 / rate_hz) if rate_hz > 0 and not self._full_speed else 0.0
         self._late_ms = RollingQuantiles()
         self._start = 0.0  # clock at which the first sample is due
-        self._clock_s = 0.0  # by how much the sender's clock is off
+        self._clock_error_s = 0.0  # by how much the sender's clock is off
         self._offset_s = 0.0  # recorded seconds to add to the timetable: rounds of a loop, and seeks
         self._reached_s = -math.inf  # where the last sample was due, in the same seconds
-        self._sought: int | None = None
+        self._seek_target: int | None = None
         self._n_sent = 0
-        self._n_due = 0  # samples that were due so far, sent or not
+        self._n_scheduled = 0  # samples that were due so far, sent or not
         self._stopped = False
-        self._backlog = Backpressure(self.name, session.rate_hz) if self._full_speed else None
-        self._open(
+        self._backpressure = Backpressure(self.name, session.rate_hz) if self._full_speed else None
+        self._open_outlets(
             {"mode": mode, "speed": "max" if self._full_speed else f"{speed:g}", "recording": recording}
         )
 
     def __repr__(self) -> str:
-        return f"<Replay: {self.name} | {self._n_sent} of {len(self._table.at_s)} samples>"
+        return f"<Replay: {self.name} | {self._n_sent} of {len(self._schedule.times_s)} samples>"
 
-    def _open(self, facts: dict[str, object]) -> None:
+    def _open_outlets(self, facts: dict[str, object]) -> None:
         """Make the outlets."""
         session, name = self._session, self.name
         rate_hz = session.rate_hz * self._scale
         facts |= {
             "stamp_rate": repr(self._scale),
             "recorded_rate_hz": repr(float(session.rate_hz)),
-            "first_original_stamp": repr(float(session.stamps[self._table.first])),
+            "first_original_stamp": repr(float(session.stamps[self._schedule.first_sample])),
             "waits": int(self._wait),
         }
         # the neural stream comes last: whoever finds it can find the others, too
@@ -167,9 +167,9 @@ class Replay:
             outlet = make_outlet(f"{name}-{label}", "Label", channels, rate_hz, facts=facts, role="replay")
             self._labels.append((outlet, np.ascontiguousarray(values, np.float32)))
         self._facts = facts
-        self._outlet = self._open_neural(session.channel_names)
+        self._outlet = self._open_neural_outlet(session.channel_names)
 
-    def _open_neural(self, labels: Sequence[str], role: str = "replay") -> pylsl.StreamOutlet:
+    def _open_neural_outlet(self, labels: Sequence[str], role: str = "replay") -> pylsl.StreamOutlet:
         """Make the outlet of the neural stream."""
         kind = self._session.kind
         rate_hz = self._session.rate_hz * self._scale
@@ -182,7 +182,7 @@ class Replay:
         """The longest time between two samples, in seconds of the replay; 0 at full speed."""
         if self._full_speed:
             return 0.0
-        return float(np.max(np.diff(self._table.at_s), initial=0.0)) / self._scale
+        return float(np.max(np.diff(self._schedule.times_s), initial=0.0)) / self._scale
 
     def run(self) -> ReplayReport:
         """Play until the end, or until stopped, and wait for consumers to fetch the last samples."""
@@ -193,121 +193,127 @@ class Replay:
                 begin: int | None = 0
                 while begin is not None:
                     self._play(begin)
-                    begin = self._next_begin()
+                    begin = self._next_start()
         except KeyboardInterrupt:
             self._stopped = True
         self._announce("end", stopped=self._stopped)
-        self._linger()
-        if self._backlog is not None:
-            self._backlog.close()
+        self._wait_for_last_fetch()
+        if self._backpressure is not None:
+            self._backpressure.close()
         return ReplayReport(self._n_sent, self._late_ms.p50, self._late_ms.p99, self._stopped)
 
     def _wait_for_consumers(self) -> bool:
         """Wait for a consumer of the neural stream, and a moment for those of the others."""
         while self._wait and not self._outlet.wait_for_consumers(_SLICE_S):
-            if self._commanded():
+            if self._handle_commands():
                 return False
         others = [self._events, self._stimulus, *(outlet for outlet, _ in self._labels)]
         begun = time.monotonic()
-        while self._wait and (waited_s := time.monotonic() - begun) < _SIDE_WAIT_S:
+        while self._wait and (waited_s := time.monotonic() - begun) < _SECONDARY_WAIT_S:
             if waited_s >= _SETTLE_S and all(outlet.have_consumers() for outlet in others):
                 break
             time.sleep(0.01)
         return True
 
-    def _next_begin(self) -> int | None:
+    def _next_start(self) -> int | None:
         """Where to go on after a seek or at the end of a round; None = nowhere."""
-        sought, self._sought = self._sought, None
+        sought, self._seek_target = self._seek_target, None
         if self._stopped or (sought is None and not self._loop):
             return None
-        at_s, begin = self._table.at_s, sought or 0
-        pause_s = self._table.length_s - float(at_s[-1])
+        times_s, begin = self._schedule.times_s, sought or 0
+        pause_s = self._schedule.length_s - float(times_s[-1])
         reached_s = self._reached_s
         if not self._full_speed:  # deadlines are never in the past, or a burst would follow
             now_s = (pylsl.local_clock() - self._start) * self._pace
             reached_s = max(reached_s, now_s - pause_s) if sought is not None else reached_s
-        self._offset_s = max(reached_s + pause_s, 0.0) - float(at_s[begin])
+        self._offset_s = max(reached_s + pause_s, 0.0) - float(times_s[begin])
         if sought is not None:
-            self._announce("seek", sample=self._table.first + begin, s=round(self._recorded_s(begin), 6))
+            self._announce(
+                "seek", sample=self._schedule.first_sample + begin, s=round(self._recorded_s(begin), 6)
+            )
         return begin
 
     def _recorded_s(self, index: int) -> float:
         """Where a sample lies in the recording, in the seconds that ``start_s`` and ``seek`` count."""
-        return self._start_s + float(self._table.at_s[index])
+        return self._start_s + float(self._schedule.times_s[index])
 
     def _play(self, first: int) -> None:
         """Play the recording from a sample on, to its end, or until told to stop or to go elsewhere."""
-        at_s = (self._table.at_s + self._offset_s) / self._pace
-        event_at_s = (self._table.event_at_s + self._offset_s) / self._pace
+        times_s = (self._schedule.times_s + self._offset_s) / self._pace
+        event_times_s = (self._schedule.event_times_s + self._offset_s) / self._pace
         if first:
-            self._push_shown(first, at_s)
-        for begin, end, due_s in self._blocks(at_s, first):
-            if not self._wait_until(due_s - self._lead_s):
+            self._push_current_frame(first, times_s)
+        for begin, end, due_s in self._blocks(times_s, first):
+            if not self._sleep_until(due_s - self._lead_s):
                 return
-            self._before(begin)
-            self._push_side(begin, end, at_s, event_at_s)
-            if not self._wait_until(due_s):
+            self._on_sample_due(begin)
+            self._push_secondary(begin, end, times_s, event_times_s)
+            if not self._sleep_until(due_s):
                 return
-            self._push_neural(begin, end, at_s)
-            self._reached_s = float(at_s[end - 1]) * self._pace
+            self._push_neural(begin, end, times_s)
+            self._reached_s = float(times_s[end - 1]) * self._pace
             if not self._full_speed:
                 self._late_ms.add((pylsl.local_clock() - self._start - due_s) * 1e3)
 
-    def _before(self, index: int) -> None:
+    def _on_sample_due(self, index: int) -> None:
         """For subclasses: a sample is about to be due."""
 
-    def _push_shown(self, first: int, at_s: NDArray[np.float64]) -> None:
+    def _push_current_frame(self, first: int, times_s: NDArray[np.float64]) -> None:
         """After a seek, push what had been shown before when the picture does not change there."""
-        table = self._table
-        event = int(np.searchsorted(table.event_sample, first, side="right")) - 1
-        if table.event_sample[event] != first:
-            stamp = onset(float(at_s[first]), -math.inf, self._session.rate_hz * self._pace)
-            self._stimulus.push_sample(table.events[event].tolist(), self._start + stamp + self._clock_s)
+        schedule = self._schedule
+        event = int(np.searchsorted(schedule.event_sample, first, side="right")) - 1
+        if schedule.event_sample[event] != first:
+            stamp = onset(float(times_s[first]), -math.inf, self._session.rate_hz * self._pace)
+            self._stimulus.push_sample(
+                schedule.events[event].tolist(), self._start + stamp + self._clock_error_s
+            )
 
-    def _blocks(self, at_s: NDArray[np.float64], first: int) -> Iterator[tuple[int, int, float]]:
+    def _blocks(self, times_s: NDArray[np.float64], first: int) -> Iterator[tuple[int, int, float]]:
         """What to push when: samples begin to end, and the moment in seconds since the start."""
         if not self._full_speed:
-            for index, due_s in enumerate(at_s[first:].tolist(), first):
+            for index, due_s in enumerate(times_s[first:].tolist(), first):
                 yield index, index + 1, due_s
             return
-        before = self._n_due - first
-        for begin in range(first, len(at_s), self._MAX_BLOCK):
-            end = min(begin + self._MAX_BLOCK, len(at_s))
-            self._n_due = before + end
-            if self._backlog is not None and begin > first:
-                self._backlog.wait(self._start + float(at_s[begin - 1]), self._commanded)
+        before = self._n_scheduled - first
+        for begin in range(first, len(times_s), self._MAX_CHUNK):
+            end = min(begin + self._MAX_CHUNK, len(times_s))
+            self._n_scheduled = before + end
+            if self._backpressure is not None and begin > first:
+                self._backpressure.wait(self._start + float(times_s[begin - 1]), self._handle_commands)
             yield begin, end, (before + begin) / MAX_SPEED_HZ
 
-    def _push_side(
-        self, begin: int, end: int, at_s: NDArray[np.float64], event_at_s: NDArray[np.float64]
+    def _push_secondary(
+        self, begin: int, end: int, times_s: NDArray[np.float64], event_times_s: NDArray[np.float64]
     ) -> None:
         """Push what was shown and the labels of some samples."""
-        table, start = self._table, self._start + self._clock_s
-        first, last = np.searchsorted(table.event_sample, (begin, end))
+        schedule, start = self._schedule, self._start + self._clock_error_s
+        first, last = np.searchsorted(schedule.event_sample, (begin, end))
         if last > first:
-            self._stimulus.push_chunk(table.events[first:last], (start + event_at_s[first:last]).tolist())
+            self._stimulus.push_chunk(
+                schedule.events[first:last], (start + event_times_s[first:last]).tolist()
+            )
         for outlet, values in self._labels:
-            rows = slice(table.first + begin, table.first + end)
-            outlet.push_chunk(values[rows], (start + at_s[begin:end]).tolist())
+            rows = slice(schedule.first_sample + begin, schedule.first_sample + end)
+            outlet.push_chunk(values[rows], (start + times_s[begin:end]).tolist())
 
-    def _push_neural(self, begin: int, end: int, at_s: NDArray[np.float64]) -> None:
+    def _push_neural(self, begin: int, end: int, times_s: NDArray[np.float64]) -> None:
         """Push some neural samples."""
-        rows = slice(self._table.first + begin, self._table.first + end)
-        self._outlet.push_chunk(self._neural[rows], (self._start + at_s[begin:end]).tolist())
+        rows = slice(self._schedule.first_sample + begin, self._schedule.first_sample + end)
+        self._outlet.push_chunk(self._neural[rows], (self._start + times_s[begin:end]).tolist())
         self._n_sent += end - begin
 
-    def _wait_until(self, due_s: float) -> bool:
+    def _sleep_until(self, due_s: float) -> bool:
         """Wait for a moment, in seconds since the start; False when told to stop or to go elsewhere."""
-        if self._commanded():
+        if self._handle_commands():
             return False
         while (left := self._start + due_s - pylsl.local_clock()) > 0:
             if left > _SPIN_S:
                 time.sleep(min(left - _SPIN_S, _SLICE_S))
-                if left > _SLICE_S and self._commanded():
+                if left > _SLICE_S and self._handle_commands():
                     return False
         return True
 
-    def _commanded(self) -> bool:
+    def _handle_commands(self) -> bool:
         """Follow the commands that have come; True when told to stop or to go elsewhere."""
         while self._control is not None and not self._stopped and (command := self._control.poll()):
             if command["do"] == "stop":
@@ -316,7 +322,7 @@ class Replay:
                 self._seek(command)
             elif command["do"] == "pause":
                 self._pause()
-        return self._stopped or self._sought is not None
+        return self._stopped or self._seek_target is not None
 
     def _pause(self) -> None:
         """Hold until told to resume or stop; the deadlines move by as much, so receivers see a gap."""
@@ -338,17 +344,17 @@ class Replay:
     def _seek(self, command: dict[str, Any]) -> None:
         """Note where to go on; say so when there is no such moment."""
         seconds, repeat = command.get("s"), command.get("repeat")
-        at_s, first = self._table.at_s, self._table.first
+        times_s, first = self._schedule.times_s, self._schedule.first_sample
         found = np.zeros(0, np.intp)
         if isinstance(seconds, int | float):
-            found = np.flatnonzero(self._start_s + at_s >= float(seconds) - 1e-6)
+            found = np.flatnonzero(self._start_s + times_s >= float(seconds) - 1e-6)
         elif isinstance(repeat, int):
-            found = np.flatnonzero(self._session.repeat[first : first + len(at_s)] == repeat)
+            found = np.flatnonzero(self._session.repeat[first : first + len(times_s)] == repeat)
         if len(found):
-            self._sought = int(found[0])
+            self._seek_target = int(found[0])
             return
         wanted = {key: command[key] for key in ("s", "repeat") if key in command}
-        last_s = round(self._recorded_s(len(at_s) - 1), 3)
+        last_s = round(self._recorded_s(len(times_s) - 1), 3)
         log.warning("cannot seek to %s: the part that is played ends at %g s", wanted, last_s)
         self._announce("refused", do="seek", **wanted, last_s=last_s)
 
@@ -358,7 +364,7 @@ class Replay:
         self._events.push_sample([json.dumps(message)], pylsl.local_clock())
         log.info("replay of '%s': %s after %d samples", self.name, event, self._n_sent)
 
-    def _linger(self) -> None:
+    def _wait_for_last_fetch(self) -> None:
         """Wait until the consumers have gone, for what they have not fetched is lost when an outlet closes.
 
         When stopped, only a moment.
@@ -366,5 +372,5 @@ class Replay:
         patience_s = _LINGER_S + (self._n_sent / 500 if self._full_speed else 0.0)
         deadline = time.monotonic() + patience_s
         time.sleep(0.2)
-        while time.monotonic() < deadline and self._outlet.have_consumers() and not self._commanded():
+        while time.monotonic() < deadline and self._outlet.have_consumers() and not self._handle_commands():
             time.sleep(_SLICE_S)

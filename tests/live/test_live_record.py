@@ -21,7 +21,7 @@ from neuroreel.recording.recorder_process import RecorderChild
 from neuroreel.subprocesses import Child, start_child
 from stream.io.session_io import load_session, save_session
 from stream.io.xdf_reader import XdfStream, read_xdf
-from stream.io.xdf_stats import count_xdf
+from stream.io.xdf_stats import read_xdf_stats
 from stream.lsl.event_inlet import EventInlet
 from stream.lsl.outlet import make_outlet
 from stream.lsl.resolve import find_stream
@@ -139,12 +139,12 @@ def test_an_engine_that_is_killed_is_outlived_by_its_recorder(
     out = tmp_path / "out.xdf"
     start("replay", tmp_path / "session.npz", "--speed", SPEED, control=True)
     engine = start("live", model_path, "--record", out)
-    until(lambda: sum(tally.n_samples for tally in count_xdf(out)[0].values()) > 100)
+    until(lambda: sum(tally.n_samples for tally in read_xdf_stats(out)[0].values()) > 100)
     engine.process.kill()
     engine.wait(5)
     assert engine.process.stderr is not None
     until(lambda: b"the engine is gone" in engine.process.stderr.readline())  # type: ignore[union-attr]
-    until(lambda: (tallies := count_xdf(out))[0] and all(tally.ended for tally in tallies[0].values()))
+    until(lambda: (tallies := read_xdf_stats(out))[0] and all(tally.ended for tally in tallies[0].values()))
     recorded = {stream.name: stream for stream in read_xdf(out)}
     assert recorded["V1"].samples.tobytes() == session.neural.tobytes()
     predicted = len(recorded["V1-prediction"].stamps)
@@ -171,7 +171,7 @@ def test_a_recorder_that_cannot_or_dies_does_not_stop_the_decoding(
     engine = start("live", model_path, "--record", out, "--json", tmp_path / "out.json", *NEVER_SKIP)
     status = EventInlet(find_stream("V1-status", wait_s=30))
     status.open()
-    until(lambda: sum(tally.n_samples for tally in count_xdf(out)[0].values()) > 20)
+    until(lambda: sum(tally.n_samples for tally in read_xdf_stats(out)[0].values()) > 20)
     (recorder,) = psutil.Process(engine.pid).children()
     recorder.kill()
     events: list[dict[str, Any]] = []

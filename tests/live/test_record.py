@@ -50,7 +50,7 @@ def recorder(tmp_path: Path, name: str) -> Iterator[Callable[..., Recorder]]:
 
     def start(*queries: str) -> Recorder:
         made.append(Recorder(tmp_path / "a.xdf", queries or (f"starts-with(name,'{name}')",)))
-        made[-1].begin(10)
+        made[-1].start(10)
         return made[-1]
 
     yield start
@@ -216,12 +216,12 @@ def test_streams_that_are_known_to_be_there_are_awaited(recorder: Any, name: str
         said.extend(event for event in one.poll() if event["event"] == "awaited")
         return bool(said)
 
-    one.expect([f"{name}-a", f"{name}-late"])
+    one.watch_for([f"{name}-a", f"{name}-late"])
     until(answered)
     assert said.pop()["missing"] == []
     assert neural.have_consumers()
     assert late.have_consumers()
-    one.expect([f"{name}-a", f"{name}-never"], wait_s=0.3)
+    one.watch_for([f"{name}-a", f"{name}-never"], timeout_s=0.3)
     until(answered)
     assert said.pop()["missing"] == [f"{name}-never"]
 
@@ -369,7 +369,7 @@ def test_a_description_that_is_no_xml_and_two_senders_of_one_name(
 def test_no_stream_leaves_no_file(tmp_path: Path, name: str) -> None:
     running = Recorder(tmp_path / "a.xdf", [name])
     with pytest.raises(NoStream, match=r"no stream to record appeared within 0\.3 s"):
-        running.begin(0.3)
+        running.start(0.3)
     assert not list(tmp_path.iterdir())
 
 

@@ -21,7 +21,7 @@ from stream.lsl.inlet import Inlet, InletState
 from stream.lsl.outlet import make_outlet
 from stream.lsl.resolve import find_stream
 from stream.recorder.continuity import Continuity
-from stream.replay.backpressure import MOST
+from stream.replay.backpressure import MAX_LEAD
 from stream.session import Kind, Session
 
 pytestmark = pytest.mark.live
@@ -346,7 +346,7 @@ def test_seeking_goes_on_elsewhere_in_a_new_segment(start: Any, small_session: S
 
 
 def test_full_speed_waits_for_an_engine_that_falls_behind(start: Any, small_session: Session) -> None:
-    n_samples = MOST + 2000
+    n_samples = MAX_LEAD + 2000
     long = Session(
         neural=np.arange(n_samples, dtype=np.float32)[:, None],
         stamps=5 + np.arange(n_samples) / 30,
@@ -380,9 +380,9 @@ def test_full_speed_waits_for_an_engine_that_falls_behind(start: Any, small_sess
             first = first if first == first else float(chunk.stamps[0])
         if answers.have_consumers() and not held:
             answers.push_sample([0.0, first])  # an engine that has stopped after its first answer
-        if chunk is None and inlet.n_received > MOST / 2 and not held:
+        if chunk is None and inlet.n_received > MAX_LEAD / 2 and not held:
             held = True
-            assert inlet.n_received <= MOST + 100
+            assert inlet.n_received <= MAX_LEAD + 100
         if held:
             answers.push_sample([0.0, newest])
     assert held

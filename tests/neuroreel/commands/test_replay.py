@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from neuroreel.cli import cli
 from stream.io.session_io import save_session
-from stream.replay.faults import STEADY, TIMED
+from stream.replay.faults import CONSTANT_FAULTS, SCHEDULED_FAULTS
 from stream.session import Session
 
 
@@ -34,4 +34,4 @@ def test_faults_that_cannot_be_are_refused(
 def test_every_fault_is_listed() -> None:
     result = CliRunner().invoke(cli, ["replay", "anything", "--faults", "list"])
     assert result.exit_code == 0
-    assert all(line in result.output for line in (*TIMED.values(), *STEADY.values()))
+    assert all(line in result.output for line in (*SCHEDULED_FAULTS.values(), *CONSTANT_FAULTS.values()))

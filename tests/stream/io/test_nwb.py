@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from stream.binning import bin_spikes
 from stream.errors import AmbiguousStream, BadRecording, BadUsage, NeuroReelError
-from stream.io.session_io import Choice, load_session, load_with_notes
+from stream.io.session_io import ReadOptions, load_session, load_session_with_notes
 from stream.session import Kind
 from tests.stream.io import nwb_files
 from tests.stream.io.nwb_files import BLOCKS_S, N_FRAMES, N_REPEATS, N_UNITS, RATE_HZ
@@ -36,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_units_are_binned_by_frame_of_the_movie(folder: Path) -> None:
-    session, notes = load_with_notes(folder / "allen.nwb", Choice(stimulus=MOVIE))
+    session, notes = load_session_with_notes(folder / "allen.nwb", ReadOptions(stimulus=MOVIE))
     assert (session.kind, session.rate_hz, session.n_channels) == (Kind.SPIKES, RATE_HZ, N_UNITS)
     assert session.name == "units"
     assert session.channel_names[:4] == ("VISp-9500", "VISp-9501", "VISp-9502", "VISl-9503")
@@ -58,7 +58,7 @@ def test_units_are_binned_by_frame_of_the_movie(folder: Path) -> None:
 
 
 def test_showings_begin_where_the_frame_falls_back_and_with_a_block(folder: Path) -> None:
-    session = load_session(folder / "allen.nwb", choice=Choice(stimulus=MOVIE))
+    session = load_session(folder / "allen.nwb", options=ReadOptions(stimulus=MOVIE))
     for repeat in session.repeats:
         shown = session.repeat == repeat
         assert session.frame[shown].tolist() == list(range(N_FRAMES))
@@ -74,21 +74,23 @@ def test_showings_begin_where_the_frame_falls_back_and_with_a_block(folder: Path
 
 def test_area_and_quality(folder: Path) -> None:
     path = folder / "allen.nwb"
-    session, notes = load_with_notes(path, Choice(stimulus=MOVIE, area=("visp",), quality=("good",)))
+    session, notes = load_session_with_notes(
+        path, ReadOptions(stimulus=MOVIE, area=("visp",), quality=("good",))
+    )
     assert (session.name, session.channel_names) == ("VISp", ("VISp-9500", "VISp-9502"))
     assert notes[0] == "2 of 9 units (VISp 2)"
-    assert load_session(path, choice=Choice(stimulus=MOVIE, area=("VIS*",))).n_channels == 6
-    assert load_session(path, choice=Choice(stimulus=MOVIE, area=("VISl", "CA1"))).n_channels == 6
+    assert load_session(path, options=ReadOptions(stimulus=MOVIE, area=("VIS*",))).n_channels == 6
+    assert load_session(path, options=ReadOptions(stimulus=MOVIE, area=("VISl", "CA1"))).n_channels == 6
     with pytest.raises(BadRecording, match="no unit has the area LGd; there are: VISp 3, VISl 3, CA1 3"):
-        load_session(path, choice=Choice(stimulus=MOVIE, area=("LGd",)))
+        load_session(path, options=ReadOptions(stimulus=MOVIE, area=("LGd",)))
     with pytest.raises(BadRecording, match="no unit has the quality best; there are: good 8, noise 1"):
-        load_session(path, choice=Choice(stimulus=MOVIE, quality=("best",)))
+        load_session(path, options=ReadOptions(stimulus=MOVIE, quality=("best",)))
     with pytest.raises(BadRecording, match="'--quality' cannot be used"):
-        load_session(folder / "dandi.nwb", choice=Choice(quality=("good",)))
+        load_session(folder / "dandi.nwb", options=ReadOptions(quality=("good",)))
 
 
 def test_running_speed_is_a_label(folder: Path) -> None:
-    session = load_session(folder / "allen.nwb", choice=Choice(stimulus=MOVIE))
+    session = load_session(folder / "allen.nwb", options=ReadOptions(stimulus=MOVIE))
     np.testing.assert_allclose(session.labels["running_speed"][:, 0], session.stamps / 2, rtol=1e-5)
     assert "running_speed" in load_session(folder / "two_photon.nwb").labels
     assert not load_session(folder / "dandi.nwb").labels
@@ -102,16 +104,16 @@ def test_several_stimuli_have_to_be_chosen_from(folder: Path) -> None:
     with pytest.raises(
         BadRecording, match="no stimulus 'movie'; it has natural_movie_one, natural_scenes, s"
     ):
-        load_session(folder / "allen.nwb", choice=Choice(stimulus="movie"))
+        load_session(folder / "allen.nwb", options=ReadOptions(stimulus="movie"))
     with pytest.raises(BadRecording, match="'static_gratings' has no column 'frame'; its columns: id, phase"):
-        load_session(folder / "allen.nwb", choice=Choice(stimulus="static_gratings"))
+        load_session(folder / "allen.nwb", options=ReadOptions(stimulus="static_gratings"))
     whole = load_session(folder / "one.nwb")
-    named = load_session(folder / "allen.nwb", choice=Choice(stimulus=f"{MOVIE}_presentations"))
+    named = load_session(folder / "allen.nwb", options=ReadOptions(stimulus=f"{MOVIE}_presentations"))
     assert whole.repeats == named.repeats
 
 
 def test_pictures_in_no_order_are_no_movie(folder: Path) -> None:
-    session, notes = load_with_notes(folder / "allen.nwb", Choice(stimulus="natural_scenes"))
+    session, notes = load_session_with_notes(folder / "allen.nwb", ReadOptions(stimulus="natural_scenes"))
     assert session.movie is None
     assert session.n_frames == 8
     assert session.rate_hz == pytest.approx(1000 / 33.333)
@@ -120,10 +122,10 @@ def test_pictures_in_no_order_are_no_movie(folder: Path) -> None:
 
 
 def test_the_width_of_the_bins(folder: Path) -> None:
-    session = load_session(folder / "one.nwb", choice=Choice(bin_ms=10.0))
+    session = load_session(folder / "one.nwb", options=ReadOptions(bin_ms=10.0))
     assert session.rate_hz == 100
     assert np.allclose(np.diff(session.stamps[session.segment == 0]), 0.01)
-    coarse = load_session(folder / "one.nwb", choice=Choice(bin_ms=100.0))
+    coarse = load_session(folder / "one.nwb", options=ReadOptions(bin_ms=100.0))
     spikes = [part.neural[part.frame >= 0].sum() for part in (session, coarse)]
     assert spikes[0] == pytest.approx(spikes[1], rel=0.05)
 
@@ -139,7 +141,7 @@ def test_stamps_that_are_rounded(folder: Path, tmp_path: Path) -> None:
 
 
 def test_units_of_dandi(folder: Path) -> None:
-    session = load_session(folder / "dandi.nwb", choice=Choice(area=("VISl",)))
+    session = load_session(folder / "dandi.nwb", options=ReadOptions(area=("VISl",)))
     assert session.channel_names == ("VISl-3", "VISl-4", "VISl-5")
     assert session.repeats == tuple(range(N_REPEATS * len(BLOCKS_S)))  # counted where the frame falls back
 
@@ -152,7 +154,7 @@ def test_fluorescence(folder: Path) -> None:
     raw = load_session(folder / "two_photon.nwb", stream="Fluorescence/raw")
     np.testing.assert_allclose(raw.neural, session.neural + 100, rtol=1e-5)
     with pytest.raises(BadUsage, match="are for units"):
-        load_session(folder / "two_photon.nwb", choice=Choice(area=("VISp",)))
+        load_session(folder / "two_photon.nwb", options=ReadOptions(area=("VISp",)))
 
 
 def test_several_kinds_of_activity_have_to_be_chosen_from(folder: Path) -> None:
@@ -169,7 +171,7 @@ def test_the_same_as_pynwb_reads(folder: Path) -> None:
     with NWBHDF5IO(str(folder / "allen.nwb"), "r") as io:
         units = io.read().units
         spikes = [np.asarray(units["spike_times"][unit]) for unit in range(N_UNITS)]
-    session = load_session(folder / "allen.nwb", choice=Choice(stimulus=MOVIE))
+    session = load_session(folder / "allen.nwb", options=ReadOptions(stimulus=MOVIE))
     first = session.segment == 0
     begin, end = session.stamps[first][0] - 1 / RATE_HZ, session.stamps[first][-1]
     for unit, times in enumerate(spikes):
@@ -216,7 +218,7 @@ def test_what_is_wrong_is_said(folder: Path, tmp_path: Path, changes: dict[str, 
 def test_without_a_table_nothing_is_known_of_what_was_shown(folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "a.nwb"
     path.write_bytes((folder / "one.nwb").read_bytes())
-    session, notes = load_with_notes(_damaged(path, intervals=None), Choice())
+    session, notes = load_session_with_notes(_damaged(path, intervals=None), ReadOptions())
     assert set(session.frame) == {-1}
     assert session.rate_hz == pytest.approx(1000 / 33.333)
     assert "nothing is known of what was shown" in notes[-1]
@@ -236,7 +238,7 @@ def test_one_command_makes_a_session_and_another_fits_it(folder: Path, tmp_path:
     assert (facts["channels"], facts["frames"], facts["showings"]) == (3, N_FRAMES, 6)
     assert facts["notes"][0] == "3 of 9 units (VISp 3)"
     session = load_session(target)
-    wanted = load_session(folder / "allen.nwb", choice=Choice(stimulus=MOVIE, area=("VISp",)))
+    wanted = load_session(folder / "allen.nwb", options=ReadOptions(stimulus=MOVIE, area=("VISp",)))
     np.testing.assert_array_equal(session.neural, wanted.neural)
     np.testing.assert_array_equal(session.stamps, wanted.stamps)
     np.testing.assert_array_equal(session.frame, wanted.frame)

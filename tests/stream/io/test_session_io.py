@@ -14,10 +14,9 @@ from hypothesis import HealthCheck, given, settings
 
 from stream.errors import BadRecording, BadUsage, OutputExists, ShapeMismatch
 from stream.io import lazy_array as on_disk
-from stream.io import limits
-from stream.io import sandboxed_reader as apart
+from stream.io import limits, sandboxed_reader
 from stream.io import session_io as files
-from stream.io.session_io import Choice, load_session, load_with_notes, save_session
+from stream.io.session_io import ReadOptions, load_session, load_session_with_notes, save_session
 from stream.movie import one_clip
 from stream.session import Kind, Session
 from tests.stream.strategies import assert_same, sessions
@@ -139,7 +138,7 @@ def test_turned_arrays_are_noticed(tmp_path: Path, caplog: pytest.LogCaptureFixt
             plain["frame"],
         )
         file["label_x"] = np.ones((2, 10))
-    session, notes = load_with_notes(tmp_path / "a.h5", Choice())
+    session, notes = load_session_with_notes(tmp_path / "a.h5", ReadOptions())
     np.testing.assert_array_equal(session.neural, plain["neural"])
     assert session.labels["x"].shape == (10, 2)
     assert ["turned" in note for note in notes] == [True, True]
@@ -163,7 +162,7 @@ def test_matlab_5(tmp_path: Path) -> None:
     with pytest.raises(ShapeMismatch, match="3 channels, but 1 channel names"):
         load_session(tmp_path / "t.mat")
     scipy.io.savemat(tmp_path / "u.mat", _plain() | {"neural": _plain()["neural"].T})
-    session, notes = load_with_notes(tmp_path / "u.mat", Choice())
+    session, notes = load_session_with_notes(tmp_path / "u.mat", ReadOptions())
     np.testing.assert_array_equal(session.neural, _plain()["neural"])
     assert notes == ["'neural' was [3, 10] for 10 stamps and was turned"]
 
@@ -250,7 +249,7 @@ def test_what_is_wrong_with_a_table_is_said(tmp_path: Path, text: str, message: 
 def test_options_of_nwb_are_for_nwb(tmp_path: Path, small_session: Session) -> None:
     save_session(small_session, tmp_path / "a.npz")
     with pytest.raises(BadUsage, match="are for NWB files"):
-        load_session(tmp_path / "a.npz", choice=Choice(area=("VISp",)))
+        load_session(tmp_path / "a.npz", options=ReadOptions(area=("VISp",)))
 
 
 def test_a_library_that_is_missing_is_named(
@@ -294,23 +293,23 @@ def test_what_is_no_recording_is_refused(tmp_path: Path, content: bytes, suffix:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ("import os; os.abort()", "crashed the library that reads it .SIGABRT"),
-        ("while True: pass", "did not come on"),
-        ("b = bytearray(10 ** 10)", "was not enough"),
-        ("import os; os._exit(3)", "without an answer"),
+        ("import os; os.abort()", "the library that reads it crashed .SIGABRT"),
+        ("while True: pass", "timed out without progress"),
+        ("b = bytearray(10 ** 10)", "needs more memory than its contents should take"),
+        ("import os; os._exit(3)", "without a result"),
     ],
 )
 def test_a_reader_that_fails_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, message: str
 ) -> None:
     module = tmp_path / "failing_reader.py"
-    module.write_text(f"def read(path, allowance, **request):\n    {body}\n")
-    script = "import stream.io.sandboxed_reader as reader; reader.READERS['x'] = 'failing_reader'; "
-    script += "reader._main('x', 'a', '{}')"
+    module.write_text(f"def read(path, limits, **options):\n    {body}\n")
+    script = "import stream.io.sandboxed_child as child; child.READERS['x'] = 'failing_reader'; "
+    script += "child.main('x', 'a', '{}')"
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setattr(apart, "_PROGRAM", ("-c", script))
+    monkeypatch.setattr(sandboxed_reader, "_PROGRAM", ("-c", script))
     with pytest.raises(BadRecording, match=message):
-        apart.read_sandboxed("x", tmp_path, {})
+        sandboxed_reader.read_sandboxed("x", tmp_path, {})
 
 
 def test_formats_are_listed() -> None:

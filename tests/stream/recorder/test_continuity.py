@@ -20,11 +20,11 @@ def test_chunks_number_as_the_whole_does(steps: list[float], cuts: list[int], ra
     numbered = np.concatenate([continuity.check(part) for part in parts])
     assert numbered.dtype == np.int32
     np.testing.assert_array_equal(numbered, segments_from_stamps(stamps, rate_hz))
-    assert continuity.events.total == numbered[-1]
+    assert continuity.counts.total == numbered[-1]
 
 
 def test_counts_what_happened() -> None:
     continuity = Continuity(10.0)
     continuity.check(np.array([0.0, 0.1, 0.5, 0.5, 0.4]))
-    events = continuity.events
-    assert (events.gap, events.missing, events.duplicate, events.backwards) == (1, 3, 1, 1)
+    counts = continuity.counts
+    assert (counts.gaps, counts.missing_samples, counts.duplicates, counts.backwards) == (1, 3, 1, 1)

@@ -13,7 +13,7 @@ import pytest
 
 from stream.errors import CannotWrite, OutputExists
 from stream.io.xdf_reader import read_xdf
-from stream.io.xdf_stats import StreamStats, count_xdf
+from stream.io.xdf_stats import StreamStats, read_xdf_stats
 from stream.io.xdf_writer import XdfWriter, stream_xml
 from stream.recorder.disk_writer import DiskWriter
 
@@ -38,10 +38,10 @@ class Disk:
         return getattr(self._file, name)
 
 
-def on_disk(spool: DiskWriter) -> Disk:
+def replace_file(writer: DiskWriter) -> Disk:
     """Put a `Disk` under a spool."""
-    disk = Disk(spool._file)
-    spool._file = disk
+    disk = Disk(writer._file)
+    writer._file = disk
     return disk
 
 
@@ -55,42 +55,42 @@ def wait_for(condition: Any, timeout_s: float = 10.0) -> None:
 def test_what_goes_in_comes_out_even_when_the_buffer_is_small(tmp_path: Path) -> None:
     random = np.random.default_rng(3)
     pieces = [random.bytes(int(size)) for size in random.integers(0, 3000, 200)]
-    spool = DiskWriter(tmp_path / "a", budget_bytes=1000)
+    writer = DiskWriter(tmp_path / "a", buffer_bytes=1000)
     for piece in pieces:
-        assert spool.write(piece) == len(piece)
-    spool.close()
+        assert writer.write(piece) == len(piece)
+    writer.close()
     assert (tmp_path / "a").read_bytes() == b"".join(pieces)
-    assert spool.high_water <= 1000
-    assert (spool.waiting, spool.problem, spool.troubles) == (0, "", [])
+    assert writer.high_water <= 1000
+    assert (writer.n_pending, writer.problem, writer.past_problems) == (0, "", [])
 
 
 def test_each_write_stays_in_one_piece(tmp_path: Path) -> None:
-    spool = DiskWriter(tmp_path / "a", budget_bytes=64)
+    writer = DiskWriter(tmp_path / "a", buffer_bytes=64)
 
     def write(letter: int) -> None:
         for _ in range(50):
-            spool.write(bytes([letter]) * 100)
+            writer.write(bytes([letter]) * 100)
 
     threads = [threading.Thread(target=write, args=(letter,)) for letter in b"abcd"]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    spool.close()
+    writer.close()
     content = (tmp_path / "a").read_bytes()
     assert len(content) == 4 * 50 * 100
     assert all(len(set(content[at : at + 100])) == 1 for at in range(0, len(content), 100))
 
 
 def test_a_slow_disk_is_not_waited_for_until_the_buffer_is_full(tmp_path: Path) -> None:
-    spool = DiskWriter(tmp_path / "a", budget_bytes=10_000)
-    on_disk(spool).slow_s = 0.5
+    writer = DiskWriter(tmp_path / "a", buffer_bytes=10_000)
+    replace_file(writer).slow_s = 0.5
     begin = time.monotonic()
     for _ in range(9):
-        spool.write(b"x" * 1000)
+        writer.write(b"x" * 1000)
     assert time.monotonic() - begin < 0.4
-    assert spool.high_water >= 8000
-    spool.close()
+    assert writer.high_water >= 8000
+    writer.close()
     assert (tmp_path / "a").read_bytes() == b"x" * 9000
 
 
@@ -99,68 +99,68 @@ def test_memory_is_taken_for_what_waits_and_given_back(tmp_path: Path) -> None:
     def memory_mb() -> float:
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
-    spool, piece = DiskWriter(tmp_path / "a", budget_bytes=64 << 20), bytes(1 << 20)
-    disk, before = on_disk(spool), memory_mb()
+    writer, piece = DiskWriter(tmp_path / "a", buffer_bytes=64 << 20), bytes(1 << 20)
+    disk, before = replace_file(writer), memory_mb()
 
     def written() -> bool:
-        return not spool.waiting
+        return not writer.n_pending
 
     for _ in range(40):
-        spool.write(piece)
+        writer.write(piece)
         wait_for(written)
     assert memory_mb() - before < 20
     disk.room = 0
     for _ in range(40):
-        spool.write(piece)
+        writer.write(piece)
     assert memory_mb() - before > 60
     disk.room = 1 << 60
     wait_for(written)
-    spool.write(piece)
+    writer.write(piece)
     wait_for(written)
     assert memory_mb() - before < 20
-    spool.close()
+    writer.close()
     assert (tmp_path / "a").stat().st_size == 81 << 20
 
 
 def test_a_full_disk_is_told_and_what_was_held_is_written_when_there_is_room(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    spool = DiskWriter(tmp_path / "a")
-    disk = on_disk(spool)
+    writer = DiskWriter(tmp_path / "a")
+    disk = replace_file(writer)
     disk.room = 7
     content = bytes(range(200))
-    spool.write(content[:100])
-    wait_for(lambda: spool.problem)
-    assert spool.problem == "the disk is full"
+    writer.write(content[:100])
+    wait_for(lambda: writer.problem)
+    assert writer.problem == "the disk is full"
     assert "cannot be written: the disk is full" in caplog.text
-    assert "FAILING" in repr(spool)
+    assert "FAILING" in repr(writer)
     assert (tmp_path / "a").read_bytes() == content[:7]
-    spool.write(content[100:])
+    writer.write(content[100:])
     disk.room = 1 << 20
-    wait_for(lambda: not spool.problem)
-    spool.close()
+    wait_for(lambda: not writer.problem)
+    writer.close()
     assert (tmp_path / "a").read_bytes() == content
-    assert spool.troubles == ["the disk is full"]
+    assert writer.past_problems == ["the disk is full"]
 
 
 def test_a_disk_that_stays_full_lets_everybody_go(tmp_path: Path) -> None:
-    spool = DiskWriter(tmp_path / "a", budget_bytes=100)
-    on_disk(spool).room = 10
+    writer = DiskWriter(tmp_path / "a", buffer_bytes=100)
+    replace_file(writer).room = 10
     refused = []
 
     def write() -> None:
         try:
-            spool.write(b"x" * 500)
+            writer.write(b"x" * 500)
         except CannotWrite as error:
             refused.append(str(error))
 
     thread = threading.Thread(target=write)
     thread.start()
-    wait_for(lambda: spool.problem)
-    spool.close()
+    wait_for(lambda: writer.problem)
+    writer.close()
     thread.join(5)
     assert "takes no more data: the disk is full" in refused[0]
-    assert spool.waiting == 100
+    assert writer.n_pending == 100
     assert (tmp_path / "a").read_bytes() == b"x" * 10
 
 
@@ -168,17 +168,17 @@ def test_a_file_that_is_deleted_is_told_and_written_anew(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    spool = DiskWriter(tmp_path / "a")
-    spool.write(b"before ")
-    wait_for(lambda: spool.n_written)
+    writer = DiskWriter(tmp_path / "a")
+    writer.write(b"before ")
+    wait_for(lambda: writer.n_written)
     (tmp_path / "a").unlink()
-    spool.write(b"after")
-    wait_for(lambda: spool.problem)
-    assert "no longer there" in spool.problem
-    spool.close()
+    writer.write(b"after")
+    wait_for(lambda: writer.problem)
+    assert "no longer there" in writer.problem
+    writer.close()
     assert (tmp_path / "a").read_bytes() == b"before after"
-    assert len(spool.troubles) == 1
-    assert not spool.problem
+    assert len(writer.past_problems) == 1
+    assert not writer.problem
 
 
 def test_what_cannot_be_made(tmp_path: Path) -> None:
@@ -190,8 +190,8 @@ def test_what_cannot_be_made(tmp_path: Path) -> None:
         DiskWriter(tmp_path / "none" / "a")
     with pytest.raises(CannotWrite, match="Not a directory"):
         DiskWriter(tmp_path / "a" / "b")
-    spool = DiskWriter(tmp_path / "b")
-    spool.discard()
+    writer = DiskWriter(tmp_path / "b")
+    writer.discard()
     assert not (tmp_path / "b").exists()
 
 
@@ -208,15 +208,15 @@ def test_a_tally_is_of_what_was_written_in_whatever_pieces(tmp_path: Path, fmt: 
     else:
         samples = numbers.astype(fmt)
     received = StreamStats()
-    spool = DiskWriter(tmp_path / "a.xdf")
-    with XdfWriter(tmp_path / "a.xdf", sink=spool) as writer:
+    writer = DiskWriter(tmp_path / "a.xdf")
+    with XdfWriter(tmp_path / "a.xdf", sink=writer) as writer:
         writer.header(4, stream_xml("x", "EEG", ("a", "b", "c"), 0, fmt), fmt, 3)
         for start in range(0, 40, 7):
             writer.samples(4, stamps[start : start + 7], samples[start : start + 7])
         writer.clock_offset(4, 1.0, 0.5)
         writer.footer(4, stamps[0], stamps[-1], 40, measured_hz=2.0)
     received.add(stamps, samples)
-    tallies, damage = count_xdf(tmp_path / "a.xdf")
+    tallies, damage = read_xdf_stats(tmp_path / "a.xdf")
     assert not damage
     assert tallies[4].same_samples(received)
     assert (tallies[4].first, tallies[4].last) == (stamps[0], stamps[-1])
@@ -230,18 +230,18 @@ def test_a_tally_sees_one_wrong_bit_and_a_cut(tmp_path: Path) -> None:
         writer.header(1, stream_xml("x", "EEG", ("a",), 10, "int16"), "int16", 1)
         for start in range(0, 100, 10):
             writer.samples(1, np.arange(start, start + 10.0), np.arange(10)[:, None])
-    good, _ = count_xdf(path)
+    good, _ = read_xdf_stats(path)
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    bad, damage = count_xdf(path)
+    bad, damage = read_xdf_stats(path)
     assert not damage
     assert not bad[1].same_samples(good[1])
     path.write_bytes(content[:-5])
-    cut, damage = count_xdf(path)
+    cut, damage = read_xdf_stats(path)
     assert "cut off or damaged" in damage
     assert cut[1].n_samples == 90
     for content_of_none in (b"", b"PK"):
         path.write_bytes(content_of_none)
-        assert count_xdf(path)[1]
-    assert "cannot be read" in count_xdf(tmp_path / "none.xdf")[1]
+        assert read_xdf_stats(path)[1]
+    assert "cannot be read" in read_xdf_stats(tmp_path / "none.xdf")[1]

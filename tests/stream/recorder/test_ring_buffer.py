@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from stream.errors import ShapeMismatch
-from stream.recorder.ring_buffer import Cursor, Overrun, RingBuffer
+from stream.recorder.ring_buffer import Cursor, RingBuffer, RowsOverwritten
 
 
 class RingMachine(RuleBasedStateMachine):
@@ -29,20 +29,20 @@ class RingMachine(RuleBasedStateMachine):
         self.sent += n_rows
 
     @rule()
-    def forget(self) -> None:
-        self.ring.forget()
+    def clear(self) -> None:
+        self.ring.clear()
         self.forgotten = self.sent
 
     @rule()
     def another_reader(self) -> None:
-        self.readers.append((self.ring.reader(), [], self.sent))
+        self.readers.append((self.ring.cursor(), [], self.sent))
 
-    @rule(which=st.integers(0, 5), most=st.none() | st.integers(0, 12), use=st.floats(0, 1))
-    def read(self, which: int, most: int | None, use: float) -> None:
+    @rule(which=st.integers(0, 5), max_rows=st.none() | st.integers(0, 12), use=st.floats(0, 1))
+    def read(self, which: int, max_rows: int | None, use: float) -> None:
         if not self.readers:
             return
         cursor, got, _ = self.readers[which % len(self.readers)]
-        rows = cursor.peek(most)
+        rows = cursor.view(max_rows)
         assert rows.base is not None
         assert rows.flags["C_CONTIGUOUS"]
         n_used = round(use * len(rows))
@@ -52,7 +52,7 @@ class RingMachine(RuleBasedStateMachine):
     @invariant()
     def every_reader_has_what_it_did_not_miss(self) -> None:
         for cursor, got, first in getattr(self, "readers", []):
-            assert first + len(got) + cursor.missed == cursor.position
+            assert first + len(got) + cursor.n_missed == cursor.position
             assert cursor.position + cursor.lag == self.sent
             assert sorted(set(got)) == got
 
@@ -71,7 +71,7 @@ class RingMachine(RuleBasedStateMachine):
             assert ring.intact(first)
         if ring.begin:
             assert not ring.intact(ring.begin - 1)
-            with pytest.raises(Overrun):
+            with pytest.raises(RowsOverwritten):
                 ring.window(ring.begin - 1, ring.end)
 
 
@@ -81,26 +81,26 @@ TestRing = RingMachine.TestCase
 @given(st.lists(st.integers(0, 40), max_size=20), st.integers(1, 64))
 def test_a_reader_that_keeps_up_gets_every_row(sizes: list[int], capacity: int) -> None:
     ring = RingBuffer(capacity, (3,), np.float64)
-    cursor, got, sent = ring.reader(), [np.zeros((0, 3))], []
+    cursor, got, sent = ring.cursor(), [np.zeros((0, 3))], []
     random = np.random.default_rng(len(sizes))
     for size in sizes:
         rows = random.normal(size=(min(size, capacity), 3))
         ring.append(rows)
         sent.append(rows)
-        got.append(cursor.peek().copy())  # type: ignore[arg-type]
+        got.append(cursor.view().copy())  # type: ignore[arg-type]
         cursor.advance(len(got[-1]))
     assert np.concatenate(got).tobytes() == np.concatenate([np.zeros((0, 3)), *sent]).tobytes()
-    assert cursor.missed == 0
+    assert cursor.n_missed == 0
 
 
 def test_rows_overwritten_while_in_use_are_told() -> None:
     ring = RingBuffer(4, (), np.int64)
-    cursor = ring.reader()
+    cursor = ring.cursor()
     ring.append([0, 1, 2, 3])
-    assert cursor.peek().tolist() == [0, 1, 2, 3]
+    assert cursor.view().tolist() == [0, 1, 2, 3]
     ring.append([4, 5])
     assert cursor.advance(4) == 2
-    assert (cursor.missed, cursor.peek().tolist()) == (2, [4, 5])
+    assert (cursor.n_missed, cursor.view().tolist()) == (2, [4, 5])
 
 
 def test_what_cannot_be() -> None:
@@ -112,14 +112,14 @@ def test_what_cannot_be() -> None:
     with pytest.raises(ShapeMismatch, match="0 rows have come"):
         ring.window(0, 1)
     with pytest.raises(ShapeMismatch, match="cannot step over 1"):
-        ring.reader().advance(1)
+        ring.cursor().advance(1)
     with pytest.raises(ShapeMismatch, match="at least one"):
         RingBuffer(0)
 
 
 def test_a_slow_reader_in_another_thread_never_takes_torn_rows_for_good() -> None:
     ring = RingBuffer(64, (16,), np.int64)
-    cursor, done, bad, good = ring.reader(), threading.Event(), [], 0
+    cursor, done, bad, good = ring.cursor(), threading.Event(), [], 0
 
     def write() -> None:
         for start in range(0, 60_000, 20):
@@ -129,7 +129,7 @@ def test_a_slow_reader_in_another_thread_never_takes_torn_rows_for_good() -> Non
     thread = threading.Thread(target=write)
     thread.start()
     while not done.is_set() or cursor.lag:
-        rows = cursor.peek(32)
+        rows = cursor.view(32)
         first, copy = cursor.position, rows.copy()
         if cursor.advance(len(rows)):
             continue

@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.errors import BadUsage
-from stream.replay.faults import STEADY, TIMED, Fault, FaultPlan, Faults, parse_faults, plan_faults
+from stream.replay.faults import (
+    CONSTANT_FAULTS,
+    SCHEDULED_FAULTS,
+    Fault,
+    FaultPlan,
+    Faults,
+    parse_faults,
+    plan_faults,
+)
 
 NAMES = ("a", "b", "c")
 N, RATE_HZ = 300, 30.0
@@ -22,13 +30,13 @@ def test_every_part_of_the_grammar_is_read() -> None:
         "drop@2+1.0, nan@5+0.5:b,stall@8+4,restart@12,restart-other@15+2,restart-channels@17:2,clock@18-30,"
         "rate=1.02,jitter=3ms,burst=12,dup@20+5,dead@22:a,swap@23+1,loss=1%,seed=7"
     )
-    assert {fault.kind for fault in faults.timed} == set(TIMED)
-    assert faults.timed[1] == Fault("nan", 5.0, 0.5, "b")
-    assert faults.timed[6] == Fault("clock", 18.0, -30.0)
+    assert {fault.kind for fault in faults.scheduled} == set(SCHEDULED_FAULTS)
+    assert faults.scheduled[1] == Fault("nan", 5.0, 0.5, "b")
+    assert faults.scheduled[6] == Fault("clock", 18.0, -30.0)
     assert (faults.rate, faults.jitter_s, faults.burst) == (1.02, 0.003, 12)
     assert faults.loss == pytest.approx(0.01)
     assert faults.seed == 7
-    assert faults.kinds() == {*TIMED, *STEADY}
+    assert faults.kinds() == {*SCHEDULED_FAULTS, *CONSTANT_FAULTS}
 
 
 @pytest.mark.parametrize(
@@ -81,18 +89,18 @@ def test_each_fault_concerns_its_samples_and_no_others() -> None:
     np.testing.assert_array_equal(plan("drop@2+1").copies, np.where(inside, 0, 1))
     np.testing.assert_array_equal(plan("dup@2+1").copies, np.where(inside, 2, 1))
     stalled = plan("stall@2+1")
-    np.testing.assert_array_equal(stalled.carrier, np.where(inside, 90, np.arange(N)))
+    np.testing.assert_array_equal(stalled.sent_with, np.where(inside, 90, np.arange(N)))
     assert stalled.copies.all()
     swapped = plan("swap@2+1")
-    np.testing.assert_array_equal(swapped.rank[58:64], [58, 59, 61, 60, 63, 62])
-    np.testing.assert_array_equal(swapped.carrier[58:64], [58, 59, 61, 61, 63, 63])
+    np.testing.assert_array_equal(swapped.order[58:64], [58, 59, 61, 60, 63, 62])
+    np.testing.assert_array_equal(swapped.sent_with[58:64], [58, 59, 61, 61, 63, 63])
     np.testing.assert_array_equal(
-        plan("clock@2+30,clock@3-10").clock_s[[59, 60, 89, 90, -1]], [0, 30, 30, 20, 20]
+        plan("clock@2+30,clock@3-10").clock_error_s[[59, 60, 89, 90, -1]], [0, 30, 30, 20, 20]
     )
     closed = plan("restart@2,restart-other@5+2")
     np.testing.assert_array_equal(closed.restart >= 0, inside | ((AT_S >= 5) & (AT_S < 7 - 1e-9)))
     np.testing.assert_array_equal(closed.copies == 0, closed.restart >= 0)
-    np.testing.assert_array_equal(plan("burst=12").carrier[[0, 11, 12, 23]], [11, 11, 23, 23])
+    np.testing.assert_array_equal(plan("burst=12").sent_with[[0, 11, 12, 23]], [11, 11, 23, 23])
 
 
 def test_nan_and_dead_overwrite_one_channel_or_all() -> None:
@@ -106,7 +114,7 @@ def test_nan_and_dead_overwrite_one_channel_or_all() -> None:
         N - 1: [1, 0, 1],
     }.items():
         row = np.ones(3, np.float32)
-        broken.alter(index, row)
+        broken.overwrite(index, row)
         np.testing.assert_array_equal(row, wanted)
 
 
@@ -124,15 +132,15 @@ def test_what_is_said_has_the_numbers_of_the_recording() -> None:
 
 times = st.floats(0, 9.5).map(lambda value: round(value, 3))
 lengths = st.floats(0.05, 4).map(lambda value: round(value, 3))
-timed = st.builds(
+scheduled = st.builds(
     lambda kind, at_s, length_s: Fault(kind, at_s, length_s, "b" if kind == "dead" else ""),
-    st.sampled_from(sorted(set(TIMED) - {"restart-channels"})),
+    st.sampled_from(sorted(set(SCHEDULED_FAULTS) - {"restart-channels"})),
     times,
     lengths,
 )
 any_faults = st.builds(
     Faults,
-    st.lists(timed, max_size=5).map(tuple),
+    st.lists(scheduled, max_size=5).map(tuple),
     st.just(1.0),
     st.sampled_from([0.0, 0.01]),
     st.sampled_from([1, 2, 12]),
@@ -144,20 +152,20 @@ any_faults = st.builds(
 @given(any_faults)
 def test_plans_are_sound_and_the_same_every_time(faults: Faults) -> None:
     one, again = (plan_faults(faults, AT_S, NAMES) for _ in range(2))
-    for name in ("copies", "carrier", "rank", "late_s", "clock_s", "restart"):
+    for name in ("copies", "sent_with", "order", "delay_s", "clock_error_s", "restart"):
         np.testing.assert_array_equal(getattr(one, name), getattr(again, name))
-    assert (one.carrier >= np.arange(N)).all()
-    assert (np.diff(one.carrier) >= 0).all()
-    assert one.carrier[-1] == N - 1  # nothing is held for ever
+    assert (one.sent_with >= np.arange(N)).all()
+    assert (np.diff(one.sent_with) >= 0).all()
+    assert one.sent_with[-1] == N - 1  # nothing is held for ever
     assert one.restart[-1] == -1  # and the stream is open at the end
     assert np.isin(one.copies, (0, 1, 2)).all()
-    assert sorted(one.rank.tolist()) == list(range(N))
-    assert ((one.late_s >= 0) & (one.late_s <= faults.jitter_s)).all()
+    assert sorted(one.order.tolist()) == list(range(N))
+    assert ((one.delay_s >= 0) & (one.delay_s <= faults.jitter_s)).all()
 
 
 def test_chance_follows_the_seed() -> None:
     one, same, other = (plan(f"loss=20%,jitter=5ms,seed={seed}") for seed in (1, 1, 2))
     np.testing.assert_array_equal(one.copies, same.copies)
-    np.testing.assert_array_equal(one.late_s, same.late_s)
+    np.testing.assert_array_equal(one.delay_s, same.delay_s)
     assert (one.copies != other.copies).any()
     assert 0.1 < np.mean(one.copies == 0) < 0.3

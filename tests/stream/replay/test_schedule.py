@@ -18,15 +18,15 @@ from tests.stream.strategies import sessions
 def test_receivers_see_the_recording(session: Session) -> None:
     table = make_schedule(session)
     if session.rate_hz > 0:
-        np.testing.assert_array_equal(segments_from_stamps(table.at_s, session.rate_hz), session.segment)
-    frame, repeat = frames_at(table.event_at_s, table.events, table.at_s, session.rate_hz)
+        np.testing.assert_array_equal(segments_from_stamps(table.times_s, session.rate_hz), session.segment)
+    frame, repeat = frames_at(table.event_times_s, table.events, table.times_s, session.rate_hz)
     np.testing.assert_array_equal(frame, session.frame)
     np.testing.assert_array_equal(repeat, session.repeat)
 
 
 def test_stamps_that_show_their_borders_are_kept(small_session: Session) -> None:
     table = make_schedule(small_session)
-    np.testing.assert_array_equal(table.at_s, small_session.stamps - small_session.stamps[0])
+    np.testing.assert_array_equal(table.times_s, small_session.stamps - small_session.stamps[0])
 
 
 def test_a_glued_border_becomes_a_pause(small_session: Session) -> None:
@@ -35,24 +35,24 @@ def test_a_glued_border_becomes_a_pause(small_session: Session) -> None:
         stamps=np.arange(80) / 30,
         segment=np.repeat([0, 1], 40).astype(np.int32),
     )
-    steps = np.diff(make_schedule(glued).at_s)
+    steps = np.diff(make_schedule(glued).times_s)
     assert steps[39] == pytest.approx(1.0)
     np.testing.assert_allclose(np.delete(steps, 39), 1 / 30)
     slow = replace(glued, rate_hz=0.5, stamps=np.arange(80) * 2.0)
-    assert np.diff(make_schedule(slow).at_s)[39] == pytest.approx(8.0)
+    assert np.diff(make_schedule(slow).times_s)[39] == pytest.approx(8.0)
 
 
 def test_long_gaps_can_be_shortened(small_session: Session) -> None:
     chosen = small_session.select_repeats([0, 2])
-    assert np.diff(make_schedule(chosen).at_s).max() > 2.5
-    table = make_schedule(chosen, shorten=True)
-    assert np.diff(table.at_s).max() == pytest.approx(1.0)
-    np.testing.assert_array_equal(segments_from_stamps(table.at_s, 30.0), chosen.segment)
+    assert np.diff(make_schedule(chosen).times_s).max() > 2.5
+    table = make_schedule(chosen, shorten_gaps=True)
+    assert np.diff(table.times_s).max() == pytest.approx(1.0)
+    np.testing.assert_array_equal(segments_from_stamps(table.times_s, 30.0), chosen.segment)
 
 
 def test_a_part(small_session: Session) -> None:
     table = make_schedule(small_session, start_s=0.5, seconds=0.5)
-    assert (table.first, len(table.at_s), table.at_s[0]) == (15, 15, 0.0)
+    assert (table.first_sample, len(table.times_s), table.times_s[0]) == (15, 15, 0.0)
     assert table.events[0].tolist() == [10, 0]
     with pytest.raises(BadUsage, match=r"no sample from 99 to inf s; the recording is 4\.6 s long"):
         make_schedule(small_session, start_s=99)

@@ -6,12 +6,12 @@ from collections.abc import Set
 from dataclasses import dataclass
 from typing import Any
 
-AWAIT_S = 4.0
+STREAM_TIMEOUT_S = 4.0
 """How long streams that are known to be there are waited for."""
 
 
 @dataclass(frozen=True, slots=True)
-class Awaited:
+class PendingStreams:
     """What is waited for.
 
     Attributes
@@ -25,7 +25,7 @@ class Awaited:
     names: frozenset[str]
     until_s: float
 
-    def answer(self, there: Set[str], now_s: float) -> dict[str, Any] | None:
+    def result(self, there: Set[str], now_s: float) -> dict[str, Any] | None:
         """The event that says that all are there, or which are not in time; None while it is open.
 
         Parameters
