@@ -37,7 +37,7 @@ class FrameAxis:
         return len(self.clip)
 
     @property
-    def reach(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def tolerance_range(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """First state, and one past the last, within tolerance of each state and in its clip; the last is alone."""
         states = np.arange(self.n_frames)
         first = np.searchsorted(self.clip, self.clip)
@@ -191,7 +191,7 @@ def log_score_bits(posterior: NDArray[np.float32], truth: NDArray[np.int64]) -> 
 
 def confidence(posterior: NDArray[np.float32], axis: FrameAxis) -> NDArray[np.float64]:
     """Probability within one second of the likeliest frame, float64 [time]."""
-    low, high = axis.reach
+    low, high = axis.tolerance_range
     best = posterior.argmax(1)
     total = np.zeros((len(posterior), posterior.shape[1] + 1))
     np.cumsum(posterior, axis=1, dtype=np.float64, out=total[:, 1:])

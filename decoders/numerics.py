@@ -17,12 +17,12 @@ def ones(length: int) -> NDArray[np.float32]:
     return out
 
 
-def total(values: NDArray[np.float32]) -> float:
+def fast_sum(values: NDArray[np.float32]) -> float:
     """The sum of float32 [n]."""
     return float(values.dot(ones(len(values))))
 
 
-def top(values: NDArray[np.floating[Any]]) -> float:
+def fast_max(values: NDArray[np.floating[Any]]) -> float:
     """The largest of float [n]."""
     largest: float = values.item(values.argmax())
     return largest
@@ -30,7 +30,7 @@ def top(values: NDArray[np.floating[Any]]) -> float:
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     """Probabilities float32 [states] of logits float32 [states]."""
-    weight: NDArray[np.float32] = logits - top(logits)
+    weight: NDArray[np.float32] = logits - fast_max(logits)
     np.exp(weight, out=weight)
-    weight *= 1 / total(weight)
+    weight *= 1 / fast_sum(weight)
     return weight

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from decoders.embedding.training_run import Report, TrainingProgress
+    from decoders.embedding.training_run import ProgressCallback, TrainingProgress
 
 
 @contextmanager
-def training_bar() -> Iterator[Report | None]:
+def training_bar() -> Iterator[ProgressCallback | None]:
     """A bar per stage of the training with its loss and held-out score; None where standard error is no terminal."""
     if not sys.stderr.isatty():
         yield None

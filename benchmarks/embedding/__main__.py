@@ -55,7 +55,7 @@ def compared(preset: str, seed: int, mode: str, context_s: float | None) -> dict
     cpu_s = time.process_time() - begun
     part = model.parts.contrastive
     assert part is not None
-    alone = replace(part, factor=part.factor or 1.0, linear_weight=0.0)
+    alone = replace(part, inverse_temperature=part.inverse_temperature or 1.0, linear_weight=0.0)
     contrastive = Model(
         replace(model.parts, contrastive=alone), {**model.card, "decoder_embedding": "contrastive"}
     )

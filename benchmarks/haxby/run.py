@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from decoders.data.delays import delayed
+from decoders.data.delays import delay_truth
 from decoders.data.training_set import with_repeat_boundaries
 from decoders.evaluation.predictions import TestPredictions, collect, pooled
 from decoders.fitting.fit import fit_model
@@ -84,7 +84,7 @@ def logistic(session: Session, lags: Sequence[int]) -> dict[str, Any]:
         neural[at] -= (np.cumsum(neural[at], 0) + 10 * level) / (count + 10)
     tests, scores = [], []
     for run, lag in zip(session.repeats, lags, strict=True):
-        late, kept = delayed(session, lag)
+        late, kept = delay_truth(session, lag)
         features = neural[kept]
         in_test = late.repeat == run
         train = ~in_test & (late.frame >= 0)
@@ -178,6 +178,6 @@ def _calibration(posterior: NDArray[np.float32], test: Session) -> float:
 
 
 def _joined(tests: Sequence[Session]) -> Session:
-    from decoders.data.training_set import joined
+    from decoders.data.training_set import concatenate_sessions
 
-    return joined(tests, renumber=False)
+    return concatenate_sessions(tests, renumber=False)

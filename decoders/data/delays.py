@@ -18,7 +18,7 @@ from decoders.embedding.windows import segment_begins
 from stream.session import Session
 
 
-def delayed(session: Session, n_delay: int) -> tuple[Session, NDArray[np.bool_]]:
+def delay_truth(session: Session, n_delay: int) -> tuple[Session, NDArray[np.bool_]]:
     """A recording whose samples carry the truth of some samples before them.
 
     Parameters
@@ -53,7 +53,7 @@ def delayed(session: Session, n_delay: int) -> tuple[Session, NDArray[np.bool_]]
     )
 
 
-def delay_of(card: Mapping[str, Any]) -> int:
+def delay_samples(card: Mapping[str, Any]) -> int:
     """Samples that a model's answers are late: its lookahead and its signal's lag.
 
     Parameters

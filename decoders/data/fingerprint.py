@@ -48,8 +48,8 @@ def _runs(session: Session, stride: int) -> NDArray[np.uint64]:
     neural = np.ascontiguousarray(session.neural, np.float32)
     changes = np.r_[0, np.cumsum(_changes(neural))]
     begins = np.arange(0, len(neural) - RUN + 1, stride)
-    informative_channels = changes[begins + RUN - 1] - changes[begins] >= LEAST_CHANGES
-    return _hashes([neural[begin : begin + RUN] for begin in begins[informative_channels]])
+    informative = changes[begins + RUN - 1] - changes[begins] >= LEAST_CHANGES
+    return _hashes([neural[begin : begin + RUN] for begin in begins[informative]])
 
 
 def _showings(session: Session) -> NDArray[np.uint64]:

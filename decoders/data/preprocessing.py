@@ -8,7 +8,7 @@ from math import isfinite
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.numerics import total
+from decoders.numerics import fast_sum
 from stream.errors import BadRecording
 from stream.session import Kind
 
@@ -152,7 +152,7 @@ class Preprocessor:
             Float32 [used channels], or None when no used channel holds a finite value.
         """
         used = samples.take(self._used)
-        if not isfinite(total(used)):
+        if not isfinite(fast_sum(used)):
             finite = np.isfinite(used)
             if not finite.any():
                 return None

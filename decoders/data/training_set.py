@@ -111,7 +111,7 @@ def with_repeat_boundaries(session: Session) -> Session:
     return replace(session, segment=np.cumsum(boundary).astype(np.int32))
 
 
-def joined(sessions: Sequence[Session], *, renumber: bool = True) -> Session:
+def concatenate_sessions(sessions: Sequence[Session], *, renumber: bool = True) -> Session:
     """Several recordings of the same channels as one, with borders between them.
 
     Parameters

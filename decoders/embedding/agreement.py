@@ -8,13 +8,13 @@ from itertools import permutations
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.embedding.linear import unit
+from decoders.embedding.linear import unit_length
 from stream.errors import BadUsage, ShapeMismatch
 
 N_BINS = 100
 
 
-def infonce(
+def infonce_loss(
     anchor: NDArray[np.float32], partner: NDArray[np.float32], same: NDArray[np.bool_], temperature: float
 ) -> tuple[float, float]:
     """The InfoNCE loss of pairs, and what an embedding that knows nothing has.
@@ -33,7 +33,7 @@ def infonce(
     loss, chance
         Nats; chance is the mean log of how many there are to choose from.
     """
-    similar = unit(anchor).astype(np.float64) @ unit(partner).T / temperature
+    similar = unit_length(anchor).astype(np.float64) @ unit_length(partner).T / temperature
     similar[same] = -np.inf
     loss = 0.0
     for matrix in (similar, similar.T):

@@ -99,7 +99,7 @@ class Encoder:
         """
         n_most = max(1, 4_000_000 // (len(self.taps) * self.n_channels))
         out = np.empty((len(samples), self.n_dimensions), np.float32)
-        held = held_samples(boundary, self.n_context)
+        held = samples_in_window(boundary, self.n_context)
         for first in range(0, len(samples), n_most):
             part = slice(first, min(first + n_most, len(samples)))
             out[part] = self.project(self._filtered(samples, held, part))
@@ -114,7 +114,7 @@ class Encoder:
             there = np.flatnonzero(held[index] > age)
             weight = self.taps[:, self.n_context - 1 - age]
             total[there] += weight[:, None] * samples[index[there] - age][:, None, :]
-        return total * full_scale(self.taps)[held[index]][:, :, None]
+        return total * partial_window_gain(self.taps)[held[index]][:, :, None]
 
 
 class EncoderStream:
@@ -130,7 +130,7 @@ class EncoderStream:
         self.encoder = encoder
         # Written twice, so that the newest samples are always one piece in order of time.
         self._ring = np.zeros((2 * encoder.n_context, encoder.n_channels), np.float32)
-        self._scale = full_scale(encoder.taps)[:, :, None]
+        self._scale = partial_window_gain(encoder.taps)[:, :, None]
         self.reset()
 
     def reset(self) -> None:
@@ -173,13 +173,13 @@ class EncoderStream:
         return self.encoder.project((self.encoder.taps @ window) * self._scale[self._held])
 
 
-def held_samples(boundary: NDArray[np.bool_], n_context: int) -> NDArray[np.int64]:
+def samples_in_window(boundary: NDArray[np.bool_], n_context: int) -> NDArray[np.int64]:
     """How many samples each window holds that its segment began with, int64 [time], 1 to ``n_context``."""
     index = np.arange(len(boundary))
     return np.asarray(np.minimum(index - segment_begins(boundary) + 1, n_context), np.int64)
 
 
-def full_scale(taps: NDArray[np.float32]) -> NDArray[np.float32]:
+def partial_window_gain(taps: NDArray[np.float32]) -> NDArray[np.float32]:
     """What scales partial windows up to full ones, float32 [context + 1, filters], by how many samples are held."""
     part = np.cumsum(taps[:, ::-1], 1)
     whole = part[:, -1:]

@@ -9,16 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.embedding.encoder import MAX_CONTEXT, Encoder, start_encoder
-from decoders.embedding.linear import fit_linear, moments, unit
+from decoders.embedding.linear import class_statistics, fit_linear, unit_length
 from decoders.embedding.sampler import (
     FramePositives,
     NearestPositives,
     Positives,
     Sampler,
     TimePositives,
-    stretches,
+    contiguous_runs,
 )
-from decoders.embedding.trainer import OneThread, Samples, Trainer, need_torch
+from decoders.embedding.trainer import OneThread, Samples, Trainer, require_torch
 from decoders.embedding.windows import window_sums
 from decoders.errors import BadSplit, NotFitted
 from stream.errors import BadRecording, BadUsage, ShapeMismatch
@@ -138,7 +138,7 @@ class Embedding:
                 raise ShapeMismatch(f"{name} has {len(array)} rows, but there are {n} samples.")
         boundary = _border(n, segment)
         block = np.zeros(n, np.int64) if repeat is None else np.unique(repeat, return_inverse=True)[1]
-        run = stretches(boundary, block)
+        run = contiguous_runs(boundary, block)
         if not n or np.bincount(run).max() < self.context:
             raise BadSplit(f"no stretch of the {n} samples is as long as the context of {self.context}.")
         state = None if frame is None else np.unique(frame, return_inverse=True)[1].astype(np.int64)
@@ -146,7 +146,7 @@ class Embedding:
         noise = _noise_states(run, state, rows, STRETCH_CONTEXTS * self.context)
         sums, fullness = window_sums(x, boundary, self.context)
         features = np.sqrt(np.maximum(sums, 0)) if self.counts else sums / np.float32(self.context)
-        linear = fit_linear(moments(features, noise, int(noise.max()) + 1, fullness), self.shrinkage)
+        linear = fit_linear(class_statistics(features, noise, int(noise.max()) + 1, fullness), self.shrinkage)
         encoder = start_encoder(linear, self.context, root=self.counts, seed=self.seed)
         self.encoder_ = (
             self._train(encoder, x, boundary, block, state, rows) if self.mode != "linear" else encoder
@@ -165,7 +165,7 @@ class Embedding:
             raise ShapeMismatch(
                 f"samples have shape {x.shape}, but the embedding has {encoder.n_channels} channels."
             )
-        return unit(encoder.transform(x, _border(len(x), segment)))
+        return unit_length(encoder.transform(x, _border(len(x), segment)))
 
     def fit_transform(self, samples: NDArray[np.floating], **given: Any) -> NDArray[np.float32]:
         """`fit`, then `transform` of the same samples."""
@@ -180,9 +180,9 @@ class Embedding:
         state: NDArray[np.int64] | None,
         labels: NDArray[np.float32] | None,
     ) -> Encoder:
-        need_torch()
+        require_torch()
         known = np.ones(len(x), bool) if labels is None else np.isfinite(labels).all(1)
-        index, run = np.flatnonzero(known), stretches(boundary, block)
+        index, run = np.flatnonzero(known), contiguous_runs(boundary, block)
         n_offset = max(5, self.context)
         positives: list[Positives] = []
         if self.mode != "time" and labels is not None:

@@ -13,7 +13,7 @@ MAX_DIMENSIONS = 128
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Moments:
+class ClassStatistics:
     """Sums over the samples of each state, from which embeddings of any shrinkage follow.
 
     Attributes
@@ -31,23 +31,23 @@ class Moments:
     within: NDArray[np.float64]
 
     @property
-    def seen(self) -> NDArray[np.bool_]:
+    def observed(self) -> NDArray[np.bool_]:
         """Bool [states]: which were seen at all."""
         return self.count > 0
 
     @property
-    def grand(self) -> NDArray[np.float64]:
+    def grand_mean(self) -> NDArray[np.float64]:
         """Float64 [features], the mean of the means of what was seen."""
-        grand: NDArray[np.float64] = self.mean[self.seen].mean(0)
-        return grand
+        mean: NDArray[np.float64] = self.mean[self.observed].mean(0)
+        return mean
 
 
-def moments(
+def class_statistics(
     features: NDArray[np.float32],
     state: NDArray[np.int64],
     n_states: int,
     weight: NDArray[np.float32] | None = None,
-) -> Moments:
+) -> ClassStatistics:
     """Means of each state and the covariance within states.
 
     Parameters
@@ -75,10 +75,10 @@ def moments(
     within = (residual.T @ residual).astype(np.float64) / freedom
     seen = count > 0
     mean[~seen] = mean[seen].mean(0)
-    return Moments(mean, count, within)
+    return ClassStatistics(mean, count, within)
 
 
-def shrunk(within: NDArray[np.float64], shrinkage: float) -> NDArray[np.float64]:
+def shrink_covariance(within: NDArray[np.float64], shrinkage: float) -> NDArray[np.float64]:
     """Mix a covariance with a multiple of the identity that has the same trace (Ledoit and Wolf's target).
 
     Parameters
@@ -118,7 +118,7 @@ class LinearEmbedding:
         return np.asarray((features - self.mean).dot(self.projection), np.float32)
 
 
-def unit(points: NDArray[np.float32]) -> NDArray[np.float32]:
+def unit_length(points: NDArray[np.float32]) -> NDArray[np.float32]:
     """The same directions at length one, float32 [..., dimensions]."""
     if points.ndim == 1:  # a single moment, which is decoded live
         one: NDArray[np.float32] = points * (1 / max(sqrt(points.dot(points)), 1e-12))
@@ -127,7 +127,7 @@ def unit(points: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(points / np.maximum(length, np.float32(1e-12))[..., None], np.float32)
 
 
-def informative_channels(m: Moments, share: float) -> NDArray[np.int64]:
+def informative_channels(m: ClassStatistics, share: float) -> NDArray[np.int64]:
     """The features whose means differ most between states, measured by their noise (the F ratio).
 
     Parameters
@@ -145,11 +145,11 @@ def informative_channels(m: Moments, share: float) -> NDArray[np.int64]:
     n_features = m.mean.shape[1]
     n_kept = max(1, round(share * n_features))
     noise = np.diag(m.within)
-    ratio = m.mean[m.seen].var(0) / np.maximum(noise, 1e-12 * max(float(noise.max()), 1e-300))
+    ratio = m.mean[m.observed].var(0) / np.maximum(noise, 1e-12 * max(float(noise.max()), 1e-300))
     return np.sort(np.argsort(-ratio, kind="stable")[:n_kept]).astype(np.int64)
 
 
-def among(m: Moments, index: NDArray[np.int64]) -> Moments:
+def select_features(m: ClassStatistics, index: NDArray[np.int64]) -> ClassStatistics:
     """The moments of some of the features.
 
     Parameters
@@ -159,10 +159,12 @@ def among(m: Moments, index: NDArray[np.int64]) -> Moments:
     index
         Int64 [features], which to take.
     """
-    return Moments(m.mean[:, index], m.count, m.within[np.ix_(index, index)])
+    return ClassStatistics(m.mean[:, index], m.count, m.within[np.ix_(index, index)])
 
 
-def widened(embedding: LinearEmbedding, m: Moments, index: NDArray[np.int64]) -> LinearEmbedding:
+def expand_projection(
+    embedding: LinearEmbedding, m: ClassStatistics, index: NDArray[np.int64]
+) -> LinearEmbedding:
     """An embedding of some of the features as one of all, of which the others do not count.
 
     Parameters
@@ -176,11 +178,11 @@ def widened(embedding: LinearEmbedding, m: Moments, index: NDArray[np.int64]) ->
     """
     projection = np.zeros((m.mean.shape[1], embedding.n_dimensions), np.float32)
     projection[index] = embedding.projection
-    return LinearEmbedding(m.grand.astype(np.float32), projection)
+    return LinearEmbedding(m.grand_mean.astype(np.float32), projection)
 
 
 def fit_linear(
-    m: Moments, shrinkage: float, max_dimensions: int = MAX_DIMENSIONS, share: float = 1.0
+    m: ClassStatistics, shrinkage: float, max_dimensions: int = MAX_DIMENSIONS, share: float = 1.0
 ) -> LinearEmbedding:
     """Whiten the noise, then turn so that the states spread along the first dimensions.
 
@@ -197,12 +199,12 @@ def fit_linear(
     """
     if share < 1:
         index = informative_channels(m, share)
-        return widened(fit_linear(among(m, index), shrinkage, max_dimensions), m, index)
-    values, vectors = np.linalg.eigh(shrunk(m.within, shrinkage))
+        return expand_projection(fit_linear(select_features(m, index), shrinkage, max_dimensions), m, index)
+    values, vectors = np.linalg.eigh(shrink_covariance(m.within, shrinkage))
     whiten = vectors / np.sqrt(np.maximum(values, 1e-12 * values[-1]))
-    centres = (m.mean[m.seen] - m.grand) @ whiten
+    centres = (m.mean[m.observed] - m.grand_mean) @ whiten
     spread, turn = np.linalg.eigh(centres.T @ centres)
     turn = turn[:, np.argsort(spread)[::-1][:max_dimensions]]
     # A fixed sign, so that two fits of the same data agree.
     turn *= np.where(turn[np.argmax(np.abs(turn), 0), np.arange(turn.shape[1])] < 0, -1.0, 1.0)
-    return LinearEmbedding(m.grand.astype(np.float32), (whiten @ turn).astype(np.float32))
+    return LinearEmbedding(m.grand_mean.astype(np.float32), (whiten @ turn).astype(np.float32))

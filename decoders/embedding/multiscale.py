@@ -16,7 +16,7 @@ MAX_FEATURES = 640
 """Channels times windows; their covariance must be learned from minutes of data."""
 
 
-def scales(n_window: int, n_channels: int) -> tuple[int, ...]:
+def window_spans(n_window: int, n_channels: int) -> tuple[int, ...]:
     """The lengths of a ladder's windows in samples, the longest last; empty when there is room for one only.
 
     Parameters
@@ -83,7 +83,9 @@ class RunningMultiscale(RunningSum):
         return (self._sums * scale).ravel()
 
 
-def running(n_window: int, spans: tuple[int, ...], n_channels: int, n_kept: int | None = None) -> RunningSum:
+def running_window(
+    n_window: int, spans: tuple[int, ...], n_channels: int, n_kept: int | None = None
+) -> RunningSum:
     """One window, or a ladder when there are spans, that remembers ``n_kept`` samples."""
     return RunningMultiscale(spans, n_channels, n_kept) if spans else RunningSum(n_window, n_channels, n_kept)
 
@@ -91,7 +93,7 @@ def running(n_window: int, spans: tuple[int, ...], n_channels: int, n_kept: int 
 def multiscale_sums(
     samples: NDArray[np.float32], boundary: NDArray[np.bool_], n_window: int, spans: tuple[int, ...]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """What `running` gives after each sample of a recording.
+    """What `running_window` gives after each sample of a recording.
 
     Parameters
     ----------

@@ -202,7 +202,7 @@ class _Unique:
         return np.asarray(self._sorted[self._first[row] + pick], np.int64)
 
 
-def stretches(boundary: NDArray[np.bool_], block: Index) -> Index:
+def contiguous_runs(boundary: NDArray[np.bool_], block: Index) -> Index:
     """Int64 [time], numbers of the stretches that neither a border nor a change of repeat breaks."""
     return np.cumsum(boundary | np.r_[True, np.diff(block) != 0][: len(boundary)])
 

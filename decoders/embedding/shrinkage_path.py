@@ -6,11 +6,11 @@ import numpy as np
 
 from decoders.embedding.linear import (
     MAX_DIMENSIONS,
+    ClassStatistics,
     LinearEmbedding,
-    Moments,
-    among,
+    expand_projection,
     informative_channels,
-    widened,
+    select_features,
 )
 
 
@@ -25,15 +25,15 @@ class ShrinkagePath:
         How many of the features count, see `decoders.embedding.linear.telling`.
     """
 
-    def __init__(self, m: Moments, share: float = 1.0) -> None:
+    def __init__(self, m: ClassStatistics, share: float = 1.0) -> None:
         self._whole = m
         self._index = informative_channels(m, share) if share < 1 else None
         if self._index is not None:
-            m = among(m, self._index)
+            m = select_features(m, self._index)
         self._values, self._vectors = np.linalg.eigh(m.within)
         self._level = float(np.trace(m.within)) / len(m.within)
-        self._grand = m.grand
-        self._centres = (m.mean[m.seen] - m.grand) @ self._vectors
+        self._grand = m.grand_mean
+        self._centres = (m.mean[m.observed] - m.grand_mean) @ self._vectors
 
     def embedding(self, shrinkage: float, max_dimensions: int = MAX_DIMENSIONS) -> LinearEmbedding:
         """Equal to `decoders.embedding.linear.fit_linear`.
@@ -52,4 +52,4 @@ class ShrinkagePath:
         turn = (scale[:, None] * turn)[:, np.argsort(spread)[::-1][:max_dimensions]]
         projection = self._vectors @ turn
         embedding = LinearEmbedding(self._grand.astype(np.float32), projection.astype(np.float32))
-        return embedding if self._index is None else widened(embedding, self._whole, self._index)
+        return embedding if self._index is None else expand_projection(embedding, self._whole, self._index)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.embedding.encoder import ROOT_OFFSET, Encoder, full_scale
+from decoders.embedding.encoder import ROOT_OFFSET, Encoder, partial_window_gain
 from decoders.embedding.sampler import Index, Sampler, window_index
 from decoders.errors import TrainingUnavailable
 from decoders.serialization import Arrays
@@ -31,7 +31,7 @@ _BETA = (0.9, 0.99)
 _TRAINED = tuple(f.name for f in fields(Encoder) if f.name != "root")
 
 
-def need_torch() -> Any:
+def require_torch() -> Any:
     """The torch module, or an error that says how to get it.
 
     Raises
@@ -92,7 +92,7 @@ class Trainer:
     def __init__(
         self, start: Encoder, samples: Samples, sampler: Sampler, temperature: float, seed: int
     ) -> None:
-        self._torch = need_torch()
+        self._torch = require_torch()
         self._samples, self._sampler = samples, sampler
         self._temperature, self._seed = temperature, seed
         self._start = {name: self._tensor(getattr(start, name)) for name in _TRAINED}
@@ -161,7 +161,7 @@ class Trainer:
         points = forward(self._torch, self._weights, x, held, root=self._encoder.root, keep=weight)
         points = points / points.norm(dim=1, keepdim=True).clamp(min=1e-6)
         similar = points[: len(anchor)] @ points[len(anchor) :].T / self._temperature
-        same = same_moment(anchor, partner, self._samples)
+        same = excluded_negatives(anchor, partner, self._samples)
         similar = similar.masked_fill(self._torch.from_numpy(same), float("-inf"))
         truth = self._torch.arange(len(anchor))
         entropy = self._torch.nn.functional.cross_entropy
@@ -198,7 +198,7 @@ def forward(torch: Any, weights: dict[str, Any], x: Any, held: Index, *, root: b
     if int(held.min()) < n_context:
         real = np.arange(n_context)[None, :] >= n_context - held[:, None]
         x = x * torch.from_numpy(real[:, :, None].astype(np.float32))
-    scale = torch.from_numpy(full_scale(weights["taps"].detach().numpy())[held])
+    scale = torch.from_numpy(partial_window_gain(weights["taps"].detach().numpy())[held])
     filtered = torch.einsum("mk,bkc->bmc", weights["taps"], x) * scale[:, :, None]
     if keep is not None:
         filtered = filtered * keep
@@ -214,7 +214,7 @@ def forward(torch: Any, weights: dict[str, Any], x: Any, held: Index, *, root: b
     return point
 
 
-def same_moment(anchor: Index, partner: Index, samples: Samples) -> NDArray[np.bool_]:
+def excluded_negatives(anchor: Index, partner: Index, samples: Samples) -> NDArray[np.bool_]:
     """Pairs that are no negatives: near in the movie, or the same sample; never the positive itself.
 
     Parameters
@@ -243,9 +243,9 @@ class OneThread:
     """
 
     def __enter__(self) -> None:
-        torch = need_torch()
+        torch = require_torch()
         self._before = int(torch.get_num_threads())
         torch.set_num_threads(1)
 
     def __exit__(self, *_: object) -> None:
-        need_torch().set_num_threads(self._before)
+        require_torch().set_num_threads(self._before)

@@ -42,11 +42,11 @@ class TrainingProgress:
     score: float
 
 
-Report = Callable[[TrainingProgress], None]
-Score = Callable[[Encoder], float]
+ProgressCallback = Callable[[TrainingProgress], None]
+ValidationScore = Callable[[Encoder], float]
 
 
-class Run:
+class TrainingRun:
     """One training run.
 
     Parameters
@@ -67,8 +67,8 @@ class Run:
         self,
         stage: str,
         trainer: Trainer,
-        score: Score | None,
-        report: Report | None,
+        score: ValidationScore | None,
+        report: ProgressCallback | None,
         checkpoint: Checkpoint | None,
     ) -> None:
         self.stage, self.trainer = stage, trainer

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.data.delays import delayed
+from decoders.data.delays import delay_truth
 from decoders.embedding.agreement import N_BINS, consistency_by_label
 from decoders.evaluation.evaluate import EvaluateOptions, Evaluation, test_part
 from decoders.model.model import Model
@@ -57,7 +57,7 @@ def agreement(
     each = [_leading(answers.embedding, answers.test.frame[-n:])]
     for model, session in others:
         test = test_part(model, session, options)
-        late, kept = delayed(test, model.n_delay)
+        late, kept = delay_truth(test, model.n_delay)
         each.append(_leading(model.predict(test, forecasts=False).embedding[kept], late.frame))
     points, frames = [p for p, _ in each], [f for _, f in each]
     n_frames = models[0].n_frames

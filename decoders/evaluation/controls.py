@@ -60,7 +60,7 @@ def onset_clock(data: TrainingSet, playback: Playback, test: Session) -> Both:
     test
         To answer for; of its truth only shown or not is used.
     """
-    table = replace(playback.table, steps=playback.table.ahead)
+    table = replace(playback.transitions, steps=playback.transitions.forecast_steps)
     clock = Playback(table, playback.jump_ahead, playback.jump_ahead, data.movie_rate_hz, data.rate_hz)
     shown = test.frame >= 0
     logits = np.zeros((test.n_samples, data.n_states), np.float32)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.data.delays import delayed
+from decoders.data.delays import delay_truth
 from decoders.data.training_set import TrainingSet
 from decoders.embedding.windows import window_sums
 from decoders.evaluation import controls
@@ -85,7 +85,7 @@ def collect(model: Model, test: Session, n_draws: int, seed: int) -> TestPredict
         Of everything random.
     """
     data = restore_training(model)
-    whole, (test, kept) = test, delayed(test, model.n_delay)
+    whole, (test, kept) = test, delay_truth(test, model.n_delay)
     predictions = model.predict(whole)
     posterior = predictions.posterior[kept]
     decoders: dict[str, Both] = {"model": (posterior, predictions.posterior_without_playback[kept])}
@@ -115,7 +115,7 @@ def collect(model: Model, test: Session, n_draws: int, seed: int) -> TestPredict
         shifted=list(controls.labels_shifted(data, model, test, n_draws, seed)),
         ahead={
             **{h: ahead[kept] for h, ahead in predictions.forecast_posterior.items()},
-            **{h: model.playback.later(posterior, h) for h in OFFLINE_HORIZONS_S},
+            **{h: model.playback.forecast_at(posterior, h) for h in OFFLINE_HORIZONS_S},
         },
         continuous=continuous,
         half_width=_split(model, predictions.half_width[kept]),
@@ -132,7 +132,7 @@ def pooled(parts: Sequence[TestPredictions]) -> TestPredictions:
     parts
         At least one.
     """
-    from decoders.data.training_set import joined
+    from decoders.data.training_set import concatenate_sessions
 
     def both(key: str, name: str) -> Both:
         each = [getattr(part, key)[name] for part in parts]
@@ -140,7 +140,7 @@ def pooled(parts: Sequence[TestPredictions]) -> TestPredictions:
 
     first = parts[0]
     return TestPredictions(
-        test=joined([part.test for part in parts], renumber=False),
+        test=concatenate_sessions([part.test for part in parts], renumber=False),
         decoders={name: both("decoders", name) for name in first.decoders},
         controls={name: both("controls", name) for name in first.controls},
         shifted=[
@@ -178,7 +178,7 @@ def _from_posterior(data: TrainingSet, name: str, posterior: NDArray[np.float32]
         for label, values in data.labels.items():
             k = values.shape[1]
             table = frame_values(values, data.state, data.n_frames)
-            reader = ContinuousReader.plain(table, np.zeros((1, k)), np.full(k, sharpness))
+            reader = ContinuousReader.without_intervals(table, np.zeros((1, k)), np.full(k, sharpness))
             parts = (posterior[at : at + N_AT_ONCE] for at in range(0, len(posterior), N_AT_ONCE))
             out[f"{name}_{way}"][label] = np.concatenate(
                 [reader.read(part.astype(np.float64), np.zeros((len(part), 0), np.float32)) for part in parts]

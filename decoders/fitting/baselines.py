@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.data.training_set import TrainingSet
-from decoders.embedding.linear import LinearEmbedding, fit_linear, moments, unit
+from decoders.embedding.linear import LinearEmbedding, class_statistics, fit_linear, unit_length
 from decoders.embedding.windows import window_sums
 from decoders.errors import BadModel
 from decoders.fitting.select_playback import choose_power
@@ -19,7 +19,7 @@ from decoders.playback.filter import Playback
 from decoders.playback.transitions import Transitions
 from decoders.readouts.classifiers import (
     LinearReadout,
-    Neighbours,
+    NearestNeighbours,
     Prototypes,
     Scaling,
     calibrate,
@@ -75,7 +75,7 @@ class Whitened:
 
     def similarity(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Float32 [..., states]."""
-        return self.prototypes.similarity(unit(self.embedding.project(features)))
+        return self.prototypes.similarity(unit_length(self.embedding.project(features)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,7 +94,7 @@ class Baseline:
 
     settings: BaselineSettings
     scaling: Scaling
-    readout: Whitened | LinearReadout | Neighbours
+    readout: Whitened | LinearReadout | NearestNeighbours
 
     def logits(self, sums: NDArray[np.float32], fullness: NDArray[np.float32]) -> NDArray[np.float32]:
         """Calibrated logits float32 [time, states]."""
@@ -131,14 +131,16 @@ def fit_baseline(
     state = data.state[used]
     if settings.name == "knn":
         return Baseline(
-            settings, scaling, Neighbours(unit(features), state, int(settings.strength), data.n_states)
+            settings,
+            scaling,
+            NearestNeighbours(unit_length(features), state, int(settings.strength), data.n_states),
         )
-    m = moments(features, state, data.n_states, fullness[used])
+    m = class_statistics(features, state, data.n_states, fullness[used])
     if settings.name == "linear":
         embedding = fit_linear(m, settings.strength)
         return Baseline(settings, scaling, Whitened(embedding, fit_prototypes(embedding, m, cosine=True)))
     if poisson:
-        return Baseline(settings, scaling, fit_poisson(m.mean, m.seen))
+        return Baseline(settings, scaling, fit_poisson(m.mean, m.observed))
     if settings.name == "naive_bayes":
         m = replace(m, within=np.diag(np.diag(m.within)))
     return Baseline(settings, scaling, fit_lda(m, settings.strength))

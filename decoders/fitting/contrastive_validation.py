@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.data.training_set import TrainingSet
-from decoders.embedding.encoder import Encoder, held_samples
-from decoders.embedding.linear import unit
+from decoders.embedding.encoder import Encoder, samples_in_window
+from decoders.embedding.linear import unit_length
 from decoders.errors import BadSplit
 from decoders.fitting.settings import MAX_HELD_OUT, Settings, fit_readout, held_out, thinned
 from decoders.fitting.validation_passages import passages
 from decoders.readouts.classifiers import Prototypes, calibrate
-from decoders.readouts.contrastive import fit_directions
+from decoders.readouts.contrastive import fit_direction_prototypes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,8 +34,8 @@ class HeldOut:
         return _thinned(
             [
                 (
-                    prototypes.similarity(unit(encoder.transform(clean, boundary))),
-                    (held_samples(boundary, encoder.n_context) / encoder.n_context).astype(np.float32),
+                    prototypes.similarity(unit_length(encoder.transform(clean, boundary))),
+                    (samples_in_window(boundary, encoder.n_context) / encoder.n_context).astype(np.float32),
                     state,
                 )
                 for clean, boundary, state in self.asked
@@ -61,8 +61,8 @@ class HeldOut:
 def directions_of(encoder: Encoder, data: TrainingSet, keep: NDArray[np.bool_]) -> Prototypes:
     """Prototypes of an encoder from the kept training samples."""
     points = encoder.transform(data.clean, data.boundary)[keep]
-    fullness = held_samples(data.boundary, encoder.n_context)[keep] / np.float32(encoder.n_context)
-    return fit_directions(points, data.state[keep], data.n_states, fullness.astype(np.float32))
+    fullness = samples_in_window(data.boundary, encoder.n_context)[keep] / np.float32(encoder.n_context)
+    return fit_direction_prototypes(points, data.state[keep], data.n_states, fullness.astype(np.float32))
 
 
 def last_showings(data: TrainingSet, seed: int) -> HeldOut:

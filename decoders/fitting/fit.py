@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.data.delays import delayed
+from decoders.data.delays import delay_truth
 from decoders.data.fingerprint import fingerprints
-from decoders.data.training_set import TrainingSet, joined, training_set, with_repeat_boundaries
-from decoders.embedding.trainer import need_torch
-from decoders.embedding.training_run import Report
+from decoders.data.training_set import TrainingSet, concatenate_sessions, training_set, with_repeat_boundaries
+from decoders.embedding.trainer import require_torch
+from decoders.embedding.training_run import ProgressCallback
 from decoders.fitting.baselines import choose_baselines
 from decoders.fitting.card import new_card
 from decoders.fitting.fit_contrastive import ContrastiveOptions, contexts_tried, fit_contrastive
@@ -34,7 +34,7 @@ from decoders.model.model import Model
 from decoders.model.parts import ModelParts
 from decoders.model.training_archive import archive_training
 from decoders.playback.transitions import learn_playback
-from decoders.readouts.graph_smoothing import log_use
+from decoders.readouts.graph_smoothing import log_occupancy
 from stream.errors import BadUsage
 from stream.movie import Movie
 from stream.session import Kind, Session
@@ -55,7 +55,7 @@ def fit_model(
     *,
     n_frames: int | None = None,
     baselines: bool = True,
-    report: Report | None = None,
+    report: ProgressCallback | None = None,
 ) -> Model:
     """Fit a model.
 
@@ -90,7 +90,7 @@ def fit_model(
     """
     options = options or FitOptions()
     if options.mode != "linear":
-        need_torch()
+        require_torch()
     started = time.perf_counter()
     session, n_known = joined_part(sessions, options, movie)
     n_frames = n_frames or n_known
@@ -127,7 +127,7 @@ def _with_contrastive(
     options: FitOptions,
     parts: ModelParts,
     card: dict[str, Any],
-    report: Report | None,
+    report: ProgressCallback | None,
 ) -> ModelParts:
     """The parts with a trained encoder; the card says which embedding decodes."""
     free = options.context_s is None and options.mode != "time"
@@ -156,7 +156,7 @@ def joined_part(
         Replaces the movie that the recordings carry.
     """
     chosen = [_with_movie(s, movie) for s in ([sessions] if isinstance(sessions, Session) else sessions)]
-    session = joined([selected(s, options.train_repeats, options.train_time) for s in chosen])
+    session = concatenate_sessions([selected(s, options.train_repeats, options.train_time) for s in chosen])
     # Places are counted over the whole recording, so that training on a part of it knows them all.
     return session, max(s.n_frames for s in chosen)
 
@@ -183,7 +183,7 @@ def training_data(session: Session, n_frames: int, options: FitOptions, n_lag: i
     if options.lookahead_frames and not session.rate_hz:
         raise BadUsage("a lookahead needs samples at a regular rate, which this recording does not have.")
     n_delay = options.lookahead_frames + n_lag
-    late, _ = delayed(with_repeat_boundaries(session), n_delay)
+    late, _ = delay_truth(with_repeat_boundaries(session), n_delay)
     data = training_set(late, n_frames, max(_contexts(session.kind, session.movie, options)))
     return replace(data, n_delay=n_delay, lag_s=n_lag / session.rate_hz if n_lag else 0.0)
 
@@ -236,7 +236,9 @@ def fit_parts(
         factor=reader.factor,
         secondary=reader.secondary,
         spans=settings.spans,
-        prior=np.float32(settings.prior) * log_use(data.state, data.n_states) if settings.prior else None,
+        prior=np.float32(settings.prior) * log_occupancy(data.state, data.n_states)
+        if settings.prior
+        else None,
         emission=choice.emission,
         playback=choice.table,
         typicality=_likeness(data, sums, fullness, settings),

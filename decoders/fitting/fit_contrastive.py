@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.data.training_set import TrainingSet
-from decoders.embedding.agreement import infonce
+from decoders.embedding.agreement import infonce_loss
 from decoders.embedding.checkpoint import Checkpoint
 from decoders.embedding.encoder import MAX_CONTEXT, Encoder, start_encoder
 from decoders.embedding.linear import fit_linear
@@ -20,16 +20,16 @@ from decoders.embedding.sampler import (
     Positives,
     Sampler,
     TimePositives,
-    stretches,
+    contiguous_runs,
 )
-from decoders.embedding.trainer import OneThread, Samples, Trainer, need_torch, same_moment
-from decoders.embedding.training_run import Report, Run
+from decoders.embedding.trainer import OneThread, Samples, Trainer, excluded_negatives, require_torch
+from decoders.embedding.training_run import ProgressCallback, TrainingRun
 from decoders.embedding.windows import window_sums
 from decoders.errors import BadSplit
 from decoders.fitting.contrastive_validation import HeldOut, directions_of, last_showings
 from decoders.fitting.settings import Settings, scaling_of, state_moments
 from decoders.readouts.classifiers import calibrate
-from decoders.readouts.contrastive import Contrastive
+from decoders.readouts.contrastive import ContrastiveDecoder
 from stream.errors import BadRecording, BadUsage
 
 TEMPERATURES = (0.1, 0.2)
@@ -100,7 +100,7 @@ class Trained:
         What the model's card says of it.
     """
 
-    contrastive: Contrastive
+    contrastive: ContrastiveDecoder
     decoder_embedding: str
     card: dict[str, Any]
 
@@ -115,7 +115,7 @@ def contexts_tried(data: TrainingSet, n_window: int) -> tuple[int, ...]:
     n_window
         Window of the linear embedding.
     """
-    longest = min(MAX_CONTEXT, int(np.bincount(stretches(data.boundary, data.block)).max()))
+    longest = min(MAX_CONTEXT, int(np.bincount(contiguous_runs(data.boundary, data.block)).max()))
     asked = (n_window, *(round(context * data.rate_hz) for context in CONTEXTS_S if data.rate_hz))
     return tuple(sorted({min(n, longest) for n in asked if n >= min(n_window, longest)}))
 
@@ -125,7 +125,7 @@ def fit_contrastive(
     settings: Settings,
     options: ContrastiveOptions,
     key: dict[str, Any],
-    report: Report | None = None,
+    report: ProgressCallback | None = None,
 ) -> Trained:
     """Train an encoder, and compare it with the linear embedding.
 
@@ -153,7 +153,7 @@ def fit_contrastive(
     BadRecording
         When the labels never vary, or the file to resume is of other data.
     """
-    need_torch()
+    require_torch()
     held = last_showings(data, options.seed)
     contexts = options.contexts or (settings.n_window,)
     for n_context in contexts:
@@ -161,7 +161,7 @@ def fit_contrastive(
     starts = {n: _best_start(data, settings, n, held, options.seed) for n in contexts}
     checkpoint = Checkpoint(options.resume, key) if options.resume is not None else None
 
-    def run(stage: str, keep: NDArray[np.bool_], way: tuple[int, float], *, scored: bool) -> Run:
+    def run(stage: str, keep: NDArray[np.bool_], way: tuple[int, float], *, scored: bool) -> TrainingRun:
         n_context, temperature = way
         start = _start(data, settings, keep, n_context, starts[n_context], options.seed)
         sampler = _sampler(data, keep, n_context, options)
@@ -172,11 +172,11 @@ def fit_contrastive(
                 return -_goodness(data, held.test, encoder, temperature, options)[0]
             return held.score(encoder)
 
-        return Run(stage, trainer, score if scored else None, report, checkpoint)
+        return TrainingRun(stage, trainer, score if scored else None, report, checkpoint)
 
     final = None
     with OneThread():
-        runs: dict[tuple[int, float], Run] = {}
+        runs: dict[tuple[int, float], TrainingRun] = {}
 
         def attempt(n_context: int, temperature: float, n_steps: int) -> None:
             stage = f"{n_context} samples, temperature {temperature:g}"
@@ -210,7 +210,7 @@ def _trained(
     options: ContrastiveOptions,
     held: HeldOut,
     encoder: Encoder,
-    best: Run,
+    best: TrainingRun,
     temperature: float,
     interrupted: bool,
 ) -> Trained:
@@ -232,7 +232,9 @@ def _trained(
     levels = np.quantile(similarity.max(1).astype(np.float64), np.linspace(0, 1, N_TYPICALITY))
     loss, chance = _goodness(data, held.test, best.best, temperature, options)
     everything = np.ones(len(data.state), bool)
-    contrastive = Contrastive(encoder, directions_of(encoder, data, everything), factor, weight, levels)
+    contrastive = ContrastiveDecoder(
+        encoder, directions_of(encoder, data, everything), factor, weight, levels
+    )
     card = {
         "context_ms": round(1000 * encoder.n_context / data.rate_hz, 3) if data.rate_hz else 0.0,
         "temperature": temperature,
@@ -254,7 +256,7 @@ def _check(data: TrainingSet, n_context: int, options: ContrastiveOptions) -> No
             f"a context of {n_context} samples is too long for contrastive training, which takes up to {MAX_CONTEXT}. "
             f"Give --context-s {MAX_CONTEXT / (data.rate_hz or 1):g} or less, or use --mode linear."
         )
-    longest = int(np.bincount(stretches(data.boundary, data.block)).max())
+    longest = int(np.bincount(contiguous_runs(data.boundary, data.block)).max())
     if longest < n_context:
         raise BadSplit(
             f"the longest stretch has {longest} samples, fewer than the context of {n_context}. Give a shorter "
@@ -297,7 +299,7 @@ def _sampler(
     if options.mode != "time" and kind != "frames":
         keep = keep & np.isfinite(labels).all(1)
     index = np.flatnonzero(keep)
-    run = stretches(data.boundary, data.block)
+    run = contiguous_runs(data.boundary, data.block)
     n_offset = max(N_APART, n_context)
     positives: list[Positives] = []
     if options.mode in ("label", "hybrid") and kind == "frames":
@@ -355,7 +357,9 @@ def _goodness(
     samples = _samples(data, options)
     for anchor, partner in _sampler(data, test, encoder.n_context, options).batch(0, N_PAIRS):
         both.append(
-            infonce(points[anchor], points[partner], same_moment(anchor, partner, samples), temperature)
+            infonce_loss(
+                points[anchor], points[partner], excluded_negatives(anchor, partner, samples), temperature
+            )
         )
     loss, chance = np.mean(both, axis=0)
     return float(loss), float(chance)

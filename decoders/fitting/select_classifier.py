@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.data.training_set import TrainingSet
-from decoders.embedding.linear import LinearEmbedding, Moments, unit
-from decoders.embedding.multiscale import scales
+from decoders.embedding.linear import ClassStatistics, LinearEmbedding, unit_length
+from decoders.embedding.multiscale import window_spans
 from decoders.embedding.shrinkage_path import ShrinkagePath
 from decoders.fitting.settings import (
     DEFAULT_SHRINKAGE,
@@ -25,7 +25,13 @@ from decoders.fitting.settings import (
 )
 from decoders.fitting.validation_passages import passages
 from decoders.readouts.classifiers import calibrate, fit_prototypes, log_posterior
-from decoders.readouts.graph_smoothing import PRIOR, SMOOTHINGS, graph_smoothed, log_use, neighbourhoods
+from decoders.readouts.graph_smoothing import (
+    DIFFUSION_TIMES,
+    OCCUPANCY_WEIGHT,
+    diffusion_kernels,
+    log_occupancy,
+    smooth_over_graph,
+)
 from decoders.readouts.secondary_classifier import SecondarySettings, fit_secondary
 from stream.errors import BadUsage
 from stream.session import Kind
@@ -116,7 +122,7 @@ class _Trial:
     def settled(self, heard: _Heard) -> Settings:
         """The settings at the temperature at which both the posterior and its confidence are likeliest."""
         weight, truth = (np.concatenate([a[column] for a in self.asked]) for column in (1, 2))
-        low, high = self.data.axis.reach
+        low, high = self.data.axis.tolerance_range
         rows = np.arange(len(truth))
         merits = []
         for factor in SETTLED:
@@ -131,31 +137,31 @@ class _Trial:
         factor = SETTLED[int(np.argmax(merits))]
         settings, secondary = heard.settings, heard.settings.secondary
         if secondary is not None:
-            secondary = replace(secondary, factor=secondary.factor * factor)
+            secondary = replace(secondary, inverse_temperature=secondary.inverse_temperature * factor)
         prior = self._prior(heard.logits * np.float32(factor), weight, truth)
         return replace(settings, factor=settings.factor * factor, secondary=secondary, prior=prior)
 
     def _prior(
         self, logits: NDArray[np.float32], weight: NDArray[np.float32], truth: NDArray[np.int64]
     ) -> float:
-        """`PRIOR` where there is no movie and held-out moments are likelier with it, else 0."""
+        """`OCCUPANCY_WEIGHT` where there is no movie and held-out moments are likelier with it, else 0."""
         if self.data.movie is not None:
             return 0.0
-        use = [log_use(self.data.state[train], self.data.n_states) for train, _ in self.folds]
+        use = [log_occupancy(self.data.state[train], self.data.n_states) for train, _ in self.folds]
         each = np.repeat(np.stack(use), [len(asked[2]) for asked in self.asked], axis=0)
         rows = np.arange(len(truth))
         without, leaning = (
             float(log_posterior(logits * weight[:, None] + np.float32(prior) * each)[rows, truth].mean())
-            for prior in (0.0, PRIOR)
+            for prior in (0.0, OCCUPANCY_WEIGHT)
         )
-        return PRIOR if leaning > without else 0.0
+        return OCCUPANCY_WEIGHT if leaning > without else 0.0
 
     def _within(self, logits: NDArray[np.float32], truth: NDArray[np.int64]) -> float:
         """Mean log probability within one second of the truth; one answer in a hundred is taken for a guess."""
         posterior = np.exp(log_posterior(logits))
         total = np.zeros((len(posterior), posterior.shape[1] + 1))
         np.cumsum(posterior, axis=1, out=total[:, 1:])
-        low, high = (bound[truth] for bound in self.data.axis.reach)
+        low, high = (bound[truth] for bound in self.data.axis.tolerance_range)
         rows = np.arange(len(truth))
         near = total[rows, high] - total[rows, low]
         return float(np.mean(np.log(0.99 * near + 0.01 * (high - low) / posterior.shape[1])))
@@ -206,7 +212,7 @@ def _shapes(
     """One window, and a ladder of windows, with what may read it."""
     base = Settings(n_window, DEFAULT_SHRINKAGE, candidates.similarities[0], 1.0, 0.0)
     yield base, candidates
-    spans = scales(n_window, data.clean.shape[1])
+    spans = window_spans(n_window, data.clean.shape[1])
     if (data.movie is None or data.movie_rate_hz) and spans and candidates.alone[0]:
         yield replace(base, spans=spans), Candidates(candidates.similarities)
 
@@ -264,7 +270,7 @@ def _try_prototypes(
             points = [e.project(f) for e, f in zip(tried, features, strict=True)]
             for cosine, (smoothing, around) in product(similarities, rounds.items()):
                 logits = [
-                    fit_prototypes(e, m, cosine=cosine).similarity(unit(p) if cosine else p)
+                    fit_prototypes(e, m, cosine=cosine).similarity(unit_length(p) if cosine else p)
                     for e, m, p in zip(tried, around, points, strict=True)
                 ]
                 settings = replace(base, shrinkage=shrinkage, cosine=cosine, share=share, smoothing=smoothing)
@@ -273,16 +279,16 @@ def _try_prototypes(
     return embeddings, found
 
 
-def _evened(trial: _Trial, parts: list[Moments]) -> dict[float, list[Moments]]:
+def _evened(trial: _Trial, parts: list[ClassStatistics]) -> dict[float, list[ClassStatistics]]:
     """The moments of each fold by how far places are evened out; of a movie only as they are."""
     if trial.data.movie is not None:
         return {0.0: parts}
-    kernels = [neighbourhoods(trial.data, train, SMOOTHINGS) for train, _ in trial.folds]
+    kernels = [diffusion_kernels(trial.data, train, DIFFUSION_TIMES) for train, _ in trial.folds]
     return {
         smoothing: [
-            graph_smoothed(m, of[number]) if smoothing else m for m, of in zip(parts, kernels, strict=True)
+            smooth_over_graph(m, of[number]) if smoothing else m for m, of in zip(parts, kernels, strict=True)
         ]
-        for number, smoothing in enumerate(SMOOTHINGS)
+        for number, smoothing in enumerate(DIFFUSION_TIMES)
     }
 
 
@@ -300,9 +306,13 @@ def _try_opinions(
             trial.folds, trial.asked, embeddings[base.shrinkage, base.share], strict=True
         ):
             secondary = fit_secondary(trial.data, trial.windows, train, scaling, embedding, settings)
-            logits.append(secondary.logits(asked[0], unit(embedding.project(scaling.features(asked[0])))))
+            logits.append(
+                secondary.logits(asked[0], unit_length(embedding.project(scaling.features(asked[0]))))
+            )
         factor, heard = trial.calibrated(replace(base, factor=0.0), np.concatenate(logits))
-        yield replace(heard, settings=replace(heard.settings, secondary=replace(settings, factor=factor)))
+        yield replace(
+            heard, settings=replace(heard.settings, secondary=replace(settings, inverse_temperature=factor))
+        )
 
 
 def _opinions(data: TrainingSet, names: Sequence[str]) -> Iterator[SecondarySettings]:
@@ -331,7 +341,7 @@ def _blend(trial: _Trial, prototypes: _Heard, other: _Heard, share: float) -> _H
         settings=replace(
             heard.settings,
             factor=settings.factor * (1 - share) * factor,
-            secondary=replace(secondary, factor=secondary.factor * share * factor),
+            secondary=replace(secondary, inverse_temperature=secondary.inverse_temperature * share * factor),
         ),
     )
 

@@ -9,26 +9,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.data.training_set import TrainingSet
-from decoders.embedding.linear import unit
+from decoders.embedding.linear import unit_length
 from decoders.fitting.select_playback import Trial
 from decoders.fitting.settings import BatchReadout, Settings, fit_readout
 from decoders.readouts.continuous import (
     INTERVAL,
-    MAX_NEARBY,
-    NEARBY,
+    KALMAN,
+    LOCAL_MEAN,
+    MAX_LOCAL_FRAMES,
     PENALTIES,
-    REACHES,
+    RADII,
     RIDGE,
     SHARPNESS,
-    SMOOTHLY,
     ContinuousReader,
-    constant,
     fit_ridge,
     frame_values,
     median_error,
+    median_prediction,
     spacing,
 )
-from decoders.readouts.kalman import SLOWNESS, Kalman, fit_kalman, smoothly
+from decoders.readouts.kalman import NOISE_INFLATION, Kalman, filter_points, fit_kalman
 
 Filtered = list[tuple[Trial, NDArray[np.float64]]]
 
@@ -64,10 +64,10 @@ class Way:
         """Fitted, without intervals."""
         k = label.shape[1]
         values = frame_values(label, state, n_frames)
-        reader = ContinuousReader.plain(
+        reader = ContinuousReader.without_intervals(
             values, _ridge(points, label, self.penalty), np.full(k, self.sharpness)
         )
-        return replace(reader, reach=np.full(k, self.reach))
+        return replace(reader, radius=np.full(k, self.reach))
 
 
 CONSTANT = Way(RIDGE, np.inf)
@@ -89,10 +89,10 @@ def fit_continuous(
     filtered
         Held-out passages with their posteriors after the playback model.
     """
-    points = unit(reader.points(settings.windows(data.clean, data.boundary)[0]))
+    points = unit_length(reader.points(settings.windows(data.clean, data.boundary)[0]))
     if not data.labels:
         nothing = np.zeros((data.n_frames, 0)), np.zeros((points.shape[1] + 1, 0)), np.zeros(0)
-        return ContinuousReader.plain(*nothing), None
+        return ContinuousReader.without_intervals(*nothing), None
     passages = [(t, f) for t, f in filtered if t.passage.in_order]
     held_points = [_points(data, settings, trial.train) for trial, _ in passages]
     every = np.hstack(list(data.labels.values()))
@@ -107,13 +107,13 @@ def fit_continuous(
         fitted = way.reader(points, label, data.state, data.n_frames)
         readers.append(replace(fitted, label=fitted.label + number, interval=_interval(held, way)))
     kalman = None
-    if any(np.any(r.sharpness == SMOOTHLY) for r in readers):
+    if any(np.any(r.sharpness == KALMAN) for r in readers):
         kalman = fit_kalman(points, every, data.boundary, np.ones(len(points), bool), slowness)
     together = ContinuousReader(
         np.hstack([r.values for r in readers]),
         np.hstack([r.ridge for r in readers]),
         np.concatenate([r.sharpness for r in readers]),
-        np.concatenate([r.reach for r in readers]),
+        np.concatenate([r.radius for r in readers]),
         np.concatenate([r.label for r in readers]),
         np.hstack([r.interval for r in readers]),
     )
@@ -158,17 +158,18 @@ def _followed(
 
     Nothing of a movie's labels, nor when too little is known.
     """
-    best: tuple[float, float, list[NDArray[np.float32]]] = (np.inf, SLOWNESS[0], [])
-    for slowness in SLOWNESS if data.movie is None else ():
+    best: tuple[float, float, list[NDArray[np.float32]]] = (np.inf, NOISE_INFLATION[0], [])
+    for slowness in NOISE_INFLATION if data.movie is None else ():
         says, misses = [], []
         for (trial, _), at in zip(passages, points, strict=True):
             kalman = fit_kalman(at, labels, data.boundary, trial.train, slowness)
             if kalman is None:
-                return SLOWNESS[0], []
+                return NOISE_INFLATION[0], []
             index = trial.passage.index
-            says.append(smoothly(kalman, at[index], trial.passage.boundary))
+            says.append(filter_points(kalman, at[index], trial.passage.boundary))
             misses.append(
-                np.abs(says[-1] - labels[index]) / np.sqrt(np.diag(kalman.spread)[: labels.shape[1]])
+                np.abs(says[-1] - labels[index])
+                / np.sqrt(np.diag(kalman.initial_covariance)[: labels.shape[1]])
             )
         score = float(np.nanmedian(np.concatenate(misses))) if misses else np.inf
         if score < best[0]:
@@ -179,7 +180,7 @@ def _followed(
 def _points(data: TrainingSet, settings: Settings, train: NDArray[np.bool_]) -> NDArray[np.float32]:
     """All samples in an embedding fitted on a part of them."""
     windows = settings.windows(data.clean, data.boundary)
-    return unit(fit_readout(data, windows, train, settings).points(windows[0]))
+    return unit_length(fit_readout(data, windows, train, settings).points(windows[0]))
 
 
 def _best_way(held: _Held) -> Way:
@@ -188,11 +189,11 @@ def _best_way(held: _Held) -> Way:
         return Way(SHARPNESS[0])
     ways = [Way(s) for s in SHARPNESS] + [Way(RIDGE, penalty) for penalty in (*PENALTIES, np.inf)]
     data = held.data
-    if data.movie is None and data.n_frames <= MAX_NEARBY:
+    if data.movie is None and data.n_frames <= MAX_LOCAL_FRAMES:
         apart = spacing(frame_values(held.label, data.state, data.n_frames))
-        ways += [Way(NEARBY, reach=apart * reach) for reach in REACHES]
+        ways += [Way(LOCAL_MEAN, reach=apart * reach) for reach in RADII]
     if held.followed:
-        ways.append(Way(SMOOTHLY))
+        ways.append(Way(KALMAN))
     errors = {way: held.error(way) for way in ways}
     best = min(errors, key=lambda way: np.nan_to_num(errors[way], nan=np.inf))
     return best if errors[best] < READABLE * errors[CONSTANT] else CONSTANT
@@ -219,4 +220,6 @@ def _interval(held: _Held, way: Way) -> NDArray[np.float64]:
 
 
 def _ridge(points: NDArray[np.float32], label: NDArray[np.float32], penalty: float) -> NDArray[np.float64]:
-    return constant(label, points.shape[1]) if np.isinf(penalty) else fit_ridge(points, label, penalty)
+    return (
+        median_prediction(label, points.shape[1]) if np.isinf(penalty) else fit_ridge(points, label, penalty)
+    )

@@ -11,7 +11,7 @@ from decoders.data.training_set import TrainingSet
 from decoders.fitting.validation_passages import Passage
 from decoders.metrics import FrameAxis
 from decoders.playback.filter import Playback, horizon_ticks
-from decoders.playback.transitions import Transitions, holding
+from decoders.playback.transitions import Transitions, persistence_forecast
 from decoders.prediction import HORIZONS_S, OFFLINE_HORIZONS_S
 
 FLOORS = (1e-3, 3e-3, 0.01, 0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 0.9)
@@ -72,19 +72,19 @@ def choose_forecast(
             floors[name][row] = _best_floor(guess[np.arange(len(truth)), truth], data.n_frames)
     jump_ahead = 1 - (1 - floors["advance"][len(HORIZONS_S) - 1]) ** (1 / last)
     if not data.movie_rate_hz and _holds_better(data, filtered, table, jump_ahead):
-        table = holding(table)
+        table = persistence_forecast(table)
     return table, jump_ahead, floors
 
 
 def _holds_better(data: TrainingSet, filtered: Filtered, table: Transitions, jump_ahead: float) -> bool:
     """Whether the learned step says less than holding the present, each as cautious as the other."""
     scores = []
-    for ways in (table, holding(table)):
+    for ways in (table, persistence_forecast(table)):
         playback = Playback(ways, jump_ahead, jump_ahead, data.movie_rate_hz, data.rate_hz, data.lag_s)
         at_truth = []
         for passage, posterior in filtered:
             states, truth = _pairs(data, passage, posterior, HORIZONS_S[-1])
-            ahead = playback.later(states, HORIZONS_S[-1])
+            ahead = playback.forecast_at(states, HORIZONS_S[-1])
             at_truth.append(ahead[np.arange(len(truth)), truth])
         scores.append(float(np.mean(np.log(np.maximum(np.concatenate(at_truth), SMALLEST)))))
     return scores[1] > scores[0]

@@ -10,18 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.data.training_set import TrainingSet
-from decoders.embedding.linear import moments
+from decoders.embedding.linear import class_statistics
 from decoders.embedding.windows import window_sums
 from decoders.fitting.select_forecast import choose_forecast
 from decoders.fitting.settings import DEFAULT_SHRINKAGE, Settings, fit_readout, held_out
 from decoders.fitting.validation_passages import Passage, passages
 from decoders.metrics import FrameAxis
 from decoders.model.parts import Emission, ModelParts
-from decoders.playback.filter import LEAST, Playback
+from decoders.playback.filter import MIN_PROBABILITY, Playback
 from decoders.playback.transitions import Transitions
-from decoders.readouts.classifiers import NEVER, Scaling, fit_lda, fit_poisson
-from decoders.readouts.graph_smoothing import graph_smoothed, neighbourhoods
-from decoders.readouts.secondary_classifier import smoothed
+from decoders.readouts.classifiers import UNOBSERVED_LOGIT, Scaling, fit_lda, fit_poisson
+from decoders.readouts.graph_smoothing import diffusion_kernels, smooth_over_graph
+from decoders.readouts.secondary_classifier import smooth_over_frames
 from stream.session import Kind
 
 POWERS = (0.0, 0.01, 0.03, 0.1, 0.2, 0.35, 0.6, 1.0, 2.0)
@@ -81,9 +81,11 @@ def filter_passage(
     """
     likelihood: NDArray[np.float64] = np.exp(evidence - evidence.max(1, keepdims=True))
     out = np.empty_like(likelihood)
-    state: NDArray[np.floating[Any]] = playback.table.initial
+    state: NDArray[np.floating[Any]] = playback.transitions.initial
     for index, ticks in enumerate(passage.ticks):
-        state = playback.table.initial if passage.boundary[index] else playback.advance(state, int(ticks))
+        state = (
+            playback.transitions.initial if passage.boundary[index] else playback.advance(state, int(ticks))
+        )
         state = state * likelihood[index]
         state /= state.sum()
         out[index] = state
@@ -104,7 +106,9 @@ def beside(filtered: NDArray[np.float64], trial: Trial, aside: float) -> NDArray
     """
     if trial.aside is None or aside == 0:
         return filtered
-    both = filtered * np.exp(aside * (trial.aside - trial.aside.max(1, keepdims=True))) + float(LEAST)
+    both = filtered * np.exp(aside * (trial.aside - trial.aside.max(1, keepdims=True))) + float(
+        MIN_PROBABILITY
+    )
     return np.asarray(both / both.sum(1, keepdims=True))
 
 
@@ -124,7 +128,7 @@ def filter_score(filtered: NDArray[np.float64], trial: Trial, axis: FrameAxis) -
     """
     n_states = filtered.shape[1]
     rows, truth = np.arange(len(filtered)), trial.passage.state
-    low, high = (bound[truth] for bound in axis.reach)
+    low, high = (bound[truth] for bound in axis.tolerance_range)
     total = np.zeros((len(filtered), n_states + 1))
     np.cumsum(filtered, axis=1, out=total[:, 1:])
     near = total[rows, high] - total[rows, low]
@@ -157,13 +161,13 @@ def fit_emission(data: TrainingSet, keep: NDArray[np.bool_], n_window: int, smoo
     """
     sums, _ = window_sums(data.clean, data.boundary, n_window)
     scaling = Scaling(n_window, root=False)
-    m = moments(scaling.features(sums[keep]), data.state[keep], data.n_states)
+    m = class_statistics(scaling.features(sums[keep]), data.state[keep], data.n_states)
     if data.movie is not None and smooth_frames > 0:
-        m = smoothed(m, data, smooth_frames)
+        m = smooth_over_frames(m, data, smooth_frames)
     elif smooth_frames > 0:
-        m = graph_smoothed(m, neighbourhoods(data, keep, [smooth_frames])[0])
+        m = smooth_over_graph(m, diffusion_kernels(data, keep, [smooth_frames])[0])
     if data.kind is Kind.SPIKES:
-        readout = fit_poisson(m.mean * n_window, m.seen, gain_shape=0.0)
+        readout = fit_poisson(m.mean * n_window, m.observed, gain_shape=0.0)
         readout = replace(readout, weights=readout.weights * np.float32(n_window))
     else:
         readout = fit_lda(m, DEFAULT_SHRINKAGE)
@@ -328,7 +332,7 @@ def _trials(data: TrainingSet, heard: Heard, seed: int) -> list[Trial]:
     for train, test in held_out(data):
         for passage in passages(data, test, np.random.default_rng(seed)):
             evidence = heard(train, passage.clean, passage.boundary)
-            out.append(Trial(train, passage, np.maximum(evidence, NEVER).astype(np.float64)))
+            out.append(Trial(train, passage, np.maximum(evidence, UNOBSERVED_LOGIT).astype(np.float64)))
     return out
 
 

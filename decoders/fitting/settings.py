@@ -9,11 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.data.training_set import TrainingSet
-from decoders.embedding.linear import LinearEmbedding, Moments, fit_linear, moments, unit
+from decoders.embedding.linear import (
+    ClassStatistics,
+    LinearEmbedding,
+    class_statistics,
+    fit_linear,
+    unit_length,
+)
 from decoders.embedding.multiscale import multiscale_sums
 from decoders.readouts.classifiers import Prototypes, Scaling, fit_prototypes
 from decoders.readouts.combined import combined
-from decoders.readouts.graph_smoothing import graph_smoothed, neighbourhoods
+from decoders.readouts.graph_smoothing import diffusion_kernels, smooth_over_graph
 from decoders.readouts.secondary_classifier import SecondaryClassifier, SecondarySettings, fit_secondary
 from stream.session import Kind
 
@@ -52,12 +58,12 @@ class BatchReadout:
     def similarity(self, sums: NDArray[np.float32]) -> NDArray[np.float32]:
         """To the prototypes, float32 [time, states]."""
         points = self.points(sums)
-        return self.prototypes.similarity(unit(points) if self.prototypes.cosine else points)
+        return self.prototypes.similarity(unit_length(points) if self.prototypes.cosine else points)
 
     def logits(self, sums: NDArray[np.float32]) -> NDArray[np.float32]:
         """Calibrated for a full window, float32 [time, states]."""
         points = self.points(sums)
-        directions = unit(points)
+        directions = unit_length(points)
         return combined(
             self.prototypes.similarity(directions if self.prototypes.cosine else points),
             self.factor,
@@ -131,9 +137,9 @@ def state_moments(
     fullness: NDArray[np.float32],
     keep: NDArray[np.bool_],
     scaling: Scaling,
-) -> Moments:
+) -> ClassStatistics:
     """Moments of the kept samples' features, partial windows counting for less."""
-    return moments(scaling.features(sums[keep]), data.state[keep], data.n_states, fullness[keep])
+    return class_statistics(scaling.features(sums[keep]), data.state[keep], data.n_states, fullness[keep])
 
 
 def fit_readout(
@@ -156,7 +162,9 @@ def fit_readout(
     m = state_moments(data, *windows, keep, scaling)
     embedding = fit_linear(m, settings.shrinkage, share=settings.share)
     around = (
-        graph_smoothed(m, neighbourhoods(data, keep, [settings.smoothing])[0]) if settings.smoothing else m
+        smooth_over_graph(m, diffusion_kernels(data, keep, [settings.smoothing])[0])
+        if settings.smoothing
+        else m
     )
     prototypes = fit_prototypes(embedding, around, cosine=settings.cosine)
     secondary = None

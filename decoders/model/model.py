@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.data.delays import Lookback, delay_of
+from decoders.data.delays import Lookback, delay_samples
 from decoders.embedding.encoder import EncoderStream
-from decoders.embedding.linear import unit
+from decoders.embedding.linear import unit_length
 from decoders.errors import ModelMismatch
 from decoders.metrics import FrameAxis, frame_axis
 from decoders.model import file as model_file
 from decoders.model.decision import Decision, entropy_bits, forecast_channels, stacked
 from decoders.model.parts import ModelParts
 from decoders.model.streaming import StreamingReadout, level
-from decoders.numerics import softmax, total
+from decoders.numerics import fast_sum, softmax
 from decoders.playback.filter import Playback
 from decoders.prediction import HORIZONS_S, Prediction, Predictions, Provenance
 from decoders.readouts.kalman import KalmanStream
@@ -69,7 +69,9 @@ class Model:
             self.rate_hz,
             float(card["lag_ms"]) / 1000,
         )
-        self._reach = [slice(*bounds) for bounds in zip(*(b.tolist() for b in self.axis.reach), strict=True)]
+        self._reach = [
+            slice(*bounds) for bounds in zip(*(b.tolist() for b in self.axis.tolerance_range), strict=True)
+        ]
         self.reset()
 
     def __repr__(self) -> str:
@@ -96,7 +98,7 @@ class Model:
     @property
     def n_delay(self) -> int:
         """Samples between a moment and the sample with which the answer about it comes."""
-        return delay_of(self.card)
+        return delay_samples(self.card)
 
     @property
     def n_frames(self) -> int:
@@ -214,7 +216,7 @@ class Model:
             aside = parts.emission.aside * heard if decided and parts.emission.aside else None
             state = self.playback.step(self._readout.evidence(heard) if decided else None, stamp, aside)
         if not self.use_playback:
-            state = self.playback.adopt(softmax(logits))
+            state = self.playback.set_state(softmax(logits))
         ahead = self.playback.forecast()
         last = ahead[-1]
         best, following, n = int(state.argmax()), int(last.argmax()), self._n_frames
@@ -389,11 +391,11 @@ class Model:
         """The same of the contrastive embedding, given the linear one's logits."""
         part = self.parts.contrastive
         assert part is not None
-        direction = unit(encoder.read())
+        direction = unit_length(encoder.read())
         similarity = part.prototypes.similarity(direction)
         heard = similarity * np.float32(encoder.fullness)
         return direction, part.logits(heard, linear), level(self._likeness, similarity)
 
     def _mass(self, state: NDArray[np.floating[Any]], best: int) -> float:
         """Probability within a second of that frame, in its clip."""
-        return total(state[self._reach[best]])
+        return fast_sum(state[self._reach[best]])

@@ -18,7 +18,7 @@ from decoders.playback.sparse import Sparse
 from decoders.playback.transitions import Transitions
 from decoders.readouts.classifiers import Prototypes, Scaling
 from decoders.readouts.continuous import ContinuousReader
-from decoders.readouts.contrastive import Contrastive
+from decoders.readouts.contrastive import ContrastiveDecoder
 from decoders.readouts.kalman import Kalman
 from decoders.readouts.secondary_classifier import SecondaryClassifier, pack_secondary, unpack_secondary
 from decoders.serialization import Arrays, need, pack, unpack
@@ -109,7 +109,7 @@ class ModelParts:
     continuous: ContinuousReader
     pictures: NDArray[np.uint8] | None = None
     secondary: SecondaryClassifier | None = None
-    contrastive: Contrastive | None = None
+    contrastive: ContrastiveDecoder | None = None
     spans: tuple[int, ...] = ()
     kalman: Kalman | None = None
     prior: NDArray[np.float32] | None = None
@@ -133,7 +133,7 @@ class ModelParts:
             "factor": np.array([self.factor]),
             "likeness": self.typicality,
             **_pack_sparse(self.playback.steps, "playback.steps"),
-            **_pack_sparse(self.playback.ahead, "playback.ahead"),
+            **_pack_sparse(self.playback.forecast_steps, "playback.ahead"),
             "playback.target": self.playback.target,
             "playback.initial": self.playback.initial,
             **self.extra,
@@ -221,7 +221,7 @@ def _from_file(arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> M
             arrays["embedding.projection"].shape[1],
             n_states,
         ),
-        contrastive=Contrastive.from_file(
+        contrastive=ContrastiveDecoder.from_file(
             arrays, int(np.count_nonzero(arrays["preprocess.valid"])), n_states
         ),
         spans=spans,

@@ -7,13 +7,13 @@ from bisect import bisect_left
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.embedding.linear import unit
-from decoders.embedding.multiscale import running
+from decoders.embedding.linear import unit_length
+from decoders.embedding.multiscale import running_window
 from decoders.embedding.windows import RunningSum
 from decoders.model.parts import ModelParts
-from decoders.numerics import top
+from decoders.numerics import fast_max
 from decoders.playback.sparse import RowProduct
-from decoders.readouts.classifiers import NEVER
+from decoders.readouts.classifiers import UNOBSERVED_LOGIT
 from decoders.readouts.combined import combined
 from decoders.readouts.secondary_classifier import LinearSecondary
 
@@ -45,7 +45,7 @@ class StreamingReadout:
         self._bias = bias if bias.any() else None
         n_context, n_recent = parts.scaling.n_window, parts.emission.n_window
         n_used = parts.preprocessor.n_used
-        self.window = running(n_context, parts.spans, n_used, max(n_context, n_recent))
+        self.window = running_window(n_context, parts.spans, n_used, max(n_context, n_recent))
         self._recent = self._heard = self._votes = None
         columns: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
         secondary, emission = parts.secondary, parts.emission
@@ -102,7 +102,7 @@ class StreamingReadout:
         """The embedded point (unit length), calibrated logits, and how familiar the moment is (0 to 1)."""
         sums = self.window.read()
         point = self._embedding.project(self._scaling.features(sums))
-        direction = unit(point)
+        direction = unit_length(point)
         similarity = (direction if self._cosine else point).dot(self._prototypes)
         if self._bias is not None:
             similarity += self._bias
@@ -141,14 +141,14 @@ def level(typicality: list[float], similarity: NDArray[np.float32]) -> float:
     similarity
         Of this moment to each prototype, float32 [states].
     """
-    return bisect_left(typicality, top(similarity)) / len(typicality)
+    return bisect_left(typicality, fast_max(similarity)) / len(typicality)
 
 
 def _votes(
     secondary: LinearSecondary, n_window: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32] | None]:
     """Weights and bias for one sample's part in an opinion, and the matrix that their sum goes through, if any."""
-    factor = np.float32(secondary.factor)
+    factor = np.float32(secondary.inverse_temperature)
     bias = _centred(secondary.bias * factor)
     if not secondary.left.shape[1]:
         return _centred(secondary.weights * factor), bias / np.float32(n_window), None
@@ -163,6 +163,6 @@ def _votes(
 
 def _centred(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     """Without what all states share: it does not matter, but what is left is small and loses less to rounding."""
-    known = logits > NEVER / 1e3
+    known = logits > UNOBSERVED_LOGIT / 1e3
     shared = np.sum(logits, -1, where=known, dtype=np.float64) / np.maximum(np.sum(known, -1), 1)
     return np.asarray(logits - shared[..., None], np.float32)

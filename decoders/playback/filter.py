@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.numerics import top, total
+from decoders.numerics import fast_max, fast_sum
 from decoders.playback.frame_clock import FrameClock
 from decoders.playback.playback_speed import MAX_TICKS, PlaybackSpeed
 from decoders.playback.sparse import Products
@@ -25,7 +25,7 @@ from decoders.playback.transitions import Transitions
 from decoders.prediction import HORIZONS_S
 from stream.errors import BadUsage
 
-LEAST = np.float32(1e-12)
+MIN_PROBABILITY = np.float32(1e-12)
 """Probability that no state falls below when two opinions multiply: they may exclude each other's."""
 
 NEGLIGIBLE = 1e-6
@@ -40,8 +40,8 @@ class Playback:
 
     Parameters
     ----------
-    table
-        What was learned.
+    transitions
+        Learned from training.
     jump
         Probability per tick of a jump to anywhere, for the filter.
     jump_ahead
@@ -61,21 +61,21 @@ class Playback:
 
     def __init__(
         self,
-        table: Transitions,
+        transitions: Transitions,
         jump: float,
         jump_ahead: float,
         movie_rate_hz: float,
         rate_hz: float,
         lag_s: float = 0.0,
     ) -> None:
-        self.table = table
+        self.transitions = transitions
         self.jump_ahead = jump_ahead
         self.clock = FrameClock(movie_rate_hz)
-        self._initial = table.initial.astype(np.float32)
+        self._initial = transitions.initial.astype(np.float32)
         self._tick_rate = movie_rate_hz or rate_hz or 1.0
         self._lag_s = lag_s
-        self._filter = TransitionPowers(table.steps, jump, table.target)
-        self._future = TransitionPowers(table.ahead, jump_ahead, table.target)
+        self._filter = TransitionPowers(transitions.steps, jump, transitions.target)
+        self._future = TransitionPowers(transitions.forecast_steps, jump_ahead, transitions.target)
         self._tempo = (
             PlaybackSpeed(self._filter, self._initial, movie_rate_hz, rate_hz) if movie_rate_hz > 0 else None
         )
@@ -87,7 +87,7 @@ class Playback:
     @property
     def n_states(self) -> int:
         """Frames and "no stimulus"."""
-        return len(self.table.initial)
+        return len(self.transitions.initial)
 
     @property
     def speed(self) -> float:
@@ -121,7 +121,7 @@ class Playback:
             self.clock = self._tempo.take_over(other._tempo)
         self.clock.take_over(other.clock)
 
-    def adopt(self, state: NDArray[np.float32]) -> NDArray[np.float32]:
+    def set_state(self, state: NDArray[np.float32]) -> NDArray[np.float32]:
         """Take a distribution float32 [states] for the posterior, whatever was before; returns it."""
         self.state = state
         return state
@@ -166,23 +166,25 @@ class Playback:
         before = self.state if self._carried is None else self._carried
         state = self.advance(before, self.clock.advance(stamp))
         if log_likelihood is None:
-            self.state = state * (1 / total(state))
+            self.state = state * (1 / fast_sum(state))
         else:
-            relative = (log_likelihood - top(log_likelihood)).astype(np.float32, copy=False)
+            relative = (log_likelihood - fast_max(log_likelihood)).astype(np.float32, copy=False)
             self.state = np.exp(relative)
             self.state *= state
-            likelihood = total(self.state)
+            likelihood = fast_sum(self.state)
             self.state *= 1 / likelihood
             if self._tempo is not None:
                 self.clock, self.state = self._tempo.hear(relative, likelihood, stamp, self.state)
         self._carried = None
         if aside is not None:
             self._carried = self.state
-            state = self.state * np.exp(aside - top(aside)).astype(np.float32, copy=False) + LEAST
-            self.state = state * (1 / total(state))
+            state = (
+                self.state * np.exp(aside - fast_max(aside)).astype(np.float32, copy=False) + MIN_PROBABILITY
+            )
+            self.state = state * (1 / fast_sum(state))
         return self.state
 
-    def later(self, states: NDArray[np.floating[Any]], horizon_s: float) -> NDArray[np.float32]:
+    def forecast_at(self, states: NDArray[np.floating[Any]], horizon_s: float) -> NDArray[np.float32]:
         """Where distributions will be any time after now, which is a lag after what they say, float32 [time, states].
 
         Parameters

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.numerics import ones, top
+from decoders.numerics import fast_max, ones
 from decoders.playback.frame_clock import FrameClock
 from decoders.playback.transition_powers import TransitionPowers
 
@@ -135,7 +135,7 @@ class PlaybackSpeed:
 
     def _compare(self, stamp: float, state: NDArray[np.float32]) -> NDArray[np.float32]:
         """Weigh the other speeds; returns the state to go on with."""
-        highest, followed, states = top(self._evidence), self._followed, self._states
+        highest, followed, states = fast_max(self._evidence), self._followed, self._states
         for index, clock in enumerate(self._clocks):
             if index != followed:
                 ticks = clock.advance(stamp)

@@ -24,7 +24,7 @@ class Transitions:
     ----------
     steps
         S for the filter, rows summing to 1: with a floor, so that pauses and slips are never impossible.
-    ahead
+    forecast_steps
         S for the forecast, without the floor: what was usual.
     target
         u, float64 [states].
@@ -33,12 +33,12 @@ class Transitions:
     """
 
     steps: Sparse
-    ahead: Sparse
+    forecast_steps: Sparse
     target: NDArray[np.float64]
     initial: NDArray[np.float64]
 
 
-def holding(table: Transitions) -> Transitions:
+def persistence_forecast(table: Transitions) -> Transitions:
     """The same, but for a forecast that the present goes on.
 
     Parameters
@@ -47,7 +47,7 @@ def holding(table: Transitions) -> Transitions:
         What was learned.
     """
     states = np.arange(len(table.initial))
-    return replace(table, ahead=Sparse(states, states, np.ones(len(states)), len(states)))
+    return replace(table, forecast_steps=Sparse(states, states, np.ones(len(states)), len(states)))
 
 
 def learn_playback(

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.embedding.linear import LinearEmbedding, Moments, shrunk
+from decoders.embedding.linear import ClassStatistics, LinearEmbedding, shrink_covariance
 
 TOLERANCE = 0.02
 """How precisely the logarithm of an inverse temperature is found."""
 
-NEVER = -1e9
+UNOBSERVED_LOGIT = -1e9
 """Logit of a state that training never showed."""
 
 _N_AT_ONCE = 1024  # moments of a recording that are compared with all of training at a time
@@ -61,7 +61,7 @@ class Prototypes:
     prototypes
         Float32 [dimensions, states].
     bias
-        Float32 [states]: added to the similarity; `NEVER` for states that training never showed.
+        Float32 [states]: added to the similarity; `UNOBSERVED_LOGIT` for states that training never showed.
     cosine
         Which similarity.
     """
@@ -98,7 +98,7 @@ class LinearReadout:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Neighbours:
+class NearestNeighbours:
     """Votes of the k most similar training moments.
 
     Attributes
@@ -134,7 +134,7 @@ class Neighbours:
         return np.asarray(np.log(votes / votes.sum(1, keepdims=True)), np.float32)
 
 
-def fit_prototypes(embedding: LinearEmbedding, m: Moments, *, cosine: bool) -> Prototypes:
+def fit_prototypes(embedding: LinearEmbedding, m: ClassStatistics, *, cosine: bool) -> Prototypes:
     """One prototype per state: where its mean lies in the embedding.
 
     Parameters
@@ -147,7 +147,7 @@ def fit_prototypes(embedding: LinearEmbedding, m: Moments, *, cosine: bool) -> P
         Compare directions.
     """
     centres = (m.mean - embedding.mean) @ embedding.projection
-    bias = np.where(m.seen, 0.0, NEVER)
+    bias = np.where(m.observed, 0.0, UNOBSERVED_LOGIT)
     if cosine:
         centres = centres / np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-12)
     else:
@@ -155,7 +155,7 @@ def fit_prototypes(embedding: LinearEmbedding, m: Moments, *, cosine: bool) -> P
     return Prototypes(np.ascontiguousarray(centres.T, np.float32), bias.astype(np.float32), cosine)
 
 
-def fit_lda(m: Moments, shrinkage: float) -> LinearReadout:
+def fit_lda(m: ClassStatistics, shrinkage: float) -> LinearReadout:
     """Linear discriminant analysis with a shrunk covariance and equal priors.
 
     Parameters
@@ -165,10 +165,12 @@ def fit_lda(m: Moments, shrinkage: float) -> LinearReadout:
     shrinkage
         0 to 1, towards a multiple of the identity.
     """
-    centred = m.mean - m.grand
-    weights = np.linalg.solve(shrunk(m.within, shrinkage), centred.T)
-    bias = -0.5 * np.einsum("ij,ji->i", centred, weights) - m.grand @ weights
-    return LinearReadout(weights.astype(np.float32), np.where(m.seen, bias, NEVER).astype(np.float32))
+    centred = m.mean - m.grand_mean
+    weights = np.linalg.solve(shrink_covariance(m.within, shrinkage), centred.T)
+    bias = -0.5 * np.einsum("ij,ji->i", centred, weights) - m.grand_mean @ weights
+    return LinearReadout(
+        weights.astype(np.float32), np.where(m.observed, bias, UNOBSERVED_LOGIT).astype(np.float32)
+    )
 
 
 def fit_poisson(
@@ -198,7 +200,7 @@ def fit_poisson(
         weights = np.log(rates) - np.log(gain_shape + total)[:, None]
         bias = -gain_shape * np.log(gain_shape + total)
     return LinearReadout(
-        np.ascontiguousarray(weights.T, np.float32), np.where(seen, bias, NEVER).astype(np.float32)
+        np.ascontiguousarray(weights.T, np.float32), np.where(seen, bias, UNOBSERVED_LOGIT).astype(np.float32)
     )
 
 
@@ -238,7 +240,7 @@ def calibrate(
     """
     relative = (logits - logits.max(1, keepdims=True)) * fullness[:, None]
     rows = np.arange(len(state))
-    usable = relative[rows, state] > NEVER / 1e3
+    usable = relative[rows, state] > UNOBSERVED_LOGIT / 1e3
     relative, truth = relative[usable], state[usable]
     if not len(relative):
         return 1.0, -np.inf

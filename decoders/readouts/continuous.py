@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,16 +15,16 @@ SHARPNESS = (1.0, 2.0, 4.0, 0.0)
 RIDGE = -1.0
 """Stands in place of a sharpness where ridge regression from the embedding is used."""
 
-NEARBY = -2.0
+LOCAL_MEAN = -2.0
 """Stands in place of a sharpness where the mean goes over the surroundings of the densest frame only."""
 
-SMOOTHLY = -3.0
+KALMAN = -3.0
 """Stands in place of a sharpness where a Kalman filter follows the label; without one, the mean of the posterior."""
 
-REACHES = (0.7, 1.0, 1.5, 2.0, 3.0, 4.0)
+RADII = (0.7, 1.0, 1.5, 2.0, 3.0, 4.0)
 """How far those surroundings reach, in distances between neighbouring frames."""
 
-MAX_NEARBY = 512
+MAX_LOCAL_FRAMES = 512
 """Frames up to which they are tried: each moment costs that many products squared."""
 
 INTERVAL = 0.8
@@ -46,9 +46,9 @@ class ContinuousReader:
     ridge
         Float64 [dimensions + 1, columns], the last row the offset.
     sharpness
-        Float64 [columns]: the power of the posterior, 0 for the likeliest frame, `RIDGE` for the embedding, `NEARBY`
-        or `SMOOTHLY`.
-    reach
+        Float64 [columns]: the power of the posterior, 0 for the likeliest frame, `RIDGE` for the embedding, `LOCAL_MEAN`
+        or `KALMAN`.
+    radius
         Float64 [columns]: of the surroundings, in the label's unit.
     label
         Int64 [columns], which label each column belongs to.
@@ -59,12 +59,14 @@ class ContinuousReader:
     values: NDArray[np.float64]
     ridge: NDArray[np.float64]
     sharpness: NDArray[np.float64]
-    reach: NDArray[np.float64]
+    radius: NDArray[np.float64]
     label: NDArray[np.int64]
     interval: NDArray[np.float64]
 
+    FILE_NAMES: ClassVar[dict[str, str]] = {"radius": "reach"}
+
     @classmethod
-    def plain(
+    def without_intervals(
         cls, values: NDArray[np.float64], ridge: NDArray[np.float64], sharpness: NDArray[np.float64]
     ) -> ContinuousReader:
         """A reader of one label, without surroundings or intervals.
@@ -81,10 +83,10 @@ class ContinuousReader:
     def _surroundings(self) -> list[tuple[NDArray[np.bool_], NDArray[np.float32]]]:
         """For each label read so, its columns and how near each frame is to each other one, [frames, frames]."""
         out = []
-        for number in np.unique(self.label[self.sharpness == NEARBY]):
+        for number in np.unique(self.label[self.sharpness == LOCAL_MEAN]):
             columns = self.label == number
             squared = distances(self.values[:, columns]) ** 2
-            out.append((columns, np.exp(-0.5 * squared / self.reach[columns][0] ** 2).astype(np.float32)))
+            out.append((columns, np.exp(-0.5 * squared / self.radius[columns][0] ** 2).astype(np.float32)))
         return out
 
     @cached_property
@@ -124,11 +126,11 @@ class ContinuousReader:
         out = np.empty((*posterior.shape[:-1], self.values.shape[1]), np.float32)
         for columns, near in self._surroundings:
             out[..., columns] = _nearby(posterior[..., :-1], self.values[:, columns], near)
-        for sharpness in sharpnesses - {NEARBY}:
+        for sharpness in sharpnesses - {LOCAL_MEAN}:
             columns = self.sharpness == sharpness
-            if sharpness == SMOOTHLY and followed is not None:
+            if sharpness == KALMAN and followed is not None:
                 out[..., columns] = followed[..., columns]
-            elif sharpness == SMOOTHLY:
+            elif sharpness == KALMAN:
                 out[..., columns] = _from_frames(posterior[..., :-1], self.values[:, columns], 1.0)
             elif sharpness == RIDGE:
                 out[..., columns] = points @ self.ridge[:-1, columns] + self.ridge[-1, columns]
@@ -233,7 +235,7 @@ def fit_ridge(points: NDArray[np.float32], label: NDArray[np.float32], penalty: 
     return np.vstack([weights, mean_y - mean_x @ weights])
 
 
-def constant(label: NDArray[np.float32], n_dimensions: int) -> NDArray[np.float64]:
+def median_prediction(label: NDArray[np.float32], n_dimensions: int) -> NDArray[np.float64]:
     """A label's median as a ridge regression that hears nothing, float64 [dimensions + 1, k]."""
     known = np.isfinite(label).all(1)
     middle = np.median(label[known], axis=0) if known.any() else np.zeros(label.shape[1])

@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.embedding.encoder import MAX_CONTEXT, Encoder
-from decoders.embedding.linear import unit
+from decoders.embedding.linear import unit_length
 from decoders.errors import BadModel
-from decoders.readouts.classifiers import NEVER, Prototypes
+from decoders.readouts.classifiers import UNOBSERVED_LOGIT, Prototypes
 from decoders.serialization import Arrays, need, pack, unpack
 
 PREFIX = "contrastive"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Contrastive:
+class ContrastiveDecoder:
     """What contrastive training leaves behind.
 
     Attributes
@@ -28,7 +28,7 @@ class Contrastive:
         Trained.
     prototypes
         One per state, compared by direction.
-    factor
+    inverse_temperature
         Inverse temperature of their similarities.
     linear_weight
         What the logits of the linear embedding's decoder count for beside it; 0 = they do not.
@@ -38,7 +38,7 @@ class Contrastive:
 
     encoder: Encoder
     prototypes: Prototypes
-    factor: float
+    inverse_temperature: float
     linear_weight: float
     typicality: NDArray[np.float64]
 
@@ -52,7 +52,7 @@ class Contrastive:
         linear
             Logits of the linear embedding's decoder.
         """
-        out = similarity * np.float32(self.factor)
+        out = similarity * np.float32(self.inverse_temperature)
         return out + np.float32(self.linear_weight) * linear if self.linear_weight else out
 
     def arrays(self) -> Arrays:
@@ -60,12 +60,14 @@ class Contrastive:
         return {
             **pack(self.encoder, f"{PREFIX}.encoder"),
             **pack(self.prototypes, f"{PREFIX}.prototypes"),
-            f"{PREFIX}.factor": np.array([self.factor, self.linear_weight]),
+            f"{PREFIX}.factor": np.array([self.inverse_temperature, self.linear_weight]),
             f"{PREFIX}.likeness": self.typicality,
         }
 
     @classmethod
-    def from_file(cls, arrays: Mapping[str, NDArray[Any]], n_used: int, n_states: int) -> Contrastive | None:
+    def from_file(
+        cls, arrays: Mapping[str, NDArray[Any]], n_used: int, n_states: int
+    ) -> ContrastiveDecoder | None:
         """Put it together again, checking that its parts fit; None when the model has no such part.
 
         Parameters
@@ -93,7 +95,7 @@ class Contrastive:
         return cls(encoder, prototypes, float(factor[0]), float(factor[1]), typicality)
 
 
-def fit_directions(
+def fit_direction_prototypes(
     points: NDArray[np.float32], state: NDArray[np.int64], n_states: int, weight: NDArray[np.float32]
 ) -> Prototypes:
     """One prototype per state: the mean direction of its moments.
@@ -110,10 +112,10 @@ def fit_directions(
         Float32 [time], how full each window was.
     """
     total = np.zeros((n_states, points.shape[1]), np.float32)
-    np.add.at(total, state, unit(points) * weight[:, None])
+    np.add.at(total, state, unit_length(points) * weight[:, None])
     seen = np.bincount(state, minlength=n_states) > 0
-    bias = np.where(seen, 0, NEVER).astype(np.float32)
-    return Prototypes(np.ascontiguousarray(unit(total).T), bias, cosine=True)
+    bias = np.where(seen, 0, UNOBSERVED_LOGIT).astype(np.float32)
+    return Prototypes(np.ascontiguousarray(unit_length(total).T), bias, cosine=True)
 
 
 def _check(encoder: Encoder, prototypes: Prototypes, n_used: int, n_states: int) -> None:

@@ -8,16 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.data.training_set import TrainingSet
-from decoders.embedding.linear import Moments
+from decoders.embedding.linear import ClassStatistics
 
-PRIOR = 0.5
+OCCUPANCY_WEIGHT = 0.5
 """How much of the habit of being in some places more than in others is taken for evidence, where that helps."""
 
-SMOOTHINGS = (0.0, 0.2, 0.5, 1.0, 2.0, 4.0)
+DIFFUSION_TIMES = (0.0, 0.2, 0.5, 1.0, 2.0, 4.0)
 """How far the means of neighbouring places are evened out; 0 = not at all."""
 
 
-def neighbourhoods(
+def diffusion_kernels(
     data: TrainingSet, keep: NDArray[np.bool_], evenings: Sequence[float]
 ) -> list[NDArray[np.float64]]:
     """How much each place has to say about each other one: diffusion on the graph of observed transitions.
@@ -55,7 +55,7 @@ def neighbourhoods(
     return [np.maximum((vectors * np.exp(-smoothing * values)) @ vectors.T, 0.0) for smoothing in evenings]
 
 
-def graph_smoothed(m: Moments, kernel: NDArray[np.float64]) -> Moments:
+def smooth_over_graph(m: ClassStatistics, kernel: NDArray[np.float64]) -> ClassStatistics:
     """Average each place's mean with its neighbours', each counting as often as it was seen.
 
     Parameters
@@ -63,17 +63,17 @@ def graph_smoothed(m: Moments, kernel: NDArray[np.float64]) -> Moments:
     m
         To even out; counts and covariance stay.
     kernel
-        One of `neighbourhoods`.
+        One of `diffusion_kernels`.
     """
     weight = kernel * m.count
     total = weight.sum(1)
     known = total > 1e-9
     mean = m.mean.copy()
     mean[known] = (weight @ m.mean)[known] / total[known, None]
-    return Moments(mean, m.count, m.within)
+    return ClassStatistics(mean, m.count, m.within)
 
 
-def log_use(state: NDArray[np.int64], n_states: int) -> NDArray[np.float32]:
+def log_occupancy(state: NDArray[np.int64], n_states: int) -> NDArray[np.float32]:
     """Logarithm of the share of time that was spent in each state, float32 [states].
 
     Parameters

@@ -7,11 +7,12 @@ The state is every label and its change since the sample before; the embedded po
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-SLOWNESS = (1.0, 4.0, 16.0)
+NOISE_INFLATION = (1.0, 4.0, 16.0)
 """How many times in a row overlapping windows say the same: the noise of a point is taken for that much larger."""
 
 _PENALTY = 1e-3
@@ -35,13 +36,23 @@ class Kalman:
         Float64 [2 * columns] and [2 * columns, 2 * columns]: mean and covariance where a segment begins.
     """
 
-    advance: NDArray[np.float64]
-    wander: NDArray[np.float64]
-    hear: NDArray[np.float64]
-    certainty: NDArray[np.float64]
-    middle: NDArray[np.float64]
-    start: NDArray[np.float64]
-    spread: NDArray[np.float64]
+    transition: NDArray[np.float64]
+    process_noise: NDArray[np.float64]
+    weighted_observation: NDArray[np.float64]
+    information: NDArray[np.float64]
+    mean_point: NDArray[np.float64]
+    initial_mean: NDArray[np.float64]
+    initial_covariance: NDArray[np.float64]
+
+    FILE_NAMES: ClassVar[dict[str, str]] = {
+        "transition": "advance",
+        "process_noise": "wander",
+        "weighted_observation": "hear",
+        "information": "certainty",
+        "mean_point": "middle",
+        "initial_mean": "start",
+        "initial_covariance": "spread",
+    }
 
 
 def fit_kalman(
@@ -64,7 +75,7 @@ def fit_kalman(
     keep
         Bool [time], which samples to use.
     slowness
-        See `SLOWNESS`.
+        See `NOISE_INFLATION`.
     """
     known = keep & np.isfinite(labels).all(1)
     moving = known & ~boundary
@@ -106,7 +117,7 @@ class KalmanStream:
 
     def reset(self) -> None:
         """Start a new segment."""
-        self._mean = np.zeros(len(self.kalman.start))
+        self._mean = np.zeros(len(self.kalman.initial_mean))
         self._spread: NDArray[np.float64] | None = None
 
     def take_over(self, other: KalmanStream) -> None:
@@ -117,7 +128,7 @@ class KalmanStream:
         other
             Stays as it is.
         """
-        self._mean = other._mean + other.kalman.start - self.kalman.start
+        self._mean = other._mean + other.kalman.initial_mean - self.kalman.initial_mean
         self._spread = other._spread
 
     def step(self, point: NDArray[np.float32] | None) -> NDArray[np.float32]:
@@ -130,20 +141,22 @@ class KalmanStream:
         """
         k = self.kalman
         if self._spread is None:
-            spread = k.spread
+            spread = k.initial_covariance
         else:
-            self._mean = k.advance @ self._mean
-            spread = k.advance @ self._spread @ k.advance.T + k.wander
+            self._mean = k.transition @ self._mean
+            spread = k.transition @ self._spread @ k.transition.T + k.process_noise
         if point is not None:
-            gained = np.linalg.inv(np.eye(len(spread)) + spread @ k.certainty)
+            gained = np.linalg.inv(np.eye(len(spread)) + spread @ k.information)
             spread = gained @ spread
-            said = (point - k.middle) @ k.hear
+            said = (point - k.mean_point) @ k.weighted_observation
             self._mean = gained @ self._mean + spread @ said
         self._spread = 0.5 * (spread + spread.T)
-        return (self._mean + k.start)[: len(self._mean) // 2].astype(np.float32)
+        return (self._mean + k.initial_mean)[: len(self._mean) // 2].astype(np.float32)
 
 
-def smoothly(kalman: Kalman, points: NDArray[np.float32], boundary: NDArray[np.bool_]) -> NDArray[np.float32]:
+def filter_points(
+    kalman: Kalman, points: NDArray[np.float32], boundary: NDArray[np.bool_]
+) -> NDArray[np.float32]:
     """What `KalmanStream` says of a whole recording, float32 [time, columns].
 
     Parameters
@@ -156,7 +169,7 @@ def smoothly(kalman: Kalman, points: NDArray[np.float32], boundary: NDArray[np.b
         Bool [time], true where a segment begins.
     """
     stream = KalmanStream(kalman)
-    out = np.empty((len(points), len(kalman.start) // 2), np.float32)
+    out = np.empty((len(points), len(kalman.initial_mean) // 2), np.float32)
     for index, point in enumerate(points):
         if boundary[index]:
             stream.reset()

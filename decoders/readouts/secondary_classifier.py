@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from decoders.data.training_set import TrainingSet
-from decoders.embedding.linear import LinearEmbedding, Moments, moments, unit
+from decoders.embedding.linear import ClassStatistics, LinearEmbedding, class_statistics, unit_length
 from decoders.errors import BadModel
 from decoders.readouts.classifiers import Scaling, fit_lda, fit_poisson
 from decoders.serialization import Arrays, pack, unpack
@@ -42,8 +42,8 @@ class SecondarySettings:
         Neighbours that vote.
     sharpness
         How much more the nearer ones count.
-    factor
-        Inverse temperature.
+    inverse_temperature
+        Inverse temperature of the logits.
     """
 
     name: str
@@ -51,7 +51,7 @@ class SecondarySettings:
     gain_shape: float = 0.0
     k: int = 0
     sharpness: float = 0.0
-    factor: float = 1.0
+    inverse_temperature: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,8 +68,8 @@ class LinearSecondary:
         Float32 [channels or rank, states].
     bias
         Float32 [states].
-    factor
-        Inverse temperature.
+    inverse_temperature
+        Inverse temperature of the logits.
     """
 
     n_window: int
@@ -77,7 +77,9 @@ class LinearSecondary:
     left: NDArray[np.float32]
     weights: NDArray[np.float32]
     bias: NDArray[np.float32]
-    factor: float
+    inverse_temperature: float
+
+    FILE_NAMES: ClassVar[dict[str, str]] = {"inverse_temperature": "factor"}
 
     def logits(self, sums: NDArray[np.float32], directions: NDArray[np.float32]) -> NDArray[np.float32]:
         """Float32 [..., states] for window sums float32 [..., channels]."""
@@ -86,7 +88,7 @@ class LinearSecondary:
             features = features @ self.left
         out: NDArray[np.float32] = features @ self.weights
         out += self.bias
-        out *= np.float32(self.factor)
+        out *= np.float32(self.inverse_temperature)
         return out
 
 
@@ -104,8 +106,8 @@ class NeighbourSecondary:
         States there are.
     k, sharpness
         See `SecondarySettings`.
-    factor
-        Inverse temperature.
+    inverse_temperature
+        Inverse temperature of the logits.
     """
 
     points: NDArray[np.float32]
@@ -113,7 +115,9 @@ class NeighbourSecondary:
     n_states: int
     k: int
     sharpness: float
-    factor: float
+    inverse_temperature: float
+
+    FILE_NAMES: ClassVar[dict[str, str]] = {"inverse_temperature": "factor"}
 
     def logits(self, sums: NDArray[np.float32], directions: NDArray[np.float32]) -> NDArray[np.float32]:
         """Float32 [..., states] for embedded points of unit length, float32 [..., dimensions]."""
@@ -125,7 +129,7 @@ class NeighbourSecondary:
             closeness = near[chosen]
             weight = np.exp(np.float32(self.sharpness) * (closeness - closeness.max()))
             np.add.at(votes[row], self.state[chosen], weight / weight.sum())
-        logits = np.log(votes).astype(np.float32) * np.float32(self.factor)
+        logits = np.log(votes).astype(np.float32) * np.float32(self.inverse_temperature)
         return np.asarray(logits.reshape(*directions.shape[:-1], -1))
 
 
@@ -160,26 +164,30 @@ def fit_secondary(
     sums, fullness = windows[0][keep], windows[1][keep]
     state = data.state[keep]
     if settings.name == "knn":
-        points = unit(embedding.project(scaling.features(sums)))
+        points = unit_length(embedding.project(scaling.features(sums)))
         return NeighbourSecondary(
-            points, state, data.n_states, settings.k, settings.sharpness, settings.factor
+            points, state, data.n_states, settings.k, settings.sharpness, settings.inverse_temperature
         )
     poisson = settings.name == "naive_bayes"
-    m = moments(sums if poisson else scaling.features(sums), state, data.n_states, fullness)
+    m = class_statistics(sums if poisson else scaling.features(sums), state, data.n_states, fullness)
     if settings.smooth_frames > 0 and data.movie is not None:
-        m = smoothed(m, data, settings.smooth_frames)
+        m = smooth_over_frames(m, data, settings.smooth_frames)
     if poisson:
-        readout = fit_poisson(m.mean, m.seen, gain_shape=settings.gain_shape)
-        left, weights = _few(readout.weights, np.sqrt(m.mean[m.seen].mean(0) + 1e-6))
-        return LinearSecondary(scaling.n_window, False, left, weights, readout.bias, settings.factor)
+        readout = fit_poisson(m.mean, m.observed, gain_shape=settings.gain_shape)
+        left, weights = _few(readout.weights, np.sqrt(m.mean[m.observed].mean(0) + 1e-6))
+        return LinearSecondary(
+            scaling.n_window, False, left, weights, readout.bias, settings.inverse_temperature
+        )
     readout = fit_lda(replace(m, within=np.diag(np.diag(m.within))), GAUSSIAN_SHRINKAGE)
     nothing = np.zeros((len(readout.weights), 0), np.float32)
     root = scaling.root
     weights = readout.weights if root else readout.weights / np.float32(scaling.n_window)
-    return LinearSecondary(scaling.n_window, root, nothing, weights, readout.bias, settings.factor)
+    return LinearSecondary(
+        scaling.n_window, root, nothing, weights, readout.bias, settings.inverse_temperature
+    )
 
 
-def smoothed(m: Moments, data: TrainingSet, width: float) -> Moments:
+def smooth_over_frames(m: ClassStatistics, data: TrainingSet, width: float) -> ClassStatistics:
     """Average each frame's mean with its neighbours in the clip.
 
     Parameters
@@ -206,7 +214,7 @@ def smoothed(m: Moments, data: TrainingSet, width: float) -> Moments:
             total[to] += m.mean[of] * share[:, None]
         known = weight > 1e-9
         out[first:end][known] = total[known] / weight[known, None]
-    return Moments(out, m.count, m.within)
+    return ClassStatistics(out, m.count, m.within)
 
 
 def _few(
@@ -254,13 +262,19 @@ def unpack_secondary(
         good = secondary.left.shape == (n_channels, rank) and secondary.bias.shape == (n_states,)
         good = good and secondary.weights.shape == (rank or n_channels, n_states)
     if not good:
-        raise BadModel("the model's second opinion does not fit its channels and frames. Fit it again.")
+        raise BadModel(
+            "the model's secondary classifier does not fit its channels and frames. Fit the model again."
+        )
     return secondary
 
 
 def settings_card(settings: SecondarySettings | None) -> dict[str, Any] | None:
     """What a model's card says of the settings."""
-    return None if settings is None else asdict(settings)
+    if settings is None:
+        return None
+    card = asdict(settings)
+    card["factor"] = card.pop("inverse_temperature")
+    return card
 
 
 def settings_from_card(card: Mapping[str, Any]) -> SecondarySettings | None:
@@ -271,8 +285,14 @@ def settings_from_card(card: Mapping[str, Any]) -> SecondarySettings | None:
     BadModel
         When the card says something else.
     """
-    said = card.get("opinion")
+    stored = card.get("opinion")
+    if stored is None:
+        return None
     try:
-        return None if said is None else SecondarySettings(**said)
-    except TypeError as error:
-        raise BadModel(f"the model's card has no usable settings of its second opinion: {said!r}.") from error
+        settings = dict(stored)
+        inverse_temperature = settings.pop("factor", 1.0)
+        return SecondarySettings(**settings, inverse_temperature=inverse_temperature)
+    except (TypeError, ValueError) as error:
+        raise BadModel(
+            f"the model's card holds unusable settings of the secondary classifier: {stored!r}. Fit the model again."
+        ) from error

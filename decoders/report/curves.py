@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.data.training_set import TrainingSet
-from decoders.embedding.multiscale import scales
+from decoders.embedding.multiscale import window_spans
 from decoders.embedding.windows import window_sums
 from decoders.evaluation.controls import settings_of
 from decoders.fitting.baselines import Baseline, BaselineSettings, fit_baseline, recalled
@@ -64,7 +64,7 @@ class _Bench:
     def scores(self, channels: NDArray[np.int64], n_window: int) -> Iterator[tuple[str, float]]:
         """Accuracy of every read-out, refitted on some channels and a window."""
         data = replace(self.data, clean=self.data.clean[:, channels])
-        spans = scales(n_window, len(channels)) if self.settings.spans else ()
+        spans = window_spans(n_window, len(channels)) if self.settings.spans else ()
         settings = replace(self.settings, n_window=n_window, spans=spans)
         test = window_sums(self.clean[:, channels], self.boundary, n_window)
         sums = settings.windows(data.clean, data.boundary)

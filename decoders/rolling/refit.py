@@ -9,15 +9,15 @@ from math import ceil, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.data.delays import delayed
+from decoders.data.delays import delay_truth
 from decoders.data.fingerprint import overlap
-from decoders.data.training_set import joined, with_repeat_boundaries
+from decoders.data.training_set import concatenate_sessions, with_repeat_boundaries
 from decoders.errors import BadSplit
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
 from decoders.metrics import frame_errors, likeliest
 from decoders.model.model import Model
-from decoders.readouts.classifiers import NEVER
+from decoders.readouts.classifiers import UNOBSERVED_LOGIT
 from decoders.readouts.continuous import RIDGE
 from stream.movie import Movie
 from stream.session import Session
@@ -146,7 +146,7 @@ def stacked(parts: Sequence[Session]) -> Session:
         )
         for part in parts
     ]
-    return with_repeat_boundaries(joined(numbered))
+    return with_repeat_boundaries(concatenate_sessions(numbered))
 
 
 def coverage(model: Model, session: Session) -> float:
@@ -159,7 +159,7 @@ def coverage(model: Model, session: Session) -> float:
     session
         Showings of the same frames.
     """
-    known = np.flatnonzero(model.parts.prototypes.bias[:-1] > NEVER / 2)
+    known = np.flatnonzero(model.parts.prototypes.bias[:-1] > UNOBSERVED_LOGIT / 2)
     return float(np.isin(known, session.frame).mean()) if len(known) else 1.0
 
 
@@ -222,7 +222,7 @@ def compare(new: Model, old: Model, showing: Session) -> Comparison:
 def _hits(model: Model, showing: Session) -> NDArray[np.float64]:
     """1 for every shown moment answered within one second without the playback model, else 0."""
     predictions = model.predict(showing, forecasts=False)
-    showing, kept = delayed(showing, model.n_delay)
+    showing, kept = delay_truth(showing, model.n_delay)
     answers = likeliest(predictions.posterior_without_playback[kept])
     shown = showing.frame >= 0
     axis = model.axis

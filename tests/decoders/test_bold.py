@@ -10,7 +10,7 @@ import pytest
 
 from decoders.data.preprocessing import Preprocessor
 from decoders.data.training_set import training_set
-from decoders.embedding.linear import fit_linear, informative_channels, moments
+from decoders.embedding.linear import class_statistics, fit_linear, informative_channels
 from decoders.embedding.shrinkage_path import ShrinkagePath
 from decoders.errors import BadModel
 from decoders.evaluation.evaluate import EvaluateOptions, cross_validate, evaluate
@@ -200,7 +200,7 @@ def test_the_telling_channels_are_kept() -> None:
     state = np.arange(400) % 4
     samples = rng.normal(size=(400, 20)).astype(np.float32)
     samples[:, [2, 7, 11]] += 2 * rng.normal(size=(4, 3))[state].astype(np.float32)
-    m = moments(samples, state, 5)
+    m = class_statistics(samples, state, 5)
     assert informative_channels(m, 0.15).tolist() == [2, 7, 11]
     assert len(informative_channels(m, 1e-6)) == 1
     embedding = fit_linear(m, 0.3, share=0.15)

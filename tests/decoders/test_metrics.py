@@ -27,7 +27,7 @@ def test_errors_and_tolerance() -> None:
 
 
 def test_reach_stays_in_the_clip() -> None:
-    low, high = AXIS.reach
+    low, high = AXIS.tolerance_range
     assert (low[5], high[5]) == (3, 6)
     assert (low[6], high[6]) == (6, 9)
     assert (low[10], high[10]) == (10, 11)
@@ -36,7 +36,7 @@ def test_reach_stays_in_the_clip() -> None:
 def test_frames_that_are_no_movie_have_no_neighbours() -> None:
     axis = frame_axis(4, ())
     assert axis.tolerance_frames == 0
-    assert (np.array(axis.reach[1]) - axis.reach[0]).tolist() == [1] * 5
+    assert (np.array(axis.tolerance_range[1]) - axis.tolerance_range[0]).tolist() == [1] * 5
     movie = frame_axis(60, (Clip("a", 0, 20, 30.0), Clip("b", 20, 40, 30.0)))
     assert movie.tolerance_frames == 30
     assert movie.clip[19] == 0

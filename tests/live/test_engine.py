@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from numpy.typing import NDArray
 
-from decoders.data.delays import delayed
+from decoders.data.delays import delay_truth
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
 from decoders.model.model import Model
@@ -169,7 +169,7 @@ def test_live_lookahead_answers_about_the_moment_before(tmp_path: Path) -> None:
     }
     result = run(files, "late", tmp_path, ("prediction",))
     report, (rows, stamps) = result["report"], result["received"]["prediction"]
-    offline, (moved, kept) = model.predict(session), delayed(session, late)
+    offline, (moved, kept) = model.predict(session), delay_truth(session, late)
     assert np.array_equal(rows[:, SEQUENCE], np.flatnonzero(kept))  # none lost; none right after a border
     assert np.array_equal(rows[:, FRAME], offline.frame[kept])
     assert np.allclose(np.diff(stamps), np.diff(offline.stamps[kept]) / float(SPEED), atol=5e-3)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from decoders.data.delays import Lookback, delay_of, delayed
+from decoders.data.delays import Lookback, delay_samples, delay_truth
 from decoders.data.training_set import with_repeat_boundaries
 from stream.session import Session
 from tests.decoders.conftest import watched_session
@@ -18,7 +18,7 @@ def test_truth_is_that_of_some_samples_ago_in_the_same_segment(n_delay: int, see
     session = with_repeat_boundaries(watched_session(seed, n_repeats=4))
     # Each sample carries its own number, so that what was moved where can be read off.
     session = replace(session, labels={"number": np.arange(session.n_samples, dtype=np.float32)[:, None]})
-    late, kept = delayed(session, n_delay)
+    late, kept = delay_truth(session, n_delay)
     index = np.flatnonzero(kept)
     moment = late.labels["number"][:, 0].astype(int)
     assert (index - moment == n_delay).all()
@@ -31,7 +31,7 @@ def test_truth_is_that_of_some_samples_ago_in_the_same_segment(n_delay: int, see
 
 
 def test_no_delay_changes_nothing(watched: Session) -> None:
-    same, kept = delayed(watched, 0)
+    same, kept = delay_truth(watched, 0)
     assert same is watched
     assert kept.all()
 
@@ -55,4 +55,4 @@ def test_lookback_says_the_moment_and_whether_there_is_one() -> None:
     ("lookahead", "lag", "samples"), [(0, 0, 0), (66.667, 0, 2), (0, 100, 3), (33.3, 33.3, 2)]
 )
 def test_the_delay_of_a_card(lookahead: float, lag: float, samples: int) -> None:
-    assert delay_of({"lookahead_ms": lookahead, "lag_ms": lag, "rate_hz": 30.0}) == samples
+    assert delay_samples({"lookahead_ms": lookahead, "lag_ms": lag, "rate_hz": 30.0}) == samples

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from decoders.embedding.agreement import consistency, consistency_by_label, infonce
+from decoders.embedding.agreement import consistency, consistency_by_label, infonce_loss
 from stream.errors import BadUsage, ShapeMismatch
 
 
@@ -11,18 +11,18 @@ def test_infonce_of_nothing_is_chance_and_of_twins_near_zero() -> None:
     rng = np.random.default_rng(0)
     same = np.zeros((64, 64), bool)
     points = rng.normal(size=(64, 40)).astype(np.float32)
-    loss, chance = infonce(points, points, same, 0.1)
+    loss, chance = infonce_loss(points, points, same, 0.1)
     assert chance == pytest.approx(np.log(64))
     assert loss < 0.1
     blind = np.ones((64, 40), np.float32)
-    assert infonce(blind, blind, same, 0.1)[0] == pytest.approx(chance)
+    assert infonce_loss(blind, blind, same, 0.1)[0] == pytest.approx(chance)
 
 
 def test_what_is_no_negative_makes_chance_easier() -> None:
     same = np.zeros((4, 4), bool)
     same[0, 1:] = True
     points = np.ones((4, 3), np.float32)
-    assert infonce(points, points, same, 1.0)[1] == pytest.approx(0.75 * np.log(4))
+    assert infonce_loss(points, points, same, 1.0)[1] == pytest.approx(0.75 * np.log(4))
 
 
 def test_linear_maps_of_each_other_agree_and_noise_does_not() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from decoders.embedding.encoder import MAX_CONTEXT, Encoder, EncoderStream, start_encoder
-from decoders.embedding.linear import fit_linear, moments, unit
+from decoders.embedding.linear import class_statistics, fit_linear, unit_length
 from decoders.embedding.windows import RunningSum, window_sums
 
 
@@ -20,7 +20,7 @@ def trained_encoder(
         samples -= 1
     boundary = np.zeros(150, bool)
     boundary[[0, 40, 41, 90]] = True
-    linear = fit_linear(moments(np.sqrt(np.abs(samples)), np.arange(150) % 7, 8), 0.5)
+    linear = fit_linear(class_statistics(np.sqrt(np.abs(samples)), np.arange(150) % 7, 8), 0.5)
     start = start_encoder(linear, n_context, root=root, seed=1)
     taps = np.abs(start.taps + rng.normal(0, 0.3, start.taps.shape)).astype(np.float32)
     outer = rng.normal(0, 0.1, start.outer.shape).astype(np.float32)
@@ -43,9 +43,9 @@ def test_sample_by_sample_equals_the_whole_recording(n_context: int, root: bool)
 def test_untrained_it_is_the_linear_embedding() -> None:
     _, samples, boundary = trained_encoder(6)
     sums, _ = window_sums(samples, boundary, 6)
-    linear = fit_linear(moments(np.sqrt(sums), np.arange(150) % 7, 8), 0.5)
+    linear = fit_linear(class_statistics(np.sqrt(sums), np.arange(150) % 7, 8), 0.5)
     start = start_encoder(linear, 6, root=True, seed=0)
-    ours, theirs = unit(start.transform(samples, boundary)), unit(linear.project(np.sqrt(sums)))
+    ours, theirs = unit_length(start.transform(samples, boundary)), unit_length(linear.project(np.sqrt(sums)))
     assert np.median(np.einsum("ij,ij->i", ours, theirs)) > 0.995
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from decoders.embedding.linear import fit_linear, moments, shrunk, unit
+from decoders.embedding.linear import class_statistics, fit_linear, shrink_covariance, unit_length
 
 
 def clouds(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -16,7 +16,7 @@ def clouds(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 def test_noise_is_round_after_whitening() -> None:
     features, state = clouds()
-    m = moments(features, state, 5)
+    m = class_statistics(features, state, 5)
     points = fit_linear(m, 0.0).project(features)
     residual = points - np.stack([points[state == s].mean(0) for s in range(4)])[state]
     np.testing.assert_allclose(np.cov(residual.T), np.eye(6), atol=0.02)
@@ -24,17 +24,17 @@ def test_noise_is_round_after_whitening() -> None:
 
 def test_the_first_dimensions_spread_the_states_most() -> None:
     features, state = clouds()
-    m = moments(features, state, 5)
+    m = class_statistics(features, state, 5)
     embedding = fit_linear(m, 0.1)
-    spread = ((m.mean[m.seen] - m.grand) @ embedding.projection).var(0)
+    spread = ((m.mean[m.observed] - m.grand_mean) @ embedding.projection).var(0)
     assert (np.diff(spread) <= 1e-9).all()
     assert fit_linear(m, 0.1, max_dimensions=2).n_dimensions == 2
 
 
 def test_states_never_seen_get_the_grand_mean() -> None:
     features, state = clouds()
-    m = moments(features, state, 5)
-    assert m.seen.tolist() == [True] * 4 + [False]
+    m = class_statistics(features, state, 5)
+    assert m.observed.tolist() == [True] * 4 + [False]
     np.testing.assert_allclose(m.mean[4], m.mean[:4].mean(0))
 
 
@@ -43,8 +43,8 @@ def test_weights_count() -> None:
     weight = np.ones(len(state), np.float32)
     weight[::2] = 1e-6
     np.testing.assert_allclose(
-        moments(features, state, 5, weight).mean[:4],
-        moments(features[1::2], state[1::2], 5).mean[:4],
+        class_statistics(features, state, 5, weight).mean[:4],
+        class_statistics(features[1::2], state[1::2], 5).mean[:4],
         rtol=1e-3,
         atol=1e-3,
     )
@@ -52,10 +52,10 @@ def test_weights_count() -> None:
 
 def test_shrinkage_keeps_the_trace() -> None:
     covariance = np.diag([1.0, 2.0, 9.0])
-    assert np.trace(shrunk(covariance, 0.7)) == pytest.approx(12)
-    np.testing.assert_allclose(shrunk(covariance, 1.0), 4 * np.eye(3))
+    assert np.trace(shrink_covariance(covariance, 0.7)) == pytest.approx(12)
+    np.testing.assert_allclose(shrink_covariance(covariance, 1.0), 4 * np.eye(3))
 
 
 def test_unit_length_even_of_nothing() -> None:
-    points = unit(np.array([[3.0, 4.0], [0.0, 0.0]], np.float32))
+    points = unit_length(np.array([[3.0, 4.0], [0.0, 0.0]], np.float32))
     np.testing.assert_allclose(points, [[0.6, 0.8], [0, 0]], rtol=1e-6)

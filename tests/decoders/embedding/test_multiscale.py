@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from decoders.embedding.multiscale import MAX_FEATURES, MAX_SCALES, multiscale_sums, running, scales
+from decoders.embedding.multiscale import (
+    MAX_FEATURES,
+    MAX_SCALES,
+    multiscale_sums,
+    running_window,
+    window_spans,
+)
 
 
 @given(st.integers(0, 1000), st.integers(2, 40))
@@ -16,9 +22,9 @@ def test_sample_by_sample_equals_the_whole_recording(seed: int, n_window: int) -
     samples = rng.poisson(0.5, (60, 3)).astype(np.float32)
     boundary = rng.random(60) < 0.1
     boundary[0] = True
-    spans = scales(n_window, 3)
+    spans = window_spans(n_window, 3)
     sums, fullness = multiscale_sums(samples, boundary, n_window, spans)
-    live = running(n_window, spans, 3)
+    live = running_window(n_window, spans, 3)
     for index, sample in enumerate(samples):
         if boundary[index]:
             live.reset()
@@ -29,7 +35,7 @@ def test_sample_by_sample_equals_the_whole_recording(seed: int, n_window: int) -
 
 @given(st.integers(1, 500), st.integers(1, 2000))
 def test_rungs_lengthen_to_the_window(n_window: int, n_channels: int) -> None:
-    spans = scales(n_window, n_channels)
+    spans = window_spans(n_window, n_channels)
     if spans:
         assert 2 <= len(spans) <= MAX_SCALES
         assert spans[-1] == n_window
@@ -40,7 +46,7 @@ def test_rungs_lengthen_to_the_window(n_window: int, n_channels: int) -> None:
 def test_a_steady_rate_reads_the_same_on_every_rung() -> None:
     samples = np.full((50, 2), 3, np.float32)
     boundary = np.r_[True, np.zeros(49, bool)]
-    sums, fullness = multiscale_sums(samples, boundary, 8, scales(8, 2))
+    sums, fullness = multiscale_sums(samples, boundary, 8, window_spans(8, 2))
     np.testing.assert_allclose(sums, 24)
     assert fullness[-1] == 1
     assert fullness[0] < 1
@@ -48,7 +54,11 @@ def test_a_steady_rate_reads_the_same_on_every_rung() -> None:
 
 def test_a_ladder_takes_over_what_another_window_holds() -> None:
     samples = np.random.default_rng(0).poisson(1.0, (30, 2)).astype(np.float32)
-    one, other, fresh = running(12, (), 2), running(8, scales(8, 2), 2), running(8, scales(8, 2), 2)
+    one, other, fresh = (
+        running_window(12, (), 2),
+        running_window(8, window_spans(8, 2), 2),
+        running_window(8, window_spans(8, 2), 2),
+    )
     for sample in samples:
         one.push(sample)
         fresh.push(sample)

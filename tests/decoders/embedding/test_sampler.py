@@ -10,7 +10,7 @@ from decoders.embedding.sampler import (
     NearestPositives,
     Sampler,
     TimePositives,
-    stretches,
+    contiguous_runs,
     window_index,
 )
 
@@ -53,7 +53,7 @@ def test_every_possible_positive_is_drawn() -> None:
 @given(recordings(), st.integers(1, 8), st.integers(0, 1000))
 def test_time_positives_cross_no_border(recording: Recording, n_offset: int, seed: int) -> None:
     _, block, boundary, kept = recording
-    run = stretches(boundary, block)
+    run = contiguous_runs(boundary, block)
     partner = TimePositives(kept, run, n_offset).draw(kept, np.random.default_rng(seed))
     assert np.array_equal(run[partner], run[kept])
     assert np.array_equal(block[partner], block[kept])
@@ -69,7 +69,7 @@ def test_time_positives_cross_no_border(recording: Recording, n_offset: int, see
 def test_nearest_labels_come_from_another_repeat(recording: Recording, both: bool, seed: int) -> None:
     state, block, boundary, kept = recording
     labels = np.stack([np.sin(state), np.arange(len(state)) / 10.0], 1).astype(np.float32)
-    run = stretches(boundary, block)
+    run = contiguous_runs(boundary, block)
     positives = NearestPositives(kept, labels, block, run, 3, state if both else None)
     partner = positives.draw(kept, np.random.default_rng(seed))
     assert np.isin(partner, kept).all()

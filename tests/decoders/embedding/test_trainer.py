@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from decoders.embedding.encoder import start_encoder
-from decoders.embedding.linear import fit_linear, moments
+from decoders.embedding.linear import class_statistics, fit_linear
 from decoders.embedding.sampler import FramePositives, Sampler, window_index
 from decoders.embedding.trainer import Samples, Trainer, forward
-from decoders.embedding.training_run import EVERY, Run, TrainingProgress
+from decoders.embedding.training_run import EVERY, TrainingProgress, TrainingRun
 from decoders.errors import BadSplit
 from decoders.evaluation.controls import settings_of
 from decoders.fitting.fit import fit_model
@@ -40,7 +40,7 @@ def small_trainer(n_context: int = 5) -> Trainer:
     samples = rng.poisson(1.0, (120, 8)).astype(np.float32)
     state, block = np.tile(np.arange(12), 10), np.repeat(np.arange(10), 12)
     boundary = np.arange(120) % 24 == 0
-    linear = fit_linear(moments(np.sqrt(samples), state, 13), 0.5)
+    linear = fit_linear(class_statistics(np.sqrt(samples), state, 13), 0.5)
     start = start_encoder(linear, n_context, root=True, seed=0)
     index = np.arange(120)
     sampler = Sampler(index, (FramePositives(index, state, block),), 0)
@@ -84,7 +84,7 @@ def test_a_training_taken_up_is_an_unbroken_one() -> None:
 def test_a_run_ends_when_the_held_out_score_no_longer_rises() -> None:
     scores = iter([0.0, 1.0, 0.5, 0.5, 0.5, 0.5, 0.5])
     seen: list[TrainingProgress] = []
-    run = Run("trial", small_trainer(), lambda _: next(scores), seen.append, None)
+    run = TrainingRun("trial", small_trainer(), lambda _: next(scores), seen.append, None)
     run.advance(1000)
     assert run.best_step == EVERY
     assert run.trainer.n_steps == 4 * EVERY

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from decoders.embedding.linear import unit
+from decoders.embedding.linear import unit_length
 from decoders.embedding.windows import window_sums
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
@@ -15,8 +15,8 @@ from decoders.fitting.settings import combined
 from decoders.model.model import Model
 from decoders.model.parts import Emission, ModelParts
 from decoders.model.streaming import StreamingReadout
-from decoders.numerics import softmax, top, total
-from decoders.readouts.classifiers import NEVER, Scaling
+from decoders.numerics import fast_max, fast_sum, softmax
+from decoders.readouts.classifiers import UNOBSERVED_LOGIT, Scaling
 from decoders.readouts.secondary_classifier import LinearSecondary
 from stream.session import Session
 
@@ -37,7 +37,7 @@ def with_parts(model: Model, kind: str, n_recent: int, seed: int) -> ModelParts:
         return rng.normal(-2, 1, shape).astype(np.float32)
 
     bias = normal(n_states)
-    bias[5] = NEVER
+    bias[5] = UNOBSERVED_LOGIT
     rank = 4 if kind == "low rank" else 0
     secondary = LinearSecondary(
         parts.scaling.n_window, kind == "root", normal(n, rank), normal(rank or n, n_states), bias, 0.2
@@ -57,7 +57,7 @@ def test_sample_by_sample_equals_window_by_window(
     clean = parts.preprocessor.run(unseen.neural, boundary)
     readout = StreamingReadout(parts)
     sums, fullness = window_sums(clean, boundary, parts.scaling.n_window)
-    directions = unit(parts.embedding.project(parts.scaling.features(sums)))
+    directions = unit_length(parts.embedding.project(parts.scaling.features(sums)))
     similarity = parts.prototypes.similarity(directions)
     logits = combined(similarity, parts.factor, parts.secondary, sums, directions) * fullness[:, None]
     heard = parts.emission.power * logits
@@ -73,7 +73,9 @@ def test_sample_by_sample_equals_window_by_window(
         np.testing.assert_allclose(direction, directions[index], atol=1e-5)
         np.testing.assert_allclose(softmax(got), softmax(logits[index]), atol=1e-4)
         np.testing.assert_allclose(softmax(readout.evidence(got)), softmax(heard[index]), atol=1e-4)
-        assert familiar == np.searchsorted(parts.typicality, top(similarity[index])) / len(parts.typicality)
+        assert familiar == np.searchsorted(parts.typicality, fast_max(similarity[index])) / len(
+            parts.typicality
+        )
 
 
 @pytest.mark.parametrize("kind", ["none", "low rank", "root"])
@@ -116,6 +118,6 @@ def test_what_is_given_out_stays_as_it_was(watched: Session) -> None:
 @given(st.integers(0, 10_000), st.integers(1, 50))
 def test_sums_and_maxima(seed: int, size: int) -> None:
     values = np.random.default_rng(seed).normal(size=size).astype(np.float32)
-    assert top(values) == values.max()
-    assert total(values) == pytest.approx(float(values.sum()), abs=1e-4)
+    assert fast_max(values) == values.max()
+    assert fast_sum(values) == pytest.approx(float(values.sum()), abs=1e-4)
     assert softmax(values).sum() == pytest.approx(1, abs=1e-6)

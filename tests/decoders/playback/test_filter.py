@@ -11,7 +11,7 @@ from decoders.metrics import FrameAxis
 from decoders.playback.filter import Playback
 from decoders.playback.frame_clock import FrameClock
 from decoders.playback.transition_powers import TransitionPowers
-from decoders.playback.transitions import Transitions, holding, learn_playback
+from decoders.playback.transitions import Transitions, learn_playback, persistence_forecast
 from stream.errors import BadUsage
 
 N = 30
@@ -28,14 +28,14 @@ def table(seed: int = 0, *, movie: bool = True) -> Transitions:
 
 
 def dense(t: Transitions, jump: float, *, ahead: bool = False) -> np.ndarray:
-    matrix = (t.ahead if ahead else t.steps).dense()
+    matrix = (t.forecast_steps if ahead else t.steps).dense()
     return (1 - jump) * matrix + jump * t.target
 
 
 @pytest.mark.parametrize("movie", [True, False])
 def test_rows_are_distributions(movie: bool) -> None:
     t = table(movie=movie)
-    for matrix in (t.steps, t.ahead):
+    for matrix in (t.steps, t.forecast_steps):
         np.testing.assert_allclose(matrix.row_sums(), 1, atol=1e-12)
     assert t.target.sum() == pytest.approx(1)
     assert t.initial.sum() == pytest.approx(1)
@@ -94,12 +94,12 @@ def test_frames_that_are_no_movie_have_one_speed() -> None:
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 1000), st.integers(0, 40))
-def test_leaps_equal_powers_of_the_dense_matrix(seed: int, ticks: int) -> None:
+def test_powers_equal_powers_powers_of_the_dense_matrix(seed: int, ticks: int) -> None:
     t = table()
     state = np.random.default_rng(seed).dirichlet(np.full(N + 1, 0.1))
-    leaps = TransitionPowers(t.ahead, 0.02, t.target)
+    powers = TransitionPowers(t.forecast_steps, 0.02, t.target)
     expected = state @ np.linalg.matrix_power(dense(t, 0.02, ahead=True), ticks)
-    np.testing.assert_allclose(leaps.times(state, ticks), expected, atol=2e-5)
+    np.testing.assert_allclose(powers.times(state, ticks), expected, atol=2e-5)
 
 
 def test_forecast_equals_dense_powers_at_every_horizon() -> None:
@@ -120,7 +120,7 @@ def test_without_evidence_the_state_follows_the_movie() -> None:
 
 
 def test_a_scene_may_follow_any_other() -> None:
-    steps = table().ahead.dense()
+    steps = table().forecast_steps.dense()
     assert steps[6, 15] > 0.01
     assert steps[5, 15] < 1e-6
 
@@ -142,7 +142,7 @@ def test_the_clock_is_the_same_wherever_the_stamps_begin(steps: list[int], start
 def test_a_long_silence_forgets() -> None:
     playback = Playback(table(), 0.01, 0.01, 30.0, 30.0)
     playback.step(np.where(np.arange(N + 1) == 2, 20.0, 0.0), 0.0)
-    np.testing.assert_allclose(playback.step(None, 1000.0), playback.table.initial, rtol=1e-6)
+    np.testing.assert_allclose(playback.step(None, 1000.0), playback.transitions.initial, rtol=1e-6)
 
 
 def test_any_horizon_up_to_two_seconds() -> None:
@@ -150,13 +150,13 @@ def test_any_horizon_up_to_two_seconds() -> None:
     playback = Playback(t, 0.01, 0.02, 30.0, 30.0)
     states = np.random.default_rng(0).dirichlet(np.full(N + 1, 0.1), 3)
     expected = states @ np.linalg.matrix_power(dense(t, 0.02, ahead=True), 39)
-    np.testing.assert_allclose(playback.later(states, 1.3), expected, atol=5e-5)
+    np.testing.assert_allclose(playback.forecast_at(states, 1.3), expected, atol=5e-5)
     with pytest.raises(BadUsage, match="at most 2"):
-        playback.later(states, 2.5)
+        playback.forecast_at(states, 2.5)
 
 
 def test_a_held_forecast_keeps_the_present() -> None:
-    playback = Playback(holding(table()), 0.01, 0.0, 0.0, 20.0)
+    playback = Playback(persistence_forecast(table()), 0.01, 0.0, 0.0, 20.0)
     state = playback.step(np.where(np.arange(N + 1) == 4, 9.0, 0.0), 1.0)
     np.testing.assert_allclose(playback.forecast()[-1], state, rtol=1e-6)
 

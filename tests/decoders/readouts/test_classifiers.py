@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from decoders.embedding.linear import fit_linear, moments, unit
+from decoders.embedding.linear import class_statistics, fit_linear, unit_length
 from decoders.readouts.classifiers import (
-    NEVER,
-    Neighbours,
+    UNOBSERVED_LOGIT,
+    NearestNeighbours,
     Scaling,
     calibrate,
     fit_lda,
@@ -28,17 +28,17 @@ def test_lda_agrees_with_scikit_learn(counts: tuple[np.ndarray, np.ndarray]) -> 
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
     features, state = np.sqrt(counts[0]), counts[1]
-    m = moments(features, state, 7)
+    m = class_statistics(features, state, 7)
     theirs = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.3).fit(features, state)
     ours = fit_lda(m, 0.3).similarity(features)
-    assert (ours[:, 6] <= NEVER / 2).all()
+    assert (ours[:, 6] <= UNOBSERVED_LOGIT / 2).all()
     agree = ours.argmax(1) == theirs.predict(features)
     assert agree.mean() > 0.98
 
 
 def test_prototypes_without_cosine_are_lda(counts: tuple[np.ndarray, np.ndarray]) -> None:
     features, state = np.sqrt(counts[0]), counts[1]
-    m = moments(features, state, 7)
+    m = class_statistics(features, state, 7)
     embedding = fit_linear(m, 0.3)
     prototypes = fit_prototypes(embedding, m, cosine=False)
     ours = log_posterior(prototypes.similarity(embedding.project(features)))
@@ -49,11 +49,11 @@ def test_prototypes_without_cosine_are_lda(counts: tuple[np.ndarray, np.ndarray]
 
 def test_cosine_does_not_hear_a_common_gain(counts: tuple[np.ndarray, np.ndarray]) -> None:
     features, state = np.sqrt(counts[0]), counts[1]
-    m = moments(features, state, 7)
+    m = class_statistics(features, state, 7)
     embedding = fit_linear(m, 0.3)
     prototypes = fit_prototypes(embedding, m, cosine=True)
     points = embedding.project(features)
-    one, other = (prototypes.similarity(unit(points * gain)) for gain in (1.0, 3.0))
+    one, other = (prototypes.similarity(unit_length(points * gain)) for gain in (1.0, 3.0))
     np.testing.assert_allclose(one, other, atol=1e-4)
 
 
@@ -70,7 +70,7 @@ def test_poisson_is_the_poisson_likelihood(counts: tuple[np.ndarray, np.ndarray]
 
 def test_neighbours_find_themselves(counts: tuple[np.ndarray, np.ndarray]) -> None:
     features, state = np.sqrt(counts[0]), counts[1]
-    near = Neighbours(unit(features), state, 1, 7)
+    near = NearestNeighbours(unit_length(features), state, 1, 7)
     assert (near.similarity(features).argmax(1) == state).all()
     np.testing.assert_allclose(np.exp(near.similarity(features[0])).sum(), 1, atol=1e-5)
 

@@ -10,7 +10,7 @@ from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
 from decoders.model.model import Model
 from decoders.readouts.continuous import (
-    NEARBY,
+    LOCAL_MEAN,
     RIDGE,
     ContinuousReader,
     _from_frames,
@@ -33,7 +33,7 @@ def test_values_are_means_over_frames() -> None:
 def test_mean_mode_and_ridge_side_by_side() -> None:
     values = np.array([[0.0, 0.0, 0.0], [10.0, 10.0, 0.0]])
     ridge = np.array([[0, 0, 2.0], [0, 0, 0.0], [0, 0, 1.0]])
-    reader = ContinuousReader.plain(values, ridge, np.array([1.0, 0.0, RIDGE]))
+    reader = ContinuousReader.without_intervals(values, ridge, np.array([1.0, 0.0, RIDGE]))
     out = reader.read(np.array([0.3, 0.5, 0.2]), np.array([3.0, 4.0], np.float32))
     np.testing.assert_allclose(out, [6.25, 10, 7], rtol=1e-6)
 
@@ -84,7 +84,8 @@ def test_a_label_that_is_sometimes_unknown_travels_in_the_model_file(tmp_path: P
 def test_the_mean_of_the_densest_surroundings_leaves_the_far_peak_out() -> None:
     values = np.array([[0.0], [1.0], [2.0], [50.0]])
     reader = replace(
-        ContinuousReader.plain(values, np.zeros((1, 1)), np.array([NEARBY])), reach=np.array([1.0])
+        ContinuousReader.without_intervals(values, np.zeros((1, 1)), np.array([LOCAL_MEAN])),
+        radius=np.array([1.0]),
     )
     posterior = np.array([0.25, 0.2, 0.25, 0.3, 0.0])
     out = reader.read(np.stack([posterior, posterior]), np.zeros((2, 0), np.float32))
@@ -95,7 +96,8 @@ def test_the_mean_of_the_densest_surroundings_leaves_the_far_peak_out() -> None:
 def test_intervals_widen_with_the_posterior() -> None:
     values = np.array([[0.0], [10.0]])
     reader = replace(
-        ContinuousReader.plain(values, np.zeros((1, 1)), np.array([1.0])), interval=np.array([[2.0], [1.0]])
+        ContinuousReader.without_intervals(values, np.zeros((1, 1)), np.array([1.0])),
+        interval=np.array([[2.0], [1.0]]),
     )
     posteriors = np.array([[1.0, 0.0, 0.0], [0.5, 0.5, 0.0]])
     widths = reader.half_width(posteriors, reader.read(posteriors, np.zeros((2, 0), np.float32)))

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from decoders.data.training_set import training_set
-from decoders.embedding.linear import moments
+from decoders.embedding.linear import class_statistics
 from decoders.evaluation.evaluate import EvaluateOptions, evaluate
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
 from decoders.model.model import Model
-from decoders.readouts.continuous import NEARBY
-from decoders.readouts.graph_smoothing import graph_smoothed, log_use, neighbourhoods
+from decoders.readouts.continuous import LOCAL_MEAN
+from decoders.readouts.graph_smoothing import diffusion_kernels, log_occupancy, smooth_over_graph
 from stream.session import Kind, Session
 
 N_PLACES, LENGTH_M, RATE_HZ = 20, 2.0, 20.0
@@ -57,7 +57,7 @@ def model() -> Model:
 
 def test_neighbours_are_the_places_that_follow_each_other() -> None:
     data = training_set(track(12, seed=1), 2 * N_PLACES, 1.0)
-    (kernel,) = neighbourhoods(data, np.ones(len(data.state), bool), [1.0])
+    (kernel,) = diffusion_kernels(data, np.ones(len(data.state), bool), [1.0])
     np.testing.assert_allclose(kernel, kernel.T, atol=1e-9)
     np.testing.assert_allclose(kernel.sum(1), 1.0, atol=1e-6)
     assert kernel[5, 5] > kernel[5, 6] > kernel[5, 8]
@@ -67,10 +67,10 @@ def test_neighbours_are_the_places_that_follow_each_other() -> None:
 
 def test_evening_brings_means_nearer_to_the_truth() -> None:
     few, many = (training_set(track(n, seed=2), 2 * N_PLACES, 1.0) for n in (4, 200))
-    means = [moments(d.clean, d.state, d.n_states) for d in (few, many)]
-    (kernel,) = neighbourhoods(few, np.ones(len(few.state), bool), [0.5])
+    means = [class_statistics(d.clean, d.state, d.n_states) for d in (few, many)]
+    (kernel,) = diffusion_kernels(few, np.ones(len(few.state), bool), [0.5])
     rough, fine = (
-        np.abs(m.mean - means[1].mean)[:-1].mean() for m in (means[0], graph_smoothed(means[0], kernel))
+        np.abs(m.mean - means[1].mean)[:-1].mean() for m in (means[0], smooth_over_graph(means[0], kernel))
     )
     assert fine < rough
 
@@ -130,7 +130,7 @@ def test_position_is_read_nearby_with_intervals_that_hold_the_truth(model: Model
     test = track(20, seed=6)
     answers = model.predict(test, forecasts=False)
     miss = np.abs(answers.continuous - test.labels["position"])
-    assert model.parts.continuous.sharpness[0] == NEARBY
+    assert model.parts.continuous.sharpness[0] == LOCAL_MEAN
     assert np.median(miss) < 0.5 * LENGTH_M / N_PLACES
     assert answers.half_width.shape == miss.shape
     assert 0.72 < np.mean(miss <= answers.half_width) < 0.88
@@ -143,7 +143,7 @@ def test_the_report_says_how_often_the_interval_holds(model: Model) -> None:
 
 
 def test_time_spent_counts_without_the_playback_model_only(model: Model) -> None:
-    use = log_use(np.array([0, 0, 0, 1]), 3)
+    use = log_occupancy(np.array([0, 0, 0, 1]), 3)
     np.testing.assert_allclose(np.exp(use), [4 / 7, 2 / 7, 1 / 7], rtol=1e-6)
     prior = np.linspace(-1, 0, model.n_frames + 1).astype(np.float32)
     test = track(2, seed=8)

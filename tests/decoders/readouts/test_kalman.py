@@ -10,8 +10,8 @@ import pytest
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
 from decoders.model.model import Model
-from decoders.readouts.continuous import SMOOTHLY
-from decoders.readouts.kalman import Kalman, KalmanStream, fit_kalman, smoothly
+from decoders.readouts.continuous import KALMAN
+from decoders.readouts.kalman import Kalman, KalmanStream, filter_points, fit_kalman
 from stream.session import Kind, Session
 
 RATE_HZ = 20.0
@@ -56,7 +56,7 @@ def fitted(session: Session, slowness: float = 1.0) -> Kalman:
 def test_it_follows_better_than_single_samples_say() -> None:
     kalman, test = fitted(wandering(0)), wandering(1)
     boundary = np.r_[True, np.diff(test.segment) > 0]
-    followed = smoothly(kalman, np.asarray(test.neural), boundary)
+    followed = filter_points(kalman, np.asarray(test.neural), boundary)
     train = wandering(0)
     x = np.c_[np.asarray(train.neural), np.ones(train.n_samples)]
     line = np.linalg.lstsq(x, train.labels["place"], rcond=None)[0]
@@ -98,7 +98,7 @@ def model() -> Model:
 
 
 def test_a_model_streams_it_and_a_file_brings_it_back(model: Model, tmp_path) -> None:
-    assert model.parts.continuous.sharpness[0] == SMOOTHLY
+    assert model.parts.continuous.sharpness[0] == KALMAN
     test = wandering(1)
     said = model.predict(test, forecasts=False).continuous
     model.save(tmp_path / "wandering.safetensors")

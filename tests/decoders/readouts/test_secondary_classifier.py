@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from decoders.data.training_set import training_set
-from decoders.embedding.linear import fit_linear, moments, unit
+from decoders.embedding.linear import class_statistics, fit_linear, unit_length
 from decoders.embedding.shrinkage_path import ShrinkagePath
 from decoders.errors import BadModel
 from decoders.fitting.fit import fit_model
@@ -53,11 +53,12 @@ def test_one_decomposition_serves_every_shrinkage() -> None:
     rng = np.random.default_rng(0)
     state = np.tile(np.arange(9), 30)
     features = (rng.normal(size=(9, 12))[state] + rng.normal(size=(270, 12))).astype(np.float32)
-    m = moments(features, state, 9)
+    m = class_statistics(features, state, 9)
     spectrum = ShrinkagePath(m)
     for shrinkage in (0.1, 0.6):
         ours, theirs = (
-            unit(e.project(features)) for e in (spectrum.embedding(shrinkage), fit_linear(m, shrinkage))
+            unit_length(e.project(features))
+            for e in (spectrum.embedding(shrinkage), fit_linear(m, shrinkage))
         )
         # Two fits may turn the axes round, but not the angles between points.
         np.testing.assert_allclose(ours @ ours.T, theirs @ theirs.T, atol=1e-3)
@@ -68,7 +69,7 @@ def test_many_channels_go_through_few_numbers(monkeypatch: pytest.MonkeyPatch, w
     windows = (data.clean, np.ones(len(data.clean), np.float32))
     keep = np.ones(len(data.state), bool)
     scaling = scaling_of(data, 1)
-    embedding = fit_linear(moments(data.clean, data.state, data.n_states), 0.5)
+    embedding = fit_linear(class_statistics(data.clean, data.state, data.n_states), 0.5)
     settings = SecondarySettings("naive_bayes", 1.0)
     whole = fit_secondary(data, windows, keep, scaling, embedding, settings)
     monkeypatch.setattr("decoders.readouts.secondary_classifier.FULL_RANK", 4)
@@ -89,5 +90,5 @@ def test_a_damaged_opinion_is_refused(named: Model, tmp_path: Path) -> None:
         else replace(secondary, state=secondary.state + 10_000)
     )
     Model(replace(named.parts, secondary=damaged), named.card).save(tmp_path / "model.safetensors")
-    with pytest.raises(BadModel, match="second opinion"):
+    with pytest.raises(BadModel, match="secondary classifier"):
         Model.load(tmp_path / "model.safetensors")
