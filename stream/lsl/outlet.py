@@ -72,6 +72,7 @@ def make_outlet(
     role
         Who sends it (``rig``, ``replay``, ``engine``): the last part of the source id.
     """
+    configure()
     source_id = f"neuroreel/{name}/{type_}/{role}"
     info = pylsl.StreamInfo(name, type_, len(labels), rate_hz, FORMATS.index(fmt) + 1, source_id)
     describe(info, labels, unit, **(facts or {}))

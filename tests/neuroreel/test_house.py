@@ -7,6 +7,8 @@ import subprocess
 import tomllib
 from pathlib import Path
 
+import neuroreel
+
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
@@ -47,6 +49,17 @@ def test_every_package_is_listed_and_typed() -> None:
     for package in top_level:
         assert (ROOT / package / "py.typed").is_file()
         assert "py.typed" in settings["package-data"][package]
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    assert PROJECT["project"]["dynamic"] == ["version"]
+    assert PROJECT["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "neuroreel.__version__"}
+    version = re.search(r"^## \[(\d.*?)\] - (\S+)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert version is not None
+    assert version[1] == neuroreel.__version__
+    citation = (ROOT / "CITATION.cff").read_text().splitlines()
+    assert f"version: {version[1]}" in citation
+    assert f"date-released: {version[2]}" in citation
 
 
 def test_setup_refuses_an_unknown_target() -> None:

@@ -40,6 +40,17 @@ def test_children_inherit(network: Network) -> None:
     assert result.stdout.decode().split() == ["loopback", network.session_id]
 
 
+def test_an_outlet_opened_first_is_in_the_scope_too(network: Network) -> None:
+    code = (
+        "from stream.lsl.outlet import make_outlet; o = make_outlet('x', 'EEG', ('a',), 10);"
+        "print(o.get_info().session_id())"
+    )
+    result = subprocess.run(
+        [sys.executable, "-P", "-c", code], env=child_env(), capture_output=True, check=True
+    )
+    assert result.stdout.decode().split() == [network.session_id]
+
+
 def test_a_laboratory_keeps_its_own_configuration(tmp_path: Path) -> None:
     config = tmp_path / "mine.cfg"
     config.write_text(
