@@ -94,8 +94,8 @@ def measure(session: Session) -> dict[str, Any]:
     scores = {who: block["without_playback"] for who, block in blocks.items()}
     part = session.select_repeats(test)
     adapted = replace(part, neural=GainAdaptation(model.parts.preprocessor, model.rate_hz).run(part.neural))
-    answers = model.predict(adapted, forecasts=False).posterior_without_playback
-    return {**scores, "ours, adapted": score(answers, part.frame, model.axis, part.repeat)}
+    predictions = model.predict(adapted, forecasts=False).posterior_without_playback
+    return {**scores, "ours, adapted": score(predictions, part.frame, model.axis, part.repeat)}
 
 
 def main() -> None:

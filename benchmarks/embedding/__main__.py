@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from decoders.evaluation.evaluate import EvaluateOptions, test_part
+from decoders.evaluation.evaluate import EvaluateOptions, select_test_part
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
 from decoders.metrics import accuracy
@@ -79,7 +79,7 @@ def compared(preset: str, seed: int, mode: str, context_s: float | None) -> dict
 
 
 def scored(model: Model, session: Session, repeat: int) -> dict[str, float]:
-    test = test_part(model, session, EvaluateOptions(repeats=(repeat,)))
+    test = select_test_part(model, session, EvaluateOptions(repeats=(repeat,)))
     posterior = model.predict(test, forecasts=False).posterior_without_playback
     shown = test.frame >= 0
     truth, best = test.frame[shown], posterior[shown].argmax(1)

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 
 from decoders.data.delays import delay_truth
 from decoders.data.training_set import with_repeat_boundaries
-from decoders.evaluation.predictions import TestPredictions, collect, pooled
+from decoders.evaluation.predictions import TestPredictions, collect_predictions, pool_folds
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
 from decoders.metrics import calibration_error, likeliest
@@ -41,24 +41,24 @@ def score_runs(session: Session, lag: int | None, draws: int) -> dict[str, Any]:
         in_test = session.repeat == run
         options = FitOptions(lag_s=None if lag is None else lag / session.rate_hz)
         model = fit_model(session.take(~in_test), options)
-        parts.append(collect(model, with_repeat_boundaries(session.take(in_test)), draws, seed=0))
+        parts.append(collect_predictions(model, with_repeat_boundaries(session.take(in_test)), draws, seed=0))
         lags.append(model.n_delay)
         windows.append(round(model.card["context_ms"] / 1000 * session.rate_hz))
-    answers = pooled(parts)
-    test = answers.test
+    predictions = pool_folds(parts)
+    test = predictions.test
     shifted = {
-        way: float(np.quantile([volume_accuracy(draw[column], test) for draw in answers.shifted], 0.95))
+        way: float(np.quantile([volume_accuracy(draw[column], test) for draw in predictions.shifted], 0.95))
         for column, way in enumerate(WAYS)
-        if answers.shifted
+        if predictions.shifted
     }
     return {
-        "decoders": _each_way(answers.decoders, test),
-        "controls": _each_way(answers.controls, test),
+        "decoders": _each_way(predictions.decoders, test),
+        "controls": _each_way(predictions.controls, test),
         "labels_shifted_p95": shifted,
         "draws": draws,
         "ece": {
             way: round(_calibration(posterior, test), 3)
-            for way, posterior in zip(WAYS, answers.decoders["model"], strict=True)
+            for way, posterior in zip(WAYS, predictions.decoders["model"], strict=True)
         },
         "lag_volumes": lags,
         "window_volumes": windows,
@@ -92,9 +92,9 @@ def logistic(session: Session, lags: Sequence[int]) -> dict[str, Any]:
         model = LogisticRegression(C=0.01, max_iter=500).fit(features[train] / spread, late.frame[train])
         tests.append(late.take(in_test))
         scores.append(model.predict_log_proba(features[in_test] / spread))
-    answers = np.concatenate(scores)
+    predictions = np.concatenate(scores)
     test = _joined(tests)
-    return _figures(answers.argmax(1), np.exp(answers), test)
+    return _figures(predictions.argmax(1), np.exp(predictions), test)
 
 
 def response(session: Session, before: int = 3, after: int = 12) -> NDArray[np.float64]:

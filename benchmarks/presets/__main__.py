@@ -28,8 +28,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.data.training_set import with_repeat_boundaries
-from decoders.evaluation.predictions import collect
-from decoders.evaluation.summary import report
+from decoders.evaluation.predictions import collect_predictions
+from decoders.evaluation.summary import build_report
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
 from decoders.metrics import N_CALIBRATION_BINS, FrameAxis, confidence, frame_errors, likeliest
@@ -66,16 +66,18 @@ def measure(preset: str, seed: int, draws: int) -> dict[str, Any]:
     begun = time.perf_counter()
     model = fit_model(session, FitOptions(train_repeats=train, seed=seed))
     fit_seconds = time.perf_counter() - begun
-    answers = collect(model, with_repeat_boundaries(session.select_repeats(test)), draws, seed)
-    scores = report(answers, model, seed)
+    predictions = collect_predictions(
+        model, with_repeat_boundaries(session.select_repeats(test)), draws, seed
+    )
+    scores = build_report(predictions, model, seed)
     scored = {"default": {way: scores[way] for way in WAYS}, **scores["baselines"]}
     bins = {
-        way: _bins(model.axis, posterior, answers.test.frame)
-        for way, posterior in zip(WAYS[::-1], answers.decoders["model"], strict=True)
+        way: _bins(model.axis, posterior, predictions.test.frame)
+        for way, posterior in zip(WAYS[::-1], predictions.decoders["model"], strict=True)
     }
     surest = {
         way: float(posterior[:, :-1].max())
-        for way, posterior in zip(WAYS[::-1], answers.decoders["model"], strict=True)
+        for way, posterior in zip(WAYS[::-1], predictions.decoders["model"], strict=True)
     }
     return {
         "decoders": {n: {way: _figures(block[way]) for way in WAYS} for n, block in scored.items()},

@@ -55,10 +55,10 @@ def track_lda_through_holes(track: Track, window_s: float) -> list[tuple[Fold, N
     counts = window_counts(track.counts, np.zeros(len(track.stamps), np.int32), round(window_s * 20))[
         track.moving
     ]
-    answers = []
+    predictions = []
     for fold in track_folds(track):
         train, test = (counts[np.isin(stamps, part.stamps)] for part in (fold.train, fold.test))
-        answers.append(
+        predictions.append(
             (fold, probabilities(train, fold.train.frame, test, len(fold.centres), SHRINKAGE["track"]))
         )
-    return answers
+    return predictions

@@ -10,7 +10,7 @@ from decoders.readouts.classifiers import log_posterior
 from stream.session import Session
 
 
-def filtered(
+def filter_recording(
     playback: Playback, logits: NDArray[np.float32], session: Session, power: float = 1.0
 ) -> NDArray[np.float32]:
     """Posteriors after the playback model.

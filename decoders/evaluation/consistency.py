@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from decoders.data.delays import delay_truth
 from decoders.embedding.agreement import N_BINS, consistency_by_label
-from decoders.evaluation.evaluate import EvaluateOptions, Evaluation, test_part
+from decoders.evaluation.evaluate import EvaluateOptions, Evaluation, select_test_part
 from decoders.model.model import Model
 from stream.errors import ShapeMismatch
 from stream.session import Session
@@ -21,7 +21,7 @@ N_DIMENSIONS = 8
 Points = tuple[NDArray[np.float32], NDArray[np.float64]]
 
 
-def agreement(
+def embedding_consistency(
     evaluation: Evaluation, others: Sequence[tuple[Model, Session]], options: EvaluateOptions
 ) -> dict[str, Any]:
     """R2 of linear maps between the embeddings of the same frames, as CEBRA's consistency.
@@ -52,11 +52,11 @@ def agreement(
         raise ShapeMismatch(
             f"the models know {counts} frames; only embeddings of the same frames are compared."
         )
-    answers = evaluation.answers
-    n = len(answers.embedding)
-    each = [_leading(answers.embedding, answers.test.frame[-n:])]
+    predictions = evaluation.predictions
+    n = len(predictions.embedding)
+    each = [_leading(predictions.embedding, predictions.test.frame[-n:])]
     for model, session in others:
-        test = test_part(model, session, options)
+        test = select_test_part(model, session, options)
         late, kept = delay_truth(test, model.n_delay)
         each.append(_leading(model.predict(test, forecasts=False).embedding[kept], late.frame))
     points, frames = [p for p, _ in each], [f for _, f in each]

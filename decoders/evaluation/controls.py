@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from decoders.data.training_set import TrainingSet
 from decoders.embedding.windows import segment_begins
-from decoders.evaluation.batch_filter import filtered, posteriors
+from decoders.evaluation.batch_filter import filter_recording, posteriors
 from decoders.fitting.settings import Settings, fit_readout
 from decoders.metrics import FrameAxis, accuracy, likeliest
 from decoders.model.model import Model
@@ -22,14 +22,14 @@ from stream.session import Session
 N_NULL = 200
 """Random shifts between answers and truth that a control's own null is made of."""
 
-Both = tuple[NDArray[np.float32], NDArray[np.float32]]
+PosteriorPair = tuple[NDArray[np.float32], NDArray[np.float32]]
 """Posteriors [time, states] with the playback model and without."""
 
 SURE = float(np.log(99.0))
 """Log odds of a clock that knows its answer."""
 
 
-def counter(data: TrainingSet, playback: Playback, test: Session) -> Both:
+def counter(data: TrainingSet, playback: Playback, test: Session) -> PosteriorPair:
     """A clock that knows only how long ago the recording or showing began, and what was usual then.
 
     Parameters
@@ -45,10 +45,10 @@ def counter(data: TrainingSet, playback: Playback, test: Session) -> Both:
     tick = _ticks_since_border(test, data.movie_rate_hz)
     logits = np.zeros((test.n_samples, data.n_states), np.float32)
     logits[np.arange(test.n_samples), usual[tick % len(usual)]] = SURE
-    return filtered(playback, logits, test), posteriors(logits)
+    return filter_recording(playback, logits, test), posteriors(logits)
 
 
-def onset_clock(data: TrainingSet, playback: Playback, test: Session) -> Both:
+def onset_clock(data: TrainingSet, playback: Playback, test: Session) -> PosteriorPair:
     """The playback model, without its readiness for jumps, fed nothing but whether something is shown.
 
     Parameters
@@ -66,10 +66,10 @@ def onset_clock(data: TrainingSet, playback: Playback, test: Session) -> Both:
     logits = np.zeros((test.n_samples, data.n_states), np.float32)
     logits[shown, -1] = -SURE
     logits[~shown, :-1] = -SURE
-    return filtered(clock, logits, test), posteriors(logits)
+    return filter_recording(clock, logits, test), posteriors(logits)
 
 
-def neural_shuffled(model: Model, test: Session, seed: int) -> Both:
+def neural_shuffled(model: Model, test: Session, seed: int) -> PosteriorPair:
     """The model on the test samples in random order.
 
     Parameters
@@ -87,8 +87,8 @@ def neural_shuffled(model: Model, test: Session, seed: int) -> Both:
     for number in np.unique(showing):
         at = np.flatnonzero(showing == number)
         order[at] = rng.permutation(at)
-    answers = model.predict(replace(test, neural=np.asarray(test.neural)[order]), forecasts=False)
-    return answers.posterior, answers.posterior_without_playback
+    predictions = model.predict(replace(test, neural=np.asarray(test.neural)[order]), forecasts=False)
+    return predictions.posterior, predictions.posterior_without_playback
 
 
 def labels_shifted(
@@ -115,21 +115,21 @@ def labels_shifted(
         Int64 [time], the frames answered; -1 = no stimulus.
     """
     rng = np.random.default_rng(seed)
-    settings = settings_of(model)
+    settings = settings_from_model(model)
     boundary = np.r_[True, np.diff(test.segment) > 0]
     clean = data.preprocessor.run(np.asarray(test.neural, np.float32), boundary)
     windows = settings.windows(data.clean, data.boundary)
     test_sums, fullness = settings.windows(clean, boundary)
     everything = np.ones(len(data.state), bool)
     for _ in range(n_draws):
-        null = data.with_state(shifted(data, rng))
+        null = data.with_state(shift_labels(data, rng))
         reader = fit_readout(null, windows, everything, settings)
         logits = reader.logits(test_sums) * fullness[:, None]
         power = model.card["posterior_power"]
-        yield likeliest(filtered(model.playback, logits, test, power)), likeliest(logits)
+        yield likeliest(filter_recording(model.playback, logits, test, power)), likeliest(logits)
 
 
-def settings_of(model: Model) -> Settings:
+def settings_from_model(model: Model) -> Settings:
     """What was chosen for a model's frame posterior, to refit with.
 
     Parameters
@@ -150,7 +150,7 @@ def settings_of(model: Model) -> Settings:
     )
 
 
-def shifted(data: TrainingSet, rng: np.random.Generator) -> NDArray[np.int64]:
+def shift_labels(data: TrainingSet, rng: np.random.Generator) -> NDArray[np.int64]:
     """The training states with the frames of each block turned round by a random amount of their own.
 
     One shift for all would be no control: a model fitted on it is as good as before, only late. For the same reason
@@ -190,12 +190,13 @@ def null_p95(predicted: NDArray[np.int64], test: Session, axis: FrameAxis, seed:
         Of the shifts.
     """
     shown = test.frame >= 0
-    answers, truth = predicted[shown], test.frame[shown]
+    predictions, truth = predicted[shown], test.frame[shown]
     if len(truth) < 2:
         return float("nan")
     rng = np.random.default_rng(seed)
     draws = [
-        accuracy(np.roll(answers, shift), truth, axis) for shift in rng.integers(1, len(truth), size=N_NULL)
+        accuracy(np.roll(predictions, shift), truth, axis)
+        for shift in rng.integers(1, len(truth), size=N_NULL)
     ]
     return float(np.quantile(draws, 0.95))
 

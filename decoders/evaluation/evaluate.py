@@ -13,9 +13,9 @@ from decoders.data.fingerprint import overlap
 from decoders.data.preprocessing import refuse_negative
 from decoders.data.training_set import with_repeat_boundaries
 from decoders.errors import BadSplit, TrainedOnTestData
-from decoders.evaluation.predictions import TestPredictions, collect, pooled
-from decoders.evaluation.summary import report
-from decoders.fitting.fit import fit_model, selected
+from decoders.evaluation.predictions import TestPredictions, collect_predictions, pool_folds
+from decoders.evaluation.summary import build_report
+from decoders.fitting.fit import fit_model, select_part
 from decoders.fitting.options import FitOptions
 from decoders.model.model import Model
 from stream.errors import BadUsage
@@ -70,7 +70,7 @@ class Evaluation:
     """
 
     report: dict[str, Any]
-    answers: TestPredictions
+    predictions: TestPredictions
     model: Model
 
 
@@ -82,10 +82,10 @@ def evaluate(model: Model, session: Session, options: EvaluateOptions | None = N
     model, session, options
         See `evaluation`.
     """
-    return evaluation(model, session, options).report
+    return run_evaluation(model, session, options).report
 
 
-def evaluation(model: Model, session: Session, options: EvaluateOptions | None = None) -> Evaluation:
+def run_evaluation(model: Model, session: Session, options: EvaluateOptions | None = None) -> Evaluation:
     """Score a model beside its baselines and controls.
 
     Parameters
@@ -114,15 +114,15 @@ def evaluation(model: Model, session: Session, options: EvaluateOptions | None =
         When spike counts are negative.
     """
     options = options or EvaluateOptions()
-    test = test_part(model, session, options)
-    answers = collect(model, test, options.draws, options.seed)
-    return Evaluation(report(answers, model, options.seed), answers, model)
+    test = select_test_part(model, session, options)
+    predictions = collect_predictions(model, test, options.draws, options.seed)
+    return Evaluation(build_report(predictions, model, options.seed), predictions, model)
 
 
-def test_part(model: Model, session: Session, options: EvaluateOptions) -> Session:
+def select_test_part(model: Model, session: Session, options: EvaluateOptions) -> Session:
     """The part of a recording to test on, checked against what the model was trained on."""
     model.check_stream(session.channel_names, session.rate_hz)
-    test = with_repeat_boundaries(selected(session, options.repeats, options.time))
+    test = with_repeat_boundaries(select_part(session, options.repeats, options.time))
     # A movie without a hash is known by its rate alone, and ends with the last frame that was shown.
     whole = session.movie is not None and any(clip.sha256 for clip in session.movie.clips)
     if session.n_frames > model.n_frames or (whole and session.n_frames != model.n_frames):
@@ -157,10 +157,10 @@ def cross_validate(
     session, cv, options, **how
         See `cross_validation`.
     """
-    return cross_validation(session, cv, options, **how).report
+    return run_cross_validation(session, cv, options, **how).report
 
 
-def cross_validation(
+def run_cross_validation(
     session: Session,
     cv: str,
     options: FitOptions | None = None,
@@ -196,27 +196,27 @@ def cross_validation(
     parts: list[TestPredictions] = []
     folds: list[dict[str, Any]] = []
     train_seconds = 0.0
-    for number, (train, test) in enumerate(split(session, cv, gap_s, options.context_s or 1.0)):
+    for number, (train, test) in enumerate(split_folds(session, cv, gap_s, options.context_s or 1.0)):
         model = fit_model(train, options, movie)
         test = with_repeat_boundaries(test)
-        answers = collect(model, test, draws, options.seed)
-        parts.append(answers)
+        predictions = collect_predictions(model, test, draws, options.seed)
+        parts.append(predictions)
         train_seconds += model.card["train_seconds"]
-        single = report(replace_draws(answers), model, options.seed)
+        single = build_report(without_controls(predictions), model, options.seed)
         kept = ("with_playback", "without_playback", "baselines", "continuous", "context_ms", "n_moments")
         folds.append({"fold": number, **{name: single[name] for name in kept}})
-    answers = pooled(parts)
-    result = report(answers, model, options.seed)
+    predictions = pool_folds(parts)
+    result = build_report(predictions, model, options.seed)
     result |= {"train_seconds": round(train_seconds, 3), "cv": cv, "folds": folds}
-    return Evaluation(result, answers, model)
+    return Evaluation(result, predictions, model)
 
 
-def replace_draws(answers: TestPredictions) -> TestPredictions:
+def without_controls(predictions: TestPredictions) -> TestPredictions:
     """The same answers without controls, for a fold's own scores."""
-    return replace(answers, controls={}, shifted=[])
+    return replace(predictions, controls={}, shifted=[])
 
 
-def split(
+def split_folds(
     session: Session, cv: str, gap_s: float | None, context_s: float
 ) -> Iterator[tuple[Session, Session]]:
     """Training and test part of every fold.

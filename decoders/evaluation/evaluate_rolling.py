@@ -7,8 +7,8 @@ from typing import Any
 
 from decoders.data.training_set import with_repeat_boundaries
 from decoders.errors import BadSplit, TrainedOnTestData
-from decoders.evaluation.evaluate import EvaluateOptions, evaluate, test_part
-from decoders.evaluation.predictions import TestPredictions, collect, pooled
+from decoders.evaluation.evaluate import EvaluateOptions, evaluate, select_test_part
+from decoders.evaluation.predictions import TestPredictions, collect_predictions, pool_folds
 from decoders.metrics import score
 from decoders.model.model import Model
 from decoders.rolling.refit import before, refit, showings, was_trained_on
@@ -36,12 +36,12 @@ class Refits:
     """
 
     n: int
-    answers: TestPredictions
+    predictions: TestPredictions
     model: Model
     trained_on: dict[int, list[int]]
     train_seconds: dict[int, float]
 
-    def beside(self, fixed: dict[str, Any]) -> dict[str, Any]:
+    def scores(self, fixed: dict[str, Any]) -> dict[str, Any]:
         """Scores over all test showings, of each decoder, and for each showing beside those of the fixed model.
 
         Parameters
@@ -49,13 +49,13 @@ class Refits:
         fixed
             Report of the fixed model on the same showings.
         """
-        test = self.answers.test
+        test = self.predictions.test
         blocks = {
             name: {
                 way: score(posterior, test.frame, self.model.axis, test.repeat)
                 for way, posterior in zip(WAYS, both, strict=True)
             }
-            for name, both in self.answers.decoders.items()
+            for name, both in self.predictions.decoders.items()
         }
         own = blocks.pop("model")
         per_showing = {
@@ -78,7 +78,7 @@ def evaluate_rolling(
     Parameters
     ----------
     model, session, n, options
-        See `refitted`.
+        See `refit_before_each_repeat`.
 
     Returns
     -------
@@ -86,12 +86,12 @@ def evaluate_rolling(
         Of the fixed model, and under ``rolling`` that of the refits, see `Refits.beside`.
     """
     options = options or EvaluateOptions()
-    refits = refitted(model, session, n, options)
+    refits = refit_before_each_repeat(model, session, n, options)
     report = evaluate(model, session, options)
-    return {**report, "rolling": refits.beside(report)}
+    return {**report, "rolling": refits.scores(report)}
 
 
-def refitted(model: Model, session: Session, n: int, options: EvaluateOptions) -> Refits:
+def refit_before_each_repeat(model: Model, session: Session, n: int, options: EvaluateOptions) -> Refits:
     """Refit before each test showing on the last showings before it, and let the refit answer.
 
     Parameters
@@ -117,7 +117,7 @@ def refitted(model: Model, session: Session, n: int, options: EvaluateOptions) -
         raise BadUsage(
             "rolling refits go from showing to showing; choose test showings with --repeats, not --time."
         )
-    test = test_part(model, session, options)
+    test = select_test_part(model, session, options)
     if not test.repeats:
         raise BadSplit("the recording numbers no showings, so there is nothing to refit between.")
     parts: list[TestPredictions] = []
@@ -132,7 +132,7 @@ def refitted(model: Model, session: Session, n: int, options: EvaluateOptions) -
                 f"showing {tested} holds samples that an earlier showing holds too, so a refit would be tested on "
                 "what it was trained on. Was a recording played twice? Leave it out with --repeats."
             )
-        parts.append(collect(fresh, part, 0, options.seed))
+        parts.append(collect_predictions(fresh, part, 0, options.seed))
         trained_on[tested] = showings(train) if train is not None else []
         seconds[tested] = fresh.card["train_seconds"] if train is not None else 0.0
-    return Refits(n, pooled(parts), model, trained_on, seconds)
+    return Refits(n, pool_folds(parts), model, trained_on, seconds)

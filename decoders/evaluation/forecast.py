@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.evaluation.predictions import TestPredictions
-from decoders.fitting.select_forecast import advanced, with_floor
+from decoders.fitting.select_forecast import advance_posterior, mix_uniform
 from decoders.metrics import FrameAxis, frame_errors, likeliest, log_score_bits
 from decoders.model.model import Model
 from decoders.prediction import HORIZONS_S, OFFLINE_HORIZONS_S
 from stream.session import Session
 
 
-def forecast_scores(answers: TestPredictions, model: Model) -> dict[str, Any]:
+def score_forecast(predictions: TestPredictions, model: Model) -> dict[str, Any]:
     """Score every horizon; moments at whose horizon nothing is shown are left out.
 
     Parameters
@@ -35,15 +35,15 @@ def forecast_scores(answers: TestPredictions, model: Model) -> dict[str, Any]:
     """
     out: dict[str, Any] = {}
     pictures = _normalised(model.pictures)
-    present = answers.decoders["model"][0]
+    present = predictions.decoders["model"][0]
     lag_s = float(model.card["lag_ms"]) / 1000
-    for horizon, ahead in answers.ahead.items():
+    for horizon, ahead in predictions.ahead.items():
         horizon_s = lag_s + horizon
-        now, then = later(answers.test, horizon_s)
+        now, then = pairs_at_horizon(predictions.test, horizon_s)
         if not len(now):
             continue
-        truth = answers.test.frame[then].astype(np.int64)
-        moved = advanced(present[now], round(horizon_s * model.movie_rate_hz), model.axis)
+        truth = predictions.test.frame[then].astype(np.int64)
+        moved = advance_posterior(present[now], round(horizon_s * model.movie_rate_hz), model.axis)
         scores: dict[str, Any] = _scores(ahead[now], truth, model.axis, pictures)
         for name, guess in (("persistence", present[now]), ("advance", moved)):
             floors = model.card["forecast_floors"][name]
@@ -55,7 +55,7 @@ def forecast_scores(answers: TestPredictions, model: Model) -> dict[str, Any]:
     return out
 
 
-def later(test: Session, horizon: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def pairs_at_horizon(test: Session, horizon: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Indices of moments, and of the samples that come a horizon later in the same segment and show a frame.
 
     Parameters
@@ -83,7 +83,7 @@ def _simple(
 ) -> dict[str, float]:
     """Scores of a simple forecast, a uniform guess mixed in."""
     scores = _scores(posterior, truth, axis, pictures)
-    at_truth = with_floor(posterior[np.arange(len(truth)), truth].astype(np.float64), floor, axis.n_frames)
+    at_truth = mix_uniform(posterior[np.arange(len(truth)), truth].astype(np.float64), floor, axis.n_frames)
     scores["log_score_bits"] = float(np.mean(np.log2(at_truth)) + np.log2(axis.n_frames))
     return scores
 

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from decoders.data.training_set import TrainingSet
 from decoders.errors import BadSplit
-from decoders.fitting.fit import joined_part, training_data, windows_tried
+from decoders.fitting.fit import build_training_set, candidate_windows, training_session
 from decoders.fitting.options import FitOptions
-from decoders.fitting.select_classifier import DECODERS, choose_settings
-from decoders.fitting.settings import Settings, fit_readout, held_out
-from decoders.fitting.validation_passages import passages
+from decoders.fitting.select_classifier import DECODERS, select_classifier
+from decoders.fitting.settings import Settings, cross_validation_folds, fit_readout
+from decoders.fitting.validation_sequences import validation_sequences
 from decoders.metrics import frame_errors, likeliest
 from stream.movie import Movie
 from stream.session import Session
@@ -74,15 +74,15 @@ def lookahead_curve(
         When nothing can be held out.
     """
     options = options or FitOptions()
-    session, n_frames = joined_part(sessions, options, movie)
+    session, n_frames = training_session(sessions, options, movie)
     n_lag = round((options.lag_s or 0) * session.rate_hz)
-    data = training_data(session, n_frames, replace(options, lookahead_frames=0), n_lag)
-    if not list(held_out(data)):
+    data = build_training_set(session, n_frames, replace(options, lookahead_frames=0), n_lag)
+    if not list(cross_validation_folds(data)):
         raise BadSplit("nothing can be held out of the training data, so there is nothing to measure on.")
-    ways = choose_settings(data, windows_tried(data, options), DECODERS["cosine"], options.seed)
+    ways = select_classifier(data, candidate_windows(data, options), DECODERS["cosine"], options.seed)
     points = []
     for lookahead in lookaheads:
-        data = training_data(session, n_frames, replace(options, lookahead_frames=lookahead), n_lag)
+        data = build_training_set(session, n_frames, replace(options, lookahead_frames=lookahead), n_lag)
         tried = [_point(data, settings, lookahead, options.seed) for settings in ways]
         points.append(max(tried, key=lambda point: np.nansum([point.in_order, point.shuffled])))
     return points
@@ -106,15 +106,15 @@ def _point(data: TrainingSet, settings: Settings, lookahead: int, seed: int) -> 
     windows = settings.windows(data.clean, data.boundary)
     within: dict[bool, list[NDArray[np.bool_]]] = {True: [], False: []}
     exact = []
-    for train, test in held_out(data):
+    for train, test in cross_validation_folds(data):
         reader = fit_readout(data, windows, train, settings)
-        for passage in passages(data, test, np.random.default_rng(seed)):
-            shown = passage.state < data.n_frames
-            answers = likeliest(reader.logits(settings.windows(passage.clean, passage.boundary)[0]))
+        for sequence in validation_sequences(data, test, np.random.default_rng(seed)):
+            shown = sequence.state < data.n_frames
+            predictions = likeliest(reader.logits(settings.windows(sequence.clean, sequence.boundary)[0]))
             error, near = frame_errors(
-                answers[shown], passage.state[shown], data.axis.clip, data.axis.tolerance_frames
+                predictions[shown], sequence.state[shown], data.axis.clip, data.axis.tolerance_frames
             )
-            within[passage.in_order].append(near)
+            within[sequence.in_order].append(near)
             exact.append(error == 0)
     period_ms = 1000 / data.rate_hz if data.rate_hz else 0.0
     in_order, shuffled = (float(np.concatenate(e).mean()) if e else float("nan") for e in within.values())

@@ -13,8 +13,8 @@ from decoders.data.delays import delay_truth
 from decoders.data.training_set import TrainingSet
 from decoders.embedding.windows import window_sums
 from decoders.evaluation import controls
-from decoders.evaluation.batch_filter import filtered, posteriors
-from decoders.fitting.baselines import recalled
+from decoders.evaluation.batch_filter import filter_recording, posteriors
+from decoders.fitting.baselines import refit_baselines
 from decoders.model.model import Model
 from decoders.model.training_archive import restore_training
 from decoders.prediction import OFFLINE_HORIZONS_S
@@ -27,7 +27,7 @@ N_TIMED = 400
 N_AT_ONCE = 1024
 """Moments whose posteriors are read in double precision at a time."""
 
-Both = controls.Both
+PosteriorPair = controls.PosteriorPair
 Labels = dict[str, NDArray[np.float32]]
 
 
@@ -59,8 +59,8 @@ class TestPredictions:
     """
 
     test: Session
-    decoders: dict[str, Both]
-    controls: dict[str, Both]
+    decoders: dict[str, PosteriorPair]
+    controls: dict[str, PosteriorPair]
     shifted: list[tuple[NDArray[np.int64], NDArray[np.int64]]]
     ahead: dict[float, NDArray[np.float32]]
     continuous: dict[str, Labels]
@@ -69,7 +69,7 @@ class TestPredictions:
     step_us: list[float] = field(default_factory=list)
 
 
-def collect(model: Model, test: Session, n_draws: int, seed: int) -> TestPredictions:
+def collect_predictions(model: Model, test: Session, n_draws: int, seed: int) -> TestPredictions:
     """Ask the model, its baselines and its controls.
 
     Parameters
@@ -88,20 +88,20 @@ def collect(model: Model, test: Session, n_draws: int, seed: int) -> TestPredict
     whole, (test, kept) = test, delay_truth(test, model.n_delay)
     predictions = model.predict(whole)
     posterior = predictions.posterior[kept]
-    decoders: dict[str, Both] = {"model": (posterior, predictions.posterior_without_playback[kept])}
+    decoders: dict[str, PosteriorPair] = {"model": (posterior, predictions.posterior_without_playback[kept])}
     continuous = {"model": _split(model, predictions.continuous[kept])}
     decoders["linear"] = decoders["model"]  # of an earlier version's model; else replaced below
     boundary = np.r_[True, np.diff(whole.segment) > 0]
     clean = data.preprocessor.run(np.asarray(whole.neural, np.float32), boundary)
-    for baseline in recalled(model.card, data):
+    for baseline in refit_baselines(model.card, data):
         sums, fullness = (each[kept] for each in window_sums(clean, boundary, baseline.settings.n_window))
         raw = baseline.readout.similarity(baseline.scaling.features(sums))
         logits = baseline.logits(sums, fullness)
-        both = (filtered(model.playback, logits, test, baseline.settings.power), posteriors(logits))
+        both = (filter_recording(model.playback, logits, test, baseline.settings.power), posteriors(logits))
         decoders[baseline.settings.name] = both
         if data.labels:
             continuous.update(_from_posterior(data, baseline.settings.name, posteriors(raw)))
-    asked: dict[str, Both] = {}
+    asked: dict[str, PosteriorPair] = {}
     if n_draws:
         asked = {
             "counter": controls.counter(data, model.playback, test),
@@ -124,7 +124,7 @@ def collect(model: Model, test: Session, n_draws: int, seed: int) -> TestPredict
     )
 
 
-def pooled(parts: Sequence[TestPredictions]) -> TestPredictions:
+def pool_folds(parts: Sequence[TestPredictions]) -> TestPredictions:
     """The answers of several folds as one; each fold begins a new segment.
 
     Parameters
@@ -134,7 +134,7 @@ def pooled(parts: Sequence[TestPredictions]) -> TestPredictions:
     """
     from decoders.data.training_set import concatenate_sessions
 
-    def both(key: str, name: str) -> Both:
+    def both(key: str, name: str) -> PosteriorPair:
         each = [getattr(part, key)[name] for part in parts]
         return np.concatenate([a for a, _ in each]), np.concatenate([b for _, b in each])
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.evaluation.controls import Both, null_p95
-from decoders.evaluation.forecast import forecast_scores
+from decoders.evaluation.controls import PosteriorPair, null_p95
+from decoders.evaluation.forecast import score_forecast
 from decoders.evaluation.predictions import TestPredictions
 from decoders.metrics import FrameAxis, accuracy, likeliest, score
 from decoders.model.model import Model
@@ -18,7 +18,7 @@ VERDICT_DEVIATIONS = 3.0
 """Standard deviations of the null by which a recording must be above it to count as above chance."""
 
 
-def report(answers: TestPredictions, model: Model, seed: int) -> dict[str, Any]:
+def build_report(predictions: TestPredictions, model: Model, seed: int) -> dict[str, Any]:
     """Score everything.
 
     Parameters
@@ -36,31 +36,31 @@ def report(answers: TestPredictions, model: Model, seed: int) -> dict[str, Any]:
         Ready for JSON.
     """
     axis = model.axis
-    blocks = {name: _blocks(both, answers, axis) for name, both in answers.decoders.items()}
+    blocks = {name: _blocks(both, predictions, axis) for name, both in predictions.decoders.items()}
     own = blocks.pop("model")
-    nulls = _nulls(answers, axis, seed)
+    nulls = _nulls(predictions, axis, seed)
     card = model.card
     return {
         **own,
         "baselines": blocks,
         "controls": nulls,
-        "forecast": forecast_scores(answers, model),
-        "continuous": _continuous(answers),
+        "forecast": score_forecast(predictions, model),
+        "continuous": _continuous(predictions),
         "lookahead_ms": card["lookahead_ms"],
         "context_ms": card["context_ms"],
         "lag_ms": card["lag_ms"],
         "train_seconds": card["train_seconds"],
         "step_us": {
-            name: round(float(np.percentile(answers.step_us, q)), 1) if answers.step_us else None
+            name: round(float(np.percentile(predictions.step_us, q)), 1) if predictions.step_us else None
             for name, q in (("p50", 50), ("p99", 99))
         },
-        "n_moments": int(np.sum(answers.test.frame >= 0)),
+        "n_moments": int(np.sum(predictions.test.frame >= 0)),
         "verdict": _verdict(own, nulls),
     }
 
 
-def _blocks(both: Both, answers: TestPredictions, axis: FrameAxis) -> dict[str, Any]:
-    test = answers.test
+def _blocks(both: PosteriorPair, predictions: TestPredictions, axis: FrameAxis) -> dict[str, Any]:
+    test = predictions.test
     repeat = test.repeat if test.repeats else None
     return {
         "with_playback": score(both[0], test.frame, axis, repeat),
@@ -68,17 +68,17 @@ def _blocks(both: Both, answers: TestPredictions, axis: FrameAxis) -> dict[str, 
     }
 
 
-def _nulls(answers: TestPredictions, axis: FrameAxis, seed: int) -> dict[str, Any]:
+def _nulls(predictions: TestPredictions, axis: FrameAxis, seed: int) -> dict[str, Any]:
     """Each control's scores, beside the accuracy that its own answers reach when shifted against the truth."""
     out: dict[str, Any] = {}
-    for name, both in answers.controls.items():
-        out[name] = _blocks(both, answers, axis)
+    for name, both in predictions.controls.items():
+        out[name] = _blocks(both, predictions, axis)
         for block, posterior in zip(out[name].values(), both, strict=True):
-            block["null_p95"] = null_p95(likeliest(posterior), answers.test, axis, seed)
+            block["null_p95"] = null_p95(likeliest(posterior), predictions.test, axis, seed)
             block["within_null"] = bool(block["accuracy_within_1s"] <= block["null_p95"])
-    if answers.shifted:
+    if predictions.shifted:
         with_playback, without = (
-            [accuracy(frames[column], answers.test.frame, axis) for frames in answers.shifted]
+            [accuracy(frames[column], predictions.test.frame, axis) for frames in predictions.shifted]
             for column in (0, 1)
         )
         out["labels_shifted"] = {
@@ -116,18 +116,18 @@ def _verdict(own: dict[str, Any], nulls: dict[str, Any]) -> str:
     return "above chance" if alone > clearly else "at chance"
 
 
-def _continuous(answers: TestPredictions) -> dict[str, Any]:
+def _continuous(predictions: TestPredictions) -> dict[str, Any]:
     out: dict[str, Any] = {}
-    for name, truth in answers.test.labels.items():
-        estimate = answers.continuous["model"].get(name)
+    for name, truth in predictions.test.labels.items():
+        estimate = predictions.continuous["model"].get(name)
         if estimate is None or estimate.shape != truth.shape:
             continue  # the model was fitted without that label, or with another of its name
         out[name] = {
             **_fit_of(estimate, truth),
-            "interval_80": _interval(estimate, answers.half_width[name], truth),
+            "interval_80": _interval(estimate, predictions.half_width[name], truth),
             "baselines": {},
         }
-        for other, labels in answers.continuous.items():
+        for other, labels in predictions.continuous.items():
             if other != "model":
                 out[name]["baselines"][other] = _fit_of(labels[name], truth)
         known = truth[np.isfinite(truth).all(1)]

@@ -13,8 +13,8 @@ from decoders.data.training_set import TrainingSet
 from decoders.embedding.linear import LinearEmbedding, class_statistics, fit_linear, unit_length
 from decoders.embedding.windows import window_sums
 from decoders.errors import BadModel
-from decoders.fitting.select_playback import choose_power
-from decoders.fitting.settings import MAX_HELD_OUT, held_out, thinned
+from decoders.fitting.select_playback import select_evidence_weight
+from decoders.fitting.settings import MAX_HELD_OUT, cross_validation_folds, evenly_spaced
 from decoders.playback.filter import Playback
 from decoders.playback.transitions import Transitions
 from decoders.readouts.classifiers import (
@@ -115,7 +115,7 @@ def fit_baseline(
     data
         Training data.
     settings
-        Chosen by `choose_baselines`.
+        Chosen by `select_baselines`.
     keep
         Bool [time], which samples to use; None = all.
     windows
@@ -146,7 +146,7 @@ def fit_baseline(
     return Baseline(settings, scaling, fit_lda(m, settings.strength))
 
 
-def choose_baselines(
+def select_baselines(
     data: TrainingSet, n_window: int, table: Transitions, jump: float, seed: int
 ) -> dict[str, Any]:
     """Choose every baseline's settings on held-out data, as JSON for the model's card.
@@ -175,11 +175,11 @@ def choose_baselines(
         ) -> NDArray[np.float32]:
             return fit_baseline(data, s, train).logits(*window_sums(clean, boundary, s.n_window))
 
-        out[name] = asdict(replace(chosen, power=choose_power(data, heard, playback, seed)))
+        out[name] = asdict(replace(chosen, power=select_evidence_weight(data, heard, playback, seed)))
     return out
 
 
-def recalled(card: dict[str, Any], data: TrainingSet) -> Iterator[Baseline]:
+def refit_baselines(card: dict[str, Any], data: TrainingSet) -> Iterator[Baseline]:
     """The baselines of a model, fitted again from its memory.
 
     Parameters
@@ -202,9 +202,9 @@ def recalled(card: dict[str, Any], data: TrainingSet) -> Iterator[Baseline]:
 def _choose(data: TrainingSet, name: str, n_window: int) -> BaselineSettings:
     best = BaselineSettings(name, n_window, _STRENGTHS[name][-1], steady=False)
     best_score = -np.inf
-    folds = list(held_out(data))
+    folds = list(cross_validation_folds(data))
     sums, fullness = window_sums(data.clean, data.boundary, n_window)
-    at = [thinned(test, MAX_HELD_OUT // max(len(folds), 1)) for _, test in folds]
+    at = [evenly_spaced(test, MAX_HELD_OUT // max(len(folds), 1)) for _, test in folds]
     if not folds:
         return best
     index = np.concatenate(at)

@@ -11,14 +11,20 @@ from decoders.data.training_set import TrainingSet
 from decoders.embedding.encoder import Encoder, samples_in_window
 from decoders.embedding.linear import unit_length
 from decoders.errors import BadSplit
-from decoders.fitting.settings import MAX_HELD_OUT, Settings, fit_readout, held_out, thinned
-from decoders.fitting.validation_passages import passages
+from decoders.fitting.settings import (
+    MAX_HELD_OUT,
+    Settings,
+    cross_validation_folds,
+    evenly_spaced,
+    fit_readout,
+)
+from decoders.fitting.validation_sequences import validation_sequences
 from decoders.readouts.classifiers import Prototypes, calibrate
 from decoders.readouts.contrastive import fit_direction_prototypes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class HeldOut:
+class ContrastiveValidation:
     """Held-out passages, and the fold that they are not part of."""
 
     data: TrainingSet
@@ -30,7 +36,7 @@ class HeldOut:
         self, encoder: Encoder
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
         """Similarities, how full each window was, and truth of the held-out moments."""
-        prototypes = directions_of(encoder, self.data, self.train)
+        prototypes = encoder_prototypes(encoder, self.data, self.train)
         return _thinned(
             [
                 (
@@ -58,14 +64,14 @@ class HeldOut:
         return logits * fullness[:, None]
 
 
-def directions_of(encoder: Encoder, data: TrainingSet, keep: NDArray[np.bool_]) -> Prototypes:
+def encoder_prototypes(encoder: Encoder, data: TrainingSet, keep: NDArray[np.bool_]) -> Prototypes:
     """Prototypes of an encoder from the kept training samples."""
     points = encoder.transform(data.clean, data.boundary)[keep]
     fullness = samples_in_window(data.boundary, encoder.n_context)[keep] / np.float32(encoder.n_context)
     return fit_direction_prototypes(points, data.state[keep], data.n_states, fullness.astype(np.float32))
 
 
-def last_showings(data: TrainingSet, seed: int) -> HeldOut:
+def last_fold(data: TrainingSet, seed: int) -> ContrastiveValidation:
     """The last part of the training data, held out in order and with its scenes shuffled.
 
     Parameters
@@ -80,20 +86,22 @@ def last_showings(data: TrainingSet, seed: int) -> HeldOut:
     BadSplit
         When nothing can be held out.
     """
-    folds = list(held_out(data))
+    folds = list(cross_validation_folds(data))
     if not folds:
         raise BadSplit(
             "contrastive training needs a second repeat: it pulls repeats together and stops by one that it holds out, "
             "but the training data show each frame once. Train on more showings, or use --mode linear."
         )
     train, test = folds[-1]  # the last showings are the most like those to come
-    asked = [(p.clean, p.boundary, p.state) for p in passages(data, test, np.random.default_rng(seed))]
-    return HeldOut(data, train, test, asked)
+    asked = [
+        (p.clean, p.boundary, p.state) for p in validation_sequences(data, test, np.random.default_rng(seed))
+    ]
+    return ContrastiveValidation(data, train, test, asked)
 
 
 def _thinned(
     parts: list[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
     similarity, fullness, state = (np.concatenate([part[column] for part in parts]) for column in range(3))
-    index = thinned(np.ones(len(state), bool), MAX_HELD_OUT)
+    index = evenly_spaced(np.ones(len(state), bool), MAX_HELD_OUT)
     return similarity[index], fullness[index], state[index]

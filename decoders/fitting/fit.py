@@ -15,20 +15,20 @@ from decoders.data.fingerprint import fingerprints
 from decoders.data.training_set import TrainingSet, concatenate_sessions, training_set, with_repeat_boundaries
 from decoders.embedding.trainer import require_torch
 from decoders.embedding.training_run import ProgressCallback
-from decoders.fitting.baselines import choose_baselines
+from decoders.fitting.baselines import select_baselines
 from decoders.fitting.card import new_card
-from decoders.fitting.fit_contrastive import ContrastiveOptions, contexts_tried, fit_contrastive
+from decoders.fitting.fit_contrastive import ContrastiveOptions, candidate_contexts, fit_contrastive
 from decoders.fitting.options import FitOptions
-from decoders.fitting.select_classifier import DECODERS, choose_settings
-from decoders.fitting.select_continuous import fit_continuous
-from decoders.fitting.select_lag import choose_lag
-from decoders.fitting.select_playback import PlaybackChoice, choose_playback, choose_posterior_power
+from decoders.fitting.select_classifier import DECODERS, select_classifier
+from decoders.fitting.select_continuous import select_continuous
+from decoders.fitting.select_lag import select_lag
+from decoders.fitting.select_playback import PlaybackSelection, select_playback, select_posterior_weight
 from decoders.fitting.settings import (
     MAX_HELD_OUT,
     Settings,
+    cross_validation_folds,
+    evenly_spaced,
     fit_readout,
-    held_out,
-    thinned,
 )
 from decoders.model.model import Model
 from decoders.model.parts import ModelParts
@@ -92,16 +92,18 @@ def fit_model(
     if options.mode != "linear":
         require_torch()
     started = time.perf_counter()
-    session, n_known = joined_part(sessions, options, movie)
+    session, n_known = training_session(sessions, options, movie)
     n_frames = n_frames or n_known
 
     def log_score(n_lag: int) -> float:
-        data = training_data(session, n_frames, options, n_lag)
-        return choose_settings(data, [1], DECODERS["lda"], options.seed)[0].log_score
+        data = build_training_set(session, n_frames, options, n_lag)
+        return select_classifier(data, [1], DECODERS["lda"], options.seed)[0].log_score
 
-    n_lag = choose_lag(session, options.lag_s, log_score)
-    data = training_data(session, n_frames, options, n_lag)
-    candidates = choose_settings(data, windows_tried(data, options), DECODERS[options.decoder], options.seed)
+    n_lag = select_lag(session, options.lag_s, log_score)
+    data = build_training_set(session, n_frames, options, n_lag)
+    candidates = select_classifier(
+        data, candidate_windows(data, options), DECODERS[options.decoder], options.seed
+    )
     parts, choice = fit_parts(data, candidates, options.seed)
     settings = choice.settings
     parts.extra["fingerprints"] = fingerprints(session)
@@ -109,9 +111,9 @@ def fit_model(
     scores = {"log_score_nats": settings.log_score, "filtered_score_nats": choice.score}
     card["scores"] = {name: round(value, 6) for name, value in scores.items() if np.isfinite(value)}
     card["forecast_floors"] = choice.floors
-    card["posterior_power"] = choose_posterior_power(data, settings, parts, options.seed)
+    card["posterior_power"] = select_posterior_weight(data, settings, parts, options.seed)
     card["baselines"] = (
-        choose_baselines(data, settings.n_window, parts.playback, parts.emission.jump, options.seed)
+        select_baselines(data, settings.n_window, parts.playback, parts.emission.jump, options.seed)
         if baselines
         else {}
     )
@@ -131,7 +133,7 @@ def _with_contrastive(
 ) -> ModelParts:
     """The parts with a trained encoder; the card says which embedding decodes."""
     free = options.context_s is None and options.mode != "time"
-    contexts = contexts_tried(data, settings.n_window) if free else (settings.n_window,)
+    contexts = candidate_contexts(data, settings.n_window) if free else (settings.n_window,)
     how = ContrastiveOptions(options.mode, options.positives, options.seed, options.resume, contexts)
     names = ("trained_on", "channel_names", "mode", "lookahead_ms", "lag_ms", "shrinkage", "seed")
     key = {**{name: card[name] for name in names}, "positives": options.positives, "contexts": list(contexts)}
@@ -141,7 +143,7 @@ def _with_contrastive(
     return replace(parts, contrastive=trained.contrastive)
 
 
-def joined_part(
+def training_session(
     sessions: Session | Sequence[Session], options: FitOptions, movie: Movie | None
 ) -> tuple[Session, int]:
     """What may be trained on, as one recording, and how many frames there are.
@@ -156,12 +158,14 @@ def joined_part(
         Replaces the movie that the recordings carry.
     """
     chosen = [_with_movie(s, movie) for s in ([sessions] if isinstance(sessions, Session) else sessions)]
-    session = concatenate_sessions([selected(s, options.train_repeats, options.train_time) for s in chosen])
+    session = concatenate_sessions(
+        [select_part(s, options.train_repeats, options.train_time) for s in chosen]
+    )
     # Places are counted over the whole recording, so that training on a part of it knows them all.
     return session, max(s.n_frames for s in chosen)
 
 
-def training_data(session: Session, n_frames: int, options: FitOptions, n_lag: int = 0) -> TrainingSet:
+def build_training_set(session: Session, n_frames: int, options: FitOptions, n_lag: int = 0) -> TrainingSet:
     """The training set, its truth moved by the lookahead and the lag.
 
     Parameters
@@ -188,7 +192,7 @@ def training_data(session: Session, n_frames: int, options: FitOptions, n_lag: i
     return replace(data, n_delay=n_delay, lag_s=n_lag / session.rate_hz if n_lag else 0.0)
 
 
-def selected(session: Session, repeats: Sequence[int] | None, part: tuple[float, float] | None) -> Session:
+def select_part(session: Session, repeats: Sequence[int] | None, part: tuple[float, float] | None) -> Session:
     """The chosen part of a recording; all of it when nothing is chosen."""
     if repeats is not None:
         return session.select_repeats(repeats)
@@ -199,7 +203,7 @@ def selected(session: Session, repeats: Sequence[int] | None, part: tuple[float,
 
 def fit_parts(
     data: TrainingSet, candidates: Sequence[Settings], seed: int
-) -> tuple[ModelParts, PlaybackChoice]:
+) -> tuple[ModelParts, PlaybackSelection]:
     """Fit everything with settings that were chosen.
 
     Parameters
@@ -207,7 +211,7 @@ def fit_parts(
     data
         Training data.
     candidates
-        From `choose_settings`.
+        From `select_classifier`.
     seed
         Of everything random.
 
@@ -221,13 +225,13 @@ def fit_parts(
     table = learn_playback(
         data.state, data.ticks, data.boundary, data.n_frames, data.clip_ends, data.scene_starts
     )
-    choice = choose_playback(data, candidates, table, seed)
+    choice = select_playback(data, candidates, table, seed)
     settings = choice.settings
     sums, fullness = settings.windows(data.clean, data.boundary)
     everything = np.ones(len(data.state), bool)
     reader = fit_readout(data, (sums, fullness), everything, settings)
     thumbnails = data.movie.thumbnails() if data.movie is not None else None
-    continuous, kalman = fit_continuous(data, settings, reader, choice.filtered)
+    continuous, kalman = select_continuous(data, settings, reader, choice.filtered)
     parts = ModelParts(
         preprocessor=data.preprocessor,
         scaling=reader.scaling,
@@ -250,7 +254,7 @@ def fit_parts(
     return parts, choice
 
 
-def windows_tried(data: TrainingSet, options: FitOptions) -> list[int]:
+def candidate_windows(data: TrainingSet, options: FitOptions) -> list[int]:
     """Lengths of the window among which held-out data choose, samples.
 
     Parameters
@@ -281,9 +285,9 @@ def _likeness(
     """How much held-out moments resemble their nearest prototype: sorted levels."""
     everything = np.ones(len(sums), bool)
     levels = []
-    for train, test in list(held_out(data)) or [(everything, everything)]:
+    for train, test in list(cross_validation_folds(data)) or [(everything, everything)]:
         reader = fit_readout(data, (sums, fullness), train, settings)
-        levels.append(reader.similarity(sums[thinned(test, MAX_HELD_OUT)]).max(1))
+        levels.append(reader.similarity(sums[evenly_spaced(test, MAX_HELD_OUT)]).max(1))
     return np.quantile(np.concatenate(levels).astype(np.float64), np.linspace(0, 1, N_TYPICALITY))
 
 

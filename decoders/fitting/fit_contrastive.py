@@ -26,8 +26,8 @@ from decoders.embedding.trainer import OneThread, Samples, Trainer, excluded_neg
 from decoders.embedding.training_run import ProgressCallback, TrainingRun
 from decoders.embedding.windows import window_sums
 from decoders.errors import BadSplit
-from decoders.fitting.contrastive_validation import HeldOut, directions_of, last_showings
-from decoders.fitting.settings import Settings, scaling_of, state_moments
+from decoders.fitting.contrastive_validation import ContrastiveValidation, encoder_prototypes, last_fold
+from decoders.fitting.settings import Settings, feature_scaling, state_moments
 from decoders.readouts.classifiers import calibrate
 from decoders.readouts.contrastive import ContrastiveDecoder
 from stream.errors import BadRecording, BadUsage
@@ -87,7 +87,7 @@ class ContrastiveOptions:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Trained:
+class ContrastiveFit:
     """What came of the training.
 
     Attributes
@@ -105,7 +105,7 @@ class Trained:
     card: dict[str, Any]
 
 
-def contexts_tried(data: TrainingSet, n_window: int) -> tuple[int, ...]:
+def candidate_contexts(data: TrainingSet, n_window: int) -> tuple[int, ...]:
     """Contexts among which held-out showings choose, samples.
 
     Parameters
@@ -126,7 +126,7 @@ def fit_contrastive(
     options: ContrastiveOptions,
     key: dict[str, Any],
     report: ProgressCallback | None = None,
-) -> Trained:
+) -> ContrastiveFit:
     """Train an encoder, and compare it with the linear embedding.
 
     Ctrl-C ends the training and keeps the best encoder so far.
@@ -154,7 +154,7 @@ def fit_contrastive(
         When the labels never vary, or the file to resume is of other data.
     """
     require_torch()
-    held = last_showings(data, options.seed)
+    held = last_fold(data, options.seed)
     contexts = options.contexts or (settings.n_window,)
     for n_context in contexts:
         _check(data, n_context, options)
@@ -208,12 +208,12 @@ def _trained(
     data: TrainingSet,
     settings: Settings,
     options: ContrastiveOptions,
-    held: HeldOut,
+    held: ContrastiveValidation,
     encoder: Encoder,
     best: TrainingRun,
     temperature: float,
     interrupted: bool,
-) -> Trained:
+) -> ContrastiveFit:
     similarity, fullness, state = held.similarity(best.best)
     heard, linear = similarity * fullness[:, None], held.linear_logits(settings)
     whole = np.ones(len(state), np.float32)
@@ -233,7 +233,7 @@ def _trained(
     loss, chance = _goodness(data, held.test, best.best, temperature, options)
     everything = np.ones(len(data.state), bool)
     contrastive = ContrastiveDecoder(
-        encoder, directions_of(encoder, data, everything), factor, weight, levels
+        encoder, encoder_prototypes(encoder, data, everything), factor, weight, levels
     )
     card = {
         "context_ms": round(1000 * encoder.n_context / data.rate_hz, 3) if data.rate_hz else 0.0,
@@ -247,7 +247,7 @@ def _trained(
         "infonce_nats": round(loss, 6),
         "infonce_chance_nats": round(chance, 6),
     }
-    return Trained(contrastive, way, card)
+    return ContrastiveFit(contrastive, way, card)
 
 
 def _check(data: TrainingSet, n_context: int, options: ContrastiveOptions) -> None:
@@ -328,13 +328,15 @@ def _start(
     data: TrainingSet, settings: Settings, keep: NDArray[np.bool_], n_context: int, n_start: int, seed: int
 ) -> Encoder:
     """The whitening of the newest ``n_start`` samples of the context."""
-    scaling = scaling_of(data, n_start)
+    scaling = feature_scaling(data, n_start)
     m = state_moments(data, *window_sums(data.clean, data.boundary, n_start), keep, scaling)
     linear = fit_linear(m, settings.shrinkage)
     return start_encoder(linear, n_context, root=scaling.root, seed=seed, n_start=n_start)
 
 
-def _best_start(data: TrainingSet, settings: Settings, n_context: int, held: HeldOut, seed: int) -> int:
+def _best_start(
+    data: TrainingSet, settings: Settings, n_context: int, held: ContrastiveValidation, seed: int
+) -> int:
     """How much of a long context the training begins with: what tells held-out moments best untrained."""
     lengths = {
         n_context,

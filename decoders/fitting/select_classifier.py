@@ -18,12 +18,12 @@ from decoders.fitting.settings import (
     MAX_HELD_OUT,
     Settings,
     Windows,
-    held_out,
-    scaling_of,
+    cross_validation_folds,
+    evenly_spaced,
+    feature_scaling,
     state_moments,
-    thinned,
 )
-from decoders.fitting.validation_passages import passages
+from decoders.fitting.validation_sequences import validation_sequences
 from decoders.readouts.classifiers import calibrate, fit_prototypes, log_posterior
 from decoders.readouts.graph_smoothing import (
     DIFFUSION_TIMES,
@@ -55,7 +55,7 @@ SETTLED = tuple(np.geomspace(0.5, 2.0, 15).tolist())
 """Factors on the temperature of what was chosen, among which confidence decides too."""
 
 
-Embeddings = dict[tuple[float, float], list[LinearEmbedding]]
+FoldEmbeddings = dict[tuple[float, float], list[LinearEmbedding]]
 """By shrinkage and share of the channels, one per fold."""
 
 
@@ -167,7 +167,7 @@ class _Trial:
         return float(np.mean(np.log(0.99 * near + 0.01 * (high - low) / posterior.shape[1])))
 
 
-def choose_settings(
+def select_classifier(
     data: TrainingSet, windows: Sequence[int], candidates: Candidates, seed: int
 ) -> list[Settings]:
     """Choose decoder and settings for each window by the log score of held-out moments: exactly and within one second.
@@ -188,7 +188,7 @@ def choose_settings(
     settings
         The best of each window, the best window first.
     """
-    folds = list(held_out(data))
+    folds = list(cross_validation_folds(data))
     if not folds:
         return [_unheard(windows[0], candidates, data)]
     chosen = []
@@ -255,13 +255,13 @@ def _best(trial: _Trial, base: Settings, candidates: Candidates) -> Settings:
 
 def _try_prototypes(
     trial: _Trial, base: Settings, similarities: Sequence[bool]
-) -> tuple[Embeddings, list[_Heard]]:
+) -> tuple[FoldEmbeddings, list[_Heard]]:
     """Every share of the channels, shrinkage and similarity, and of places every evening out."""
-    scaling = scaling_of(trial.data, base.n_window)
+    scaling = feature_scaling(trial.data, base.n_window)
     parts = [state_moments(trial.data, *trial.windows, train, scaling) for train, _ in trial.folds]
     features = [scaling.features(asked[0]) for asked in trial.asked]
     rounds = _evened(trial, parts)
-    embeddings: Embeddings = {}
+    embeddings: FoldEmbeddings = {}
     found = []
     for share in VOXEL_SHARES if trial.data.kind is Kind.BOLD else (1.0,):
         spectra = [ShrinkagePath(m, share) for m in parts]
@@ -295,11 +295,11 @@ def _evened(trial: _Trial, parts: list[ClassStatistics]) -> dict[float, list[Cla
 def _try_opinions(
     trial: _Trial,
     base: Settings,
-    embeddings: Embeddings,
+    embeddings: FoldEmbeddings,
     names: Sequence[str],
 ) -> Iterator[_Heard]:
     """Opinions alone, each calibrated."""
-    scaling = scaling_of(trial.data, base.n_window)
+    scaling = feature_scaling(trial.data, base.n_window)
     for settings in _opinions(trial.data, names):
         logits = []
         for (train, _), asked, embedding in zip(
@@ -331,7 +331,7 @@ def _opinions(data: TrainingSet, names: Sequence[str]) -> Iterator[SecondarySett
 
 
 def _blend(trial: _Trial, prototypes: _Heard, other: _Heard, share: float) -> _Heard:
-    """Both together, the opinion with a share of the say."""
+    """PosteriorPair together, the opinion with a share of the say."""
     settings, secondary = prototypes.settings, other.settings.secondary
     assert secondary is not None
     mixed = (1 - share) * prototypes.logits + share * other.logits
@@ -351,9 +351,9 @@ def _moments_asked(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
     """Window sums, fullness and truth of held-out moments, in order and (of a movie) with scenes shuffled."""
     asked = []
-    for passage in passages(data, test, np.random.default_rng(seed)):
+    for passage in validation_sequences(data, test, np.random.default_rng(seed)):
         sums, fullness = base.windows(passage.clean, passage.boundary)
         asked.append((sums, fullness, passage.state))
     sums, fullness, state = (np.concatenate([a[column] for a in asked]) for column in range(3))
-    index = thinned(np.ones(len(state), bool), n_most)
+    index = evenly_spaced(np.ones(len(state), bool), n_most)
     return sums[index], fullness[index], state[index]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from decoders.data.training_set import TrainingSet
 from decoders.embedding.linear import unit_length
-from decoders.fitting.select_playback import Trial
+from decoders.fitting.select_playback import SequenceEvidence
 from decoders.fitting.settings import BatchReadout, Settings, fit_readout
 from decoders.readouts.continuous import (
     INTERVAL,
@@ -30,14 +30,14 @@ from decoders.readouts.continuous import (
 )
 from decoders.readouts.kalman import NOISE_INFLATION, Kalman, filter_points, fit_kalman
 
-Filtered = list[tuple[Trial, NDArray[np.float64]]]
+Filtered = list[tuple[SequenceEvidence, NDArray[np.float64]]]
 
 READABLE = 0.95
 """A label whose held-out median error is not at least this much smaller than its median's is answered by its median."""
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class LabelMethod:
     """How a label is read.
 
     Attributes
@@ -70,10 +70,10 @@ class Way:
         return replace(reader, radius=np.full(k, self.reach))
 
 
-CONSTANT = Way(RIDGE, np.inf)
+CONSTANT = LabelMethod(RIDGE, np.inf)
 
 
-def fit_continuous(
+def select_continuous(
     data: TrainingSet, settings: Settings, reader: BatchReadout, filtered: Filtered
 ) -> tuple[ContinuousReader, Kalman | None]:
     """Fit every label on everything, in the way that was best on held-out data; and the filter, if that was it.
@@ -93,16 +93,16 @@ def fit_continuous(
     if not data.labels:
         nothing = np.zeros((data.n_frames, 0)), np.zeros((points.shape[1] + 1, 0)), np.zeros(0)
         return ContinuousReader.without_intervals(*nothing), None
-    passages = [(t, f) for t, f in filtered if t.passage.in_order]
-    held_points = [_points(data, settings, trial.train) for trial, _ in passages]
+    sequences = [(t, f) for t, f in filtered if t.sequence.in_order]
+    held_points = [_points(data, settings, trial.train) for trial, _ in sequences]
     every = np.hstack(list(data.labels.values()))
-    slowness, followed = _followed(data, every, passages, held_points)
+    slowness, followed = _followed(data, every, sequences, held_points)
     readers = []
     first = 0
     for number, label in enumerate(data.labels.values()):
         columns = slice(first, first + label.shape[1])
         first = columns.stop
-        held = _Held(data, label, passages, held_points, [f[:, columns] for f in followed])
+        held = _Held(data, label, sequences, held_points, [f[:, columns] for f in followed])
         way = _best_way(held)
         fitted = way.reader(points, label, data.state, data.n_frames)
         readers.append(replace(fitted, label=fitted.label + number, interval=_interval(held, way)))
@@ -126,24 +126,24 @@ class _Held:
 
     data: TrainingSet
     label: NDArray[np.float32]
-    passages: Filtered
+    sequences: Filtered
     points: list[NDArray[np.float32]]
     followed: list[NDArray[np.float32]]
 
     @property
     def truth(self) -> NDArray[np.float32]:
         """Of all passages, [time, k]."""
-        return np.concatenate([self.label[trial.passage.index] for trial, _ in self.passages])
+        return np.concatenate([self.label[trial.sequence.index] for trial, _ in self.sequences])
 
-    def reads(self, way: Way) -> Iterator[tuple[ContinuousReader, NDArray[np.float32]]]:
+    def reads(self, way: LabelMethod) -> Iterator[tuple[ContinuousReader, NDArray[np.float32]]]:
         """For each passage, a reader fitted on the rest and its estimates."""
-        for number, ((trial, posterior), at) in enumerate(zip(self.passages, self.points, strict=True)):
+        for number, ((trial, posterior), at) in enumerate(zip(self.sequences, self.points, strict=True)):
             train = trial.train
             reader = way.reader(at[train], self.label[train], self.data.state[train], self.data.n_frames)
             followed = self.followed[number] if self.followed else None
-            yield reader, reader.read(posterior, at[trial.passage.index], followed)
+            yield reader, reader.read(posterior, at[trial.sequence.index], followed)
 
-    def error(self, way: Way) -> float:
+    def error(self, way: LabelMethod) -> float:
         """Median error over all passages."""
         return median_error(np.concatenate([estimate for _, estimate in self.reads(way)]), self.truth)
 
@@ -151,7 +151,7 @@ class _Held:
 def _followed(
     data: TrainingSet,
     labels: NDArray[np.float32],
-    passages: Filtered,
+    sequences: Filtered,
     points: list[NDArray[np.float32]],
 ) -> tuple[float, list[NDArray[np.float32]]]:
     """The slowness with which a Kalman filter follows all labels best, and what it says of the held-out passages.
@@ -161,12 +161,12 @@ def _followed(
     best: tuple[float, float, list[NDArray[np.float32]]] = (np.inf, NOISE_INFLATION[0], [])
     for slowness in NOISE_INFLATION if data.movie is None else ():
         says, misses = [], []
-        for (trial, _), at in zip(passages, points, strict=True):
+        for (trial, _), at in zip(sequences, points, strict=True):
             kalman = fit_kalman(at, labels, data.boundary, trial.train, slowness)
             if kalman is None:
                 return NOISE_INFLATION[0], []
-            index = trial.passage.index
-            says.append(filter_points(kalman, at[index], trial.passage.boundary))
+            index = trial.sequence.index
+            says.append(filter_points(kalman, at[index], trial.sequence.boundary))
             misses.append(
                 np.abs(says[-1] - labels[index])
                 / np.sqrt(np.diag(kalman.initial_covariance)[: labels.shape[1]])
@@ -183,26 +183,28 @@ def _points(data: TrainingSet, settings: Settings, train: NDArray[np.bool_]) -> 
     return unit_length(fit_readout(data, windows, train, settings).points(windows[0]))
 
 
-def _best_way(held: _Held) -> Way:
+def _best_way(held: _Held) -> LabelMethod:
     """The way with the smallest median error over the held-out passages."""
-    if not held.passages:
-        return Way(SHARPNESS[0])
-    ways = [Way(s) for s in SHARPNESS] + [Way(RIDGE, penalty) for penalty in (*PENALTIES, np.inf)]
+    if not held.sequences:
+        return LabelMethod(SHARPNESS[0])
+    ways = [LabelMethod(s) for s in SHARPNESS] + [
+        LabelMethod(RIDGE, penalty) for penalty in (*PENALTIES, np.inf)
+    ]
     data = held.data
     if data.movie is None and data.n_frames <= MAX_LOCAL_FRAMES:
         apart = spacing(frame_values(held.label, data.state, data.n_frames))
-        ways += [Way(LOCAL_MEAN, reach=apart * reach) for reach in RADII]
+        ways += [LabelMethod(LOCAL_MEAN, reach=apart * reach) for reach in RADII]
     if held.followed:
-        ways.append(Way(KALMAN))
+        ways.append(LabelMethod(KALMAN))
     errors = {way: held.error(way) for way in ways}
     best = min(errors, key=lambda way: np.nan_to_num(errors[way], nan=np.inf))
     return best if errors[best] < READABLE * errors[CONSTANT] else CONSTANT
 
 
-def _interval(held: _Held, way: Way) -> NDArray[np.float64]:
+def _interval(held: _Held, way: LabelMethod) -> NDArray[np.float64]:
     """Factor and constant part of the intervals, float64 [2, columns], at which held-out truths lie in them."""
     k = held.label.shape[1]
-    if not held.passages:
+    if not held.sequences:
         return np.full((2, k), np.nan)
     reads = list(held.reads(way))
     miss = np.abs(np.concatenate([estimate for _, estimate in reads]) - held.truth)
@@ -211,7 +213,7 @@ def _interval(held: _Held, way: Way) -> NDArray[np.float64]:
     spread = np.concatenate(
         [
             replace(reader, interval=np.vstack([np.ones(k), least])).spread(posterior, estimate)
-            for (reader, estimate), (_, posterior) in zip(reads, held.passages, strict=True)
+            for (reader, estimate), (_, posterior) in zip(reads, held.sequences, strict=True)
         ]
     )
     ratio = miss / np.maximum(spread, 1e-30)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.data.training_set import TrainingSet
-from decoders.fitting.validation_passages import Passage
+from decoders.fitting.validation_sequences import ValidationSequence
 from decoders.metrics import FrameAxis
 from decoders.playback.filter import Playback, horizon_ticks
 from decoders.playback.transitions import Transitions, persistence_forecast
@@ -23,11 +23,11 @@ SMALLEST = 1e-6
 STRIDE = 4
 """Every fourth moment is enough to choose on."""
 
-Filtered = list[tuple[Passage, NDArray[np.float64]]]
+Filtered = list[tuple[ValidationSequence, NDArray[np.float64]]]
 """Passages with their posteriors [time, states] after the filter."""
 
 
-def choose_forecast(
+def select_forecast(
     data: TrainingSet, filtered: Filtered, table: Transitions
 ) -> tuple[Transitions, float, dict[str, list[float]]]:
     """Choose the floors of the simple forecasts, and from them the forecast's probability of a jump.
@@ -67,7 +67,7 @@ def choose_forecast(
         states, truth = (np.concatenate([pair[column] for pair in pairs]) for column in (0, 1))
         if not len(truth):
             continue  # no showing is that long
-        moved = advanced(states, round((data.lag_s + horizon) * data.movie_rate_hz), data.axis)
+        moved = advance_posterior(states, round((data.lag_s + horizon) * data.movie_rate_hz), data.axis)
         for name, guess in (("persistence", states), ("advance", moved)):
             floors[name][row] = _best_floor(guess[np.arange(len(truth)), truth], data.n_frames)
     jump_ahead = 1 - (1 - floors["advance"][len(HORIZONS_S) - 1]) ** (1 / last)
@@ -82,15 +82,15 @@ def _holds_better(data: TrainingSet, filtered: Filtered, table: Transitions, jum
     for ways in (table, persistence_forecast(table)):
         playback = Playback(ways, jump_ahead, jump_ahead, data.movie_rate_hz, data.rate_hz, data.lag_s)
         at_truth = []
-        for passage, posterior in filtered:
-            states, truth = _pairs(data, passage, posterior, HORIZONS_S[-1])
+        for sequence, posterior in filtered:
+            states, truth = _pairs(data, sequence, posterior, HORIZONS_S[-1])
             ahead = playback.forecast_at(states, HORIZONS_S[-1])
             at_truth.append(ahead[np.arange(len(truth)), truth])
         scores.append(float(np.mean(np.log(np.maximum(np.concatenate(at_truth), SMALLEST)))))
     return scores[1] > scores[0]
 
 
-def advanced(
+def advance_posterior(
     posterior: NDArray[np.floating[Any]], n_frames: int, axis: FrameAxis
 ) -> NDArray[np.floating[Any]]:
     """Posteriors moved along the movie; what would pass a clip's end stays on its last frame.
@@ -113,22 +113,24 @@ def advanced(
     return out
 
 
-def with_floor(at_truth: NDArray[np.floating[Any]], floor: float, n_frames: int) -> NDArray[np.floating[Any]]:
+def mix_uniform(
+    at_truth: NDArray[np.floating[Any]], floor: float, n_frames: int
+) -> NDArray[np.floating[Any]]:
     """Probabilities of the truth after a uniform guess took its share."""
     return (1 - floor) * at_truth + floor / n_frames
 
 
 def _best_floor(at_truth: NDArray[np.float64], n_frames: int) -> float:
-    return max(FLOORS, key=lambda floor: float(np.mean(np.log(with_floor(at_truth, floor, n_frames)))))
+    return max(FLOORS, key=lambda floor: float(np.mean(np.log(mix_uniform(at_truth, floor, n_frames)))))
 
 
 def _pairs(
-    data: TrainingSet, passage: Passage, posterior: NDArray[np.float64], horizon: float
+    data: TrainingSet, sequence: ValidationSequence, posterior: NDArray[np.float64], horizon: float
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Posteriors and the frames shown a horizon after now, which is a lag after them, where one is shown then."""
     ahead = max(1, round((data.lag_s + horizon) * data.rate_hz))
     now = np.arange(0, max(len(posterior) - ahead, 0), STRIDE)
-    segment = np.cumsum(passage.boundary)
+    segment = np.cumsum(sequence.boundary)
     good = segment[now] == segment[now + ahead]
-    good &= passage.state[now + ahead] < data.n_frames
-    return posterior[now[good]], passage.state[now[good] + ahead]
+    good &= sequence.state[now + ahead] < data.n_frames
+    return posterior[now[good]], sequence.state[now[good] + ahead]

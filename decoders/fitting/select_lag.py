@@ -22,7 +22,7 @@ SHARE_OF_SEGMENT = 0.1
 """No lag is tried that is longer than this part of the longest segment: each loses its first answers to it."""
 
 
-def choose_lag(session: Session, asked_s: float | None, log_score: Callable[[int], float]) -> int:
+def select_lag(session: Session, asked_s: float | None, log_score: Callable[[int], float]) -> int:
     """Samples by which the signal comes after what it answers to.
 
     Parameters

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from decoders.data.training_set import TrainingSet
 from decoders.embedding.linear import class_statistics
 from decoders.embedding.windows import window_sums
-from decoders.fitting.select_forecast import choose_forecast
-from decoders.fitting.settings import DEFAULT_SHRINKAGE, Settings, fit_readout, held_out
-from decoders.fitting.validation_passages import Passage, passages
+from decoders.fitting.select_forecast import select_forecast
+from decoders.fitting.settings import DEFAULT_SHRINKAGE, Settings, cross_validation_folds, fit_readout
+from decoders.fitting.validation_sequences import ValidationSequence, validation_sequences
 from decoders.metrics import FrameAxis
 from decoders.model.parts import Emission, ModelParts
 from decoders.playback.filter import MIN_PROBABILITY, Playback
@@ -44,7 +44,7 @@ ASIDES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Trial:
+class SequenceEvidence:
     """A held-out passage and what a decoder, fitted without it, makes of it.
 
     Attributes
@@ -60,13 +60,13 @@ class Trial:
     """
 
     train: NDArray[np.bool_]
-    passage: Passage
+    sequence: ValidationSequence
     evidence: NDArray[np.float64]
     aside: NDArray[np.float64] | None = None
 
 
-def filter_passage(
-    playback: Playback, evidence: NDArray[np.float64], passage: Passage
+def filter_sequence(
+    playback: Playback, evidence: NDArray[np.float64], sequence: ValidationSequence
 ) -> NDArray[np.float64]:
     """Posteriors float64 [time, states] after the filter.
 
@@ -82,9 +82,9 @@ def filter_passage(
     likelihood: NDArray[np.float64] = np.exp(evidence - evidence.max(1, keepdims=True))
     out = np.empty_like(likelihood)
     state: NDArray[np.floating[Any]] = playback.transitions.initial
-    for index, ticks in enumerate(passage.ticks):
+    for index, ticks in enumerate(sequence.ticks):
         state = (
-            playback.transitions.initial if passage.boundary[index] else playback.advance(state, int(ticks))
+            playback.transitions.initial if sequence.boundary[index] else playback.advance(state, int(ticks))
         )
         state = state * likelihood[index]
         state /= state.sum()
@@ -92,13 +92,13 @@ def filter_passage(
     return out
 
 
-def beside(filtered: NDArray[np.float64], trial: Trial, aside: float) -> NDArray[np.float64]:
+def beside(filtered: NDArray[np.float64], trial: SequenceEvidence, aside: float) -> NDArray[np.float64]:
     """What the filter says with the frame posterior beside it, float64 [time, states].
 
     Parameters
     ----------
     filtered
-        Float64 [time, states], from `filter_passage`.
+        Float64 [time, states], from `filter_sequence`.
     trial
         Whose frame posterior.
     aside
@@ -112,7 +112,7 @@ def beside(filtered: NDArray[np.float64], trial: Trial, aside: float) -> NDArray
     return np.asarray(both / both.sum(1, keepdims=True))
 
 
-def filter_score(filtered: NDArray[np.float64], trial: Trial, axis: FrameAxis) -> float:
+def filtered_log_score(filtered: NDArray[np.float64], trial: SequenceEvidence, axis: FrameAxis) -> float:
     """Mean log probability, in nats, of the truth after the filter: half of exactly it, half of within one second.
 
     One answer in ten is taken for a guess, so that the moments that no setting gets right do not decide.
@@ -127,7 +127,7 @@ def filter_score(filtered: NDArray[np.float64], trial: Trial, axis: FrameAxis) -
         What counts as near.
     """
     n_states = filtered.shape[1]
-    rows, truth = np.arange(len(filtered)), trial.passage.state
+    rows, truth = np.arange(len(filtered)), trial.sequence.state
     low, high = (bound[truth] for bound in axis.tolerance_range)
     total = np.zeros((len(filtered), n_states + 1))
     np.cumsum(filtered, axis=1, out=total[:, 1:])
@@ -179,7 +179,7 @@ Heard = Callable[[NDArray[np.bool_], NDArray[np.float32], NDArray[np.bool_]], ND
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PlaybackChoice:
+class PlaybackSelection:
     """What was chosen for the playback model.
 
     Attributes
@@ -193,7 +193,7 @@ class PlaybackChoice:
     floors
         Of the simple forecasts that the model's is compared with (see `decoders.fitting.select_forecast`).
     score
-        Of `filter_score`; NaN when nothing could be held out.
+        Of `filtered_log_score`; NaN when nothing could be held out.
     filtered
         The held-out passages with their posteriors after the filter.
     """
@@ -203,12 +203,12 @@ class PlaybackChoice:
     table: Transitions
     floors: dict[str, list[float]]
     score: float
-    filtered: list[tuple[Trial, NDArray[np.float64]]]
+    filtered: list[tuple[SequenceEvidence, NDArray[np.float64]]]
 
 
-def choose_playback(
+def select_playback(
     data: TrainingSet, candidates: Sequence[Settings], table: Transitions, seed: int
-) -> PlaybackChoice:
+) -> PlaybackSelection:
     """Choose what the playback model hears, how loud, and how ready it is to jump, now and ahead.
 
     Parameters
@@ -226,7 +226,7 @@ def choose_playback(
     playback = _playback(data, table, jump)
     score, power, aside, settings = float("nan"), DEFAULT_POWER, 0.0, candidates[0]
     way: tuple[int, float] | None = None
-    kept: list[Trial] = []
+    kept: list[SequenceEvidence] = []
     # Overlapping windows count the same spikes many times, and held-out showings forgive that where later ones do not:
     # single samples are heard wherever they can be.
     alone = data.movie_rate_hz > 0 and data.kind is Kind.SPIKES
@@ -248,14 +248,14 @@ def choose_playback(
         if now > score:
             score, jump = now, trial_jump
     chosen = _playback(data, table, jump)
-    filtered = [(t, beside(filter_passage(chosen, power * t.evidence, t.passage), t, aside)) for t in kept]
-    table, jump_ahead, floors = choose_forecast(data, [(t.passage, f) for t, f in filtered], table)
+    filtered = [(t, beside(filter_sequence(chosen, power * t.evidence, t.sequence), t, aside)) for t in kept]
+    table, jump_ahead, floors = select_forecast(data, [(t.sequence, f) for t, f in filtered], table)
     emission = no_emission() if way is None else fit_emission(data, np.ones(len(data.state), bool), *way)
     emission = replace(emission, power=power, jump=jump, jump_ahead=jump_ahead, aside=aside)
-    return PlaybackChoice(settings, emission, table, floors, score, filtered)
+    return PlaybackSelection(settings, emission, table, floors, score, filtered)
 
 
-def choose_power(data: TrainingSet, heard: Heard, playback: Playback, seed: int) -> float:
+def select_evidence_weight(data: TrainingSet, heard: Heard, playback: Playback, seed: int) -> float:
     """The power at which a decoder's logits serve the playback model best on held-out data.
 
     Parameters
@@ -272,7 +272,7 @@ def choose_power(data: TrainingSet, heard: Heard, playback: Playback, seed: int)
     return _best_power(playback, _trials(data, heard, seed), data.axis)[1]
 
 
-def choose_posterior_power(data: TrainingSet, settings: Settings, parts: ModelParts, seed: int) -> float:
+def select_posterior_weight(data: TrainingSet, settings: Settings, parts: ModelParts, seed: int) -> float:
     """The power at which the frame posterior itself serves as evidence, which refits for the null use.
 
     Parameters
@@ -289,7 +289,7 @@ def choose_posterior_power(data: TrainingSet, settings: Settings, parts: ModelPa
     playback = _playback(data, parts.playback, parts.emission.jump)
     if not parts.emission.own:
         return parts.emission.power
-    return choose_power(data, _listener(data, settings, None), playback, seed)
+    return select_evidence_weight(data, _listener(data, settings, None), playback, seed)
 
 
 def _playback(data: TrainingSet, table: Transitions, jump: float) -> Playback:
@@ -326,30 +326,36 @@ def _listener(data: TrainingSet, settings: Settings, way: tuple[int, float] | No
     return posterior if way is None else own
 
 
-def _trials(data: TrainingSet, heard: Heard, seed: int) -> list[Trial]:
+def _trials(data: TrainingSet, heard: Heard, seed: int) -> list[SequenceEvidence]:
     """Held-out passages of every fold with their evidence."""
     out = []
-    for train, test in held_out(data):
-        for passage in passages(data, test, np.random.default_rng(seed)):
-            evidence = heard(train, passage.clean, passage.boundary)
-            out.append(Trial(train, passage, np.maximum(evidence, UNOBSERVED_LOGIT).astype(np.float64)))
+    for train, test in cross_validation_folds(data):
+        for sequence in validation_sequences(data, test, np.random.default_rng(seed)):
+            evidence = heard(train, sequence.clean, sequence.boundary)
+            out.append(
+                SequenceEvidence(train, sequence, np.maximum(evidence, UNOBSERVED_LOGIT).astype(np.float64))
+            )
     return out
 
 
 def _scores(
-    playback: Playback, trials: list[Trial], power: float, axis: FrameAxis, asides: Sequence[float]
+    playback: Playback, trials: list[SequenceEvidence], power: float, axis: FrameAxis, asides: Sequence[float]
 ) -> tuple[NDArray[np.float64], float]:
     """Float64 [trials] with the best weight of what stands aside, and that weight."""
-    filtered = [filter_passage(playback, power * trial.evidence, trial.passage) for trial in trials]
+    filtered = [filter_sequence(playback, power * trial.evidence, trial.sequence) for trial in trials]
     scores = [
-        np.array([filter_score(beside(f, t, a), t, axis) for f, t in zip(filtered, trials, strict=True)])
+        np.array(
+            [filtered_log_score(beside(f, t, a), t, axis) for f, t in zip(filtered, trials, strict=True)]
+        )
         for a in asides
     ]
     best = int(np.argmax([each.mean() for each in scores]))
     return scores[best], asides[best]
 
 
-def _best_power(playback: Playback, trials: list[Trial], axis: FrameAxis) -> tuple[float, float, float]:
+def _best_power(
+    playback: Playback, trials: list[SequenceEvidence], axis: FrameAxis
+) -> tuple[float, float, float]:
     """Score, power and weight aside at the peak uphill of the usual power; the score is NaN without passages.
 
     Power zero and nothing aside, hearing nothing, when the peak is not clearly above that.

@@ -126,7 +126,7 @@ class Settings:
         return multiscale_sums(clean, boundary, self.n_window, self.spans)
 
 
-def scaling_of(data: TrainingSet, n_window: int) -> Scaling:
+def feature_scaling(data: TrainingSet, n_window: int) -> Scaling:
     """How this recording's window sums become features."""
     return Scaling(n_window, data.kind is Kind.SPIKES)
 
@@ -158,7 +158,7 @@ def fit_readout(
     settings
         What was chosen.
     """
-    scaling = scaling_of(data, settings.n_window)
+    scaling = feature_scaling(data, settings.n_window)
     m = state_moments(data, *windows, keep, scaling)
     embedding = fit_linear(m, settings.shrinkage, share=settings.share)
     around = (
@@ -173,7 +173,7 @@ def fit_readout(
     return BatchReadout(scaling, embedding, prototypes, settings.factor, secondary)
 
 
-def held_out(data: TrainingSet) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
+def cross_validation_folds(data: TrainingSet) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
     """Training and held-out mask of each fold; held-out moments have a state that the rest shows too."""
     for fold in np.unique(data.fold[data.fold >= 0]):
         test = data.fold == fold
@@ -187,7 +187,7 @@ def held_out(data: TrainingSet) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.
             yield train, test
 
 
-def thinned(mask: NDArray[np.bool_], n_most: int) -> NDArray[np.int64]:
+def evenly_spaced(mask: NDArray[np.bool_], n_most: int) -> NDArray[np.int64]:
     """Indices of at most ``n_most`` of a mask's samples, evenly spread."""
     index = np.flatnonzero(mask)
     if len(index) <= n_most:

@@ -93,10 +93,10 @@ def number(value: Any) -> str:
     return escape(f"{value:,}" if isinstance(value, int) else str(value))
 
 
-def plain(value: Any) -> Any:
+def json_ready(value: Any) -> Any:
     """The same with None for the numbers that JSON does not know."""
     if isinstance(value, dict):
-        return {key: plain(part) for key, part in value.items()}
+        return {key: json_ready(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(part) for part in value]
+        return [json_ready(part) for part in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

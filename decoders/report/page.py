@@ -11,10 +11,10 @@ import numpy as np
 
 from decoders.evaluation.evaluate import Evaluation
 from decoders.report import plots
-from decoders.report.curves import Curve
-from decoders.report.html import STYLE, number, plain, section, table
+from decoders.report.accuracy_curves import Curve
+from decoders.report.html import STYLE, json_ready, number, section, table
 from decoders.report.plot_values import PageData, page_data
-from decoders.report.plots import decoders_of, name_of
+from decoders.report.plots import decoder_blocks, display_name
 
 PROVENANCE = (
     "A decoded picture is <b>retrieved, not generated</b>: the decoder chooses a frame number, and the picture shown "
@@ -65,7 +65,7 @@ def html_page(evaluation: Evaluation, *, title: str, budget_s: float = 20.0, see
         _card(evaluation),
         f"<section><h2>What a picture is</h2><p>{PROVENANCE}</p></section>",
     ]
-    numbers = json.dumps(plain(report)).replace("<", "\\u003c")
+    numbers = json.dumps(json_ready(report)).replace("<", "\\u003c")
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
@@ -98,10 +98,10 @@ def _verdict(report: Mapping[str, Any], near: str) -> str:
 def _scores(report: Mapping[str, Any], near: str) -> str:
     rows: list[list[Any]] = []
     controls: list[list[Any]] = []
-    for name, block in {**decoders_of(report), **report["controls"]}.items():
+    for name, block in {**decoder_blocks(report), **report["controls"]}.items():
         for part, label in (("with_playback", "with"), ("without_playback", "without")):
             scores = block[part]
-            line = [name_of(name), label, *(scores.get(score) for score in SCORES)]
+            line = [display_name(name), label, *(scores.get(score) for score in SCORES)]
             line.append(scores.get("null_p95", scores.get("p95")))
             (controls if name in report["controls"] else rows).append(line)
             if "mean" in scores:
@@ -110,7 +110,7 @@ def _scores(report: Mapping[str, Any], near: str) -> str:
         WITHIN: "Within one second of movie time, and in the same clip.",
         EXACTLY: "Frames here are not a movie, so that only the very frame counts as right.",
     }
-    same = " The model is linear itself." if "linear" not in decoders_of(report) else ""
+    same = " The model is linear itself." if "linear" not in decoder_blocks(report) else ""
     headings = ("", "playback", near, *list(SCORES.values())[1:], "null, 95th percentile")
     return section(
         "Scores, baselines and controls",
@@ -125,7 +125,7 @@ def _scores(report: Mapping[str, Any], near: str) -> str:
 
 
 def _repeats(report: Mapping[str, Any], near: str) -> str:
-    blocks = decoders_of(report)
+    blocks = decoder_blocks(report)
     what = "repeat"
     series = {
         name: {part: block[part].get("per_repeat", {}) for part in ("with_playback", "without_playback")}
@@ -150,7 +150,7 @@ def _repeats(report: Mapping[str, Any], near: str) -> str:
         return ""
     rows = [
         [
-            name_of(name),
+            display_name(name),
             part.removesuffix("_playback"),
             *(parts[part][number]["accuracy_within_1s"] for number in numbers),
         ]
@@ -243,7 +243,7 @@ def _labels(report: Mapping[str, Any]) -> str:
     if not report["continuous"]:
         return ""
     rows = [
-        [label, name_of(name), block["median_error"], block["r2"]]
+        [label, display_name(name), block["median_error"], block["r2"]]
         for label, scores in report["continuous"].items()
         for name, block in {"model": scores, **scores["baselines"]}.items()
     ]
@@ -258,12 +258,14 @@ def _labels(report: Mapping[str, Any]) -> str:
 
 
 def _refits(report: Mapping[str, Any], data: PageData, near: str) -> str:
-    drawn = [curve for curve in data.curves if curve.scores]
+    drawn = [curve for curve in data.accuracy_curves if curve.scores]
     if not drawn:
         return ""
     tables = "".join(_curve_table(curve, near) for curve in drawn)
     cut = (
-        "" if all(curve.complete for curve in data.curves) else " The time ran out before all of it was done."
+        ""
+        if all(curve.complete for curve in data.accuracy_curves)
+        else " The time ran out before all of it was done."
     )
     return section(
         "By number of units and by window",
@@ -279,7 +281,7 @@ def _curve_table(curve: Curve, near: str) -> str:
     values = list(next(iter(curve.scores.values())))
     rows: list[list[Any]] = []
     for name, scores in curve.scores.items():
-        rows.append([name_of(name), *(float(np.mean(scores[value])) for value in values)])
+        rows.append([display_name(name), *(float(np.mean(scores[value])) for value in values)])
         if max(len(draws) for draws in scores.values()) > 1:
             spans = (f"{min(scores[v]):.3f} to {max(scores[v]):.3f}" for v in values)
             rows.append(["worst to best draw", *spans])
@@ -322,7 +324,7 @@ def _card(evaluation: Evaluation) -> str:
         "channels": f"{n_channels - len(unused)} used of {n_channels}"
         + (f"; left out: {', '.join(unused)}" if unused else ""),
         "trained on": f"repeats {repeats}{part}; {trained['n_samples']:,} samples, sha256 {trained['sha256']}",
-        "tested on": f"{evaluation.answers.test.n_samples:,} samples, sha256 {evaluation.answers.test.sha256()}",
+        "tested on": f"{evaluation.predictions.test.n_samples:,} samples, sha256 {evaluation.predictions.test.sha256()}",
         "frames": f"{card['n_frames']:,}"
         + (f" at {card['movie_rate_hz']:g} per second" if card["movie_rate_hz"] else ", not a movie"),
         **{f"clip {c['name']}": f"{c['n_frames']} frames, sha256 {c['sha256']}" for c in card["clips"]},

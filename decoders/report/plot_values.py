@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from decoders.evaluation.evaluate import Evaluation
 from decoders.evaluation.predictions import TestPredictions
 from decoders.metrics import N_CALIBRATION_BINS, FrameAxis, confidence, frame_errors, likeliest
-from decoders.report.curves import Curve, curves
+from decoders.report.accuracy_curves import Curve, accuracy_curves
 
 MAX_CELLS = 90
 """Cells along each side of the confusion."""
@@ -90,7 +90,7 @@ class PageData:
     confusion: dict[str, Confusion]
     reliability: dict[str, Reliability]
     points: Points | None
-    curves: list[Curve]
+    accuracy_curves: list[Curve]
 
 
 def page_data(evaluation: Evaluation, *, budget_s: float = 20.0, seed: int = 0) -> PageData:
@@ -105,18 +105,20 @@ def page_data(evaluation: Evaluation, *, budget_s: float = 20.0, seed: int = 0) 
     seed
         Of the units that refits leave out.
     """
-    answers, model = evaluation.answers, evaluation.model
-    both = dict(zip(("with_playback", "without_playback"), answers.decoders["model"], strict=True))
+    predictions, model = evaluation.predictions, evaluation.model
+    both = dict(zip(("with_playback", "without_playback"), predictions.decoders["model"], strict=True))
     alone = "cv" not in evaluation.report
     return PageData(
-        confusion={name: confusion(p, answers, model.axis) for name, p in both.items()},
-        reliability={name: reliability(p, answers, model.axis) for name, p in both.items()},
-        points=slowest(answers),
-        curves=curves(model, answers.test, budget_s=budget_s, seed=seed) if alone else [],
+        confusion={name: confusion(p, predictions, model.axis) for name, p in both.items()},
+        reliability={name: reliability(p, predictions, model.axis) for name, p in both.items()},
+        points=slow_axes(predictions),
+        accuracy_curves=accuracy_curves(model, predictions.test, budget_s=budget_s, seed=seed)
+        if alone
+        else [],
     )
 
 
-def confusion(posterior: NDArray[np.float32], answers: TestPredictions, axis: FrameAxis) -> Confusion:
+def confusion(posterior: NDArray[np.float32], predictions: TestPredictions, axis: FrameAxis) -> Confusion:
     """Decoded against true frame, over the shown moments.
 
     Parameters
@@ -128,8 +130,8 @@ def confusion(posterior: NDArray[np.float32], answers: TestPredictions, axis: Fr
     axis
         What counts as near.
     """
-    shown = answers.test.frame >= 0
-    truth, decoded = answers.test.frame[shown].astype(np.int64), likeliest(posterior[shown])
+    shown = predictions.test.frame >= 0
+    truth, decoded = predictions.test.frame[shown].astype(np.int64), likeliest(posterior[shown])
     edges = np.linspace(0, axis.n_frames, min(MAX_CELLS, axis.n_frames) + 1)
     answered = decoded >= 0
     count, _, _ = np.histogram2d(decoded[answered], truth[answered], bins=(edges, edges))
@@ -146,7 +148,7 @@ def confusion(posterior: NDArray[np.float32], answers: TestPredictions, axis: Fr
     return Confusion(share, edges, float(1 - answered.mean()), parts)
 
 
-def reliability(posterior: NDArray[np.float32], answers: TestPredictions, axis: FrameAxis) -> Reliability:
+def reliability(posterior: NDArray[np.float32], predictions: TestPredictions, axis: FrameAxis) -> Reliability:
     """How often answers of each confidence were within one second.
 
     Parameters
@@ -154,8 +156,8 @@ def reliability(posterior: NDArray[np.float32], answers: TestPredictions, axis: 
     posterior, answers, axis
         See `confusion`.
     """
-    shown = answers.test.frame >= 0
-    truth = answers.test.frame[shown].astype(np.int64)
+    shown = predictions.test.frame >= 0
+    truth = predictions.test.frame[shown].astype(np.int64)
     _, within = frame_errors(likeliest(posterior[shown]), truth, axis.clip, axis.tolerance_frames)
     sure = confidence(posterior[shown], axis)
     which = np.minimum((sure * N_CALIBRATION_BINS).astype(np.int64), N_CALIBRATION_BINS - 1)
@@ -165,7 +167,7 @@ def reliability(posterior: NDArray[np.float32], answers: TestPredictions, axis: 
     return Reliability(mean, right, moments)
 
 
-def slowest(answers: TestPredictions) -> Points | None:
+def slow_axes(predictions: TestPredictions) -> Points | None:
     """The embedding along the axes in which it resembles itself half a second later (Molgedey and Schuster 1994).
 
     Parameters
@@ -173,12 +175,12 @@ def slowest(answers: TestPredictions) -> Points | None:
     answers
         With the embedding and the truth.
     """
-    test, n_points = answers.test, len(answers.embedding)
-    if n_points < 10 or answers.embedding.shape[1] == 0:
+    test, n_points = predictions.test, len(predictions.embedding)
+    if n_points < 10 or predictions.embedding.shape[1] == 0:
         return None
     frame, segment = test.frame[-n_points:], test.segment[-n_points:]
     lag = max(1, round(MEAN_S * (test.rate_hz or 1)))
-    points = _running_mean(answers.embedding.astype(np.float64), segment, lag)
+    points = _running_mean(predictions.embedding.astype(np.float64), segment, lag)
     now = np.flatnonzero((segment[:-lag] == segment[lag:]) & (frame[:-lag] >= 0) & (frame[lag:] >= 0))
     if len(now) < 10:
         return None

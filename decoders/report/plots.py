@@ -11,7 +11,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from decoders.report.curves import Curve
+from decoders.report.accuracy_curves import Curve
 from decoders.report.plot_values import Confusion, Points, Reliability
 
 ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7"
@@ -66,7 +66,7 @@ def _styled(draw: Callable[..., str]) -> Callable[..., str]:
     return inside
 
 
-def name_of(key: str) -> str:
+def display_name(key: str) -> str:
     """What a decoder or control is called on the page."""
     if key in NAMES:
         return NAMES[key]
@@ -74,7 +74,7 @@ def name_of(key: str) -> str:
     return f"{NAMES[decoder]}, {way}" if decoder in NAMES else key.replace("_", " ")
 
 
-def decoders_of(report: Mapping[str, Any]) -> dict[str, Any]:
+def decoder_blocks(report: Mapping[str, Any]) -> dict[str, Any]:
     """Scores of the model, of its refits if there are any, and of the baselines.
 
     A linear model is its own linear baseline, which is not repeated.
@@ -105,7 +105,7 @@ def headline(report: Mapping[str, Any], near: str) -> str:
     near
         What a right answer is called.
     """
-    decoders = decoders_of(report)
+    decoders = decoder_blocks(report)
     rows = [*decoders.items(), *report["controls"].items()]
     figure, (axes,) = _figure(1, height=0.55 + 0.3 * len(rows))
     for at, (name, block) in enumerate(rows):
@@ -121,7 +121,7 @@ def headline(report: Mapping[str, Any], near: str) -> str:
             if "null_p95" in part:
                 axes.plot(part["null_p95"], at, "|", color=colour, ms=13, mew=1.5)
     axes.axhline(len(decoders) - 0.5, color=GRID, lw=1)
-    axes.set_yticks(range(len(rows)), [name_of(name) for name, _ in rows])
+    axes.set_yticks(range(len(rows)), [display_name(name) for name, _ in rows])
     axes.set(
         ylim=(len(rows) - 0.4, -0.6),
         xlim=_span(axes.get_xlim()),
@@ -161,7 +161,7 @@ def by_repeat(
         for name, parts in series.items():
             numbers = list(parts[part])
             scores = [parts[part][number]["accuracy_within_1s"] for number in numbers]
-            axis.plot(numbers, scores, label=name_of(name), **_line(name))
+            axis.plot(numbers, scores, label=display_name(name), **_line(name))
         if null is not None and part == "without_playback":
             axis.axhline(null, color=DIM, ls=":", label="labels shifted, 95th percentile")
         axis.set(title=title, xlabel=what)
@@ -265,25 +265,25 @@ def forecasts(report: Mapping[str, Any]) -> str:
 
 
 @_styled
-def refits(curves: Sequence[Curve], null: float | None, near: str) -> str:
+def refits(accuracy_curves: Sequence[Curve], null: float | None, near: str) -> str:
     """Accuracy by number of units and by window.
 
     Parameters
     ----------
     curves
-        From `decoders.report.curves.curves`.
+        From `decoders.report.accuracy_curves.curves`.
     null
         95th percentile of refits on shifted labels.
     near
         What a right answer is called.
     """
-    figure, axes = _figure(len(curves), height=2.9)
-    for axis, curve in zip(axes, curves, strict=True):
+    figure, axes = _figure(len(accuracy_curves), height=2.9)
+    for axis, curve in zip(axes, accuracy_curves, strict=True):
         for name, scores in curve.scores.items():
             values = list(scores)
             low, middle, high = ([float(f(scores[v])) for v in values] for f in (np.min, np.mean, np.max))
             style = _line(name)
-            axis.plot(values, middle, label=name_of(name), **style)
+            axis.plot(values, middle, label=display_name(name), **style)
             axis.fill_between(values, low, high, color=style["color"], alpha=0.15, lw=0)
         if null is not None:
             axis.axhline(null, color=DIM, ls=":", label="labels shifted, 95th percentile")
@@ -336,7 +336,7 @@ def labels(report: Mapping[str, Any]) -> str:
         axis.barh(
             range(len(rows)), [row["median_error"] for row in rows.values()], color=colours, height=0.65
         )
-        axis.set_yticks(range(len(rows)), [name_of(name) for name in rows])
+        axis.set_yticks(range(len(rows)), [display_name(name) for name in rows])
         axis.invert_yaxis()
         axis.set(title=label, xlabel="median error")
     return _svg(figure)

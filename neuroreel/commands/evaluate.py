@@ -71,8 +71,8 @@ def command(
     json_target: str | None,
 ) -> None:
     """Score MODEL on SESSION, or with --cv a way of fitting on SESSION alone."""
-    from decoders.evaluation.evaluate import EvaluateOptions, cross_validation, evaluation
-    from decoders.fitting.fit import selected
+    from decoders.evaluation.evaluate import EvaluateOptions, run_cross_validation, run_evaluation
+    from decoders.fitting.fit import select_part
     from decoders.fitting.options import FitOptions
     from decoders.model.model import Model
     from neuroreel.options import write_json, write_text
@@ -91,20 +91,20 @@ def command(
     chosen = EvaluateOptions(repeats, part, draws, seed)
     if cv:
         options = FitOptions(mode, decoder, context_s, lookahead_frames, seed=seed)
-        session = selected(load_session(files[0]), repeats, part)
+        session = select_part(load_session(files[0]), repeats, part)
         movie = load_movie(movie_path) if movie_path is not None else None
-        scored = cross_validation(session, cv, options, draws=draws, gap_s=gap_s, movie=movie)
+        scored = run_cross_validation(session, cv, options, draws=draws, gap_s=gap_s, movie=movie)
     else:
         fitted, session = Model.load(files[0]), load_session(files[1])
         refits = _refits(fitted, session, rolling, chosen) if rolling is not None else None
-        scored = evaluation(fitted, session, chosen)
+        scored = run_evaluation(fitted, session, chosen)
         if refits is not None:
-            scored.report["rolling"] = refits.beside(scored.report)
+            scored.report["rolling"] = refits.scores(scored.report)
         if agree_with:
-            from decoders.evaluation.consistency import agreement
+            from decoders.evaluation.consistency import embedding_consistency
 
             others = [(Model.load(path), load_session(recording)) for path, recording in agree_with]
-            scored.report["agreement"] = agreement(scored, others, chosen)
+            scored.report["agreement"] = embedding_consistency(scored, others, chosen)
     if html_target is not None:
         from decoders.report.page import html_page
 
@@ -116,9 +116,9 @@ def command(
 
 
 def _refits(model: Model, session: Session, n: int, options: EvaluateOptions) -> Refits:
-    from decoders.evaluation.evaluate_rolling import refitted
+    from decoders.evaluation.evaluate_rolling import refit_before_each_repeat
 
-    return refitted(model, session, n, options)
+    return refit_before_each_repeat(model, session, n, options)
 
 
 def _title(files: tuple[Path, ...], repeats: tuple[int, ...] | None, part: tuple[float, float] | None) -> str:

@@ -16,8 +16,8 @@ from decoders.errors import BadModel
 from decoders.evaluation.evaluate import EvaluateOptions, cross_validate, evaluate
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
-from decoders.fitting.select_lag import choose_lag
-from decoders.fitting.validation_passages import passages
+from decoders.fitting.select_lag import select_lag
+from decoders.fitting.validation_sequences import validation_sequences
 from decoders.model.model import Model
 from stream.errors import BadUsage
 from stream.movie import Clip, Movie
@@ -93,24 +93,24 @@ def test_a_lag_that_is_asked_for_is_taken() -> None:
 @pytest.mark.parametrize("asked_s", [-1.0, 21.0, float("nan")])
 def test_an_impossible_lag_is_refused(asked_s: float) -> None:
     with pytest.raises(BadUsage, match="give 0 to 20"):
-        choose_lag(scan(n_runs=1), asked_s, lambda n_lag: 0.0)
+        select_lag(scan(n_runs=1), asked_s, lambda n_lag: 0.0)
 
 
 def test_a_lag_needs_a_rate() -> None:
     with pytest.raises(BadUsage, match="regular rate"):
-        choose_lag(replace(scan(n_runs=1), rate_hz=0.0), 4.0, lambda n_lag: 0.0)
+        select_lag(replace(scan(n_runs=1), rate_hz=0.0), 4.0, lambda n_lag: 0.0)
 
 
 def test_other_signals_have_no_lag_unless_asked_for() -> None:
     spikes = replace(scan(n_runs=1), kind=Kind.SPIKES)
-    assert choose_lag(spikes, None, lambda n_lag: float(n_lag)) == 0
-    assert choose_lag(spikes, 4.0, lambda n_lag: 0.0) == 2
+    assert select_lag(spikes, None, lambda n_lag: float(n_lag)) == 0
+    assert select_lag(spikes, 4.0, lambda n_lag: 0.0) == 2
 
 
 def test_no_lag_eats_up_short_segments() -> None:
     short = scan(n_runs=1)
     short = replace(short, segment=(np.arange(RUN) // 20).astype(np.int32))
-    assert choose_lag(short, None, lambda n_lag: float(n_lag)) == 2
+    assert select_lag(short, None, lambda n_lag: float(n_lag)) == 2
 
 
 def test_the_forecast_is_of_what_comes_after_now(model: Model) -> None:
@@ -213,5 +213,5 @@ def test_the_telling_channels_are_kept() -> None:
 
 def test_categories_are_tried_as_they_came() -> None:
     data = training_set(scan(n_runs=4), N_CATEGORIES, 2.0)
-    tried = passages(data, data.fold == 0, np.random.default_rng(0))
+    tried = validation_sequences(data, data.fold == 0, np.random.default_rng(0))
     assert [passage.in_order for passage in tried] == [True]

@@ -14,9 +14,9 @@ from decoders.embedding.sampler import FramePositives, Sampler, window_index
 from decoders.embedding.trainer import Samples, Trainer, forward
 from decoders.embedding.training_run import EVERY, TrainingProgress, TrainingRun
 from decoders.errors import BadSplit
-from decoders.evaluation.controls import settings_of
+from decoders.evaluation.controls import settings_from_model
 from decoders.fitting.fit import fit_model
-from decoders.fitting.fit_contrastive import ContrastiveOptions, contexts_tried, fit_contrastive
+from decoders.fitting.fit_contrastive import ContrastiveOptions, candidate_contexts, fit_contrastive
 from decoders.fitting.options import FitOptions
 from decoders.model.handover import hand_over
 from decoders.model.model import Model
@@ -125,13 +125,13 @@ def test_a_longer_context_than_the_linear_window_streams_and_swaps(
     watched: Session, label_model: Model, unseen: Session
 ) -> None:
     data = restore_training(label_model)
-    assert contexts_tried(data, 6) == (6, 20, 30)
-    assert contexts_tried(data, 60) == (40,)
+    assert candidate_contexts(data, 6) == (6, 20, 30)
+    assert candidate_contexts(data, 60) == (40,)
     short = replace(
         data, block=np.arange(len(data.block)) // 12
     )  # nothing longer is learned from in one piece
-    assert contexts_tried(short, 6) == (6, 12)
-    settings = settings_of(label_model)
+    assert candidate_contexts(short, 6) == (6, 12)
+    settings = settings_from_model(label_model)
     trained = fit_contrastive(data, settings, ContrastiveOptions("label", contexts=(12,)), {})
     parts = replace(label_model.parts, contrastive=trained.contrastive)
     model, fresh = (Model(parts, {**label_model.card, "decoder_embedding": "both"}) for _ in range(2))

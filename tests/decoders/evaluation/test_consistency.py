@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from decoders.evaluation.consistency import agreement
-from decoders.evaluation.evaluate import EvaluateOptions, evaluation
+from decoders.evaluation.consistency import embedding_consistency
+from decoders.evaluation.evaluate import EvaluateOptions, run_evaluation
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
 from decoders.model.model import Model
@@ -17,11 +17,11 @@ def test_models_of_one_recording_agree_and_those_of_others_are_matched_by_frame(
     model: Model, watched: Session
 ) -> None:
     options = EvaluateOptions(repeats=(5, 6), draws=0)
-    scored = evaluation(model, watched, options)
+    scored = run_evaluation(model, watched, options)
     again = fit_model(watched, FitOptions(train_repeats=(0, 1, 2, 3), seed=1))
     other = watched_session(8)
     beside = fit_model(other, FitOptions(train_repeats=(0, 1, 2, 3)))
-    found = agreement(scored, [(again, watched), (beside, other)], options)
+    found = embedding_consistency(scored, [(again, watched), (beside, other)], options)
     assert found["models"] == [model.hash, again.hash, beside.hash]
     assert found["r2"][0][0] == 1.0
     assert found["r2"][0][1] > 0.8
@@ -35,4 +35,4 @@ def test_other_frames_cannot_be_compared(model: Model, watched: Session) -> None
     options = EvaluateOptions(repeats=(5, 6), draws=0)
     places = places_session()
     with pytest.raises(ShapeMismatch, match="60, 8 frames"):
-        agreement(evaluation(model, watched, options), [(fit_model(places), places)], options)
+        embedding_consistency(run_evaluation(model, watched, options), [(fit_model(places), places)], options)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from decoders.evaluation.controls import null_p95, shifted
+from decoders.evaluation.controls import null_p95, shift_labels
 from decoders.metrics import FrameAxis
 from decoders.model.model import Model
 from decoders.model.training_archive import restore_training
@@ -11,7 +11,7 @@ from stream.session import Session
 
 def test_every_showing_is_shifted_by_its_own_amount(model: Model) -> None:
     data = restore_training(model)
-    state = shifted(data, np.random.default_rng(0))
+    state = shift_labels(data, np.random.default_rng(0))
     shifts = []
     for block in np.unique(data.block):
         at = (data.block == block) & (data.state < data.n_frames)

@@ -8,7 +8,7 @@ import pytest
 
 import decoders.evaluation.evaluate
 from decoders.errors import BadSplit, TrainedOnTestData
-from decoders.evaluation.evaluate import EvaluateOptions, cross_validate, evaluate, split
+from decoders.evaluation.evaluate import EvaluateOptions, cross_validate, evaluate, split_folds
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
 from decoders.model.model import Model
@@ -84,7 +84,9 @@ def test_a_showing_that_ends_early_is_of_another_movie_only_by_its_hash(
 ) -> None:
     early = unseen.take(unseen.frame < 50)
     by_rate, by_hash = (Movie((Clip("movie", 0, 50, 30.0, sha256),)) for sha256 in ("", "ab"))
-    kept = decoders.evaluation.evaluate.test_part(model, replace(early, movie=by_rate), EvaluateOptions())
+    kept = decoders.evaluation.evaluate.select_test_part(
+        model, replace(early, movie=by_rate), EvaluateOptions()
+    )
     assert kept.n_samples == early.n_samples
     with pytest.raises(BadSplit, match="Is it another movie"):
         evaluate(model, replace(early, movie=by_hash))
@@ -109,7 +111,7 @@ def test_options_that_cannot_be() -> None:
 
 def test_folds_keep_segments_whole() -> None:
     session = places_session()
-    folds = list(split(session, "blocks:4", None, 0.5))
+    folds = list(split_folds(session, "blocks:4", None, 0.5))
     assert len(folds) == 4
     assert sum(test.n_samples for _, test in folds) == session.n_samples
     for train, test in folds:
@@ -121,17 +123,17 @@ def test_folds_keep_segments_whole() -> None:
 def test_one_segment_is_cut_with_room_between() -> None:
     session = places_session()
     one = replace(session, segment=np.zeros_like(session.segment), stamps=np.arange(session.n_samples) / 20)
-    for train, test in split(one, "blocks:3", None, 0.5):
+    for train, test in split_folds(one, "blocks:3", None, 0.5):
         gap = np.min(np.abs(train.stamps[:, None] - test.stamps[[0, -1]][None]))
         assert gap > 0.5
-    for train, test in split(one, "blocks:3", 1.5, 0.5):
+    for train, test in split_folds(one, "blocks:3", 1.5, 0.5):
         assert np.min(np.abs(train.stamps[:, None] - test.stamps[[0, -1]][None])) > 1.5
 
 
 @pytest.mark.parametrize("cv", ["blocks", "blocks:1", "block:3", "5", "repeats"])
 def test_unknown_cross_validations(cv: str, watched: Session) -> None:
     with pytest.raises(BadUsage, match="cross-validation"):
-        list(split(watched, cv, None, 0.3))
+        list(split_folds(watched, cv, None, 0.3))
 
 
 def test_cross_validation_pools_its_folds() -> None:

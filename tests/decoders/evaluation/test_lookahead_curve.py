@@ -55,11 +55,11 @@ def test_the_card_and_the_report_say_it(looking_ahead: Model, late: Session) -> 
 
 def test_each_answer_is_about_the_moment_that_long_ago(looking_ahead: Model, late: Session) -> None:
     test = with_repeat_boundaries(late.select_repeats([5, 6]))
-    answers = looking_ahead.predict(test)
+    predictions = looking_ahead.predict(test)
     index = np.arange(test.n_samples)
     first = np.searchsorted(test.segment, test.segment)
-    assert np.array_equal(answers.stamps, test.stamps[np.maximum(index - AHEAD, first)])
-    nothing = np.isnan(answers.novelty)
+    assert np.array_equal(predictions.stamps, test.stamps[np.maximum(index - AHEAD, first)])
+    nothing = np.isnan(predictions.novelty)
     assert np.array_equal(nothing, index - first < AHEAD)
 
 

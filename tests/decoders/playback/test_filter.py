@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from decoders.fitting.select_playback import Trial, _best_power
-from decoders.fitting.validation_passages import Passage
+from decoders.fitting.select_playback import SequenceEvidence, _best_power
+from decoders.fitting.validation_sequences import ValidationSequence
 from decoders.metrics import FrameAxis
 from decoders.playback.filter import Playback
 from decoders.playback.frame_clock import FrameClock
@@ -171,10 +171,10 @@ def test_evidence_that_held_out_data_do_not_bear_out_is_not_heard(strength: floa
         state = np.arange(n_frames)
         evidence = rng.normal(size=(n_frames, playback.n_states))
         evidence[np.arange(n_frames), state] += strength
-        passage = Passage(
+        sequence = ValidationSequence(
             state, np.zeros((n_frames, 1), np.float32), state, np.ones(n_frames, int), state == 0, True
         )
-        trials.append(Trial(np.zeros(n_frames, bool), passage, evidence))
+        trials.append(SequenceEvidence(np.zeros(n_frames, bool), sequence, evidence))
     _, power, aside = _best_power(playback, trials, FrameAxis(np.zeros(n_frames, np.int64), 3))
     assert (power == 0.0) == silent
     assert aside == 0.0

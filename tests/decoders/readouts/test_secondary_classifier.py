@@ -13,7 +13,7 @@ from decoders.errors import BadModel
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
 from decoders.fitting.select_classifier import DECODERS
-from decoders.fitting.settings import SecondarySettings, scaling_of
+from decoders.fitting.settings import SecondarySettings, feature_scaling
 from decoders.metrics import accuracy, likeliest
 from decoders.model.model import Model
 from decoders.readouts.secondary_classifier import LinearSecondary, fit_secondary, settings_from_card
@@ -68,7 +68,7 @@ def test_many_channels_go_through_few_numbers(monkeypatch: pytest.MonkeyPatch, w
     data = training_set(watched, 60, 0.2)
     windows = (data.clean, np.ones(len(data.clean), np.float32))
     keep = np.ones(len(data.state), bool)
-    scaling = scaling_of(data, 1)
+    scaling = feature_scaling(data, 1)
     embedding = fit_linear(class_statistics(data.clean, data.state, data.n_states), 0.5)
     settings = SecondarySettings("naive_bayes", 1.0)
     whole = fit_secondary(data, windows, keep, scaling, embedding, settings)

@@ -9,12 +9,12 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from decoders.evaluation.evaluate import EvaluateOptions, Evaluation, cross_validation, evaluation
+from decoders.evaluation.evaluate import EvaluateOptions, Evaluation, run_cross_validation, run_evaluation
 from decoders.fitting.options import FitOptions
 from decoders.model.model import Model
-from decoders.report.curves import curves
+from decoders.report.accuracy_curves import accuracy_curves
 from decoders.report.page import html_page
-from decoders.report.plot_values import confusion, reliability, slowest
+from decoders.report.plot_values import confusion, reliability, slow_axes
 from stream.session import Session
 from tests.decoders.conftest import places_session
 
@@ -43,7 +43,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def scored(model: Model, watched: Session) -> Evaluation:
-    return evaluation(model, watched, EvaluateOptions(repeats=(5, 6)))
+    return run_evaluation(model, watched, EvaluateOptions(repeats=(5, 6)))
 
 
 @pytest.fixture(scope="module")
@@ -113,13 +113,13 @@ def test_the_numbers_are_those_of_the_report(html: str, scored: Evaluation, mode
 
 
 def test_what_is_drawn_agrees_with_the_scores(scored: Evaluation, model: Model) -> None:
-    posterior = scored.answers.decoders["model"][1]
+    posterior = scored.predictions.decoders["model"][1]
     report = scored.report["without_playback"]
-    part = reliability(posterior, scored.answers, model.axis)
+    part = reliability(posterior, scored.predictions, model.axis)
     full = part.moments > 0
     gap = np.abs(part.confidence - part.accuracy)[full]
     assert np.average(gap, weights=part.moments[full]) == pytest.approx(report["ece"])
-    drawn = confusion(posterior, scored.answers, model.axis)
+    drawn = confusion(posterior, scored.predictions, model.axis)
     moments = np.array([row[2] for row in drawn.by_part])
     within = np.array([row[3] for row in drawn.by_part])
     assert moments.sum() == scored.report["n_moments"]
@@ -128,17 +128,17 @@ def test_what_is_drawn_agrees_with_the_scores(scored: Evaluation, model: Model) 
 
 
 def test_refits_with_all_units_are_the_model(scored: Evaluation, model: Model) -> None:
-    by_units, by_window = curves(model, scored.answers.test, budget_s=20, seed=0)
+    by_units, by_window = accuracy_curves(model, scored.predictions.test, budget_s=20, seed=0)
     assert by_units.complete
     n_used = model.parts.preprocessor.n_used
     own = round(model.card["context_ms"] / 1000, 4)
     alone = scored.report["without_playback"]["accuracy_within_1s"]
     assert by_units.scores["model"][n_used] == pytest.approx([alone], abs=0.02)
     assert by_window.scores["model"][own] == pytest.approx([alone], abs=0.02)
-    again, _ = curves(model, scored.answers.test, budget_s=20, seed=0)
+    again, _ = accuracy_curves(model, scored.predictions.test, budget_s=20, seed=0)
     assert again.scores == by_units.scores
     assert by_units.scores["model"][1][0] < alone
-    cut, _ = curves(model, scored.answers.test, budget_s=0, seed=0)
+    cut, _ = accuracy_curves(model, scored.predictions.test, budget_s=0, seed=0)
     assert not cut.complete
 
 
@@ -177,7 +177,7 @@ def test_what_a_contrastive_model_says_of_itself(scored: Evaluation, model: Mode
 
 
 def test_places_and_folds() -> None:
-    scored = cross_validation(places_session(), "blocks:3", FitOptions(context_s=0.25), draws=0)
+    scored = run_cross_validation(places_session(), "blocks:3", FitOptions(context_s=0.25), draws=0)
     html = html_page(scored, title="places")
     assert "By fold" in html
     assert "chance was not measured" in html
@@ -187,4 +187,4 @@ def test_places_and_folds() -> None:
 
 
 def test_an_embedding_that_cannot_be_drawn(scored: Evaluation) -> None:
-    assert slowest(replace(scored.answers, embedding=scored.answers.embedding[:5])) is None
+    assert slow_axes(replace(scored.predictions, embedding=scored.predictions.embedding[:5])) is None

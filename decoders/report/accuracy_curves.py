@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from decoders.data.training_set import TrainingSet
 from decoders.embedding.multiscale import window_spans
 from decoders.embedding.windows import window_sums
-from decoders.evaluation.controls import settings_of
-from decoders.fitting.baselines import Baseline, BaselineSettings, fit_baseline, recalled
+from decoders.evaluation.controls import settings_from_model
+from decoders.fitting.baselines import Baseline, BaselineSettings, fit_baseline, refit_baselines
 from decoders.fitting.settings import Settings, fit_readout
 from decoders.metrics import accuracy, likeliest
 from decoders.model.model import Model
@@ -80,7 +80,7 @@ class _Bench:
         return accuracy(likeliest(logits), self.test.frame, self.data.axis)
 
 
-def curves(model: Model, test: Session, *, budget_s: float, seed: int) -> list[Curve]:
+def accuracy_curves(model: Model, test: Session, *, budget_s: float, seed: int) -> list[Curve]:
     """Refit and score the frame posterior on fewer units, and with other windows, beside its baselines.
 
     Shrinkage and similarity stay as they were chosen for all units and the model's own window. The nearest-neighbour
@@ -106,8 +106,8 @@ def curves(model: Model, test: Session, *, budget_s: float, seed: int) -> list[C
         boundary,
         # What is refitted is the linear way from activity to frames, whichever way the model takes.
         "model" if model.decoder_embedding == "linear" else "linear_frame_posterior",
-        settings_of(model),
-        [b.settings for b in recalled(model.card, data) if b.settings.name != "knn"],
+        settings_from_model(model),
+        [b.settings for b in refit_baselines(model.card, data) if b.settings.name != "knn"],
     )
     return [_by_units(bench, budget_s, seed), _by_window(bench, budget_s)]
 

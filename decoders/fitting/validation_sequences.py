@@ -19,7 +19,7 @@ SCENE_S = (1.0, 4.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Passage:
+class ValidationSequence:
     """A held-out stretch that the playback model's settings are tried on.
 
     Attributes
@@ -40,7 +40,9 @@ class Passage:
     in_order: bool
 
 
-def passages(data: TrainingSet, test: NDArray[np.bool_], rng: np.random.Generator) -> list[Passage]:
+def validation_sequences(
+    data: TrainingSet, test: NDArray[np.bool_], rng: np.random.Generator
+) -> list[ValidationSequence]:
     """The held-out samples as they came and, of a movie, also cut into scenes of one to four seconds in random order.
 
     Training shows the movie in order only; without the second form nothing would speak for noticing a jump.
@@ -56,7 +58,9 @@ def passages(data: TrainingSet, test: NDArray[np.bool_], rng: np.random.Generato
     """
     index = np.flatnonzero(test)[: min(MAX_SAMPLES, MAX_CELLS // data.n_states + 1)]
     boundary = data.boundary[index] | np.r_[True, np.diff(index) > 1]
-    plain = Passage(index, data.clean[index], data.state[index], data.ticks[index], boundary, in_order=True)
+    plain = ValidationSequence(
+        index, data.clean[index], data.state[index], data.ticks[index], boundary, in_order=True
+    )
     if not data.movie_rate_hz or data.rate_hz * SCENE_S[0] < 1:
         return [plain]
     cuts = np.cumsum(rng.uniform(*SCENE_S, len(index)) * data.rate_hz).astype(np.int64)
@@ -67,7 +71,7 @@ def passages(data: TrainingSet, test: NDArray[np.bool_], rng: np.random.Generato
     start[0] = True
     ticks = np.where(data.boundary[shuffled], usual, data.ticks[shuffled])
     state = _moved(data, shuffled)
-    mixed = Passage(shuffled, data.clean[shuffled], state, ticks, start, in_order=False)
+    mixed = ValidationSequence(shuffled, data.clean[shuffled], state, ticks, start, in_order=False)
     return [plain, mixed]
 
 
