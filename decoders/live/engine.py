@@ -24,6 +24,7 @@ from decoders.live.options import LiveOptions, channel_health, engine_facts, mil
 from decoders.live.outlets import Publisher
 from decoders.live.refit_client import Rolling
 from decoders.live.warmup import Warmup
+from decoders.model.decision import Decision
 from decoders.model.model import Model
 from stream.acquisition.intake import Intake
 from stream.acquisition.side_streams import SideStreams
@@ -279,51 +280,53 @@ class Engine:
         if taken is None:
             return
         samples: NDArray[np.float32] = taken.samples
-        model = self.model
         for i in range(len(taken)):
-            raw = float(taken.stamps[i])
+            stamp_raw = float(taken.stamps[i])
             if taken.segment[i] != self._segment:
                 self._segment = int(taken.segment[i])
-                model.reset()
-                self._publisher.push_status("segment", segment=self._segment, stamp=raw)
-            begun = pylsl.local_clock()
-            sample = samples[i] if self._adapter is None else self._adapter.step(samples[i])
-            decision = model.decide(sample, raw * self.stamp_rate)
-            done = pylsl.local_clock()
-            late = raw - decision.stamp_raw / self.stamp_rate if model.n_delay else 0.0
-            stamp = float(taken.local[i]) - late
-            due = stamp if self._paced else nan
-            timing = (
-                (done - due) * 1e3,
-                (arrival - late - due) * 1e3,
-                (done - begun) * 1e3,
-                float(model.version),
-            )
-            if decision.known:
-                self._publisher.push_prediction(decision, stamp, raw - late, int(taken.sequence[i]), timing)
-            published = pylsl.local_clock()
-            estimate = None
-            if self._publisher.takes_rest() and decision.known:
-                prediction = model.complete(decision)
-                self._publisher.push_rest(prediction, stamp)
-                estimate = prediction.continuous
-            else:
-                model.follow(decision)
-            self.latency_ms.add((published - due) * 1e3)
-            self.decoded_ms.add(timing[0])
-            if self.options.trace:
-                self.trace.append((raw, arrival, done, published))
-            self.arrival_ms.add(timing[1])
-            self.compute_ms.add(timing[2])
-            without = int(decision.logits.argmax())
-            without = without if without < model.n_frames else -1
-            self._score.add(arrival, raw, decision.frame, without, known=decision.known)
-            self._labels.add(arrival, raw, estimate)
-            if self._rolling is not None:
-                self._rolling.add(samples[i], raw * self.stamp_rate, self._segment)
-            self.received += 1
+                self.model.reset()
+                self._publisher.push_status("segment", segment=self._segment, stamp=stamp_raw)
+            self._decode_sample(samples[i], stamp_raw, float(taken.local[i]), int(taken.sequence[i]), arrival)
         self._intake.decoded()
         self._rehearsal.note(samples, self.inlet.rate_hz, now - self._intake.arrivals.lag_s)
+
+    def _decode_sample(
+        self, raw: NDArray[np.float32], stamp_raw: float, local: float, sequence: int, arrival: float
+    ) -> None:
+        """Decode one sample; its prediction is pushed as soon as it is made, everything else after that."""
+        model, stamp_rate, stamp = self.model, self.stamp_rate, local
+        begun = pylsl.local_clock()
+
+        def publish(decision: Decision) -> bool:
+            nonlocal stamp
+            decided = pylsl.local_clock()
+            late = stamp_raw - decision.stamp_raw / stamp_rate if model.n_delay else 0.0
+            stamp = local - late
+            due = stamp if self._paced else nan
+            decided_ms, arrival_ms = (decided - due) * 1e3, (arrival - late - due) * 1e3
+            timing = (decided_ms, arrival_ms, (decided - begun) * 1e3, float(model.version))
+            if decision.known:
+                self._publisher.push_prediction(decision, stamp, stamp_raw - late, sequence, timing)
+            published = pylsl.local_clock()
+            self.latency_ms.add((published - due) * 1e3)
+            self.decoded_ms.add(decided_ms)
+            self.arrival_ms.add(arrival_ms)
+            self.compute_ms.add(timing[2])
+            if self.options.trace:
+                self.trace.append((stamp_raw, arrival, decided, published))
+            without = int(decision.logits.argmax())
+            without = without if without < model.n_frames else -1
+            self._score.add(arrival, stamp_raw, decision.frame, without, known=decision.known)
+            return self._publisher.takes_rest() and decision.known
+
+        sample = raw if self._adapter is None else self._adapter.step(raw)
+        prediction = model.step(sample, stamp_raw * stamp_rate, publish)
+        if prediction is not None:
+            self._publisher.push_rest(prediction, stamp)
+        self._labels.add(arrival, stamp_raw, None if prediction is None else prediction.continuous)
+        if self._rolling is not None:
+            self._rolling.add(raw, stamp_raw * stamp_rate, self._segment)
+        self.received += 1
 
     def _finish(self, cpu_s: float, wall_s: float) -> dict[str, Any]:
         self._truth.poll()

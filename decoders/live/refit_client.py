@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.model import file as model_file
-from decoders.model.handover import hand_over
 from decoders.model.model import Model
 from decoders.model.parts import ModelParts
 from stream.control import ControlReader
@@ -299,7 +298,7 @@ class Rolling:
         except NeuroReelError as error:
             say("refusal", version=self._model.version, reason=f"the new weights cannot be loaded: {error}")
             return None
-        carried = hand_over(self._model, fresh)
+        carried = fresh.take_over(self._model)
         fresh.version = int(facts["version"])
         self._model = fresh
         self.counts["swaps" if event == "swap" else "rollbacks"] += 1

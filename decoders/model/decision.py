@@ -22,7 +22,7 @@ _TINY = 1e-30
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decision:
-    """What `Model.decide` says; the first names are those of `Prediction`, the others are for `Model.complete`.
+    """What `Model.step` decides before the rest of the prediction; the first names are those of `Prediction`.
 
     Attributes
     ----------

@@ -105,7 +105,7 @@ def paced_times(model: Model, session: Session, n_steps: int, *, rehearsed: bool
 
 
 def _step(model: Model, session: Session, *, whole: bool = True) -> Callable[[int], Any]:
-    """One step, or `Model.decide` alone: posterior, filter and forecast, all that the published prediction needs."""
+    """One step; unless ``whole``, only posterior, filter and forecast: what the published prediction needs."""
     samples = np.asarray(session.neural, np.float32)
     period = 1 / (session.rate_hz or 30.0)
 
@@ -113,7 +113,7 @@ def _step(model: Model, session: Session, *, whole: bool = True) -> Callable[[in
         model.step(samples[index % len(samples)], index * period)
 
     def decide(index: int) -> None:
-        model.follow(model.decide(samples[index % len(samples)], index * period))
+        model.step(samples[index % len(samples)], index * period, lambda _decision: False)
 
     return step if whole else decide
 

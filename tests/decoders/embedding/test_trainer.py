@@ -18,7 +18,6 @@ from decoders.evaluation.controls import settings_from_model
 from decoders.fitting.fit import fit_model
 from decoders.fitting.fit_contrastive import ContrastiveOptions, candidate_contexts, fit_contrastive
 from decoders.fitting.options import FitOptions
-from decoders.model.handover import hand_over
 from decoders.model.model import Model
 from decoders.model.training_archive import restore_training
 from decoders.rolling.refit import refit
@@ -140,7 +139,7 @@ def test_a_longer_context_than_the_linear_window_streams_and_swaps(
     model.reset()
     for index in range(15):
         model.step(unseen.neural[index], float(unseen.stamps[index]))
-    assert hand_over(model, fresh)
+    assert fresh.take_over(model)
     for index in range(15, 19):
         after = fresh.step(unseen.neural[index], float(unseen.stamps[index]))
     assert np.allclose(after.embedding, points[18] / np.linalg.norm(points[18]), atol=1e-5)

@@ -12,7 +12,6 @@ from decoders.evaluation.lookahead_curve import as_json, lookahead_curve
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
 from decoders.live.frame_score import RunningScore
-from decoders.model.handover import hand_over
 from decoders.model.model import Model
 from decoders.rolling.refit import compare, refit
 from stream.acquisition.stimulus_track import StimulusTrack
@@ -69,8 +68,8 @@ def test_a_swap_goes_on_with_the_moments(looking_ahead: Model, late: Session, tm
     looking_ahead.reset()
     for sample, stamp in zip(late.neural[:10], late.stamps[:10], strict=True):
         looking_ahead.step(sample, float(stamp))
-    assert hand_over(looking_ahead, fresh)
-    assert fresh.decide(late.neural[10], float(late.stamps[10])).stamp_raw == late.stamps[10 - AHEAD]
+    assert fresh.take_over(looking_ahead)
+    assert fresh.step(late.neural[10], float(late.stamps[10])).stamp_raw == late.stamps[10 - AHEAD]
     looking_ahead.reset()
     assert compare(looking_ahead, looking_ahead, late.select_repeats([5])).new > 0.5
 

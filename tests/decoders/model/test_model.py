@@ -11,8 +11,11 @@ from decoders.errors import ModelMismatch
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
 from decoders.metrics import confidence
+from decoders.model.decision import Decision
 from decoders.model.model import Model
 from decoders.prediction import Predictions, Provenance
+from decoders.readouts.continuous import SMOOTHLY
+from decoders.readouts.kalman import Kalman
 from stream.session import Kind, Session
 from tests.decoders.conftest import places_session, watched_session
 
@@ -46,6 +49,37 @@ def test_streaming_equals_batch(model: Model, unseen: Session) -> None:
         )
     for name in ("frame", "next_frame", "confidence", "novelty", "entropy_bits"):
         np.testing.assert_allclose([getattr(r, name) for r in rows], getattr(batch, name), atol=1e-5)
+
+
+def with_kalman(model: Model) -> Model:
+    """The model with a Kalman filter for its one label."""
+    n, rng = model.parts.embedding.n_dimensions, np.random.default_rng(0)
+    observe = rng.normal(size=(n, 2))
+    kalman = Kalman(
+        np.array([[1.0, 1.0], [0.0, 0.9]]), 0.01 * np.eye(2), observe, observe.T @ observe, np.zeros(n),
+        np.zeros(2), np.eye(2),
+    )  # fmt: skip
+    continuous = replace(model.parts.continuous, sharpness=np.array([SMOOTHLY]))
+    return Model(replace(model.parts, kalman=kalman, continuous=continuous), model.card)
+
+
+def test_every_state_advances_whether_or_not_the_rest_is_wanted(model: Model, unseen: Session) -> None:
+    whole, partly = with_kalman(model), with_kalman(model)
+    decisions: list[Decision] = []
+
+    def publish(decision: Decision) -> bool:
+        decisions.append(decision)
+        return len(decisions) % 3 == 0
+
+    for index in range(12, 42):
+        expected = whole.step(unseen.neural[index], index / 30)
+        got = partly.step(unseen.neural[index], index / 30, publish)
+        np.testing.assert_array_equal(decisions[-1].posterior, expected.posterior)
+        assert decisions[-1].frame == expected.frame
+        assert (got is None) == (len(decisions) % 3 != 0)
+        if got is not None:
+            np.testing.assert_array_equal(got.continuous, expected.continuous)
+    assert len(decisions) == 30
 
 
 @pytest.mark.parametrize("kind", [Kind.FLUORESCENCE, Kind.BOLD, Kind.EEG])

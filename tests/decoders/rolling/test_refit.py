@@ -15,7 +15,6 @@ from decoders.evaluation.evaluate_rolling import evaluate_rolling
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
 from decoders.live.refit_client import BLANK_S, RepeatBuffer, as_session
-from decoders.model.handover import hand_over
 from decoders.model.model import Model
 from decoders.rolling.refit import Comparison, before, compare, coverage, refit, showings, stacked
 from decoders.rolling.trainer_process import Trainer
@@ -180,7 +179,7 @@ def test_a_swap_in_mid_stream_carries_everything_over(model: Model, watched: Ses
         model.step(session.neural[index], float(session.stamps[index]))
         alone.step(session.neural[index], float(session.stamps[index]))
     alone.playback.take_over(model.playback)
-    assert hand_over(model, fresh)
+    assert fresh.take_over(model)
     for index in range(middle, session.n_samples):
         expected = alone.step(session.neural[index], float(session.stamps[index]))
         got = fresh.step(session.neural[index], float(session.stamps[index]))
@@ -194,7 +193,7 @@ def test_a_swap_to_other_channels_starts_anew(model: Model, watched: Session) ->
     dead[:, 0] = 0
     other = fit_model(replace(watched, neural=dead), FitOptions(context_s=0.2))
     model.step(watched.neural[0], float(watched.stamps[0]))
-    assert not hand_over(model, other)
+    assert not other.take_over(model)
     assert other._readout.window.n_held == 0
     model.reset()
 
