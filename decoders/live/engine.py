@@ -17,7 +17,7 @@ import numpy as np
 import pylsl
 from numpy.typing import NDArray
 
-from decoders.live.frame_score import SETTLE_S, RunningScore
+from decoders.live.frame_score import SETTLE_S, RunningScore, truth_of
 from decoders.live.gain_adaptation import GainAdaptation
 from decoders.live.label_score import LabelScore
 from decoders.live.options import LiveOptions, channel_health, engine_facts, milliseconds, peak_memory_mb
@@ -115,7 +115,13 @@ class Engine:
         )
         self._publisher = Publisher(options.name, model, inlet.rate_hz, engine_facts(model, inlet, options))
         self._truth = SideStreams(inlet.name, options.stimulus_offset_ms / 1e3, inlet)
-        self._score = RunningScore(self._truth.track, model.axis, inlet.rate_hz, model.n_delay)
+        self._score = RunningScore(
+            truth_of(self._truth.track, inlet.rate_hz),
+            model.axis,
+            ("with_playback", "without_playback"),
+            model.n_delay,
+            self.stamp_rate,
+        )
         self._labels = LabelScore(self._truth.labels, model.card["labels"], inlet.rate_hz, model.n_delay)
 
     def __repr__(self) -> str:
@@ -316,7 +322,7 @@ class Engine:
                 self.trace.append((stamp_raw, arrival, decided, published))
             without = int(decision.logits.argmax())
             without = without if without < model.n_frames else -1
-            self._score.add(arrival, stamp_raw, decision.frame, without, known=decision.known)
+            self._score.add(arrival, stamp_raw, (decision.frame, without), known=decision.known)
             return self._publisher.takes_rest() and decision.known
 
         sample = raw if self._adapter is None else self._adapter.step(raw)

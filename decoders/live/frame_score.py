@@ -1,8 +1,9 @@
-"""Score a running engine against the truth that its inputs bring, in memory that does not grow."""
+"""Running score of frame predictions against the stimulus, for the engine and the window; its memory is bounded."""
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,119 +12,211 @@ from numpy.typing import NDArray
 
 from decoders.metrics import FrameAxis, frame_errors
 from stream.acquisition.stimulus_track import StimulusTrack
+from stream.session import NO_FRAME
 
-SHOWINGS = 200
-"""So many showings are told apart, the last ones; those before count in what is over all."""
+MAX_REPEATS = 200
+"""Number of repeats with figures of their own, the newest ones; earlier repeats count in the overall figures only."""
 
 SETTLE_S = 0.5
-"""How long a prediction waits for the truth about its moment to arrive."""
+"""Seconds that a prediction waits for its true frame before it is scored."""
+
+MAX_WAITING = 200_000
+"""Number of predictions that may wait for their true frame: far more than arrive between two calls of `settle`."""
+
+RECENT_S = 60
+"""Seconds covered by `RunningScore.recent_accuracy`."""
+
+TruthLookup = Callable[[NDArray[np.float64]], NDArray[np.int32]]
+"""Returns true frame and repeat, int32 [n, 2], at timestamps float64 [n] s; negative = no stimulus or unknown."""
 
 
 @dataclass(slots=True)
 class _Tally:
-    """Counts of frame errors: [with or without playback, error in frames]."""
+    """Frame errors of each readout: histograms int64 [readouts, frames + 1], and counts within one second."""
 
     errors: NDArray[np.int64]
-    within: NDArray[np.int64] = field(default_factory=lambda: np.zeros(2, np.int64))
+    within: NDArray[np.int64] = field(init=False)
     n: int = 0
+
+    def __post_init__(self) -> None:
+        self.within = np.zeros(len(self.errors), np.int64)
+
+    def figures(self, row: int) -> dict[str, float]:
+        """Accuracy and frame error of one readout."""
+        histogram = self.errors[row]
+        n = int(histogram.sum())
+        return {
+            "accuracy_within_1s": float(self.within[row] / n),
+            "accuracy_exact": float(histogram[0] / n),
+            "median_frame_error": float(np.searchsorted(np.cumsum(histogram), n / 2)),
+            "mean_frame_error": float(histogram @ np.arange(len(histogram)) / n),
+        }
 
 
 class RunningScore:
-    """Accuracy so far, with and without the playback model, for each showing and over all.
+    """Accuracy so far of one or more readouts, overall, for each repeat, and for each of the last seconds.
+
+    Chance and the accuracy of the last seconds are those of the first readout.
 
     Parameters
     ----------
     truth
-        What was on screen, filled by whoever receives it.
+        Looks up the true frame.
     axis
-        The movie's frames: their clips, and how many are within one second.
-    rate_hz
-        Of the neural stream, in its stamps' time.
+        The movie's frames: their clips, and how many are within one second. May be replaced by one of the same length.
+    readouts
+        Names of the readouts.
     n_delay
-        Samples that the answers come late: they are compared with the truth of that many samples ago.
+        Delay of the predictions in samples: each is compared with the truth of that many samples ago.
+    stamp_rate
+        Recorded seconds per second of the timestamps.
     """
 
-    def __init__(self, truth: StimulusTrack, axis: FrameAxis, rate_hz: float, n_delay: int = 0) -> None:
-        self._truth = truth
-        self._axis = axis
-        self._rate_hz = rate_hz
-        self._waiting: deque[tuple[float, float, int, int, bool]] = deque()
-        self._truths: deque[tuple[int, int]] = deque(maxlen=n_delay + 1)
-        self._all = self._tally()
-        self._tallies: dict[int, _Tally] = {}  # by showing
-
-    def add(
-        self, arrival_s: float, stamp: float, frame: int, frame_without_playback: int, *, known: bool = True
+    def __init__(
+        self,
+        truth: TruthLookup,
+        axis: FrameAxis,
+        readouts: Sequence[str] = ("with_playback",),
+        n_delay: int = 0,
+        stamp_rate: float = 1.0,
     ) -> None:
-        """Remember a prediction until the truth about its sample has had time to arrive.
+        self.axis = axis
+        self._truth = truth
+        self._readouts = tuple(readouts)
+        self._stamp_rate = stamp_rate
+        self._waiting: deque[tuple[float, float, tuple[int, ...], bool]] = deque(maxlen=MAX_WAITING)
+        self._last_truths = np.full((n_delay, 2), NO_FRAME, np.int32)
+        self._overall = self._new_tally()
+        self._repeats: dict[int, _Tally] = {}
+        self._shown = np.zeros(axis.n_frames, np.int64)
+        self._decoded = np.zeros(axis.n_frames, np.int64)
+        self._recent = np.zeros((RECENT_S, 2), np.int64)  # hits and moments, by second modulo RECENT_S
+        self._second = -1
+
+    @property
+    def n(self) -> int:
+        """Number of predictions scored."""
+        return self._overall.n
+
+    def add(self, arrival_s: float, stamp: float, frames: tuple[int, ...], *, known: bool = True) -> None:
+        """Add a prediction, to be scored once its true frame has had time to arrive.
 
         Parameters
         ----------
         arrival_s, stamp
-            Of the sample: by this computer's clock, and as it was sent; seconds.
-        frame, frame_without_playback
-            What was answered; -1 = no stimulus.
+            Arrival of the sample by this computer's clock, and its timestamp, in seconds.
+        frames
+            Decoded frame of each readout; -1 = no stimulus.
         known
-            Whether there was a moment to answer about; a late answer has none right after a border.
+            Whether the decoded moment lies in this segment; a delayed prediction right after a boundary does not count.
         """
-        self._waiting.append((arrival_s, stamp, frame, frame_without_playback, known))
+        self._waiting.append((arrival_s, stamp, frames, known))
 
     def settle(self, now_s: float) -> list[tuple[int, int]]:
-        """Score every prediction that has waited for `SETTLE_S`; returns each sample's truth, frame and repeat."""
-        settled: list[tuple[int, int]] = []
-        rows: list[tuple[int, int, int, int]] = []
+        """Score every prediction that has waited for `SETTLE_S`.
+
+        Parameters
+        ----------
+        now_s
+            Present time by this computer's clock, in seconds.
+
+        Returns
+        -------
+        settled
+            True frame and repeat of each sample that has settled.
+        """
+        ready = []
         while self._waiting and self._waiting[0][0] <= now_s - SETTLE_S:
-            _, stamp, with_playback, without, known = self._waiting.popleft()
-            settled.append(self._truth.at(stamp, self._rate_hz))
-            self._truths.append(settled[-1])
-            true, repeat = self._truths[0]
-            if known and 0 <= true < self._axis.n_frames:
-                rows.append((repeat, true, with_playback, without))
-        if rows:
-            self._count(np.array(rows))
-        return settled
+            ready.append(self._waiting.popleft())
+        if not ready:
+            return []
+        _, stamps, frames, known = (np.array(column) for column in zip(*ready, strict=True))
+        settled = self._truth(stamps)
+        truths = np.concatenate([self._last_truths, settled])
+        self._last_truths = truths[len(settled) :]
+        true, repeat = truths[: len(settled)].T
+        counts = known & (true >= 0) & (true < self.axis.n_frames)
+        if counts.any():
+            self._count(stamps[counts], true[counts], repeat[counts], frames[counts])
+        return [(frame, number) for frame, number in settled.tolist()]
 
-    def _count(self, rows: NDArray[np.int64]) -> None:
-        """Add moments to the tallies, int64 [n, 4]: repeat, truth, answers with and without the playback model."""
-        axis = self._axis
-        for repeat in np.unique(rows[:, 0]).tolist():
-            of = rows[rows[:, 0] == repeat]
-            if repeat not in self._tallies:
-                self._tallies[repeat] = self._tally()
-            for row in (0, 1):
-                errors, within = frame_errors(of[:, 2 + row], of[:, 1], axis.clip, axis.tolerance_frames)
-                for tally in (self._tallies[repeat], self._all):
-                    np.add.at(tally.errors[row], errors, 1)
-                    tally.within[row] += int(within.sum())
-            self._tallies[repeat].n += len(of)
-            self._all.n += len(of)
-            if len(self._tallies) > SHOWINGS:
-                del self._tallies[next(iter(self._tallies))]
-
-    def _tally(self) -> _Tally:
-        """Nothing counted yet."""
-        return _Tally(np.zeros((2, self._axis.n_frames + 1), np.int64))
+    def figures(self) -> dict[str, float]:
+        """Overall figures of the first readout, in the words of ``evaluate``; at least one prediction must be scored."""
+        return self._overall.figures(0)
 
     def summary(self) -> dict[str, Any] | None:
-        """Scores in the words of ``evaluate``, or None when no truth was there; of the last `SHOWINGS` each."""
-        if not self._all.n:
+        """Figures of every readout, overall and for the last `MAX_REPEATS`; None if no prediction was scored."""
+        if not self.n:
             return None
-        result: dict[str, Any] = {"moments": self._all.n}
-        for row, name in enumerate(("with_playback", "without_playback")):
-            result[name] = _figures(self._all, row)
-            result[name]["per_repeat"] = {
-                str(repeat): _figures(tally, row) for repeat, tally in sorted(self._tallies.items())
-            }
+        result: dict[str, Any] = {"moments": self.n}
+        for row, name in enumerate(self._readouts):
+            per_repeat = {str(repeat): tally.figures(row) for repeat, tally in sorted(self._repeats.items())}
+            result[name] = {**self._overall.figures(row), "per_repeat": per_repeat}
         return result
 
+    def chance(self) -> float:
+        """Expected accuracy within one second if the decoded frames were in random order."""
+        low, high = self.axis.tolerance_range
+        shown = np.r_[0, np.cumsum(self._shown)]
+        return float(self._decoded @ (shown[high[:-1]] - shown[low[:-1]])) / self.n / self.n
 
-def _figures(tally: _Tally, row: int) -> dict[str, float]:
-    histogram = tally.errors[row]
-    n = int(histogram.sum())
-    cumulated = np.cumsum(histogram)
-    return {
-        "accuracy_within_1s": float(tally.within[row] / n),
-        "accuracy_exact": float(histogram[0] / n),
-        "median_frame_error": float(np.searchsorted(cumulated, n / 2)),
-        "mean_frame_error": float(histogram @ np.arange(len(histogram)) / n),
-    }
+    def recent_accuracy(self) -> NDArray[np.float32]:
+        """Accuracy within one second in each of the last `RECENT_S` seconds, float32; NaN where nothing was scored."""
+        hits, n = np.roll(self._recent, RECENT_S - 1 - self._second % RECENT_S, axis=0).T
+        accuracy = np.full(RECENT_S, np.nan, np.float32)
+        np.divide(hits, n, out=accuracy, where=n > 0, casting="unsafe")
+        return accuracy
+
+    def _count(
+        self,
+        stamps: NDArray[np.float64],
+        true: NDArray[np.int32],
+        repeat: NDArray[np.int32],
+        frames: NDArray[np.int64],
+    ) -> None:
+        """Count moments; ``frames`` is [n, readouts], the others are [n]."""
+        axis = self.axis
+        results = [frame_errors(decoded, true, axis.clip, axis.tolerance_frames) for decoded in frames.T]
+        for number in np.unique(repeat).tolist():
+            if number not in self._repeats:
+                self._repeats[number] = self._new_tally()
+            of = repeat == number
+            for tally in (self._repeats[number], self._overall):
+                for row, (errors, within) in enumerate(results):
+                    np.add.at(tally.errors[row], errors[of], 1)
+                    tally.within[row] += int(within[of].sum())
+                tally.n += int(of.sum())
+            if len(self._repeats) > MAX_REPEATS:
+                del self._repeats[next(iter(self._repeats))]
+        np.add.at(self._shown, true, 1)
+        np.add.at(self._decoded, frames[:, 0][frames[:, 0] >= 0], 1)
+        self._count_seconds((stamps * self._stamp_rate).astype(np.int64), results[0][1])
+
+    def _count_seconds(self, seconds: NDArray[np.int64], hits: NDArray[np.bool_]) -> None:
+        newest = max(self._second, int(seconds.max()))
+        new = np.arange(max(self._second + 1, newest - RECENT_S + 1), newest + 1)
+        self._recent[new % RECENT_S] = 0
+        self._second = newest
+        recent = seconds > newest - RECENT_S
+        counted = np.column_stack([hits[recent], np.ones(int(recent.sum()), np.int64)])
+        np.add.at(self._recent, seconds[recent] % RECENT_S, counted)
+
+    def _new_tally(self) -> _Tally:
+        return _Tally(np.zeros((len(self._readouts), self.axis.n_frames + 1), np.int64))
+
+
+def truth_of(track: StimulusTrack, rate_hz: float) -> TruthLookup:
+    """Look up the true frames in a track that forgets what has been looked up.
+
+    Parameters
+    ----------
+    track
+        Stimulus events as they arrive.
+    rate_hz
+        Sampling rate of the neural stream, in the time of its timestamps; 0 = irregular.
+    """
+
+    def lookup(stamps: NDArray[np.float64]) -> NDArray[np.int32]:
+        return np.array([track.at(stamp, rate_hz) for stamp in stamps.tolist()], np.int32)
+
+    return lookup

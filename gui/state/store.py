@@ -14,9 +14,10 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
+from decoders.live.frame_score import RunningScore
+from decoders.metrics import FrameAxis
 from decoders.prediction import HORIZONS_S, PREDICTION_CHANNELS
 from gui.state.ring_buffers import ColumnImage, RowRing
-from gui.state.score import RunningScore
 from gui.state.snapshot import (
     UNKNOWN,
     Candidate,
@@ -24,12 +25,14 @@ from gui.state.snapshot import (
     Counts,
     MoviePictures,
     Newest,
+    Score,
     Snapshot,
     Source,
     State,
     Trace,
 )
 from gui.state.stage_latency import LatencyFigures, StageLatency
+from gui.state.stimulus_history import StimulusHistory
 
 WINDOW_S = 10.0
 """Seconds of the past on the time axes; longer for slow recordings."""
@@ -39,8 +42,6 @@ MAX_COLUMNS = 600
 IMAGE_ROWS = 180
 TRAIL_POINTS = 5_000
 LATENCY_S = 10.0
-SETTLE_S = 0.5
-"""Seconds that a prediction waits for its true frame before it is scored."""
 
 _COLUMN = {name: index for index, name in enumerate(PREDICTION_CHANNELS)}
 _STAMP = len(PREDICTION_CHANNELS)
@@ -66,7 +67,6 @@ class Store:
         self._first = math.nan
         self._offsets: deque[float] = deque(maxlen=20)
         self._predictions = RowRing(1, _ARRIVAL + 1)
-        self._score = RunningScore(Source())
         self._posterior: ColumnImage | None = None
         self._neural: ColumnImage | None = None
         self._forecast: NDArray[np.float32] | None = None
@@ -107,7 +107,9 @@ class Store:
         with self._lock:
             self._snapshot = replace(self._snapshot, movie_pictures=movie_pictures, pictures_note=note)
             if movie_pictures is not None:
-                self._score.clip_of_frame = movie_pictures.clip_of_frame
+                clip = movie_pictures.clip_of_frame
+                if len(clip) == self._score.axis.n_frames:
+                    self._score.axis = replace(self._score.axis, clip=clip)
 
     def set_neural(self, n_channels: int, stream_type: str) -> None:
         """Set the number and type of the neural channels."""
@@ -152,7 +154,9 @@ class Store:
                 self._stage_latency.receive(now - stamps)
             arrival = np.full(len(rows), now)
             self._predictions.add(np.column_stack([rows, stamps, arrival]))
-            self._score.add(rows[:, _COLUMN["stamp_raw"]], rows[:, _COLUMN["frame"]].astype(np.int32), now)
+            raw, frames = (rows[:, _COLUMN[name]].tolist() for name in ("stamp_raw", "frame"))
+            for stamp, frame in zip(raw, frames, strict=True):
+                self._score.add(now, stamp, (int(frame),))
 
     def add_posterior(self, rows: NDArray[np.float32], stamps: NDArray[np.float64]) -> None:
         """Add rows of the posterior stream, float32 [n, channels]; the last channel is "no stimulus"."""
@@ -199,12 +203,12 @@ class Store:
     def add_truth(self, frames: NDArray[np.int32], stamps: NDArray[np.float64]) -> None:
         """Add events of the stimulus stream: int32 [n] frames (-1 = blank) with their onset timestamps."""
         with self._lock:
-            self._score.add_truth(stamps, frames)
+            self._stimulus.add(stamps, frames)
 
     def settle(self) -> None:
-        """Score the predictions that have waited `SETTLE_S` for their true frame."""
+        """Score the predictions that have waited `decoders.live.frame_score.SETTLE_S` for their true frame."""
         with self._lock:
-            self._score.settle(self._clock() - SETTLE_S)
+            self._score.settle(self._clock())
 
     def snapshot(self) -> Snapshot:
         """A snapshot of the present state; its arrays are copies."""
@@ -215,13 +219,13 @@ class Store:
                 self._snapshot,
                 newest=newest,
                 trace=trace,
-                truth_known=self._score.truth_known,
+                truth_known=len(self._stimulus) > 0,
                 posterior=self._image(self._posterior),
                 neural=self._image(self._neural),
                 forecast=self._forecast,
                 trail=None if trail is None else trail[:, :-1].copy(),
                 trail_frame=None if trail is None else trail[:, -1].astype(np.int32),
-                score=self._score.score(),
+                score=self._score_so_far(),
                 counts=self._counts(),
                 window_s=self._window_s,
             )
@@ -233,7 +237,9 @@ class Store:
         self._period_s = 1.0 / rate if rate > 0 else self._window_s / WINDOW_PERIODS
         rows = int(min(max(self._window_s * rate, 1_000), 40_000)) + 1
         self._predictions = RowRing(rows, _ARRIVAL + 1)
-        self._score = RunningScore(source)
+        self._stimulus = StimulusHistory(source)
+        axis = FrameAxis(np.zeros(max(source.n_frames, 1), np.int64), source.tolerance_frames)
+        self._score = RunningScore(self._stimulus.truth, axis, stamp_rate=source.stamp_rate)
         self._stage_latency = StageLatency()
         self._posterior = None
         self._neural = None
@@ -257,7 +263,7 @@ class Store:
         time_s = (table[:, _STAMP] - table[-1, _STAMP]) * self._stamp_rate
         table = table[time_s >= -self._window_s]
         time_s = time_s[-len(table) :]
-        truth = self._score.truth_at(table[:, _COLUMN["stamp_raw"]])
+        truth = self._stimulus.frames_at(table[:, _COLUMN["stamp_raw"]])
         frame = table[:, _COLUMN["frame"]].astype(np.int32)
         columns = {name: table[:, _COLUMN[name]].copy() for name in ("confidence", "lag_ms")}
         trace = Trace(time_s, frame, truth, **columns)
@@ -272,10 +278,23 @@ class Store:
             sequence=int(last[6]),
             lag_ms=last[8],
             model_version=int(last[11]),
-            truth=int(truth[-1]) if self._score.truth_known else UNKNOWN,
+            truth=int(truth[-1]) if len(self._stimulus) else UNKNOWN,
             stamp=last[_STAMP],
         )
         return newest, trace
+
+    def _score_so_far(self) -> Score | None:
+        if not self._score.n:
+            return None
+        figures = self._score.figures()
+        return Score(
+            n=self._score.n,
+            within=figures["accuracy_within_1s"],
+            exact=figures["accuracy_exact"],
+            median_error=figures["median_frame_error"],
+            chance=self._score.chance(),
+            per_second=self._score.recent_accuracy(),
+        )
 
     def _counts(self) -> Counts:
         table = self._predictions.rows()

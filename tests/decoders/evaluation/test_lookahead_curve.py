@@ -11,7 +11,7 @@ from decoders.evaluation.evaluate import EvaluateOptions, evaluate
 from decoders.evaluation.lookahead_curve import as_json, lookahead_curve
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
-from decoders.live.frame_score import RunningScore
+from decoders.live.frame_score import RunningScore, truth_of
 from decoders.model.model import Model
 from decoders.rolling.refit import compare, refit
 from stream.acquisition.stimulus_track import StimulusTrack
@@ -78,9 +78,11 @@ def test_live_scores_compare_with_the_moment(looking_ahead: Model) -> None:
     truth = StimulusTrack()
     stamps = np.arange(20) / 30
     truth.add(stamps - 0.02, np.arange(20, dtype=np.int32), np.zeros(20, np.int32))
-    score = RunningScore(truth, looking_ahead.axis, 30.0, n_delay=AHEAD)
+    score = RunningScore(
+        truth_of(truth, 30.0), looking_ahead.axis, ("with_playback", "without_playback"), n_delay=AHEAD
+    )
     for index, stamp in enumerate(stamps):
-        score.add(stamp, float(stamp), index - AHEAD, index, known=index >= AHEAD)
+        score.add(stamp, float(stamp), (index - AHEAD, index), known=index >= AHEAD)
     settled = score.settle(100.0)
     assert [frame for frame, _ in settled] == list(range(20))
     summary = score.summary()

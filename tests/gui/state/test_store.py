@@ -113,3 +113,24 @@ def test_state_is_handed_on(feed: Feed) -> None:
     feed.store.set_state(State.LOST, "gone")
     snapshot = feed.store.snapshot()
     assert (snapshot.state, snapshot.reason) == (State.LOST, "gone")
+
+
+def test_exact_answers_score_one(feed: Feed) -> None:
+    feed.run(6)
+    score = feed.store.snapshot().score
+    assert score is not None
+    assert (score.within, score.exact, score.median_error) == (1.0, 1.0, 0.0)
+    assert np.nanmin(score.per_second) == 1.0
+
+
+def test_answers_out_of_reach_score_nothing(feed: Feed) -> None:
+    feed.run(6, off_by=45)
+    score = feed.store.snapshot().score
+    assert score is not None
+    assert score.within == 0.0
+    assert score.median_error == 45
+
+
+def test_blanks_are_left_out(feed: Feed) -> None:
+    feed.run(4, blank=True)
+    assert feed.store.snapshot().score is None

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import numpy as np
+
+from gui.state.snapshot import UNKNOWN
+from gui.state.stimulus_history import MAX_EVENTS, StimulusHistory
+from tests.gui.feeds import SOURCE
+
+
+def test_an_event_counts_from_a_quarter_of_a_period_after_it() -> None:
+    history = StimulusHistory(SOURCE)
+    history.add(np.array([10.0, 11.0]), np.array([3, 4], np.int32))
+    period = 1 / 30
+    stamps = np.array([9.0, 10.0, 10.0 + 0.3 * period, 11.0 + 0.2 * period, 11.0 + 0.3 * period])
+    np.testing.assert_array_equal(history.frames_at(stamps), [UNKNOWN, UNKNOWN, 3, 3, 4])
+    np.testing.assert_array_equal(history.truth(stamps)[:, 1], -1)
+
+
+def test_without_events_every_frame_is_unknown() -> None:
+    history = StimulusHistory(SOURCE)
+    assert len(history) == 0
+    np.testing.assert_array_equal(history.frames_at(np.arange(3.0)), UNKNOWN)
+
+
+def test_the_number_of_events_is_bounded() -> None:
+    history = StimulusHistory(SOURCE)
+    stamps = np.arange(MAX_EVENTS + 5.0)
+    history.add(stamps, np.arange(len(stamps), dtype=np.int32))
+    assert len(history) == MAX_EVENTS
+    assert history.frames_at(stamps[-1:] + 1) == MAX_EVENTS + 4
+    assert history.frames_at(stamps[:1] + 1) == UNKNOWN
