@@ -176,7 +176,7 @@ class Engine:
             self._publisher.prediction.wait_for_consumers(self.options.await_consumer_s)
         before_open()
         self.inlet.open()
-        self._intake.arrivals.correct(self.inlet.time_correction_s)
+        self._intake.correct_clock()
         self._pass_on()
         gc.collect()
         gc.freeze()
@@ -280,21 +280,21 @@ class Engine:
                 self._on_notice(notice)
 
     def _decode(self, chunk: Chunk, now: float, away_s: float) -> None:
-        """Decode and publish the frames of a chunk, each in turn."""
+        """Decode and publish what is accepted of a chunk."""
         arrival = pylsl.local_clock()
-        taken = self._intake.take(chunk, arrival, away_s)
-        if taken is None:
-            return
-        samples: NDArray[np.float32] = taken.samples
-        for i in range(len(taken)):
-            stamp_raw = float(taken.stamps[i])
-            if taken.segment[i] != self._segment:
-                self._segment = int(taken.segment[i])
-                self.model.reset()
-                self._publisher.push_status("segment", segment=self._segment, stamp=stamp_raw)
-            self._decode_sample(samples[i], stamp_raw, float(taken.local[i]), int(taken.sequence[i]), arrival)
-        self._intake.decoded()
-        self._rehearsal.note(samples, self.inlet.rate_hz, now - self._intake.arrivals.lag_s)
+        with self._intake.accept(chunk, arrival, away_s) as accepted:
+            if accepted is None:
+                return
+            samples: NDArray[np.float32] = accepted.samples
+            for i in range(len(accepted)):
+                stamp_raw = float(accepted.stamps[i])
+                if accepted.segment[i] != self._segment:
+                    self._segment = int(accepted.segment[i])
+                    self.model.reset()
+                    self._publisher.push_status("segment", segment=self._segment, stamp=stamp_raw)
+                local, sequence = float(accepted.local[i]), int(accepted.sequence[i])
+                self._decode_sample(samples[i], stamp_raw, local, sequence, arrival)
+        self._rehearsal.note(samples, self.inlet.rate_hz, now - self._intake.lag_s)
 
     def _decode_sample(
         self, raw: NDArray[np.float32], stamp_raw: float, local: float, sequence: int, arrival: float

@@ -46,6 +46,8 @@ class ChannelHealth:
         Whether one is.
     n_nan
         Samples so far in which a watched channel was not a number.
+    n_new
+        Samples since the last look.
     """
 
     def __init__(
@@ -76,7 +78,7 @@ class ChannelHealth:
         self._ones = np.ones(n, np.float32)
         self._quiet_s = np.zeros(n)
         self._quiet_samples = np.zeros(n, np.int64)
-        self._n_since = 0
+        self.n_new = 0
         self._nan_run = 0
 
     def note(self, samples: NDArray[np.float32], stamp: float) -> None:
@@ -90,7 +92,7 @@ class ChannelHealth:
             Of the first.
         """
         n = len(samples)
-        self._n_since += n
+        self.n_new += n
         flat = samples.reshape(-1)
         if len(flat) != len(self._ones):
             self._ones = np.ones(len(flat), np.float32)
@@ -132,11 +134,11 @@ class ChannelHealth:
         elapsed_s
             Recorded seconds since the last look.
         """
-        if not self._n_since:
+        if not self.n_new:
             return
         alive = self._alive > 0 if self._counts else self._alive
         self._quiet_s = np.where(alive, 0.0, self._quiet_s + elapsed_s)
-        self._quiet_samples = np.where(alive, 0, self._quiet_samples + self._n_since)
+        self._quiet_samples = np.where(alive, 0, self._quiet_samples + self.n_new)
         dead = (self._quiet_s >= self._allowed_s) & self._watched
         if not self._counts:
             dead &= self._quiet_samples >= CONSTANT_SAMPLES
@@ -145,7 +147,7 @@ class ChannelHealth:
         if self._counts:
             self._look_for_negative()
         self._alive[:] = 0
-        self._n_since = 0
+        self.n_new = 0
         if self._still is not None and self._newest is not None:
             self._still[:] = self._newest  # what comes is compared with this from now on
 

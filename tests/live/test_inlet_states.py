@@ -51,9 +51,9 @@ class Watch:
         chunk = self.inlet.pull(0.05)
         if chunk is not None:
             self.chunks.append(chunk)
-            taken = self.intake.take(chunk, time.monotonic())
-            if taken is not None:
-                self.segments |= set(taken.segment.tolist())
+            with self.intake.accept(chunk, time.monotonic()) as accepted:
+                if accepted is not None:
+                    self.segments |= set(accepted.segment.tolist())
         self.said += [
             (notice.event, {"text": notice.text, **notice.facts}) for notice in self.inlet.notices.take()
         ]

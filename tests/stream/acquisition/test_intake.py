@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from stream.acquisition.channel_health import ChannelHealth
-from stream.acquisition.intake import PATIENCE_S, Intake, Taken
+from stream.acquisition.intake import PATIENCE_S, Intake
+from stream.acquisition.sample_timing import TimedSamples
 from stream.chunk import Chunk
 from stream.notices import Notice, Notices
 from stream.recorder.continuity import Continuity
@@ -29,16 +30,19 @@ class Bench:
         self.intake = Intake(self.inlet, rate_hz, health, **{"lag_budget_s": 1.0, **options})  # type: ignore[arg-type]
         self.n = 0
 
-    def feed(self, n: int, arrival_s: float, stamps: np.ndarray | None = None, **more: float) -> Taken | None:  # type: ignore[type-arg]
+    def feed(
+        self, n: int, arrival_s: float, stamps: np.ndarray | None = None, **more: float
+    ) -> TimedSamples | None:  # type: ignore[type-arg]
         """A chunk of the next ``n`` samples."""
         sequence = np.arange(self.n, self.n + n)
         self.n += n
         if stamps is None:
             stamps = START_S + sequence / RATE_HZ
         samples = np.random.default_rng(self.n).normal(size=(n, 2)).astype(np.float32)
-        return self.intake.take(Chunk(samples, stamps, sequence), arrival_s, **more)
+        with self.intake.accept(Chunk(samples, stamps, sequence), arrival_s, **more) as accepted:
+            return accepted
 
-    def steadily(self, n: int, delay_s: float = 0.002) -> list[Taken]:
+    def steadily(self, n: int, delay_s: float = 0.002) -> list[TimedSamples]:
         """One at a time, in time."""
         taken = [self.feed(1, START_S + self.n / RATE_HZ + delay_s) for _ in range(n)]
         assert all(one is not None for one in taken)
@@ -74,7 +78,7 @@ def test_after_a_stall_decoding_goes_on_with_the_newest(pieces: int) -> None:
     (said,) = bench.said("skipped")
     assert said.facts["samples"] == 400 - n_kept
     assert {int(one.segment[0]) for one in kept} == {1}
-    assert bench.intake.screen.counts.gaps == 0
+    assert bench.intake.timing.counts.gaps == 0
     after = bench.steadily(50)
     assert {int(one.segment[0]) for one in after} == {1}
 
@@ -154,7 +158,7 @@ def test_a_rate_that_is_off_is_said_once(factor: float, told: int) -> None:
             bench.intake.tick(stamp + 0.002)
     said = bench.said("rate_off")
     assert len(said) == told
-    assert bench.intake.arrivals.measured_hz == pytest.approx(RATE_HZ * factor, rel=0.002)
+    assert bench.intake.timing.measured_hz == pytest.approx(RATE_HZ * factor, rel=0.002)
     for notice in said:
         assert notice.facts["off_percent"] == pytest.approx(100 * (factor - 1), abs=0.2)
 
@@ -166,10 +170,9 @@ def test_a_channel_that_stands_still_is_masked_until_it_moves() -> None:
         if 100 <= i < 600:
             samples[0, 1] = 0
         stamp = START_S + i / RATE_HZ
-        taken = bench.intake.take(Chunk(samples, np.array([stamp]), np.array([i])), stamp)
-        assert taken is not None
-        assert np.isnan(taken.samples[0, 1]) == bench.intake.health.any_dead
-        bench.intake.decoded()
+        with bench.intake.accept(Chunk(samples, np.array([stamp]), np.array([i])), stamp) as accepted:
+            assert accepted is not None
+            assert np.isnan(accepted.samples[0, 1]) == bench.intake.health.any_dead
         if i % 100 == 99:
             bench.intake.tick(stamp)
     assert [notice.event for notice in bench.inlet.notices.take()] == ["channel_dead", "channel_back"]
@@ -190,8 +193,8 @@ def test_a_sample_in_time_is_judged_quickly() -> None:
     stamps = START_S + np.arange(3500)[:, None] / RATE_HZ
     bench, continuity = Bench(), Continuity(RATE_HZ)
     samples, sequence = np.ones((1, 2), np.float32), np.zeros(1, np.int64)
-    taken = best_s(lambda i: bench.intake.take(Chunk(samples, stamps[i], sequence), float(stamps[i, 0])))
-    assert taken < 15 * best_s(lambda i: continuity.check(stamps[i]))
+    took_s = best_s(lambda i: bench.intake.accept(Chunk(samples, stamps[i], sequence), float(stamps[i, 0])))
+    assert took_s < 15 * best_s(lambda i: continuity.check(stamps[i]))
 
 
 def test_a_sender_that_returns_begins_a_segment_with_a_clock_of_its_own() -> None:

@@ -1,3 +1,8 @@
+"""`sample_timing` with `timing_notices`: order, gaps, clock jumps and segments of samples as they arrive.
+
+Delay, clock offset and rate (`rate_meter`) are tested in `test_intake`.
+"""
+
 from __future__ import annotations
 
 import itertools
@@ -8,11 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from stream.acquisition.screen import COUNTER_BACK, Screen
+from stream.acquisition.sample_timing import COUNTER_BACK, SampleTiming, TimedSamples
+from stream.chunk import Chunk
 from stream.notices import Notices
 from stream.session import segments_from_stamps
 
 RATE_HZ = 30.0
+DELAY_S = 0.001
 FORWARD = st.lists(st.sampled_from([1 / 30, 1 / 30, 1 / 30, 0.049, 0.051, 0.4, 7.0]), min_size=1, max_size=60)
 CUTS = st.lists(st.integers(0, 60))
 
@@ -22,52 +29,64 @@ def numbered(n: int) -> NDArray[np.float32]:
     return np.arange(2 * n, dtype=np.float32).reshape(n, 2)
 
 
+def chunk_of(
+    stamps: list[float] | NDArray[np.float64],
+    counter: list[int] | NDArray[np.int64] | None = None,
+    samples: NDArray[np.float32] | None = None,
+    first: int = 0,
+) -> Chunk:
+    n = len(stamps)
+    return Chunk(
+        numbered(n) if samples is None else samples,
+        np.asarray(stamps, float),
+        np.arange(first, first + n),
+        None if counter is None else np.asarray(counter, np.int64),
+    )
+
+
 def run(
-    screen: Screen,
+    timing: SampleTiming,
     stamps: NDArray[np.float64],
     cuts: list[int],
     counter: NDArray[np.int64] | None = None,
     samples: NDArray[np.float32] | None = None,
-    late_s: float = np.nan,
-) -> tuple[NDArray[np.bool_], NDArray[np.int32]]:
-    """Screen in chunks; each chunk arrives ``late_s`` after the stamp of its last sample."""
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Send samples in chunks, each at the timestamp of its last sample: the rows that are kept, and their segments."""
     n = len(stamps)
     samples = numbered(n) if samples is None else samples
-    keep, segment = [], []
+    kept: list[TimedSamples] = []
     edges = [0, *sorted(min(cut, n) for cut in cuts), n]
     for begin, end in itertools.pairwise(edges):
         rows = slice(begin, end)
         if begin == end:
             continue
-        kept, segments = screen.check(
-            samples[rows],
-            stamps[rows],
-            None if counter is None else counter[rows],
-            float(stamps[end - 1]) + late_s,
-            late_s,
+        counted = None if counter is None else counter[rows]
+        timed = timing.accept(
+            chunk_of(stamps[rows], counted, samples[rows], begin), float(stamps[end - 1]) + DELAY_S
         )
-        keep.append(np.ones(end - begin, np.bool_) if kept is None else kept)
-        segment.append(np.broadcast_to(segments, end - begin))
-    return np.concatenate(keep), np.concatenate(segment)
+        kept += [] if timed is None else [timed]
+    return np.concatenate([timed.sequence for timed in kept]), np.concatenate(
+        [timed.segment for timed in kept]
+    )
 
 
 @given(FORWARD, CUTS, st.sampled_from([0.0, RATE_HZ]))
-def test_stamps_that_go_forward_are_numbered_as_in_a_recording(
+def test_increasing_timestamps_get_the_segments_of_a_recording(
     steps: list[float], cuts: list[int], rate_hz: float
 ) -> None:
     stamps = 50 + np.cumsum(steps)
-    screen = Screen(rate_hz, Notices())
-    keep, segment = run(screen, stamps, cuts)
-    assert keep.all()
+    timing = SampleTiming(rate_hz, Notices())
+    kept, segment = run(timing, stamps, cuts)
+    assert len(kept) == len(stamps)
     np.testing.assert_array_equal(segment, segments_from_stamps(stamps, rate_hz))
-    assert screen.counts.gaps == segment[-1]
+    assert timing.counts.gaps == segment[-1]
 
 
 @given(
     st.lists(st.sampled_from(["next", "next", "next", "lose", "again", "swap"]), min_size=1, max_size=40),
     CUTS,
 )
-def test_a_counter_tells_what_is_lost_twice_or_late(what: list[str], cuts: list[int]) -> None:
+def test_a_counter_reveals_lost_duplicate_and_reordered_samples(what: list[str], cuts: list[int]) -> None:
     sent: list[int] = [0]
     late, twice, lost, gaps = 0, 0, 0, 0
     newest = 0
@@ -83,114 +102,127 @@ def test_a_counter_tells_what_is_lost_twice_or_late(what: list[str], cuts: list[
         elif item == "again":
             sent.append(newest)
             twice += 1
-        else:  # two come in the wrong order: the first is missing until the second is dropped
+        else:  # two arrive in the wrong order: the first is missing until the second is dropped
             newest += 2
             sent += [newest, newest - 1]
             lost += 1
             gaps += 1
             late += 1
     counter = np.array(sent, np.int64)
-    screen = Screen(RATE_HZ, Notices())
-    keep, segment = run(screen, 5 + counter / RATE_HZ, cuts, counter)
-    counts = screen.counts
+    timing = SampleTiming(RATE_HZ, Notices())
+    kept, segment = run(timing, 5 + counter / RATE_HZ, cuts, counter)
+    counts = timing.counts
     assert (counts.missing, counts.gaps, counts.duplicates, counts.reordered) == (lost, gaps, twice, late)
     assert counts.clock_jumps == 0
-    assert (np.diff(counter[keep]) > 0).all()
+    assert (np.diff(counter[kept]) > 0).all()
     assert segment[-1] == gaps
 
 
 @given(st.lists(st.sampled_from([0.0, 0.002, -0.002, 0.02]), min_size=2, max_size=40), CUTS)
-def test_with_a_counter_stamps_may_tremble(jitter: list[float], cuts: list[int]) -> None:
+def test_with_a_counter_jitter_of_timestamps_does_no_harm(jitter: list[float], cuts: list[int]) -> None:
     n = len(jitter)
     stamps = np.arange(n) / RATE_HZ + np.array(jitter)
-    screen = Screen(RATE_HZ, Notices())
-    keep, segment = run(screen, stamps, cuts, np.arange(n, dtype=np.int64))
-    assert keep.all()
+    kept, segment = run(SampleTiming(RATE_HZ, Notices()), stamps, cuts, np.arange(n, dtype=np.int64))
+    assert len(kept) == n
     assert segment[-1] == 0
 
 
-def test_a_sample_that_comes_twice_is_dropped_unless_it_differs() -> None:
+def test_a_repeated_timestamp_is_a_duplicate_unless_the_sample_differs() -> None:
     stamps = np.array([0, 1, 1, 2, 2, 3]) / RATE_HZ
     samples = numbered(6)
     samples[1] = np.nan
     samples[2] = np.nan
-    screen, notices = Screen(RATE_HZ, Notices()), Notices()
-    screen = Screen(RATE_HZ, notices)
-    keep, segment = run(screen, stamps, [1, 2, 3, 4, 5], samples=samples)
-    assert keep.tolist() == [True, True, False, True, True, True]
-    assert segment.tolist() == [0, 0, 0, 0, 1, 1]
+    notices = Notices()
+    kept, segment = run(SampleTiming(RATE_HZ, notices), stamps, [1, 2, 3, 4, 5], samples=samples)
+    assert kept.tolist() == [0, 1, 3, 4, 5]
+    assert segment.tolist() == [0, 0, 0, 1, 1]
     assert [notice.event for notice in notices.take()] == ["duplicate", "repeated_stamp"]
 
 
 def test_a_sample_after_its_successor_is_dropped() -> None:
-    stamps = np.array([0, 1, 3, 2, 4]) / RATE_HZ
-    screen = Screen(RATE_HZ, Notices())
-    keep, segment = run(screen, stamps, [])
-    assert keep.tolist() == [True, True, True, False, True]
-    assert segment.tolist() == [0, 0, 1, 1, 1]
-    assert screen.counts.reordered == 1
+    timing = SampleTiming(RATE_HZ, Notices())
+    kept, segment = run(timing, np.array([0, 1, 3, 2, 4]) / RATE_HZ, [])
+    assert kept.tolist() == [0, 1, 2, 4]
+    assert segment.tolist() == [0, 0, 1, 1]
+    assert timing.counts.reordered == 1
 
 
 @pytest.mark.parametrize("seconds", [-5.0, 5.0, -0.2])
 @pytest.mark.parametrize("counted", [False, True])
-def test_a_jump_of_the_clock_is_no_gap(seconds: float, counted: bool) -> None:
+def test_a_clock_jump_is_no_gap(seconds: float, counted: bool) -> None:
     n = 20
     stamps = 100 + np.arange(n) / RATE_HZ
-    arrivals = stamps + 0.001
+    arrivals = stamps + DELAY_S
     stamps = stamps + np.where(np.arange(n) >= 10, seconds, 0)
     notices = Notices()
-    screen = Screen(RATE_HZ, notices)
-    segment, jumps, dropped = 0, [], 0
-    for i in range(n):
-        counter = np.array([i]) if counted else None
-        usual_s = 0.001 if i < 11 else arrivals[i] - stamps[i]
-        keep, segment = screen.check(numbered(n)[i : i + 1], stamps[i : i + 1], counter, arrivals[i], usual_s)
-        dropped += keep is not None
-        jumps += [] if screen.jump is None else [screen.jump[1]]
-    assert screen.counts.clock_jumps == 1
-    assert screen.counts.gaps == 0
-    assert jumps == [pytest.approx(seconds, abs=0.01 if dropped == 0 else 0.2)]
+    timing = SampleTiming(RATE_HZ, notices)
+    timed = [
+        timing.accept(
+            chunk_of(stamps[i : i + 1], [i] if counted else None, numbered(n)[i : i + 1]), arrivals[i]
+        )
+        for i in range(n)
+    ]
+    dropped = timed.count(None)
+    assert timing.counts.clock_jumps == 1
+    assert timing.counts.gaps == 0
+    assert timing.correction_s == pytest.approx(-seconds, abs=0.01 if dropped == 0 else 0.2)
     assert (dropped > 0) == (seconds == -0.2 and not counted)
-    assert np.max(segment) == 1
-    jump = [notice for notice in notices.take() if notice.event == "clock_jump"]
-    assert len(jump) == 1
+    assert timing.segment == 1
+    assert [notice.event for notice in notices.take()].count("clock_jump") == 1
 
 
-def test_lost_samples_are_a_gap_though_they_come_late() -> None:
-    screen = Screen(RATE_HZ, Notices())
-    screen.check(numbered(1), np.array([10.0]), None, 10.001, 0.001)
-    screen.check(numbered(1), np.array([12.0]), None, 12.4, 0.001)
-    assert (screen.counts.gaps, screen.counts.clock_jumps, screen.counts.missing) == (1, 0, 59)
+@pytest.mark.parametrize("counted", [False, True])
+def test_every_clock_jump_in_a_chunk_counts(counted: bool) -> None:
+    n = 20
+    shift = np.where(np.arange(n) >= 5, 5.0, 0.0) + np.where(np.arange(n) >= 9, 3.0, 0.0)
+    shift[15:] -= 8.0
+    true = 100 + np.arange(n) / RATE_HZ
+    timing = SampleTiming(RATE_HZ, Notices())
+    timing.accept(chunk_of(true[:3], [0, 1, 2] if counted else None), true[2] + DELAY_S)
+    timed = timing.accept(
+        chunk_of((true + shift)[3:], list(range(3, n)) if counted else None), true[-1] + DELAY_S
+    )
+    assert timed is not None
+    np.testing.assert_allclose(timed.local, true[3:], atol=n / RATE_HZ)
+    assert timing.counts.clock_jumps == 3
+    assert timing.counts.gaps == 0
 
 
-def test_after_a_return_a_segment_begins_and_the_counter_says_what_was_missed() -> None:
+def test_lost_samples_are_a_gap_although_the_next_arrives_late() -> None:
+    timing = SampleTiming(RATE_HZ, Notices())
+    timing.accept(chunk_of([10.0]), 10.001)
+    timing.accept(chunk_of([12.0]), 12.4)
+    assert (timing.counts.gaps, timing.counts.clock_jumps, timing.counts.missing) == (1, 0, 59)
+
+
+def test_a_reconnection_begins_a_segment_and_the_counter_reveals_what_was_missed() -> None:
     notices = Notices()
-    screen = Screen(RATE_HZ, notices)
-    screen.check(numbered(1), np.array([10.0]), np.array([7]))
-    screen.restart()
-    keep, segment = screen.check(numbered(1), np.array([3.0]), np.array([17]))
-    assert keep is None
-    assert np.all(np.asarray(segment) == 1)
-    assert [(notice.event, notice.facts["missing"]) for notice in notices.take()] == [("gap", 9)]
+    timing = SampleTiming(RATE_HZ, notices)
+    timing.accept(chunk_of([10.0], [7]), 10.0)
+    timing.restart()
+    timed = timing.accept(chunk_of([3.0], [17]), 13.0)
+    assert timed is not None
+    assert timed.segment.tolist() == [1]
+    assert [(notice.event, notice.facts.get("missing")) for notice in notices.take()] == [("gap", 9)]
 
 
-def test_a_counter_from_far_back_began_anew() -> None:
-    screen = Screen(RATE_HZ, Notices())
+def test_a_counter_that_falls_far_back_has_restarted() -> None:
+    timing = SampleTiming(RATE_HZ, Notices())
     n = COUNTER_BACK + 10
-    screen.check(numbered(n), np.arange(n) / RATE_HZ, np.arange(n))
-    keep, segment = screen.check(numbered(1), np.array([n / RATE_HZ]), np.array([0]))
-    assert keep is None
-    assert np.all(np.asarray(segment) == 1)
+    timing.accept(chunk_of(np.arange(n) / RATE_HZ, np.arange(n)), n / RATE_HZ)
+    timed = timing.accept(chunk_of([n / RATE_HZ], [0]), n / RATE_HZ)
+    assert timed is not None
+    assert timed.segment.tolist() == [1]
 
 
-def test_what_happens_often_is_said_once_a_second() -> None:
+def test_frequent_faults_are_reported_once_a_second() -> None:
     notices = Notices()
-    screen = Screen(RATE_HZ, notices)
+    timing = SampleTiming(RATE_HZ, notices)
     for i in range(40):
-        screen.check(numbered(1), np.array([i * 0.2]), None, i * 0.2, 0.0)
-    said = notices.take()
-    screen.flush(9.0)
-    said += notices.take()
-    assert 7 <= len(said) <= 10
-    assert sum(notice.facts["count"] for notice in said) == 39
-    assert sum(notice.facts["missing"] for notice in said) == screen.counts.missing
+        timing.accept(chunk_of([i * 0.2]), i * 0.2)
+    reported = notices.take()
+    timing.tick(9.0)
+    reported += notices.take()
+    assert 7 <= len(reported) <= 10
+    assert sum(notice.facts["count"] for notice in reported) == 39
+    assert sum(notice.facts["missing"] for notice in reported) == timing.counts.missing
