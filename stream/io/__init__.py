@@ -1,1 +1,1 @@
-"""Sessions from and to files: XDF, npz, NWB, HDF5, MATLAB, CSV."""
+"""Reads and writes sessions as files: XDF, npz, NWB, HDF5, MATLAB, CSV."""

@@ -1,8 +1,8 @@
-"""A session as named arrays: the form in which every plain file holds it.
+"""Converts sessions to and from named arrays, the layout of npz, HDF5, MATLAB and CSV files.
 
-``neural`` [time, channels], ``stamps`` [time], ``frame`` [time]; optional ``repeat``, ``segment``,
-``channel_names``, ``kind``, ``rate_hz``, ``name``, ``movie`` (pictures, uint8), ``movie_rate_hz``,
-``movie_clips`` (JSON), ``label_<name>`` [time, k].
+Required: ``neural`` [time, channels], ``stamps`` [time], ``frame`` [time]. Optional: ``repeat`` and ``segment`` [time],
+``channel_names``, ``kind``, ``rate_hz``, ``name``, ``movie`` (pictures, uint8), ``movie_rate_hz``, ``movie_clips``
+(JSON), ``label_<name>`` [time, k].
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from stream.movie_metadata import clips_from_json, clips_to_json
 from stream.session import MAX_SECONDS, Kind, Session, repeats_from_frames, segments_from_stamps
 
 REQUIRED = ("neural", "stamps", "frame")
-"""What every file must hold."""
+"""Names of the arrays that every file must hold."""
 
 TEXTS = ("kind", "name", "movie_clips")
 NUMBERS = ("rate_hz", "movie_rate_hz")
 _LISTS = ("stamps", "frame", "repeat", "segment", "channel_names")
 _OPTIONAL = ("repeat", "segment", "channel_names", "movie", *TEXTS, *NUMBERS)
 _LABEL = "label_"
-_REGULAR = 0.1  # a median deviation of steps below this share of a period makes a recording regular
+_REGULAR = 0.1  # regular sampling: the median deviation of the steps is below this share of a period
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,42 +51,42 @@ class FileContents:
 
 
 def is_session_array(name: str) -> bool:
-    """Whether an array of that name is part of a session; others are never read.
+    """Return whether a session can hold an array of this name; other arrays are never read.
 
     Parameters
     ----------
     name
-        Of the array.
+        Name of an array in a file.
     """
     return name in REQUIRED or name in _OPTIONAL or name.startswith(_LABEL)
 
 
 def require_arrays(names: Collection[str]) -> None:
-    """Make sure that what every file must hold is there.
+    """Check that a file holds the arrays of `REQUIRED`.
 
     Parameters
     ----------
     names
-        Of the arrays that are.
+        Names of the arrays in the file.
 
     Raises
     ------
     BadRecording
-        When one is missing; the message lists what there is.
+        If an array is missing; the message lists those present.
     """
     missing = [name for name in REQUIRED if name not in names]
     if missing:
-        there = ", ".join(sorted(names)) or "nothing"
-        raise BadRecording(f"it lacks {', '.join(map(repr, missing))}; it holds {there}.")
+        present = ", ".join(sorted(names)) or "nothing"
+        raise BadRecording(f"it lacks {', '.join(map(repr, missing))}; it holds {present}.")
 
 
 def session_to_arrays(session: Session) -> dict[str, Any]:
-    """A recording as arrays; ``neural`` is the session's own, in memory or not.
+    """Convert a session to named arrays; ``neural`` is not copied and may be a `LazyArray`.
 
     Parameters
     ----------
     session
-        With its movie's pictures, when it has them.
+        Recording to convert; the movie's pictures are included if present.
     """
     arrays: dict[str, Any] = {
         "neural": session.neural,
@@ -108,18 +108,18 @@ def session_to_arrays(session: Session) -> dict[str, Any]:
 
 
 def orient_time_first(arrays: dict[str, NDArray[Any]]) -> list[str]:
-    """Put arrays of software that keeps every array as a matrix, or stores columns first, the right way round.
+    """Bring arrays from MATLAB-like software, where everything is a matrix, into the layout [time, channels].
 
     Parameters
     ----------
     arrays
-        Changed in place: single values and lists lose axes of length 1; what has time along its second axis,
-        as the number of stamps tells, is turned.
+        Arrays by name, changed in place: scalars and lists lose axes of length 1; a matrix is transposed if only
+        its second axis has the length of ``stamps``.
 
     Returns
     -------
     notes
-        Which were turned.
+        One sentence per transposed array.
     """
     notes = []
     for name, array in arrays.items():
@@ -129,27 +129,31 @@ def orient_time_first(arrays: dict[str, NDArray[Any]]) -> list[str]:
             arrays[name] = array.reshape(-1)
     n_samples = len(arrays["stamps"]) if "stamps" in arrays and arrays["stamps"].ndim == 1 else -1
     for name, array in arrays.items():
-        matrix = (name == "neural" or name.startswith(_LABEL)) and array.ndim == 2
-        if matrix and array.shape[0] != n_samples and array.shape[1] == n_samples:
+        is_matrix = (name == "neural" or name.startswith(_LABEL)) and array.ndim == 2
+        if is_matrix and array.shape[0] != n_samples and array.shape[1] == n_samples:
             arrays[name] = array.T
-            notes.append(f"'{name}' was {list(array.shape)} for {n_samples} stamps and was turned")
+            notes.append(
+                f"'{name}' had shape {list(array.shape)} for {n_samples} timestamps and was transposed"
+            )
     return notes
 
 
 def session_from_arrays(arrays: Mapping[str, NDArray[Any]], name: str) -> Session:
-    """A recording from the arrays of a file, none of which is trusted.
+    """Build a session from the arrays of a file, checking each of them.
 
     Parameters
     ----------
     arrays
-        By the names that the npz session gives them (see the module's description).
+        Arrays by name; see the module's description.
     name
-        What the recording is called when ``arrays`` do not say.
+        Name of the neural stream if ``arrays`` hold none.
 
     Raises
     ------
-    BadRecording, ShapeMismatch
-        When one is missing, holds something else or does not fit the others.
+    BadRecording
+        If an array is missing or holds invalid values.
+    ShapeMismatch
+        If the shapes of two arrays do not fit together.
     """
     require_arrays(arrays)
     neural: Any = _numbers(arrays, "neural", 2)
@@ -163,10 +167,10 @@ def session_from_arrays(arrays: Mapping[str, NDArray[Any]], name: str) -> Sessio
         raise BadRecording("'stamps' is empty: there is not one sample.")
     if not np.all(np.abs(stamps) < MAX_SECONDS):
         raise BadRecording("'stamps' must be finite numbers of seconds; some are not.")
-    frame, rate_hz = _integers(arrays, "frame"), _rate(arrays, stamps)
+    frame, rate_hz = _integers(arrays, "frame"), _sampling_rate(arrays, stamps)
     segment = segments_from_stamps(stamps, rate_hz)
     if "segment" in arrays:
-        segment = _joined(segment, _integers(arrays, "segment"))
+        segment = _merge_segments(segment, _integers(arrays, "segment"))
     names = arrays.get("channel_names")
     return Session(
         neural=neural,
@@ -177,18 +181,18 @@ def session_from_arrays(arrays: Mapping[str, NDArray[Any]], name: str) -> Sessio
         channel_names=tuple(f"ch{index}" for index in range(neural.shape[1]))
         if names is None
         else _strings(names),
-        kind=_kind(_text(arrays, "kind", Kind.OTHER)),
+        kind=_kind(_string(arrays, "kind", Kind.OTHER)),
         rate_hz=rate_hz,
         labels={
             name.removeprefix(_LABEL): _label(arrays, name) for name in arrays if name.startswith(_LABEL)
         },
         movie=_movie(arrays, int(frame.max()) + 1),
-        name=_text(arrays, "name", name),
+        name=_string(arrays, "name", name),
     )
 
 
 def _numbers(arrays: Mapping[str, NDArray[Any]], name: str, n_axes: int) -> NDArray[Any]:
-    """An array of numbers with that many axes."""
+    """Return an array after checking that it is numeric and has ``n_axes`` axes."""
     array = arrays[name]
     if array.dtype.kind not in "biuf":
         raise BadRecording(f"'{name}' must hold numbers, got {array.dtype}.")
@@ -198,25 +202,25 @@ def _numbers(arrays: Mapping[str, NDArray[Any]], name: str, n_axes: int) -> NDAr
 
 
 def _integers(arrays: Mapping[str, NDArray[Any]], name: str) -> NDArray[np.int32]:
-    """An array [time] of whole numbers of 32 bits."""
+    """Return an array [time] as int32."""
     array = _numbers(arrays, name, 1)
-    limits = np.iinfo(np.int32)
+    bounds = np.iinfo(np.int32)
     with np.errstate(invalid="ignore"):
-        whole = np.rint(array) if array.dtype.kind == "f" else array
-        if not ((whole == array) & (array >= limits.min) & (array <= limits.max)).all():
+        integers = np.rint(array) if array.dtype.kind == "f" else array
+        if not ((integers == array) & (array >= bounds.min) & (array <= bounds.max)).all():
             raise BadRecording(f"'{name}' must hold whole numbers (-1 = none).")
-    return whole.astype(np.int32)
+    return integers.astype(np.int32)
 
 
 def _label(arrays: Mapping[str, NDArray[Any]], name: str) -> NDArray[np.float32]:
-    """A continuous label as [time, k]."""
+    """Return a continuous label as float32 [time, k]."""
     array = _numbers(arrays, name, arrays[name].ndim if arrays[name].ndim in (1, 2) else 2)
     with np.errstate(over="ignore"):
         return np.asarray(array[:, None] if array.ndim == 1 else array, np.float32)
 
 
 def _strings(array: NDArray[Any]) -> tuple[str, ...]:
-    """An array of text as a tuple."""
+    """Return an array of strings as a tuple."""
     if array.ndim != 1 or array.dtype.kind not in "US":
         raise BadRecording(
             f"'channel_names' must be a list of texts, got {array.dtype} of shape {array.shape}."
@@ -224,8 +228,8 @@ def _strings(array: NDArray[Any]) -> tuple[str, ...]:
     return tuple(str(name) for name in array.astype(np.str_))
 
 
-def _text(arrays: Mapping[str, NDArray[Any]], name: str, default: str) -> str:
-    """A single text, or what stands for none."""
+def _string(arrays: Mapping[str, NDArray[Any]], name: str, default: str) -> str:
+    """Return a single string, or ``default`` if the array is missing."""
     if name not in arrays:
         return default
     array = arrays[name]
@@ -235,15 +239,15 @@ def _text(arrays: Mapping[str, NDArray[Any]], name: str, default: str) -> str:
 
 
 def _kind(text: str) -> Kind:
-    """A kind by name."""
+    """Return the kind of this name."""
     try:
         return Kind(text.lower())
     except ValueError:
         raise BadRecording(f"unknown 'kind' {text!r}: use one of {', '.join(Kind)}.") from None
 
 
-def _rate(arrays: Mapping[str, NDArray[Any]], stamps: NDArray[np.float64]) -> float:
-    """The rate that is given, or that the steps between stamps show, 0 when they are irregular."""
+def _sampling_rate(arrays: Mapping[str, NDArray[Any]], stamps: NDArray[np.float64]) -> float:
+    """Return the rate in Hz: the stored one, else from the median step between timestamps; 0 if irregular."""
     if "rate_hz" in arrays:
         rate_hz = float(_numbers(arrays, "rate_hz", 0))
         if not 0 <= rate_hz < float("inf"):
@@ -254,28 +258,30 @@ def _rate(arrays: Mapping[str, NDArray[Any]], stamps: NDArray[np.float64]) -> fl
     if not len(step):
         return 0.0
     period = float(np.median(step))
-    # To six digits: steps of stamps are no exact numbers, and one recording's rate is to be another's.
+    # Six digits: without the rounding error of the steps, two recordings of one rate compare equal.
     return float(f"{1 / period:.6g}") if np.median(np.abs(step - period)) < _REGULAR * period else 0.0
 
 
-def _joined(shown: NDArray[np.int32], given: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Segments with the borders of both."""
-    if shown.shape != given.shape:
-        raise ShapeMismatch(f"'segment' must have shape {shown.shape} as 'stamps' has, got {given.shape}.")
-    boundary = (np.diff(shown) != 0) | (np.diff(given.astype(np.int64)) != 0)
+def _merge_segments(from_stamps: NDArray[np.int32], stored: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return segments with the boundaries of both inputs."""
+    if from_stamps.shape != stored.shape:
+        raise ShapeMismatch(
+            f"'segment' must have shape {from_stamps.shape} as 'stamps' has, got {stored.shape}."
+        )
+    boundary = (np.diff(from_stamps) != 0) | (np.diff(stored.astype(np.int64)) != 0)
     return np.cumsum(np.r_[False, boundary]).astype(np.int32)
 
 
-def _movie(arrays: Mapping[str, NDArray[Any]], n_shown: int) -> Movie | None:
-    """The movie, when the file says what it is; by its rate alone it has the frames that were shown."""
+def _movie(arrays: Mapping[str, NDArray[Any]], n_frames: int) -> Movie | None:
+    """Return the movie if the file describes one; given only its rate, it has ``n_frames`` frames."""
     pictures = arrays.get("movie")
     if pictures is not None and (pictures.dtype != np.uint8 or pictures.ndim not in (3, 4)):
         raise BadRecording(
             f"'movie' must be uint8 [frame, height, width(, 3)], got {pictures.dtype} {pictures.shape}."
         )
     if "movie_clips" in arrays:
-        return Movie(clips_from_json(_text(arrays, "movie_clips", "")).clips, pictures)
+        return Movie(clips_from_json(_string(arrays, "movie_clips", "")).clips, pictures)
     rate_hz = float(_numbers(arrays, "movie_rate_hz", 0)) if "movie_rate_hz" in arrays else 0.0
     if pictures is not None:
         return one_clip("movie", pictures, rate_hz)
-    return Movie((Clip("movie", 0, n_shown, rate_hz),)) if rate_hz and n_shown > 0 else None
+    return Movie((Clip("movie", 0, n_frames, rate_hz),)) if rate_hz and n_frames > 0 else None

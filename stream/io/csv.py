@@ -1,8 +1,8 @@
-"""A recording as a table of text: one line per sample, one column per channel.
+"""Reads and writes sessions as CSV: one line per sample, one column per channel.
 
-The first line names the columns: ``time``, ``frame``, optional ``repeat`` and ``segment``, ``label_<name>`` or
-``label_<name>[0]``, ``label_<name>[1]`` ..., and every other column is a channel. A line before it that begins
-with ``# neuroreel`` may hold what no column does, as JSON: kind, rate, name and clips of the movie.
+The header names the columns: ``time``, ``frame``, optional ``repeat``, ``segment``, ``label_<name>`` or
+``label_<name>[0]``, ``label_<name>[1]`` ...; every other column is a channel. A line ``# neuroreel {...}`` before the
+header may hold metadata as JSON: kind, rate, name and clips of the movie.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import csv
 import json
 import re
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -29,37 +29,37 @@ _LABEL = re.compile(r"label_(.+)\[(\d+)\]", re.DOTALL)
 _MISSING = ("", "na", "n/a", "null")
 _ROWS = 2048
 _MAX_LINE = 20_000_000
-_BLOW_UP = 8  # two letters, such as '0,', become eight bytes, and are there twice for a moment
+_EXPANSION = 8  # memory per byte of text: '0,' becomes a float64, and two copies exist for a moment
 
 
 def save_csv(session: Session, path: Path | str, *, force: bool = False) -> None:
-    """Write a recording as CSV; numbers come back to the last bit.
+    """Write a session as CSV; `load_csv` restores every number to the last bit.
 
     Parameters
     ----------
     session
-        Its movie's pictures are not written, only what the movie is.
+        Recording to write; the movie's clips are stored, its pictures are not.
     path
-        Where to.
+        Output file.
     force
         Overwrite an existing file.
 
     Raises
     ------
     OutputExists
-        When ``path`` is there and ``force`` is not given.
+        If ``path`` exists and ``force`` is not set.
     BadUsage
-        When a channel has a name that means another column.
+        If a channel has the name of another column, or a label has no column.
     """
     path = refuse_existing(path, force=force, recording=True)
     arrays = session_to_arrays(session)
     for name in session.channel_names:
         if name in _COLUMNS or name.startswith("label_") or not name.strip():
             raise BadUsage(
-                f"a channel called {name!r} cannot be written as CSV, where that is another column."
+                f"channel {name!r} cannot be written as CSV: the format reserves this name. Rename the channel."
             )
     if not all(label.shape[1] for label in session.labels.values()):
-        raise BadUsage("a label without a single column cannot be written as CSV.")
+        raise BadUsage("a label without any column cannot be written as CSV.")
     labels = [
         f"label_{column}" for name, label in session.labels.items() for column in _label_columns(name, label)
     ]
@@ -70,44 +70,45 @@ def save_csv(session: Session, path: Path | str, *, force: bool = False) -> None
         writer.writerow([*_COLUMNS, *labels, *session.channel_names])
         for at in range(0, session.n_samples, _ROWS):
             part = slice(at, at + _ROWS)
-            whole = np.stack([session.frame[part], session.repeat[part], session.segment[part]], 1).tolist()
+            integers = np.stack([session.frame[part], session.repeat[part], session.segment[part]], 1)
             values = np.hstack([*(label[part] for label in session.labels.values()), session.neural[part]])
-            for stamp, counts, row in zip(session.stamps[part].tolist(), whole, values.tolist(), strict=True):
-                writer.writerow([repr(stamp), *counts, *map(_number, row)])
+            rows = zip(session.stamps[part].tolist(), integers.tolist(), values.tolist(), strict=True)
+            for stamp, row_integers, row_values in rows:
+                writer.writerow([repr(stamp), *row_integers, *map(_number, row_values)])
 
 
 def _label_columns(name: str, label: NDArray[np.float32]) -> list[str]:
-    """What the columns of a label are called."""
+    """Return the column names of a label."""
     if label.shape[1] == 1 and not name.endswith("]"):
         return [name]
     return [f"{name}[{column}]" for column in range(label.shape[1])]
 
 
 def _number(value: float) -> str:
-    """A number of 32 bits, in as many digits as it takes to have it back."""
+    """Format a float32 value with enough digits to restore it exactly."""
     return f"{value:.9g}"
 
 
 def load_csv(path: Path | str) -> Session:
-    """Read a recording from a CSV file.
+    """Read a session from a CSV file.
 
     Parameters
     ----------
     path
-        The file, with commas, or semicolons or tabs when the line of names has no comma.
+        File with commas as separators, or semicolons or tabs if its header has no comma.
 
     Raises
     ------
     BadRecording
-        When it is missing, no table, or holds something that is no number; the message names the line.
+        If the file is missing, is not a table, or holds an invalid number; the message names the line.
     ShapeMismatch
-        When its columns do not fit together.
+        If its columns do not fit together.
     """
     path = Path(path)
     if not path.is_file():
         raise BadRecording(f"no such recording: {path}.")
     try:
-        check_fits_memory(_BLOW_UP * path.stat().st_size, "it")
+        check_fits_memory(_EXPANSION * path.stat().st_size, "it")
         with path.open(encoding="utf-8-sig", newline="") as file:
             return session_from_arrays(_read(file), path.stem)
     except ShapeMismatch as error:
@@ -119,17 +120,17 @@ def load_csv(path: Path | str) -> Session:
 
 
 def _read(file: IO[str]) -> dict[str, NDArray[Any]]:
-    """The columns as the arrays of a session."""
+    """Read the table as the arrays of a session."""
     lines = _lines(file)
-    first, n_before, facts = next(lines, ""), 1, {}
-    while first.startswith("#"):
-        if first.startswith(_FACTS):
-            facts = json.loads(first.removeprefix(_FACTS))
-        first, n_before = next(lines, ""), n_before + 1
+    header, n_before, facts = next(lines, ""), 1, {}
+    while header.startswith("#"):
+        if header.startswith(_FACTS):
+            facts = json.loads(header.removeprefix(_FACTS))
+        header, n_before = next(lines, ""), n_before + 1
     if not isinstance(facts, dict):
-        raise BadRecording(f"the line '{_FACTS}' must hold an object of JSON.")
-    delimiter = next((mark for mark in ",;\t" if mark in first), ",")
-    reader = csv.reader(_with(first, lines), delimiter=delimiter)
+        raise BadRecording(f"the line '{_FACTS}' must hold a JSON object.")
+    delimiter = next((mark for mark in ",;\t" if mark in header), ",")
+    reader = csv.reader(chain([header], lines), delimiter=delimiter)
     names = [name if facts else name.strip() for name in next(reader, [])]
     n_before += reader.line_num - 1
     if "time" not in names or "frame" not in names:
@@ -137,7 +138,7 @@ def _read(file: IO[str]) -> dict[str, NDArray[Any]]:
             f"its first line must name the columns, 'time' and 'frame' among them; got {names[:12]}."
         )
     if len(set(names)) < len(names) or "" in names:
-        raise BadRecording("two columns have the same name, or one has none.")
+        raise BadRecording("two columns have the same name, or a column has no name.")
     table = _table(reader, len(names), n_before)
     arrays = _columns(names, table)
     arrays |= {name: np.array(str(facts[name])) for name in TEXTS if name in facts}
@@ -145,20 +146,15 @@ def _read(file: IO[str]) -> dict[str, NDArray[Any]]:
 
 
 def _lines(file: IO[str]) -> Iterator[str]:
-    """Lines of a bounded length."""
+    """Yield the lines of a file, refusing extremely long ones."""
     while line := file.readline(_MAX_LINE):
         if len(line) == _MAX_LINE:
-            raise BadRecording(f"a line of more than {_MAX_LINE} letters.")
+            raise BadRecording(f"a line has more than {_MAX_LINE} characters.")
         yield line
 
 
-def _with(first: str, lines: Iterator[str]) -> Iterator[str]:
-    yield first
-    yield from lines
-
-
 def _table(reader: Iterable[list[str]], n_columns: int, n_before: int) -> NDArray[np.float64]:
-    """All numbers, float64 [line, column]."""
+    """Read all numbers as float64 [line, column]."""
     rows = iter(reader)
     parts = [np.zeros((0, n_columns))]
     at = n_before
@@ -172,14 +168,14 @@ def _table(reader: Iterable[list[str]], n_columns: int, n_before: int) -> NDArra
         try:
             numbers = np.array(filled, np.float64).reshape(-1, n_columns)
         except ValueError:
-            numbers = _slowly(part, at)
+            numbers = _parse_cells(part, at)
         parts.append(numbers)
         at += len(part)
     return np.concatenate(parts)
 
 
-def _slowly(part: list[list[str]], at: int) -> NDArray[np.float64]:
-    """Numbers of lines where some are missing or are none."""
+def _parse_cells(part: list[list[str]], at: int) -> NDArray[np.float64]:
+    """Parse lines cell by cell: the slow way, which accepts missing values and names an invalid line."""
     values = []
     for index, row in enumerate(part):
         try:
@@ -192,16 +188,16 @@ def _slowly(part: list[list[str]], at: int) -> NDArray[np.float64]:
 
 
 def _columns(names: list[str], table: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
-    """The columns of a table, sorted by what they are."""
+    """Sort the columns of a table into the arrays of a session."""
     arrays: dict[str, NDArray[Any]] = {}
     labels: dict[str, dict[int, int]] = {}
     channels = []
     for column, name in enumerate(names):
-        found = _LABEL.fullmatch(name)
+        match = _LABEL.fullmatch(name)
         if name in _COLUMNS:
             arrays[_COLUMNS[name]] = table[:, column]
-        elif found:
-            labels.setdefault(found[1], {})[int(found[2])] = column
+        elif match:
+            labels.setdefault(match[1], {})[int(match[2])] = column
         elif name.startswith("label_"):
             labels.setdefault(name.removeprefix("label_"), {})[0] = column
         else:

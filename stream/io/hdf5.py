@@ -1,4 +1,4 @@
-"""The HDF5 session: the arrays of `stream.io.arrays` as datasets, single values as attributes of the file."""
+"""Reads and writes sessions as HDF5: the arrays of `stream.io.arrays` as datasets, single values as attributes."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from stream.session import Session
 
 _CHUNK_BYTES = 1 << 20
 _BLOCK_BYTES = 1 << 24
-_MAX_LETTERS = 10_000_000
+_MAX_CHARACTERS = 10_000_000
 
 
 def import_h5py() -> Any:
-    """The library h5py.
+    """Import h5py.
 
     Raises
     ------
     BadUsage
-        When it is not installed; the message says how to.
+        If h5py is not installed; the message gives the command that installs it.
     """
     try:
         import h5py
@@ -45,23 +45,23 @@ def import_h5py() -> Any:
 
 
 def save_hdf5(session: Session, path: Path | str, *, force: bool = False) -> None:
-    """Write a recording as HDF5, in chunks that are compressed without loss, a block at a time.
+    """Write a session as HDF5, block by block, with lossless compression.
 
     Parameters
     ----------
     session
-        With its movie's pictures, when it has them.
+        Recording to write; the movie's pictures are included if present.
     path
-        Where to.
+        Output file.
     force
         Overwrite an existing file.
 
     Raises
     ------
     OutputExists
-        When ``path`` is there and ``force`` is not given.
+        If ``path`` exists and ``force`` is not set.
     BadUsage
-        When h5py is not installed.
+        If h5py is not installed.
     """
     h5py = import_h5py()
     try:
@@ -80,17 +80,17 @@ def save_hdf5(session: Session, path: Path | str, *, force: bool = False) -> Non
 
 
 def _escape_slash(name: str) -> str:
-    """The name of a dataset: a slash in a label's name would make a group of HDF5."""
+    """Escape slashes in a name, which HDF5 would read as groups."""
     return name.replace("%", "%25").replace("/", "%2F")
 
 
 def _unescape_slash(name: str) -> str:
-    """What `_escape_slash` was given."""
+    """Undo `_escape_slash`."""
     return name.replace("%2F", "/").replace("%25", "%")
 
 
 def _write(file: Any, name: str, array: Any) -> None:
-    """One array, block by block, so that what is on disk itself never is in memory as a whole."""
+    """Write one array block by block, so that a `LazyArray` is never loaded as a whole."""
     if not all(array.shape):
         file.create_dataset(name, data=np.asarray(array))
         return
@@ -116,14 +116,14 @@ def read(path: Path, limits: ReadLimits) -> FileContents:
     Parameters
     ----------
     path
-        The file.
-    allowance
-        Asked before anything large is read.
+        HDF5 file.
+    limits
+        Limits of this process; memory is reserved before each read.
 
     Raises
     ------
     BadRecording
-        When it lacks an array, or one is not what it should be.
+        If a required array is missing, or an array is invalid.
     """
     with import_h5py().File(path, "r") as file:
         require_arrays([name for name in file if is_session_array(name)] or list(file)[:50])
@@ -138,7 +138,7 @@ def read(path: Path, limits: ReadLimits) -> FileContents:
         if large:
             if len(arrays["stamps"]) != shape[0]:
                 raise BadRecording(
-                    f"'neural' is {shape}, but there are {len(arrays['stamps'])} stamps; it must be [time, channels]."
+                    f"'neural' must be [time, channels], got {shape} for {len(arrays['stamps'])} timestamps."
                 )
             verify_readable(file["neural"], limits)
             return FileContents(arrays, [], "neural")
@@ -146,48 +146,48 @@ def read(path: Path, limits: ReadLimits) -> FileContents:
 
 
 def check_dataset(data: Any, name: str) -> Any:
-    """A dataset whose claims fit its stored bytes.
+    """Return a dataset after checking its type and that its declared size fits its stored bytes.
 
     Parameters
     ----------
     data
-        What the file has under that name.
+        Object stored in the file under this name.
     name
-        For the messages.
+        Name for error messages.
 
     Raises
     ------
     BadRecording
-        When it is no dataset, or claims too much.
+        If it is not a dataset of numbers or text in this file, or its declared size is impossible.
     """
     if not hasattr(data, "chunks") or data.shape is None:
-        raise BadRecording(f"'{name}' is no array.")
+        raise BadRecording(f"'{name}' is not an array.")
     if data.dtype.kind not in "biuf" and import_h5py().check_string_dtype(data.dtype) is None:
         raise BadRecording(f"'{name}' must hold numbers or text, got {data.dtype}.")
     n_stored = min(data.id.get_storage_size(), data.file.id.get_filesize())
     if data.external or data.is_virtual:
-        raise BadRecording(f"'{name}' lies in another file, which is not read.")
+        raise BadRecording(f"'{name}' is stored in another file, which is not read; copy it into this one.")
     for n_values in (data.size, int(np.prod(data.chunks or (0,), dtype=object)) if data.size else 0):
         check_claimed_size(name, n_values * data.dtype.itemsize, n_stored)
     return data
 
 
 def read_dataset(data: Any, name: str, limits: ReadLimits) -> NDArray[Any]:
-    """A dataset of numbers or text.
+    """Read a dataset of numbers or text.
 
     Parameters
     ----------
     data
-        Any dataset.
+        Object stored in the file under this name.
     name
-        For the messages.
-    allowance
-        Asked first.
+        Name for error messages.
+    limits
+        Limits of this process; memory is reserved before the read.
 
     Returns
     -------
     array
-        Numbers as they are stored, or text.
+        Numbers of the stored type, or strings.
     """
     data = check_dataset(data, name)
     if data.dtype.kind in "biuf":
@@ -199,42 +199,46 @@ def read_dataset(data: Any, name: str, limits: ReadLimits) -> NDArray[Any]:
             out[part] = data[part]
             limits.progress()
         return out
-    if data.size > _MAX_LETTERS:
-        raise BadRecording(f"'{name}' holds {data.size} texts; at most {_MAX_LETTERS} letters can be.")
+    if data.size > _MAX_CHARACTERS:
+        raise BadRecording(
+            f"'{name}' holds {data.size} strings; at most {_MAX_CHARACTERS} characters are read."
+        )
     value = data.asstr(errors="replace")[()]
     return string_array(value.ravel().tolist() if isinstance(value, np.ndarray) else value, name)
 
 
 def string_array(value: str | list[str], name: str) -> NDArray[np.str_]:
-    """Text as numpy holds it, every one as long as the longest.
+    """Convert text to a numpy array, which pads every string to the length of the longest.
 
     Parameters
     ----------
     value
-        One or several.
+        One string or several.
     name
-        For the message.
+        Name for the error message.
 
     Raises
     ------
     BadRecording
-        When that would be too much.
+        If the padded array would be too large.
     """
-    n_letters = len(value) if isinstance(value, str) else len(value) * max(map(len, value), default=0)
-    if n_letters > _MAX_LETTERS:
+    n_characters = len(value) if isinstance(value, str) else len(value) * max(map(len, value), default=0)
+    if n_characters > _MAX_CHARACTERS:
         raise BadRecording(
-            f"the texts of '{name}' are too long: {n_letters} letters, at most {_MAX_LETTERS}."
+            f"the strings of '{name}' take {n_characters} characters; at most {_MAX_CHARACTERS} are read."
         )
     return np.array(value, np.str_)
 
 
 def verify_readable(data: Any, limits: ReadLimits) -> None:
-    """Read all of a dataset, a block at a time, to find out whether that can be done.
+    """Read a whole dataset block by block and discard it, to find damage before it is read lazily.
 
     Parameters
     ----------
     data
-        Of at least one axis.
+        Dataset with at least one axis.
+    limits
+        Limits of this process.
     """
     for part in _blocks(data):
         data[part]
@@ -242,7 +246,7 @@ def verify_readable(data: Any, limits: ReadLimits) -> None:
 
 
 def _blocks(data: Any) -> Iterator[slice]:
-    """Parts of the first axis that are of a bounded size."""
+    """Yield slices of the first axis of at most `_BLOCK_BYTES`."""
     row_bytes = max(1, data.size // max(1, len(data)) * data.dtype.itemsize)
     rows = max(1, _BLOCK_BYTES // row_bytes)
     for at in range(0, len(data), rows):
@@ -250,7 +254,7 @@ def _blocks(data: Any) -> Iterator[slice]:
 
 
 def _attribute(value: Any, name: str) -> NDArray[Any]:
-    """An attribute as an array."""
+    """Convert an attribute to an array."""
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     return string_array(value, name) if isinstance(value, str) else np.asarray(value)

@@ -1,4 +1,4 @@
-"""An array that stays in its HDF5 file until a part of it is asked for."""
+"""An array that stays in its HDF5 file and is read part by part."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 MAX_LOADED_BYTES = 256_000_000
-"""What is larger as float32 stays in the file."""
+"""Size as float32 above which ``neural`` stays in its file."""
 
 
 class LazyArray:
-    """A dataset [time, channels], read as float32; stands for an array wherever parts of it are taken.
+    """A dataset [time, channels] of an HDF5 file; indexing it reads that part as float32.
 
     Parameters
     ----------
     path
-        The HDF5 file; it stays open.
+        HDF5 file; stays open.
     name
-        Of the dataset.
+        Path of the dataset in the file.
     """
 
     def __init__(self, path: Path, name: str) -> None:
@@ -32,7 +32,7 @@ class LazyArray:
         self.dtype = np.dtype(np.float32)
 
     def __repr__(self) -> str:
-        return f"<OnDisk: {self._data.file.filename} {self._data.name} {self.shape}>"
+        return f"<LazyArray: {self._data.file.filename} {self._data.name} {self.shape}>"
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -43,7 +43,7 @@ class LazyArray:
             if not len(rows):
                 return np.zeros((0, *self.shape[1:]), np.float32)
             first = int(rows.min())
-            return self[first : int(rows.max()) + 1][rows - first]  # much faster than h5py's own picking
+            return self[first : int(rows.max()) + 1][rows - first]  # much faster than fancy indexing in h5py
         return np.asarray(self._data[index], np.float32)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:

@@ -1,7 +1,7 @@
-"""What a file may claim: sizes are held against the bytes that are there, and against the memory that is free.
+"""Checks the array sizes that a file declares before anything is allocated.
 
-A few kilobytes can announce terabytes: as a header that lies, or as compressed zeros. Nothing is allocated
-before its size is known, and together it may take at most `MEMORY_SHARE` of the memory that is free.
+A few kilobytes can declare terabytes, by a false header or as compressed zeros. Declared sizes are compared with the
+stored bytes, and all arrays together may take at most `MEMORY_SHARE` of the free memory.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from pathlib import Path
 from stream.errors import BadRecording
 
 MAX_DEFLATE = 1040
-"""No deflated byte stands for more."""
+"""Largest compression ratio of DEFLATE, rounded up from 1032."""
 
 MEMORY_SHARE = 0.5
-"""How much of the memory that is free one recording may take."""
+"""Share of the free memory that one recording may take."""
 
 _SLACK_BYTES = 1024
 
 
 def free_bytes() -> int:
-    """Memory that can be had without swapping; all there is where the system does not say."""
+    """Return the memory available without swapping, in bytes; the total memory where /proc is missing."""
     try:
         for line in Path("/proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):
@@ -32,44 +32,46 @@ def free_bytes() -> int:
 
 
 def check_claimed_size(name: str, n_bytes: int, n_stored: int) -> None:
-    """Refuse what says it is larger than its stored bytes can stand for.
+    """Check that an array's declared size is possible for its stored bytes.
 
     Parameters
     ----------
     name
-        Of the array.
+        Name of the array.
     n_bytes
-        What it claims to take in memory.
+        Declared size in memory, in bytes.
     n_stored
-        Bytes of it in the file.
+        Bytes stored in the file.
 
     Raises
     ------
     BadRecording
-        When no compression makes that of it.
+        If no compression reaches this ratio.
     """
     if n_bytes > MAX_DEFLATE * (n_stored + _SLACK_BYTES):
-        raise BadRecording(f"'{name}' claims {n_bytes} bytes from {n_stored} compressed ones.")
+        raise BadRecording(
+            f"'{name}' declares {n_bytes} bytes, but only {n_stored} compressed bytes are stored."
+        )
 
 
 def check_fits_memory(n_bytes: int, what: str) -> None:
-    """Refuse what would not fit into memory.
+    """Check that data fit into memory.
 
     Parameters
     ----------
     n_bytes
-        What it takes in memory.
+        Size in memory, in bytes.
     what
-        What the message calls it.
+        Subject of the error message.
 
     Raises
     ------
     BadRecording
-        When that is more than `MEMORY_SHARE` of what is free.
+        If the size exceeds `MEMORY_SHARE` of the free memory.
     """
     allowed = int(MEMORY_SHARE * free_bytes())
     if n_bytes > allowed:
         raise BadRecording(
             f"{what} takes {n_bytes / 1e9:.3g} GB when it is read; at most {allowed / 1e9:.3g} GB may be used now, "
-            f"which is {MEMORY_SHARE:.0%} of the free memory. Take a part of it, or free memory."
+            f"which is {MEMORY_SHARE:.0%} of the free memory. Read a part of the recording, or free memory."
         )

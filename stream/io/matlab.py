@@ -1,4 +1,4 @@
-"""Sessions in MATLAB files, v5 to v7.3: variables of the names of `stream.io.arrays`. Reading only."""
+"""Reads sessions from MATLAB files, v5 to v7.3; the variables have the names of `stream.io.arrays`."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def read(path: Path, limits: ReadLimits) -> FileContents:
     Parameters
     ----------
     path
-        The file.
-    allowance
-        Asked before anything large is read.
+        MATLAB file.
+    limits
+        Limits of this process; memory is reserved before each read.
 
     Raises
     ------
     BadRecording
-        When it is no MATLAB file, lacks a variable, or one holds anything but numbers and text.
+        If it is not a MATLAB file, lacks a variable, or a variable holds anything but numbers and text.
     """
     with path.open("rb") as file:
         head = file.read(520)
@@ -43,13 +43,13 @@ def read(path: Path, limits: ReadLimits) -> FileContents:
         arrays = _read_v5(path, limits)
     else:
         raise BadRecording(
-            "it is no MATLAB file of version 5 to 7.3; in MATLAB, save it with '-v7' or '-v7.3'."
+            "it is not a MATLAB file of version 5 to 7.3; in MATLAB, save it with '-v7' or '-v7.3'."
         )
     return FileContents(arrays, orient_time_first(arrays))
 
 
 def _read_v5(path: Path, limits: ReadLimits) -> dict[str, NDArray[Any]]:
-    """Variables of a file that is not HDF5."""
+    """Read the variables of a file of version 5 to 7."""
     from scipy.io import loadmat, whosmat
 
     classes = {name: (shape, kind) for name, shape, kind in whosmat(path)}
@@ -59,7 +59,7 @@ def _read_v5(path: Path, limits: ReadLimits) -> dict[str, NDArray[Any]]:
         _check_class(name, kind)
         n_bytes = int(np.prod(shape, dtype=object)) * _BYTES[kind]
         if min(shape, default=0) < 0:
-            raise BadRecording(f"'{name}' has the shape {shape}.")
+            raise BadRecording(f"'{name}' has the impossible shape {shape}.")
         check_claimed_size(name, n_bytes, path.stat().st_size)
         limits.reserve(2 * n_bytes, f"'{name}'")
     loaded = loadmat(path, variable_names=list(known), chars_as_strings=True)
@@ -67,19 +67,19 @@ def _read_v5(path: Path, limits: ReadLimits) -> dict[str, NDArray[Any]]:
 
 
 def _check_class(name: str, kind: str) -> None:
-    """Refuse what is neither number nor text: objects, function handles, structures."""
+    """Check that a variable holds numbers or text, not objects, function handles or structures."""
     if kind not in _BYTES or (kind == "cell" and name != "channel_names"):
         raise BadRecording(
-            f"'{name}' is a MATLAB {kind}; a session holds numbers and text, and nothing is run."
+            f"'{name}' is a MATLAB {kind}; it must hold numbers or text. Convert or remove it."
         )
 
 
 def _plain(array: NDArray[Any], name: str) -> NDArray[Any]:
-    """A variable as numbers or text."""
+    """Convert a variable that scipy loaded to numbers or text."""
     if array.dtype.kind == "O":
         cells = [np.asarray(cell) for cell in array.ravel()]
         if not all(cell.dtype.kind == "U" and cell.size <= 1 for cell in cells):
-            raise BadRecording(f"'{name}' must be a cell array of texts.")
+            raise BadRecording(f"'{name}' must be a cell array of character vectors.")
         return string_array([str(cell.ravel()[0]) if cell.size else "" for cell in cells], name)
     if array.dtype.kind == "U" and name == "channel_names":
         return string_array(
@@ -89,7 +89,7 @@ def _plain(array: NDArray[Any], name: str) -> NDArray[Any]:
 
 
 def _read_v7_3(path: Path, limits: ReadLimits) -> dict[str, NDArray[Any]]:
-    """Variables of a file that is HDF5, whose axes are the other way round."""
+    """Read the variables of a file of version 7.3, which is HDF5 with reversed axes."""
     arrays = {}
     with import_h5py().File(path, "r") as file:
         require_arrays([name for name in file if is_session_array(name)] or list(file)[:50])
@@ -103,24 +103,24 @@ def _read_v7_3(path: Path, limits: ReadLimits) -> dict[str, NDArray[Any]]:
 
 
 def _variable(file: Any, name: str, kind: str, limits: ReadLimits) -> NDArray[Any]:
-    """One variable."""
+    """Read one variable of a file of version 7.3."""
     data = file[name]
     if kind == "cell":
         if getattr(data, "size", None) is None or data.size > _MAX_CELLS or data.dtype.kind != "O":
-            raise BadRecording(f"'{name}' is no cell array of at most {_MAX_CELLS} texts.")
+            raise BadRecording(f"'{name}' must be a cell array of at most {_MAX_CELLS} character vectors.")
         cells = [check_dataset(file[reference], name) for reference in data[()].ravel(order="F")]
-        return string_array([_letters(read_dataset(cell, name, limits)) for cell in cells], name)
+        return string_array([_decode(read_dataset(cell, name, limits)) for cell in cells], name)
     array = read_dataset(data, name, limits)
     if "MATLAB_empty" in data.attrs:
         return np.zeros((0, 0))
     if kind == "char":
-        rows = [_letters(row) for row in np.atleast_2d(array.T)]
+        rows = [_decode(row) for row in np.atleast_2d(array.T)]
         return string_array([row.rstrip() for row in rows] if name == "channel_names" else rows[0], name)
     return np.asarray(array.T)
 
 
-def _letters(codes: NDArray[Any]) -> str:
-    """Text from its codes in UTF-16."""
+def _decode(codes: NDArray[Any]) -> str:
+    """Decode text stored as UTF-16 code units."""
     if codes.dtype.kind not in "iu":
-        raise BadRecording(f"a text of codes was expected, got {codes.dtype}.")
+        raise BadRecording(f"text must be stored as UTF-16 code units, got {codes.dtype}.")
     return codes.astype(np.uint16).ravel().tobytes().decode("utf-16-le", "replace")

@@ -1,4 +1,4 @@
-"""The npz session, the plain interchange form: the arrays of `stream.io.arrays` as numpy writes them."""
+"""Reads and writes sessions as npz, the plain interchange format: the arrays of `stream.io.arrays`."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from stream.session import Session
 
 
 def save_npz(session: Session, path: Path | str, *, force: bool = False) -> None:
-    """Write a recording as npz.
+    """Write a session as npz.
 
     Parameters
     ----------
     session
-        With its movie's pictures, when it has them.
+        Recording to write; the movie's pictures are included if present.
     path
-        Where to.
+        Output file.
     force
         Overwrite an existing file.
 
     Raises
     ------
     OutputExists
-        When ``path`` is there and ``force`` is not given.
+        If ``path`` exists and ``force`` is not set.
     """
     path = Path(path)
     arrays = session_to_arrays(session) | {"neural": np.asarray(session.neural, np.float32)}
@@ -42,19 +42,19 @@ def save_npz(session: Session, path: Path | str, *, force: bool = False) -> None
 
 
 def load_npz(path: Path | str) -> Session:
-    """Read a recording from an npz file; nothing in it is ever executed.
+    """Read a session from an npz file; nothing in the file is ever executed.
 
     Parameters
     ----------
     path
-        The file.
+        File to read.
 
     Raises
     ------
     BadRecording
-        When it is missing, damaged, no npz file, lacks an array, holds pickled objects, or does not fit into memory.
+        If the file is missing, damaged, not npz, lacks an array, holds pickled objects, or does not fit into memory.
     ShapeMismatch
-        When its arrays do not fit together.
+        If its arrays do not fit together.
     """
     path = Path(path)
     if not path.is_file():
@@ -65,12 +65,12 @@ def load_npz(path: Path | str) -> Session:
         raise ShapeMismatch(f"{path}: {error}") from error
     except NeuroReelError as error:
         raise BadRecording(f"{path}: {error}") from error
-    except Exception as error:  # whatever zip, zlib and numpy may raise at a hostile file
+    except Exception as error:  # zip, zlib and numpy raise many types at a damaged file
         raise BadRecording(f"{path} cannot be read as an npz recording: {error}.") from error
 
 
 def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """All arrays that a recording can have, each held against the bytes that are there before it is allocated."""
+    """Read the session's arrays, checking declared sizes against stored bytes before allocating."""
     with zipfile.ZipFile(path) as archive:
         names = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
         require_arrays(names)
@@ -82,22 +82,21 @@ def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> NDArray[Any]:
-    """One array of an archive."""
+    """Read one array of an archive after checking its header."""
+    header_readers = {(1, 0): np.lib.format.read_array_header_1_0}
     with archive.open(member) as file:
         version = np.lib.format.read_magic(file)
-        read = (
-            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        )
-        shape, _, dtype = read(file)
+        read_header = header_readers.get(version, np.lib.format.read_array_header_2_0)
+        shape, _, dtype = read_header(file)
         header_bytes = file.tell()
     if dtype.hasobject:
         raise BadRecording(
-            f"'{name}' holds pickled Python objects, which are never loaded; save it as numbers or text."
+            f"'{name}' holds pickled Python objects, which are never loaded. Save it as numbers or text."
         )
     n_bytes = dtype.itemsize * int(np.prod([int(length) for length in shape], dtype=object))
     if n_bytes != member.file_size - header_bytes or min(shape, default=0) < 0:
         raise BadRecording(
-            f"'{name}' should take {n_bytes} bytes, but {member.file_size - header_bytes} are there."
+            f"'{name}' should have {n_bytes} bytes, but {member.file_size - header_bytes} are stored."
         )
     with archive.open(member) as file:
         array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)

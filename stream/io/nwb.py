@@ -1,6 +1,6 @@
-"""Sessions from NWB files: binned units or fluorescence, what was shown, running speed. Reading only.
+"""Reads sessions from NWB files: binned units or fluorescence, the stimulus, running speed.
 
-Read with h5py, which takes a fiftieth of the time that pynwb takes. Layouts: Allen Visual Coding, and DANDI's.
+Uses h5py, which is about 50 times faster than pynwb. Supports the layouts of Allen Visual Coding and of DANDI.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from stream.binning import sample_at
 from stream.errors import AmbiguousStream, BadRecording, BadUsage
 from stream.io.arrays import FileContents
 from stream.io.hdf5 import import_h5py, read_dataset
-from stream.io.nwb_stimulus import Presentations, presentations
+from stream.io.nwb_stimulus import Presentations, read_presentations
 from stream.io.nwb_units import Units, select_units
 from stream.io.read_limits import ReadLimits
 from stream.movie import Clip, Movie
@@ -25,11 +25,11 @@ from stream.movie_metadata import clips_to_json
 from stream.session import MAX_SECONDS, NO_FRAME, Kind
 
 DEFAULT_BIN_MS = 33.333
-"""Width of the bins when there is no movie whose frames say it."""
+"""Width of the spike count bins in ms if there is no movie to take a frame's duration from."""
 
 UNITS = "units"
-_CACHE_BYTES = 1 << 26  # the spikes of neighbouring units lie in one chunk, which is unpacked once
-_RUNNING = (
+_CACHE_BYTES = 1 << 26  # one chunk holds the spikes of several units; the cache decompresses it once
+_RUNNING_SPEED_PATHS = (
     "processing/running/running_speed",
     "processing/running/speed",
     "processing/behavior/running_speed",
@@ -53,9 +53,9 @@ def read(
     Parameters
     ----------
     path
-        The file.
-    allowance
-        Asked before anything large is read.
+        NWB file.
+    limits
+        Limits of this process; memory is reserved before each read.
     stream, stimulus, area, quality, bin_ms
         See `stream.io.session_io.Choice`.
 
@@ -68,42 +68,42 @@ def read(
     """
     with import_h5py().File(path, "r", rdcc_nbytes=_CACHE_BYTES) as file:
         series = _choose(file, stream)
-        shown = presentations(file, stimulus, limits)
+        presentations = read_presentations(file, stimulus, limits)
         if series is None:
             units = select_units(file, area, quality, limits)
-            contents = _binned(units, shown, bin_ms, limits)
+            contents = _binned(units, presentations, bin_ms, limits)
             contents.notes.insert(0, units.note)
         elif area or quality or bin_ms:
             raise BadUsage(
-                "'--area', '--quality' and '--bin-ms' are for units; this is a series of fluorescence."
+                "'--area', '--quality' and '--bin-ms' apply to units; this is a fluorescence series. Omit them."
             )
         else:
-            contents = _fluorescence(file[series], shown, limits)
+            contents = _fluorescence(file[series], presentations, limits)
         stamps = contents.arrays["stamps"]
-        running = _running(file, stamps, limits)
+        running = _running_speed(file, stamps, limits)
     if running is not None:
         contents.arrays["label_running_speed"] = running
-    _describe_movie(contents, shown)
+    _describe_movie(contents, presentations)
     return contents
 
 
-def _describe_movie(contents: FileContents, shown: Presentations | None) -> None:
-    """Add the movie, and what to know of it."""
-    if shown is None:
-        contents.notes.append("no table of presentations counts frames: nothing is known of what was shown")
+def _describe_movie(contents: FileContents, presentations: Presentations | None) -> None:
+    """Add the movie's clips, if the stimulus is one, and a note on the stimulus."""
+    if presentations is None:
+        contents.notes.append("no stimulus table has frame numbers: the stimulus is unknown")
         return
-    n_frames = int(shown.frame.max(initial=NO_FRAME)) + 1
-    if shown.in_order and n_frames:
-        movie = Movie((Clip(shown.name, 0, n_frames, shown.rate_hz),))
+    n_frames = int(presentations.frame.max(initial=NO_FRAME)) + 1
+    if presentations.is_movie and n_frames:
+        movie = Movie((Clip(presentations.name, 0, n_frames, presentations.rate_hz),))
         contents.arrays["movie_clips"] = np.array(clips_to_json(movie))
     n_repeats = len(np.unique(contents.arrays["repeat"][contents.arrays["repeat"] >= 0]))
-    what = "frames" if shown.in_order else "pictures in no order, told apart by block"
-    contents.notes.append(f"stimulus {shown.name}: {n_frames} {what}, {n_repeats} showings")
+    what = "frames" if presentations.is_movie else "pictures in random order, one repeat per block"
+    contents.notes.append(f"stimulus {presentations.name}: {n_frames} {what}, {n_repeats} repeats")
 
 
 def _choose(file: Any, stream: str | None) -> str | None:
-    """Where the fluorescence to read is; None = the units."""
-    found = _series(file)
+    """Return the path of the fluorescence series to read; None to read the units."""
+    found = _find_series(file)
     has_units = "units" in file and "spike_times" in file["units"]
     names = [*([UNITS] if has_units else []), *found]
     if stream is not None:
@@ -113,11 +113,11 @@ def _choose(file: Any, stream: str | None) -> str | None:
     if not names:
         raise BadRecording(
             "it holds neither 'units' with 'spike_times' nor a RoiResponseSeries of fluorescence; "
-            f"at its top are {', '.join(file) or 'nothing'}."
+            f"its top level holds {', '.join(file) or 'nothing'}."
         )
-    over_baseline = [name for name in found if "dfoverf" in name.lower().replace("_", "")]
-    if not has_units and len(over_baseline) == 1:
-        return found[over_baseline[0]]
+    df_over_f = [name for name in found if "dfoverf" in name.lower().replace("_", "")]
+    if not has_units and len(df_over_f) == 1:
+        return found[df_over_f[0]]
     if len(names) > 1:
         raise AmbiguousStream(
             f"it holds several recordings; choose one with 'neuroreel convert --stream NAME': {', '.join(names)}."
@@ -125,38 +125,39 @@ def _choose(file: Any, stream: str | None) -> str | None:
     return found.get(names[0])
 
 
-def _series(file: Any) -> dict[str, str]:
-    """Every series of fluorescence: its name, with what it lies in, and where it is."""
+def _find_series(file: Any) -> dict[str, str]:
+    """Find every fluorescence series; return their paths by name, including the containing group."""
     found = {}
-    places = [f"processing/{module}" for module in file.get("processing", {})] + ["acquisition"]
-    for place in places:
-        for name in file.get(place, {}):
-            there = file[place][name]
-            inner = {f"{name}/{key}": there[key] for key in there} if hasattr(there, "keys") else {}
-            for label, item in {name: there, **inner}.items():
-                if hasattr(item, "keys") and "data" in item and _type(item) == "RoiResponseSeries":
-                    found[label] = f"{place}/{label}"
+    groups = [f"processing/{module}" for module in file.get("processing", {})] + ["acquisition"]
+    for group in groups:
+        for name in file.get(group, {}):
+            member = file[group][name]
+            inner = {f"{name}/{key}": member[key] for key in member} if hasattr(member, "keys") else {}
+            for label, item in {name: member, **inner}.items():
+                if hasattr(item, "keys") and "data" in item and _neurodata_type(item) == "RoiResponseSeries":
+                    found[label] = f"{group}/{label}"
     return found
 
 
-def _type(item: Any) -> str:
+def _neurodata_type(item: Any) -> str:
+    """Return the NWB type of a group or dataset."""
     kind = item.attrs.get("neurodata_type", "")
     return kind.decode("utf-8", "replace") if isinstance(kind, bytes) else str(kind)
 
 
 def _binned(
-    units: Units, shown: Presentations | None, bin_ms: float | None, limits: ReadLimits
+    units: Units, presentations: Presentations | None, bin_ms: float | None, limits: ReadLimits
 ) -> FileContents:
-    """Spikes of units, counted in bins."""
-    movie_rate = shown.rate_hz if shown is not None and shown.in_order else 0.0
+    """Count the spikes of units in bins."""
+    movie_rate = presentations.rate_hz if presentations is not None and presentations.is_movie else 0.0
     rate_hz = 1000 / bin_ms if bin_ms else movie_rate or 1000 / DEFAULT_BIN_MS
     first, last = units.extent()
-    epochs = [(first, last, first)] if shown is None else shown.epochs(first, last)
-    edges = [_edges(stretch, rate_hz) for stretch in epochs]
+    epochs = [(first, last, first)] if presentations is None else presentations.epochs(first, last)
+    edges = [_bin_edges(epoch, rate_hz) for epoch in epochs]
     edges = [edge for edge in edges if len(edge) > 1]
     n_bins = sum(len(edge) - 1 for edge in edges)
     if not n_bins:
-        raise BadRecording(f"there is not one bin of {1000 / rate_hz:g} ms in it.")
+        raise BadRecording(f"it is shorter than one bin of {1000 / rate_hz:g} ms.")
     what = f"{units.n_units} units in {n_bins} bins"
     limits.reserve(4 * units.n_units * n_bins + 40 * n_bins, what)
     counts = np.empty((n_bins, units.n_units), np.float32)
@@ -170,54 +171,58 @@ def _binned(
     note = f"spikes counted in bins of {1000 / rate_hz:.6g} ms"
     areas = set(units.areas)
     name = areas.pop() if len(areas) == 1 else ""
-    return FileContents(_described(arrays, stamps, shown, rate_hz, Kind.SPIKES, name or UNITS), [note])
+    return FileContents(
+        _add_stimulus(arrays, stamps, presentations, rate_hz, Kind.SPIKES, name or UNITS), [note]
+    )
 
 
-def _edges(stretch: tuple[float, float, float], rate_hz: float) -> NDArray[np.float64]:
-    """Edges of bins over a stretch, one of them where the first presentation begins."""
-    begin, end, first = stretch
+def _bin_edges(epoch: tuple[float, float, float], rate_hz: float) -> NDArray[np.float64]:
+    """Return the bin edges of an epoch; one edge lies at the start of its first presentation."""
+    begin, end, first = epoch
     before, after = int((first - begin) * rate_hz + 1e-6), int((end - first) * rate_hz + 1e-6)
     if before + after > 1_000_000_000:
-        raise BadRecording(f"it would be {before + after} bins of {1000 / rate_hz:g} ms.")
+        raise BadRecording(f"it would take {before + after} bins of {1000 / rate_hz:g} ms; check its times.")
     return first + np.arange(-before, after + 1) / rate_hz
 
 
-def _described(
+def _add_stimulus(
     arrays: dict[str, NDArray[Any]],
     stamps: NDArray[np.float64],
-    shown: Presentations | None,
+    presentations: Presentations | None,
     rate_hz: float,
     kind: Kind,
     name: str,
 ) -> dict[str, NDArray[Any]]:
-    """With stamps, what was shown, kind, rate and name."""
-    if shown is None:
+    """Return the arrays with timestamps, frame, repeat, kind, rate and name added."""
+    if presentations is None:
         frame = repeat = np.full(len(stamps), NO_FRAME, np.int32)
     else:
-        frame, repeat = frames_at(*shown.events(), stamps, rate_hz)
+        frame, repeat = frames_at(*presentations.events(), stamps, rate_hz)
     texts = {"kind": np.array(str(kind)), "name": np.array(name)}
     return arrays | texts | {"stamps": stamps, "frame": frame, "repeat": repeat, "rate_hz": np.array(rate_hz)}
 
 
-def _fluorescence(series: Any, shown: Presentations | None, limits: ReadLimits) -> FileContents:
-    """A series of fluorescence, as it was sampled."""
+def _fluorescence(series: Any, presentations: Presentations | None, limits: ReadLimits) -> FileContents:
+    """Read a fluorescence series at its own sampling times."""
     name = series.name.rpartition("/")[2]
     data = read_dataset(series["data"], name, limits)
-    stamps, rate_hz = _stamps(series, data.shape, limits)
+    stamps, rate_hz = _timestamps(series, data.shape, limits)
     notes = []
     if data.ndim != 2 or len(stamps) not in data.shape:
         raise BadRecording(
-            f"'{name}' has shape {data.shape}, but {len(stamps)} stamps; it must be [time, ROIs]."
+            f"'{name}' must be [time, ROIs], got shape {data.shape} for {len(stamps)} timestamps."
         )
     if len(stamps) != data.shape[0]:
         data = data.T
-        notes.append(f"'{name}' was [ROIs, time] and was turned")
+        notes.append(f"'{name}' was [ROIs, time] and was transposed")
     keep = np.ones(len(stamps), bool)
-    if shown is not None:
-        keep = np.any([(stamps >= begin) & (stamps <= end) for begin, end, _ in shown.epochs()], axis=0)
+    if presentations is not None:
+        keep = np.any(
+            [(stamps >= begin) & (stamps <= end) for begin, end, _ in presentations.epochs()], axis=0
+        )
         if not keep.any():
-            raise BadRecording(f"not one sample of '{name}' lies where '{shown.name}' was shown.")
-    limits.reserve(data.nbytes + 4 * data.size, f"what was taken of '{name}'")
+            raise BadRecording(f"'{name}' has no sample during the stimulus '{presentations.name}'.")
+    limits.reserve(data.nbytes + 4 * data.size, f"the selected part of '{name}'")
     numbers = read_dataset(series["rois"], "rois", limits).ravel() if "rois" in series else np.zeros(0)
     if len(numbers) != data.shape[1] or len(set(numbers.tolist())) < len(numbers):
         numbers = np.arange(data.shape[1])
@@ -225,15 +230,17 @@ def _fluorescence(series: Any, shown: Presentations | None, limits: ReadLimits) 
         "neural": data[keep].astype(np.float32),
         "channel_names": np.array([f"roi-{number}" for number in numbers.tolist()], np.str_),
     }
-    return FileContents(_described(arrays, stamps[keep], shown, rate_hz, Kind.FLUORESCENCE, name), notes)
+    return FileContents(
+        _add_stimulus(arrays, stamps[keep], presentations, rate_hz, Kind.FLUORESCENCE, name), notes
+    )
 
 
-def _stamps(series: Any, shape: tuple[int, ...], limits: ReadLimits) -> tuple[NDArray[np.float64], float]:
-    """Stamps of a series, and its rate."""
+def _timestamps(series: Any, shape: tuple[int, ...], limits: ReadLimits) -> tuple[NDArray[np.float64], float]:
+    """Return the timestamps of a series in seconds, and its rate in Hz."""
     if "timestamps" in series:
         stamps = read_dataset(series["timestamps"], "timestamps", limits).astype(np.float64).ravel()
         if not np.all(np.abs(stamps) < MAX_SECONDS):
-            raise BadRecording("some of its stamps are no moments in seconds.")
+            raise BadRecording("some of its timestamps are not valid numbers of seconds.")
         step = np.diff(stamps)
         step = step[step > 0]
         return stamps, float(f"{1 / np.median(step):.6g}") if len(step) else 0.0
@@ -242,17 +249,20 @@ def _stamps(series: Any, shape: tuple[int, ...], limits: ReadLimits) -> tuple[ND
     rate_hz = float(series["starting_time"].attrs["rate"])
     start = float(np.ravel(read_dataset(series["starting_time"], "starting_time", limits))[0])
     if not 0 < rate_hz < MAX_SECONDS or not abs(start) < MAX_SECONDS:
-        raise BadRecording(f"its series begins at {start} s with a rate of {rate_hz} Hz.")
+        raise BadRecording(
+            f"its series has the starting time {start} s and the rate {rate_hz} Hz; one is invalid."
+        )
     return start + np.arange(shape[0] if shape else 0) / rate_hz, rate_hz
 
 
-def _running(file: Any, stamps: NDArray[np.float64], limits: ReadLimits) -> NDArray[np.float32] | None:
-    """Running speed at the samples, or None when the file does not hold it."""
-    series = next((file[place] for place in _RUNNING if place in file and "data" in file[place]), None)
+def _running_speed(file: Any, stamps: NDArray[np.float64], limits: ReadLimits) -> NDArray[np.float32] | None:
+    """Return the running speed at the samples; None if the file does not hold it."""
+    paths = (path for path in _RUNNING_SPEED_PATHS if path in file and "data" in file[path])
+    series = next((file[path] for path in paths), None)
     if series is None:
         return None
     values = read_dataset(series["data"], "running_speed", limits).astype(np.float64)
-    times, _ = _stamps(series, values.shape, limits)
+    times, _ = _timestamps(series, values.shape, limits)
     if values.ndim != 1 or values.shape != times.shape:
         return None
     good = np.isfinite(values)

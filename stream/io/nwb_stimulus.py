@@ -1,8 +1,8 @@
-"""What an NWB file says of what was shown: a table of presentations as events, showings and stretches of time.
+"""Reads the stimulus of an NWB file: a table of presentations as events, repeats and epochs.
 
-Two layouts: interval tables ``intervals/<stimulus>_presentations`` with ``start_time``, ``stop_time``, ``frame`` and
-``stimulus_block`` (Allen Visual Coding Neuropixels, and DANDI's copies of it), and series of frame numbers
-``stimulus/presentation/<stimulus>`` (DANDI's Allen Visual Coding two-photon recordings).
+Two layouts are supported: interval tables ``intervals/<stimulus>_presentations`` with ``start_time``, ``stop_time``,
+``frame`` and ``stimulus_block`` (Allen Visual Coding Neuropixels, and its copies on DANDI), and series of frame numbers
+``stimulus/presentation/<stimulus>`` (Allen Visual Coding two-photon recordings on DANDI).
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ from stream.session import MAX_FRAMES, MAX_SECONDS, NO_FRAME
 
 SUFFIX = "_presentations"
 PAD_S = 5.0
-"""So much of the blank before and after a block of a stimulus belongs to the recording."""
+"""Blank before and after each block of the stimulus that is kept, at most, in seconds."""
 
-_GRAY = "spontaneous"  # so begin the names of tables in which nothing was shown
-_GAP = 0.5  # a pause longer than this share of a frame's usual time is a blank
-_IN_ORDER = 0.5  # a movie's frame follows the one before it at least this often
+_BLANK_PREFIX = "spontaneous"  # tables with this prefix hold periods without a stimulus
+_BLANK_GAP = 0.5  # a pause longer than this share of a frame's usual duration is a blank
+_MIN_CONSECUTIVE = 0.5  # a stimulus is a movie if at least this share of frames follow their predecessor
 
 
 @dataclass(frozen=True, slots=True)
 class Presentations:
-    """What was shown, in order of time.
+    """The presentations of one stimulus, in temporal order.
 
     Attributes
     ----------
     name
-        Of the stimulus.
+        Name of the stimulus.
     start, stop
-        Float64 [n], seconds.
+        Start and end of each presentation, float64 [n], in seconds.
     frame
-        Int32 [n]; -1 = blank.
+        Frame number of each presentation, int32 [n]; -1 = blank.
     block
-        Int64 [n]; counts on where presentations of another stimulus came between.
-    others
-        Float64 [k, 2], seconds: when something else was shown.
+        Block of each presentation, int64 [n]; a new block begins after another stimulus was shown.
+    other_stimuli
+        Start and end of the presentations of all other stimuli, float64 [k, 2], in seconds.
     """
 
     name: str
@@ -50,56 +50,70 @@ class Presentations:
     stop: NDArray[np.float64]
     frame: NDArray[np.int32]
     block: NDArray[np.int64]
-    others: NDArray[np.float64]
+    other_stimuli: NDArray[np.float64]
 
     @property
-    def in_order(self) -> bool:
-        """Whether frames follow each other, as a movie's do."""
-        return bool(len(self.frame) > 1 and np.mean(np.diff(self.frame) == 1) >= _IN_ORDER)
+    def is_movie(self) -> bool:
+        """Whether the frames are consecutive, as those of a movie are."""
+        return bool(len(self.frame) > 1 and np.mean(np.diff(self.frame) == 1) >= _MIN_CONSECUTIVE)
 
     @property
     def rate_hz(self) -> float:
-        """Frames per second: by the mean step, since stamps may be rounded, but without pauses."""
+        """Frames per second, from the mean step without pauses: the mean averages out rounded timestamps."""
         step = np.diff(self.start)[np.diff(self.block) == 0]
         step = step[step > 0]
-        usual = step[np.abs(step - np.median(step)) < _GAP * np.median(step)] if len(step) else step
+        usual = step[np.abs(step - np.median(step)) < _BLANK_GAP * np.median(step)] if len(step) else step
         return float(f"{1 / usual.mean():.6g}") if len(usual) else 0.0
 
     @property
     def repeat(self) -> NDArray[np.int32]:
-        """Int32 [n]: which showing; a new one begins where the frame falls back, and with a new block.
+        """Repeat of each presentation, int32 [n].
 
-        Of frames in no order only blocks can be told apart.
+        A new repeat begins with each block and, in a movie, where the frame number decreases.
         """
         new = np.diff(self.block) != 0
-        if self.in_order:
+        if self.is_movie:
             new |= np.diff(self.frame) < 0
         return np.cumsum(np.r_[False, new]).astype(np.int32)
 
     def events(self) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
-        """When every presentation begins, and every blank after one: as `frames_at` of the stimulus track takes it."""
+        """Return the events for `stream.acquisition.stimulus_track.frames_at`: presentations and blanks.
+
+        Returns
+        -------
+        stamps
+            Start of each event, float64 [events], in seconds.
+        events
+            Frame and repeat, int32 [events, 2]; -1 for a blank.
+        """
         shown = np.stack([self.frame, np.where(self.frame >= 0, self.repeat, -1)], 1).astype(np.int32)
         usual = float(np.median(self.stop - self.start))
-        ends = np.r_[np.diff(self.start) - (self.stop - self.start)[:-1] > _GAP * usual, True]
-        stamps = np.r_[self.start, self.stop[ends]]
-        blank = np.full((int(ends.sum()), 2), NO_FRAME, np.int32)
+        blank_follows = np.r_[np.diff(self.start) - (self.stop - self.start)[:-1] > _BLANK_GAP * usual, True]
+        stamps = np.r_[self.start, self.stop[blank_follows]]
+        blank = np.full((int(blank_follows.sum()), 2), NO_FRAME, np.int32)
         order = np.argsort(stamps, kind="stable")
         return stamps[order], np.concatenate([shown, blank])[order]
 
     def epochs(self, begin_s: float = -np.inf, end_s: float = np.inf) -> list[tuple[float, float, float]]:
-        """Begin, end, first presentation of each stretch: blocks and the blank around them, joined when they meet.
+        """Return the epochs to read: each block with up to `PAD_S` of blank around it; touching ones are merged.
 
         Parameters
         ----------
         begin_s, end_s
-            Of the recording, which no blank goes beyond.
+            Extent of the recording in seconds; no blank extends beyond it.
+
+        Returns
+        -------
+        epochs
+            Begin, end and first presentation of each epoch, in seconds.
         """
         epochs: list[tuple[float, float, float]] = []
         for block in np.unique(self.block):
             inside = self.block == block
             first, last = float(self.start[inside].min()), float(self.stop[inside].max())
-            before = self.others[self.others[:, 1] <= first + 1e-6, 1].max(initial=-np.inf)
-            after = self.others[self.others[:, 0] >= last - 1e-6, 0].min(initial=np.inf)
+            other_begin, other_end = self.other_stimuli.T
+            before = other_end[other_end <= first + 1e-6].max(initial=-np.inf)
+            after = other_begin[other_begin >= last - 1e-6].min(initial=np.inf)
             begin = min(first, max(first - PAD_S, before, begin_s))
             end = max(last, min(last + PAD_S, after, end_s))
             if epochs and begin <= epochs[-1][1]:
@@ -108,52 +122,52 @@ class Presentations:
         return epochs
 
 
-def presentations(file: Any, stimulus: str | None, limits: ReadLimits) -> Presentations | None:
-    """What was shown.
+def read_presentations(file: Any, stimulus: str | None, limits: ReadLimits) -> Presentations | None:
+    """Read the presentations of a stimulus.
 
     Parameters
     ----------
     file
-        The NWB file, open.
+        Open NWB file.
     stimulus
-        Which table, without its suffix; None = the only one that counts frames.
-    allowance
-        Asked before anything large is read.
+        Name of the stimulus table, with or without its suffix; None for the only one with frame numbers.
+    limits
+        Limits of this process; memory is reserved before each read.
 
     Returns
     -------
     presentations
-        None when the file has no table that counts frames, and none was asked for.
+        None if ``stimulus`` is None and no table has frame numbers.
 
     Raises
     ------
     AmbiguousStream
-        When several tables count frames and none was asked for.
+        If ``stimulus`` is None and several tables have frame numbers.
     BadRecording
-        When there is no such table, or it cannot be used.
+        If there is no such table, or its contents are invalid.
     """
-    tables = _tables(file)
-    counting = {name: table for name, table in tables.items() if _frames(table) is not None}
+    tables = _find_tables(file)
+    with_frames = {name: table for name, table in tables.items() if _frames(table) is not None}
     if stimulus is None:
-        if len(counting) > 1:
+        if len(with_frames) > 1:
             raise AmbiguousStream(
-                f"it has {len(counting)} stimuli with frames; choose one with 'neuroreel convert --stimulus NAME': "
-                f"{', '.join(counting)}."
+                f"it has {len(with_frames)} stimuli with frames; choose one with "
+                f"'neuroreel convert --stimulus NAME': {', '.join(with_frames)}."
             )
-        if not counting:
+        if not with_frames:
             return None
-        stimulus = next(iter(counting))
+        stimulus = next(iter(with_frames))
     stimulus = stimulus.removesuffix(SUFFIX)
     if stimulus not in tables:
         raise BadRecording(f"it has no stimulus '{stimulus}'; it has {', '.join(tables) or 'none'}.")
-    if stimulus not in counting:
+    if stimulus not in with_frames:
         columns = ", ".join(sorted(tables[stimulus]))
         raise BadRecording(f"its stimulus '{stimulus}' has no column 'frame'; its columns: {columns}.")
-    return _presentations(stimulus, tables, limits)
+    return _read_table(stimulus, tables, limits)
 
 
-def _tables(file: Any) -> dict[str, Any]:
-    """Every table of presentations by the name of its stimulus."""
+def _find_tables(file: Any) -> dict[str, Any]:
+    """Find every presentation table; return them by the name of the stimulus."""
     tables = {}
     intervals = file.get("intervals", {})
     for name in intervals:
@@ -167,15 +181,15 @@ def _tables(file: Any) -> dict[str, Any]:
 
 
 def _frames(table: Any) -> Any:
-    """The column that counts frames."""
+    """Return the column of frame numbers; None if the table has none."""
     if "frame" in table:
         return table["frame"]
     indexed = table.attrs.get("neurodata_type") in ("IndexSeries", b"IndexSeries")
     return table["data"] if indexed and "data" in table else None
 
 
-def _presentations(stimulus: str, tables: dict[str, Any], limits: ReadLimits) -> Presentations:
-    """One table, checked and in order of time."""
+def _read_table(stimulus: str, tables: dict[str, Any], limits: ReadLimits) -> Presentations:
+    """Read one presentation table, check it, and sort it by time."""
     table = tables[stimulus]
     frame = _column(_frames(table), f"{stimulus}/frame", limits)
     start, stop = _times(table, stimulus, limits)
@@ -185,30 +199,30 @@ def _presentations(stimulus: str, tables: dict[str, Any], limits: ReadLimits) ->
     if not len(start) == len(stop) == len(frame) == len(block):
         raise BadRecording(f"the columns of stimulus '{stimulus}' differ in length.")
     frame = np.nan_to_num(np.maximum(frame, NO_FRAME), nan=NO_FRAME)
-    sound = (np.abs(start) < MAX_SECONDS) & (np.abs(stop) < MAX_SECONDS) & (stop > start)
-    if not sound.any() or not np.all((frame == np.rint(frame)) & (frame < MAX_FRAMES)):
-        raise BadRecording(
-            f"stimulus '{stimulus}' holds no presentation, or frames that are no whole numbers."
-        )
-    order = np.flatnonzero(sound)[np.argsort(start[sound], kind="stable")]
-    others = [np.zeros((0, 2))]
+    valid = (np.abs(start) < MAX_SECONDS) & (np.abs(stop) < MAX_SECONDS) & (stop > start)
+    if not valid.any():
+        raise BadRecording(f"stimulus '{stimulus}' holds no presentation with valid times.")
+    if not np.all((frame == np.rint(frame)) & (frame < MAX_FRAMES)):
+        raise BadRecording(f"the frames of stimulus '{stimulus}' must be whole numbers below {MAX_FRAMES}.")
+    order = np.flatnonzero(valid)[np.argsort(start[valid], kind="stable")]
+    other_times = [np.zeros((0, 2))]
     for name, other in tables.items():
-        if name != stimulus and not name.startswith(_GRAY):
-            others.append(np.stack(_times(other, name, limits), 1))
-    between = np.concatenate(others)
-    changed = np.diff(block[order]) != 0
+        if name != stimulus and not name.startswith(_BLANK_PREFIX):
+            other_times.append(np.stack(_times(other, name, limits), 1))
+    other_stimuli = np.concatenate(other_times)
+    block_changes = np.diff(block[order]) != 0
     return Presentations(
         name=stimulus,
         start=start[order],
         stop=stop[order],
         frame=frame[order].astype(np.int32),
-        block=np.cumsum(np.r_[False, changed]).astype(np.int64),
-        others=between[np.isfinite(between).all(1)],
+        block=np.cumsum(np.r_[False, block_changes]).astype(np.int64),
+        other_stimuli=other_stimuli[np.isfinite(other_stimuli).all(1)],
     )
 
 
 def _times(table: Any, name: str, limits: ReadLimits) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Begin and end of every presentation."""
+    """Return start and end of every presentation in seconds."""
     if "start_time" in table:
         start = _column(table["start_time"], f"{name}/start_time", limits)
         stop = _column(table["stop_time"], f"{name}/stop_time", limits) if "stop_time" in table else None
@@ -217,12 +231,12 @@ def _times(table: Any, name: str, limits: ReadLimits) -> tuple[NDArray[np.float6
     if stop is None and len(start):
         stop = np.r_[start[1:], start[-1] + (np.median(np.diff(start)) if len(start) > 1 else 0)]
         usual = np.median(stop - start)
-        stop = np.where(stop - start > 1.5 * usual, start + usual, stop)  # a pause is not shown
+        stop = np.where(stop - start > 1.5 * usual, start + usual, stop)  # a pause is not part of a frame
     return start, start if stop is None else stop
 
 
 def _column(data: Any, name: str, limits: ReadLimits) -> NDArray[np.float64]:
-    """A column of numbers."""
+    """Read a column of numbers as float64."""
     array = read_dataset(data, name, limits)
     if array.ndim != 1 or array.dtype.kind not in "biuf":
         raise BadRecording(f"'{name}' must be a column of numbers, got {array.dtype} {array.shape}.")

@@ -1,4 +1,4 @@
-"""The units of an NWB file: which ones to take, where they are, when they fired."""
+"""Reads the units of an NWB file: selection by area and quality, and spike times."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from stream.io.read_limits import ReadLimits
 
 _ELECTRODES = "general/extracellular_ephys/electrodes"
 _AREA_COLUMNS = ("location", "brain_area", "structure_acronym", "ecephys_structure_acronym")
-_NOWHERE = ("", "None", "nan", "unknown")
+_MISSING = ("", "None", "nan", "unknown")
 _BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Units:
-    """Units that were chosen.
+    """The selected units.
 
     Attributes
     ----------
     rows
-        Int64 [units], of the file's table.
+        Rows of the selected units in the file's unit table, int64 [units].
     ids
-        Int64 [units], what the file calls them.
+        Their ids in the file, int64 [units].
     areas
-        One per unit; empty = not known.
+        Brain area of each unit; empty if unknown.
     ends
-        Int64 [rows of the table]: where in ``spike_times`` each unit's spikes end.
+        End of each unit's spikes in ``spike_times``, int64 [rows of the table].
     spike_times
-        The dataset.
+        HDF5 dataset of the spike times of all units, in seconds.
     note
-        What was chosen, in words.
+        Summary of the selection for the user.
     """
 
     rows: NDArray[np.int64]
@@ -50,16 +50,18 @@ class Units:
 
     @property
     def n_units(self) -> int:
-        """How many."""
+        """Number of selected units."""
         return len(self.rows)
 
     def times(self, index: int, limits: ReadLimits) -> NDArray[np.float64]:
-        """When a unit fired, float64 [spikes], seconds, increasing.
+        """Read the spike times of a unit, float64 [spikes], in seconds, sorted.
 
         Parameters
         ----------
         index
-            Of the chosen units.
+            Index among the selected units.
+        limits
+            Limits of this process.
         """
         row = int(self.rows[index])
         begin, end = int(self.ends[row - 1]) if row else 0, int(self.ends[row])
@@ -72,12 +74,12 @@ class Units:
         return times if np.all(np.diff(times) >= 0) else np.sort(times)
 
     def extent(self) -> tuple[float, float]:
-        """When the first and the last of all spikes were, seconds.
+        """Return the times of the first and the last spike of all units, in seconds.
 
         Raises
         ------
         BadRecording
-            When there are none.
+            If no unit has a spike.
         """
         begins = np.r_[0, self.ends[:-1]][self.rows]
         spans = [
@@ -86,11 +88,11 @@ class Units:
         times = np.array([[self.spike_times[at] for at in span] for span in spans], np.float64).reshape(-1, 2)
         times = times[np.isfinite(times).all(1)]
         if not len(times):
-            raise BadRecording("not one of its units fired.")
+            raise BadRecording("none of its units has a spike.")
         return float(times.min()), float(times.max())
 
     def names(self) -> NDArray[np.str_]:
-        """One per unit: its area and number."""
+        """Return unique channel names, made of area and id."""
         names = [f"{area or 'unit'}-{id_}" for area, id_ in zip(self.areas, self.ids.tolist(), strict=True)]
         if len(set(names)) < len(names):
             names = [f"{name}-{row}" for name, row in zip(names, self.rows.tolist(), strict=True)]
@@ -98,23 +100,23 @@ class Units:
 
 
 def select_units(file: Any, area: Sequence[str], quality: Sequence[str], limits: ReadLimits) -> Units:
-    """Take units by area and quality.
+    """Select units by area and quality.
 
     Parameters
     ----------
     file
-        The NWB file, open, with units.
+        Open NWB file with units.
     area
-        Keep those in one of these areas (``*`` stands for anything, upper and lower case are the same); none = all.
+        Areas to keep, case-insensitive; ``*`` matches any characters. Empty keeps all.
     quality
-        Keep those of one of these qualities; none = all.
-    allowance
-        Asked before anything large is read.
+        Qualities to keep, matched likewise. Empty keeps all.
+    limits
+        Limits of this process; memory is reserved before each read.
 
     Raises
     ------
     BadRecording
-        When none is left, or the file does not say what is asked for; the message lists what there is.
+        If no unit matches, or the file lacks area or quality; the message lists the values present.
     """
     table = file["units"]
     if "spike_times_index" not in table:
@@ -137,26 +139,26 @@ def select_units(file: Any, area: Sequence[str], quality: Sequence[str], limits:
     rows = np.flatnonzero(keep)
     if not len(rows):
         raise BadRecording(
-            f"of {n_units} units none is left for --area {list(area)} and --quality {list(quality)}."
+            f"none of its {n_units} units matches both --area {list(area)} and --quality {list(quality)}."
         )
     ids = _integers(table["id"], "units/id", limits) if "id" in table else np.arange(n_units)
     if len(ids) != n_units:
         raise BadRecording(f"its 'units' have {len(ids)} ids for {n_units} units.")
-    chosen = [areas[row] for row in rows.tolist()] if areas else [""] * len(rows)
-    where = ", ".join(f"{name or 'no area'} {n}" for name, n in Counter(chosen).most_common(8))
-    note = f"{len(rows)} of {n_units} units" + (f" ({where})" if any(chosen) else "")
-    return Units(rows, ids[rows], chosen, ends, spike_times, note)
+    selected = [areas[row] for row in rows.tolist()] if areas else [""] * len(rows)
+    counts = ", ".join(f"{name or 'no area'} {n}" for name, n in Counter(selected).most_common(8))
+    note = f"{len(rows)} of {n_units} units" + (f" ({counts})" if any(selected) else "")
+    return Units(rows, ids[rows], selected, ends, spike_times, note)
 
 
 def _areas(file: Any, table: Any, n_units: int, limits: ReadLimits) -> list[str] | None:
-    """Where each unit is, by its electrode or by a column of its own; None when the file does not say."""
+    """Return each unit's area, from its electrode or from a column of the unit table; None if unknown."""
     electrodes = file.get(_ELECTRODES)
     if electrodes is not None and "location" in electrodes and "id" in electrodes:
         ids = _integers(electrodes["id"], "electrodes/id", limits)
-        places = _strings(electrodes, "location", len(ids), limits)
-        row = _electrode_rows(table, ids, n_units, limits)
-        if row is not None and places is not None:
-            return [places[at] if 0 <= at < len(places) else "" for at in row.tolist()]
+        locations = _strings(electrodes, "location", len(ids), limits)
+        rows = _electrode_rows(table, ids, n_units, limits)
+        if rows is not None and locations is not None:
+            return [locations[row] if 0 <= row < len(locations) else "" for row in rows.tolist()]
     column = next((name for name in _AREA_COLUMNS if name in table), None)
     return None if column is None else _strings(table, column, n_units, limits)
 
@@ -164,14 +166,14 @@ def _areas(file: Any, table: Any, n_units: int, limits: ReadLimits) -> list[str]
 def _electrode_rows(
     table: Any, ids: NDArray[np.int64], n_units: int, limits: ReadLimits
 ) -> NDArray[np.int64] | None:
-    """Each unit's row in the table of electrodes; -1 = none."""
+    """Return each unit's row in the electrode table; -1 = none."""
     if "peak_channel_id" in table:
         peak = _integers(table["peak_channel_id"], "peak_channel_id", limits)
         row_of = {id_: row for row, id_ in enumerate(ids.tolist())}
         rows = np.array([row_of.get(id_, -1) for id_ in peak.tolist()], np.int64)
     elif "electrodes" in table:
         rows = _integers(table["electrodes"], "units/electrodes", limits)
-        if "electrodes_index" in table:  # several per unit: the first
+        if "electrodes_index" in table:  # several electrodes per unit: use the first
             ends = _integers(table["electrodes_index"], "electrodes_index", limits)
             begin = np.r_[0, ends[:-1]][: len(ends)]
             inside = (begin < ends) & (begin >= 0) & (begin < len(rows))
@@ -182,29 +184,29 @@ def _electrode_rows(
 
 
 def _matching(values: list[str] | None, wanted: Sequence[str], what: str) -> NDArray[np.bool_]:
-    """Which values are among the wanted ones."""
+    """Return a mask of the values that match one of the wanted patterns."""
     if values is None:
-        raise BadRecording(f"it does not say the {what} of its units, so '--{what}' cannot be used.")
+        raise BadRecording(f"it does not hold the {what} of its units, so '--{what}' cannot be used.")
     patterns = [pattern.lower() for pattern in wanted]
     keep = np.array([any(fnmatchcase(value.lower(), one) for one in patterns) for value in values], bool)
     if not keep.any():
-        there = ", ".join(f"{value or 'none'} {n}" for value, n in Counter(values).most_common(40))
-        raise BadRecording(f"no unit has the {what} {', '.join(wanted)}; there are: {there}.")
+        present = ", ".join(f"{value or 'none'} {n}" for value, n in Counter(values).most_common(40))
+        raise BadRecording(f"no unit has the {what} {', '.join(wanted)}; there are: {present}.")
     return keep
 
 
 def _strings(table: Any, name: str, n: int, limits: ReadLimits) -> list[str] | None:
-    """A column of text; None when it is not there."""
+    """Read a column of text; None if the table lacks it."""
     if name not in table:
         return None
     column = read_dataset(table[name], name, limits)
     if column.shape != (n,):
         raise BadRecording(f"the column '{name}' must have {n} entries, got {column.shape}.")
-    return ["" if (text := str(value).strip()) in _NOWHERE else text for value in column.tolist()]
+    return ["" if (text := str(value).strip()) in _MISSING else text for value in column.tolist()]
 
 
 def _integers(data: Any, name: str, limits: ReadLimits) -> NDArray[np.int64]:
-    """A column of whole numbers."""
+    """Read a column of whole numbers as int64; NaN and infinity become -1."""
     column = read_dataset(data, name, limits)
     if column.ndim != 1 or column.dtype.kind not in "iuf":
         raise BadRecording(f"'{name}' must be a column of whole numbers, got {column.dtype} {column.shape}.")

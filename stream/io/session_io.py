@@ -1,4 +1,4 @@
-"""Recordings by file name."""
+"""Loads and saves sessions in the format that the file name's suffix gives."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ from stream.session import Session
 log = logging.getLogger(__name__)
 
 SUFFIXES = (".xdf", ".npz", ".h5", ".hdf5", ".csv", ".mat", ".nwb")
-"""The file formats of recordings."""
+"""File formats that can be read."""
 
 WRITABLE = SUFFIXES[:5]
-"""Those that can be written."""
+"""File formats that can be written."""
 
 _SANDBOXED = {".h5": "hdf5", ".hdf5": "hdf5", ".mat": "matlab", ".nwb": "nwb"}
 
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """What to take of a file that holds more than one session needs.
+    """Selects what to read from a file that holds more than one session needs.
 
     Attributes
     ----------
     stream
-        Name of the neural stream (in NWB: ``units``, or a series of fluorescence).
+        Name of the neural stream (in NWB: ``units`` or a fluorescence series).
     stimulus
-        NWB only: the table of what was shown, without ``_presentations``.
+        NWB only: name of the stimulus table, without ``_presentations``.
     area
-        NWB only: keep units in these areas; ``*`` stands for anything.
+        NWB only: brain areas whose units to keep; ``*`` matches any characters.
     quality
-        NWB only: keep units of these qualities.
+        NWB only: unit qualities to keep.
     bin_ms
-        NWB only: width of the bins of spikes; None = one frame of the movie, 33.333 without one.
+        NWB only: width of the spike count bins in ms; None for one movie frame, or 33.333 without a movie.
     """
 
     stream: str | None = None
@@ -57,41 +57,47 @@ class ReadOptions:
 def load_session(
     path: Path | str, *, stream: str | None = None, options: ReadOptions | None = None
 ) -> Session:
-    """Read a recording; the suffix says its format.
+    """Read a session; the suffix determines the format.
 
     Parameters
     ----------
     path
-        One of `SUFFIXES`.
+        File to read; ends in one of `SUFFIXES`.
     stream
-        Name of the neural stream, for a file that has several.
-    choice
-        What else to take; with it, ``stream`` is not looked at.
+        Name of the neural stream, for a file with several.
+    options
+        Full selection, in place of ``stream``.
 
     Raises
     ------
     BadRecording
-        When it is missing, or not what its suffix says.
+        If the file is missing, damaged, or not of the format of its suffix.
+    AmbiguousStream
+        If the file holds several neural streams or stimuli and none was selected.
     """
     session, notes = load_session_with_notes(path, options or ReadOptions(stream))
-    usual = Path(path).suffix.lower() == ".nwb"  # elsewhere a note tells of something odd
+    is_nwb = Path(path).suffix.lower() == ".nwb"  # notes are normal for NWB, a warning for other formats
     for note in notes:
-        log.log(logging.INFO if usual else logging.WARNING, "%s: %s", path, note)
+        log.log(logging.INFO if is_nwb else logging.WARNING, "%s: %s", path, note)
     return session
 
 
 def load_session_with_notes(path: Path | str, options: ReadOptions) -> tuple[Session, list[str]]:
-    """Read a recording, and say how it came about.
+    """Read a session like `load_session`, and return the reader's notes instead of logging them.
 
     Parameters
     ----------
-    path, choice
-        As `load_session` takes them.
+    path
+        File to read; ends in one of `SUFFIXES`.
+    options
+        What to read from it.
 
     Returns
     -------
-    session, notes
-        What was read; what a user should know of it.
+    session
+        The recording.
+    notes
+        Remarks for the user, for example which units were selected.
     """
     path = Path(path)
     if not path.is_file():
@@ -115,40 +121,40 @@ def load_session_with_notes(path: Path | str, options: ReadOptions) -> tuple[Ses
         from stream.io.csv import load_csv
 
         return load_csv(path), []
-    raise BadRecording(f"{path} is of no known format; recordings end in {', '.join(SUFFIXES)}.")
+    raise BadRecording(f"{path} has no known suffix; recordings end in {', '.join(SUFFIXES)}.")
 
 
 def save_session(session: Session, path: Path | str, *, force: bool = False) -> list[str]:
-    """Write a recording; the suffix says its format.
+    """Write a session; the suffix determines the format.
 
     Parameters
     ----------
     session
-        What to write.
+        Recording to write.
     path
-        One of `WRITABLE`.
+        Output file; ends in one of `WRITABLE`.
     force
         Overwrite an existing file.
 
     Returns
     -------
-    left_out
-        What the format cannot hold.
+    notes
+        What the format cannot hold, one sentence each.
 
     Raises
     ------
     OutputExists
-        When ``path`` is there and ``force`` is not given.
+        If ``path`` exists and ``force`` is not set.
     BadUsage
-        For another suffix.
+        If the suffix is not in `WRITABLE`, or the folder does not exist.
     """
     path = refuse_existing(path, force=force, recording=True)
     if not path.absolute().parent.is_dir():
-        raise BadUsage(f"there is no folder {path.absolute().parent} to write {path.name} into.")
+        raise BadUsage(f"the folder {path.absolute().parent} of {path.name} does not exist; create it first.")
     suffix = path.suffix.lower()
     if suffix not in WRITABLE:
-        verb = "can only be read, not written" if suffix in SUFFIXES else "is of no known format"
-        raise BadUsage(f"{path} {verb}; recordings are written as {', '.join(WRITABLE)}.")
+        problem = "can only be read, not written" if suffix in SUFFIXES else "has no known suffix"
+        raise BadUsage(f"{path} {problem}; recordings are written as {', '.join(WRITABLE)}.")
     new = not path.exists()
     try:
         _saver(suffix)(session, path, force=force)
@@ -156,14 +162,16 @@ def save_session(session: Session, path: Path | str, *, force: bool = False) -> 
         raise
     except BaseException:
         if new:
-            path.unlink(missing_ok=True)  # half a recording is none
+            path.unlink(missing_ok=True)  # an incomplete recording is useless
         raise
-    pictures = session.movie is not None and session.movie.frames is not None
-    return ["the movie's pictures stay behind"] if pictures and suffix in (".xdf", ".csv") else []
+    has_pictures = session.movie is not None and session.movie.frames is not None
+    if has_pictures and suffix in (".xdf", ".csv"):
+        return [f"the movie's pictures were not written: {suffix} cannot hold them"]
+    return []
 
 
 def _saver(suffix: str) -> Callable[..., None]:
-    """What writes a format."""
+    """Return the function that writes a format."""
     if suffix == ".xdf":
         from stream.io.xdf import save_xdf
 
@@ -182,7 +190,7 @@ def _saver(suffix: str) -> Callable[..., None]:
 
 
 def _load_sandboxed(reader: str, path: Path, request: dict[str, Any]) -> tuple[Session, list[str]]:
-    """Read a file whose library is not trusted with hostile ones."""
+    """Read a file in a child process, for its library may crash or hang on a damaged one."""
     from stream.io.arrays import session_from_arrays
     from stream.io.lazy_array import LazyArray
     from stream.io.sandboxed_reader import read_sandboxed

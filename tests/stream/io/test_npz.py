@@ -145,7 +145,7 @@ def test_a_header_that_claims_too_much_is_not_believed(tmp_path: Path) -> None:
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w") as file:
                 np.save(file, array)
-    with pytest.raises(BadRecording, match=r"'neural' should take 1099511627776 bytes, but 64 are there"):
+    with pytest.raises(BadRecording, match=r"'neural' should have 1099511627776 bytes, but 64 are stored"):
         load_npz(tmp_path / "a.npz")
 
 

@@ -54,7 +54,7 @@ def test_units_are_binned_by_frame_of_the_movie(folder: Path) -> None:
         wanted = bin_spikes(np.concatenate(trains), units, edges, N_UNITS)
         assert abs(session.neural[inside] - wanted).sum() < 4  # edges may differ in the last bit
     assert notes[0] == "9 of 9 units (VISp 3, VISl 3, CA1 3)"
-    assert notes[-1] == f"stimulus {MOVIE}: 30 frames, 6 showings"
+    assert notes[-1] == f"stimulus {MOVIE}: 30 frames, 6 repeats"
 
 
 def test_showings_begin_where_the_frame_falls_back_and_with_a_block(folder: Path) -> None:
@@ -118,7 +118,7 @@ def test_pictures_in_no_order_are_no_movie(folder: Path) -> None:
     assert session.n_frames == 8
     assert session.rate_hz == pytest.approx(1000 / 33.333)
     assert session.repeats == (0,)
-    assert "pictures in no order" in notes[-1]
+    assert "pictures in random order" in notes[-1]
 
 
 def test_the_width_of_the_bins(folder: Path) -> None:
@@ -153,7 +153,7 @@ def test_fluorescence(folder: Path) -> None:
     assert session.repeats == tuple(range(N_REPEATS * len(BLOCKS_S)))
     raw = load_session(folder / "two_photon.nwb", stream="Fluorescence/raw")
     np.testing.assert_allclose(raw.neural, session.neural + 100, rtol=1e-5)
-    with pytest.raises(BadUsage, match="are for units"):
+    with pytest.raises(BadUsage, match="apply to units"):
         load_session(folder / "two_photon.nwb", options=ReadOptions(area=("VISp",)))
 
 
@@ -196,14 +196,14 @@ def _damaged(path: Path, **changes: Any) -> Path:
         ({"units__spike_times_index": None}, "no 'spike_times_index'"),
         ({"units__spike_times_index": np.arange(9) * 10**6}, "does not fit 'spike_times'"),
         ({"units__spike_times_index": np.arange(9)[::-1].copy()}, "does not fit 'spike_times'"),
-        ({"units__spike_times": np.full(10**4, np.nan)}, "not one of its units fired"),
+        ({"units__spike_times": np.full(10**4, np.nan)}, "none of its units has a spike"),
         ({"units__id": np.arange(3)}, "3 ids for 9 units"),
-        ({f"intervals__{MOVIE}_presentations__frame": np.full(180, 0.5)}, "no whole numbers"),
+        ({f"intervals__{MOVIE}_presentations__frame": np.full(180, 0.5)}, "must be whole numbers below"),
         ({f"intervals__{MOVIE}_presentations__frame": np.arange(3)}, "differ in length"),
-        ({f"intervals__{MOVIE}_presentations__start_time": np.full(180, np.nan)}, "holds no presentation"),
+        ({f"intervals__{MOVIE}_presentations__start_time": np.full(180, np.nan)}, "holds no presentation with valid times"),
         (
             {f"intervals__{MOVIE}_presentations__start_time": -np.arange(180) * 1e9},
-            r"it would be \d+ bins of 33\.333 ms",
+            r"it would take \d+ bins of 33\.333 ms",
         ),
     ],
 )
@@ -221,7 +221,7 @@ def test_without_a_table_nothing_is_known_of_what_was_shown(folder: Path, tmp_pa
     session, notes = load_session_with_notes(_damaged(path, intervals=None), ReadOptions())
     assert set(session.frame) == {-1}
     assert session.rate_hz == pytest.approx(1000 / 33.333)
-    assert "nothing is known of what was shown" in notes[-1]
+    assert "the stimulus is unknown" in notes[-1]
 
 
 def test_one_command_makes_a_session_and_another_fits_it(folder: Path, tmp_path: Path) -> None:

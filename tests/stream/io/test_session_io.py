@@ -69,7 +69,7 @@ def test_pictures_are_kept_or_said_to_be_left(tmp_path: Path, small_session: Ses
             np.testing.assert_array_equal(movie.frames, pictures)
             assert left_out == []
         else:
-            assert "pictures stay behind" in left_out[0]
+            assert "pictures were not written" in left_out[0]
 
 
 @pytest.mark.parametrize("suffix", [".h5", ".csv"])
@@ -141,9 +141,9 @@ def test_turned_arrays_are_noticed(tmp_path: Path, caplog: pytest.LogCaptureFixt
     session, notes = load_session_with_notes(tmp_path / "a.h5", ReadOptions())
     np.testing.assert_array_equal(session.neural, plain["neural"])
     assert session.labels["x"].shape == (10, 2)
-    assert ["turned" in note for note in notes] == [True, True]
+    assert ["transposed" in note for note in notes] == [True, True]
     load_session(tmp_path / "a.h5")
-    assert "'neural' was [3, 10] for 10 stamps and was turned" in caplog.text
+    assert "'neural' had shape [3, 10] for 10 timestamps and was transposed" in caplog.text
 
 
 def test_matlab_5(tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def test_matlab_5(tmp_path: Path) -> None:
     scipy.io.savemat(tmp_path / "u.mat", _plain() | {"neural": _plain()["neural"].T})
     session, notes = load_session_with_notes(tmp_path / "u.mat", ReadOptions())
     np.testing.assert_array_equal(session.neural, _plain()["neural"])
-    assert notes == ["'neural' was [3, 10] for 10 stamps and was turned"]
+    assert notes == ["'neural' had shape [3, 10] for 10 timestamps and was transposed"]
 
 
 def test_matlab_7_3(tmp_path: Path) -> None:
@@ -229,7 +229,7 @@ def test_a_table_written_by_hand(tmp_path: Path) -> None:
         ("time,frame,a,label_x[1]\n1,0,1,2\n", r"must count from \[0\]"),
         ("time,frame,a\n1,0.5,1\n", "'frame' must hold whole numbers"),
         ("time,frame,a\n", "not one sample"),
-        ("# neuroreel [1]\ntime,frame,a\n1,0,1\n", "an object of JSON"),
+        ("# neuroreel [1]\ntime,frame,a\n1,0,1\n", "a JSON object"),
         ('# neuroreel {"rate_hz": null}\ntime,frame,a\n1,0,1\n', "cannot be read as CSV"),
         ("time,frame,a\n" + "1" * 200_000 + ",0,1\n", "cannot be read as CSV|finite"),
         ("\ufefftime,frame,a\n1,0,1\n1,0,1\n", None),
@@ -274,7 +274,7 @@ def test_compressed_nothing_is_refused(tmp_path: Path) -> None:
         file.create_dataset("neural", (1 << 30, 1000), np.float32, chunks=(1 << 10, 1000))  # never written
         file["stamps"], file["frame"] = np.arange(4.0), np.zeros(4)
     assert (tmp_path / "a.h5").stat().st_size < 20_000
-    with pytest.raises(BadRecording, match="'neural' claims 4294967296000 bytes from 0"):
+    with pytest.raises(BadRecording, match="'neural' declares 4294967296000 bytes, but only 0"):
         load_session(tmp_path / "a.h5")
 
 
