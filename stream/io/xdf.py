@@ -1,7 +1,7 @@
-"""A recording as an XDF file, and an XDF file as a recording.
+"""Reads and writes sessions as XDF.
 
-The neural stream has one of `stream.lsl.outlet.NEURAL_TYPES`; what was shown is in ``<name>-stimulus`` (one event per
-change), continuous labels in ``<name>-<label>``: the streams that a replay sends and a rig can.
+The neural stream has one of `stream.lsl.outlet.NEURAL_TYPES`, the stimulus is in ``<name>-stimulus`` (one event per
+change), continuous labels are in ``<name>-<label>``: the streams that a replay sends, and that a rig can send.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ _BLOCK_S = 10.0
 
 
 def save_xdf(session: Session, path: Path | str, *, force: bool = False) -> None:
-    """Write a recording as XDF; samples that are whole numbers take two bytes each.
+    """Write a session as XDF; whole numbers are stored as int16 if they fit.
 
     Parameters
     ----------
     session
-        Its movie's pictures are not written, only what the movie is.
+        Recording to write; the movie's clips are stored, its pictures are not.
     path
-        Where to.
+        Output file.
     force
         Overwrite an existing file.
 
     Raises
     ------
     OutputExists
-        When ``path`` is there and ``force`` is not given.
+        If ``path`` exists and ``force`` is not set.
     """
     path = refuse_existing(path, force=force, recording=True)
     path.unlink(missing_ok=True)
@@ -70,21 +70,21 @@ def save_xdf(session: Session, path: Path | str, *, force: bool = False) -> None
 
 
 def load_xdf(path: Path | str, *, stream: str | None = None) -> Session:
-    """Read a recording from an XDF file; a file that is cut off is read up to the cut, with a warning in the log.
+    """Read a session from an XDF file; a truncated file is read up to its end, with a warning in the log.
 
     Parameters
     ----------
     path
-        The file.
+        File to read.
     stream
-        Name of the neural stream; None = the only one.
+        Name of the neural stream; None for the only one.
 
     Raises
     ------
     BadRecording
-        When it is no XDF file, is damaged, or has no neural stream with samples.
+        If the file is not XDF, is damaged, or has no neural stream with samples.
     AmbiguousStream
-        When it has several; the message lists them.
+        If it has several neural streams and none was selected; the message lists them.
     """
     streams = join_restarted(read_xdf(path))
     neural = _choose(streams, stream, path)
@@ -92,7 +92,7 @@ def load_xdf(path: Path | str, *, stream: str | None = None) -> Session:
     stamps = neural.stamps * scale if scale != 1 else neural.stamps
     rate_hz = neural.rate_hz / scale
     segment = segments_from_stamps(stamps, rate_hz)
-    segment = _add_borders(segment, neural.facts.get("segment_starts", ""))
+    segment = _add_boundaries(segment, neural.facts.get("segment_starts", ""))
     stimulus = next(
         (found for found in streams if found.name == f"{neural.name}-stimulus" and found.fmt != "string"),
         None,
@@ -122,16 +122,14 @@ def load_xdf(path: Path | str, *, stream: str | None = None) -> Session:
 
 
 def _write_headers(writer: XdfWriter, session: Session, fmt: str, event_samples: NDArray[np.intp]) -> None:
-    """Declare the streams: 1 neural, 2 stimulus, from 3 on the labels."""
+    """Write the stream headers: 1 neural, 2 stimulus, labels from 3."""
     starts = np.flatnonzero(np.diff(session.segment)) + 1
     facts: dict[str, object] = {"mode": "recording", "stamp_rate": 1}
     stimulus_facts = movie_facts(session.movie)
-    shown = segments_from_stamps(session.stamps, session.rate_hz)
-    if not np.array_equal(np.flatnonzero(np.diff(shown)) + 1, starts):
+    from_stamps = segments_from_stamps(session.stamps, session.rate_hz)
+    if not np.array_equal(np.flatnonzero(np.diff(from_stamps)) + 1, starts):
         facts["segment_starts"] = " ".join(map(str, starts))
-    if np.any(
-        np.diff(session.stamps) <= 0
-    ):  # then stamps alone do not say which event belongs to which sample
+    if np.any(np.diff(session.stamps) <= 0):  # timestamps alone cannot assign events to samples
         facts["segment_starts"] = " ".join(map(str, starts))
         stimulus_facts["segment_events"] = " ".join(map(str, np.searchsorted(event_samples, starts)))
     name, channels = session.name, len(session.channel_names)
@@ -149,52 +147,52 @@ def _write_headers(writer: XdfWriter, session: Session, fmt: str, event_samples:
 
 
 def _choose(streams: list[XdfStream], name: str | None, path: Path | str) -> XdfStream:
-    """The neural stream."""
+    """Select the neural stream."""
     numeric = [found for found in streams if found.fmt != "string"]
     neural = [found for found in numeric if found.type.lower() in map(str.lower, NEURAL_TYPES)]
     if name is not None:
         neural = [found for found in numeric if found.name == name]
-    there = ", ".join(f"'{found.name}' ({found.type or 'no type'})" for found in streams) or "none"
+    present = ", ".join(f"'{found.name}' ({found.type or 'no type'})" for found in streams) or "none"
     if not neural:
         wanted = f"stream '{name}'" if name is not None else f"neural stream (type {', '.join(NEURAL_TYPES)})"
-        raise BadRecording(f"{path} has no {wanted}; its streams: {there}.")
+        raise BadRecording(f"{path} has no {wanted}; its streams: {present}.")
     if len({found.name for found in neural}) == 1 < len(neural):
         neural.sort(key=lambda found: -len(found.stamps))
         log.warning(
-            "%s has %d neural streams '%s', for its sender changed; the longest is taken.",
+            "%s has %d neural streams named '%s', as its sender changed; the longest one is used.",
             path,
             len(neural),
             neural[0].name,
         )
         neural = neural[:1]
     if len(neural) > 1:
-        raise AmbiguousStream(f"{path} has {len(neural)} neural streams; say which by name: {there}.")
+        raise AmbiguousStream(f"{path} has {len(neural)} neural streams; select one by name: {present}.")
     if not len(neural[0].stamps):
         raise BadRecording(f"the neural stream '{neural[0].name}' of {path} holds no samples.")
     return neural[0]
 
 
 def _kind(type_: str) -> Kind:
-    """The kind of a neural stream's type."""
+    """Return the kind of a neural stream of this LSL type."""
     kinds = {lsl_type.lower(): kind for kind, lsl_type in LSL_TYPES.items()}
     return kinds.get(type_.lower(), Kind.OTHER)
 
 
 def _stamp_rate(neural: XdfStream) -> float:
-    """Recorded seconds per second of the stamps: not 1 for what was recorded from a replay at another speed."""
+    """Return recorded seconds per second of timestamps: 1, except for a recorded replay at another speed."""
     try:
         scale = float(neural.facts.get("stamp_rate") or 1)
     except ValueError:
         scale = 0.0
     if not 0 < scale < float("inf"):
         raise BadRecording(
-            f"stream '{neural.name}' says stamp_rate={neural.facts['stamp_rate']!r}; it must be positive."
+            f"stream '{neural.name}' has stamp_rate={neural.facts['stamp_rate']!r}; it must be a positive number."
         )
     return scale
 
 
-def _add_borders(segment: NDArray[np.int32], starts: str) -> NDArray[np.int32]:
-    """Segments with the borders that a file names beside those which its stamps show."""
+def _add_boundaries(segment: NDArray[np.int32], starts: str) -> NDArray[np.int32]:
+    """Add the segment boundaries that a file lists to those derived from its timestamps."""
     boundary = np.diff(segment, prepend=segment[:1]) > 0
     boundary[_indices(starts, len(segment))] = True
     boundary[:1] = False
@@ -202,9 +200,9 @@ def _add_borders(segment: NDArray[np.int32], starts: str) -> NDArray[np.int32]:
 
 
 def _indices(text: str, n: int) -> NDArray[np.intp]:
-    """Numbers below n that a fact lists; what is cut off with the end of a file is left out."""
+    """Parse a list of indices; those of n or more lie beyond a truncated file's end and are dropped."""
     if not all(word.isdecimal() and len(word) < 18 for word in text.split()):
-        raise BadRecording(f"the recording's list of borders cannot be read: {text[:80]!r}.")
+        raise BadRecording(f"the recording's list of segment boundaries is invalid: {text[:80]!r}.")
     numbers = np.array([int(word) for word in text.split()], np.intp)
     return numbers[numbers < n]
 
@@ -212,11 +210,10 @@ def _indices(text: str, n: int) -> NDArray[np.intp]:
 def _stimulus_at_samples(
     stimulus: XdfStream | None, neural: XdfStream
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Frame and repeat at each neural sample."""
+    """Return frame and repeat at each neural sample."""
     n_samples = len(neural.stamps)
-    nothing = np.full(n_samples, NO_FRAME, np.int32)
     if stimulus is None or not len(stimulus.stamps):
-        return nothing, nothing.copy()
+        return np.full(n_samples, NO_FRAME, np.int32), np.full(n_samples, NO_FRAME, np.int32)
     events = np.asarray(stimulus.samples)
     if events.dtype.kind != "i":
         with np.errstate(invalid="ignore"):
@@ -230,24 +227,26 @@ def _stimulus_at_samples(
     if not len(first_events):
         first_samples = first_samples[:0]
     if len(first_samples) > len(first_events):
-        raise BadRecording(f"'{stimulus.name}' does not begin every segment with an event, as it says.")
+        raise BadRecording(
+            f"'{stimulus.name}' lists {len(first_events)} segments, but '{neural.name}' {len(first_samples)}."
+        )
     sample_edges = [0, *first_samples.tolist(), n_samples]
     event_edges = [0, *first_events[: len(first_samples)].tolist(), len(events)]
-    shown = [nothing[:0]], [nothing[:0]]
+    frames, repeats = [], []
     for part in range(len(sample_edges) - 1):
         inside = slice(event_edges[part], event_edges[part + 1])
         at = neural.stamps[sample_edges[part] : sample_edges[part + 1]]
         if np.any(np.diff(stamps[inside]) < 0):
-            log.warning("the stamps of '%s' go back; what was shown is taken as unknown there", stimulus.name)
+            log.warning("the timestamps of '%s' go back; the stimulus is unknown there", stimulus.name)
             inside = slice(0, 0)
         frame, repeat = frames_at(stamps[inside], events[inside, :2], at, neural.rate_hz)
-        shown[0].append(frame)
-        shown[1].append(repeat)
-    return np.concatenate(shown[0]), np.concatenate(shown[1])
+        frames.append(frame)
+        repeats.append(repeat)
+    return np.concatenate(frames), np.concatenate(repeats)
 
 
 def _label(label: XdfStream, neural: XdfStream) -> NDArray[np.float32]:
-    """A continuous label at each neural sample."""
+    """Return a continuous label at each neural sample, float32 [time, k]."""
     values = np.asarray(label.samples, np.float32)
     if np.array_equal(label.stamps, neural.stamps):
         return values
@@ -256,24 +255,24 @@ def _label(label: XdfStream, neural: XdfStream) -> NDArray[np.float32]:
 
 
 def _on_clock_of(neural: XdfStream, other: XdfStream) -> NDArray[np.float64]:
-    """Another stream's stamps on the clock of the neural stream, which itself stays as it was recorded."""
+    """Convert another stream's timestamps to the clock of the neural stream, whose own are not changed."""
     same_host = neural.hostname == other.hostname
     if same_host or not len(neural.clock_times) or not len(other.clock_times):
         return other.stamps
     if np.any(np.diff(neural.clock_times) <= 0) or np.any(np.diff(other.clock_times) <= 0):
-        log.warning("a clock was reset while '%s' was recorded; its stamps are used as they are", other.name)
+        log.warning("a clock was reset while '%s' was recorded; its timestamps are not corrected", other.name)
         return other.stamps
-    common = other.stamps + np.interp(other.stamps, other.clock_times, other.clock_offsets)
-    neural_times = neural.clock_times + neural.clock_offsets
-    if np.any(np.diff(neural_times) <= 0):
+    recorder_stamps = other.stamps + np.interp(other.stamps, other.clock_times, other.clock_offsets)
+    recorder_times = neural.clock_times + neural.clock_offsets
+    if np.any(np.diff(recorder_times) <= 0):
         return other.stamps
-    aligned: NDArray[np.float64] = common - np.interp(common, neural_times, neural.clock_offsets)
+    offsets = np.interp(recorder_stamps, recorder_times, neural.clock_offsets)
+    aligned: NDArray[np.float64] = recorder_stamps - offsets
     return aligned
 
 
 def _fits_int16(neural: NDArray[np.float32]) -> bool:
-    """Whether every sample is a whole number that 16 bits hold (minus zero is none)."""
-    whole = (
-        np.isfinite(neural).all() and (np.abs(neural) <= 32767).all() and (neural == np.rint(neural)).all()
-    )
+    """Return whether int16 holds every sample exactly (it cannot hold -0.0)."""
+    in_range = np.isfinite(neural).all() and (np.abs(neural) <= 32767).all()
+    whole = in_range and (neural == np.rint(neural)).all()
     return bool(whole and not np.signbit(neural[neural == 0]).any())

@@ -1,7 +1,7 @@
-"""One stream out of several of the same name, one after the other: a sender that came back as somebody new.
+"""Joins the streams of a sender that restarted with a new source id.
 
-LSL knows a sender by its source id. Software that makes up another at each start comes back as another stream, and so a
-recording has two where the experiment had one.
+LSL identifies a sender by its source id. Software that invents a new one at each start returns as another stream, so the
+recording holds several streams where the experiment had one.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from stream.io.xdf_reader import XdfStream
 
 log = logging.getLogger(__name__)
 
-_PLACES = ("segment_starts", "segment_events")  # facts that count samples from the beginning of a stream
+_INDEX_FACTS = ("segment_starts", "segment_events")  # sample indices, which joining would invalidate
 
 
 def join_restarted(streams: Sequence[XdfStream]) -> list[XdfStream]:
-    """Join streams that have everything in common and follow each other in time.
+    """Join streams with the same description that follow each other in time.
 
     Parameters
     ----------
     streams
-        As a file has them.
+        Streams of a file.
 
     Returns
     -------
     joined
-        In the order of the first of each. Streams that overlap in time, or of different channels, formats or
-        rates, stay apart; one without samples is left out when another has some.
+        Streams in the order of their first parts. Streams that overlap in time or differ in channels, format or
+        rate stay separate; an empty stream is dropped if another of its description has samples.
     """
     groups: dict[tuple[Any, ...], list[XdfStream]] = {}
     for found in streams:
@@ -43,21 +43,21 @@ def join_restarted(streams: Sequence[XdfStream]) -> list[XdfStream]:
     for group in groups.values():
         parts = [part for part in group if len(part.stamps)] or group[:1]
         parts.sort(key=lambda part: float(part.stamps[0]) if len(part.stamps) else 0.0)
-        joined += [_joined(parts)] if len(parts) > 1 and _follow(parts) else parts
+        joined += [_concatenate(parts)] if len(parts) > 1 and _are_consecutive(parts) else parts
     return joined
 
 
-def _follow(parts: Sequence[XdfStream]) -> bool:
-    """Whether each begins after the one before has ended, and none counts its own samples."""
+def _are_consecutive(parts: Sequence[XdfStream]) -> bool:
+    """Return whether each part begins after the previous one has ended, and no part lists sample indices."""
     pairs = itertools.pairwise(parts)
     in_turn = all(before.stamps.max() < after.stamps.min() for before, after in pairs)
-    return in_turn and not any(place in part.facts for part in parts for place in _PLACES)
+    return in_turn and not any(fact in part.facts for part in parts for fact in _INDEX_FACTS)
 
 
-def _joined(parts: Sequence[XdfStream]) -> XdfStream:
-    """Several as one, with the description of the first."""
+def _concatenate(parts: Sequence[XdfStream]) -> XdfStream:
+    """Concatenate the parts, with the description of the first."""
     first = parts[0]
-    log.info("'%s' came back %d times as another stream; they are joined", first.name, len(parts) - 1)
+    log.info("'%s' restarted %d times as another stream; the parts are joined", first.name, len(parts) - 1)
     text = first.fmt == "string"
     return replace(
         first,

@@ -1,4 +1,4 @@
-"""Reading XDF files into plain arrays, stream by stream, without correcting anything."""
+"""Reads the streams of an XDF file as plain arrays, without any correction."""
 
 from __future__ import annotations
 
@@ -19,24 +19,28 @@ from stream.session import MAX_SECONDS
 
 @dataclass(frozen=True, slots=True, eq=False)
 class XdfStream:
-    """One stream of a file.
+    """One stream of an XDF file.
 
     Attributes
     ----------
-    name, type, fmt, hostname
-        As declared; ``fmt`` is the channel format.
+    name, type, hostname
+        Name, type and sending computer, from the stream header.
+    fmt
+        Channel format, such as ``float32`` or ``string``.
     rate_hz
-        Nominal; 0 = irregular.
+        Nominal sampling rate in Hz; 0 for irregular streams.
     labels
-        One per channel; ``ch0``, ``ch1`` ... when the file gives none.
+        One label per channel; ``ch0``, ``ch1`` ... if the file has none.
     facts
-        What the description says under ``<neuroreel>``.
+        Entries under ``<neuroreel>`` in the description.
     samples
-        [n, channels] in the stream's own format; a list of rows of text for ``string``.
+        Values [n, channels] in the stream's own format; a list of rows of text for ``string``.
     stamps
-        Float64 [n], seconds, as recorded.
-    clock_times, clock_offsets
-        Float64 [k], seconds: when a clock offset was measured (on the stream's clock), and what to add to its stamps.
+        Timestamps as recorded, float64 [n], in seconds.
+    clock_times
+        Times of the clock offset measurements on the sender's clock, float64 [k], in seconds.
+    clock_offsets
+        Offsets that convert the sender's clock to the recorder's when added, float64 [k], in seconds.
     """
 
     name: str
@@ -53,17 +57,17 @@ class XdfStream:
 
 
 def read_xdf(path: Path | str) -> list[XdfStream]:
-    """Every stream of an XDF file; a damaged file is read up to the damage, with a warning in the log.
+    """Read all streams of an XDF file; a damaged file is read up to the damage, with a warning in the log.
 
     Parameters
     ----------
     path
-        The file.
+        File to read.
 
     Raises
     ------
     BadRecording
-        When it is missing or no XDF file.
+        If the file is missing or not XDF.
     """
     import pyxdf
 
@@ -71,24 +75,26 @@ def read_xdf(path: Path | str) -> list[XdfStream]:
     if not path.is_file():
         raise BadRecording(f"no such recording: {path}.")
     content = read_valid_part(path)
-    logging.getLogger("pyxdf").setLevel(logging.CRITICAL)  # it would complain of what is meant to be so
+    logging.getLogger("pyxdf").setLevel(
+        logging.CRITICAL
+    )  # it warns of valid features, such as several clocks
     try:
         with np.errstate(all="ignore"):
             streams, _ = pyxdf.load_xdf(
                 io.BytesIO(content), synchronize_clocks=False, dejitter_timestamps=False
             )
-    except Exception as error:  # whatever a reader may raise at a hostile file
+    except Exception as error:  # pyxdf raises many types at a damaged file
         raise BadRecording(f"{path} cannot be read as XDF: {error!r}.") from error
     return [_stream(found, path) for found in streams]
 
 
 def _stream(found: dict[str, Any], path: Path) -> XdfStream:
-    """A stream from what pyxdf found."""
+    """Convert a stream that pyxdf read."""
     info = found["info"]
     for key in ("time_stamps", "clock_times", "clock_values"):
         if not np.all(np.abs(np.asarray(found[key], np.float64)) < MAX_SECONDS):
             raise BadRecording(
-                f"stream '{_text(info, 'name')}' of {path} has stamps that are no moments in seconds."
+                f"stream '{_text(info, 'name')}' of {path} has timestamps that are not valid numbers of seconds."
             )
     desc = _first(info, "desc")
     channels = _first(desc, "channels").get("channel", []) if isinstance(desc, dict) else []
@@ -110,12 +116,12 @@ def _stream(found: dict[str, Any], path: Path) -> XdfStream:
 
 
 def _first(element: Any, key: str) -> dict[str, Any]:
-    """The first child of that name when it has children itself, else nothing."""
+    """Return the first child of this name if it has children itself, else an empty dictionary."""
     children = element.get(key) if isinstance(element, dict) else None
     return children[0] if children and isinstance(children[0], dict) else {}
 
 
 def _text(element: Any, key: str) -> str:
-    """The text of the first child of that name, or nothing."""
+    """Return the text of the first child of this name, else an empty string."""
     children = element.get(key) if isinstance(element, dict) else None
     return children[0] if children and isinstance(children[0], str) else ""

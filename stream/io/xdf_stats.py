@@ -1,4 +1,4 @@
-"""What an XDF file holds, stream by stream: counted and summed without loading it."""
+"""Counts and checksums of the streams of an XDF file, computed without loading it."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from stream.io.xdf_writer import CLOCK_OFFSET, MAGIC, SAMPLES, STREAM_FOOTER, sa
 
 @dataclass(slots=True)
 class StreamStats:
-    """Counts and checksums of one stream; the same samples give the same, in whatever pieces they come.
+    """Counts and checksums of one stream, independent of how its samples are split into chunks.
 
     Attributes
     ----------
     n_samples
-        So far.
+        Number of samples.
     first, last
-        The first and the last stamp, seconds; NaN when there is none.
+        First and last timestamp in seconds; NaN if there is none.
     stamps_crc, samples_crc
-        CRC-32 of the stamps, and of the values as they lie in a file.
+        CRC-32 of the timestamps, and of the values as stored in a file.
     clock_offsets
-        How many were measured.
+        Number of clock offset measurements.
     ended
-        Whether a footer was written.
+        Whether the stream has a footer.
     """
 
     n_samples: int = 0
@@ -46,14 +46,14 @@ class StreamStats:
     def add(
         self, stamps: NDArray[np.float64], samples: NDArray[np.generic] | Sequence[Sequence[str | bytes]]
     ) -> None:
-        """Count samples.
+        """Add samples.
 
         Parameters
         ----------
         stamps
-            Float64 [n], seconds.
+            Timestamps, float64 [n], in seconds.
         samples
-            [n, channels]: numbers in the stream's own format, or text.
+            Values [n, channels]: numbers in the stream's own format, or text.
         """
         if not len(stamps):
             return
@@ -68,60 +68,59 @@ class StreamStats:
             self.samples_crc = zlib.crc32(b"".join(map(text_row, samples)), self.samples_crc)
 
     def same_samples(self, other: StreamStats) -> bool:
-        """Whether another tally is of the same samples with the same stamps.
+        """Return whether both have the same number of samples and the same checksums.
 
         Parameters
         ----------
         other
-            What it is compared with.
+            Statistics to compare with.
         """
-        mine, others = ((tally.n_samples, tally.stamps_crc, tally.samples_crc) for tally in (self, other))
+        mine, others = ((stats.n_samples, stats.stamps_crc, stats.samples_crc) for stats in (self, other))
         return mine == others
 
 
 def read_xdf_stats(path: Path | str) -> tuple[dict[int, StreamStats], str]:
-    """Count what a file holds; every length in it is checked.
+    """Compute the statistics of every stream of a file, checking every length in it.
 
     Parameters
     ----------
     path
-        The file. It is read in place: memory does not grow with its size.
+        XDF file; it is memory-mapped, so memory use does not grow with its size.
 
     Returns
     -------
-    tallies
-        By stream number.
+    stats
+        Statistics by stream id, of everything before the damage.
     damage
-        Why the file cannot be read, or where it is cut off, in words; then what comes before that is counted.
-        Empty when it is sound.
+        Why the file cannot be read, or where it is truncated; empty if it is intact.
     """
-    tallies: dict[int, StreamStats] = {}
+    stats: dict[int, StreamStats] = {}
     formats: dict[int, tuple[str, int]] = {}
     try:
         with Path(path).open("rb") as file:
             content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
         if content[:4] != MAGIC:
-            return tallies, f"{path} is not an XDF file."
+            return stats, f"{path} is not an XDF file."
         for tag, stream_id, body in iter_chunks(content, formats, str(path)):
             if stream_id is not None:
-                tally = tallies.setdefault(stream_id, StreamStats())
+                stream_stats = stats.setdefault(stream_id, StreamStats())
                 if tag == SAMPLES:
-                    _add_chunk(tally, body, *formats[stream_id])
-                tally.clock_offsets += tag == CLOCK_OFFSET
-                tally.ended |= tag == STREAM_FOOTER
+                    _add_chunk(stream_stats, body, *formats[stream_id])
+                stream_stats.clock_offsets += tag == CLOCK_OFFSET
+                stream_stats.ended |= tag == STREAM_FOOTER
     except (OSError, ValueError) as error:
-        return tallies, f"{path} cannot be read: {error}."
+        return stats, f"{path} cannot be read: {error}."
     except BadRecording as error:
-        return tallies, str(error)
-    return tallies, ""
+        return stats, str(error)
+    return stats, ""
 
 
-def _add_chunk(tally: StreamStats, body: memoryview, fmt: str, n_channels: int) -> None:
-    """Count one chunk of samples, each with its stamp."""
+def _add_chunk(stats: StreamStats, body: memoryview, fmt: str, n_channels: int) -> None:
+    """Add a chunk of samples, each with its timestamp."""
     n_samples, at = read_length(body, 0)
     if fmt != "string":
         records: NDArray[Any] = np.frombuffer(body[at:], sample_dtype(fmt, n_channels))
-        tally.add(records["stamp"], records["values"])
+        stats.add(records["stamp"], records["values"])
         return
     stamps, rows = np.zeros(n_samples), []
     for index in range(n_samples):
@@ -133,4 +132,4 @@ def _add_chunk(tally: StreamStats, body: memoryview, fmt: str, n_channels: int) 
             at = start + length
             row.append(bytes(body[start:at]))
         rows.append(row)
-    tally.add(stamps, rows)
+    stats.add(stamps, rows)

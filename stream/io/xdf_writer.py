@@ -1,4 +1,4 @@
-"""Writing XDF files, chunk by chunk (XDF 1.0, https://github.com/sccn/xdf/wiki/Specifications)."""
+"""Writes XDF files chunk by chunk (XDF 1.0, https://github.com/sccn/xdf/wiki/Specifications)."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "int32": np.dtype("<i4"),
     "int64": np.dtype("<i8"),
 }
-"""Numeric channel formats as they lie in a file."""
+"""Numeric channel formats and how they are stored."""
 
 
 class Sink(Protocol):
-    """Where an `XdfWriter` writes: a file, or the recorder's `DiskWriter`. Each chunk comes as one write."""
+    """Output of an `XdfWriter`: a file, or the recorder's `DiskWriter`. Each chunk is one call of `write`."""
 
     def write(self, data: bytes, /) -> int:
-        """Take all of the data; return how many bytes that were."""
+        """Write all of the data; return its size in bytes."""
         ...
 
     def tell(self) -> int:
-        """How many bytes were written so far."""
+        """Return the number of bytes written so far."""
         ...
 
     def flush(self) -> None:
-        """Hand on what is held back."""
+        """Write out buffered data."""
         ...
 
     def close(self) -> None:
-        """End."""
+        """Close the output."""
         ...
 
 
@@ -58,14 +58,14 @@ class XdfWriter:
     Parameters
     ----------
     path
-        Where to. An existing file is never overwritten.
+        Output file; never overwritten if it exists.
     sink
-        Written into in place of a new file at ``path``; when it takes writes from several threads, so does this.
+        Output to use instead of opening ``path``. If it is thread-safe, so is the writer.
 
     Raises
     ------
     OutputExists
-        When ``path`` is there.
+        If ``path`` exists and no ``sink`` is given.
     """
 
     def __init__(self, path: Path | str, *, sink: Sink | None = None) -> None:
@@ -74,7 +74,7 @@ class XdfWriter:
             self._file: Sink = self.path.open("xb") if sink is None else sink
         except FileExistsError:
             raise OutputExists(
-                f"{self.path} exists, and recordings are never overwritten. Give another name."
+                f"{self.path} exists, and recordings are never overwritten; give another name."
             ) from None
         self._formats: dict[int, tuple[str, int]] = {}
         self._file.write(MAGIC)
@@ -90,20 +90,22 @@ class XdfWriter:
 
     @property
     def n_bytes(self) -> int:
-        """Size of the file so far."""
+        """Size of the file so far, in bytes."""
         return self._file.tell()
 
     def header(self, stream_id: int, xml: str, fmt: str, n_channels: int) -> None:
-        """Declare a stream.
+        """Write a stream header.
 
         Parameters
         ----------
         stream_id
-            Any number, unique in the file.
+            Id of the stream, unique in the file.
         xml
-            The stream's description, as `stream_xml` or LSL make it.
-        fmt, n_channels
-            Channel format (a key of `DTYPES`, or ``string``) and count, as in ``xml``.
+            Description of the stream, from `stream_xml` or LSL.
+        fmt
+            Channel format: a key of `DTYPES`, or ``string``.
+        n_channels
+            Channel count, as in ``xml``.
         """
         self._formats[stream_id] = (fmt, n_channels)
         self._chunk(STREAM_HEADER, xml.encode(), stream_id)
@@ -114,22 +116,30 @@ class XdfWriter:
         stamps: NDArray[np.float64],
         samples: NDArray[np.generic] | Sequence[Sequence[str | bytes]],
     ) -> None:
-        """Write samples, each with its stamp.
+        """Write samples, each with its timestamp.
 
         Parameters
         ----------
         stream_id
-            Of a declared stream.
+            Id of a stream whose header was written.
         stamps
-            Float64 [n], seconds.
+            Timestamps, float64 [n], in seconds.
         samples
-            [n, channels]; for a ``string`` stream n rows of text, else numbers.
+            Values [n, channels]: rows of text for a ``string`` stream, else numbers.
+
+        Raises
+        ------
+        ShapeMismatch
+            If the shapes do not fit together or the stream.
         """
         fmt, n_channels = self._formats[stream_id]
         if not len(stamps):
             return
         if len(samples) != len(stamps) or any(len(row) != n_channels for row in samples):
-            raise ShapeMismatch(f"{len(stamps)} stamps need samples of shape [{len(stamps)}, {n_channels}].")
+            raise ShapeMismatch(
+                f"{len(stamps)} timestamps need samples of shape [{len(stamps)}, {n_channels}]; "
+                f"got {len(samples)} rows of {sorted({len(row) for row in samples})} values."
+            )
         if fmt == "string":
             content = b"".join(
                 b"\x08" + struct.pack("<d", stamp) + text_row(row)
@@ -142,36 +152,38 @@ class XdfWriter:
         self._chunk(SAMPLES, _length(len(stamps)) + content, stream_id)
 
     def clock_offset(self, stream_id: int, time: float, offset: float) -> None:
-        """Note the clock offset of a stream.
+        """Write a clock offset measurement of a stream.
 
         Parameters
         ----------
         stream_id
-            Of a declared stream.
-        time, offset
-            Seconds: when it was measured, and what to add to the stream's stamps.
+            Id of a stream whose header was written.
+        time
+            Time of the measurement on the sender's clock, in seconds.
+        offset
+            Seconds to add to the stream's timestamps to get the recorder's clock.
         """
         self._chunk(CLOCK_OFFSET, struct.pack("<dd", time, offset), stream_id)
 
     def boundary(self) -> None:
-        """Write a mark from which a damaged file can be read on."""
+        """Write a boundary mark, at which readers of a damaged file can resume."""
         self._chunk(BOUNDARY, BOUNDARY_CONTENT)
 
     def footer(
         self, stream_id: int, first: float, last: float, n_samples: int, *, measured_hz: float | None = None
     ) -> None:
-        """End a stream.
+        """Write a stream footer.
 
         Parameters
         ----------
         stream_id
-            Of a declared stream.
+            Id of a stream whose header was written.
         first, last
-            Its first and last stamps, seconds.
+            First and last timestamp in seconds.
         n_samples
-            How many samples it has.
+            Number of samples written.
         measured_hz
-            Their rate by their stamps.
+            Rate in Hz measured from the timestamps; None omits it.
         """
         rate = "" if measured_hz is None else f"<measured_srate>{measured_hz!r}</measured_srate>"
         self._chunk(
@@ -182,7 +194,7 @@ class XdfWriter:
         )
 
     def flush(self) -> None:
-        """Hand everything to the operating system."""
+        """Pass all data to the operating system."""
         self._file.flush()
 
     def close(self) -> None:
@@ -190,32 +202,34 @@ class XdfWriter:
         self._file.close()
 
     def _chunk(self, tag: int, content: bytes, stream_id: int | None = None) -> None:
-        """Write one chunk with its length."""
+        """Write one chunk, preceded by its length."""
         head = struct.pack("<H", tag) + (b"" if stream_id is None else struct.pack("<I", stream_id))
         self._file.write(_length(len(head) + len(content)) + head + content)
 
 
 def sample_dtype(fmt: str, n_channels: int, *, stamped: bool = True) -> np.dtype[np.void]:
-    """How one numeric sample lies in a file.
+    """Return the memory layout of one numeric sample in a file.
 
     Parameters
     ----------
-    fmt, n_channels
-        Of the stream.
+    fmt
+        Channel format, a key of `DTYPES`.
+    n_channels
+        Channel count.
     stamped
-        With its own stamp, or without.
+        Whether the sample has its own timestamp.
     """
     stamp = [("stamp", "<f8")] if stamped else []
     return np.dtype([("flag", "u1"), *stamp, ("values", DTYPES[fmt], (n_channels,))])
 
 
 def text_row(row: Sequence[str | bytes]) -> bytes:
-    """How the values of one sample of text lie in a file.
+    """Encode the values of one text sample.
 
     Parameters
     ----------
     row
-        [channels]; bytes are taken as they are.
+        Values [channels]; text is encoded as UTF-8, bytes are stored unchanged.
     """
     return b"".join(map(_text, row))
 
@@ -230,12 +244,12 @@ def stream_xml(
     unit: str = "",
     facts: Mapping[str, object] | None = None,
 ) -> str:
-    """The description of a stream, as LSL would write it.
+    """Return the XML description of a stream, in LSL's form.
 
     Parameters
     ----------
     name, type_, labels, rate_hz, fmt, unit, facts
-        See `stream.lsl.outlet.make_outlet`.
+        Properties of the stream, see `stream.lsl.outlet.make_outlet`.
     """
     unit_xml = f"<unit>{_xml(unit)}</unit>" if unit else ""
     channels = "".join(f"<channel><label>{_xml(label)}</label>{unit_xml}</channel>" for label in labels)
@@ -250,12 +264,12 @@ def stream_xml(
 
 
 def _xml(text: str) -> str:
-    """Text as XML content; what XML cannot hold becomes a replacement character."""
+    """Escape text for XML; invalid characters become replacement characters."""
     return escape(_NOT_XML.sub("\ufffd", text), {"\r": "&#13;"})
 
 
 def _length(n: int) -> bytes:
-    """A number as XDF writes lengths."""
+    """Encode a length as a variable-length integer."""
     if n < 1 << 8:
         return b"\x01" + struct.pack("<B", n)
     if n < 1 << 32:
@@ -264,6 +278,6 @@ def _length(n: int) -> bytes:
 
 
 def _text(value: str | bytes) -> bytes:
-    """A text value with its length."""
+    """Encode a text value, preceded by its length."""
     raw = value.encode() if isinstance(value, str) else value
     return _length(len(raw)) + raw

@@ -200,7 +200,10 @@ def _damaged(path: Path, **changes: Any) -> Path:
         ({"units__id": np.arange(3)}, "3 ids for 9 units"),
         ({f"intervals__{MOVIE}_presentations__frame": np.full(180, 0.5)}, "must be whole numbers below"),
         ({f"intervals__{MOVIE}_presentations__frame": np.arange(3)}, "differ in length"),
-        ({f"intervals__{MOVIE}_presentations__start_time": np.full(180, np.nan)}, "holds no presentation with valid times"),
+        (
+            {f"intervals__{MOVIE}_presentations__start_time": np.full(180, np.nan)},
+            "holds no presentation with valid times",
+        ),
         (
             {f"intervals__{MOVIE}_presentations__start_time": -np.arange(180) * 1e9},
             r"it would take \d+ bins of 33\.333 ms",

@@ -239,7 +239,7 @@ def test_a_tally_sees_one_wrong_bit_and_a_cut(tmp_path: Path) -> None:
     assert not bad[1].same_samples(good[1])
     path.write_bytes(content[:-5])
     cut, damage = read_xdf_stats(path)
-    assert "cut off or damaged" in damage
+    assert "truncated or damaged" in damage
     assert cut[1].n_samples == 90
     for content_of_none in (b"", b"PK"):
         path.write_bytes(content_of_none)
