@@ -141,7 +141,7 @@ def settings_from_model(model: Model) -> Settings:
         model.parts.scaling.n_window,
         model.card["shrinkage"],
         model.parts.prototypes.cosine,
-        model.parts.factor,
+        model.parts.inverse_temperature,
         float("nan"),
         settings_from_card(model.card),
         float(model.card.get("channel_share", 1.0)),

@@ -11,7 +11,7 @@ from decoders.evaluation.evaluate import EvaluateOptions, evaluate, select_test_
 from decoders.evaluation.predictions import TestPredictions, collect_predictions, pool_folds
 from decoders.metrics import score
 from decoders.model.model import Model
-from decoders.rolling.refit import before, refit, showings, was_trained_on
+from decoders.rolling.refit import refit, repeats_before, repeats_in_order, was_trained_on
 from stream.errors import BadUsage
 from stream.session import Session
 
@@ -123,8 +123,8 @@ def refit_before_each_repeat(model: Model, session: Session, n: int, options: Ev
     parts: list[TestPredictions] = []
     trained_on: dict[int, list[int]] = {}
     seconds: dict[int, float] = {}
-    for tested in showings(test):
-        train = before(session, tested, n)
+    for tested in repeats_in_order(test):
+        train = repeats_before(session, tested, n)
         part = with_repeat_boundaries(session.select_repeats([tested]))
         fresh = refit(model, train, baselines=True) if train is not None else model
         if train is not None and was_trained_on(fresh, part):
@@ -133,6 +133,6 @@ def refit_before_each_repeat(model: Model, session: Session, n: int, options: Ev
                 "what it was trained on. Was a recording played twice? Leave it out with --repeats."
             )
         parts.append(collect_predictions(fresh, part, 0, options.seed))
-        trained_on[tested] = showings(train) if train is not None else []
+        trained_on[tested] = repeats_in_order(train) if train is not None else []
         seconds[tested] = fresh.card["train_seconds"] if train is not None else 0.0
     return Refits(n, pool_folds(parts), model, trained_on, seconds)

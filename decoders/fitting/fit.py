@@ -237,7 +237,7 @@ def fit_parts(
         scaling=reader.scaling,
         embedding=reader.embedding,
         prototypes=reader.prototypes,
-        factor=reader.factor,
+        inverse_temperature=reader.factor,
         secondary=reader.secondary,
         spans=settings.spans,
         prior=np.float32(settings.prior) * log_occupancy(data.state, data.n_states)

@@ -251,7 +251,7 @@ def select_playback(
     filtered = [(t, beside(filter_sequence(chosen, power * t.evidence, t.sequence), t, aside)) for t in kept]
     table, jump_ahead, floors = select_forecast(data, [(t.sequence, f) for t, f in filtered], table)
     emission = no_emission() if way is None else fit_emission(data, np.ones(len(data.state), bool), *way)
-    emission = replace(emission, power=power, jump=jump, jump_ahead=jump_ahead, aside=aside)
+    emission = replace(emission, evidence_weight=power, jump=jump, jump_ahead=jump_ahead, window_weight=aside)
     return PlaybackSelection(settings, emission, table, floors, score, filtered)
 
 
@@ -287,8 +287,8 @@ def select_posterior_weight(data: TrainingSet, settings: Settings, parts: ModelP
         Of the random order of scenes.
     """
     playback = _playback(data, parts.playback, parts.emission.jump)
-    if not parts.emission.own:
-        return parts.emission.power
+    if not parts.emission.own_readout:
+        return parts.emission.evidence_weight
     return select_evidence_weight(data, _listener(data, settings, None), playback, seed)
 
 

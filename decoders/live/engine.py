@@ -22,7 +22,7 @@ from decoders.live.gain_adaptation import GainAdaptation
 from decoders.live.label_score import LabelScore
 from decoders.live.options import LiveOptions, channel_health, engine_facts, milliseconds, peak_memory_mb
 from decoders.live.outlets import Publisher
-from decoders.live.refit_client import Rolling
+from decoders.live.refit_client import RefitClient
 from decoders.live.warmup import Warmup
 from decoders.model.decision import Decision
 from decoders.model.model import Model
@@ -62,7 +62,7 @@ class Engine:
         See `LiveOptions`.
     control
         Where commands from a parent process come from, if any.
-    rolling
+    refit_client
         Refits the model while it runs; None = the model stays as it is.
 
     Raises
@@ -79,7 +79,7 @@ class Engine:
         inlet: Inlet | SpikeEventInlet,
         options: LiveOptions,
         control: ControlReader | None = None,
-        rolling: Rolling | None = None,
+        refit_client: RefitClient | None = None,
     ) -> None:
         inlet.prepare()
         facts = inlet.facts
@@ -92,10 +92,10 @@ class Engine:
         self.options = options
         self._control = control
         self._adapter = GainAdaptation(model.parts.preprocessor, model.rate_hz) if options.adapt else None
-        self._rolling = rolling
-        if rolling is not None:
-            rolling.start(model)
-        self._rehearsal = Warmup(model)
+        self._refit_client = refit_client
+        if refit_client is not None:
+            refit_client.start(model)
+        self._warmup = Warmup(model)
         self.latency_ms = RollingQuantiles(10_000)
         self.arrival_ms = RollingQuantiles(10_000)
         self.compute_ms = RollingQuantiles(10_000)
@@ -193,8 +193,8 @@ class Engine:
             if chunk is not None or now - asked <= 2 * PULL_S:
                 asked = now  # else we were held up, and what has come meanwhile is in the next pull
             self._truth.poll()
-            if self._rolling is not None:
-                self._take(self._rolling.poll(self._publisher.push_status))
+            if self._refit_client is not None:
+                self._take(self._refit_client.poll(self._publisher.push_status))
             if self._control is not None and (self._control.poll() or {}).get("do") == "stop":
                 self.stop("stopped by its parent")
             if self.inlet.notices or self._truth.notices:
@@ -243,32 +243,32 @@ class Engine:
 
     def close(self) -> None:
         """Close what the engine listens to."""
-        if self._rolling is not None:
-            self._rolling.close()
+        if self._refit_client is not None:
+            self._refit_client.close()
         self._truth.close()
         self.inlet.close()
 
     def _next(self) -> Chunk | None:
         """Wait for samples, with a rehearsal before they are due."""
-        wait_s = self._rehearsal.wait_s(time.monotonic())
+        wait_s = self._warmup.wait_s(time.monotonic())
         if wait_s is not None:
             chunk = self.inlet.pull(wait_s)
             if chunk is not None:
                 return chunk
-            self._rehearsal.run()
+            self._warmup.run()
         return self.inlet.pull(PULL_S)
 
     def _settle(self, clock: float) -> None:
         """Look at what is looked at about once a second, and at truths that have settled by now."""
         self._intake.tick(clock)
         settled, labels = self._score.settle(clock), self._labels.settle(clock)
-        if self._rolling is not None:
-            self._rolling.settle(settled, labels)
+        if self._refit_client is not None:
+            self._refit_client.settle(settled, labels)
 
     def _take(self, fresh: Model | None) -> None:
         """Go on with other weights, if there are any."""
         if fresh is not None:
-            self._rehearsal.replaced(self.model)
+            self._warmup.replace_model(self.model)
             self.model = fresh
 
     def _pass_on(self) -> None:
@@ -294,7 +294,7 @@ class Engine:
                     self._publisher.push_status("segment", segment=self._segment, stamp=stamp_raw)
                 local, sequence = float(accepted.local[i]), int(accepted.sequence[i])
                 self._decode_sample(samples[i], stamp_raw, local, sequence, arrival)
-        self._rehearsal.note(samples, self.inlet.rate_hz, now - self._intake.lag_s)
+        self._warmup.schedule(samples, self.inlet.rate_hz, now - self._intake.lag_s)
 
     def _decode_sample(
         self, raw: NDArray[np.float32], stamp_raw: float, local: float, sequence: int, arrival: float
@@ -323,15 +323,15 @@ class Engine:
             without = int(decision.logits.argmax())
             without = without if without < model.n_frames else -1
             self._score.add(arrival, stamp_raw, (decision.frame, without), known=decision.known)
-            return self._publisher.takes_rest() and decision.known
+            return self._publisher.secondary_due() and decision.known
 
         sample = raw if self._adapter is None else self._adapter.step(raw)
         prediction = model.step(sample, stamp_raw * stamp_rate, publish)
         if prediction is not None:
-            self._publisher.push_rest(prediction, stamp)
+            self._publisher.push_secondary(prediction, stamp)
         self._labels.add(arrival, stamp_raw, None if prediction is None else prediction.continuous)
-        if self._rolling is not None:
-            self._rolling.add(raw, stamp_raw * stamp_rate, self._segment)
+        if self._refit_client is not None:
+            self._refit_client.add(raw, stamp_raw * stamp_rate, self._segment)
         self.received += 1
 
     def _finish(self, cpu_s: float, wall_s: float) -> dict[str, Any]:
@@ -344,7 +344,7 @@ class Engine:
             "score": self._score.summary(),
             "announced": self._truth.announced,
             "model_version": self.model.version,
-            "rolling": self._rolling.counts if self._rolling is not None else None,
+            "rolling": self._refit_client.counts if self._refit_client is not None else None,
         }
         self._publisher.push_status("end", reason=self._stopped, received=self.received)
         if self._publisher.prediction.have_consumers():

@@ -130,13 +130,13 @@ class Publisher:
         row[8:12] = timing
         self.prediction.push_chunk(self._row, stamp)
 
-    def takes_rest(self) -> bool:
+    def secondary_due(self) -> bool:
         """Count a frame, and say whether everything beside its prediction is wanted too: at high rates of some."""
         self._count += 1
         return self._count % self._every == 0
 
-    def push_rest(self, prediction: Prediction, stamp: float) -> None:
-        """Push posterior, forecast, embedding and continuous labels of a frame that `takes_rest` has asked for."""
+    def push_secondary(self, prediction: Prediction, stamp: float) -> None:
+        """Push posterior, forecast, embedding and continuous labels of a frame that `secondary_due` has asked for."""
         posterior = prediction.posterior
         if self.pool > 1:
             np.add.reduceat(posterior[:-1], self._starts, out=self._pooled[0, :-1])

@@ -141,7 +141,7 @@ class RepeatBuffer:
         return rows if n_shown >= MIN_MOMENTS else None
 
 
-def as_session(
+def repeat_session(
     rows: list[Row],
     channel_names: tuple[str, ...],
     kind: Kind,
@@ -184,7 +184,7 @@ def as_session(
     )
 
 
-class Rolling:
+class RefitClient:
     """Sends showings to the trainer, and takes weights from it.
 
     Parameters
@@ -268,7 +268,7 @@ class Rolling:
     def _save(self, rows: list[Row], path: Path) -> Path:
         model = self._model
         labels = [(str(name), int(k)) for name, k in model.card["labels"]]
-        save_session(as_session(rows, model.channel_names, Kind(model.kind), model.rate_hz, labels), path)
+        save_session(repeat_session(rows, model.channel_names, Kind(model.kind), model.rate_hz, labels), path)
         return path
 
     def _hear(self, heard: dict[str, Any], say: Callable[..., None]) -> None:

@@ -42,7 +42,7 @@ class Warmup:
         self._stamp = 0.0
         self._samples: NDArray[np.float32] | None = None
 
-    def replaced(self, old: Model) -> None:
+    def replace_model(self, old: Model) -> None:
         """Go on with a model whose weights have just been replaced: the code is what matters most.
 
         Parameters
@@ -52,7 +52,7 @@ class Warmup:
         """
         self._model = old
 
-    def note(self, samples: NDArray[np.float32], rate_hz: float, now: float) -> None:
+    def schedule(self, samples: NDArray[np.float32], rate_hz: float, now: float) -> None:
         """Take in that samples have been decoded, and work out when the next are due.
 
         Parameters

@@ -75,7 +75,7 @@ def forecast_channels(ahead: NDArray[np.float32]) -> NDArray[np.float32]:
         Float32 [horizons, 2 * N_LIKELIEST + 1], see `Prediction`.
     """
     n_horizons, n_states = ahead.shape
-    begins, frames, bits = _places(n_horizons, n_states)
+    begins, frames, bits = _forecast_layout(n_horizons, n_states)
     k = min(N_LIKELIEST, n_states)
     out = np.zeros((n_horizons, 2 * N_LIKELIEST + 1), np.float32)
     out[:, k:N_LIKELIEST] = -1
@@ -96,7 +96,7 @@ def forecast_channels(ahead: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 @cache
-def _places(
+def _forecast_layout(
     n_horizons: int, n_states: int
 ) -> tuple[NDArray[np.intp], NDArray[np.float32], NDArray[np.float32]]:
     """Where each horizon begins among all states of all of them, which frame each is, and what makes nats bits."""
@@ -106,7 +106,7 @@ def _places(
     return np.arange(0, n_horizons * n_states, n_states), np.tile(frames, n_horizons), bits
 
 
-def stacked(
+def stack_predictions(
     rows: Sequence[Prediction],
     n_states: int,
     n_embedding: int,

@@ -16,7 +16,7 @@ from decoders.embedding.encoder import EncoderStream
 from decoders.embedding.linear import unit_length
 from decoders.model import file as model_file
 from decoders.model.card_properties import CardProperties
-from decoders.model.decision import Decision, entropy_bits, forecast_channels, stacked
+from decoders.model.decision import Decision, entropy_bits, forecast_channels, stack_predictions
 from decoders.model.parts import ModelParts
 from decoders.model.streaming import StreamingReadout, level
 from decoders.numerics import fast_sum, softmax
@@ -203,7 +203,7 @@ class Model(CardProperties):
             if forecasts:
                 ahead[:, index] = decision.ahead
         self.reset()
-        return stacked(
+        return stack_predictions(
             rows,
             self.n_frames + 1,
             self.n_embedding,
@@ -263,7 +263,9 @@ class Model(CardProperties):
                 logits, familiar = contrastive, typicality
         state = self.playback.state  # unchanged while the decoded moment lies before the segment boundary
         if known:
-            aside = parts.emission.aside * linear if decided and parts.emission.aside else None
+            aside = (
+                parts.emission.window_weight * linear if decided and parts.emission.window_weight else None
+            )
             state = self.playback.step(self._readout.evidence(linear) if decided else None, stamp, aside)
         if not self.use_playback:
             state = self.playback.set_state(softmax(logits))

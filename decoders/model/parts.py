@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,8 +34,8 @@ class Emission:
 
     Attributes
     ----------
-    own
-        Whether it has a readout of its own; if not, it takes the posterior's logits.
+    own_readout
+        Whether it has a linear readout of its own; if not, it uses the frame posterior's logits.
     weights
         Float32 [channels, states].
     bias
@@ -44,23 +44,30 @@ class Emission:
         Samples that the readout sums over.
     root
         Whether the square root of the sums is taken.
-    power
-        What the logits are multiplied with.
+    evidence_weight
+        Factor on the logits.
     jump, jump_ahead
         Probability per tick of a jump to anywhere, for the filter and for the forecast.
-    aside
-        Weight of the frame posterior's own logits, which count now and are not carried on; 0 = they do not.
+    window_weight
+        Weight of the frame posterior's logits as window evidence, which is not carried over to the next sample; 0
+        disables it.
     """
 
-    own: bool
+    own_readout: bool
     weights: NDArray[np.float32]
     bias: NDArray[np.float32]
     n_window: int
     root: bool
-    power: float
+    evidence_weight: float
     jump: float
     jump_ahead: float
-    aside: float = 0.0
+    window_weight: float = 0.0
+
+    FILE_NAMES: ClassVar[dict[str, str]] = {
+        "own_readout": "own",
+        "evidence_weight": "power",
+        "window_weight": "aside",
+    }
 
     def similarity(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Float32 [..., states]."""
@@ -74,8 +81,8 @@ class ModelParts:
 
     Attributes
     ----------
-    preprocessor, scaling, embedding, prototypes, factor
-        From raw sample to calibrated logits over frames; factor 0 = the prototypes do not count.
+    preprocessor, scaling, embedding, prototypes, inverse_temperature
+        From raw sample to calibrated logits over frames; inverse temperature 0 = the prototypes do not count.
     opinion
         What is added to the prototypes' logits, or None.
     emission, playback
@@ -102,7 +109,7 @@ class ModelParts:
     scaling: Scaling
     embedding: LinearEmbedding
     prototypes: Prototypes
-    factor: float
+    inverse_temperature: float
     emission: Emission
     playback: Transitions
     typicality: NDArray[np.float64]
@@ -130,7 +137,7 @@ class ModelParts:
             **pack_secondary(self.secondary),
             **pack(self.emission, "emission"),
             **pack(self.continuous, "continuous"),
-            "factor": np.array([self.factor]),
+            "factor": np.array([self.inverse_temperature]),
             "likeness": self.typicality,
             **_pack_sparse(self.playback.steps, "playback.steps"),
             **_pack_sparse(self.playback.forecast_steps, "playback.ahead"),
@@ -204,7 +211,7 @@ def _from_file(arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> M
         scaling=unpack(Scaling, arrays, "scaling"),
         embedding=unpack(LinearEmbedding, arrays, "embedding"),
         prototypes=unpack(Prototypes, arrays, "prototypes"),
-        factor=float(arrays["factor"].reshape(-1)[0]),
+        inverse_temperature=float(arrays["factor"].reshape(-1)[0]),
         emission=unpack(Emission, {"emission.aside": np.zeros(1), **arrays}, "emission"),
         playback=Transitions(
             _unpack_sparse(arrays, "playback.steps", n_states),

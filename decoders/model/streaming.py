@@ -53,11 +53,11 @@ class StreamingReadout:
             weights, bias, self._from_votes = _votes(secondary, n_context)
             columns.append((weights, bias))
             self._votes = RunningSum(n_context, len(bias))
-        if emission.own and not emission.root:
-            share = np.float32(emission.power / n_recent)
+        if emission.own_readout and not emission.root:
+            share = np.float32(emission.evidence_weight / n_recent)
             columns.append((_centred(emission.weights * share), _centred(emission.bias * share)))
             self._heard = RunningSum(n_recent, len(emission.bias))
-        elif emission.own:
+        elif emission.own_readout:
             self._recent = RunningSum(n_recent, n_used)
         self._product: RowProduct | None = None
         if columns:
@@ -114,14 +114,14 @@ class StreamingReadout:
         if self._heard is not None:
             return self._heard.total
         if self._recent is None:
-            return np.float32(emission.power) * logits
+            return np.float32(emission.evidence_weight) * logits
         features = self._parts.recent_scaling.features(self._recent.read())
-        return np.float32(emission.power * self._recent.fullness) * emission.similarity(features)
+        return np.float32(emission.evidence_weight * self._recent.fullness) * emission.similarity(features)
 
     def _logits(
         self, similarity: NDArray[np.float32], sums: NDArray[np.float32], direction: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        factor, fullness = self._parts.factor, self.window.fullness
+        factor, fullness = self._parts.inverse_temperature, self.window.fullness
         if self._votes is None:
             logits = combined(similarity, factor, self._parts.secondary, sums, direction)
             return logits * np.float32(fullness)

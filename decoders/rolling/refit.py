@@ -22,17 +22,17 @@ from decoders.readouts.continuous import RIDGE
 from stream.movie import Movie
 from stream.session import Session
 
-MIN_SHOWINGS = 2
+MIN_REPEATS = 2
 """Fewer showings than this are not refitted on: settings are chosen on held-out ones."""
 
-COVERAGE = 0.9
+MIN_COVERAGE = 0.9
 """A refit must have seen at least this share of the frames that the model knows, else it would forget the rest."""
 
 BLOCK_S = 1.0
 """Moments this near to each other are taken as one when two models are compared: windows overlap."""
 
 
-def showings(session: Session) -> list[int]:
+def repeats_in_order(session: Session) -> list[int]:
     """The showings of a recording in the order in which they began.
 
     Parameters
@@ -45,7 +45,7 @@ def showings(session: Session) -> list[int]:
     return [int(number) for number in numbers[np.argsort(first)] if number >= 0]
 
 
-def before(session: Session, tested: int, n: int) -> Session | None:
+def repeats_before(session: Session, tested: int, n: int) -> Session | None:
     """The last showings that ended before another one began.
 
     Parameters
@@ -60,21 +60,21 @@ def before(session: Session, tested: int, n: int) -> Session | None:
     Returns
     -------
     part
-        None when fewer than `MIN_SHOWINGS` were there.
+        None when fewer than `MIN_REPEATS` were there.
 
     Raises
     ------
     BadSplit
         When there is no such showing.
     """
-    order = showings(session)
+    order = repeats_in_order(session)
     if tested not in order:
         raise BadSplit(f"the recording has no showing {tested}; it has {order}.")
     showing = session.showing()
     begins = int(np.argmax(showing == tested))
     earlier = [number for number in order[: order.index(tested)] if number != tested]
     chosen = earlier[-n:]
-    if len(chosen) < MIN_SHOWINGS:
+    if len(chosen) < MIN_REPEATS:
         return None
     # The mask, too, ends where the tested showing begins: a number that comes back later may not bring later samples.
     return session.take(np.isin(showing, chosen) & (np.arange(session.n_samples) < begins))
@@ -129,7 +129,7 @@ def refit(model: Model, session: Session, *, baselines: bool = False) -> Model:
     return fitted
 
 
-def stacked(parts: Sequence[Session]) -> Session:
+def concatenate_repeats(parts: Sequence[Session]) -> Session:
     """Showings one after the other as one recording, each with a number of its own.
 
     Parameters

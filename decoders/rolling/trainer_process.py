@@ -10,13 +10,13 @@ from typing import Any
 
 from decoders.model.model import Model
 from decoders.rolling.refit import (
-    COVERAGE,
-    MIN_SHOWINGS,
+    MIN_COVERAGE,
+    MIN_REPEATS,
     Comparison,
     compare,
+    concatenate_repeats,
     coverage,
     refit,
-    stacked,
     was_trained_on,
 )
 from stream.movie import Movie
@@ -69,7 +69,7 @@ class Trainer:
         self._judge = judge
         self._last: deque[Session] = deque(maxlen=n)
 
-    def keep(self, showing: Session) -> None:
+    def add(self, showing: Session) -> None:
         """Keep a showing to train on that nothing is decided after, because a newer one is there already.
 
         Parameters
@@ -77,9 +77,9 @@ class Trainer:
         showing
             With its truth.
         """
-        self._last.append(self._named(showing))
+        self._last.append(self._on_model_axis(showing))
 
-    def take(self, showing: Session) -> Event:
+    def decide(self, showing: Session) -> Event:
         """Take in the newest completed showing.
 
         Parameters
@@ -93,17 +93,17 @@ class Trainer:
             ``do`` says what was decided: ``wait``, ``refuse``, ``swap`` or ``rollback``; the last two bring ``version``
             and ``file``.
         """
-        showing = self._named(showing)
+        showing = self._on_model_axis(showing)
         earlier = list(self._last)
         self._last.append(showing)
         back = self._roll_back(showing)
         if back is not None:
             return back
-        if len(earlier) < MIN_SHOWINGS:
-            return {"do": "wait", "showings": len(self._last), "needed": MIN_SHOWINGS + 1}
+        if len(earlier) < MIN_REPEATS:
+            return {"do": "wait", "showings": len(self._last), "needed": MIN_REPEATS + 1}
         return self._refuse(showing, earlier) or self._swap()
 
-    def _named(self, showing: Session) -> Session:
+    def _on_model_axis(self, showing: Session) -> Session:
         """Frames counted on the model's axis, so that showings of different parts of it fit together."""
         clips = self.running.clips
         return replace(showing, movie=Movie(clips) if clips else None)
@@ -121,7 +121,7 @@ class Trainer:
         failed, self.running, self._weights = self._weights, before, weights
         return {
             "do": "rollback",
-            **self._hand_over(),
+            **self._save_version(),
             "failed": failed,
             "weights_of": weights,
             **judged.facts(),
@@ -130,9 +130,9 @@ class Trainer:
     def _refuse(self, showing: Session, earlier: list[Session]) -> Event | None:
         if was_trained_on(self.running, showing):
             return {"do": "refuse", "reason": "the running model was trained on the newest showing"}
-        train = stacked(earlier)
+        train = concatenate_repeats(earlier)
         covered = coverage(self.running, train)
-        if covered < COVERAGE:
+        if covered < MIN_COVERAGE:
             return {
                 "do": "refuse",
                 "reason": f"the last {len(earlier)} showings hold only {covered:.0%} of the frames that the model knows",
@@ -144,10 +144,10 @@ class Trainer:
 
     def _swap(self) -> Event:
         train = list(self._last)
-        fitted = self._fit(self.running, stacked(train))
+        fitted = self._fit(self.running, concatenate_repeats(train))
         self._before = (self.running, self._weights)
         self.running = fitted
-        handed = self._hand_over()
+        handed = self._save_version()
         self._weights = self.version
         return {
             "do": "swap",
@@ -156,15 +156,15 @@ class Trainer:
             "train_seconds": fitted.card.get("train_seconds"),
         }
 
-    def _hand_over(self) -> Event:
+    def _save_version(self) -> Event:
         """Write the running weights under the next version number."""
         self.version += 1
         path = self._folder / f"version-{self.version}.safetensors"
-        light(self.running).save(path)
+        without_training_data(self.running).save(path)
         return {"version": self.version, "file": str(path)}
 
 
-def light(model: Model) -> Model:
+def without_training_data(model: Model) -> Model:
     """The model without what decoding does not need: pictures, and its memory of the training data.
 
     Parameters

@@ -93,7 +93,7 @@ def paced_times(model: Model, session: Session, n_steps: int, *, rehearsed: bool
         nonlocal due
         due += 1 / RATE_HZ
         if rehearsed:
-            warmup.note(samples[index % len(samples), None], RATE_HZ, due - 1 / RATE_HZ)
+            warmup.schedule(samples[index % len(samples), None], RATE_HZ, due - 1 / RATE_HZ)
             time.sleep(warmup.wait_s(time.perf_counter()) or 0.0)
             warmup.run()
         time.sleep(max(0.0, due - time.perf_counter()))

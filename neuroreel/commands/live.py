@@ -13,7 +13,7 @@ from neuroreel.options import json_option, network_option, wait_option
 
 if TYPE_CHECKING:
     from decoders.live.engine import Engine
-    from decoders.live.refit_client import Rolling
+    from decoders.live.refit_client import RefitClient
     from neuroreel.recording.recorder_process import RecorderChild
     from stream.notices import Notice
 
@@ -190,12 +190,12 @@ def _run(engine: Engine, recorder: RecorderChild | None, *, quiet: bool) -> dict
 
 
 @contextlib.contextmanager
-def _trainer(model: Path, n: int) -> Iterator[Rolling]:
+def _trainer(model: Path, n: int) -> Iterator[RefitClient]:
     """The trainer in a process of its own, and a folder that both share, until the engine ends."""
     import subprocess
     import tempfile
 
-    from decoders.live.refit_client import Rolling
+    from decoders.live.refit_client import RefitClient
     from neuroreel.subprocesses import start_child
     from stream.control import ControlReader
 
@@ -204,7 +204,7 @@ def _trainer(model: Path, n: int) -> Iterator[Rolling]:
         child = start_child(arguments, control=True, stdout=subprocess.PIPE)
         assert child.process.stdout is not None
         try:
-            yield Rolling(child, ControlReader(child.process.stdout.fileno()), Path(folder))
+            yield RefitClient(child, ControlReader(child.process.stdout.fileno()), Path(folder))
         finally:
             child.stop(timeout_s=0.5)
             child.process.stdout.close()

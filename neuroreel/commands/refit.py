@@ -64,8 +64,8 @@ def command(model: Path, n: int, folder: Path) -> None:
                 continue
             try:
                 while len(waiting) > 1:
-                    trainer.keep(taken(waiting.pop(0)))
-                event = trainer.take(taken(waiting.pop())) if waiting else None
+                    trainer.add(taken(waiting.pop(0)))
+                event = trainer.decide(taken(waiting.pop())) if waiting else None
             except NeuroReelError as error:
                 event = {"do": "refuse", "reason": str(error)}
             if event is not None:

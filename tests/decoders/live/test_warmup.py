@@ -46,7 +46,7 @@ def test_a_rehearsal_changes_no_answer(kind: Kind) -> None:
     warmup = Warmup(model)
     model.reset()
     for index in range(100):
-        warmup.note(shown.neural[99 - index, None], RATE_HZ, 0.0)
+        warmup.schedule(shown.neural[99 - index, None], RATE_HZ, 0.0)
         warmup.run()
         said = model.step(shown.neural[index], float(shown.stamps[index]))
         np.testing.assert_array_equal(said.posterior, expected.posterior[index])
@@ -57,7 +57,7 @@ def test_it_runs_once_and_a_little_before_the_next_sample(model: Model) -> None:
     warmup = Warmup(model)
     assert warmup.wait_s(0.0) is None  # nothing has come yet
     chunk = np.ones((3, N_CHANNELS), np.float32)
-    warmup.note(chunk, RATE_HZ, now=10.0)
+    warmup.schedule(chunk, RATE_HZ, now=10.0)
     wait_s = warmup.wait_s(10.01)
     assert wait_s is not None
     assert 0.09 - REST_S - 0.005 < wait_s < 0.09 - REST_S
@@ -70,15 +70,15 @@ def test_it_runs_once_and_a_little_before_the_next_sample(model: Model) -> None:
 @pytest.mark.parametrize("rate_hz", [0.0, 1.01 / LEAST_PERIOD_S])
 def test_there_is_none_where_samples_come_too_often_or_irregularly(model: Model, rate_hz: float) -> None:
     warmup = Warmup(model)
-    warmup.note(np.ones((1, N_CHANNELS), np.float32), rate_hz, now=10.0)
+    warmup.schedule(np.ones((1, N_CHANNELS), np.float32), rate_hz, now=10.0)
     assert warmup.wait_s(10.0) is None
 
 
 def test_weights_that_were_replaced_rehearse_for_the_new_ones(model: Model) -> None:
     warmup = Warmup(model)
     old = Model(replace(model.parts), model.card)
-    warmup.replaced(old)
-    warmup.note(np.ones((1, N_CHANNELS), np.float32), RATE_HZ, now=0.0)
+    warmup.replace_model(old)
+    warmup.schedule(np.ones((1, N_CHANNELS), np.float32), RATE_HZ, now=0.0)
     before = old.playback.state
     warmup.run()
     assert old.playback.state is not before
@@ -93,9 +93,9 @@ def test_a_long_one_begins_earlier_and_one_that_does_not_fit_is_left_out(
     chunk = np.ones((1, N_CHANNELS), np.float32)
     waits = []
     for _ in range(100):
-        warmup.note(chunk, RATE_HZ, now=0.0)
+        warmup.schedule(chunk, RATE_HZ, now=0.0)
         waits.append(warmup.wait_s(0.0))
         warmup.run()
     assert waits[0] > waits[10] > waits[-1] == pytest.approx(1 / RATE_HZ - 0.008 - REST_S, abs=1e-4)
-    warmup.note(chunk, 60.0, now=0.0)
+    warmup.schedule(chunk, 60.0, now=0.0)
     assert warmup.wait_s(0.0) is None  # 9 of 17 ms would be in the way of samples that come early

@@ -14,7 +14,7 @@ from decoders.metrics import confidence
 from decoders.model.decision import Decision
 from decoders.model.model import Model
 from decoders.prediction import Predictions, Provenance
-from decoders.readouts.continuous import SMOOTHLY
+from decoders.readouts.continuous import KALMAN
 from decoders.readouts.kalman import Kalman
 from stream.session import Kind, Session
 from tests.decoders.conftest import places_session, watched_session
@@ -59,7 +59,7 @@ def with_kalman(model: Model) -> Model:
         np.array([[1.0, 1.0], [0.0, 0.9]]), 0.01 * np.eye(2), observe, observe.T @ observe, np.zeros(n),
         np.zeros(2), np.eye(2),
     )  # fmt: skip
-    continuous = replace(model.parts.continuous, sharpness=np.array([SMOOTHLY]))
+    continuous = replace(model.parts.continuous, sharpness=np.array([KALMAN]))
     return Model(replace(model.parts, kalman=kalman, continuous=continuous), model.card)
 
 

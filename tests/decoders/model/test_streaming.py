@@ -43,7 +43,9 @@ def with_parts(model: Model, kind: str, n_recent: int, seed: int) -> ModelParts:
         parts.scaling.n_window, kind == "root", normal(n, rank), normal(rank or n, n_states), bias, 0.2
     )
     emission = Emission(kind != "none", normal(n, n_states), bias, n_recent, kind == "root", 0.3, 0.01, 0.01)
-    return replace(parts, secondary=None if kind == "none" else secondary, emission=emission, factor=3.0)
+    return replace(
+        parts, secondary=None if kind == "none" else secondary, emission=emission, inverse_temperature=3.0
+    )
 
 
 @pytest.mark.parametrize("kind", ["none", "counts", "low rank", "root"])
@@ -59,12 +61,14 @@ def test_sample_by_sample_equals_window_by_window(
     sums, fullness = window_sums(clean, boundary, parts.scaling.n_window)
     directions = unit_length(parts.embedding.project(parts.scaling.features(sums)))
     similarity = parts.prototypes.similarity(directions)
-    logits = combined(similarity, parts.factor, parts.secondary, sums, directions) * fullness[:, None]
-    heard = parts.emission.power * logits
-    if parts.emission.own:
+    logits = (
+        combined(similarity, parts.inverse_temperature, parts.secondary, sums, directions) * fullness[:, None]
+    )
+    heard = parts.emission.evidence_weight * logits
+    if parts.emission.own_readout:
         recent, filled = window_sums(clean, boundary, n_recent)
         features = Scaling(n_recent, parts.emission.root).features(recent)
-        heard = parts.emission.power * filled[:, None] * parts.emission.similarity(features)
+        heard = parts.emission.evidence_weight * filled[:, None] * parts.emission.similarity(features)
     for index, sample in enumerate(clean):
         if boundary[index]:
             readout.reset()

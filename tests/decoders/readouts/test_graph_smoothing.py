@@ -117,8 +117,8 @@ def test_what_stands_aside_counts_now_and_is_not_carried_on(model: Model) -> Non
 def test_the_playback_model_hears_single_samples_and_the_window_beside_it(model: Model) -> None:
     test = track(8, seed=5)
     answers = model.predict(test, forecasts=False)
-    assert model.parts.emission.own
-    assert model.parts.emission.aside > 0
+    assert model.parts.emission.own_readout
+    assert model.parts.emission.window_weight > 0
     alone, together = (
         np.median(np.abs(p[:, :-1].argmax(1) - test.frame))
         for p in (answers.posterior_without_playback, answers.posterior)

@@ -14,9 +14,17 @@ from decoders.evaluation.evaluate import EvaluateOptions
 from decoders.evaluation.evaluate_rolling import evaluate_rolling
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
-from decoders.live.refit_client import BLANK_S, RepeatBuffer, as_session
+from decoders.live.refit_client import BLANK_S, RepeatBuffer, repeat_session
 from decoders.model.model import Model
-from decoders.rolling.refit import Comparison, before, compare, coverage, refit, showings, stacked
+from decoders.rolling.refit import (
+    Comparison,
+    compare,
+    concatenate_repeats,
+    coverage,
+    refit,
+    repeats_before,
+    repeats_in_order,
+)
 from decoders.rolling.trainer_process import Trainer
 from neuroreel.cli import cli
 from stream.errors import BadUsage
@@ -43,10 +51,10 @@ def perturbed(session: Session, begins: int) -> Session:
 def test_a_refit_knows_nothing_of_the_tested_showing_or_later(model: Model, watched: Session) -> None:
     tested = 5
     begins = int(np.argmax(watched.showing() == tested))
-    was, other = before(watched, tested, 3), before(perturbed(watched, begins), tested, 3)
+    was, other = repeats_before(watched, tested, 3), repeats_before(perturbed(watched, begins), tested, 3)
     assert was is not None
     assert other is not None
-    assert showings(was) == showings(other) == [2, 3, 4]
+    assert repeats_in_order(was) == repeats_in_order(other) == [2, 3, 4]
     assert was.stamps[-1] < watched.stamps[begins]
     assert was.sha256() == other.sha256()
     assert refit(model, was).hash == refit(model, other).hash
@@ -54,13 +62,13 @@ def test_a_refit_knows_nothing_of_the_tested_showing_or_later(model: Model, watc
 
 def test_showings_are_counted_as_they_came(watched: Session) -> None:
     swapped = replace(watched, repeat=np.where(watched.repeat >= 0, 9 - watched.repeat, -1).astype(np.int32))
-    assert showings(swapped) == sorted(showings(swapped), reverse=True)
-    part = before(swapped, showings(swapped)[3], 2)
+    assert repeats_in_order(swapped) == sorted(repeats_in_order(swapped), reverse=True)
+    part = repeats_before(swapped, repeats_in_order(swapped)[3], 2)
     assert part is not None
-    assert showings(part) == showings(swapped)[1:3]
-    assert before(watched, 1, 9) is None  # one showing is too little to refit on
+    assert repeats_in_order(part) == repeats_in_order(swapped)[1:3]
+    assert repeats_before(watched, 1, 9) is None  # one showing is too little to refit on
     with pytest.raises(BadSplit, match="no showing 77"):
-        before(watched, 77, 3)
+        repeats_before(watched, 77, 3)
 
 
 def test_evaluation_gives_fixed_and_rolling_side_by_side(model: Model, watched: Session) -> None:
@@ -95,7 +103,7 @@ class Scripted:
         self._verdicts = iter(verdicts)
 
         def fit(model: Model, session: Session) -> Model:
-            self.fitted_on.append(len(showings(session)))
+            self.fitted_on.append(len(repeats_in_order(session)))
             return Model(model.parts, {**model.card, "seed": len(self.fitted_on)})
 
         def judge(new: Model, old: Model, showing: Session) -> Comparison:
@@ -108,12 +116,12 @@ class Scripted:
 def live_showings(n: int) -> list[Session]:
     """Showings of the fixture's movie that no model was trained on."""
     session = watched_session(seed=31, n_repeats=n)
-    return [one(session, number) for number in showings(session)]
+    return [one(session, number) for number in repeats_in_order(session)]
 
 
 def test_trainer_waits_then_swaps_then_refuses(model: Model, tmp_path: Path) -> None:
     scripted = Scripted(model, tmp_path, 3, [(0.9, 0.9), (0.9, 0.8), (0.7, 0.8)])
-    events = [scripted.trainer.take(showing) for showing in live_showings(4)]
+    events = [scripted.trainer.decide(showing) for showing in live_showings(4)]
     assert [event["do"] for event in events] == ["wait", "wait", "swap", "refuse"]
     # Checked without the newest showing, handed over with it; after the swap the new one is judged on what it never saw.
     assert scripted.fitted_on == [2, 3, 3]
@@ -126,7 +134,7 @@ def test_trainer_waits_then_swaps_then_refuses(model: Model, tmp_path: Path) -> 
 
 def test_trainer_rolls_back_what_is_worse_on_the_next_showing(model: Model, tmp_path: Path) -> None:
     scripted = Scripted(model, tmp_path, 3, [(0.9, 0.9), (0.5, 0.8), (0.9, 0.9), (0.9, 0.9)])
-    events = [scripted.trainer.take(showing) for showing in live_showings(5)]
+    events = [scripted.trainer.decide(showing) for showing in live_showings(5)]
     assert [event["do"] for event in events] == ["wait", "wait", "swap", "rollback", "swap"]
     assert (events[3]["failed"], events[3]["weights_of"], events[3]["version"]) == (1, 0, 2)
     assert Model.load(events[3]["file"]).card["seed"] == model.card["seed"]
@@ -137,8 +145,8 @@ def test_trainer_that_lags_behind_decides_on_the_newest_alone(model: Model, tmp_
     scripted = Scripted(model, tmp_path, 3, [(0.9, 0.9)])
     parts = live_showings(4)
     for showing in parts[:3]:
-        scripted.trainer.keep(showing)
-    assert scripted.trainer.take(parts[3])["do"] == "swap"
+        scripted.trainer.add(showing)
+    assert scripted.trainer.decide(parts[3])["do"] == "swap"
     assert scripted.fitted_on == [3, 3]
 
 
@@ -147,10 +155,10 @@ def test_trainer_refuses_what_it_cannot_judge_or_what_would_forget(
 ) -> None:
     scripted = Scripted(model, tmp_path, 3, [])
     known = [one(watched, number) for number in (0, 1, 2)]  # the model was trained on these
-    assert [scripted.trainer.take(showing)["do"] for showing in known] == ["wait", "wait", "refuse"]
+    assert [scripted.trainer.decide(showing)["do"] for showing in known] == ["wait", "wait", "refuse"]
     scripted = Scripted(model, tmp_path, 3, [])
     halves = [showing.take(showing.frame < model.n_frames // 2) for showing in live_showings(3)]
-    event = [scripted.trainer.take(showing) for showing in halves][-1]
+    event = [scripted.trainer.decide(showing) for showing in halves][-1]
     assert event["do"] == "refuse"
     assert "%" in event["reason"]
     assert scripted.fitted_on == []
@@ -167,7 +175,7 @@ def test_worse_means_by_more_than_chance(model: Model) -> None:
 
 
 def test_a_swap_in_mid_stream_carries_everything_over(model: Model, watched: Session) -> None:
-    train = before(watched, 5, 3)
+    train = repeats_before(watched, 5, 3)
     assert train is not None
     session = one(watched, 5)
     fresh = refit(model, train)
@@ -199,7 +207,7 @@ def test_a_swap_to_other_channels_starts_anew(model: Model, watched: Session) ->
 
 
 def test_labels_that_are_missing_live_stay_readable(model: Model, watched: Session) -> None:
-    train = before(watched, 5, 3)
+    train = repeats_before(watched, 5, 3)
     assert train is not None
     without = refit(model, replace(train, labels={}))
     assert without.continuous_channels == model.continuous_channels
@@ -208,7 +216,7 @@ def test_labels_that_are_missing_live_stay_readable(model: Model, watched: Sessi
 
 def test_stacked_showings_are_numbered_apart(watched: Session) -> None:
     parts = [one(watched, 1), replace(one(watched, 2), labels={})]
-    both = stacked(parts)
+    both = concatenate_repeats(parts)
     assert len(both.repeats) == 2
     assert both.labels == {}
     assert both.n_samples == sum(part.n_samples for part in parts)
@@ -221,7 +229,7 @@ def keep(frames: list[int], repeats: list[int], rate_hz: float = 10.0) -> list[S
     for frame, repeat in zip(frames, repeats, strict=True):
         rows = keeper.settle(frame, repeat)
         if rows is not None:
-            out.append(as_session(rows, ("a", "b"), Kind.SPIKES, rate_hz))
+            out.append(repeat_session(rows, ("a", "b"), Kind.SPIKES, rate_hz))
     return out
 
 
@@ -234,7 +242,7 @@ def test_a_showing_keeps_the_labels_that_were_there() -> None:
         assert keeper.settle(index, 0, np.array([known, known, nan], np.float32)) is None
     rows = keeper.settle(0, 1, np.zeros(3, np.float32))
     assert rows is not None
-    session = as_session(rows, ("a", "b"), Kind.SPIKES, 10.0, [("position", 2), ("late", 1)])
+    session = repeat_session(rows, ("a", "b"), Kind.SPIKES, 10.0, [("position", 2), ("late", 1)])
     assert list(session.labels) == ["position"]
     np.testing.assert_array_equal(session.labels["position"][:, 0], [nan] * 3 + list(range(3, 11)))
 
