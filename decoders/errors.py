@@ -1,14 +1,15 @@
-"""Errors of fitting and decoding; the tree continues `stream.errors`.
+"""Errors of fitting and decoding; they extend the tree of `stream.errors`.
 
 ::
 
-    NeuroReelError
-    ├── NotFitted              a model or part of it was used before it was fitted
-    ├── BadModel               a model file that is corrupt, hostile or of an unknown format
-    ├── ModelMismatch          a model for other channels or another rate
-    ├── TrainedOnTestData      the test data are among what the model was trained on
-    ├── BadSplit               repeats or times that select nothing, or overlap
-    └── TrainingUnavailable    contrastive training without torch
+    NeuroReelError                  exit 2; its other branches are in stream.errors
+    ├── BadUsage ... StreamError    see stream.errors
+    ├── NotFitted                   a model or part of one is used before it is fitted
+    ├── BadModel                    a model file is corrupt, hostile or of an unknown format
+    ├── ModelMismatch               a model was fitted for other channels, another rate or kind
+    ├── TrainedOnTestData           the model was trained on the test data
+    ├── BadSplit                    a selection of repeats or times is empty, or its parts overlap
+    └── TrainingUnavailable         contrastive training is requested, but torch is not installed
 """
 
 from __future__ import annotations
@@ -17,24 +18,24 @@ from stream.errors import NeuroReelError
 
 
 class NotFitted(NeuroReelError):
-    """A model, or a part of one, was used before it was fitted."""
+    """A model, or part of one, is used before it is fitted."""
 
 
 class BadModel(NeuroReelError):
-    """A model file that is corrupt, hostile, or of a format this version does not know."""
+    """A model file is corrupt, hostile, or of a format that this version cannot read."""
 
 
 class ModelMismatch(NeuroReelError):
-    """A model that was fitted for other channels, another rate or another kind of recording."""
+    """A model was fitted for other channels, another rate or another kind of recording."""
 
 
 class TrainedOnTestData(NeuroReelError):
-    """The data to score on are among those the model was trained on."""
+    """The test data overlap with the data that the model was trained on."""
 
 
 class BadSplit(NeuroReelError):
-    """A choice of repeats or times that selects nothing, or whose parts overlap."""
+    """A selection of repeats or times is empty, or its parts overlap."""
 
 
 class TrainingUnavailable(NeuroReelError):
-    """Contrastive training was asked for where torch is not installed."""
+    """Contrastive training is requested, but torch is not installed."""

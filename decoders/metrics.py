@@ -1,4 +1,7 @@
-"""Scores of frame predictions. Numpy only, so that a running engine can use them too."""
+"""Scores of frame predictions: accuracy, frame error, log score, calibration.
+
+They need numpy only, so that a running engine can compute them too.
+"""
 
 from __future__ import annotations
 
@@ -13,19 +16,19 @@ from stream.movie import Clip
 
 N_CALIBRATION_BINS = 10
 SMALLEST_PROBABILITY = 1e-9
-"""A truth that was given less counts as this much: one blunder may not decide a log score."""
+"""Lower bound on the probability of the truth in log scores, so that a single blunder cannot dominate the mean."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameAxis:
-    """What counts as near on the axis of frames.
+    """The axis of movie frames: the clip of each frame, and how many frames make one second.
 
     Attributes
     ----------
     clip
-        Int64 [n_frames], the clip of each frame.
+        Int64 [n_frames], clip number of each frame.
     tolerance_frames
-        Frames that are within one second; 0 when frames are not a movie.
+        Tolerance of one second, in frames; 0 when the frames are not a movie's.
     """
 
     clip: NDArray[np.int64]
@@ -33,12 +36,15 @@ class FrameAxis:
 
     @property
     def n_frames(self) -> int:
-        """Frames, without "no stimulus"."""
+        """Number of frames, without "no stimulus"."""
         return len(self.clip)
 
     @property
     def tolerance_range(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """First state, and one past the last, within tolerance of each state and in its clip; the last is alone."""
+        """Range of states within tolerance of each state and in its clip: the first, and one past the last.
+
+        The last state, "no stimulus", has only itself within tolerance.
+        """
         states = np.arange(self.n_frames)
         first = np.searchsorted(self.clip, self.clip)
         last = np.searchsorted(self.clip, self.clip, side="right")
@@ -48,14 +54,19 @@ class FrameAxis:
 
 
 def frame_axis(n_frames: int, clips: Sequence[Clip]) -> FrameAxis:
-    """The axis of a movie's frames, or of frames that are not a movie.
+    """Build the frame axis of a movie, or of frames that are not a movie's (places, categories).
 
     Parameters
     ----------
     n_frames
-        Frames.
+        Number of frames.
     clips
-        Of the movie; none when frames do not follow each other, and then only the exact one is near.
+        Clips of the movie; empty when the frames are not a movie's, which leaves no tolerance.
+
+    Examples
+    --------
+    >>> frame_axis(90, (Clip("a", 0, 60, 30.0), Clip("b", 60, 30, 30.0))).tolerance_frames
+    30
     """
     if not clips:
         return FrameAxis(np.arange(n_frames), 0)
@@ -69,34 +80,40 @@ def frame_errors(
     clip: NDArray[np.int64],
     tolerance_frames: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """How far off predictions are.
+    """Compute the distance between predicted and true frames.
 
     Parameters
     ----------
     predicted
-        Int [time]; -1 = no stimulus.
+        Int [time], predicted frames; -1 = no stimulus.
     truth
-        Int [time], frames (never -1).
+        Int [time], true frames (never -1).
     clip
-        Int64 [n_frames], the clip of each frame.
+        Int64 [n_frames], clip number of each frame.
     tolerance_frames
-        Frames that are within one second of movie time.
+        Tolerance of one second of movie time, in frames.
 
     Returns
     -------
     error
-        Int64 [time], frames; ``n_frames``, the most there is, for an answer of "no stimulus".
+        Int64 [time], in frames; ``n_frames``, more than any other, where "no stimulus" was predicted.
     within
-        Bool [time], whether within the tolerance and in the same clip.
+        Bool [time], true within the tolerance and in the same clip.
+
+    Examples
+    --------
+    >>> error, within = frame_errors(np.array([3, 9, -1]), np.array([4, 4, 4]), np.zeros(10, np.int64), 2)
+    >>> error.tolist(), within.tolist()
+    ([1, 5, 10], [True, False, False])
     """
-    answered = predicted >= 0
-    error = np.where(answered, np.abs(predicted - truth), len(clip)).astype(np.int64)
+    is_frame = predicted >= 0
+    error = np.where(is_frame, np.abs(predicted - truth), len(clip)).astype(np.int64)
     same_clip = clip[np.maximum(predicted, 0)] == clip[truth]
-    return error, answered & same_clip & (error <= tolerance_frames)
+    return error, is_frame & same_clip & (error <= tolerance_frames)
 
 
 def likeliest(posterior: NDArray[np.float32]) -> NDArray[np.int64]:
-    """The likeliest frame of each posterior, int64 [time]; -1 = no stimulus."""
+    """Return the most probable frame of each posterior, int64 [time]; -1 = no stimulus."""
     best = posterior.argmax(1)
     return np.where(best < posterior.shape[1] - 1, best, -1).astype(np.int64)
 
@@ -107,39 +124,47 @@ def score(
     axis: FrameAxis,
     repeat: NDArray[np.int32] | None = None,
 ) -> dict[str, Any]:
-    """Every score of a series of posteriors, over the moments in which a frame was shown.
+    """Score posteriors over all samples in which a frame was shown.
 
     Parameters
     ----------
     posterior
-        Float32 [time, n_frames + 1].
+        Float32 [time, n_frames + 1]; the last state is "no stimulus".
     frame
-        Int32 [time], the truth; moments with -1 are left out.
+        Int32 [time], true frame; samples with -1 are left out.
     axis
-        What counts as near.
+        Frame axis, which defines the tolerance.
     repeat
-        Int32 [time]; given, each showing is scored alone too.
+        Int32 [time], repeat number; when given, each repeat is scored separately too.
 
     Returns
     -------
     scores
         ``accuracy_within_1s``, ``accuracy_exact``, ``median_frame_error``, ``mean_frame_error``, ``log_score_bits``
-        (mean log2 probability of the truth, above uniform), ``ece`` (expected calibration error of the confidence that
-        the answer is within one second), ``mean_confidence``, and ``per_repeat``.
+        (see `log_score_bits`), ``ece`` (expected calibration error of `confidence`, see `calibration_error`),
+        ``mean_confidence``, and ``per_repeat`` when repeats are given.
+
+    Examples
+    --------
+    >>> posterior = np.array([[0.8, 0.1, 0.1], [0.3, 0.6, 0.1]], np.float32)
+    >>> scores = score(posterior, np.array([0, 0], np.int32), frame_axis(2, ()))
+    >>> scores["accuracy_exact"], scores["mean_frame_error"]
+    (0.5, 0.5)
     """
     shown = frame >= 0
     posterior, truth = posterior[shown], frame[shown].astype(np.int64)
     scores: dict[str, Any] = _scores(posterior, truth, axis)
     if repeat is not None:
-        at = repeat[shown]
+        repeat_shown = repeat[shown]
         scores["per_repeat"] = {
-            str(r): _scores(posterior[at == r], truth[at == r], axis) for r in np.unique(at).tolist()
+            str(r): _scores(posterior[repeat_shown == r], truth[repeat_shown == r], axis)
+            for r in np.unique(repeat_shown).tolist()
         }
     return scores
 
 
 def accuracy(predicted: NDArray[np.int64], frame: NDArray[np.int32], axis: FrameAxis) -> float:
-    """The share of shown moments answered within tolerance."""
+    """Return the share of samples with a shown frame that are predicted within tolerance; NaN without such samples."""
     shown = frame >= 0
     if not shown.any():
         return float("nan")
@@ -174,14 +199,21 @@ def _scores(posterior: NDArray[np.float32], truth: NDArray[np.int64], axis: Fram
 
 
 def log_score_bits(posterior: NDArray[np.float32], truth: NDArray[np.int64]) -> float:
-    """Mean log2 probability of the truth, above that of a uniform guess among the frames.
+    """Return the mean log2 probability of the true frame, relative to a uniform guess among the frames.
+
+    A log score is a strictly proper scoring rule (Gneiting and Raftery 2007).
 
     Parameters
     ----------
     posterior
         Float32 [time, n_frames + 1].
     truth
-        Int64 [time].
+        Int64 [time], true frames.
+
+    Examples
+    --------
+    >>> round(log_score_bits(np.array([[0.5, 0.25, 0.25, 0.0, 0.0]], np.float32), np.array([0])), 3)
+    1.0
     """
     at_truth = posterior[np.arange(len(truth)), truth].astype(np.float64)
     return float(
@@ -190,7 +222,7 @@ def log_score_bits(posterior: NDArray[np.float32], truth: NDArray[np.int64]) -> 
 
 
 def confidence(posterior: NDArray[np.float32], axis: FrameAxis) -> NDArray[np.float64]:
-    """Probability within one second of the likeliest frame, float64 [time]."""
+    """Return the posterior probability within one second of the most probable frame, float64 [time]."""
     low, high = axis.tolerance_range
     best = posterior.argmax(1)
     total = np.zeros((len(posterior), posterior.shape[1] + 1))
@@ -201,14 +233,21 @@ def confidence(posterior: NDArray[np.float32], axis: FrameAxis) -> NDArray[np.fl
 
 
 def calibration_error(confident: NDArray[np.float64], correct: NDArray[np.bool_]) -> float:
-    """Expected calibration error: the mean gap between confidence and accuracy in equally wide bins (Guo et al. 2017).
+    """Return the expected calibration error (Guo, Pleiss, Sun and Weinberger 2017, eq. 3).
+
+    It is the mean gap between confidence and accuracy in `N_CALIBRATION_BINS` equally wide bins of confidence.
 
     Parameters
     ----------
     confident
-        Float64 [time], 0 to 1.
+        Float64 [time], confidence from 0 to 1.
     correct
-        Bool [time].
+        Bool [time], whether the prediction was correct.
+
+    Examples
+    --------
+    >>> calibration_error(np.full(4, 0.75), np.array([True, True, False, False]))
+    0.25
     """
     which = np.minimum((confident * N_CALIBRATION_BINS).astype(np.int64), N_CALIBRATION_BINS - 1)
     gap = np.bincount(which, confident - correct, N_CALIBRATION_BINS)

@@ -1,1 +1,1 @@
-"""Training data: splits, cleaning, segment boundaries, delays."""
+"""Training data: cleaning, segment boundaries, splits, delays, fingerprints."""

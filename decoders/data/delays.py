@@ -1,7 +1,7 @@
-"""TestPredictions about an earlier moment than the newest sample's.
+"""Aligns truth with samples when a prediction is about an earlier moment than the newest sample.
 
-A model that looks ahead, or whose signal lags behind what was shown, answers about the moment some samples ago. Truth
-is moved against the samples to match, within each segment; the first samples of a segment have no answer.
+A model with lookahead, or whose signal lags behind the stimulus, predicts what was shown some samples ago. The truth is
+shifted against the samples to match, within each segment; a segment's first samples have no truth.
 """
 
 from __future__ import annotations
@@ -19,58 +19,69 @@ from stream.session import Session
 
 
 def delay_truth(session: Session, n_delay: int) -> tuple[Session, NDArray[np.bool_]]:
-    """A recording whose samples carry the truth of some samples before them.
+    """Pair each sample with the truth of ``n_delay`` samples before it.
 
     Parameters
     ----------
     session
-        With borders wherever nothing may be carried across.
+        Recording with a segment boundary wherever the truth must not be shifted across.
     n_delay
-        Samples between a moment and the sample that the answer about it comes with.
+        Delay in samples between a moment and the prediction about it.
 
     Returns
     -------
     session
-        Frame, repeat and labels are those of ``n_delay`` samples ago; without the first samples of each segment, for
-        which there is no such moment.
+        Copy with frame, repeat and labels of ``n_delay`` samples ago, without the first ``n_delay`` samples of each
+        segment.
     kept
-        Bool [time], the samples of the given session that are left.
+        Bool [time], samples of the given session that are left.
     """
     index = np.arange(session.n_samples)
     if n_delay == 0:
         return session, np.ones(session.n_samples, bool)
     boundary = np.r_[True, np.diff(session.segment) > 0][: session.n_samples]
     kept = index - segment_begins(boundary) >= n_delay
-    moments = index[kept] - n_delay
+    source = index[kept] - n_delay
     return (
         replace(
             session.take(kept),
-            frame=session.frame[moments],
-            repeat=session.repeat[moments],
-            labels={name: label[moments] for name, label in session.labels.items()},
+            frame=session.frame[source],
+            repeat=session.repeat[source],
+            labels={name: label[source] for name, label in session.labels.items()},
         ),
         kept,
     )
 
 
 def delay_samples(card: Mapping[str, Any]) -> int:
-    """Samples that a model's answers are late: its lookahead and its signal's lag.
+    """Return a model's delay in samples: its lookahead plus the lag of its signal.
 
     Parameters
     ----------
     card
-        Of the model.
+        The model's card.
+
+    Examples
+    --------
+    >>> delay_samples({"lookahead_ms": 66.7, "lag_ms": 0.0, "rate_hz": 30.0})
+    2
     """
     return round((float(card["lookahead_ms"]) + float(card["lag_ms"])) / 1000 * float(card["rate_hz"]))
 
 
 class Lookback:
-    """Remembers which moment the answer is about, sample by sample.
+    """Delay line of timestamps: gives the moment that the newest prediction is about.
 
     Parameters
     ----------
     n_delay
-        Samples that the answer comes late.
+        Delay of the predictions in samples.
+
+    Examples
+    --------
+    >>> lookback = Lookback(1)
+    >>> lookback.push(10.0), lookback.push(10.5)
+    ((10.0, False), (10.0, True))
     """
 
     def __init__(self, n_delay: int) -> None:
@@ -82,29 +93,29 @@ class Lookback:
         self._stamps.clear()
 
     def take_over(self, other: Lookback) -> None:
-        """Go on from where another one stands.
+        """Copy the timestamps of another delay line.
 
         Parameters
         ----------
         other
-            Stays as it is.
+            Source; it stays unchanged.
         """
         self._stamps.clear()
         self._stamps.extend(other._stamps)
 
     def push(self, stamp: float) -> tuple[float, bool]:
-        """Take in a sample.
+        """Add a sample's timestamp and return the delayed one.
 
         Parameters
         ----------
         stamp
-            Of the sample, seconds.
+            Timestamp of the sample in seconds.
 
         Returns
         -------
         moment, known
-            The stamp of the moment that is answered about, and whether it lies in this segment; if not, the moment is
-            the segment's first.
+            Timestamp of the moment predicted, and whether it lies in this segment; if not, ``moment`` is the segment's
+            first timestamp.
         """
         self._stamps.append(stamp)
         return self._stamps[0], len(self._stamps) > self._n_delay

@@ -1,4 +1,4 @@
-"""Fingerprints of training data, by which a model knows them again in whatever file they come."""
+"""Fingerprints of training data: a model recognises the samples it was trained on in any file."""
 
 from __future__ import annotations
 
@@ -9,59 +9,61 @@ from numpy.typing import NDArray
 
 from stream.session import Session
 
-RUN = 32
-"""Samples in a row that make one fingerprint."""
+RUN_LENGTH = 32
+"""Consecutive samples hashed into one fingerprint."""
 
-LEAST_CHANGES = 24
-"""Changes from sample to sample that a run must hold: a stretch with a few spikes is no fingerprint."""
+MIN_CHANGES = 24
+"""Sample-to-sample changes a run must contain: a stretch with only a few spikes is not unique."""
 
 
 def fingerprints(session: Session) -> NDArray[np.uint64]:
-    """Hashes of every run of `RUN` samples in a row, and of every showing as a whole, uint64 [hashes], sorted.
+    """Hash every run of `RUN_LENGTH` consecutive samples and every whole repeat, uint64 [hashes], sorted.
 
     Parameters
     ----------
     session
-        Training takes every run; testing compares those that begin at every `RUN`-th sample, so that any shared
-        stretch of twice that length is found, however a recording was cut.
+        Training data. Every run of it is hashed; `overlap` hashes only the runs that begin at every `RUN_LENGTH`-th
+        sample, which finds any shared stretch of twice that length, however the recording was cut.
     """
-    return np.unique(np.r_[_runs(session, 1), _showings(session)])
+    return np.unique(np.r_[_hash_runs(session, 1), _hash_repeats(session)])
 
 
 def overlap(session: Session, known: NDArray[np.uint64]) -> float:
-    """The part of a session whose samples are among fingerprinted ones, from 0 to 1.
+    """Return the share of a session whose samples have known fingerprints, 0 to 1.
 
     Parameters
     ----------
     session
-        To be tested on.
+        Test data.
     known
-        From `fingerprints` of the training data.
+        Fingerprints of the training data, from `fingerprints`.
     """
     shares = [
-        np.isin(hashes, known).mean() for hashes in (_runs(session, RUN), _showings(session)) if len(hashes)
+        np.isin(hashes, known).mean()
+        for hashes in (_hash_runs(session, RUN_LENGTH), _hash_repeats(session))
+        if len(hashes)
     ]
     return float(max(shares, default=0.0))
 
 
-def _runs(session: Session, stride: int) -> NDArray[np.uint64]:
+def _hash_runs(session: Session, stride: int) -> NDArray[np.uint64]:
     neural = np.ascontiguousarray(session.neural, np.float32)
-    changes = np.r_[0, np.cumsum(_changes(neural))]
-    begins = np.arange(0, len(neural) - RUN + 1, stride)
-    informative = changes[begins + RUN - 1] - changes[begins] >= LEAST_CHANGES
-    return _hashes([neural[begin : begin + RUN] for begin in begins[informative]])
+    changes = np.r_[0, np.cumsum(_count_changes(neural))]
+    begins = np.arange(0, len(neural) - RUN_LENGTH + 1, stride)
+    unique = changes[begins + RUN_LENGTH - 1] - changes[begins] >= MIN_CHANGES
+    return _hashes([neural[begin : begin + RUN_LENGTH] for begin in begins[unique]])
 
 
-def _showings(session: Session) -> NDArray[np.uint64]:
-    """Of firing too sparse for runs, a whole showing is still like no other."""
+def _hash_repeats(session: Session) -> NDArray[np.uint64]:
+    """Hash whole repeats (or segments): where firing is too sparse for runs, a whole repeat is still unique."""
     neural = np.ascontiguousarray(session.neural, np.float32)
-    showing = session.showing() if session.repeats else session.segment
-    parts = [neural[showing == number] for number in np.unique(showing)]
-    return _hashes([part for part in parts if _changes(part).sum() >= LEAST_CHANGES])
+    repeat = session.showing() if session.repeats else session.segment
+    parts = [neural[repeat == number] for number in np.unique(repeat)]
+    return _hashes([part for part in parts if _count_changes(part).sum() >= MIN_CHANGES])
 
 
-def _changes(neural: NDArray[np.float32]) -> NDArray[np.int64]:
-    """How many channels change with each step, int64 [time - 1]; missing values do not count."""
+def _count_changes(neural: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Count the channels that change from each sample to the next, int64 [time - 1]; missing values do not count."""
     step = np.diff(neural, axis=0)
     changed: NDArray[np.int64] = np.count_nonzero(np.isfinite(step) & (step != 0), axis=1).astype(np.int64)
     return changed

@@ -1,4 +1,4 @@
-"""From raw samples to clean ones, causally: masking, and for slow signals detrending and scaling."""
+"""Causal preprocessing of samples: masking of unusable channels, detrending and scaling of slow signals."""
 
 from __future__ import annotations
 
@@ -13,26 +13,28 @@ from stream.errors import BadRecording
 from stream.session import Kind
 
 DETREND_S = {Kind.FLUORESCENCE: 30.0, Kind.BOLD: 300.0, Kind.EEG: 5.0, Kind.OTHER: 30.0}
-"""Time constant of the running mean that is taken off, in seconds; spikes are left as counts."""
+"""Time constant in seconds of the running mean that is subtracted; spike counts keep their mean."""
 
 PRIOR_SAMPLES = 10
-"""How many samples the training mean counts for when a segment begins."""
+"""Weight of the training mean where a segment begins, in samples."""
 
 
 def refuse_negative(neural: NDArray[np.float32], kind: Kind, channel_names: Sequence[str]) -> None:
-    """Refuse counts that are negative; fractions are taken as they are, as of spikes that were deconvolved.
+    """Refuse negative spike counts; fractions, as from deconvolution, are accepted.
 
     Parameters
     ----------
     neural
         Float32 [time, channels].
-    kind, channel_names
-        As in the session.
+    kind
+        Kind of recording; only spikes are checked.
+    channel_names
+        Names of the channels, for the message.
 
     Raises
     ------
     BadRecording
-        With the channel, the sample and the value.
+        When a count is negative; the message gives the channel, the sample and the value.
     """
     if kind is not Kind.SPIKES or not neural.size:
         return
@@ -41,32 +43,41 @@ def refuse_negative(neural: NDArray[np.float32], kind: Kind, channel_names: Sequ
         return
     channel = int(np.argmax(least < 0))
     sample = int(np.argmax(neural[:, channel] < 0))
-    more = f", and {n_bad - 1} more channels have such" if n_bad > 1 else ""
+    more = f", and {n_bad - 1} more channels hold negative values" if n_bad > 1 else ""
     raise BadRecording(
         f"channel '{channel_names[channel]}' is {neural[sample, channel]:g} at sample {sample}{more}, but a recording "
-        "of kind 'spikes' holds counts, which are never negative. Say what it holds: kind 'fluorescence', 'bold', 'eeg' "
-        "or 'other'; or correct the values."
+        "of kind 'spikes' holds counts, which are never negative. Set its kind to 'fluorescence', 'bold', 'eeg' or "
+        "'other', or correct the values."
     )
 
 
 class Preprocessor:
-    """Cleans one sample after the other, carrying its state.
+    """Cleans a stream of samples one by one.
 
-    Spike counts pass as they are (their square root is taken over windows, in the embedding, and they are not
-    scaled per channel: that costs accuracy). Other kinds have a running mean taken off and are divided by the
-    channel's spread in training. Channels that were dead, flat or never finite in training are left out for good;
-    a value that is not finite while running counts as the channel's mean.
+    Spike counts pass unchanged: the embedding takes the square root of their window sums, and scaling each channel
+    lowers accuracy. For other kinds a running mean is subtracted and the result divided by the channel's standard
+    deviation in training. Channels that are flat or mostly missing in training are dropped; a missing value is
+    replaced by the channel's mean.
 
     Parameters
     ----------
     kind
-        What the channels are.
+        Kind of recording.
     rate_hz
-        Samples per second; 0 = irregular, taken as one.
+        Sampling rate in Hz; 0 for irregular streams, which are treated as 1 Hz.
     valid
-        Bool [channels]: which are used.
+        Bool [channels], channels that are used.
     mean, spread
-        Float32 [channels], of the training data.
+        Float32 [channels], mean and standard deviation of each channel in training.
+
+    Examples
+    --------
+    >>> counts = np.array([[1, 4, 0], [3, 2, 0], [2, 8, 0]], np.float32)
+    >>> preprocessor = Preprocessor.fit(counts, Kind.SPIKES, 30.0)
+    >>> preprocessor.n_used  # the third channel is flat
+    2
+    >>> preprocessor.step(np.array([np.nan, 5, 0], np.float32)).tolist()
+    [2.0, 5.0]
     """
 
     def __init__(
@@ -90,19 +101,19 @@ class Preprocessor:
 
     @property
     def n_used(self) -> int:
-        """Channels that come out."""
+        """Number of channels used."""
         return len(self._used)
 
     @classmethod
     def fit(cls, neural: NDArray[np.float32], kind: Kind, rate_hz: float) -> Preprocessor:
-        """Learn which channels are usable, and the mean and spread of each.
+        """Find the usable channels and compute the mean and standard deviation of each.
 
         Parameters
         ----------
         neural
-            Float32 [time, channels].
+            Float32 [time, channels], training data.
         kind, rate_hz
-            As in the session.
+            See the class.
 
         Raises
         ------
@@ -117,26 +128,27 @@ class Preprocessor:
         valid = (spread > 1e-6 * np.maximum(1e-6, np.abs(mean))) & (finite.mean(0) > 0.5)
         if not np.any(valid):
             raise BadRecording(
-                f"none of the {neural.shape[1]} channels is usable: each is flat, empty or mostly not a number."
+                f"none of the {neural.shape[1]} channels is usable: each is flat, empty or mostly not a number. "
+                "Check how the recording was exported."
             )
         spread = np.where(valid, spread, 1.0)
         return cls(kind, rate_hz, valid, mean.astype(np.float32), spread.astype(np.float32))
 
     def reset(self) -> None:
-        """Forget the running mean: a new segment begins."""
+        """Start a new segment: the running mean returns to the training mean."""
         self._running = self._fill.copy()
-        self._seen = PRIOR_SAMPLES
+        self._n_averaged = PRIOR_SAMPLES
 
     def take_over(self, other: Preprocessor) -> None:
-        """Go on with the running mean of another one of the same channels.
+        """Copy the running mean of another preprocessor of the same channels.
 
         Parameters
         ----------
         other
-            Stays as it is.
+            Source; it stays unchanged.
         """
         self._running = other._running.copy()
-        self._seen = other._seen
+        self._n_averaged = other._n_averaged
 
     def step(self, samples: NDArray[np.float32]) -> NDArray[np.float32] | None:
         """Clean one sample.
@@ -149,7 +161,7 @@ class Preprocessor:
         Returns
         -------
         clean
-            Float32 [used channels], or None when no used channel holds a finite value.
+            Float32 [used channels], or None when no used channel has a finite value.
         """
         used = samples.take(self._used)
         if not isfinite(fast_sum(used)):
@@ -159,26 +171,26 @@ class Preprocessor:
             used = np.where(finite, used, self._running if self._slow else self._fill)
         if not self._slow:
             return np.maximum(used, 0)
-        self._seen += 1
-        # A cumulative mean at first, then an exponential one: a run's own level is learned quickly.
-        self._running += max(self._rate, 1 / self._seen) * (used - self._running)
+        self._n_averaged += 1
+        # Cumulative at first, then exponential, so that the mean adapts quickly to a new segment.
+        self._running += max(self._rate, 1 / self._n_averaged) * (used - self._running)
         clean: NDArray[np.float32] = (used - self._running) * self._scale
         return clean
 
     def run(self, neural: NDArray[np.float32], boundary: NDArray[np.bool_]) -> NDArray[np.float32]:
-        """Clean a whole recording, as `step` would sample by sample.
+        """Clean a whole recording; the result equals that of `step` sample by sample.
 
         Parameters
         ----------
         neural
             Float32 [time, channels].
-        border
+        boundary
             Bool [time], true where a segment begins.
 
         Returns
         -------
         clean
-            Float32 [time, used channels]; a sample without any valid channel comes out as the mean.
+            Float32 [time, used channels]; a sample without any finite value becomes the mean.
         """
         if not self._slow:
             used = np.asarray(neural[:, self._used], np.float32)
@@ -194,5 +206,5 @@ class Preprocessor:
         return out
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
-        """What a model file keeps of it."""
+        """Return the fitted arrays by their names in a model file."""
         return {"valid": self.valid, "mean": self.mean, "spread": self.spread}

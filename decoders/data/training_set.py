@@ -1,4 +1,4 @@
-"""Sessions made ready to fit on: clean samples, states, borders, and which moments are held out together."""
+"""Training sets: cleaned samples with their states, segment boundaries and cross-validation folds."""
 
 from __future__ import annotations
 
@@ -18,37 +18,37 @@ from stream.movie import Movie
 from stream.session import Kind, Session
 
 N_FOLDS = 3
-"""Parts of the training data that are held out in turn to choose settings on."""
+"""Cross-validation folds of the training data, on which settings are chosen."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingSet:
-    """What every fit starts from; time is the first axis of every array.
+    """Data that every fit starts from; time is the first axis of every array.
 
     Attributes
     ----------
     clean
-        Float32 [time, used channels].
-    border
-        Bool [time], true where windows, filters and clocks restart.
+        Float32 [time, used channels], preprocessed samples.
+    boundary
+        Bool [time], true where a segment begins: windows, filters and clocks restart there.
     state
-        Int64 [time]; ``n_frames`` = no stimulus.
+        Int64 [time], movie frame; ``n_frames`` = no stimulus.
     ticks
-        Int64 [time], of the movie's frame clock since the sample before.
+        Int64 [time], ticks of the movie's frame clock since the previous sample.
     fold
-        Int64 [time], which part each sample is held out with; -1 = always left out of choosing.
+        Int64 [time], cross-validation fold; -1 = in no fold.
     block
-        Int64 [time], the showing (or a stretch of time) it belongs to.
+        Int64 [time], number of the repeat (or, without repeats, of a segment or stretch of time).
     labels
-        Float32 [time, k] by name, each of at least one column; NaN where a label is not known.
+        Continuous labels by name, float32 [time, k] with at least one column; NaN where unknown.
     n_frames, kind, rate_hz, movie
-        Of the recording.
+        Number of frames, kind, sampling rate in Hz (0 = irregular) and movie of the recording.
     preprocessor
-        Fitted on these samples.
+        Preprocessor fitted on these samples.
     n_delay
-        Samples that the truth was moved by (see `decoders.data.delays`).
+        Samples by which the truth was delayed (see `decoders.data.delays`).
     lag_s
-        The part of it by which the signal is late.
+        The part of that delay that is the signal's lag, in seconds.
     """
 
     clean: NDArray[np.float32]
@@ -68,77 +68,81 @@ class TrainingSet:
 
     @property
     def n_states(self) -> int:
-        """Frames and "no stimulus"."""
+        """Number of states: the frames and "no stimulus"."""
         return self.n_frames + 1
 
     @property
     def movie_rate_hz(self) -> float:
-        """Movie frames per second; 0 when frames do not follow each other."""
+        """Movie frames per second; 0 when the frames are not a movie's."""
         return self.movie.rate_hz if self.movie is not None else 0.0
 
     @property
     def axis(self) -> FrameAxis:
-        """What counts as near on the axis of frames."""
+        """The frame axis, which defines the tolerance of one second."""
         return frame_axis(self.n_frames, self.movie.clips if self.movie is not None else ())
 
     @property
     def clip_ends(self) -> NDArray[np.int64] | None:
-        """Int64 [clips], each clip's last frame; None when frames do not follow each other."""
+        """Int64 [clips], last frame of each clip; None when the frames are not a movie's."""
         if self.movie is None or not self.movie_rate_hz:
             return None
         return np.array([clip.first_frame + clip.n_frames - 1 for clip in self.movie.clips], np.int64)
 
     @property
     def scene_starts(self) -> NDArray[np.int64] | None:
-        """Int64 [scenes], where scenes begin; None when frames do not follow each other."""
+        """Int64 [scenes], first frame of each scene; None when the frames are not a movie's."""
         return None if self.clip_ends is None or self.movie is None else scene_starts(self.movie)
 
     def with_state(self, state: NDArray[np.int64]) -> TrainingSet:
-        """The same with other labels, for the null."""
+        """Return a copy with other states, for null distributions."""
         return replace(self, state=state)
 
 
 def with_repeat_boundaries(session: Session) -> Session:
-    """The session with a new segment wherever one showing passes into another.
+    """Return the session with a segment boundary wherever a new repeat begins.
 
     Parameters
     ----------
     session
-        Any.
+        Recording.
     """
-    showing = session.showing()
-    boundary = np.r_[False, (np.diff(session.segment) > 0) | (np.diff(showing) != 0)][: session.n_samples]
+    new_repeat = np.diff(session.showing()) != 0
+    boundary = np.r_[False, (np.diff(session.segment) > 0) | new_repeat][: session.n_samples]
     return replace(session, segment=np.cumsum(boundary).astype(np.int32))
 
 
 def concatenate_sessions(sessions: Sequence[Session], *, renumber: bool = True) -> Session:
-    """Several recordings of the same channels as one, with borders between them.
+    """Concatenate recordings of the same channels, with a segment boundary between them.
 
     Parameters
     ----------
     sessions
-        At least one.
+        At least one recording.
     renumber
-        Number the showings on from recording to recording; else they keep their numbers.
+        Continue the repeat numbers from recording to recording; otherwise repeats keep their numbers.
 
     Raises
     ------
     ShapeMismatch
-        When channels, kind, rate or movie differ.
+        When channels, kind, rate, frames or labels differ.
     """
     first = sessions[0]
     if len(sessions) == 1:
         return first
     for other in sessions[1:]:
         if other.channel_names != first.channel_names or other.kind is not first.kind:
-            raise ShapeMismatch("the recordings to fit on must have the same channels and kind.")
+            raise ShapeMismatch(
+                "the recordings to fit on must have the same channels and kind. Fit them one by one."
+            )
         movies = first.movie is not None or other.movie is not None
         if (
             other.rate_hz != first.rate_hz
             or (movies and other.n_frames != first.n_frames)
             or set(other.labels) != set(first.labels)
         ):
-            raise ShapeMismatch("the recordings to fit on must have the same rate, frames and labels.")
+            raise ShapeMismatch(
+                "the recordings to fit on must have the same rate, frames and labels. Fit them one by one."
+            )
     repeat, segment, stamps = [], [], []
     next_repeat = next_segment = 0
     for session in sessions:
@@ -159,23 +163,23 @@ def concatenate_sessions(sessions: Sequence[Session], *, renumber: bool = True) 
 
 
 def training_set(session: Session, n_frames: int, context_s: float) -> TrainingSet:
-    """Clean a session and lay it out for fitting.
+    """Clean a session and assign states, ticks and folds.
 
     Parameters
     ----------
     session
-        Only what may be trained on.
+        Training data only: nothing held out for testing.
     n_frames
-        Frames that can be answered.
+        Number of frames that can be decoded.
     context_s
-        How far folds of a recording without showings are kept apart, in seconds.
+        Gap in seconds between the folds of a recording without repeats.
 
     Raises
     ------
     BadSplit
-        When there is nothing to learn from.
+        When there are fewer than 10 samples or 2 frames.
     BadRecording
-        When no channel is usable, or spike counts are negative.
+        When no frame is shown, no channel is usable, or spike counts are negative.
     """
     if session.n_samples < 10 or n_frames < 2:
         raise BadSplit(
@@ -183,7 +187,9 @@ def training_set(session: Session, n_frames: int, context_s: float) -> TrainingS
             "and two different frames are needed."
         )
     if not np.any(session.frame >= 0):
-        raise BadRecording("the training data show no frame at all: every 'frame' is -1.")
+        raise BadRecording(
+            "the training data contain no frame: every 'frame' is -1. Add the stimulus stream to the recording."
+        )
     session = with_repeat_boundaries(session)
     neural = np.asarray(session.neural, np.float32)
     refuse_negative(neural, session.kind, session.channel_names)
@@ -197,7 +203,7 @@ def training_set(session: Session, n_frames: int, context_s: float) -> TrainingS
         ticks=_ticks(session, boundary),
         fold=fold,
         block=block,
-        labels={name: _known(label) for name, label in session.labels.items() if label.shape[1]},
+        labels={name: _mask_infinite(label) for name, label in session.labels.items() if label.shape[1]},
         n_frames=n_frames,
         kind=session.kind,
         rate_hz=session.rate_hz,
@@ -206,8 +212,7 @@ def training_set(session: Session, n_frames: int, context_s: float) -> TrainingS
     )
 
 
-def _known(label: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A label, NaN wherever it is no number."""
+def _mask_infinite(label: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.where(np.isfinite(label), label, np.nan).astype(np.float32)
 
 
@@ -221,21 +226,20 @@ def _ticks(session: Session, boundary: NDArray[np.bool_]) -> NDArray[np.int64]:
     return ticks
 
 
-def _folds(session: Session, n_apart: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Whole showings are held out together; else whole segments; else stretches of time with some room between."""
-    showing = session.showing().astype(np.int64)
+def _folds(session: Session, n_gap: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Assign folds and blocks: whole repeats, else whole segments, else stretches of time with a gap between."""
     n_segments = len(np.unique(session.segment))
     if len(session.repeats) >= 2:
-        _, block = np.unique(showing, return_inverse=True)
+        _, block = np.unique(session.showing(), return_inverse=True)
     elif n_segments >= 2 * N_FOLDS:
         _, block = np.unique(session.segment, return_inverse=True)
     else:
         stretch = np.arange(session.n_samples) * 10 // session.n_samples
         fold = np.arange(session.n_samples) * N_FOLDS // session.n_samples
         since = np.arange(session.n_samples) - np.searchsorted(fold, fold)
-        return np.where((since < n_apart) & (fold > 0), -1, fold).astype(np.int64), stretch.astype(np.int64)
+        return np.where((since < n_gap) & (fold > 0), -1, fold).astype(np.int64), stretch.astype(np.int64)
     n_folds = min(N_FOLDS, int(block.max()) + 1)
-    # By samples, so that folds are about equally long; a block is never split.
+    # Split by samples, so that folds are about equally long; a block is never split.
     middle = np.bincount(block, np.arange(session.n_samples)) / np.bincount(block)
     fold_of_block = np.minimum((middle * n_folds / session.n_samples).astype(np.int64), n_folds - 1)
     return fold_of_block[block], block.astype(np.int64)
