@@ -1,4 +1,4 @@
-"""How good an embedding is: its contrastive loss against chance, and whether runs and recordings agree."""
+"""Quality of embeddings: InfoNCE loss against chance, and consistency across training runs and recordings."""
 
 from __future__ import annotations
 
@@ -12,64 +12,81 @@ from decoders.embedding.linear import unit_length
 from stream.errors import BadUsage, ShapeMismatch
 
 N_BINS = 100
+"""Bins of a label, by which recordings are aligned."""
 
 
 def infonce_loss(
-    anchor: NDArray[np.float32], partner: NDArray[np.float32], same: NDArray[np.bool_], temperature: float
+    anchor: NDArray[np.float32],
+    positive: NDArray[np.float32],
+    excluded: NDArray[np.bool_],
+    temperature: float,
 ) -> tuple[float, float]:
-    """The InfoNCE loss of pairs, and what an embedding that knows nothing has.
+    """Compute the InfoNCE loss of pairs (van den Oord, Li and Vinyals 2018), averaged over both directions.
 
     Parameters
     ----------
-    anchor, partner
-        Float32 [pairs, dimensions].
-    same
-        Bool [pairs, pairs], which are no negatives; its diagonal is false.
+    anchor, positive
+        Float32 [pairs, dimensions], points of the positive pairs.
+    excluded
+        Bool [pairs, pairs], pairs that are not negatives; false on the diagonal.
     temperature
-        Of the loss.
+        Temperature of the loss.
 
     Returns
     -------
     loss, chance
-        Nats; chance is the mean log of how many there are to choose from.
+        The loss, and that of a constant embedding (the mean log number of candidates), both in nats.
+
+    Examples
+    --------
+    >>> points = np.eye(2, dtype=np.float32)
+    >>> loss, chance = infonce_loss(points, points, np.zeros((2, 2), bool), temperature=0.1)
+    >>> loss < 1e-4, round(chance, 3)
+    (True, 0.693)
     """
-    similar = unit_length(anchor).astype(np.float64) @ unit_length(partner).T / temperature
-    similar[same] = -np.inf
+    similar = unit_length(anchor).astype(np.float64) @ unit_length(positive).T / temperature
+    similar[excluded] = -np.inf
     loss = 0.0
     for matrix in (similar, similar.T):
         top = matrix.max(1, keepdims=True)
         log_sum = np.log(np.exp(matrix - top).sum(1)) + top[:, 0]
         loss += float(np.mean(log_sum - np.diag(matrix))) / 2
-    return loss, float(np.mean(np.log((~same).sum(1))))
+    return loss, float(np.mean(np.log((~excluded).sum(1))))
 
 
 def consistency(embeddings: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
-    """How well each embedding of the same moments is a linear function of each other.
+    """Compute the consistency of embeddings of the same samples: R2 of a linear map between each pair.
 
     Parameters
     ----------
     embeddings
-        Of each run, float32 [time, dimensions]; the same moments in the same order.
+        Embedding of each run, float32 [time, dimensions]; the same samples in the same order.
 
     Returns
     -------
     r2
         Float64 [runs, runs]: R2 of the column's embedding, predicted linearly from the row's; 1 on the diagonal.
-        Consistency between runs as CEBRA defines it (Schneider, Lee and Mathis 2023) is the mean off the diagonal.
+        The consistency of CEBRA (Schneider, Lee and Mathis 2023) is the mean off the diagonal.
 
     Raises
     ------
     BadUsage
-        When there are fewer than two.
+        When fewer than two embeddings are given.
     ShapeMismatch
         When their lengths differ.
+
+    Examples
+    --------
+    >>> points = np.random.default_rng(0).normal(size=(50, 2)).astype(np.float32)
+    >>> consistency([points, 2 * points[:, ::-1]]).round(3).tolist()
+    [[1.0, 1.0], [1.0, 1.0]]
     """
     if len(embeddings) < 2:
-        raise BadUsage(f"{len(embeddings)} embedding given; consistency compares at least two.")
+        raise BadUsage(f"consistency compares at least two embeddings, got {len(embeddings)}.")
     lengths = {len(e) for e in embeddings}
     if len(lengths) != 1:
         raise ShapeMismatch(
-            f"the embeddings have {sorted(lengths)} moments; compare the same moments, or use consistency_by_label."
+            f"the embeddings have {sorted(lengths)} samples; compare the same samples, or use consistency_by_label."
         )
     r2 = np.eye(len(embeddings))
     for i, j in permutations(range(len(embeddings)), 2):
@@ -80,37 +97,42 @@ def consistency(embeddings: Sequence[NDArray[np.float32]]) -> NDArray[np.float64
 def consistency_by_label(
     embeddings: Sequence[NDArray[np.float32]], labels: Sequence[NDArray[np.floating]], n_bins: int = N_BINS
 ) -> NDArray[np.float64]:
-    """The same for recordings of their own: moments are matched by their label.
+    """Compute the consistency of embeddings of different recordings, aligned by a label.
+
+    Points are averaged in bins of the label; the bin means are compared by `consistency`.
 
     Parameters
     ----------
     embeddings
-        Of each recording, float32 [time, dimensions].
+        Embedding of each recording, float32 [time, dimensions].
     labels
-        Of each, float [time], such as the frame or the position.
+        Label of each recording, float [time], such as the frame or the position.
     n_bins
-        Labels are cut into that many bins over their common range, and points averaged within each.
+        Number of bins over the range common to all labels.
 
     Returns
     -------
     r2
-        Float64 [recordings, recordings], as `consistency`.
+        Float64 [recordings, recordings] (see `consistency`).
 
     Raises
     ------
     BadUsage
-        When the labels have too little in common.
+        When the labels share no range, or fewer than three bins.
     ShapeMismatch
-        When a label's length differs from its embedding's.
+        When the lengths of a label and its embedding differ.
     """
     for number, (e, label) in enumerate(zip(embeddings, labels, strict=True)):
         if len(e) != len(label):
             raise ShapeMismatch(f"recording {number} has {len(e)} points but {len(label)} labels.")
     low, high = max(label.min() for label in labels), min(label.max() for label in labels)
     if not low < high:
-        raise BadUsage(f"the recordings' labels have no range in common (from {low:g} to {high:g}).")
+        raise BadUsage(
+            f"the labels of the recordings share no range: their largest minimum is {low:g}, "
+            f"their smallest maximum {high:g}."
+        )
     edges = np.linspace(low, high, n_bins + 1)
-    means, seen = [], np.ones(n_bins, bool)
+    means, in_all = [], np.ones(n_bins, bool)
     for e, label in zip(embeddings, labels, strict=True):
         inside = (label >= low) & (label <= high)
         number = np.clip(np.searchsorted(edges, label[inside], side="right") - 1, 0, n_bins - 1)
@@ -118,14 +140,16 @@ def consistency_by_label(
         np.add.at(total, number, e[inside])
         count = np.bincount(number, minlength=n_bins)
         means.append((total / np.maximum(count, 1)[:, None]).astype(np.float32))
-        seen &= count > 0
-    if seen.sum() < 3:
-        raise BadUsage(f"only {seen.sum()} of {n_bins} bins are in every recording; use fewer bins.")
-    return consistency([mean[seen] for mean in means])
+        in_all &= count > 0
+    if in_all.sum() < 3:
+        raise BadUsage(
+            f"only {in_all.sum()} of {n_bins} bins have samples in every recording; use fewer bins."
+        )
+    return consistency([mean[in_all] for mean in means])
 
 
 def _linear_r2(source: NDArray[np.float32], target: NDArray[np.float32]) -> float:
-    """Mean over the target's dimensions of the R2 of a linear regression with offset."""
+    """Return the R2 of a linear regression with intercept, averaged over the target's dimensions."""
     x = np.column_stack([source.astype(np.float64), np.ones(len(source))])
     y = target.astype(np.float64)
     weights = np.linalg.lstsq(x, y, rcond=None)[0]

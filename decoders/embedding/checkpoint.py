@@ -1,4 +1,4 @@
-"""A contrastive training kept in a file, so that it can be taken up again."""
+"""Checkpoint file of a contrastive training, from which it resumes."""
 
 from __future__ import annotations
 
@@ -16,21 +16,26 @@ _KEY, _NOTES = "neuroreel-training", "notes"
 
 
 class Checkpoint:
-    """Stages of a training, each with notes and arrays.
+    """Stores the stages of a training, each with notes and arrays.
 
     Parameters
     ----------
     path
-        Where it is kept; read when it exists.
+        Checkpoint file; it is read when it exists.
     key
-        What names the data and the settings of the training: another key is refused.
+        Identifies the data and the settings of the training; a file with another key is refused.
 
     Raises
     ------
     BadRecording
         When the file holds the training of other data or settings.
     OutputExists
-        When the file is something else.
+        When the file is not a checkpoint.
+
+    Attributes
+    ----------
+    notes
+        Notes of each stage (a JSON object), by the stage's name.
     """
 
     def __init__(self, path: Path, key: dict[str, Any]) -> None:
@@ -41,11 +46,11 @@ class Checkpoint:
             self._read()
 
     def arrays(self, stage: str) -> Arrays:
-        """What was kept of a stage."""
+        """Return the stored arrays of a stage."""
         return self._arrays[stage]
 
-    def keep(self, stage: str, notes: dict[str, Any], arrays: Arrays) -> None:
-        """Write a stage's present state; the file is replaced as a whole, so that a crash leaves the one before."""
+    def save(self, stage: str, notes: dict[str, Any], arrays: Arrays) -> None:
+        """Store the state of a stage; the file is replaced at once, so that a crash leaves the previous one intact."""
         self.notes[stage], self._arrays[stage] = notes, arrays
         flat = {
             f"{stage}|{name}": a for stage, by_name in self._arrays.items() for name, a in by_name.items()
@@ -66,17 +71,17 @@ class Checkpoint:
                     self._arrays.setdefault(stage, {})[rest] = file.get_tensor(name)
         except (safetensors.SafetensorError, OSError, ValueError, KeyError) as error:
             raise OutputExists(
-                f"{self._path} is there, but holds no training to resume. Name another file with --resume."
+                f"{self._path} exists but is not a training to resume. Name another file with --resume."
             ) from error
         differs = [name for name in self._key if found.get(name) != json.loads(json.dumps(self._key[name]))]
         if "trained_on" in differs or "channel_names" in differs:
             raise BadRecording(
                 f"{self._path} holds a training on other data. Resume with the recordings and the --train-repeats it "
-                "was begun with, or name a new file."
+                "started with, or name a new file."
             )
         if differs:
             name = differs[0]
             raise BadRecording(
-                f"{self._path} holds a training with {name} {str(found.get(name))[:40]}, but now it is "
-                f"{str(self._key[name])[:40]}. Resume with the options it was begun with, or name a new file."
+                f"{self._path} holds a training with {name} {str(found.get(name))[:40]}, not "
+                f"{str(self._key[name])[:40]}. Resume with the options it started with, or name a new file."
             )

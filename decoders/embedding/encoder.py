@@ -1,6 +1,6 @@
-"""The contrastive encoder as it runs: causal convolution and residual blocks in numpy, with carried state.
+"""Contrastive encoder at run time: causal convolution and residual blocks in numpy, with carried state.
 
-It is trained in torch (`decoders.embedding.trainer`), but what is streamed needs none of it.
+Only training (`decoders.embedding.trainer`) needs torch.
 """
 
 from __future__ import annotations
@@ -14,37 +14,39 @@ from decoders.embedding.linear import LinearEmbedding
 from decoders.embedding.windows import RunningSum, segment_begins
 
 MAX_CONTEXT = 40
-"""The longest context, in samples."""
+"""Longest context in samples."""
 
 N_BLOCKS = 2
 N_HIDDEN = 128
+"""Residual blocks, and hidden units of each."""
 
 ROOT_OFFSET = np.float32(0.01)
-"""Added to counts before their square root: its slope stays finite where no spike came."""
+"""Added to counts before the square root, whose slope at zero would be infinite."""
 
-LEAST_PART = np.float32(0.05)
-"""A window that has hardly begun is scaled up at most twentyfold."""
+MIN_FULLNESS = np.float32(0.05)
+"""Fullness from which a partly filled window is scaled up: at most twentyfold."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Encoder:
-    """Causal filters over time, the noise whitening, then residual blocks.
+    """Causal temporal filters, a whitening projection, then residual blocks (He et al. 2016).
 
-    The first filter and its projection begin as the linear embedding; the blocks begin as nothing, so an untrained
-    encoder answers as the linear embedding does.
+    The first filter and its projection start as the linear embedding, and the outer weights of the blocks start at
+    zero, so an untrained encoder equals the linear embedding.
 
     Attributes
     ----------
     taps
-        Float32 [filters, context], how much each sample counts, the oldest first; never negative.
+        Float32 [filters, context], filter weights, oldest sample first; never negative.
     root
-        Whether the square root of the filtered counts is taken.
+        Whether to take the square root of the filtered counts.
     mean
-        Float32 [filters, channels].
+        Float32 [filters, channels], subtracted before the projection.
     projection
-        Float32 [filters, channels, dimensions].
+        Float32 [filters, channels, dimensions], whitening projection.
     inner, inner_bias, outer
-        Float32 [blocks, filters * dimensions, hidden], [blocks, hidden] and [blocks, hidden, dimensions].
+        Weights of the blocks: float32 [blocks, filters * dimensions, hidden], [blocks, hidden] and [blocks, hidden,
+        dimensions].
     """
 
     taps: NDArray[np.float32]
@@ -57,153 +59,153 @@ class Encoder:
 
     @property
     def n_context(self) -> int:
-        """Samples that a point depends on."""
+        """Context length in samples."""
         return int(self.taps.shape[1])
 
     @property
     def n_channels(self) -> int:
-        """Channels of a sample."""
+        """Number of channels."""
         return int(self.mean.shape[1])
 
     @property
     def n_dimensions(self) -> int:
-        """Dimensions of a point."""
+        """Number of dimensions of a point."""
         return int(self.projection.shape[2])
 
     def project(self, filtered: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Points float32 [..., dimensions] for filtered samples float32 [..., filters, channels]."""
+        """Map filtered samples float32 [..., filters, channels] to points float32 [..., dimensions]."""
         if self.root:
             filtered = np.sqrt(np.maximum(filtered, 0) + ROOT_OFFSET)
         centred = filtered - self.mean
         parts = [centred[..., i, :] @ self.projection[i] for i in range(len(self.taps))]
         point = parts[0]
         for inner, bias, outer in zip(self.inner, self.inner_bias, self.outer, strict=True):
-            seen = np.concatenate([point, *parts[1:]], -1) if len(parts) > 1 else point
-            point = point + np.maximum(seen @ inner + bias, 0) @ outer
+            inputs = np.concatenate([point, *parts[1:]], -1) if len(parts) > 1 else point
+            point = point + np.maximum(inputs @ inner + bias, 0) @ outer
         return np.asarray(point, np.float32)
 
     def transform(self, samples: NDArray[np.float32], boundary: NDArray[np.bool_]) -> NDArray[np.float32]:
-        """What `EncoderStream` gives after each sample of a recording.
+        """Compute the point that `EncoderStream` gives after each sample of a recording.
 
         Parameters
         ----------
         samples
             Float32 [time, channels].
-        border
-            Bool [time], true where a segment begins: no window crosses it.
+        boundary
+            Bool [time], true where a segment begins; no window crosses it.
 
         Returns
         -------
         points
             Float32 [time, dimensions], not of unit length.
         """
-        n_most = max(1, 4_000_000 // (len(self.taps) * self.n_channels))
+        n_at_once = max(1, 4_000_000 // (len(self.taps) * self.n_channels))
         out = np.empty((len(samples), self.n_dimensions), np.float32)
-        held = samples_in_window(boundary, self.n_context)
-        for first in range(0, len(samples), n_most):
-            part = slice(first, min(first + n_most, len(samples)))
-            out[part] = self.project(self._filtered(samples, held, part))
+        n_held = samples_in_window(boundary, self.n_context)
+        for first in range(0, len(samples), n_at_once):
+            part = slice(first, min(first + n_at_once, len(samples)))
+            out[part] = self.project(self._filter(samples, n_held, part))
         return out
 
-    def _filtered(
-        self, samples: NDArray[np.float32], held: NDArray[np.int64], part: slice
+    def _filter(
+        self, samples: NDArray[np.float32], n_held: NDArray[np.int64], part: slice
     ) -> NDArray[np.float32]:
         index = np.arange(part.start, part.stop)
         total = np.zeros((len(index), len(self.taps), self.n_channels), np.float32)
         for age in range(self.n_context):
-            there = np.flatnonzero(held[index] > age)
+            available = np.flatnonzero(n_held[index] > age)
             weight = self.taps[:, self.n_context - 1 - age]
-            total[there] += weight[:, None] * samples[index[there] - age][:, None, :]
-        return total * partial_window_gain(self.taps)[held[index]][:, :, None]
+            total[available] += weight[:, None] * samples[index[available] - age][:, None, :]
+        return total * partial_window_gain(self.taps)[n_held[index]][:, :, None]
 
 
 class EncoderStream:
-    """An encoder fed sample by sample.
+    """Runs an encoder sample by sample.
 
     Parameters
     ----------
     encoder
-        Trained.
+        Trained encoder.
     """
 
     def __init__(self, encoder: Encoder) -> None:
         self.encoder = encoder
-        # Written twice, so that the newest samples are always one piece in order of time.
+        # Each sample is written twice, so that the newest ones are always contiguous and in order of time.
         self._ring = np.zeros((2 * encoder.n_context, encoder.n_channels), np.float32)
         self._scale = partial_window_gain(encoder.taps)[:, :, None]
         self.reset()
 
     def reset(self) -> None:
-        """Forget what came before: a new segment begins."""
+        """Start a new segment with an empty context."""
         self._ring[:] = 0
-        self._next = self._held = 0
+        self._next = self._n_held = 0
 
     @property
     def fullness(self) -> float:
-        """The share of the context that holds samples, 0 to 1."""
-        return self._held / self.encoder.n_context
+        """Share of the context that is filled, 0 to 1."""
+        return self._n_held / self.encoder.n_context
 
     def samples(self) -> NDArray[np.float32]:
-        """What the context holds, the oldest first, float32 [held, channels]."""
+        """Return the samples in the context, oldest first, float32 [samples, channels]."""
         end = self._next + self.encoder.n_context
-        return self._ring[end - self._held : end]
+        return self._ring[end - self._n_held : end]
 
     def take_over(self, other: RunningSum | EncoderStream) -> None:
-        """Begin with the samples that a window of the same channels holds.
+        """Copy the samples of a window of the same channels.
 
         Parameters
         ----------
         other
-            Stays as it is.
+            Source; it stays unchanged.
         """
         self.reset()
         for sample in other.samples():
             self.push(sample)
 
     def push(self, sample: NDArray[np.float32]) -> None:
-        """Take in one sample, float32 [channels]."""
+        """Add a sample, float32 [channels]."""
         n = self.encoder.n_context
         self._ring[self._next] = self._ring[self._next + n] = sample
         self._next = (self._next + 1) % n
-        self._held = min(self._held + 1, n)
+        self._n_held = min(self._n_held + 1, n)
 
     def read(self) -> NDArray[np.float32]:
-        """The point of the newest sample, float32 [dimensions], not of unit length."""
+        """Return the point of the newest sample, float32 [dimensions], not of unit length."""
         window = self._ring[self._next : self._next + self.encoder.n_context]
-        return self.encoder.project((self.encoder.taps @ window) * self._scale[self._held])
+        return self.encoder.project((self.encoder.taps @ window) * self._scale[self._n_held])
 
 
 def samples_in_window(boundary: NDArray[np.bool_], n_context: int) -> NDArray[np.int64]:
-    """How many samples each window holds that its segment began with, int64 [time], 1 to ``n_context``."""
+    """Count the samples of its own segment in each sample's window, int64 [time], 1 to ``n_context``."""
     index = np.arange(len(boundary))
     return np.asarray(np.minimum(index - segment_begins(boundary) + 1, n_context), np.int64)
 
 
 def partial_window_gain(taps: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What scales partial windows up to full ones, float32 [context + 1, filters], by how many samples are held."""
-    part = np.cumsum(taps[:, ::-1], 1)
-    whole = part[:, -1:]
-    scale = whole / np.maximum(part, LEAST_PART * np.maximum(whole, 1e-6))
-    return np.concatenate([np.ones((1, len(taps)), np.float32), scale.T]).astype(np.float32)
+    """Return the gains that scale partly filled windows up, float32 [context + 1, filters], by samples held."""
+    partial = np.cumsum(taps[:, ::-1], 1)
+    full = partial[:, -1:]
+    gain = full / np.maximum(partial, MIN_FULLNESS * np.maximum(full, 1e-6))
+    return np.concatenate([np.ones((1, len(taps)), np.float32), gain.T]).astype(np.float32)
 
 
 def start_encoder(
     linear: LinearEmbedding, n_context: int, *, root: bool, seed: int, n_start: int | None = None
 ) -> Encoder:
-    """An encoder that answers as a linear embedding does.
+    """Create an encoder that equals a linear embedding.
 
     Parameters
     ----------
     linear
-        Fitted on windows of ``n_start`` samples.
+        Embedding fitted on windows of ``n_start`` samples.
     n_context
-        Samples, at most `MAX_CONTEXT`.
+        Context length in samples, at most `MAX_CONTEXT`.
     root
-        Whether the features are square roots of counts; else means over the window.
+        Whether the features are square roots of counts; otherwise means over the window.
     seed
-        Of the blocks' inner weights.
+        Random seed of the blocks' inner weights.
     n_start
-        Newest samples that count at first; None = all of the context.
+        Newest samples with nonzero filter weights at the start; None = all of the context.
     """
     n_start = n_start or n_context
     n_dimensions = linear.n_dimensions
@@ -211,7 +213,7 @@ def start_encoder(
     lengths = [n_start, n_recent] if n_start >= 4 else [n_start]
     taps = np.zeros((len(lengths), n_context), np.float32)
     for row, length in zip(taps, lengths, strict=True):
-        # A shorter filter is scaled up, so that the same mean and whitening serve.
+        # A shorter filter is scaled up, so that the same mean and whitening apply.
         row[n_context - length :] = (n_start if root else 1) / length
     n_in = len(lengths) * n_dimensions
     rng = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""An embedding by itself, in the manner of scikit-learn: arrays in, arrays out."""
+"""Embedding of plain arrays, with the interface of a scikit-learn transformer."""
 
 from __future__ import annotations
 
@@ -25,37 +25,41 @@ from stream.errors import BadRecording, BadUsage, ShapeMismatch
 
 MODES = ("linear", "label", "time", "hybrid")
 N_LABEL_BINS = 20
+"""Bins of a continuous label, which serve as classes for the within-class covariance."""
+
 STRETCH_CONTEXTS = 5
-"""Contexts that a stretch of time is long, whose noise is whitened where nothing else tells moments apart."""
+"""Length, in contexts, of the stretches of time that serve as classes where there are no labels."""
 
 
 class Embedding:
-    """Points for causal windows of activity, linear or contrastive.
+    """Linear or contrastive embedding of causal windows of neural activity.
 
     Parameters
     ----------
     mode
-        ``linear`` (whitened noise), ``label`` (moments of one frame, or of near labels, are pulled together), ``time``
-        (moments close in time are) or ``hybrid`` (both). All but ``linear`` need torch to fit, none to transform.
+        ``linear`` (whitening only), or contrastive training with positives of the same frame or a similar label
+        (``label``), close in time (``time``), or both (``hybrid``). The contrastive modes need torch to fit, but not to
+        transform. Modes and loss follow CEBRA (Schneider, Lee and Mathis 2023).
     context
-        Samples in the window, 1 to 40.
+        Window length in samples, 1 to 40.
     shrinkage
-        Of the noise covariance, 0 to 1.
+        Shrinkage of the within-class covariance, 0 to 1.
     temperature
-        Of the InfoNCE loss.
+        Temperature of the InfoNCE loss.
     steps
-        Of training; few and gentle, since long training costs accuracy.
+        Training steps; more than a few hundred lower decoding accuracy.
     counts
         Whether samples are spike counts, whose square root is taken.
     seed
-        Of everything random.
+        Random seed.
 
     Examples
     --------
     >>> import numpy as np
     >>> counts = np.random.default_rng(0).poisson(1.0, (200, 8)).astype(np.float32)
     >>> frame = np.tile(np.arange(20), 10)
-    >>> Embedding(context=3).fit(counts, frame=frame).transform(counts).shape
+    >>> embedding = Embedding(context=3)
+    >>> embedding.fit(counts, frame=frame).transform(counts).shape
     (200, 8)
     """
 
@@ -82,15 +86,21 @@ class Embedding:
         return f"Embedding({given})"
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The parameters by name; ``deep`` changes nothing."""
+        """Return the parameters by name; ``deep`` has no effect (scikit-learn passes it)."""
         return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
 
     def set_params(self, **params: Any) -> Self:
-        """Change parameters by name."""
+        """Set parameters by name.
+
+        Raises
+        ------
+        BadUsage
+            When there is no parameter of that name.
+        """
         known = self.get_params()
         for name, value in params.items():
             if name not in known:
-                raise BadUsage(f"an embedding has no parameter {name!r}; there are {', '.join(known)}.")
+                raise BadUsage(f"Embedding has no parameter {name!r}; its parameters are {', '.join(known)}.")
             setattr(self, name, value)
         return self
 
@@ -103,29 +113,34 @@ class Embedding:
         repeat: NDArray[np.integer] | None = None,
         segment: NDArray[np.integer] | None = None,
     ) -> Self:
-        """Learn the embedding.
+        """Fit the embedding.
 
         Parameters
         ----------
         samples
-            [time, channels].
+            Float [time, channels], neural activity.
         frame
-            [time], what was shown; together with ``labels``, positives agree in both.
+            Int [time], frame shown; when ``labels`` are given too, positives agree in both.
         labels
-            [time] or [time, k], continuous.
+            Float [time] or [time, k], continuous labels.
         repeat
-            [time]; positives come from another one when there is one.
+            Int [time], repeat number; positives come from another repeat when there is one.
         segment
-            [time]; nothing crosses where it changes.
+            Int [time], segment number; no window crosses a change of it.
+
+        Returns
+        -------
+        self
+            The fitted embedding.
 
         Raises
         ------
         BadUsage
-            When a parameter cannot be.
+            When a parameter is out of range.
         ShapeMismatch
-            When the arrays' lengths differ.
+            When the lengths of the arrays differ.
         BadRecording
-            When the mode needs labels that are missing or never vary.
+            When the mode needs labels, but they are missing or constant.
         BadSplit
             When no segment is as long as the context.
         """
@@ -136,11 +151,14 @@ class Embedding:
         for name, array in (("frame", frame), ("labels", rows), ("repeat", repeat), ("segment", segment)):
             if array is not None and len(array) != n:
                 raise ShapeMismatch(f"{name} has {len(array)} rows, but there are {n} samples.")
-        boundary = _border(n, segment)
+        boundary = _boundary(n, segment)
         block = np.zeros(n, np.int64) if repeat is None else np.unique(repeat, return_inverse=True)[1]
         run = contiguous_runs(boundary, block)
         if not n or np.bincount(run).max() < self.context:
-            raise BadSplit(f"no stretch of the {n} samples is as long as the context of {self.context}.")
+            raise BadSplit(
+                f"none of the segments of the {n} samples is as long as the context of {self.context} samples. "
+                "Give a shorter context."
+            )
         state = None if frame is None else np.unique(frame, return_inverse=True)[1].astype(np.int64)
         self._check_labels(state, rows)
         noise = _noise_states(run, state, rows, STRETCH_CONTEXTS * self.context)
@@ -156,20 +174,40 @@ class Embedding:
     def transform(
         self, samples: NDArray[np.floating], segment: NDArray[np.integer] | None = None
     ) -> NDArray[np.float32]:
-        """Points of unit length, float32 [time, dimensions]; no window crosses a change of ``segment``."""
+        """Embed samples.
+
+        Parameters
+        ----------
+        samples
+            Float [time, channels].
+        segment
+            Int [time], segment number; no window crosses a change of it.
+
+        Returns
+        -------
+        points
+            Float32 [time, dimensions], of unit length.
+
+        Raises
+        ------
+        NotFitted
+            Before `fit`.
+        ShapeMismatch
+            When the number of channels differs from that of `fit`.
+        """
         encoder: Encoder | None = getattr(self, "encoder_", None)
         if encoder is None:
-            raise NotFitted("the embedding was not fitted yet; call fit first.")
+            raise NotFitted("the embedding is not fitted; call fit first.")
         x = np.asarray(samples, np.float32)
         if x.ndim != 2 or x.shape[1] != encoder.n_channels:
             raise ShapeMismatch(
-                f"samples have shape {x.shape}, but the embedding has {encoder.n_channels} channels."
+                f"samples must have shape [time, {encoder.n_channels}] as in fit, got {x.shape}."
             )
-        return unit_length(encoder.transform(x, _border(len(x), segment)))
+        return unit_length(encoder.transform(x, _boundary(len(x), segment)))
 
-    def fit_transform(self, samples: NDArray[np.floating], **given: Any) -> NDArray[np.float32]:
-        """`fit`, then `transform` of the same samples."""
-        return self.fit(samples, **given).transform(samples, given.get("segment"))
+    def fit_transform(self, samples: NDArray[np.floating], **fit_params: Any) -> NDArray[np.float32]:
+        """Fit the embedding and embed the same samples; the keywords are those of `fit`."""
+        return self.fit(samples, **fit_params).transform(samples, fit_params.get("segment"))
 
     def _train(
         self,
@@ -191,13 +229,13 @@ class Embedding:
             positives.append(FramePositives(index, state, block))
         if self.mode != "label":
             positives.append(TimePositives(index, run, n_offset))
-        near = (
+        training = (
             Samples(x, boundary, np.arange(len(x)), n_offset)
             if self.mode == "time"
             else Samples(x, boundary, state)
         )
         trainer = Trainer(
-            start, near, Sampler(index, tuple(positives), self.seed), self.temperature, self.seed
+            start, training, Sampler(index, tuple(positives), self.seed), self.temperature, self.seed
         )
         with OneThread():
             for _ in range(self.steps):
@@ -206,13 +244,13 @@ class Embedding:
 
     def _check_params(self) -> None:
         if self.mode not in MODES:
-            raise BadUsage(f"no mode {self.mode!r}; there are {', '.join(MODES)}.")
+            raise BadUsage(f"'mode' must be one of {', '.join(MODES)}, got {self.mode!r}.")
         if not 1 <= self.context <= MAX_CONTEXT:
-            raise BadUsage(f"a context of {self.context} samples is not possible; give 1 to {MAX_CONTEXT}.")
+            raise BadUsage(f"'context' must be 1 to {MAX_CONTEXT} samples, got {self.context}.")
         if not 0 <= self.shrinkage <= 1 or self.temperature <= 0 or self.steps < 0:
             raise BadUsage(
-                f"shrinkage {self.shrinkage:g}, temperature {self.temperature:g} and steps {self.steps} must be 0 to 1, "
-                "positive, and not negative."
+                "'shrinkage' must be 0 to 1, 'temperature' positive and 'steps' not negative, got "
+                f"{self.shrinkage:g}, {self.temperature:g} and {self.steps}."
             )
 
     def _check_labels(self, state: NDArray[np.int64] | None, labels: NDArray[np.float32] | None) -> None:
@@ -220,7 +258,7 @@ class Embedding:
             return
         if state is None and labels is None:
             raise BadRecording(
-                f"mode {self.mode!r} needs frame or labels. Give them to fit, or use mode 'time'."
+                f"mode {self.mode!r} needs frames or labels. Give them to fit, or use mode 'time'."
             )
         if labels is not None:
             known = labels[np.isfinite(labels).all(1)]
@@ -228,10 +266,10 @@ class Embedding:
         else:
             varies = state is not None and int(state.max()) > 0
         if not varies:
-            raise BadRecording("the labels never vary: there is nothing to tell apart. Use mode 'time'.")
+            raise BadRecording("the labels are constant, so they define no negatives. Use mode 'time'.")
 
 
-def _border(n: int, segment: NDArray[np.integer] | None) -> NDArray[np.bool_]:
+def _boundary(n: int, segment: NDArray[np.integer] | None) -> NDArray[np.bool_]:
     boundary = np.zeros(n, bool)
     boundary[:1] = True
     if segment is not None:
@@ -247,7 +285,7 @@ def _noise_states(
     labels: NDArray[np.float32] | None,
     n_stretch: int,
 ) -> NDArray[np.int64]:
-    """What counts as the same moment when the noise is measured: the frame, near labels, or a short stretch of time."""
+    """Return the classes of the within-class covariance: frames, else bins of the labels, else stretches of time."""
     if state is not None:
         return state
     if labels is not None:

@@ -1,4 +1,7 @@
-"""The noise-whitened linear embedding: no contrastive training, and hard to beat."""
+"""Linear embedding: whitening by the within-class covariance, without contrastive training.
+
+This is linear discriminant analysis with a shrunk covariance (Hastie, Tibshirani and Friedman 2009, section 4.3.3).
+"""
 
 from __future__ import annotations
 
@@ -9,21 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 MAX_DIMENSIONS = 128
-"""The most dimensions an embedding has."""
+"""Largest number of dimensions of an embedding."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClassStatistics:
-    """Sums over the samples of each state, from which embeddings of any shrinkage follow.
+    """Class means and within-class covariance; the classes are the states.
 
     Attributes
     ----------
     mean
-        Float64 [states, features]; of states never seen, the grand mean.
+        Float64 [states, features], mean of each state; the grand mean for states without samples.
     count
-        Float64 [states].
+        Float64 [states], number of samples (sum of weights) of each state.
     within
-        Float64 [features, features], the covariance within states.
+        Float64 [features, features], within-class covariance.
     """
 
     mean: NDArray[np.float64]
@@ -32,12 +35,12 @@ class ClassStatistics:
 
     @property
     def observed(self) -> NDArray[np.bool_]:
-        """Bool [states]: which were seen at all."""
+        """Bool [states], true for states that have samples."""
         return self.count > 0
 
     @property
     def grand_mean(self) -> NDArray[np.float64]:
-        """Float64 [features], the mean of the means of what was seen."""
+        """Float64 [features], mean of the means of the observed states."""
         mean: NDArray[np.float64] = self.mean[self.observed].mean(0)
         return mean
 
@@ -48,18 +51,27 @@ def class_statistics(
     n_states: int,
     weight: NDArray[np.float32] | None = None,
 ) -> ClassStatistics:
-    """Means of each state and the covariance within states.
+    """Compute class means and the within-class covariance.
 
     Parameters
     ----------
     features
         Float32 [time, features].
     state
-        Int64 [time].
+        Int64 [time], class of each sample.
     n_states
-        States there are.
+        Number of states.
     weight
-        Float32 [time], how much each sample counts; None = alike.
+        Float32 [time], weight of each sample; None weights all equally.
+
+    Examples
+    --------
+    >>> features = np.array([[0, 0], [2, 0], [5, 1], [5, 3]], np.float32)
+    >>> statistics = class_statistics(features, np.array([0, 0, 1, 1]), n_states=2)
+    >>> statistics.mean.tolist()
+    [[1.0, 0.0], [5.0, 2.0]]
+    >>> statistics.within.tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
     """
     w = np.ones(len(state), np.float32) if weight is None else weight
     count = np.bincount(state, w, n_states).astype(np.float64)
@@ -70,39 +82,44 @@ def class_statistics(
     mean[state[order[first]]] = np.add.reduceat(weighted, first, axis=0)
     mean /= np.maximum(count, 1e-12)[:, None]
     residual = (features - mean[state]).astype(np.float32) * np.sqrt(w)[:, None]
-    # States seen once say nothing about noise: their residual is zero, so they do not count as freedom either.
+    # Each observed state costs one degree of freedom: a state with a single sample tells nothing about noise.
     freedom = max(w.sum() - np.sum(count > 0) * w.mean(), 1.0)
     within = (residual.T @ residual).astype(np.float64) / freedom
-    seen = count > 0
-    mean[~seen] = mean[seen].mean(0)
+    observed = count > 0
+    mean[~observed] = mean[observed].mean(0)
     return ClassStatistics(mean, count, within)
 
 
 def shrink_covariance(within: NDArray[np.float64], shrinkage: float) -> NDArray[np.float64]:
-    """Mix a covariance with a multiple of the identity that has the same trace (Ledoit and Wolf's target).
+    """Shrink a covariance towards a multiple of the identity with the same trace (the target of Ledoit and Wolf 2004).
 
     Parameters
     ----------
     within
-        Float64 [features, features].
+        Float64 [features, features], covariance.
     shrinkage
-        0 = as it is, 1 = only the identity.
+        0 (no shrinkage) to 1 (a multiple of the identity).
+
+    Examples
+    --------
+    >>> shrink_covariance(np.diag([3.0, 1.0]), 0.5).tolist()
+    [[2.5, 0.0], [0.0, 1.5]]
     """
-    level = np.trace(within) / len(within)
-    round_part = max(shrinkage, 1e-6) * max(level, 1e-12) * np.eye(len(within))
-    return np.asarray((1 - shrinkage) * within + round_part, np.float64)
+    mean_variance = np.trace(within) / len(within)
+    target = max(shrinkage, 1e-6) * max(mean_variance, 1e-12) * np.eye(len(within))
+    return np.asarray((1 - shrinkage) * within + target, np.float64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LinearEmbedding:
-    """A projection after which the noise within a state is round.
+    """Projection that whitens the noise: the within-class covariance becomes the identity.
 
     Attributes
     ----------
     mean
-        Float32 [features].
+        Float32 [features], grand mean, which is subtracted.
     projection
-        Float32 [features, dimensions]; the first dimensions tell the states apart best.
+        Float32 [features, dimensions]; the variance between classes decreases along the dimensions.
     """
 
     mean: NDArray[np.float32]
@@ -110,17 +127,23 @@ class LinearEmbedding:
 
     @property
     def n_dimensions(self) -> int:
-        """Dimensions of a point."""
+        """Number of dimensions of a point."""
         return int(self.projection.shape[1])
 
     def project(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Points float32 [..., dimensions] for features float32 [..., features]."""
+        """Project features float32 [..., features] to points float32 [..., dimensions]."""
         return np.asarray((features - self.mean).dot(self.projection), np.float32)
 
 
 def unit_length(points: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The same directions at length one, float32 [..., dimensions]."""
-    if points.ndim == 1:  # a single moment, which is decoded live
+    """Scale points to unit length, float32 [..., dimensions].
+
+    Examples
+    --------
+    >>> print(unit_length(np.array([3.0, 4.0], np.float32)))
+    [0.6 0.8]
+    """
+    if points.ndim == 1:  # fast path of live decoding
         one: NDArray[np.float32] = points * (1 / max(sqrt(points.dot(points)), 1e-12))
         return one
     length = np.sqrt(np.einsum("...i,...i->...", points, points))
@@ -128,19 +151,19 @@ def unit_length(points: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def informative_channels(m: ClassStatistics, share: float) -> NDArray[np.int64]:
-    """The features whose means differ most between states, measured by their noise (the F ratio).
+    """Select the features with the largest F ratio: variance between classes over variance within.
 
     Parameters
     ----------
     m
-        Of the training features.
+        Class statistics of the training features.
     share
-        How many of all features, 0 to 1; at least one.
+        Share of the features to keep, 0 to 1; at least one feature is kept.
 
     Returns
     -------
     index
-        Int64 [features], increasing.
+        Int64 [kept], ascending.
     """
     n_features = m.mean.shape[1]
     n_kept = max(1, round(share * n_features))
@@ -150,14 +173,14 @@ def informative_channels(m: ClassStatistics, share: float) -> NDArray[np.int64]:
 
 
 def select_features(m: ClassStatistics, index: NDArray[np.int64]) -> ClassStatistics:
-    """The moments of some of the features.
+    """Restrict class statistics to some of the features.
 
     Parameters
     ----------
     m
-        Of all features.
+        Class statistics of all features.
     index
-        Int64 [features], which to take.
+        Int64 [kept], features to keep.
     """
     return ClassStatistics(m.mean[:, index], m.count, m.within[np.ix_(index, index)])
 
@@ -165,16 +188,16 @@ def select_features(m: ClassStatistics, index: NDArray[np.int64]) -> ClassStatis
 def expand_projection(
     embedding: LinearEmbedding, m: ClassStatistics, index: NDArray[np.int64]
 ) -> LinearEmbedding:
-    """An embedding of some of the features as one of all, of which the others do not count.
+    """Extend an embedding of some features to all features; the others get zero weight.
 
     Parameters
     ----------
     embedding
-        Fitted on ``among(m, index)``.
+        Embedding fitted on ``select_features(m, index)``.
     m
-        Of all features.
+        Class statistics of all features.
     index
-        Int64 [features].
+        Int64 [kept], features of the embedding.
     """
     projection = np.zeros((m.mean.shape[1], embedding.n_dimensions), np.float32)
     projection[index] = embedding.projection
@@ -184,18 +207,18 @@ def expand_projection(
 def fit_linear(
     m: ClassStatistics, shrinkage: float, max_dimensions: int = MAX_DIMENSIONS, share: float = 1.0
 ) -> LinearEmbedding:
-    """Whiten the noise, then turn so that the states spread along the first dimensions.
+    """Fit a linear embedding: whiten the noise, then rotate to the principal axes of the class means.
 
     Parameters
     ----------
     m
-        Of the training features.
+        Class statistics of the training features.
     shrinkage
-        0 to 1.
+        Shrinkage of the within-class covariance, 0 to 1 (see `shrink_covariance`).
     max_dimensions
-        The most dimensions to keep.
+        Largest number of dimensions to keep.
     share
-        How many of the features count, see `informative_channels`.
+        Share of the features that are used (see `informative_channels`).
     """
     if share < 1:
         index = informative_channels(m, share)
@@ -203,8 +226,9 @@ def fit_linear(
     values, vectors = np.linalg.eigh(shrink_covariance(m.within, shrinkage))
     whiten = vectors / np.sqrt(np.maximum(values, 1e-12 * values[-1]))
     centres = (m.mean[m.observed] - m.grand_mean) @ whiten
-    spread, turn = np.linalg.eigh(centres.T @ centres)
-    turn = turn[:, np.argsort(spread)[::-1][:max_dimensions]]
-    # A fixed sign, so that two fits of the same data agree.
-    turn *= np.where(turn[np.argmax(np.abs(turn), 0), np.arange(turn.shape[1])] < 0, -1.0, 1.0)
-    return LinearEmbedding(m.grand_mean.astype(np.float32), (whiten @ turn).astype(np.float32))
+    spread, rotation = np.linalg.eigh(centres.T @ centres)
+    rotation = rotation[:, np.argsort(spread)[::-1][:max_dimensions]]
+    # The sign of an eigenvector is arbitrary; fix it, so that two fits of the same data agree.
+    largest = rotation[np.argmax(np.abs(rotation), 0), np.arange(rotation.shape[1])]
+    rotation *= np.where(largest < 0, -1.0, 1.0)
+    return LinearEmbedding(m.grand_mean.astype(np.float32), (whiten @ rotation).astype(np.float32))

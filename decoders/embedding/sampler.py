@@ -1,4 +1,8 @@
-"""Which pairs of moments the contrastive training pulls together."""
+"""Sampling of positive pairs for contrastive training.
+
+As in CEBRA (Schneider, Lee and Mathis 2023), each anchor is paired with a positive, a sample alike in label or close in
+time; the positives of the other anchors in a batch serve as its negatives.
+"""
 
 from __future__ import annotations
 
@@ -13,29 +17,36 @@ from decoders.embedding.windows import segment_begins
 Index = NDArray[np.int64]
 
 MAX_GROUPS = 24
-"""Repeats are put together to at most this many groups where labels are searched."""
+"""Largest number of groups of repeats with a label search of their own."""
 
-APART = 1e3
-"""Distance, in standard deviations of the labels, that different frames are apart."""
+FRAME_DISTANCE = 1e3
+"""Distance between different frames in the label search, in standard deviations of the labels."""
 
 
 class Positives(Protocol):
-    """Draws a partner for each anchor."""
+    """Draws a positive for each anchor."""
 
     def draw(self, anchor: Index, rng: np.random.Generator) -> Index:
-        """Int64 [anchors], indices of samples, for anchors int64 [anchors]."""
+        """Draw positives int64 [anchors] for anchors int64 [anchors]; both are sample indices."""
         ...
 
 
 class FramePositives:
-    """Moments of the same frame, from another repeat when there is one.
+    """Positives of the same frame, from another repeat when there is one.
 
     Parameters
     ----------
     index
-        Int64 [kept], the samples that may be drawn.
+        Int64 [kept], samples that may be drawn.
     state, block
         Int64 [time], frame and repeat of every sample.
+
+    Examples
+    --------
+    >>> state, repeat = np.array([0, 1, 0, 1]), np.array([0, 0, 1, 1])
+    >>> positives = FramePositives(np.arange(4), state, repeat)
+    >>> positives.draw(np.array([0, 1, 2]), np.random.default_rng(0)).tolist()
+    [2, 3, 0]
     """
 
     def __init__(self, index: Index, state: Index, block: Index) -> None:
@@ -44,44 +55,44 @@ class FramePositives:
         s, b = state[self._sorted], block[self._sorted]
         new_state = np.r_[True, np.diff(s) != 0]
         new_block = new_state | np.r_[True, np.diff(b) != 0]
-        # Of each sample: where its frame begins and how many it has, and the same of its repeat within the frame.
+        # For each sorted sample: first index and count of its frame, and of its repeat within the frame.
         self._where = np.full(len(state), -1, np.int64)
         self._where[self._sorted] = np.arange(len(order))
         self._frame_first, self._frame_count = _runs(new_state)
         self._block_first, self._block_count = _runs(new_block)
 
     def draw(self, anchor: Index, rng: np.random.Generator) -> Index:
-        """Int64 [anchors], partners."""
+        """Draw positives int64 [anchors] for anchors int64 [anchors]."""
         at = self._where[anchor]
         n_frame, n_own = self._frame_count[at], self._block_count[at]
         n_others = n_frame - n_own
-        alone = n_others == 0
-        pick = np.floor(rng.random(len(at)) * np.where(alone, n_frame, n_others)).astype(np.int64)
+        single_repeat = n_others == 0
+        pick = np.floor(rng.random(len(at)) * np.where(single_repeat, n_frame, n_others)).astype(np.int64)
         own_first = self._block_first[at] - self._frame_first[at]
-        pick += np.where(~alone & (pick >= own_first), n_own, 0)
+        pick += np.where(~single_repeat & (pick >= own_first), n_own, 0)
         return np.asarray(self._sorted[self._frame_first[at] + pick], np.int64)
 
 
 class NearestPositives:
-    """Moments whose continuous labels are as near as those of moments close in time; from another repeat if possible.
+    """Positives with a similar continuous label, from another repeat when there is one.
 
-    As in CEBRA (Schneider, Lee and Mathis 2023) the wanted label is the anchor's plus a change that the label really
-    made within the time offset. It is searched among the distinct labels of the other repeats.
+    As in CEBRA (Schneider, Lee and Mathis 2023), the target label is the anchor's plus a label change that was observed
+    within the time offset. The positive is a sample of the other repeats with the label nearest to the target.
 
     Parameters
     ----------
     index
-        Int64 [kept], the samples that may be drawn.
+        Int64 [kept], samples that may be drawn.
     labels
-        Float32 [time, k], finite.
+        Float32 [time, k], finite continuous labels.
     block
         Int64 [time], repeat of every sample.
     run
-        Int64 [time], stretches without a border.
+        Int64 [time], contiguous run of every sample (see `contiguous_runs`).
     n_offset
-        Samples within which labels are compared.
+        Largest time offset of observed label changes, in samples.
     state
-        Int64 [time], frames that must agree too where they can; None = only the labels count.
+        Int64 [time], frame of every sample; positives have the same frame where possible. None ignores frames.
     """
 
     def __init__(
@@ -96,9 +107,9 @@ class NearestPositives:
         spread = labels[index].std(0)
         self._labels = (labels / np.where(spread > 0, spread, 1)).astype(np.float64)
         if state is not None:
-            self._labels = np.column_stack([self._labels, APART * state])
+            self._labels = np.column_stack([self._labels, FRAME_DISTANCE * state])
         self._n_label = labels.shape[1]
-        self._change = _changes(index, self._labels[:, : self._n_label], run, n_offset)
+        self._changes = _label_changes(index, self._labels[:, : self._n_label], run, n_offset)
         blocks, rank = np.unique(block[index], return_inverse=True)
         n_groups = min(MAX_GROUPS, len(blocks))
         self._group = np.full(len(labels), -1, np.int64)
@@ -106,31 +117,37 @@ class NearestPositives:
         self._search = []
         for group in range(n_groups):
             others = index[self._group[index] != group] if n_groups > 1 else index
-            self._search.append(_Unique(self._labels, others))
+            self._search.append(_LabelSearch(self._labels, others))
 
     def draw(self, anchor: Index, rng: np.random.Generator) -> Index:
-        """Int64 [anchors], partners."""
-        wanted = self._labels[anchor].copy()
-        wanted[:, : self._n_label] += self._change[rng.integers(0, len(self._change), len(anchor))]
-        partner = np.empty(len(anchor), np.int64)
+        """Draw positives int64 [anchors] for anchors int64 [anchors]."""
+        target = self._labels[anchor].copy()
+        target[:, : self._n_label] += self._changes[rng.integers(0, len(self._changes), len(anchor))]
+        positive = np.empty(len(anchor), np.int64)
         group = self._group[anchor]
         for number in np.unique(group):
             at = group == number
-            partner[at] = self._search[number].nearest(wanted[at], rng)
-        return partner
+            positive[at] = self._search[number].nearest(target[at], rng)
+        return positive
 
 
 class TimePositives:
-    """Moments close in time, never across a border.
+    """Positives close in time, within the same contiguous run.
 
     Parameters
     ----------
     index
-        Int64 [kept], the samples that may be drawn, ascending.
+        Int64 [kept], samples that may be drawn, ascending.
     run
-        Int64 [time], stretches without a border.
+        Int64 [time], contiguous run of every sample (see `contiguous_runs`).
     n_offset
-        The most samples apart.
+        Largest distance to the anchor in samples.
+
+    Examples
+    --------
+    >>> positives = TimePositives(np.arange(6), np.array([0, 0, 1, 1, 1, 1]), n_offset=1)
+    >>> positives.draw(np.array([0, 2, 5]), np.random.default_rng(0)).tolist()
+    [1, 3, 4]
     """
 
     def __init__(self, index: Index, run: Index, n_offset: int) -> None:
@@ -142,40 +159,40 @@ class TimePositives:
         self._last = self._first + count - 1
 
     def draw(self, anchor: Index, rng: np.random.Generator) -> Index:
-        """Int64 [anchors], partners; an anchor alone in its stretch is its own."""
+        """Draw positives int64 [anchors]; an anchor alone in its run is its own positive."""
         at = self._where[anchor]
         low = np.maximum(self._first[at], at - self._n_offset)
         high = np.minimum(self._last[at], at + self._n_offset)
         pick = low + np.floor(rng.random(len(at)) * np.maximum(high - low, 1)).astype(np.int64)
-        pick += (pick >= at) & (high > low)  # itself is left out
+        pick += (pick >= at) & (high > low)  # the anchor itself is left out
         return np.asarray(self._index[pick], np.int64)
 
 
 class Sampler:
-    """Batches of anchors and partners from a generator of its own.
+    """Draws batches of anchors and positives.
 
     Parameters
     ----------
     index
-        Int64 [kept], the samples that may be anchors.
+        Int64 [kept], samples that may be anchors.
     positives
-        How partners are found; several take turns within a batch.
+        Samplers of positives; several share each batch equally.
     seed
-        With the step's number, of everything drawn: a resumed training draws as an unbroken one.
+        Random seed. Each batch depends on the seed and its step only, so a resumed training draws the same batches.
     """
 
     def __init__(self, index: Index, positives: tuple[Positives, ...], seed: int) -> None:
         self._index, self._positives, self._seed = index, positives, seed
 
     def batch(self, step: int, size: int) -> list[tuple[Index, Index]]:
-        """Anchors and partners, int64 [size] each, for every kind of positive.
+        """Draw anchors and positives, int64 [size / kinds] each, for every kind of positive.
 
         Parameters
         ----------
         step
-            Its number.
+            Number of the training step.
         size
-            Pairs in all.
+            Number of pairs of all kinds.
         """
         rng = np.random.default_rng([self._seed, step])
         out = []
@@ -185,8 +202,8 @@ class Sampler:
         return out
 
 
-class _Unique:
-    """Nearest-neighbour search over the distinct rows of some samples."""
+class _LabelSearch:
+    """Nearest-neighbour search over the distinct labels of some samples."""
 
     def __init__(self, labels: NDArray[np.float64], index: Index) -> None:
         rows, inverse = np.unique(labels[index], axis=0, return_inverse=True)
@@ -196,35 +213,41 @@ class _Unique:
         self._first = np.cumsum(self._count) - self._count
         self._tree = cKDTree(rows)
 
-    def nearest(self, wanted: NDArray[np.float64], rng: np.random.Generator) -> Index:
-        row = self._tree.query(wanted)[1]
+    def nearest(self, target: NDArray[np.float64], rng: np.random.Generator) -> Index:
+        row = self._tree.query(target)[1]
         pick = np.floor(rng.random(len(row)) * self._count[row]).astype(np.int64)
         return np.asarray(self._sorted[self._first[row] + pick], np.int64)
 
 
 def contiguous_runs(boundary: NDArray[np.bool_], block: Index) -> Index:
-    """Int64 [time], numbers of the stretches that neither a border nor a change of repeat breaks."""
+    """Number the runs between segment boundaries and changes of repeat, int64 [time]."""
     return np.cumsum(boundary | np.r_[True, np.diff(block) != 0][: len(boundary)])
 
 
 def window_index(boundary: NDArray[np.bool_], at: Index, n_context: int) -> tuple[Index, NDArray[np.int64]]:
-    """The samples of causal windows, none of which crosses a border.
+    """Return the sample indices of causal windows, none of which crosses a segment boundary.
 
     Parameters
     ----------
-    border
-        Bool [time].
+    boundary
+        Bool [time], true where a segment begins.
     at
-        Int64 [windows], the newest sample of each.
+        Int64 [windows], newest sample of each window.
     n_context
-        Samples in a window.
+        Window length in samples.
 
     Returns
     -------
     index
-        Int64 [windows, n_context], the oldest first; where the segment had not begun, its first sample stands in.
-    held
-        Int64 [windows], how many are real.
+        Int64 [windows, n_context], oldest first; before the segment's beginning its first sample is repeated.
+    n_held
+        Int64 [windows], number of samples inside the segment.
+
+    Examples
+    --------
+    >>> index, n_held = window_index(np.array([True, False, False]), np.array([1, 2]), n_context=3)
+    >>> index.tolist(), n_held.tolist()
+    ([[0, 0, 1], [0, 1, 2]], [2, 3])
     """
     begins = segment_begins(boundary)[at]
     index = at[:, None] + np.arange(1 - n_context, 1)
@@ -232,14 +255,16 @@ def window_index(boundary: NDArray[np.bool_], at: Index, n_context: int) -> tupl
 
 
 def _runs(starts: NDArray[np.bool_]) -> tuple[Index, Index]:
-    """Of each element, where its run begins and how long the run is."""
+    """Return first index and length of the run that each element belongs to."""
     first = np.flatnonzero(starts)
     length = np.diff(np.r_[first, len(starts)])
     return np.repeat(first, length), np.repeat(length, length)
 
 
-def _changes(index: Index, labels: NDArray[np.float64], run: Index, n_offset: int) -> NDArray[np.float64]:
-    """Changes of the labels over ``n_offset`` samples or less, float64 [changes, k]; never across a border."""
+def _label_changes(
+    index: Index, labels: NDArray[np.float64], run: Index, n_offset: int
+) -> NDArray[np.float64]:
+    """Collect label changes over up to ``n_offset`` samples within runs, float64 [changes, k]."""
     kept = np.zeros(len(run), bool)
     kept[index] = True
     changes = [np.zeros((1, labels.shape[1]))]

@@ -1,4 +1,4 @@
-"""Linear embeddings of several shrinkages from one decomposition of the noise."""
+"""Linear embeddings of several shrinkages from one eigendecomposition of the within-class covariance."""
 
 from __future__ import annotations
 
@@ -15,41 +15,43 @@ from decoders.embedding.linear import (
 
 
 class ShrinkagePath:
-    """The noise within states, decomposed once: shrinking it changes its variances and not its directions.
+    """Within-class covariance, decomposed once: shrinkage changes its eigenvalues, not its eigenvectors.
 
     Parameters
     ----------
     m
-        Of the training features.
+        Class statistics of the training features.
     share
-        How many of the features count, see `decoders.embedding.linear.telling`.
+        Share of the features that are used (see `decoders.embedding.linear.informative_channels`).
     """
 
     def __init__(self, m: ClassStatistics, share: float = 1.0) -> None:
-        self._whole = m
+        self._statistics = m
         self._index = informative_channels(m, share) if share < 1 else None
         if self._index is not None:
             m = select_features(m, self._index)
         self._values, self._vectors = np.linalg.eigh(m.within)
-        self._level = float(np.trace(m.within)) / len(m.within)
-        self._grand = m.grand_mean
+        self._mean_variance = float(np.trace(m.within)) / len(m.within)
+        self._grand_mean = m.grand_mean
         self._centres = (m.mean[m.observed] - m.grand_mean) @ self._vectors
 
     def embedding(self, shrinkage: float, max_dimensions: int = MAX_DIMENSIONS) -> LinearEmbedding:
-        """Equal to `decoders.embedding.linear.fit_linear`.
+        """Return the embedding that `decoders.embedding.linear.fit_linear` fits.
 
         Parameters
         ----------
         shrinkage
-            0 to 1.
+            Shrinkage of the within-class covariance, 0 to 1.
         max_dimensions
-            The most dimensions to keep.
+            Largest number of dimensions to keep.
         """
-        values = (1 - shrinkage) * self._values + max(shrinkage, 1e-6) * max(self._level, 1e-12)
+        values = (1 - shrinkage) * self._values + max(shrinkage, 1e-6) * max(self._mean_variance, 1e-12)
         scale = 1 / np.sqrt(np.maximum(values, 1e-12 * values[-1]))
         centres = self._centres * scale
-        spread, turn = np.linalg.eigh(centres.T @ centres)
-        turn = (scale[:, None] * turn)[:, np.argsort(spread)[::-1][:max_dimensions]]
-        projection = self._vectors @ turn
-        embedding = LinearEmbedding(self._grand.astype(np.float32), projection.astype(np.float32))
-        return embedding if self._index is None else expand_projection(embedding, self._whole, self._index)
+        spread, rotation = np.linalg.eigh(centres.T @ centres)
+        rotation = (scale[:, None] * rotation)[:, np.argsort(spread)[::-1][:max_dimensions]]
+        projection = self._vectors @ rotation
+        embedding = LinearEmbedding(self._grand_mean.astype(np.float32), projection.astype(np.float32))
+        return (
+            embedding if self._index is None else expand_projection(embedding, self._statistics, self._index)
+        )

@@ -1,4 +1,9 @@
-"""Contrastive training of the encoder, in torch: InfoNCE, gentle steps, everything from a seed."""
+"""Contrastive training of the encoder in torch.
+
+The loss is InfoNCE (van den Oord, Li and Vinyals 2018) on cosine similarities, as in CEBRA (Schneider, Lee and Mathis
+2023), averaged over both directions. The optimiser is Adam (Kingma and Ba 2015), with decay towards the initial weights
+(Li, Grandvalet and Davoine 2018) instead of zero. Every random draw depends on the seed and the step only.
+"""
 
 from __future__ import annotations
 
@@ -13,26 +18,26 @@ from decoders.embedding.sampler import Index, Sampler, window_index
 from decoders.errors import TrainingUnavailable
 from decoders.serialization import Arrays
 
-BATCH = 256
-RATE = 1e-3
-RATE_OF = {"taps": 3.0, "mean": 0.3, "projection": 0.3}
-"""Learning rates relative to `RATE`: the whitening is close to right, the blocks begin as nothing."""
+BATCH_SIZE = 256
+LEARNING_RATE = 1e-3
+RELATIVE_RATE = {"taps": 3.0, "mean": 0.3, "projection": 0.3}
+"""Learning rates relative to `LEARNING_RATE`: the whitening starts close to its optimum, the blocks start at zero."""
 
 DECAY = 1e-2
-"""How much of the way back to its start each weight is pulled per unit of learning rate."""
+"""Weight decay towards the initial weights, per unit of learning rate."""
 
-DROPPED = 0.1
-"""Share of the channels that each training moment does without."""
+CHANNEL_DROPOUT = 0.1
+"""Probability that a channel is dropped from a training sample."""
 
 ZERO_SCALE = 0.1
-"""Taken for the size of weights that begin at zero."""
+"""Assumed magnitude of weights that start at zero."""
 
 _BETA = (0.9, 0.99)
 _TRAINED = tuple(f.name for f in fields(Encoder) if f.name != "root")
 
 
 def require_torch() -> Any:
-    """The torch module, or an error that says how to get it.
+    """Import and return torch.
 
     Raises
     ------
@@ -51,42 +56,42 @@ def require_torch() -> Any:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Samples:
-    """What is trained on.
+    """Training samples, and which of them are excluded as negatives of each other.
 
     Attributes
     ----------
     clean
-        Float32 [time, channels].
-    border
-        Bool [time].
-    place
-        Int64 [time], where in the movie each is; moments near one another are never taken for negatives. None = every
-        other moment is one.
+        Float32 [time, channels], preprocessed samples.
+    boundary
+        Bool [time], true where a segment begins.
+    position
+        Int64 [time], position in the movie (or in time); samples at nearby positions are not negatives of each other.
+        None excludes only the same sample.
     n_near
-        Steps of ``place`` that are near.
+        Largest difference in ``position`` that is nearby.
     """
 
     clean: NDArray[np.float32]
     boundary: NDArray[np.bool_]
-    place: Index | None = None
+    position: Index | None = None
     n_near: int = 0
 
 
 class Trainer:
-    """Adam on the InfoNCE loss, one step at a time; its state can be kept in a file.
+    """Minimises the InfoNCE loss step by step.
 
     Parameters
     ----------
     start
-        The encoder to begin with, and to be pulled back to.
+        Initial encoder, towards which the weights decay.
     samples
-        To train on.
+        Training samples.
     sampler
-        Draws the pairs.
+        Draws the positive pairs.
     temperature
-        Of the loss.
+        Temperature of the InfoNCE loss.
     seed
-        Of the channels that are dropped.
+        Random seed of the channel dropout.
     """
 
     def __init__(
@@ -96,7 +101,7 @@ class Trainer:
         self._samples, self._sampler = samples, sampler
         self._temperature, self._seed = temperature, seed
         self._start = {name: self._tensor(getattr(start, name)) for name in _TRAINED}
-        # Relative to how large the weights are: whitenings of sparse and of dense firing differ a hundredfold.
+        # Steps are relative to the weights' magnitude: whitenings of sparse and of dense firing differ a hundredfold.
         self._scale = {name: float(w.square().mean().sqrt()) or ZERO_SCALE for name, w in self._start.items()}
         self._weights = {name: w.clone().requires_grad_() for name, w in self._start.items()}
         self._moment = {name: self._torch.zeros_like(w) for name, w in self._start.items()}
@@ -106,17 +111,17 @@ class Trainer:
 
     @property
     def encoder(self) -> Encoder:
-        """As trained so far."""
+        """Encoder with the present weights."""
         arrays = {name: w.detach().numpy().copy() for name, w in self._weights.items()}
         return replace(self._encoder, **arrays)
 
     def step(self) -> float:
-        """Take one step; the loss before it, in nats."""
+        """Take a step and return the loss before it, in nats."""
         loss = self._torch.zeros(())
-        pairs = self._sampler.batch(self.n_steps, BATCH)
+        pairs = self._sampler.batch(self.n_steps, BATCH_SIZE)
         rng = np.random.default_rng([self._seed, self.n_steps, 1])
-        for anchor, partner in pairs:
-            loss = loss + self._loss(anchor, partner, rng) / len(pairs)
+        for anchor, positive in pairs:
+            loss = loss + self._loss(anchor, positive, rng) / len(pairs)
         gradients = self._torch.autograd.grad(loss, list(self._weights.values()))
         self.n_steps += 1
         with self._torch.no_grad():
@@ -126,7 +131,7 @@ class Trainer:
         return float(loss.detach())
 
     def state(self) -> Arrays:
-        """Weights and Adam's memory as arrays."""
+        """Return the weights and Adam's moments as arrays."""
         kinds = {"weights": self._weights, "moment": self._moment, "square": self._square}
         return {
             f"{kind}.{name}": w.detach().numpy().copy()
@@ -135,7 +140,7 @@ class Trainer:
         }
 
     def restore(self, state: Arrays, n_steps: int) -> None:
-        """Go on from what `state` gave after ``n_steps``."""
+        """Continue from what `state` returned after ``n_steps``."""
         for name in _TRAINED:
             self._weights[name] = self._tensor(state[f"weights.{name}"]).requires_grad_()
             self._moment[name] = self._tensor(state[f"moment.{name}"])
@@ -148,21 +153,21 @@ class Trainer:
         square.mul_(_BETA[1]).addcmul_(gradient, gradient, value=1 - _BETA[1])
         size = (square / (1 - _BETA[1] ** self.n_steps)).sqrt_().add_(1e-8)
         scale = self._scale[name]
-        rate = RATE * RATE_OF.get(name, 1.0)
+        rate = LEARNING_RATE * RELATIVE_RATE.get(name, 1.0)
         weight.sub_(rate * scale * (moment / (1 - _BETA[0] ** self.n_steps)) / size)
         weight.sub_(rate * DECAY * (weight - self._start[name]))
 
-    def _loss(self, anchor: Index, partner: Index, rng: np.random.Generator) -> Any:
-        both = np.concatenate([anchor, partner])
-        window, held = window_index(self._samples.boundary, both, self._encoder.n_context)
+    def _loss(self, anchor: Index, positive: Index, rng: np.random.Generator) -> Any:
+        both = np.concatenate([anchor, positive])
+        window, n_held = window_index(self._samples.boundary, both, self._encoder.n_context)
         x = self._tensor(self._samples.clean[window])
-        keep = rng.random((len(both), 1, x.shape[2]), np.float32) >= DROPPED
-        weight = self._tensor(keep / np.float32(1 - DROPPED))
-        points = forward(self._torch, self._weights, x, held, root=self._encoder.root, keep=weight)
+        keep = rng.random((len(both), 1, x.shape[2]), np.float32) >= CHANNEL_DROPOUT
+        weight = self._tensor(keep / np.float32(1 - CHANNEL_DROPOUT))
+        points = forward(self._torch, self._weights, x, n_held, root=self._encoder.root, keep=weight)
         points = points / points.norm(dim=1, keepdim=True).clamp(min=1e-6)
         similar = points[: len(anchor)] @ points[len(anchor) :].T / self._temperature
-        same = excluded_negatives(anchor, partner, self._samples)
-        similar = similar.masked_fill(self._torch.from_numpy(same), float("-inf"))
+        excluded = excluded_negatives(anchor, positive, self._samples)
+        similar = similar.masked_fill(self._torch.from_numpy(excluded), float("-inf"))
         truth = self._torch.arange(len(anchor))
         entropy = self._torch.nn.functional.cross_entropy
         return (entropy(similar, truth) + entropy(similar.T, truth)) / 2
@@ -171,23 +176,25 @@ class Trainer:
         return self._torch.from_numpy(np.ascontiguousarray(array, np.float32))
 
 
-def forward(torch: Any, weights: dict[str, Any], x: Any, held: Index, *, root: bool, keep: Any = None) -> Any:
-    """`Encoder.project` after filtering, in torch.
+def forward(
+    torch: Any, weights: dict[str, Any], x: Any, n_held: Index, *, root: bool, keep: Any = None
+) -> Any:
+    """Compute the encoder's points in torch: temporal filters, then the same as `Encoder.project`.
 
     Parameters
     ----------
     torch
-        The module.
+        The torch module.
     weights
-        Tensors by the encoder's names.
+        Tensors by the names of `Encoder`'s attributes.
     x
-        Tensor [windows, context, channels], the oldest sample first.
-    held
-        Int64 [windows], samples that are real.
+        Tensor [windows, context, channels], oldest sample first.
+    n_held
+        Int64 [windows], number of samples inside the segment (see `window_index`).
     root
-        As in `Encoder`.
+        See `Encoder`.
     keep
-        Tensor [windows, 1, channels] that the filtered samples are multiplied with; None = all are kept.
+        Tensor [windows, 1, channels], dropout mask that multiplies the filtered samples; None keeps all channels.
 
     Returns
     -------
@@ -195,10 +202,10 @@ def forward(torch: Any, weights: dict[str, Any], x: Any, held: Index, *, root: b
         Tensor [windows, dimensions], not of unit length.
     """
     n_context = x.shape[1]
-    if int(held.min()) < n_context:
-        real = np.arange(n_context)[None, :] >= n_context - held[:, None]
-        x = x * torch.from_numpy(real[:, :, None].astype(np.float32))
-    scale = torch.from_numpy(partial_window_gain(weights["taps"].detach().numpy())[held])
+    if int(n_held.min()) < n_context:
+        inside = np.arange(n_context)[None, :] >= n_context - n_held[:, None]
+        x = x * torch.from_numpy(inside[:, :, None].astype(np.float32))
+    scale = torch.from_numpy(partial_window_gain(weights["taps"].detach().numpy())[n_held])
     filtered = torch.einsum("mk,bkc->bmc", weights["taps"], x) * scale[:, :, None]
     if keep is not None:
         filtered = filtered * keep
@@ -209,37 +216,39 @@ def forward(torch: Any, weights: dict[str, Any], x: Any, held: Index, *, root: b
     ]
     point = parts[0]
     for inner, bias, outer in zip(weights["inner"], weights["inner_bias"], weights["outer"], strict=True):
-        seen = torch.cat([point, *parts[1:]], 1)
-        point = point + torch.relu(seen @ inner + bias) @ outer
+        inputs = torch.cat([point, *parts[1:]], 1)
+        point = point + torch.relu(inputs @ inner + bias) @ outer
     return point
 
 
-def excluded_negatives(anchor: Index, partner: Index, samples: Samples) -> NDArray[np.bool_]:
-    """Pairs that are no negatives: near in the movie, or the same sample; never the positive itself.
+def excluded_negatives(anchor: Index, positive: Index, samples: Samples) -> NDArray[np.bool_]:
+    """Mark the pairs that are not negatives: nearby in the movie, or the same sample.
 
     Parameters
     ----------
-    anchor, partner
-        Int64 [pairs].
+    anchor, positive
+        Int64 [pairs], sample indices.
     samples
-        That they index.
+        Samples that they index.
 
     Returns
     -------
-    same
-        Bool [pairs, pairs], its diagonal false.
+    excluded
+        Bool [pairs, pairs]; false on the diagonal, which holds the positive pairs.
     """
-    place = samples.place
-    of_anchor, of_partner = (anchor, partner) if place is None else (place[anchor], place[partner])
-    same = np.abs(of_anchor[:, None] - of_partner[None, :]) <= (samples.n_near if place is not None else 0)
-    np.fill_diagonal(same, False)
-    return np.asarray(same, np.bool_)
+    if samples.position is None:
+        excluded = anchor[:, None] == positive[None, :]
+    else:
+        distance = np.abs(samples.position[anchor][:, None] - samples.position[positive][None, :])
+        excluded = distance <= samples.n_near
+    np.fill_diagonal(excluded, False)
+    return np.asarray(excluded, np.bool_)
 
 
 class OneThread:
-    """One thread while training, and what was before afterwards.
+    """Context manager that limits torch to one thread.
 
-    With two, a machine that has anything else to do takes ten to twenty times as long: they wait for each other.
+    On a busy machine two threads take ten to twenty times as long, because they wait for each other.
     """
 
     def __enter__(self) -> None:

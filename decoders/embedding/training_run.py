@@ -1,4 +1,4 @@
-"""Runs of contrastive training: evaluated now and then, stopped early, kept in a file, and interruptible."""
+"""Runs of contrastive training, with validation, early stopping and checkpoints."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from decoders.embedding.encoder import Encoder
 from decoders.embedding.trainer import Trainer
 from decoders.serialization import Arrays
 
-EVERY = 25
-"""Steps between two looks at the held-out showings."""
+VALIDATION_INTERVAL = 25
+"""Steps between two validations on the held-out repeats."""
 
 PATIENCE = 3
-"""Looks without a better score after which a run ends."""
+"""Validations without improvement after which a run stops."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingProgress:
-    """Where a training stands.
+    """Progress of a training run.
 
     Attributes
     ----------
     stage
-        What is being trained.
+        Name of the run.
     step, n_steps
-        Done in this stage, and the most there will be.
+        Steps done, and the largest number of steps.
     loss
-        Of the last step, nats.
+        Training loss of the last step, in nats.
     score
-        Of the last look at held-out showings, in nats; NaN where none are held out.
+        Score of the last validation on held-out repeats, in nats; NaN without held-out repeats.
     """
 
     stage: str
@@ -47,20 +47,20 @@ ValidationScore = Callable[[Encoder], float]
 
 
 class TrainingRun:
-    """One training run.
+    """A training run with early stopping, which resumes from its checkpoint.
 
     Parameters
     ----------
     stage
-        Its name, in reports and in the checkpoint.
+        Name of the run in progress reports and in the checkpoint.
     trainer
-        At its start.
+        Trainer before its first step.
     score
-        Of an encoder on held-out showings, higher is better; None = nothing is held out.
+        Function that scores an encoder on held-out repeats, higher is better; None without held-out repeats.
     report
-        Told of every step, or None.
+        Callback that receives the progress after every step, or None.
     checkpoint
-        Where the run is kept, or None; what is there already is taken up.
+        File that stores the run, or None; a run stored there is resumed.
     """
 
     def __init__(
@@ -75,43 +75,45 @@ class TrainingRun:
         self._score, self._report, self._checkpoint = score, report, checkpoint
         self.best = trainer.encoder
         self.best_score, self.best_step = -inf, 0
-        self._last = nan
+        self._last_score = nan
         if checkpoint is not None and stage in checkpoint.notes:
             self._restore(checkpoint)
         elif score is not None:
-            self._look()
+            self._validate()
 
     def advance(self, n_steps: int) -> None:
-        """Train until so many steps are done in all, or held-out showings say that it is enough."""
-        while self.trainer.n_steps < n_steps and not self._stale:
+        """Train until step ``n_steps``, or until the validation score has stopped improving."""
+        while self.trainer.n_steps < n_steps and not self._out_of_patience:
             loss = self.trainer.step()
-            now = self.trainer.n_steps
-            if now % EVERY == 0 or now == n_steps:
-                self._look()
+            step = self.trainer.n_steps
+            if step % VALIDATION_INTERVAL == 0 or step == n_steps:
+                self._validate()
             if self._report is not None:
-                self._report(TrainingProgress(self.stage, now, n_steps, loss, self._last))
+                self._report(TrainingProgress(self.stage, step, n_steps, loss, self._last_score))
 
     @property
-    def _stale(self) -> bool:
-        return self._score is not None and self.trainer.n_steps >= self.best_step + PATIENCE * EVERY
+    def _out_of_patience(self) -> bool:
+        if self._score is None:
+            return False
+        return self.trainer.n_steps >= self.best_step + PATIENCE * VALIDATION_INTERVAL
 
-    def _look(self) -> None:
+    def _validate(self) -> None:
         if self._score is None:
             self.best, self.best_step = self.trainer.encoder, self.trainer.n_steps
         else:
             encoder = self.trainer.encoder
-            self._last = self._score(encoder)
-            if self._last > self.best_score:
-                self.best, self.best_score, self.best_step = encoder, self._last, self.trainer.n_steps
+            self._last_score = self._score(encoder)
+            if self._last_score > self.best_score:
+                self.best, self.best_score = encoder, self._last_score
+                self.best_step = self.trainer.n_steps
         if self._checkpoint is not None and self.trainer.n_steps:
-            self._checkpoint.keep(self.stage, self._notes(), self._arrays())
+            self._checkpoint.save(self.stage, self._notes(), self._arrays())
 
     def _notes(self) -> dict[str, Any]:
-        finite = self._score is not None
         return {
             "n_steps": self.trainer.n_steps,
             "best_step": self.best_step,
-            "best_score": self.best_score if finite else None,
+            "best_score": self.best_score if self._score is not None else None,
         }
 
     def _arrays(self) -> Arrays:

@@ -1,4 +1,4 @@
-"""Sums over causal windows, sample by sample with carried state, or for a whole recording at once."""
+"""Sums over causal windows: sample by sample with carried state, or for a whole recording at once."""
 
 from __future__ import annotations
 
@@ -9,21 +9,29 @@ from numpy.typing import NDArray
 
 
 class RunningSum:
-    """The sum of the newest samples, kept up to date.
+    """Running sum of the newest samples.
 
     Parameters
     ----------
     n_window
-        Samples in the window.
+        Window length in samples.
     n_columns
-        Numbers of a sample.
+        Values per sample.
     n_kept
-        Samples that are remembered, for another window to take over; None = those of the window.
+        Samples stored, at least ``n_window``, so that a longer window can take them over; None stores ``n_window``.
 
     Attributes
     ----------
     total
-        Float32 [columns], the sum of the samples that came, up to ``n_window`` of them; not to be changed.
+        Float32 [columns], sum of the samples in the window; read-only for callers.
+
+    Examples
+    --------
+    >>> window = RunningSum(n_window=2, n_columns=1)
+    >>> for value in (1.0, 2.0, 4.0):
+    ...     window.push(np.array([value], np.float32))
+    >>> window.read().tolist()
+    [6.0]
     """
 
     def __init__(self, n_window: int, n_columns: int, n_kept: int | None = None) -> None:
@@ -38,22 +46,22 @@ class RunningSum:
 
     @property
     def n_held(self) -> int:
-        """Samples in the window so far, up to ``n_window``."""
+        """Samples in the window, at most ``n_window``."""
         return min(self._n_known, self.n_window)
 
     @property
     def fullness(self) -> float:
-        """The part of the window that is filled, 0 to 1; less than 1 only after a reset."""
+        """Share of the window that is filled, 0 to 1; less than 1 only after a reset."""
         return self.n_held / self.n_window
 
     def reset(self) -> None:
-        """Empty the window: a new segment begins."""
+        """Start a new segment with an empty window."""
         self._ring[:] = 0
         self.total[:] = 0
         self._next = self._n_known = 0
 
     def push(self, sample: NDArray[np.float32]) -> None:
-        """Take in one sample.
+        """Add a sample.
 
         Parameters
         ----------
@@ -70,41 +78,46 @@ class RunningSum:
         slot[:] = sample
         total += slot
         self._next += 1
-        if self._next == self._n_kept:  # rounding errors may not pile up
+        if self._next == self._n_kept:  # sum anew, so that rounding errors do not accumulate
             self._next = 0
             np.add.reduce(self._ring[-self.n_window :], 0, out=total)
 
     def take_over(self, other: RunningSum) -> None:
-        """Hold what another window of the same columns holds, as far back as this one reaches.
+        """Copy the samples of another window of the same columns, as many as this one stores.
 
         Parameters
         ----------
         other
-            Stays as it is.
+            Source; it stays unchanged.
         """
         self.reset()
         for sample in other.samples():
             self.push(sample)
 
     def samples(self) -> Iterator[NDArray[np.float32]]:
-        """What is remembered, float32 [columns] each, the oldest first."""
+        """Yield the stored samples, float32 [columns] each, oldest first."""
         for index in range(self._next - self._n_known, self._next):
             yield self._ring[index % self._n_kept]
 
     def read(self) -> NDArray[np.float32]:
-        """The sum, float32 [columns], not to be changed; a window that is not yet full is scaled up to a full one."""
+        """Return the window sum, float32 [columns], read-only; a partly filled window is scaled up to a full one."""
         if self._n_known >= self.n_window:
             return self.total
         return self.total * np.float32(self.n_window / max(self.n_held, 1))
 
 
 def segment_begins(boundary: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Where the segment of each sample begins, int64 [time].
+    """Return the first sample of each sample's segment, int64 [time].
 
     Parameters
     ----------
-    border
+    boundary
         Bool [time], true where a segment begins.
+
+    Examples
+    --------
+    >>> segment_begins(np.array([True, False, True, False])).tolist()
+    [0, 0, 2, 2]
     """
     return np.maximum.accumulate(np.where(boundary, np.arange(len(boundary)), 0))
 
@@ -112,23 +125,23 @@ def segment_begins(boundary: NDArray[np.bool_]) -> NDArray[np.int64]:
 def window_sums(
     samples: NDArray[np.float32], boundary: NDArray[np.bool_], n_window: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """What `RunningSum` gives after each sample of a recording.
+    """Compute the sum that `RunningSum` gives after each sample of a recording.
 
     Parameters
     ----------
     samples
         Float32 [time, channels].
-    border
-        Bool [time], true where a segment begins: no window crosses it.
+    boundary
+        Bool [time], true where a segment begins; no window crosses it.
     n_window
-        Samples in the window.
+        Window length in samples.
 
     Returns
     -------
     sums
         Float32 [time, channels], scaled up to a full window.
     fullness
-        Float32 [time].
+        Float32 [time], share of each window that is filled.
     """
     index = np.arange(len(samples))
     first = np.maximum(segment_begins(boundary), index - n_window + 1)

@@ -13,7 +13,7 @@ from decoders.embedding.windows import RunningSum, window_sums
 def trained_encoder(
     n_context: int, *, root: bool = True, seed: int = 0
 ) -> tuple[Encoder, np.ndarray, np.ndarray]:
-    """An encoder with weights as after training, samples and borders."""
+    """Return an encoder with weights as after training, samples and segment boundaries."""
     rng = np.random.default_rng(seed)
     samples = rng.poisson(0.7, (150, 9)).astype(np.float32)
     if not root:
@@ -40,16 +40,17 @@ def test_sample_by_sample_equals_the_whole_recording(n_context: int, root: bool)
         assert np.allclose(stream.read(), whole[index], atol=1e-5)
 
 
-def test_untrained_it_is_the_linear_embedding() -> None:
+def test_an_untrained_encoder_equals_the_linear_embedding() -> None:
     _, samples, boundary = trained_encoder(6)
     sums, _ = window_sums(samples, boundary, 6)
     linear = fit_linear(class_statistics(np.sqrt(sums), np.arange(150) % 7, 8), 0.5)
     start = start_encoder(linear, 6, root=True, seed=0)
-    ours, theirs = unit_length(start.transform(samples, boundary)), unit_length(linear.project(np.sqrt(sums)))
-    assert np.median(np.einsum("ij,ij->i", ours, theirs)) > 0.995
+    encoded = unit_length(start.transform(samples, boundary))
+    projected = unit_length(linear.project(np.sqrt(sums)))
+    assert np.median(np.einsum("ij,ij->i", encoded, projected)) > 0.995
 
 
-def test_nothing_before_a_border_matters_nor_anything_to_come() -> None:
+def test_points_ignore_earlier_segments_and_future_samples() -> None:
     encoder, samples, boundary = trained_encoder(10)
     changed = samples.copy()
     changed[:41] += 5
@@ -58,7 +59,7 @@ def test_nothing_before_a_border_matters_nor_anything_to_come() -> None:
     assert np.allclose(before[41:120], after[41:120], atol=1e-5)
 
 
-def test_it_goes_on_from_another_window() -> None:
+def test_a_stream_takes_over_the_samples_of_a_window() -> None:
     encoder, samples, boundary = trained_encoder(5)
     window, stream = RunningSum(5, samples.shape[1]), EncoderStream(encoder)
     for sample in samples[90:110]:

@@ -6,7 +6,7 @@ import pytest
 from decoders.embedding.linear import class_statistics, fit_linear, shrink_covariance, unit_length
 
 
-def clouds(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def gaussian_classes(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     mixing = rng.normal(size=(6, 6)) * np.array([5, 3, 2, 1, 1, 1])
     state = np.repeat(np.arange(4), 500)
@@ -14,16 +14,16 @@ def clouds(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return (centres[state] + rng.normal(size=(2000, 6)) @ mixing).astype(np.float32), state
 
 
-def test_noise_is_round_after_whitening() -> None:
-    features, state = clouds()
+def test_within_class_covariance_is_the_identity_after_whitening() -> None:
+    features, state = gaussian_classes()
     m = class_statistics(features, state, 5)
     points = fit_linear(m, 0.0).project(features)
     residual = points - np.stack([points[state == s].mean(0) for s in range(4)])[state]
     np.testing.assert_allclose(np.cov(residual.T), np.eye(6), atol=0.02)
 
 
-def test_the_first_dimensions_spread_the_states_most() -> None:
-    features, state = clouds()
+def test_between_class_variance_decreases_along_the_dimensions() -> None:
+    features, state = gaussian_classes()
     m = class_statistics(features, state, 5)
     embedding = fit_linear(m, 0.1)
     spread = ((m.mean[m.observed] - m.grand_mean) @ embedding.projection).var(0)
@@ -31,15 +31,15 @@ def test_the_first_dimensions_spread_the_states_most() -> None:
     assert fit_linear(m, 0.1, max_dimensions=2).n_dimensions == 2
 
 
-def test_states_never_seen_get_the_grand_mean() -> None:
-    features, state = clouds()
+def test_states_without_samples_get_the_grand_mean() -> None:
+    features, state = gaussian_classes()
     m = class_statistics(features, state, 5)
     assert m.observed.tolist() == [True] * 4 + [False]
     np.testing.assert_allclose(m.mean[4], m.mean[:4].mean(0))
 
 
-def test_weights_count() -> None:
-    features, state = clouds()
+def test_samples_of_negligible_weight_are_ignored() -> None:
+    features, state = gaussian_classes()
     weight = np.ones(len(state), np.float32)
     weight[::2] = 1e-6
     np.testing.assert_allclose(
@@ -50,12 +50,12 @@ def test_weights_count() -> None:
     )
 
 
-def test_shrinkage_keeps_the_trace() -> None:
+def test_shrinkage_preserves_the_trace() -> None:
     covariance = np.diag([1.0, 2.0, 9.0])
     assert np.trace(shrink_covariance(covariance, 0.7)) == pytest.approx(12)
     np.testing.assert_allclose(shrink_covariance(covariance, 1.0), 4 * np.eye(3))
 
 
-def test_unit_length_even_of_nothing() -> None:
+def test_unit_length_of_a_zero_vector_is_zero() -> None:
     points = unit_length(np.array([[3.0, 4.0], [0.0, 0.0]], np.float32))
     np.testing.assert_allclose(points, [[0.6, 0.8], [0, 0]], rtol=1e-6)

@@ -1,5 +1,3 @@
-"""Several windows side by side."""
-
 from __future__ import annotations
 
 import numpy as np
@@ -34,7 +32,7 @@ def test_sample_by_sample_equals_the_whole_recording(seed: int, n_window: int) -
 
 
 @given(st.integers(1, 500), st.integers(1, 2000))
-def test_rungs_lengthen_to_the_window(n_window: int, n_channels: int) -> None:
+def test_spans_increase_to_the_window_length(n_window: int, n_channels: int) -> None:
     spans = window_spans(n_window, n_channels)
     if spans:
         assert 2 <= len(spans) <= MAX_SCALES
@@ -43,7 +41,7 @@ def test_rungs_lengthen_to_the_window(n_window: int, n_channels: int) -> None:
         assert len(spans) * n_channels <= MAX_FEATURES
 
 
-def test_a_steady_rate_reads_the_same_on_every_rung() -> None:
+def test_a_constant_rate_gives_the_same_sum_at_every_scale() -> None:
     samples = np.full((50, 2), 3, np.float32)
     boundary = np.r_[True, np.zeros(49, bool)]
     sums, fullness = multiscale_sums(samples, boundary, 8, window_spans(8, 2))
@@ -52,7 +50,7 @@ def test_a_steady_rate_reads_the_same_on_every_rung() -> None:
     assert fullness[0] < 1
 
 
-def test_a_ladder_takes_over_what_another_window_holds() -> None:
+def test_multiscale_windows_take_over_the_samples_of_a_single_window() -> None:
     samples = np.random.default_rng(0).poisson(1.0, (30, 2)).astype(np.float32)
     one, other, fresh = (
         running_window(12, (), 2),
@@ -66,7 +64,7 @@ def test_a_ladder_takes_over_what_another_window_holds() -> None:
     np.testing.assert_allclose(other.read(), fresh.read())
 
 
-def test_without_spans_it_is_one_window() -> None:
+def test_without_spans_there_is_a_single_window() -> None:
     samples = np.ones((5, 2), np.float32)
     sums, _ = multiscale_sums(samples, np.r_[True, np.zeros(4, bool)], 2, ())
     assert sums.shape == (5, 2)

@@ -19,7 +19,7 @@ Recording = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_], NDArr
 
 @st.composite
 def recordings(draw: st.DrawFn) -> Recording:
-    """Frames, repeats, borders and which samples are kept, of a short recording."""
+    """Frames, repeats, segment boundaries and kept samples of a short recording."""
     n = draw(st.integers(2, 60))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     state = rng.integers(0, draw(st.integers(1, 12)), n)
@@ -31,34 +31,34 @@ def recordings(draw: st.DrawFn) -> Recording:
 
 
 @given(recordings(), st.integers(0, 1000))
-def test_positives_have_the_frame_and_another_repeat_when_there_is_one(
+def test_frame_positives_share_the_frame_and_come_from_another_repeat_when_there_is_one(
     recording: Recording, seed: int
 ) -> None:
     state, block, _, kept = recording
-    partner = FramePositives(kept, state, block).draw(kept, np.random.default_rng(seed))
-    assert np.array_equal(state[partner], state[kept])
-    assert np.isin(partner, kept).all()
-    for at, to in zip(kept, partner, strict=True):
-        elsewhere = np.any((state[kept] == state[at]) & (block[kept] != block[at]))
-        assert (block[to] != block[at]) == elsewhere
+    positive = FramePositives(kept, state, block).draw(kept, np.random.default_rng(seed))
+    assert np.array_equal(state[positive], state[kept])
+    assert np.isin(positive, kept).all()
+    for at, to in zip(kept, positive, strict=True):
+        in_other_repeat = np.any((state[kept] == state[at]) & (block[kept] != block[at]))
+        assert (block[to] != block[at]) == in_other_repeat
 
 
-def test_every_possible_positive_is_drawn() -> None:
+def test_frame_positives_cover_all_other_repeats() -> None:
     state, block = np.zeros(9, np.int64), np.repeat([0, 1, 2], 3)
     anchor = np.full(500, 4)
-    partner = FramePositives(np.arange(9), state, block).draw(anchor, np.random.default_rng(0))
-    assert set(partner) == {0, 1, 2, 6, 7, 8}
+    positive = FramePositives(np.arange(9), state, block).draw(anchor, np.random.default_rng(0))
+    assert set(positive) == {0, 1, 2, 6, 7, 8}
 
 
 @given(recordings(), st.integers(1, 8), st.integers(0, 1000))
-def test_time_positives_cross_no_border(recording: Recording, n_offset: int, seed: int) -> None:
+def test_time_positives_stay_within_their_run(recording: Recording, n_offset: int, seed: int) -> None:
     _, block, boundary, kept = recording
     run = contiguous_runs(boundary, block)
-    partner = TimePositives(kept, run, n_offset).draw(kept, np.random.default_rng(seed))
-    assert np.array_equal(run[partner], run[kept])
-    assert np.array_equal(block[partner], block[kept])
-    assert np.all(np.abs(partner - kept) <= n_offset)
-    for at, to in zip(kept, partner, strict=True):
+    positive = TimePositives(kept, run, n_offset).draw(kept, np.random.default_rng(seed))
+    assert np.array_equal(run[positive], run[kept])
+    assert np.array_equal(block[positive], block[kept])
+    assert np.all(np.abs(positive - kept) <= n_offset)
+    for at, to in zip(kept, positive, strict=True):
         between = np.arange(min(at, to), max(at, to) + 1)
         assert np.isin(between, kept).all()
         neighbours = [i for i in (at - 1, at + 1) if i in kept and run[i] == run[at]]
@@ -66,35 +66,35 @@ def test_time_positives_cross_no_border(recording: Recording, n_offset: int, see
 
 
 @given(recordings(), st.booleans(), st.integers(0, 1000))
-def test_nearest_labels_come_from_another_repeat(recording: Recording, both: bool, seed: int) -> None:
+def test_nearest_positives_come_from_another_repeat(recording: Recording, both: bool, seed: int) -> None:
     state, block, boundary, kept = recording
     labels = np.stack([np.sin(state), np.arange(len(state)) / 10.0], 1).astype(np.float32)
     run = contiguous_runs(boundary, block)
     positives = NearestPositives(kept, labels, block, run, 3, state if both else None)
-    partner = positives.draw(kept, np.random.default_rng(seed))
-    assert np.isin(partner, kept).all()
+    positive = positives.draw(kept, np.random.default_rng(seed))
+    assert np.isin(positive, kept).all()
     if len(np.unique(block[kept])) > 1:
-        assert np.all(block[partner] != block[kept])
-    for at, to in zip(kept, partner, strict=True):
+        assert np.all(block[positive] != block[kept])
+    for at, to in zip(kept, positive, strict=True):
         others = kept[block[kept] != block[at]] if len(np.unique(block[kept])) > 1 else kept
         if both and np.any(state[others] == state[at]):
             assert state[to] == state[at]
 
 
 @given(recordings(), st.integers(1, 12))
-def test_windows_cross_no_border(recording: Recording, n_context: int) -> None:
+def test_windows_stay_within_their_segment(recording: Recording, n_context: int) -> None:
     _, _, boundary, kept = recording
-    index, held = window_index(boundary, kept, n_context)
+    index, n_held = window_index(boundary, kept, n_context)
     segment = np.cumsum(boundary)
     assert index.shape == (len(kept), n_context)
     assert np.all(segment[index] == segment[kept][:, None])
     assert np.array_equal(index[:, -1], kept)
-    for row, n in zip(index, held, strict=True):
+    for row, n in zip(index, n_held, strict=True):
         assert np.array_equal(row[-n:], np.arange(row[-1] - n + 1, row[-1] + 1))
         assert n == n_context or boundary[row[-n]]
 
 
-def test_a_batch_depends_only_on_seed_and_step() -> None:
+def test_a_batch_depends_on_seed_and_step_only() -> None:
     state, block = np.tile(np.arange(5), 4), np.repeat(np.arange(4), 5)
     index = np.arange(20)
 

@@ -1,4 +1,7 @@
-"""Contrastive training in torch; left out where torch is not installed."""
+"""Contrastive training in torch: `decoders.embedding.trainer`, `training_run`, `checkpoint`, and fits with them.
+
+Skipped where torch is not installed.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from decoders.embedding.encoder import start_encoder
 from decoders.embedding.linear import class_statistics, fit_linear
 from decoders.embedding.sampler import FramePositives, Sampler, window_index
 from decoders.embedding.trainer import Samples, Trainer, forward
-from decoders.embedding.training_run import EVERY, TrainingProgress, TrainingRun
+from decoders.embedding.training_run import VALIDATION_INTERVAL, TrainingProgress, TrainingRun
 from decoders.errors import BadSplit
 from decoders.evaluation.controls import settings_from_model
 from decoders.fitting.fit import fit_model
@@ -47,47 +50,47 @@ def small_trainer(n_context: int = 5) -> Trainer:
 
 
 @pytest.mark.parametrize("n_context", [1, 5, 40])
-def test_numpy_gives_what_torch_gives(n_context: int) -> None:
+def test_the_numpy_encoder_equals_torch(n_context: int) -> None:
     trainer = small_trainer(n_context)
     for _ in range(10):
         trainer.step()
     encoder, samples = trainer.encoder, trainer._samples
-    index, held = window_index(samples.boundary, np.arange(120), n_context)
+    index, n_held = window_index(samples.boundary, np.arange(120), n_context)
     with torch.no_grad():
         points = forward(
-            torch, trainer._weights, torch.from_numpy(samples.clean[index]), held, root=encoder.root
+            torch, trainer._weights, torch.from_numpy(samples.clean[index]), n_held, root=encoder.root
         )
     assert np.any(encoder.outer != 0)
     assert np.allclose(encoder.transform(samples.clean, samples.boundary), points.numpy(), atol=1e-5)
 
 
-def test_training_lowers_the_loss_and_repeats_itself() -> None:
+def test_training_lowers_the_loss_reproducibly() -> None:
     first, again = small_trainer(), small_trainer()
     losses = [first.step() for _ in range(40)]
     assert np.mean(losses[-5:]) < np.mean(losses[:5])
     assert [again.step() for _ in range(40)] == losses
 
 
-def test_a_training_taken_up_is_an_unbroken_one() -> None:
-    whole, part, rest = small_trainer(), small_trainer(), small_trainer()
+def test_a_resumed_training_equals_an_uninterrupted_one() -> None:
+    uninterrupted, first, second = small_trainer(), small_trainer(), small_trainer()
     for _ in range(20):
-        whole.step()
+        uninterrupted.step()
     for _ in range(10):
-        part.step()
-    rest.restore(part.state(), 10)
+        first.step()
+    second.restore(first.state(), 10)
     for _ in range(10):
-        rest.step()
-    assert np.array_equal(rest.encoder.projection, whole.encoder.projection)
+        second.step()
+    assert np.array_equal(second.encoder.projection, uninterrupted.encoder.projection)
 
 
-def test_a_run_ends_when_the_held_out_score_no_longer_rises() -> None:
+def test_early_stopping_when_the_validation_score_no_longer_improves() -> None:
     scores = iter([0.0, 1.0, 0.5, 0.5, 0.5, 0.5, 0.5])
-    seen: list[TrainingProgress] = []
-    run = TrainingRun("trial", small_trainer(), lambda _: next(scores), seen.append, None)
+    progress: list[TrainingProgress] = []
+    run = TrainingRun("trial", small_trainer(), lambda _: next(scores), progress.append, None)
     run.advance(1000)
-    assert run.best_step == EVERY
-    assert run.trainer.n_steps == 4 * EVERY
-    assert (seen[-1].stage, seen[-1].score) == ("trial", 0.5)
+    assert run.best_step == VALIDATION_INTERVAL
+    assert run.trainer.n_steps == 4 * VALIDATION_INTERVAL
+    assert (progress[-1].stage, progress[-1].score) == ("trial", 0.5)
 
 
 def test_label_mode_decodes_and_streams(label_model: Model, unseen: Session, tmp_path: Path) -> None:
@@ -113,7 +116,7 @@ def test_label_mode_decodes_and_streams(label_model: Model, unseen: Session, tmp
     assert label_model.linear.predict(unseen).embedding.shape[1] > 0
 
 
-def test_a_refit_stays_in_the_space_that_is_shown(watched: Session, label_model: Model) -> None:
+def test_a_refit_keeps_the_contrastive_embedding(watched: Session, label_model: Model) -> None:
     again = refit(label_model, watched.select_repeats([2, 3, 4, 5]))
     assert again.decoder_embedding == "linear"
     clean = watched.select_repeats([6])
@@ -126,9 +129,7 @@ def test_a_longer_context_than_the_linear_window_streams_and_swaps(
     data = restore_training(label_model)
     assert candidate_contexts(data, 6) == (6, 20, 30)
     assert candidate_contexts(data, 60) == (40,)
-    short = replace(
-        data, block=np.arange(len(data.block)) // 12
-    )  # nothing longer is learned from in one piece
+    short = replace(data, block=np.arange(len(data.block)) // 12)  # blocks of 12 samples
     assert candidate_contexts(short, 6) == (6, 12)
     settings = settings_from_model(label_model)
     trained = fit_contrastive(data, settings, ContrastiveOptions("label", contexts=(12,)), {})
@@ -164,12 +165,12 @@ def test_continuous_labels(positives: str) -> None:
     assert model.card["contrastive"]["positives"] == expected
 
 
-def test_resume_takes_up_the_training_and_refuses_other_data(watched: Session, tmp_path: Path) -> None:
+def test_resume_continues_the_training_and_refuses_other_data(watched: Session, tmp_path: Path) -> None:
     path = tmp_path / "training.safetensors"
     options = FitOptions(mode="label", train_repeats=(0, 1, 2), resume=path)
 
-    def interrupt(now: TrainingProgress) -> None:
-        if now.step == 60:
+    def interrupt(progress: TrainingProgress) -> None:
+        if progress.step == 60:
             raise KeyboardInterrupt
 
     stopped = fit_model(watched, options, baselines=False, report=interrupt)
@@ -183,10 +184,10 @@ def test_resume_takes_up_the_training_and_refuses_other_data(watched: Session, t
         fit_model(watched, replace(options, train_repeats=(0, 1, 3)), baselines=False)
     with pytest.raises(BadRecording, match="other data"):
         fit_model(watched_session(5), options, baselines=False)
-    with pytest.raises(BadRecording, match="mode label, but now it is hybrid"):
+    with pytest.raises(BadRecording, match="mode label, not hybrid"):
         fit_model(watched, replace(options, mode="hybrid"), baselines=False)
     path.write_text("nonsense")
-    with pytest.raises(OutputExists, match="no training to resume"):
+    with pytest.raises(OutputExists, match="not a training to resume"):
         fit_model(watched, options, baselines=False)
 
 

@@ -9,7 +9,7 @@ from decoders.embedding.windows import RunningSum, window_sums
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10_000), st.integers(1, 12), st.integers(1, 60))
-def test_running_sum_equals_the_batch_form(seed: int, n_window: int, n_samples: int) -> None:
+def test_sample_by_sample_equals_the_whole_recording(seed: int, n_window: int, n_samples: int) -> None:
     rng = np.random.default_rng(seed)
     samples = rng.normal(size=(n_samples, 3)).astype(np.float32)
     boundary = rng.random(n_samples) < 0.1
@@ -26,7 +26,7 @@ def test_running_sum_equals_the_batch_form(seed: int, n_window: int, n_samples: 
         )
 
 
-def test_no_window_crosses_a_border() -> None:
+def test_windows_stay_within_their_segment() -> None:
     samples = np.r_[np.full(5, 100.0), np.ones(5)].astype(np.float32)[:, None]
     boundary = np.zeros(10, bool)
     boundary[[0, 5]] = True
