@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-# One BLAS and OpenMP thread in every process that streams: must be set before numpy or torch is imported.
+# One BLAS and OpenMP thread per process, set before numpy or torch is imported: more make decoding slower.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 

@@ -1,4 +1,4 @@
-"""The command line: commands are loaded only when they are called, so that ``--help`` answers at once."""
+"""The command line. A command's module is imported only when it is called, so that ``--help`` stays fast."""
 
 from __future__ import annotations
 
@@ -11,30 +11,29 @@ import click
 from neuroreel import __version__
 
 COMMANDS = {
-    "demo": "Replay the bundled recording, decode it live, show it.",
-    "streams": "List the streams on the network.",
-    "record": "Record streams, losing nothing.",
-    "replay": "Send a recording as live streams.",
+    "demo": "Replay the bundled recording, decode it live and show it.",
+    "streams": "List the LSL streams on the network.",
+    "record": "Record LSL streams to an XDF file and verify it.",
+    "replay": "Send a recording as live LSL streams.",
     "fit": "Train a model on a recording.",
-    "evaluate": "Score a model beside its baselines and controls.",
-    "live": "Decode a stream.",
+    "evaluate": "Score a model against baselines and controls.",
+    "live": "Decode a neural stream live.",
     "display": "Open the window.",
-    "convert": "Convert a recording between file formats.",
-    "bench": "Measure latency, decoding and fitting, beside a floor or a peer.",
-    "doctor": "Say what would go wrong on this computer.",
+    "convert": "Convert a recording to another file format.",
+    "bench": "Measure latency, decoding speed and fitting time.",
+    "doctor": "Check this computer and its network for problems.",
 }
-"""Every command and its one line of help; the command of name X is ``neuroreel.commands.X.command``."""
-
+"""Each command with its one-line help; command X is ``neuroreel.commands.X.command``."""
 
 HIDDEN = ("refit",)
-"""Commands that only other commands call."""
+"""Commands that only other commands start."""
 
 
 class LazyGroup(click.Group):
-    """A group that imports a command's module when it is called, and turns user errors into exit codes."""
+    """A group of commands, each imported when called; turns NeuroReel's errors into messages and exit codes."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names in the order of `COMMANDS`."""
+        """Command names, in the order of `COMMANDS`."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -47,7 +46,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does, and with a suggestion for a name that is nearly right."""
+        """Find the command; an unknown name raises click's error, with the closest name as a suggestion."""
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
@@ -57,12 +56,12 @@ class LazyGroup(click.Group):
             raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands without importing one of them."""
+        """List the commands without importing any."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run, and end with a message and an exit code instead of a traceback for what the user can mend."""
+        """Run the command; a `NeuroReelError` ends with its message and exit code instead of a traceback."""
         try:
             return super().invoke(ctx)
         except click.exceptions.Exit:
@@ -81,4 +80,4 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="neuroreel")
 def cli() -> None:
-    """Decode live, over Lab Streaming Layer, which movie frame a brain is looking at, and what comes next."""
+    """Decode live, over Lab Streaming Layer (LSL), which movie frame a brain sees and what comes next."""

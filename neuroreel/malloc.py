@@ -1,4 +1,4 @@
-"""How the C library hands out memory in processes that run for hours."""
+"""Settings of the C library's memory allocator for processes that run for hours."""
 
 from __future__ import annotations
 
@@ -8,25 +8,26 @@ import logging
 log = logging.getLogger(__name__)
 
 LARGE_BYTES = 256 << 10
-"""From this size on an array has pages of its own; a sample of 10,000 channels is far smaller."""
+"""Arrays of at least this size get memory pages of their own; a sample of 10,000 channels is far smaller."""
 
-_M_MMAP_THRESHOLD = -3  # of malloc.h
+_M_MMAP_THRESHOLD = -3  # from malloc.h
 
 
 def give_back_large_arrays() -> bool:
-    """Let every large array return its memory to the system when it is freed.
+    """Return the memory of large arrays to the system as soon as they are freed.
 
-    The GNU C library keeps memory of a size that was freed once (the threshold of ``mallopt(3)`` moves up to 32 MB), so
-    after each stall longer than any before, the arrays that took in what had waited stay with the process: it creeps up
-    for hours without a leak. Not for processes that compute with large arrays all the time, which would get slower.
+    By default the GNU C library raises its threshold (``M_MMAP_THRESHOLD`` of ``mallopt(3)``, up to 32 MB) with each
+    large block freed, and keeps smaller blocks. After each stall longer than all before, the arrays that held the
+    backlog then stay in the process, whose memory grows for hours without a leak. Fixing the threshold slows down
+    processes that allocate large arrays all the time: do not use it there.
 
     Returns
     -------
     done
-        False where the C library is another one.
+        False if the C library is not GNU's.
     """
     try:
         return bool(ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, LARGE_BYTES))
     except (AttributeError, OSError, TypeError):
-        log.debug("this C library has no mallopt; freed memory is kept as it likes")
+        log.debug("this C library has no mallopt; freed memory may stay in the process")
         return False

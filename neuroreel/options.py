@@ -1,4 +1,4 @@
-"""Options that several commands share, and how results are written."""
+"""Options that several commands share, and functions that write results to files."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 def network_option(default: str) -> Decorator:
-    """``--network``, passed on as ``network``; hand it to `stream.lsl.network.configure`.
+    """``--network``, passed to the command as ``network``, for `stream.lsl.network.configure`.
 
     Parameters
     ----------
     default
-        ``loopback`` or ``lab``, when neither the option nor the parent process says.
+        ``loopback`` or ``lab``: the scope when neither the option nor the parent process sets one.
     """
     return click.option(
         "--network",
@@ -26,58 +26,71 @@ def network_option(default: str) -> Decorator:
         default=default,
         show_default=True,
         envvar="NEUROREEL_NETWORK",
-        help="See only this computer's streams, or the laboratory network's.",
+        help="Find streams on this computer only (loopback) or on the whole local network (lab).",
     )
 
 
-def _note_force(ctx: click.Context, _param: click.Parameter, value: bool) -> bool:
+def _store_force(ctx: click.Context, _param: click.Parameter, value: bool) -> bool:
     ctx.meta["neuroreel.force"] = value
     return value
 
 
 def new_file(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
-    """Callback of an option that names an output: refuse what exists before the work begins, not after it."""
+    """Option callback for an output file: refuses an existing file before the work starts.
+
+    Parameters
+    ----------
+    ctx, param
+        Click's context and the option.
+    value
+        The file; ``-`` is standard output.
+
+    Raises
+    ------
+    click.UsageError
+        When the file exists and ``--force`` was not given.
+    """
     from pathlib import Path
 
     if value is not None and value != "-" and Path(value).exists() and not ctx.meta.get("neuroreel.force"):
         raise click.UsageError(
-            f"{value} exists. Give another name for {param.opts[0]}, or --force to overwrite it."
+            f"{value} already exists. Choose another file for {param.opts[0]}, or add --force to overwrite it."
         )
     return value
 
 
 def force_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """``--force``, passed on as ``force`` to a command that takes it.
+    """``--force``, passed as ``force`` to a command that has this parameter.
 
     Parameters
     ----------
     function
-        The command.
+        The command's function.
     """
     return click.option(
         "--force",
         is_flag=True,
         is_eager=True,
-        callback=_note_force,
+        callback=_store_force,
         expose_value="force" in inspect.signature(function).parameters,
         help="Overwrite existing files.",
     )(function)
 
 
 def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """``--json FILE``, passed on as ``json_target``, with ``--force``; hand it to `write_json`.
+    """``--json FILE``, passed as ``json_target`` for `write_json`, together with ``--force``.
 
     Parameters
     ----------
     function
-        The command.
+        The command's function.
     """
     option = click.option(
         "--json",
         "json_target",
         metavar="FILE",
         callback=new_file,
-        help="Write the result as JSON ('-' = standard output).",
+        help="Write the result as JSON; '-' prints it to standard output.",
     )
     return force_option(option(function))
 
@@ -87,9 +100,9 @@ html_option: Decorator = click.option(
     "html_target",
     metavar="FILE",
     callback=new_file,
-    help="Write the result as one HTML page with plots.",
+    help="Write the result as a single HTML page with plots; '-' prints it to standard output.",
 )
-"""``--html FILE``, passed on as ``html_target``; use it above `json_option`, which brings ``--force``."""
+"""``--html FILE``, passed as ``html_target``; apply it above `json_option`, which adds ``--force``."""
 
 wait_option: Decorator = click.option(
     "--wait",
@@ -98,19 +111,19 @@ wait_option: Decorator = click.option(
     default=10.0,
     show_default=True,
     metavar="SECONDS",
-    help="How long to wait for the stream.",
+    help="Give up if the stream has not appeared after this many seconds.",
 )
 
 
 def write_json(data: Any, target: str) -> None:
-    """Write a result as JSON; numbers that JSON does not know (NaN, infinity) become null.
+    """Write a result as JSON; NaN and infinity become null.
 
     Parameters
     ----------
     data
-        Dicts, lists, numbers (numpy's too) and text.
+        Dicts, lists, numbers (Python's or numpy's) and strings.
     target
-        File, or ``-`` for standard output; `json_option` has made sure that nothing is overwritten unasked.
+        File, or ``-`` for standard output. An existing file is overwritten: `json_option` checks ``--force``.
 
     Raises
     ------
@@ -123,12 +136,12 @@ def write_json(data: Any, target: str) -> None:
 
 
 def write_text(text: str, target: str) -> None:
-    """Write a result that is text.
+    """Write text to a file or to standard output.
 
     Parameters
     ----------
     text
-        Without a last line end.
+        Text without the final newline.
     target
         See `write_json`.
 
@@ -147,16 +160,18 @@ def write_text(text: str, target: str) -> None:
     try:
         Path(target).write_text(text + "\n", encoding="utf-8")
     except OSError as error:
-        raise BadUsage(f"{target} cannot be written: {error.strerror}.") from error
+        raise BadUsage(
+            f"cannot write {target}: {error.strerror}. Choose another file or fix its permissions."
+        ) from error
 
 
 def plain(data: Any) -> Any:
-    """Data as JSON knows them.
+    """Convert data to the types of JSON: arrays and tuples to lists, NaN and infinity to None.
 
     Parameters
     ----------
     data
-        Dicts, lists, tuples, numpy arrays and numbers, text.
+        Dicts, lists, tuples, numpy arrays, numbers and strings, nested to any depth.
     """
     if isinstance(data, dict):
         return {str(key): plain(value) for key, value in data.items()}

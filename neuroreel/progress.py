@@ -1,4 +1,4 @@
-"""The progress of a training, on a terminal."""
+"""The progress bar of contrastive training."""
 
 from __future__ import annotations
 
@@ -13,20 +13,26 @@ if TYPE_CHECKING:
 
 @contextmanager
 def training_bar() -> Iterator[ProgressCallback | None]:
-    """A bar per stage of the training with its loss and held-out score; None where standard error is no terminal."""
+    """Show a progress bar for each stage of training, with loss and held-out score.
+
+    Yields
+    ------
+    report
+        Function to call with the progress; None where standard error is not a terminal.
+    """
     if not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    said = TextColumn("loss {task.fields[loss]:.2f}, held out {task.fields[score]:.3f} nats")
+    scores = TextColumn("loss {task.fields[loss]:.2f}, held-out score {task.fields[score]:.3f} nats")
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        said,
+        scores,
     )
     with Progress(*columns, console=Console(stderr=True)) as progress:
         tasks = {}

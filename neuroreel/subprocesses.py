@@ -1,4 +1,4 @@
-"""Processes that this one starts, steers and ends."""
+"""Child processes that run ``neuroreel`` commands: start them, send them commands, end them."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Child:
     Parameters
     ----------
     arguments
-        Of the command line, without ``neuroreel``.
+        Command-line arguments, without ``neuroreel``.
     control
-        Pass ``--control`` and steer it over its standard input; when this process ends, so does it.
+        Add ``--control``, so that the child reads commands from its standard input. It also sees when this process dies.
     **popen
-        For `subprocess.Popen`, for example ``stdout``.
+        Arguments of `subprocess.Popen`, such as ``stdout``.
     """
 
     def __init__(self, arguments: Sequence[str], *, control: bool = True, **popen: Any) -> None:
@@ -41,44 +41,44 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """Process id."""
         return self._process.pid
 
     @property
     def process(self) -> subprocess.Popen[Any]:
-        """The process, for its output."""
+        """The process, for access to its output."""
         return self._process
 
     @property
     def running(self) -> bool:
-        """Whether it has not ended yet."""
+        """Whether the child has not ended yet."""
         return self._process.poll() is None
 
-    def send(self, do: str, **more: Any) -> bool:
-        """Send a command; False when it does not listen any more.
+    def send(self, do: str, **fields: Any) -> bool:
+        """Send a command to the child's standard input; False if it has ended or has no ``control``.
 
         Parameters
         ----------
         do
-            What to do: ``stop``, ``pause``, ``resume``.
-        **more
-            What the command needs beside.
+            Command, such as ``stop``, ``pause`` or ``resume``.
+        **fields
+            Further fields of the command.
         """
         if self._process.stdin is None or not self.running:
             return False
         try:
-            os.write(self._process.stdin.fileno(), (json.dumps({"do": do, **more}) + "\n").encode())
+            os.write(self._process.stdin.fileno(), (json.dumps({"do": do, **fields}) + "\n").encode())
         except (BrokenPipeError, ValueError):
             return False
         return True
 
     def wait(self, timeout_s: float | None = None) -> int | None:
-        """Wait for its end; None when it still runs after that.
+        """Wait until the child ends; returns its exit code, or None if it is still running after the timeout.
 
         Parameters
         ----------
         timeout_s
-            None = for ever.
+            Longest wait in seconds; None to wait without a limit.
         """
         try:
             return self._process.wait(timeout_s)
@@ -86,23 +86,23 @@ class Child:
             return None
 
     def stop(self, timeout_s: float = 3.0) -> int:
-        """End it: asked first, then terminated, then killed.
+        """End the child: with the command ``stop``, then SIGTERM, then SIGKILL.
 
         Parameters
         ----------
         timeout_s
-            For each of the first two.
+            Longest wait after ``stop`` and after SIGTERM, seconds each.
 
         Returns
         -------
         code
-            Its exit code.
+            Exit code of the child.
         """
-        asked = self.send("stop")
+        sent = self.send("stop")
         if self._process.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
                 self._process.stdin.close()
-        code = self.wait(timeout_s if asked else 0.05)
+        code = self.wait(timeout_s if sent else 0.05)
         if code is None:
             self._process.terminate()
             code = self.wait(timeout_s)
@@ -113,7 +113,7 @@ class Child:
 
 
 def start_child(arguments: Sequence[str], *, control: bool = False, **popen: Any) -> Child:
-    """Start a ``neuroreel`` command in a process of its own, in the same network scope.
+    """Start a ``neuroreel`` command in a child process, in the same network scope.
 
     Parameters
     ----------
@@ -124,12 +124,12 @@ def start_child(arguments: Sequence[str], *, control: bool = False, **popen: Any
 
 
 def end_all(children: Iterable[Child]) -> None:
-    """End what is left of several processes, and close what they wrote to.
+    """End several child processes and close their output pipes.
 
     Parameters
     ----------
     children
-        Those that have ended already among them.
+        Children; those that have ended already are allowed.
     """
     for child in children:
         child.stop(timeout_s=1.0)

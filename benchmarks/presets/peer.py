@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmarks.presets.__main__ import showings
 from decoders.data.training_set import with_repeat_boundaries
-from neuroreel.bench.cebra import PeerSettings, run_peer
+from neuroreel.bench.cebra import CebraSettings, run_cebra
 from replay_data.simulate import PRESETS, simulate
 
 
@@ -44,7 +44,7 @@ def measure(preset: str, seed: int, iterations: int) -> dict[str, Any]:
     """Fit CEBRA on the first showings of one recording and score the last."""
     session = simulate(preset, seed)
     train, test = (with_repeat_boundaries(session.select_repeats(r)) for r in showings(preset, session))
-    return run_peer(train, test, PeerSettings(iterations=iterations), seed)
+    return run_cebra(train, test, CebraSettings(iterations=iterations), seed)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The peer, CEBRA with its kNN decoder, fitted as a careful user would, so that claims against it can be checked."""
+"""CEBRA with its kNN decoder, fitted as a careful user would fit it: the reference for comparisons."""
 
 from __future__ import annotations
 
@@ -16,27 +16,32 @@ from stream.session import Session
 
 LABELS = ("discrete", "continuous", "time")
 NEIGHBOURS = (1, 5, 25, 75)
-"""Tried for the kNN decoder; the best on the test showings counts, which favours the peer."""
+"""Numbers of neighbours tried for the kNN decoder; the best on the test repeats counts, which favours CEBRA."""
 
 
 @dataclass(frozen=True, slots=True)
-class PeerSettings:
-    """How the peer is fitted.
+class CebraSettings:
+    """Settings for fitting CEBRA.
 
     Attributes
     ----------
     labels
-        ``discrete``: frame numbers as classes, so that positives come from every showing; ``continuous``: frame
-        numbers as a quantity; ``time``: none.
+        ``discrete``: frame numbers as classes, so that positives come from every repeat; ``continuous``: frame numbers
+        as a quantity; ``time``: no labels.
     hybrid
-        Add the time contrast to the labels, which CEBRA can only do when they are continuous.
+        Add the time contrast to the labels; CEBRA supports this only for continuous labels.
     architecture
-        One of CEBRA's, such as ``offset10-model``.
+        Name of one of CEBRA's networks, such as ``offset10-model``.
     causal
-        Move the windows so that none reaches beyond the sample it is for; without, they reach as far as CEBRA lets
-        them, and the score is of something that cannot be streamed.
+        Shift the windows so that none extends beyond its sample. Otherwise they include as many future samples as in
+        CEBRA's default, and the result cannot run on a live stream.
     iterations, temperature, batch_size, output_dimension, num_hidden_units, learning_rate
-        CEBRA's own.
+        Parameters of ``cebra.CEBRA``; ``iterations`` is its ``max_iterations``.
+
+    Raises
+    ------
+    BadUsage
+        For unknown labels, fewer than 1 iteration, or hybrid training without continuous labels.
     """
 
     labels: str = "discrete"
@@ -52,45 +57,45 @@ class PeerSettings:
 
     def __post_init__(self) -> None:
         if self.labels not in LABELS:
-            raise BadUsage(f"no labels {self.labels!r} for the peer; there are {', '.join(LABELS)}.")
+            raise BadUsage(f"unknown CEBRA labels {self.labels!r}; choose one of {', '.join(LABELS)}.")
         if self.iterations < 1:
-            raise BadUsage(f"{self.iterations} iterations are not possible; give at least 1.")
+            raise BadUsage(f"the number of iterations is {self.iterations}; give at least 1.")
         if self.hybrid and self.labels != "continuous":
-            raise BadUsage(f"CEBRA has no hybrid mode for labels {self.labels!r}; give --labels continuous.")
+            raise BadUsage(f"CEBRA has no hybrid mode for {self.labels} labels; give --labels continuous.")
 
 
-class Peer:
+class CebraDecoder:
     """A fitted CEBRA model and its kNN decoder.
 
     Parameters
     ----------
     settings
-        How to fit.
+        Settings for fitting.
     seed
-        Of torch and numpy's global generators, the only ones that CEBRA draws from.
+        Random seed of torch and of numpy's global generator, the only generators that CEBRA uses.
 
     Attributes
     ----------
     model
-        CEBRA's own, once fitted.
-    n_window, reach
-        Samples of its window, and how many of them lay in the future before the windows were moved.
+        The fitted ``cebra.CEBRA``.
+    n_window, shift
+        Window length in samples, and by how many samples the windows are shifted to be causal.
     train_seconds, train_cpu_seconds
-        What fitting took, by the clock and of processor time.
+        Wall-clock and CPU time of fitting, in seconds.
     """
 
-    def __init__(self, settings: PeerSettings, seed: int = 0) -> None:
+    def __init__(self, settings: CebraSettings, seed: int = 0) -> None:
         self.settings = settings
         self.seed = seed
         self.train_seconds = self.train_cpu_seconds = 0.0
 
-    def fit(self, train: Session) -> Peer:
-        """Fit on the samples that show a frame.
+    def fit(self, train: Session) -> CebraDecoder:
+        """Fit on the samples during which a movie frame was shown.
 
         Parameters
         ----------
         train
-            With borders wherever a showing passes into another.
+            Recording with a segment boundary between consecutive repeats.
         """
         cebra = import_cebra()
         import torch
@@ -114,49 +119,65 @@ class Peer:
             verbose=False,
         )
         offset = cebra.models.init(s.architecture, 1, 2, 1).get_offset()
-        self.n_window, self.reach = len(offset), max(offset.right - 1, 0) if s.causal else 0
+        self.n_window, self.shift = len(offset), max(offset.right - 1, 0) if s.causal else 0
         shown = train.frame >= 0
-        late = np.concatenate([part[: len(part) - self.reach or None] for _, part in self._delayed(train)])
+        delayed = np.concatenate([part[: len(part) - self.shift or None] for _, part in self._delayed(train)])
         labels = {
             "discrete": (train.frame[shown].astype(np.int64),),
             "continuous": (train.frame[shown].astype(np.float32)[:, None],),
             "time": (),
         }
-        begun, cpu = time.perf_counter(), time.process_time()
-        self.model.fit(late[shown], *labels[s.labels])
-        self.train_seconds = time.perf_counter() - begun
-        self.train_cpu_seconds = time.process_time() - cpu
-        self._known = self.transform(train)[shown], train.frame[shown].astype(np.int64)
+        start, start_cpu = time.perf_counter(), time.process_time()
+        self.model.fit(delayed[shown], *labels[s.labels])
+        self.train_seconds = time.perf_counter() - start
+        self.train_cpu_seconds = time.process_time() - start_cpu
+        self._train_points = self.transform(train)[shown], train.frame[shown].astype(np.int64)
         return self
 
     def transform(self, session: Session) -> NDArray[np.float32]:
-        """Embed every sample, segment by segment, float32 [time, dimensions]."""
+        """Embed every sample, segment by segment; returns float32 [time, dimensions].
+
+        Parameters
+        ----------
+        session
+            Recording with the channels fitted on.
+        """
         out = [self.model.transform(part)[:n] for n, part in self._delayed(session)]
         return np.concatenate(out).astype(np.float32)
 
-    def predict(self, session: Session, n_neighbors: int) -> NDArray[np.int64]:
-        """The frame of every sample, int64 [time]."""
-        return self.read(self.transform(session), n_neighbors)
+    def predict_frames(self, points: NDArray[np.float32], n_neighbors: int) -> NDArray[np.int64]:
+        """Decode embedded points with CEBRA's kNN decoder; returns movie frames, int64 [time].
 
-    def read(self, points: NDArray[np.float32], n_neighbors: int) -> NDArray[np.int64]:
-        """The frame of every point, int64 [time], by CEBRA's kNN decoder."""
-        frames: NDArray[np.int64] = self.decoder(n_neighbors).predict(points).astype(np.int64)
+        Parameters
+        ----------
+        points
+            Float32 [time, dimensions], from `transform`.
+        n_neighbors
+            Number of neighbours.
+        """
+        frames: NDArray[np.int64] = self.knn(n_neighbors).predict(points).astype(np.int64)
         return frames
 
-    def decoder(self, n_neighbors: int) -> Any:
-        """CEBRA's kNN decoder, fitted on the training points."""
-        return self._cebra.KNNDecoder(n_neighbors=n_neighbors, metric="cosine").fit(*self._known)
+    def knn(self, n_neighbors: int) -> Any:
+        """CEBRA's kNN decoder, fitted on the training points.
+
+        Parameters
+        ----------
+        n_neighbors
+            Number of neighbours.
+        """
+        return self._cebra.KNNDecoder(n_neighbors=n_neighbors, metric="cosine").fit(*self._train_points)
 
     def _delayed(self, session: Session) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        """Each segment's length, and its samples moved to later by what CEBRA's window reaches into the future."""
+        """Each segment's length, and its samples delayed by `shift`, so that CEBRA's windows are causal."""
         neural = np.sqrt(np.asarray(session.neural, np.float32))
         cuts = np.flatnonzero(np.diff(session.segment) > 0) + 1
         for part in np.split(neural, cuts):
-            yield len(part), np.pad(part, ((self.reach, 0), (0, 0)), mode="edge")
+            yield len(part), np.pad(part, ((self.shift, 0), (0, 0)), mode="edge")
 
 
 def import_cebra() -> Any:
-    """The peer's package.
+    """Import the package ``cebra``.
 
     Raises
     ------
@@ -167,43 +188,43 @@ def import_cebra() -> Any:
         import cebra
     except ImportError as error:
         raise BadUsage(
-            f"the peer cannot be imported ({error}). Install the extra: pip install 'neuroreel[compare]'."
+            f"CEBRA cannot be imported ({error}). Install the extra: pip install 'neuroreel[compare]'."
         ) from error
     return cebra
 
 
 def session_axis(session: Session) -> FrameAxis:
-    """What counts as near on the axis of a recording's frames."""
+    """The frame axis of a recording's movie, which defines the distance between frames."""
     return frame_axis(session.n_frames, session.movie.clips if session.movie is not None else ())
 
 
-def run_peer(train: Session, test: Session, settings: PeerSettings, seed: int = 0) -> dict[str, Any]:
-    """Fit the peer and score it.
+def run_cebra(train: Session, test: Session, settings: CebraSettings, seed: int = 0) -> dict[str, Any]:
+    """Fit CEBRA on one part of a recording and score it on another.
 
     Parameters
     ----------
     train, test
-        Parts of one recording, with borders wherever a showing passes into another.
+        Parts of one recording, with a segment boundary between consecutive repeats.
     settings
-        How to fit.
+        Settings for fitting.
     seed
-        See `Peer`.
+        Random seed, see `CebraDecoder`.
 
     Returns
     -------
     result
-        Ready for JSON: settings, versions, data hashes, seconds and scores over all test showings and by showing.
+        For JSON: settings, versions, data hashes, times in seconds, and scores overall and by test repeat.
     """
     cebra = import_cebra()
     import torch
 
-    peer = Peer(settings, seed).fit(train)
+    decoder = CebraDecoder(settings, seed).fit(train)
     frame, axis = test.frame, session_axis(train)
-    points = peer.transform(test)
-    tried = {k: peer.read(points, k) for k in NEIGHBOURS}
-    scores = {k: accuracy(answers, frame, axis) for k, answers in tried.items()}
+    points = decoder.transform(test)
+    predictions = {k: decoder.predict_frames(points, k) for k in NEIGHBOURS}
+    scores = {k: accuracy(frames, frame, axis) for k, frames in predictions.items()}
     best = max(scores, key=lambda k: scores[k])
-    answers = tried[best]
+    predicted = predictions[best]
     return {
         "peer": f"cebra {cebra.__version__}",
         "torch": torch.__version__,
@@ -211,15 +232,15 @@ def run_peer(train: Session, test: Session, settings: PeerSettings, seed: int = 
         "settings": {**asdict(settings), "seed": seed},
         "train_sha256": train.sha256(),
         "test_sha256": test.sha256(),
-        "window_samples": peer.n_window,
-        "causal": settings.causal or peer.n_window == 1,
+        "window_samples": decoder.n_window,
+        "causal": settings.causal or decoder.n_window == 1,
         "n_neighbors": best,
         "by_neighbors": {str(k): value for k, value in scores.items()},
-        "train_seconds": round(peer.train_seconds, 2),
-        "train_cpu_seconds": round(peer.train_cpu_seconds, 2),
+        "train_seconds": round(decoder.train_seconds, 2),
+        "train_cpu_seconds": round(decoder.train_cpu_seconds, 2),
         "accuracy_within_1s": scores[best],
-        "accuracy_exact": float(np.mean(answers[frame >= 0] == frame[frame >= 0])),
+        "accuracy_exact": float(np.mean(predicted[frame >= 0] == frame[frame >= 0])),
         "per_repeat": {
-            str(r): accuracy(answers[test.repeat == r], frame[test.repeat == r], axis) for r in test.repeats
+            str(r): accuracy(predicted[test.repeat == r], frame[test.repeat == r], axis) for r in test.repeats
         },
     }

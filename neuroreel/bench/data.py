@@ -1,4 +1,4 @@
-"""What ``bench fit`` and ``bench decode`` measure on: the bundled recording, or the same with 1,000 units."""
+"""Recordings for ``bench fit`` and ``bench decode``: the bundled one, or a simulated one with 1,000 units."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ UNITS = (120, 1000)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BenchData:
-    """One recording, split.
+    """A recording split into training and test repeats.
 
     Attributes
     ----------
     name
-        Of the preset it was simulated with.
+        Name of the simulation preset.
     train, test
-        Showings that share none; every showing is a segment of its own.
+        Disjoint sets of repeats; each repeat is a segment of its own.
     train_repeats
-        Numbers of the training showings.
+        Numbers of the training repeats.
     whole
-        Everything.
+        The whole recording.
     """
 
     name: str
@@ -34,12 +34,12 @@ class BenchData:
 
 
 def bench_data(n_units: int) -> BenchData:
-    """The recording with so many units.
+    """Load or simulate the recording with a given number of units.
 
     Parameters
     ----------
     n_units
-        One of `UNITS`.
+        Number of units, one of `UNITS`.
     """
     from replay_data.bundle import TRAIN_REPEATS, demo_recording
     from stream.io.session_io import load_session
@@ -51,6 +51,8 @@ def bench_data(n_units: int) -> BenchData:
 
         name = "units-1000"
         whole = simulate(name, 0)
-    others = [repeat for repeat in whole.repeats if repeat not in TRAIN_REPEATS]
-    train, test = (with_repeat_boundaries(whole.select_repeats(part)) for part in (TRAIN_REPEATS, others))
+    test_repeats = [repeat for repeat in whole.repeats if repeat not in TRAIN_REPEATS]
+    train, test = (
+        with_repeat_boundaries(whole.select_repeats(part)) for part in (TRAIN_REPEATS, test_repeats)
+    )
     return BenchData(name, train, test, TRAIN_REPEATS, whole)

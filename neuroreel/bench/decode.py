@@ -1,4 +1,4 @@
-"""How long one step of decoding takes, beside what others need for the same moment."""
+"""Time of one decoding step, compared with other decoders on the same samples."""
 
 from __future__ import annotations
 
@@ -20,26 +20,41 @@ from neuroreel.bench.data import UNITS, BenchData
 from stream.session import Session
 
 RATE_HZ = 120.0
-WARM_UP = 50
+"""Rate of the paced measurement."""
+
+N_WARM_UP = 50
+"""Paced steps before the measurement."""
+
 N_TIGHT = 2000
-N_PEER = 200
+"""Steps timed one directly after the other."""
+
+N_KNN = 200
+"""Steps of the slower kNN decoders timed the same way."""
+
 ROUNDS = 10
-PEER_NEIGHBOURS = 25
-TIMED_ITERATIONS = 20
-"""Enough to have a network of the right size: how long a step takes does not depend on how long it was trained."""
+"""Rounds into which the tight steps are divided; the decoders alternate from round to round."""
+
+KNN_NEIGHBOURS = 25
+CEBRA_ITERATIONS = 20
+"""Training iterations of CEBRA; the time of a step does not depend on how long the network was trained."""
 
 
 def bench_decode(data: BenchData, seconds: float, *, against_cebra: bool) -> dict[str, Any]:
-    """Time single steps, one thread.
+    """Time single decoding steps on one thread.
 
     Parameters
     ----------
     data
-        What to decode.
+        Recording to decode.
     seconds
-        How long the paced measurement lasts.
+        Duration of the paced measurement, seconds.
     against_cebra
-        Time CEBRA with its kNN decoder too.
+        Also time CEBRA with its kNN decoder.
+
+    Returns
+    -------
+    result
+        For JSON: percentiles in microseconds for each way of running a step, and the ratios of CPU time.
     """
     from threadpoolctl import threadpool_limits
 
@@ -48,18 +63,18 @@ def bench_decode(data: BenchData, seconds: float, *, against_cebra: bool) -> dic
         steps = {
             "ours": (_step(model, data.test), N_TIGHT),
             "decision": (_step(model, data.test, whole=False), N_TIGHT),
-            "sklearn_knn": (_sklearn_knn(model, data.test), N_PEER),
+            "sklearn_knn": (_sklearn_knn(model, data.test), N_KNN),
         }
         if against_cebra:
-            steps["cebra"] = (_cebra(data), N_PEER)
-        tight = _in_turn(steps)
+            steps["cebra"] = (_cebra(data), N_KNN)
+        tight = _interleaved(steps)
         ours = tight.pop("ours")
         result: dict[str, Any] = {
             "units": len(model.channel_names),
             "frames": model.n_frames,
             "tight_us": ours,
             "decision_us": tight.pop("decision"),
-            "paced_us": paced_times(model, data.test, n_paced, rehearsed=True),
+            "paced_us": paced_times(model, data.test, n_paced, warm=True),
             "paced_cold_us": paced_times(model, data.test, n_paced),
             "paced_hz": RATE_HZ,
             "peers_tight_us": tight,
@@ -70,19 +85,19 @@ def bench_decode(data: BenchData, seconds: float, *, against_cebra: bool) -> dic
     return result
 
 
-def paced_times(model: Model, session: Session, n_steps: int, *, rehearsed: bool = False) -> dict[str, float]:
-    """Microseconds of `Model.step` at `RATE_HZ`, everything included: posterior, filter, forecast.
+def paced_times(model: Model, session: Session, n_steps: int, *, warm: bool = False) -> dict[str, float]:
+    """Time `Model.step` (posterior, playback model and forecast) at `RATE_HZ`; returns percentiles in microseconds.
 
     Parameters
     ----------
     model
-        Fitted.
+        Fitted model.
     session
-        Whose samples are decoded, over and over.
+        Recording whose samples are decoded, from the beginning again after the last one.
     n_steps
-        Steps timed, after some to warm up.
-    rehearsed
-        Each after a dry run, as in the engine.
+        Number of steps timed, after `N_WARM_UP` steps that are not.
+    warm
+        Run a warm-up before each step, as the engine does.
     """
     samples = np.asarray(session.neural, np.float32)
     warmup = Warmup(model)
@@ -92,20 +107,20 @@ def paced_times(model: Model, session: Session, n_steps: int, *, rehearsed: bool
     def wait(index: int) -> None:
         nonlocal due
         due += 1 / RATE_HZ
-        if rehearsed:
+        if warm:
             warmup.schedule(samples[index % len(samples), None], RATE_HZ, due - 1 / RATE_HZ)
             time.sleep(warmup.wait_s(time.perf_counter()) or 0.0)
             warmup.run()
         time.sleep(max(0.0, due - time.perf_counter()))
 
-    for index in range(WARM_UP):
+    for index in range(N_WARM_UP):
         wait(index)
         step(index)
-    return _figures(_timed(step, range(WARM_UP, WARM_UP + n_steps), wait))
+    return _percentiles(_timed(step, range(N_WARM_UP, N_WARM_UP + n_steps), wait))
 
 
 def _step(model: Model, session: Session, *, whole: bool = True) -> Callable[[int], Any]:
-    """One step; unless ``whole``, only posterior, filter and forecast: what the published prediction needs."""
+    """`Model.step`; with ``whole`` False, only what it computes before the prediction is published."""
     samples = np.asarray(session.neural, np.float32)
     period = 1 / (session.rate_hz or 30.0)
 
@@ -118,8 +133,8 @@ def _step(model: Model, session: Session, *, whole: bool = True) -> Callable[[in
     return step if whole else decide
 
 
-def _in_turn(steps: dict[str, tuple[Callable[[int], Any], int]]) -> dict[str, dict[str, float]]:
-    """Figures of each, in rounds that follow each other, for a computer is not equally quick at all times."""
+def _interleaved(steps: dict[str, tuple[Callable[[int], Any], int]]) -> dict[str, dict[str, float]]:
+    """Percentiles for each step function; runs are interleaved because the computer's speed varies over time."""
     times: dict[str, list[NDArray[np.float64]]] = {name: [] for name in steps}
     for round_ in range(ROUNDS):
         for name, (step, n_steps) in steps.items():
@@ -127,29 +142,29 @@ def _in_turn(steps: dict[str, tuple[Callable[[int], Any], int]]) -> dict[str, di
             for index in range(n // 4):
                 step(first + index)
             times[name].append(_timed(step, range(first + n // 4, first + n // 4 + n)))
-    return {name: _figures(np.hstack(each)) for name, each in times.items()}
+    return {name: _percentiles(np.hstack(rounds)) for name, rounds in times.items()}
 
 
 def _timed(
     step: Callable[[int], Any], indices: range, wait: Callable[[int], None] = lambda _index: None
 ) -> NDArray[np.float64]:
-    """Time by the clock and processor time, which a busy computer moves less, of each step, us [2, steps]."""
+    """Wall-clock and CPU time of each step, us [2, steps]; CPU time depends less on other programs."""
     times = np.empty((2, len(indices)))
     gc.collect()
     gc.freeze()
     for row, index in enumerate(indices):
         wait(index)
-        worked, begun = time.process_time(), time.perf_counter()
+        start_cpu, start = time.process_time(), time.perf_counter()
         step(index)
-        times[:, row] = time.perf_counter() - begun, time.process_time() - worked
+        times[:, row] = time.perf_counter() - start, time.process_time() - start_cpu
     gc.unfreeze()
     return 1e6 * times
 
 
-def _figures(times: NDArray[np.float64]) -> dict[str, float]:
+def _percentiles(times: NDArray[np.float64]) -> dict[str, float]:
     elapsed, cpu = times
-    out = {name: round(float(np.percentile(elapsed, q)), 1) for name, q in (("p50", 50), ("p99", 99))}
-    return {**out, "cpu_p50": round(float(np.median(cpu)), 1)}
+    wall = {name: round(float(np.percentile(elapsed, q)), 1) for name, q in (("p50", 50), ("p99", 99))}
+    return {**wall, "cpu_p50": round(float(np.median(cpu)), 1)}
 
 
 def _model(data: BenchData) -> Model:
@@ -161,15 +176,17 @@ def _model(data: BenchData) -> Model:
 
 
 def _sklearn_knn(model: Model, test: Session) -> Callable[[int], Any]:
-    """The same embedding read out by scikit-learn's k nearest neighbours among all training points."""
+    """scikit-learn's k-nearest-neighbours classifier on our embedding, fitted on all training points."""
     from sklearn.neighbors import KNeighborsClassifier
 
     train = restore_training(model)
     points = _embedded(model, train.clean, train.boundary)
-    knn = KNeighborsClassifier(PEER_NEIGHBOURS, metric="cosine").fit(points, train.state)
+    knn = KNeighborsClassifier(KNN_NEIGHBOURS, metric="cosine").fit(points, train.state)
     boundary = np.r_[True, np.diff(test.segment) > 0]
-    asked = _embedded(model, train.preprocessor.run(np.asarray(test.neural, np.float32), boundary), boundary)
-    return lambda index: knn.predict(asked[index % len(asked), None])
+    queries = _embedded(
+        model, train.preprocessor.run(np.asarray(test.neural, np.float32), boundary), boundary
+    )
+    return lambda index: knn.predict(queries[index % len(queries), None])
 
 
 def _embedded(model: Model, clean: NDArray[np.float32], boundary: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -179,16 +196,16 @@ def _embedded(model: Model, clean: NDArray[np.float32], boundary: NDArray[np.boo
 
 def _cebra(data: BenchData) -> Callable[[int], Any]:
     """``cebra.transform`` of one window, and ``KNNDecoder.predict`` of its newest point."""
-    from neuroreel.bench.cebra import Peer, PeerSettings
+    from neuroreel.bench.cebra import CebraDecoder, CebraSettings
 
-    peer = Peer(PeerSettings(iterations=TIMED_ITERATIONS)).fit(data.train)
-    n, reach = peer.n_window, peer.reach
-    decoder = peer.decoder(PEER_NEIGHBOURS)
+    cebra = CebraDecoder(CebraSettings(iterations=CEBRA_ITERATIONS)).fit(data.train)
+    n, shift = cebra.n_window, cebra.shift
+    knn = cebra.knn(KNN_NEIGHBOURS)
     neural = np.asarray(data.test.neural, np.float32)
 
     def step(index: int) -> None:
-        at = n + index % (len(neural) - n)
-        window = np.sqrt(neural[at - n : at])
-        decoder.predict(peer.model.transform(window)[n - 1 - reach, None])
+        end = n + index % (len(neural) - n)
+        window = np.sqrt(neural[end - n : end])
+        knn.predict(cebra.model.transform(window)[n - 1 - shift, None])
 
     return step

@@ -1,4 +1,4 @@
-"""How long fitting takes, how much memory, and to what score, beside the peer on the same split."""
+"""Time, memory and accuracy of the default fit, compared with CEBRA on the same split."""
 
 from __future__ import annotations
 
@@ -10,29 +10,34 @@ from typing import Any
 from decoders.evaluation.evaluate import EvaluateOptions, evaluate
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
-from neuroreel.bench.cebra import PeerSettings
+from neuroreel.bench.cebra import CebraSettings
 from neuroreel.bench.data import BenchData
 
 
 def bench_fit(
-    data: BenchData, seed: int, peer: PeerSettings | None = None, *, cached: bool = False
+    data: BenchData, seed: int, cebra: CebraSettings | None = None, *, cached: bool = False
 ) -> dict[str, Any]:
-    """Fit with the default settings and score on showings that were not trained on.
+    """Fit with the default settings and score on the held-out repeats.
 
     Parameters
     ----------
     data
-        What to fit on.
+        Recording to fit on.
     seed
-        Of everything random.
-    peer
-        How to fit the peer; None = not at all.
+        Random seed.
+    cebra
+        Settings for fitting CEBRA; None to leave it out.
     cached
-        Take the peer's run from the cache when it is there.
+        Use a cached CEBRA run if there is one.
+
+    Returns
+    -------
+    result
+        For JSON: hashes and repeats of the data, ``fit`` with times, memory and scores, and ``peer`` with CEBRA's.
     """
-    wall, cpu = time.perf_counter(), time.process_time()
+    start, start_cpu = time.perf_counter(), time.process_time()
     model = fit_model(data.whole, FitOptions(train_repeats=data.train_repeats, seed=seed))
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    train_s, train_cpu_s = time.perf_counter() - start, time.process_time() - start_cpu
     peak_mb = peak_memory_mb()
     scores = evaluate(model, data.test, EvaluateOptions(draws=0, seed=seed))
     names = ("accuracy_within_1s", "accuracy_exact", "log_score_bits", "ece", "per_repeat")
@@ -44,8 +49,8 @@ def bench_fit(
         "train_sha256": data.train.sha256(),
         "test_sha256": data.test.sha256(),
         "fit": {
-            "train_seconds": round(wall, 2),
-            "train_cpu_seconds": round(cpu, 2),
+            "train_seconds": round(train_s, 2),
+            "train_cpu_seconds": round(train_cpu_s, 2),
             "peak_memory_mb": round(peak_mb),
             "mode": model.card["mode"],
             "decoder": model.card["decoder"],
@@ -55,16 +60,16 @@ def bench_fit(
         },
         "peer": None,
     }
-    if peer is not None:
-        from neuroreel.bench.cebra_cache import peer_run
+    if cebra is not None:
+        from neuroreel.bench.cebra_cache import cebra_run
 
-        result["peer"] = peer_run(data.train, data.test, peer, seed, cached=cached)
-        theirs = result["peer"].get("train_cpu_seconds")  # early runs kept the clock's seconds alone
-        result["times_faster"] = theirs and round(theirs / result["fit"]["train_cpu_seconds"], 1)
+        result["peer"] = cebra_run(data.train, data.test, cebra, seed, cached=cached)
+        cpu_s = result["peer"].get("train_cpu_seconds")  # missing in runs stored by early versions
+        result["times_faster"] = cpu_s and round(cpu_s / result["fit"]["train_cpu_seconds"], 1)
     return result
 
 
 def peak_memory_mb() -> float:
-    """The most memory this process has held."""
+    """Peak resident memory of this process, MB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10

@@ -1,4 +1,4 @@
-"""Latency of the whole way, in one cell of a grid: sender, floor, engine, second process and window, each a process."""
+"""End-to-end latency for a grid of channels and rates: sender, floor, engine, receiver and window in own processes."""
 
 from __future__ import annotations
 
@@ -15,41 +15,43 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neuroreel.bench.process_stats import process_figures
+from neuroreel.bench.process_stats import process_stats
 from neuroreel.subprocesses import Child, end_all, start_child
 from stream.errors import StreamLost
 from stream.quantiles import figures
 
 NAME = "bench"
 READY_S = 40.0
-WINDOW_S = 3.0  # for the window to have drawn everything once
-SETTLE_S = 1.0  # until the first frames, which find cold caches, are over
-DRAIN_S = 2.0  # for the last frames to arrive everywhere
+"""How long the receivers may take until their first sample, seconds."""
+
+WINDOW_S = 3.0  # before the measurement: the window draws everything once
+SETTLE_S = 1.0  # the same without a window: the first samples meet cold caches
+DRAIN_S = 2.0  # after the measurement: the last samples reach all processes
 
 Times = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell of the grid.
+    """One measurement of the grid.
 
     Attributes
     ----------
     n_channels, rate_hz
-        Of the neural stream.
+        Number of channels and sampling rate (Hz) of the neural stream.
     seconds
-        How long it counts.
+        Duration of the measurement, seconds.
     window
-        Paint the window meanwhile, at 60 fps.
-    peers
-        Who else receives the stream.
+        Also run the window, at 60 Hz.
+    libraries
+        Other libraries that receive the stream, of `neuroreel.bench.receivers.LIBRARIES`.
     """
 
     n_channels: int
     rate_hz: float
     seconds: float
     window: bool = False
-    peers: tuple[str, ...] = ()
+    libraries: tuple[str, ...] = ()
 
 
 def run_cell(cell: Cell, model: Path, folder: Path) -> dict[str, Any]:
@@ -58,23 +60,23 @@ def run_cell(cell: Cell, model: Path, folder: Path) -> dict[str, Any]:
     Parameters
     ----------
     cell
-        What to measure.
+        The measurement.
     model
-        Of so many channels.
+        Model file with the cell's number of channels.
     folder
-        For what the processes write.
+        Folder for the files that the processes write.
 
     Returns
     -------
     result
-        See `docs/latency.md`; ages are counted from the moment of the push.
+        For JSON, see `docs/latency.md`; latencies are counted from the push of the sample.
 
     Raises
     ------
     StreamLost
-        When one of the processes did not receive anything.
+        When one of the processes received nothing.
     """
-    names = ("sender", "floor", "engine", "received", *cell.peers)
+    names = ("sender", "floor", "engine", "received", *cell.libraries)
     traces = {name: folder / f"{name}.npz" for name in names}
     window_json = folder / "window.json"
     children: dict[str, Child] = {}
@@ -89,25 +91,25 @@ def run_cell(cell: Cell, model: Path, folder: Path) -> dict[str, Any]:
     try:
         start("sender", "bench", "send", NAME, *shape, "--seconds", f"{cell.seconds:g}")
         start("floor", "bench", "receive", NAME)
-        for peer in cell.peers:
-            start(peer, "bench", "receive", NAME, "--by", peer)
+        for library in cell.libraries:
+            start(library, "bench", "receive", NAME, "--by", library)
         start("engine", "live", str(model), "--stream", NAME)
         start("received", "bench", "receive", f"{NAME}-prediction")
         if cell.window:
             arguments = ["display", "--name", NAME, "--fps", "60", "--json", str(window_json)]
             children["window"] = start_child(arguments, stdout=subprocess.DEVNULL)
-        await_ready({name: children[name] for name in ("floor", "received", *cell.peers)})
+        await_ready({name: children[name] for name in ("floor", "received", *cell.libraries)})
         time.sleep(WINDOW_S if cell.window else SETTLE_S)
-        used = _measure(children, cell.seconds)
+        engine_use = _measure(children, cell.seconds)
         load = max(load, os.getloadavg()[0])
-        for name in ("window", "received", "floor", *cell.peers, "engine", "sender"):
+        for name in ("window", "received", "floor", *cell.libraries, "engine", "sender"):
             if name in children:
                 children[name].stop()
     finally:
         end_all(children.values())
-    taken = {name: load_trace(path, name) for name, path in traces.items()}
-    result, ages = judged(cell, taken)
-    result |= {"engine_process": used, "load_average": round(load, 2), "ages_ms": ages}
+    times = {name: load_trace(path, name) for name, path in traces.items()}
+    result, latencies = summarize(cell, times)
+    result |= {"engine_process": engine_use, "load_average": round(load, 2), "ages_ms": latencies}
     if window_json.exists():
         import json
 
@@ -116,130 +118,133 @@ def run_cell(cell: Cell, model: Path, folder: Path) -> dict[str, Any]:
 
 
 def await_ready(children: dict[str, Child]) -> None:
-    """Wait until each has its first sample.
+    """Wait until every receiver has its first sample.
 
     Parameters
     ----------
     children
-        Receivers, by name.
+        Receivers by name; each writes to its standard output when it is ready.
 
     Raises
     ------
     StreamLost
-        When one has none within `READY_S`.
+        When a receiver has no sample within `READY_S`.
     """
     deadline = time.monotonic() + READY_S
     for name, child in children.items():
         stdout = child.process.stdout
         assert stdout is not None
-        left = max(0.0, deadline - time.monotonic())
-        if not select.select([stdout], [], [], left)[0] or not os.read(stdout.fileno(), 64):
-            raise StreamLost(f"'{name}' received nothing within {READY_S:g} s. See the messages above.")
+        remaining = max(0.0, deadline - time.monotonic())
+        if not select.select([stdout], [], [], remaining)[0] or not os.read(stdout.fileno(), 64):
+            raise StreamLost(f"'{name}' received nothing within {READY_S:g} s; see the messages above.")
 
 
 def _measure(children: dict[str, Child], seconds: float) -> dict[str, float] | None:
-    """Let the sender count, and watch what the engine uses meanwhile."""
+    """Start the measurement, wait for its end, and return the engine's resource use; None where it is unknown."""
     pid = children["engine"].pid
     children["sender"].send("go")
-    before, begun = process_figures(pid), time.monotonic()
+    before, start = process_stats(pid), time.monotonic()
     time.sleep(seconds)
-    after, took_s = process_figures(pid), time.monotonic() - begun
+    after, elapsed_s = process_stats(pid), time.monotonic() - start
     time.sleep(DRAIN_S)
     if before is None or after is None:
         return None
     return {
-        "cpu_of_one_core": round((after.cpu_s - before.cpu_s) / took_s, 4),
+        "cpu_of_one_core": round((after.cpu_s - before.cpu_s) / elapsed_s, 4),
         "memory_mb": round(after.memory_mb, 1),
         "memory_growth_mb": round(after.memory_mb - before.memory_mb, 2),
     }
 
 
 def load_trace(path: Path, name: str) -> Times:
-    """What a process has noted, see `judged`.
+    """Load the times that a process has written; for the columns see `summarize`.
 
     Parameters
     ----------
     path
-        That it wrote.
+        File written by the process.
     name
-        Of the process.
+        Name of the process.
 
     Raises
     ------
     StreamLost
-        When it wrote nothing.
+        When the file is missing or unreadable.
     """
     with contextlib.suppress(OSError, ValueError, KeyError), np.load(path) as arrays:
         rows: Times = arrays[name if name in ("engine", "sender") else "received"]
         return rows
-    raise StreamLost(f"nothing was measured by '{name}'. See the messages above.")
+    raise StreamLost(f"'{name}' has measured nothing; see the messages above.")
 
 
-def judged(cell: Cell, taken: dict[str, Times]) -> tuple[dict[str, Any], dict[str, Times]]:
-    """What the processes noted, put together by the stamps of the samples.
+def summarize(cell: Cell, times: dict[str, Times]) -> tuple[dict[str, Any], dict[str, Times]]:
+    """Match the times of all processes by the samples' timestamps, and summarize the latencies.
 
     Parameters
     ----------
     cell
-        What was measured.
-    taken
-        ``sender`` float64 [n, 2]: stamp, moment of the push. ``engine`` [n, 4]: stamp, arrival, decoded, published.
-        ``floor``, ``received`` and peers [n, 3]: stamp, moment it was there, sequence number. ``engine`` may be missing.
+        The measurement.
+    times
+        Times in seconds by process. ``sender`` float64 [n, 2]: timestamp, push. ``engine`` [n, 4]: timestamp, arrival,
+        decoded, published; may be missing. ``floor``, ``received`` and libraries [n, 3]: timestamp, arrival, sequence.
 
     Returns
     -------
     result
-        Figures, for JSON.
-    ages
-        Float64 [sent] of each stage: milliseconds from the push, NaN = lost.
+        Percentiles and counts, for JSON.
+    latencies
+        Milliseconds from the push for each stage, float64 [samples sent]; NaN = lost.
     """
-    due, pushed = taken["sender"].T
+    due, pushed = times["sender"].T
     tolerance = 0.25 / cell.rate_hz
 
-    def ages(rows: Times, column: int) -> Times:
-        """Milliseconds from push, float64 [sent], NaN = lost."""
+    def latency(rows: Times, column: int) -> Times:
+        """Milliseconds from the push, float64 [samples sent]; NaN = lost."""
         out = np.full(len(due), np.nan)
         if len(rows):
-            at = np.clip(np.searchsorted(due, rows[:, 0] - tolerance), 0, len(due) - 1)
-            hit = np.abs(due[at] - rows[:, 0]) <= tolerance
-            out[at[hit]] = (rows[hit, column] - pushed[at[hit]]) * 1e3
+            nearest = np.clip(np.searchsorted(due, rows[:, 0] - tolerance), 0, len(due) - 1)
+            match = np.abs(due[nearest] - rows[:, 0]) <= tolerance
+            out[nearest[match]] = (rows[match, column] - pushed[nearest[match]]) * 1e3
         return out
 
     stages = {}
-    if "engine" in taken:
-        within = enumerate(("arrived", "decoded", "published"), 1)
-        stages = {name: ages(taken["engine"], column) for column, name in within}
-    stages["received"] = ages(taken["received"], 1)
-    floor = ages(taken["floor"], 1)
-    others = {name: ages(taken[name], 1) for name in cell.peers}
-    said = {name: _figures(of) for name, of in stages.items()}
-    ground = _figures(floor)
+    if "engine" in times:
+        columns = enumerate(("arrived", "decoded", "published"), 1)
+        stages = {name: latency(times["engine"], column) for column, name in columns}
+    stages["received"] = latency(times["received"], 1)
+    floor = latency(times["floor"], 1)
+    others = {name: latency(times[name], 1) for name in cell.libraries}
+    stage_percentiles = {name: _percentiles(values) for name, values in stages.items()}
+    floor_percentiles = _percentiles(floor)
     result = {
         "channels": cell.n_channels,
         "rate_hz": cell.rate_hz,
         "seconds": cell.seconds,
         "sent": len(due),
-        "sender_late_ms": _figures((pushed - due) * 1e3),
-        "floor_ms": ground,
-        "stages_ms": said,
+        "sender_late_ms": _percentiles((pushed - due) * 1e3),
+        "floor_ms": floor_percentiles,
+        "stages_ms": stage_percentiles,
         "above_floor_ms": {
-            name: {key: of[key] - ground[key] for key in ("p50", "p99")} for name, of in said.items()
+            name: {key: values[key] - floor_percentiles[key] for key in ("p50", "p99")}
+            for name, values in stage_percentiles.items()
         },
-        "lost": {name: int(np.isnan(of).sum()) for name, of in {"floor": floor, **stages, **others}.items()},
-        "lag_growth_ms": _growth(stages["received"]),
-        "peers_ms": {name: _figures(of) for name, of in others.items()},
+        "lost": {
+            name: int(np.isnan(values).sum()) for name, values in {"floor": floor, **stages, **others}.items()
+        },
+        "lag_growth_ms": _lag_growth(stages["received"]),
+        "peers_ms": {name: _percentiles(values) for name, values in others.items()},
     }
     return result, {"floor": floor, **stages}
 
 
-def _figures(ages: Times) -> dict[str, float]:
-    return figures(ages[~np.isnan(ages)])
+def _percentiles(latencies: Times) -> dict[str, float]:
+    return figures(latencies[~np.isnan(latencies)])
 
 
-def _growth(ages: Times) -> float:
+def _lag_growth(latencies: Times) -> float:
     """Median of the last tenth minus that of the first, milliseconds."""
-    tenth = max(1, len(ages) // 10)
-    first, last = ages[:tenth], ages[-tenth:]
+    tenth = max(1, len(latencies) // 10)
+    first, last = latencies[:tenth], latencies[-tenth:]
     if np.isnan(first).all() or np.isnan(last).all():
         return float("nan")
     return float(np.nanmedian(last) - np.nanmedian(first))
@@ -247,48 +252,52 @@ def _growth(ages: Times) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What a cell may take.
+    """The limits that a cell must keep.
 
     Attributes
     ----------
     published_ms
-        Above the floor, median.
+        Largest median latency of a published prediction above the floor, milliseconds.
     """
 
     published_ms: float
 
     def misses(self, result: dict[str, Any]) -> list[str]:
-        """What was not kept, in words; empty when all was.
+        """List the limits exceeded, as messages; empty when all were kept.
 
         Parameters
         ----------
         result
-            Of `run_cell`.
+            Result of `run_cell`.
         """
         above, lost = result["above_floor_ms"]["published"]["p50"], result["lost"]
-        out = []
+        messages = []
         if not above <= self.published_ms:
-            out.append(f"published {above:.2f} ms above the floor, allowed are {self.published_ms:g}")
-        out += [
-            f"{lost[stage]} frames lost until {stage}" for stage in ("published", "received") if lost[stage]
+            messages.append(
+                f"published {above:.2f} ms above the floor, but the budget is {self.published_ms:g} ms"
+            )
+        messages += [
+            f"{lost[stage]} samples lost before '{stage}'"
+            for stage in ("published", "received")
+            if lost[stage]
         ]
         if result["lag_growth_ms"] > max(5.0, 0.5e3 / result["rate_hz"]):
-            out.append(f"the lag grew by {result['lag_growth_ms']:.1f} ms")
-        return out
+            messages.append(f"the lag grew by {result['lag_growth_ms']:.1f} ms")
+        return messages
 
 
 def parse_grid(text: str) -> list[tuple[int, float]]:
-    """Channels and rates of ``120x30,1000x1000``.
+    """Parse a grid such as ``120x30,1000x1000``; returns channels and rate (Hz) of each cell.
 
     Parameters
     ----------
     text
-        Cells by commas.
+        Cells separated by commas.
 
     Raises
     ------
     BadUsage
-        When it is not of that form.
+        When the text has another form, or a value is out of range.
     """
     from stream.errors import BadUsage
 
@@ -298,21 +307,21 @@ def parse_grid(text: str) -> list[tuple[int, float]]:
         try:
             cells.append((int(channels), float(rate)))
         except ValueError:
-            raise BadUsage(f"{part!r} is not channels x rate, as in 120x30 or 1000x1000.") from None
+            raise BadUsage(f"--grid: {part!r} is not channels x rate, such as 120x30 or 1000x1000.") from None
         if not (1 <= cells[-1][0] <= 20_000 and 0.1 <= cells[-1][1] <= 5_000):
-            raise BadUsage(f"{part!r}: 1 to 20000 channels and 0.1 to 5000 Hz can be measured.")
+            raise BadUsage(f"--grid: {part!r} is out of range; give 1 to 20000 channels and 0.1 to 5000 Hz.")
     return cells
 
 
 def make_model(n_channels: int, rate_hz: float, folder: Path) -> Path:
-    """The bundled model in a file of its own, its channels repeated, as if fitted at that rate.
+    """Write the bundled model, scaled to a number of channels and a rate, to a file; returns its path.
 
     Parameters
     ----------
     n_channels, rate_hz
-        Of the neural stream.
+        Number of channels and sampling rate (Hz) of the neural stream.
     folder
-        Where the file goes.
+        Folder for the file.
     """
     from decoders.model.model import Model
     from neuroreel.bench.scaled_model import repeated_model
@@ -329,19 +338,24 @@ def run_grid(
     seconds: float,
     *,
     window: bool,
-    peers: tuple[str, ...],
+    libraries: tuple[str, ...],
     budget_ms: float,
 ) -> dict[str, Any]:
-    """Measure every cell, one after the other.
+    """Measure every cell of a grid, one after the other.
 
     Parameters
     ----------
     grid
-        Channels and rates.
-    seconds, window, peers
+        Channels and rate (Hz) of each cell.
+    seconds, window, libraries
         See `Cell`.
     budget_ms
-        Allowed above the floor, median.
+        See `Budget`.
+
+    Returns
+    -------
+    result
+        For JSON: ``cells`` (see `run_cell`, with ``misses`` from `Budget.misses`), and whether all kept the budget.
     """
     import tempfile
 
@@ -352,7 +366,7 @@ def run_grid(
             model = make_model(n_channels, rate_hz, Path(folder))
             place = Path(folder) / f"{n_channels}x{rate_hz:g}"
             place.mkdir(exist_ok=True)
-            result = run_cell(Cell(n_channels, rate_hz, seconds, window, peers), model, place)
+            result = run_cell(Cell(n_channels, rate_hz, seconds, window, libraries), model, place)
             result["misses"] = budget.misses(result)
             cells.append(result)
     within = not any(cell["misses"] for cell in cells)

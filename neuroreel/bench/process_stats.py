@@ -1,4 +1,4 @@
-"""What a running process uses, read from ``/proc``: no package is needed for three numbers."""
+"""CPU time, memory, handles and threads of a running process, read from ``/proc`` (Linux)."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ _PROC = Path("/proc")
 
 
 @dataclass(frozen=True, slots=True)
-class ProcessFigures:
-    """Of one process at one moment.
+class ProcessStats:
+    """Resource use of one process at one moment.
 
     Attributes
     ----------
     cpu_s
-        Processor time so far, all threads, seconds.
+        CPU time of all threads so far, seconds.
     memory_mb
-        Resident memory.
+        Resident memory, MB.
     handles
-        Open file descriptors, sockets among them.
+        Number of open file descriptors, including sockets.
     threads
-        How many.
+        Number of threads.
     """
 
     cpu_s: float
@@ -31,13 +31,13 @@ class ProcessFigures:
     threads: int
 
 
-def process_figures(pid: int) -> ProcessFigures | None:
-    """Figures of a process of this user; None when it has ended, or where there is no ``/proc`` (macOS).
+def process_stats(pid: int) -> ProcessStats | None:
+    """Resource use of a process of the same user; None if it has ended or there is no ``/proc`` (macOS).
 
     Parameters
     ----------
     pid
-        Of the process.
+        Process id.
     """
     folder = _PROC / str(pid)
     try:
@@ -46,7 +46,7 @@ def process_figures(pid: int) -> ProcessFigures | None:
     except OSError:
         return None
     ticks = os.sysconf("SC_CLK_TCK")
-    return ProcessFigures(
+    return ProcessStats(
         cpu_s=(int(fields[11]) + int(fields[12])) / ticks,
         memory_mb=int(fields[21]) * os.sysconf("SC_PAGE_SIZE") / 2**20,
         handles=handles,

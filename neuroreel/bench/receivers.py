@@ -1,4 +1,4 @@
-"""Receivers of a measurement: each notes which sample it had when, by its stamp."""
+"""The receivers of a benchmark: each stores the timestamp and arrival time of every sample."""
 
 from __future__ import annotations
 
@@ -14,93 +14,92 @@ from stream.control import ControlReader
 from stream.errors import BadUsage
 
 MANY = 1000
-"""Above so many channels the floor takes arrays, for lists of numbers would be most of its time."""
+"""Above this number of channels `receive_pylsl` pulls arrays, because converting to lists would dominate its time."""
 
-Noted = list[tuple[float, float, float]]
-"""Stamp as sent, moment it was there, sequence number (-1 = none)."""
+Arrivals = list[tuple[float, float, float]]
+"""Timestamp as sent, arrival time and sequence number (-1 = none) of each sample."""
 
 
-def receive_raw(info: pylsl.StreamInfo, control: ControlReader, ready: Callable[[], None]) -> Noted:
-    """LSL's plainest receive loop: the floor that everything else is held against.
+def receive_pylsl(info: pylsl.StreamInfo, control: ControlReader, ready: Callable[[], None]) -> Arrivals:
+    """Receive with a minimal pylsl loop: the latency floor that all others are compared with.
 
     Parameters
     ----------
     info
-        The stream. Of a prediction stream the stamp as sent and the sequence are taken from its channels.
+        The stream. For a prediction stream, timestamp and sequence number of the input are read from its channels.
     control
-        Brings ``stop``.
+        Source of the command ``stop``.
     ready
-        Called when the first sample is there.
+        Called once, when the first sample has arrived.
     """
     from decoders.prediction import PREDICTION_CHANNELS
 
     prediction = info.type() == "Prediction"
-    at, number = (PREDICTION_CHANNELS.index(name) for name in ("stamp_raw", "sequence"))
+    stamp_raw, sequence = (PREDICTION_CHANNELS.index(name) for name in ("stamp_raw", "sequence"))
     arrays = info.channel_count() > MANY
     inlet = pylsl.StreamInlet(info, recover=False)
-    noted: Noted = []
+    arrivals: Arrivals = []
+    started = False
     try:
         inlet.open_stream(timeout=5)
         while not control.ended and (control.poll() or {}).get("do") != "stop":
             if arrays:
                 _, stamps = inlet.pull_chunk(timeout=0.2, min_samples=1, as_numpy=True)
                 now = pylsl.local_clock()
-                noted += [(stamp, now, -1.0) for stamp in stamps.tolist()]
+                arrivals += [(stamp, now, -1.0) for stamp in stamps.tolist()]
             else:
                 sample, stamp = inlet.pull_sample(timeout=0.2)
                 if stamp is None:
                     continue
                 now = pylsl.local_clock()
-                noted.append((sample[at], now, sample[number]) if prediction else (stamp, now, -1.0))
-            if ready is not _nothing and noted:
+                arrivals.append(
+                    (sample[stamp_raw], now, sample[sequence]) if prediction else (stamp, now, -1.0)
+                )
+            if arrivals and not started:
+                started = True
                 ready()
-                ready = _nothing
     except LostError:
-        pass  # the sender ended: what was noted stands
+        pass  # the sender has ended; the arrivals so far are valid
     finally:
         inlet.close_stream()
-    return noted
+    return arrivals
 
 
-def _nothing() -> None:
-    """Nothing more to say."""
-
-
-def receive_mne(name: str, control: ControlReader, ready: Callable[[], None]) -> Noted:
-    """mne-lsl's ``StreamLSL``, acquiring in its own thread; its callback notes every new sample.
+def receive_mne(name: str, control: ControlReader, ready: Callable[[], None]) -> Arrivals:
+    """Receive with mne-lsl's ``StreamLSL``, which acquires in its own thread and calls back for every new sample.
 
     Parameters
     ----------
     name
-        Of the stream.
+        Name of the stream.
     control, ready
-        See `receive_raw`.
+        See `receive_pylsl`.
     """
-    _configure_another_library()
-    package: Any = import_peer("mne-lsl")
-    noted: Noted = []
+    _write_lsl_configuration()
+    package: Any = import_library("mne-lsl")
+    arrivals: Arrivals = []
 
-    def note(data: Any, stamps: Any, _info: Any) -> tuple[Any, Any]:
+    def on_samples(data: Any, stamps: Any, _info: Any) -> tuple[Any, Any]:
         now = pylsl.local_clock()
-        noted.extend((stamp, now, -1.0) for stamp in stamps.tolist())
+        arrivals.extend((stamp, now, -1.0) for stamp in stamps.tolist())
         return data, stamps
 
     stream = package.StreamLSL(bufsize=5, name=name)
     stream.connect(acquisition_delay=0.001, timeout=10)
-    stream.add_callback(note)
+    stream.add_callback(on_samples)
     try:
-        said = False
+        started = False
         while not control.ended and (control.poll(0.05) or {}).get("do") != "stop":
-            if noted and not said:
-                said = True
+            if arrivals and not started:
+                started = True
                 ready()
     finally:
         stream.disconnect()
-    return noted
+    return arrivals
 
 
-def _configure_another_library() -> None:
-    """Let an LSL library that is not pylsl's see the streams of this network scope; it reads a file."""
+def _write_lsl_configuration() -> None:
+    """Put a liblsl that is not pylsl's into the same network scope; it reads its configuration from a file."""
     import os
     import tempfile
     from pathlib import Path
@@ -114,25 +113,25 @@ def _configure_another_library() -> None:
     atexit.register(Path(name).unlink, missing_ok=True)
 
 
-def receive_ezmsg(name: str, control: ControlReader, ready: Callable[[], None]) -> Noted:
-    """ezmsg-lsl's inlet, awaited as its own unit awaits it.
+def receive_ezmsg(name: str, control: ControlReader, ready: Callable[[], None]) -> Arrivals:
+    """Receive with ezmsg-lsl's inlet, awaited as in ezmsg-lsl's own unit.
 
     Parameters
     ----------
     name, control, ready
-        See `receive_raw`.
+        See `receive_mne`.
     """
     import asyncio
 
-    package: Any = import_peer("ezmsg-lsl")
+    package: Any = import_library("ezmsg-lsl")
     settings = package.LSLInletSettings(
         info=package.LSLInfo(name=name), use_lsl_clock=True, processing_flags=0
     )
     producer = package.LSLInletProducer(settings)
-    noted: Noted = []
+    arrivals: Arrivals = []
 
     async def run() -> None:
-        said = False
+        started = False
         while not control.ended and (control.poll() or {}).get("do") != "stop":
             message = await producer.__acall__()
             now = pylsl.local_clock()
@@ -143,30 +142,30 @@ def receive_ezmsg(name: str, control: ControlReader, ready: Callable[[], None]) 
                 (axis.data[0], None) if hasattr(axis, "data") else (axis.offset, getattr(axis, "gain", 0.0))
             )
             stamps = axis.data if step is None else [first + step * i for i in range(len(message.data))]
-            noted.extend((float(stamp), now, -1.0) for stamp in stamps)
-            if not said:
-                said = True
+            arrivals.extend((float(stamp), now, -1.0) for stamp in stamps)
+            if not started:
+                started = True
                 ready()
 
     asyncio.run(run())
-    return noted
+    return arrivals
 
 
-PEERS = {"mne-lsl": "mne_lsl.stream", "ezmsg-lsl": "ezmsg.lsl.inlet"}
-"""Whose latency can be measured on the same stream, and the module of each that receives."""
+LIBRARIES = {"mne-lsl": "mne_lsl.stream", "ezmsg-lsl": "ezmsg.lsl.inlet"}
+"""Other libraries whose latency can be measured, with the module of each that receives."""
 
 
-def receive(name: str, by: str, control: ControlReader, ready: Callable[[], None]) -> Noted:
-    """Receive a stream until told to stop.
+def receive_stream(name: str, by: str, control: ControlReader, ready: Callable[[], None]) -> Arrivals:
+    """Receive a stream until the command ``stop``.
 
     Parameters
     ----------
     name
-        Of the stream.
+        Name of the stream.
     by
-        ``pylsl``, or one of `PEERS`.
+        Library that receives: ``pylsl``, or one of `LIBRARIES`.
     control, ready
-        See `receive_raw`.
+        See `receive_pylsl`.
     """
     if by == "mne-lsl":
         return receive_mne(name, control, ready)
@@ -174,39 +173,39 @@ def receive(name: str, by: str, control: ControlReader, ready: Callable[[], None
         return receive_ezmsg(name, control, ready)
     from stream.lsl.resolve import find_stream
 
-    return receive_raw(find_stream(name, wait_s=30), control, ready)
+    return receive_pylsl(find_stream(name, wait_s=30), control, ready)
 
 
-def parse_peers(text: str | None) -> tuple[str, ...]:
-    """Peers of ``mne-lsl,ezmsg-lsl``, each of them installed; ``ezmsg`` will do for the second.
+def parse_libraries(text: str | None) -> tuple[str, ...]:
+    """Parse a list of libraries, such as ``mne-lsl,ezmsg-lsl``, and check that each is installed.
 
     Parameters
     ----------
     text
-        By commas; None = none.
+        Names separated by commas; ``ezmsg`` means ``ezmsg-lsl``. None for an empty list.
 
     Raises
     ------
     BadUsage
-        For one that is not known or not installed.
+        When a library is unknown or not installed.
     """
-    peers = []
+    names = []
     for part in filter(None, (text or "").split(",")):
-        peer = {"ezmsg": "ezmsg-lsl"}.get(part.strip(), part.strip())
-        if peer not in PEERS:
-            raise BadUsage(f"no peer {peer!r}; there are {', '.join(PEERS)}.")
-        import_peer(peer)
-        peers.append(peer)
-    return tuple(dict.fromkeys(peers))
+        name = {"ezmsg": "ezmsg-lsl"}.get(part.strip(), part.strip())
+        if name not in LIBRARIES:
+            raise BadUsage(f"unknown library {name!r}; choose from {', '.join(LIBRARIES)}.")
+        import_library(name)
+        names.append(name)
+    return tuple(dict.fromkeys(names))
 
 
-def import_peer(peer: str) -> Any:
-    """The module of a peer that its receiver needs.
+def import_library(name: str) -> Any:
+    """Import the module of a library that its receiver needs.
 
     Parameters
     ----------
-    peer
-        One of `PEERS`.
+    name
+        One of `LIBRARIES`.
 
     Raises
     ------
@@ -214,6 +213,8 @@ def import_peer(peer: str) -> Any:
         When it is not installed.
     """
     try:
-        return importlib.import_module(PEERS[peer])
+        return importlib.import_module(LIBRARIES[name])
     except ImportError as error:
-        raise BadUsage(f"{peer} is not installed ({error}): pip install 'neuroreel[compare]'") from error
+        raise BadUsage(
+            f"{name} is not installed ({error}). Install the extra: pip install 'neuroreel[compare]'."
+        ) from error

@@ -1,4 +1,4 @@
-"""The bundled model and recording with any number of channels, for measurements of speed."""
+"""The bundled model and recording scaled to any number of channels, for benchmarks."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from stream.session import Kind
 
 
 def channel_names(n_channels: int) -> tuple[str, ...]:
-    """Names of the repeated channels.
+    """Names of the channels of the scaled model.
 
     Parameters
     ----------
     n_channels
-        How many.
+        Number of channels.
     """
     return tuple(f"unit-{index:05d}" for index in range(n_channels))
 
 
 def repeated_model(model: Model, n_channels: int, rate_hz: float) -> Model:
-    """A model whose channels are those of another one over and over, each with its part of the weight.
+    """A model that repeats the channels of another one; copies of a channel share its weight equally.
 
-    Its answers mean nothing at a rate other than that one's, but cost what so many channels cost at that rate.
+    At another rate its predictions are meaningless, but take as long as those of a model fitted at that rate.
 
     Parameters
     ----------
     model
-        Linear, without a second opinion, as the bundled one.
+        Linear model without a secondary classifier, such as the bundled one.
     n_channels
-        How many.
+        Number of channels.
     rate_hz
-        Samples per second.
+        Sampling rate in Hz.
     """
     parts, valid = model.parts, model.parts.preprocessor.valid
     source = np.arange(n_channels) % len(valid)
-    place = np.cumsum(valid) - 1  # of each valid channel among those that are used
-    used = place[source[valid[source]]]
+    column = np.cumsum(valid) - 1  # column of each valid channel in the weights, which leave out the others
+    used = column[source[valid[source]]]
     share = (1 / np.maximum(np.bincount(used, minlength=int(valid.sum())), 1))[used].astype(np.float32)
     n_windows = max(1, len(parts.spans))
     embedding, emission, before = parts.embedding, parts.emission, parts.preprocessor
@@ -67,13 +67,13 @@ def repeated_model(model: Model, n_channels: int, rate_hz: float) -> Model:
 
 
 def repeated_signals(neural: NDArray[np.float32], n_channels: int) -> NDArray[np.float32]:
-    """Float32 [time, n_channels]: the channels of float32 [time, channels] over and over.
+    """Repeat the channels of a recording; returns float32 [time, n_channels].
 
     Parameters
     ----------
     neural
-        As recorded.
+        Float32 [time, channels].
     n_channels
-        How many.
+        Number of channels.
     """
     return np.ascontiguousarray(neural[:, np.arange(n_channels) % neural.shape[1]], np.float32)

@@ -1,4 +1,4 @@
-"""The sender of a measurement: samples paced, numbered by their stamps, and the moment of each push noted."""
+"""The sender of a benchmark: pushes samples in real time and stores the time of each push."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from neuroreel.bench.scaled_model import channel_names, repeated_signals
 from stream.control import ControlReader
 from stream.lsl.outlet import make_outlet
 
-_SPIN_S = 0.0002  # sleeping is not exact to less
-_ROWS = 600  # distinct samples; then they begin again
+_SPIN_S = 0.0002  # busy-wait for the last part: sleep is not more precise
+_ROWS = 600  # distinct samples, sent over and over
 
 
-def send(
+def send_paced(
     name: str,
     neural: NDArray[np.float32],
     n_channels: int,
@@ -25,35 +25,34 @@ def send(
     seconds: float,
     control: ControlReader,
 ) -> NDArray[np.float64]:
-    """Send until told to stop; what counts begins with the command ``go`` and takes ``seconds``.
+    """Send samples until the command ``stop``; the measurement starts with ``go`` and lasts ``seconds``.
 
-    Samples are stamped with the moment they were due, so that a sender that is late now and then leaves no gaps in the
-    stamps; ages are to be counted from the push.
+    The timestamp of a sample is the time it was due, so that a sender that is briefly late leaves no gaps; latencies
+    must be counted from the push.
 
     Parameters
     ----------
     name
-        Of the stream.
+        Name of the stream.
     neural
-        Float32 [time, channels], at any rate; its channels are repeated.
+        Float32 [time, channels]; its channels are repeated, and its rate is ignored.
     n_channels, rate_hz
-        Of the stream.
+        Number of channels and sampling rate (Hz) of the stream.
     seconds
-        How long it counts.
+        Duration of the measurement, seconds.
     control
-        Brings ``go`` and ``stop``.
+        Source of the commands.
 
     Returns
     -------
     sent
-        Float64 [n, 2], seconds: what each sample that counts was stamped with, which is when it was due, and when it
-        was pushed.
+        Float64 [n, 2], seconds: timestamp and time of the push of each sample measured.
     """
     rows = repeated_signals(neural[:_ROWS], n_channels)[:, None]
     outlet = make_outlet(
         name, "Spikes", channel_names(n_channels), rate_hz, unit="count", role="bench", facts={"mode": "simulated"}
     )  # fmt: skip
-    sent = np.full((round(seconds * rate_hz), 2), np.nan)  # filled now, so that memory stays as it is
+    sent = np.full((round(seconds * rate_hz), 2), np.nan)  # allocated now, so that memory stays constant
     n_sent, counting = 0, False
     start, index = pylsl.local_clock() + 0.01, 0
     while not control.ended:
@@ -62,9 +61,9 @@ def send(
             break
         counting = counting or command.get("do") == "go"
         due = start + index / rate_hz
-        while (left := due - pylsl.local_clock()) > 0:
-            if left > _SPIN_S:
-                time.sleep(left - _SPIN_S)
+        while (remaining := due - pylsl.local_clock()) > 0:
+            if remaining > _SPIN_S:
+                time.sleep(remaining - _SPIN_S)
         pushed = pylsl.local_clock()
         outlet.push_chunk(rows[index % len(rows)], due)
         index += 1

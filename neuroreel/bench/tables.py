@@ -1,10 +1,11 @@
-"""Latency measurements as tables and as a picture."""
+"""Results of the benchmarks as tables and plots."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 
 from stream.quantiles import FIGURES
@@ -16,26 +17,26 @@ def print_latency(result: dict[str, Any]) -> None:
     Parameters
     ----------
     result
-        Of `neuroreel.bench.latency.run_grid`.
+        Result of `neuroreel.bench.latency.run_grid`.
     """
     from rich.console import Console
 
     console = Console()
     for cell in result["cells"]:
-        console.print(_table(cell))
+        console.print(_latency_table(cell))
         console.print(_remarks(cell), highlight=False)
     verdict = "Within" if result["within_budget"] else "OVER"
     console.print(
-        f"{verdict} the budget of {result['budget_ms']:g} ms above the floor, median, and no frame lost."
+        f"{verdict} the budget: median latency at most {result['budget_ms']:g} ms above the floor, no sample lost."
     )
 
 
-def _table(cell: dict[str, Any]) -> Any:
+def _latency_table(cell: dict[str, Any]) -> Any:
     from rich.box import SIMPLE
     from rich.table import Table
 
     table = Table(
-        title=f"{cell['channels']} channels at {cell['rate_hz']:g} Hz, ms from the push; +: above the floor",
+        title=f"{cell['channels']} channels at {cell['rate_hz']:g} Hz: ms from the push; +: above the floor",
         box=SIMPLE,
         padding=(0, 1, 0, 0),
     )
@@ -43,47 +44,117 @@ def _table(cell: dict[str, Any]) -> Any:
     for column in ("p50", "p95", "p99", "max", "jitter", "+p50", "+p99", "lost"):
         table.add_column(column, justify="right")
 
-    def row(name: str, of: dict[str, float], lost: int, above: dict[str, float] | None) -> None:
-        more = ("", "") if above is None else (_short(above["p50"]), _short(above["p99"]))
-        table.add_row(name, *(_short(of[key]) for key in FIGURES), *more, str(lost))
+    def row(name: str, latency: dict[str, float], lost: int, above: dict[str, float] | None) -> None:
+        difference = ("", "") if above is None else (_ms(above["p50"]), _ms(above["p99"]))
+        table.add_row(name, *(_ms(latency[key]) for key in FIGURES), *difference, str(lost))
 
-    row("floor, raw pylsl", cell["floor_ms"], cell["lost"]["floor"], None)
+    row("floor (plain pylsl)", cell["floor_ms"], cell["lost"]["floor"], None)
     for name in cell["stages_ms"]:
         row(name, cell["stages_ms"][name], cell["lost"][name], cell["above_floor_ms"][name])
-    for name, of in cell["peers_ms"].items():
-        row(f"{name}, raw", of, cell["lost"][name], None)
+    for name, latency in cell["peers_ms"].items():
+        row(f"{name} (receive only)", latency, cell["lost"][name], None)
     for name in ("received", "painted"):
-        of = ((cell.get("window") or {}).get("stages_ms") or {}).get(name)
-        if of is not None:
-            table.add_row(f"window: {name}", *(_short(of[key]) for key in FIGURES))
+        latency = ((cell.get("window") or {}).get("stages_ms") or {}).get(name)
+        if latency is not None:
+            table.add_row(f"window: {name}", *(_ms(latency[key]) for key in FIGURES))
     return table
 
 
-def _short(milliseconds: float | None) -> str:
+def _ms(milliseconds: float | None) -> str:
     if milliseconds is None or milliseconds != milliseconds:
         return "–"
     return f"{milliseconds:.2f}" if abs(milliseconds) < 99.995 else f"{milliseconds:.0f}"
 
 
 def _remarks(cell: dict[str, Any]) -> str:
-    used, window = cell["engine_process"], cell.get("window")
-    parts = [f"{cell['sent']} frames sent"]
-    if used is not None:
-        parts.append(f"engine {used['cpu_of_one_core']:.0%} of a core, {used['memory_mb']:.0f} MB")
-    parts.append(f"lag grew by {cell['lag_growth_ms']:+.2f} ms")
+    engine, window = cell["engine_process"], cell.get("window")
+    parts = [f"{cell['sent']} samples sent"]
+    if engine is not None:
+        parts.append(f"engine {engine['cpu_of_one_core']:.0%} of a core, {engine['memory_mb']:.0f} MB")
+    parts.append(f"lag change {cell['lag_growth_ms']:+.2f} ms")
     if window is not None:
-        parts.append(f"window painted at {window['painted_fps']:.0f} fps")
+        parts.append(f"window refreshed at {window['painted_fps']:.0f} Hz")
     parts.append(f"load average {cell['load_average']:.1f}")
     return "; ".join([*parts, *(f"[bold red]{miss}[/]" for miss in cell["misses"])])
 
 
-def print_soak(result: dict[str, Any]) -> None:
-    """Print what a long run held on to, and the verdict.
+def print_decode(result: dict[str, Any]) -> None:
+    """Print the times of one step as a table, and the verdict.
 
     Parameters
     ----------
     result
-        Of `neuroreel.bench.soak.run_soak`.
+        Result of `neuroreel.bench.decode.bench_decode`, with ``budget_us`` and ``within_budget``.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    names = {"sklearn_knn": "scikit-learn kNN on our embedding", "cebra": "cebra.transform and KNNDecoder"}
+    table = Table(title=f"One decoding step, {result['units']} units, {result['frames']} movie frames")
+    for column in ("", "p50 us", "p99 us", "CPU p50 us", "times slower"):
+        table.add_column(column, justify="right" if column else "left")
+    rows = {
+        "tight": (result["tight_us"], None),
+        "tight, published prediction only": (result["decision_us"], None),
+        f"paced at {result['paced_hz']:g} Hz, with warm-up": (result["paced_us"], None),
+        f"paced at {result['paced_hz']:g} Hz, without warm-up": (result["paced_cold_us"], None),
+        **{
+            f"{names[name]}, tight": (times, result["times_slower"][name])
+            for name, times in result["peers_tight_us"].items()
+        },
+    }
+    for name, (times, ratio) in rows.items():
+        figures = (f"{times[key]:.0f}" for key in ("p50", "p99", "cpu_p50"))
+        table.add_row(name, *figures, "" if ratio is None else f"{ratio:.1f}")
+    Console().print(table)
+    verdict = "Within" if result["within_budget"] else "OVER"
+    click.echo(f"{verdict} the budget: the median paced step may take {result['budget_us']:g} us.")
+
+
+def print_fit(result: dict[str, Any]) -> None:
+    """Print times and accuracies of the fit as a table.
+
+    Parameters
+    ----------
+    result
+        Result of `neuroreel.bench.fit_cost.bench_fit`.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    ours, peer = result["fit"], result["peer"]
+    table = Table(title=f"Fit of '{result['recording']}', {result['units']} units")
+    for column in ("", "seconds", "CPU seconds", "within 1 s", "exact"):
+        table.add_column(column, justify="right" if column else "left")
+
+    def row(name: str, times: dict[str, Any], scores: dict[str, Any]) -> None:
+        figures = (scores["accuracy_within_1s"], scores["accuracy_exact"])
+        seconds = (times.get(key) for key in ("train_seconds", "train_cpu_seconds"))
+        table.add_row(
+            name, *("" if s is None else f"{s:.1f}" for s in seconds), *(f"{f:.3f}" for f in figures)
+        )
+
+    row("without playback model", ours, ours["without_playback"])
+    row("with playback model", {}, ours["with_playback"])
+    if peer is not None:
+        name = f"{peer['peer']}, {peer['settings']['iterations']} iterations"
+        row(name if peer["causal"] else f"{name}, NOT causal", peer, peer)
+    Console().print(table)
+    click.echo(f"Tested on repeats {result['test_repeats']}; peak memory {ours['peak_memory_mb']} MB.")
+    if peer is not None:
+        cached = f" (from {peer['from_cache']})" if peer["from_cache"] else ""
+        ratio = result["times_faster"]
+        times = f"took {ratio:g} times as much CPU time" if ratio else "has no CPU time on record"
+        click.echo(f"CEBRA {times}{cached}; best with {peer['n_neighbors']} neighbours.")
+
+
+def print_soak(result: dict[str, Any]) -> None:
+    """Print the resource use of each process, losses and latency, and the verdict.
+
+    Parameters
+    ----------
+    result
+        Result of `neuroreel.bench.soak.run_soak`.
     """
     from rich.box import SIMPLE
     from rich.console import Console
@@ -96,49 +167,49 @@ def print_soak(result: dict[str, Any]) -> None:
     names = {
         "memory_mb": "memory MB",
         "memory_growth_mb": "growth MB",
-        "memory_mb_per_hour": "MB an hour",
+        "memory_mb_per_hour": "MB per hour",
         "handles_growth": "handles",
         "threads_growth": "threads",
-        "cpu_of_one_core": "of a core",
+        "cpu_of_one_core": "CPU cores",
     }
     table.add_column("")
     for title in names.values():
         table.add_column(title, justify="right")
-    for name, held in result["processes"].items():
+    for name, growth in result["processes"].items():
         table.add_row(
             name,
             *(
-                f"{held[key]:+.2f}"
+                f"{growth[key]:+.2f}"
                 if key.endswith(("growth", "growth_mb", "per_hour"))
-                else f"{held[key]:.2f}"
+                else f"{growth[key]:.2f}"
                 for key in names
-                if key in held
+                if key in growth
             ),
         )
     console = Console()
     console.print(table)
     received, floor = result["stages_ms"]["received"], result["floor_ms"]
     console.print(
-        f"{result['sent']} frames sent, {result['lost']['received']} lost; received by another process "
+        f"{result['sent']} samples sent, {result['lost']['received']} lost; predictions received by another process "
         f"p50 {received['p50']:.2f} ms, p99 {received['p99']:.2f} ms after the push (floor {floor['p50']:.2f}, "
-        f"{floor['p99']:.2f}); the clocks drifted by {result['clock_drift_ms']:+.2f} ms"
+        f"{floor['p99']:.2f}); clock drift {result['clock_drift_ms']:+.2f} ms"
     )
     if not result["holds_judged"]:
-        console.print("Memory, handles and threads are not judged in under four minutes.")
+        console.print("Memory, handles and threads are judged only in runs of at least four minutes.")
     for problem in result["problems"]:
         console.print(f"[bold red]{problem}[/]")
     console.print("Passed." if result["passed"] else "FAILED.")
 
 
 def plot_latency(result: dict[str, Any], path: Path) -> None:
-    """Draw, for each cell, how the times from push to published are distributed, with the floor beside it.
+    """Save a histogram of the latencies of each cell, from push to published, with the floor.
 
     Parameters
     ----------
     result
-        Of `neuroreel.bench.latency.run_grid`.
+        Result of `neuroreel.bench.latency.run_grid`.
     path
-        Of the picture; its ending says of which kind.
+        File to write; the suffix chooses the format.
     """
     from matplotlib.figure import Figure
 
@@ -146,9 +217,9 @@ def plot_latency(result: dict[str, Any], path: Path) -> None:
     figure = Figure(figsize=(6.4, 2.4 * len(cells) + 0.4), layout="constrained")
     for axes, cell in zip(figure.subplots(len(cells), 1, squeeze=False)[:, 0], cells, strict=True):
         series = {
-            name: (ages[~np.isnan(ages)], colour)
+            name: (latencies[~np.isnan(latencies)], colour)
             for name, colour in (("floor", "#8b949e"), ("published", "#0072B2"))
-            if not np.isnan(ages := cell["ages_ms"][name]).all()
+            if not np.isnan(latencies := cell["ages_ms"][name]).all()
         }
         top = max([1e-3, *(float(np.quantile(values, 0.995)) for values, _ in series.values())])
         edges = np.linspace(0, top, 80)
@@ -158,7 +229,7 @@ def plot_latency(result: dict[str, Any], path: Path) -> None:
                 np.minimum(values, top), edges, histtype="stepfilled", alpha=0.6, color=colour, label=label
             )
         axes.set_title(f"{cell['channels']} channels at {cell['rate_hz']:g} Hz", fontsize=10)
-        axes.set_xlabel("ms from push")
-        axes.set_ylabel("frames")
+        axes.set_xlabel("latency from the push (ms)")
+        axes.set_ylabel("samples")
         axes.legend(frameon=False, fontsize=8)
     figure.savefig(path, dpi=150)

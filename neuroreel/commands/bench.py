@@ -1,4 +1,4 @@
-"""``neuroreel bench``: measurements, each beside its floor or a peer in the same run."""
+"""``neuroreel bench``: benchmarks, each compared with a reference measured in the same run."""
 
 from __future__ import annotations
 
@@ -14,36 +14,70 @@ units_option = click.option(
     type=click.Choice(["120", "1000"]),
     default="120",
     show_default=True,
-    help="The bundled recording, or one with 1,000 units, simulated and fitted first.",
+    help="Number of units: 120 is the bundled recording; 1000 is simulated and fitted first.",
+)
+
+trace_option = click.option(
+    "--trace",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="File for the timestamps and times (npz).",
+)
+control_option = click.option(
+    "--control", is_flag=True, expose_value=False, help="Read commands as JSON lines from standard input."
 )
 
 
 @click.group()
 def command() -> None:
-    """Measure, with the floor or a peer in the same run."""
+    """Measure latency, decoding speed and fitting time, each compared with a reference in the same run."""
 
 
-@command.command()
+@command.command(short_help="Latency from sample to published prediction.")
 @click.option(
-    "--seconds", type=click.FloatRange(min=3), default=20.0, show_default=True, help="How long to measure."
+    "--seconds",
+    type=click.FloatRange(min=3),
+    default=20.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Duration of each measurement in seconds.",
 )
 @click.option(
     "--grid",
     metavar="CxR,...",
-    help="Channels x rate of each measurement, as in 120x30,120x120,1000x1000,10000x30 [default: 120x30].",
+    help="Channels x rate in Hz of each measurement, such as 120x30,120x120,1000x1000,10000x30 [default: 120x30].",
 )
 @click.option(
-    "--speed", type=click.FloatRange(min=0.1), help="Without --grid: 120 channels at 30 Hz times this."
+    "--speed",
+    type=click.FloatRange(min=0.1),
+    metavar="X",
+    help="Instead of --grid: 120 channels at X times 30 Hz.",
 )
 @click.option(
-    "--budget-ms", type=float, default=1.0, show_default=True, help="Allowed above the floor, median."
+    "--budget-ms",
+    type=float,
+    default=1.0,
+    show_default=True,
+    metavar="MS",
+    help="Fail if the median latency is more than this many ms above the floor.",
 )
 @click.option(
-    "--window/--no-window", default=True, show_default=True, help="Paint the window meanwhile, at 60 fps."
+    "--window/--no-window",
+    default=True,
+    show_default=True,
+    help="Also run the window, refreshed at 60 Hz.",
 )
-@click.option("--against", metavar="PEER,...", help="Other receivers of the same stream: mne-lsl, ezmsg-lsl.")
 @click.option(
-    "--plot", type=click.Path(path_type=Path), callback=new_file, help="Save histograms here (png, svg, pdf)."
+    "--against",
+    metavar="LIBRARY,...",
+    help="Also measure these libraries on the same stream: mne-lsl, ezmsg-lsl (extra 'compare').",
+)
+@click.option(
+    "--plot",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    callback=new_file,
+    help="Save histograms of the latencies to this file (.png, .svg or .pdf).",
 )
 @json_option
 def latency(
@@ -56,27 +90,28 @@ def latency(
     plot: Path | None,
     json_target: str | None,
 ) -> None:
-    """From push to published prediction, beside LSL's own floor.
+    """Measure the latency from sample to published prediction, compared with the floor set by LSL.
 
-    One sender feeds the engine and, beside it, pylsl's plainest receive loop in a process of its own: the floor.
-    Published means that the push of the prediction has returned; "received" is a second process that pulls it. The
-    model is the bundled one, its channels repeated where there are others than 120. Nothing leaves this computer.
+    One sender feeds the engine and, in a process of its own, a minimal pylsl receive loop: the floor. Latency counts
+    from the push of the sample. "published": the push of the prediction has returned; "received": another process has
+    pulled it. The model is the bundled one, its channels repeated or cut to the requested number. Nothing leaves this
+    computer.
     """
     import uuid
 
     from neuroreel.bench.latency import parse_grid, run_grid
-    from neuroreel.bench.receivers import parse_peers
+    from neuroreel.bench.receivers import parse_libraries
     from neuroreel.bench.tables import plot_latency, print_latency
     from neuroreel.options import write_json
     from stream.errors import BadUsage
     from stream.lsl.network import configure
 
     if grid is not None and speed is not None:
-        raise BadUsage("--grid gives the rates; leave --speed out.")
+        raise BadUsage("--grid sets the rates already; leave out --speed.")
     cells = parse_grid(grid or f"120x{30 * (speed or 1.0):g}")
-    peers = parse_peers(against)
+    libraries = parse_libraries(against)
     configure("loopback", f"bench-{uuid.uuid4().hex[:12]}")
-    result = run_grid(cells, seconds, window=window, peers=peers, budget_ms=budget_ms)
+    result = run_grid(cells, seconds, window=window, libraries=libraries, budget_ms=budget_ms)
     if plot is not None:
         plot_latency(result, plot)
     for cell in result["cells"]:
@@ -89,26 +124,44 @@ def latency(
         raise click.exceptions.Exit(1)
 
 
-@command.command()
-@click.option("--minutes", type=click.FloatRange(min=0.1), default=10.0, show_default=True, help="How long.")
-@click.option("--channels", type=click.IntRange(1, 20_000), default=1000, show_default=True)
-@click.option("--rate", type=click.FloatRange(0.1, 5000), default=1000.0, show_default=True, help="Hz.")
-@click.option("--window/--no-window", default=True, show_default=True, help="Run the window too.")
+@command.command(short_help="Long run: memory, handles, clocks, lost samples, latency.")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0.1),
+    default=10.0,
+    show_default=True,
+    help="Duration in minutes.",
+)
+@click.option(
+    "--channels",
+    type=click.IntRange(1, 20_000),
+    default=1000,
+    show_default=True,
+    help="Number of channels of the neural stream.",
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(0.1, 5000),
+    default=1000.0,
+    show_default=True,
+    help="Sampling rate of the neural stream in Hz.",
+)
+@click.option("--window/--no-window", default=True, show_default=True, help="Also run the window.")
 @click.option(
     "--record/--no-record",
     default=True,
     show_default=True,
-    help="Run the recorder too; its file is deleted after.",
+    help="Also run the recorder; its file is deleted at the end.",
 )
 @json_option
 def soak(
     minutes: float, channels: int, rate: float, window: bool, record: bool, json_target: str | None
 ) -> None:
-    """Run for long: memory, open handles, clock, frames lost, and latency minute by minute.
+    """Run the engine for minutes to hours and watch memory, open handles, clocks, lost samples and latency.
 
-    Fails when the memory of sender, engine, recorder or window has grown by more than 5 MB since its first two minutes,
-    or handles or threads pile up (judged from four minutes on), when a frame was lost or when the lag grew. Memory and
-    handles are read from /proc (Linux).
+    Fails if a sample was lost or the lag grew; in runs of at least four minutes also if, after the first two minutes,
+    sender, engine, recorder or window grew by more than 5 MB or gained handles or threads. Memory and handles are read
+    from /proc (Linux).
     """
     import tempfile
     import uuid
@@ -120,7 +173,7 @@ def soak(
 
     configure("loopback", f"soak-{uuid.uuid4().hex[:12]}")
 
-    def say(sample: dict[str, Any]) -> None:
+    def each_minute(sample: dict[str, Any]) -> None:
         memory = ", ".join(
             f"{name} {sample[name]['memory_mb']:.0f} MB, {sample[name]['handles']} handles"
             for name in WATCHED
@@ -129,7 +182,7 @@ def soak(
         click.echo(f"{sample['at_s'] / 60:6.1f} min  {memory}", err=True)
 
     with tempfile.TemporaryDirectory(prefix="neuroreel-soak-") as folder:
-        result = run_soak(Soak(minutes, channels, rate, window, record), Path(folder), say)
+        result = run_soak(Soak(minutes, channels, rate, window, record), Path(folder), each_minute)
     if json_target is not None:
         write_json(result, json_target)
     if json_target != "-":
@@ -138,33 +191,40 @@ def soak(
         raise click.exceptions.Exit(1)
 
 
-@command.command()
+@command.command(short_help="Time of one decoding step.")
 @units_option
 @click.option(
     "--seconds",
     type=click.FloatRange(min=1),
     default=5.0,
     show_default=True,
-    help="Length of the paced part.",
+    metavar="SECONDS",
+    help="Duration of the paced measurement in seconds.",
 )
-@click.option("--against", type=click.Choice(["cebra"]), help="Time this peer too (extra 'compare').")
+@click.option("--against", type=click.Choice(["cebra"]), help="Also time CEBRA (extra 'compare').")
 @click.option(
-    "--budget-us", type=float, default=300.0, show_default=True, help="Allowed for one paced step, median."
+    "--budget-us",
+    type=float,
+    default=300.0,
+    show_default=True,
+    metavar="US",
+    help="Fail if the median paced step takes more than this many microseconds.",
 )
 @json_option
 def decode(
     units: str, seconds: float, against: str | None, budget_us: float, json_target: str | None
 ) -> None:
-    """One step of decoding: posterior, playback model and forecast, on one thread.
+    """Time one decoding step: posterior, playback model and forecast, on one thread.
 
-    Tight is one step right after the other, paced is at 120 Hz, where caches go cold in between: with the dry run
-    that the engine makes before a sample is due, and without. In the same run, on the same windows: the embedding read
-    out by scikit-learn's k nearest neighbours, and with --against cebra CEBRA's transform and its kNN decoder. How
-    many times slower they are is told by processor time.
+    "tight": steps follow each other directly; "paced": at 120 Hz, where caches go cold in between, with and without the
+    warm-up that the engine runs before a sample is due. In the same run and on the same samples, it times scikit-learn's
+    k-nearest-neighbours classifier on our embedding and, with --against cebra, CEBRA's transform and kNN decoder; runs
+    are interleaved, and ratios are measured in CPU time.
     """
     from neuroreel.bench.cebra import import_cebra
     from neuroreel.bench.data import bench_data
     from neuroreel.bench.decode import bench_decode
+    from neuroreel.bench.tables import print_decode
     from neuroreel.options import write_json
 
     if against:
@@ -174,24 +234,41 @@ def decode(
     if json_target is not None:
         write_json(result, json_target)
     if json_target != "-":
-        _print_decode(result)
+        print_decode(result)
     if not result["within_budget"]:
         raise click.exceptions.Exit(1)
 
 
-@command.command()
+@command.command(short_help="Time, memory and accuracy of the default fit.")
 @units_option
-@click.option("--seed", type=int, default=0, show_default=True, help="Of everything random.")
-@click.option("--against", type=click.Choice(["cebra"]), help="Fit this peer too (extra 'compare').")
-@click.option("--iterations", type=int, default=2000, show_default=True, help="The peer's.")
-@click.option("--temperature", type=float, default=0.1, show_default=True, help="The peer's; its default: 1.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
+@click.option("--against", type=click.Choice(["cebra"]), help="Also fit CEBRA (extra 'compare').")
+@click.option("--iterations", type=int, default=2000, show_default=True, help="CEBRA: training iterations.")
 @click.option(
-    "--labels", default="discrete", show_default=True, help="The peer's: discrete, continuous or time."
+    "--temperature",
+    type=float,
+    default=0.1,
+    show_default=True,
+    help="CEBRA: temperature of the loss; CEBRA's own default is 1.",
 )
-@click.option("--hybrid", is_flag=True, help="Give the peer its time contrast too.")
-@click.option("--architecture", default="offset10-model", show_default=True, help="The peer's.")
-@click.option("--future", is_flag=True, help="Let the peer's windows reach into the future as it comes.")
-@click.option("--cached", is_flag=True, help="Take the peer's run from an earlier one, if there is one.")
+@click.option(
+    "--labels",
+    default="discrete",
+    show_default=True,
+    help="CEBRA: labels to train on: discrete, continuous or time.",
+)
+@click.option("--hybrid", is_flag=True, help="CEBRA: add the time contrast to continuous labels.")
+@click.option(
+    "--architecture", default="offset10-model", show_default=True, help="CEBRA: name of the network."
+)
+@click.option(
+    "--future",
+    is_flag=True,
+    help="CEBRA: let the windows include future samples, as in its default (not causal).",
+)
+@click.option(
+    "--cached", is_flag=True, help="CEBRA: reuse the result of an earlier run with the same settings."
+)
 @json_option
 def fit(
     units: str,
@@ -201,39 +278,40 @@ def fit(
     json_target: str | None,
     **settings: Any,
 ) -> None:
-    """The default fit: time, memory and score on showings that were not trained on.
+    """Measure the default fit: time, memory and accuracy on held-out repeats.
 
-    With --against cebra the peer is fitted on the same showings in the same run and scored on the same others. Of
-    several numbers of neighbours for its kNN decoder the one with the best test score counts.
+    With --against cebra, CEBRA is fitted on the same repeats in the same run and scored on the same held-out repeats.
+    Its kNN decoder is scored with several numbers of neighbours, of which the best test score counts.
     """
-    from neuroreel.bench.cebra import PeerSettings, import_cebra
+    from neuroreel.bench.cebra import CebraSettings, import_cebra
     from neuroreel.bench.data import bench_data
     from neuroreel.bench.fit_cost import bench_fit
+    from neuroreel.bench.tables import print_fit
     from neuroreel.options import write_json
 
     causal = not settings.pop("future")
-    peer = PeerSettings(causal=causal, **settings) if against else None
-    if peer is not None and not cached:
+    cebra = CebraSettings(causal=causal, **settings) if against else None
+    if cebra is not None and not cached:
         import_cebra()
-    result = bench_fit(bench_data(int(units)), seed, peer, cached=cached)
+    result = bench_fit(bench_data(int(units)), seed, cebra, cached=cached)
     if json_target is not None:
         write_json(result, json_target)
     if json_target != "-":
-        _print_fit(result)
+        print_fit(result)
 
 
 @command.command(hidden=True)
 @click.argument("stream")
-@click.option("--channels", type=int, required=True)
-@click.option("--rate", type=float, required=True)
-@click.option("--seconds", type=float, required=True)
-@click.option("--trace", type=click.Path(path_type=Path), required=True)
-@click.option("--control", is_flag=True, expose_value=False)
+@click.option("--channels", type=int, required=True, help="Number of channels.")
+@click.option("--rate", type=float, required=True, help="Sampling rate in Hz.")
+@click.option("--seconds", type=float, required=True, help="Duration of the measurement in seconds.")
+@trace_option
+@control_option
 def send(stream: str, channels: int, rate: float, seconds: float, trace: Path) -> None:
-    """Send STREAM, paced, and write when each sample was pushed."""
+    """Send STREAM in real time and write the time of each push."""
     import numpy as np
 
-    from neuroreel.bench import sender as bench_send
+    from neuroreel.bench.sender import send_paced
     from replay_data.bundle import demo_recording
     from stream.control import ControlReader
     from stream.io.session_io import load_session
@@ -241,81 +319,23 @@ def send(stream: str, channels: int, rate: float, seconds: float, trace: Path) -
 
     configure()
     neural = np.asarray(load_session(demo_recording()).neural, np.float32)
-    sent = bench_send.send(stream, neural, channels, rate, seconds, ControlReader())
+    sent = send_paced(stream, neural, channels, rate, seconds, ControlReader())
     np.savez(trace, sender=sent)
 
 
 @command.command(hidden=True)
 @click.argument("stream")
-@click.option("--by", default="pylsl")
-@click.option("--trace", type=click.Path(path_type=Path), required=True)
-@click.option("--control", is_flag=True, expose_value=False)
+@click.option("--by", default="pylsl", help="Library that receives: pylsl, mne-lsl or ezmsg-lsl.")
+@trace_option
+@control_option
 def receive(stream: str, by: str, trace: Path) -> None:
-    """Receive STREAM and write when each sample was there."""
+    """Receive STREAM and write the time of each arrival."""
     import numpy as np
 
-    from neuroreel.bench import receivers as bench_receive
+    from neuroreel.bench.receivers import receive_stream
     from stream.control import ControlReader
     from stream.lsl.network import configure
 
     configure()
-    noted = bench_receive.receive(stream, by, ControlReader(), lambda: click.echo("ready"))
-    np.savez(trace, received=np.array(noted).reshape(-1, 3))
-
-
-def _print_decode(result: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    names = {"sklearn_knn": "scikit-learn kNN read-out", "cebra": "cebra.transform and KNNDecoder"}
-    table = Table(title=f"one step, {result['units']} units, {result['frames']} frames")
-    for column in ("", "p50 us", "p99 us", "processor p50", "times slower"):
-        table.add_column(column, justify="right" if column else "left")
-    rows = {
-        "tight": (result["tight_us"], None),
-        "only what is published first": (result["decision_us"], None),
-        f"paced at {result['paced_hz']:g} Hz, rehearsed": (result["paced_us"], None),
-        "the same without a rehearsal": (result["paced_cold_us"], None),
-        **{
-            f"{names[name]}, tight": (times, result["times_slower"][name])
-            for name, times in result["peers_tight_us"].items()
-        },
-    }
-    for name, (times, ratio) in rows.items():
-        figures = (f"{times[key]:.0f}" for key in ("p50", "p99", "cpu_p50"))
-        table.add_row(name, *figures, "" if ratio is None else f"{ratio:.1f}")
-    Console().print(table)
-    verdict = "Within" if result["within_budget"] else "OVER"
-    click.echo(f"{verdict} the budget of {result['budget_us']:g} us for a paced step.")
-
-
-def _print_fit(result: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    ours, peer = result["fit"], result["peer"]
-    table = Table(title=f"fit of {result['recording']}, {result['units']} units")
-    for column in ("", "seconds", "processor s", "within 1 s", "exact"):
-        table.add_column(column, justify="right" if column else "left")
-
-    def row(name: str, times: dict[str, Any], scores: dict[str, Any]) -> None:
-        figures = (scores["accuracy_within_1s"], scores["accuracy_exact"])
-        seconds = (times.get(key) for key in ("train_seconds", "train_cpu_seconds"))
-        table.add_row(
-            name, *("" if s is None else f"{s:.1f}" for s in seconds), *(f"{f:.3f}" for f in figures)
-        )
-
-    row("without playback model", ours, ours["without_playback"])
-    row("with playback model", {}, ours["with_playback"])
-    if peer is not None:
-        name = f"{peer['peer']}, {peer['settings']['iterations']} iterations"
-        row(name if peer["causal"] else f"{name}, NOT causal", peer, peer)
-    Console().print(table)
-    click.echo(f"tested on repeats {result['test_repeats']}; peak memory {ours['peak_memory_mb']} MB")
-    if peer is not None:
-        cached = f", from {peer['from_cache']}" if peer["from_cache"] else ""
-        ratio = result["times_faster"]
-        longer = (
-            f"took {ratio:g} times as long (processor time)" if ratio else "was not timed by the processor"
-        )
-        click.echo(f"the peer {longer}{cached}; {peer['n_neighbors']} neighbours")
+    arrivals = receive_stream(stream, by, ControlReader(), lambda: click.echo("ready"))
+    np.savez(trace, received=np.array(arrivals).reshape(-1, 3))

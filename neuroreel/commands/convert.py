@@ -1,4 +1,4 @@
-"""``neuroreel convert``: a recording in another file format."""
+"""``neuroreel convert``: convert a recording to another file format."""
 
 from __future__ import annotations
 
@@ -16,19 +16,25 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("source", metavar="IN", type=click.Path(path_type=Path))
 @click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
-@click.option("--stream", help="Which neural stream, for a file that has several.")
-@click.option("--stimulus", metavar="NAME", help="NWB: which stimulus, as the file calls it.")
+@click.option("--stream", metavar="NAME", help="Neural stream to convert, if the file contains several.")
+@click.option("--stimulus", metavar="NAME", help="NWB: name of the stimulus in the file.")
 @click.option(
-    "--area", multiple=True, metavar="NAME", help="NWB: only units in this area ('VIS*'); can be repeated."
+    "--area",
+    multiple=True,
+    metavar="NAME",
+    help="NWB: keep only units of this brain area, such as 'VISp' or 'VIS*'; repeatable [default: all].",
 )
 @click.option(
-    "--quality", multiple=True, metavar="WORD", help="NWB: only units of this quality; can be repeated."
+    "--quality",
+    multiple=True,
+    metavar="WORD",
+    help="NWB: keep only units of this quality, such as 'good'; repeatable [default: all].",
 )
 @click.option(
     "--bin-ms",
     type=click.FloatRange(min=0, min_open=True),
     metavar="MS",
-    help="NWB: width of the bins that spikes are counted in [default: one frame of the movie, else 33.333].",
+    help="NWB: bin width for spike counts in ms [default: one movie frame, otherwise 33.333].",
 )
 @json_option
 def command(
@@ -41,10 +47,10 @@ def command(
     bin_ms: float | None,
     json_target: str | None,
 ) -> None:
-    """Convert the recording IN to OUT; the suffixes say the formats.
+    """Convert the recording IN to the file OUT; the suffixes choose the formats.
 
-    Read: .xdf, .npz, .h5, .csv, .mat and .nwb; written: the first four. Recordings are never
-    overwritten, with --force or without.
+    Reads .xdf, .npz, .h5, .csv, .mat and .nwb; writes .xdf, .npz, .h5 and .csv. An existing OUT is never overwritten,
+    not even with --force.
     """
     from neuroreel.options import write_json
     from stream.errors import refuse_existing
@@ -66,12 +72,12 @@ def command(
         for name, value in {**facts, "notes": "\n".join(notes), "written to": target}.items():
             text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
             if text:
-                table.add_row(name.replace("_", " "), text)
+                table.add_row({"showings": "repeats"}.get(name, name.replace("_", " ")), text)
         Console().print(table)
 
 
 def _facts(session: Session) -> dict[str, object]:
-    """What a session holds."""
+    """Properties of a session, for the table and for JSON."""
     return {
         "name": session.name,
         "kind": str(session.kind),

@@ -1,4 +1,4 @@
-"""``neuroreel demo``: the main job on the bundled recording."""
+"""``neuroreel demo``: replay, decode and show the bundled recording."""
 
 from __future__ import annotations
 
@@ -20,24 +20,30 @@ NAME = "V1"
 
 @click.command()
 @click.option(
-    "--headless", is_flag=True, help="No window on the screen: a live table, and a screenshot at the end."
+    "--headless",
+    is_flag=True,
+    help="Print a live table instead of opening a window; save a screenshot at the end.",
 )
 @click.option(
     "--seconds",
     type=click.FloatRange(min=1),
-    help=f"How long to decode [default: until the window is closed; headless {HEADLESS_SECONDS:g}].",
+    metavar="SECONDS",
+    help=f"Stop after this many seconds [default: when the window is closed; with --headless {HEADLESS_SECONDS:g}].",
 )
 @click.option(
-    "--screenshot", type=click.Path(path_type=Path), help="Where to save the window as PNG at the end."
+    "--screenshot",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Save a picture of the window (PNG) at the end.",
 )
 @json_option
 def command(
     headless: bool, seconds: float | None, screenshot: Path | None, json_target: str | None, force: bool
 ) -> None:
-    """Replay the bundled recording over LSL, decode it live in another process, and show it.
+    """Replay the bundled recording over LSL, decode it live in another process and show the result.
 
-    Everything stays on this computer. The recording is simulated; what is replayed is its two test showings, which the
-    model has never seen: one in order, one with its scenes shuffled, with a pause, a jump and a rewind.
+    The recording is simulated, and nothing leaves this computer. The replay sends the two test repeats of the movie,
+    which the model was not trained on: one in order, one with shuffled scenes, a pause, a jump and a rewind.
     """
     import json
     import tempfile
@@ -55,7 +61,7 @@ def command(
 
     say = partial(click.echo, err=json_target == "-")
     if not headless and not has_screen():
-        say("There is no screen, so the window is painted in memory.")
+        say("No screen found: the window is drawn in memory, as with --headless.")
         headless = True
     if headless:
         seconds = seconds or HEADLESS_SECONDS
@@ -95,11 +101,11 @@ def command(
         _print_result(result)
 
 
-_HEADING = "   time   on screen   decoded  confidence    in +1 s  within 1 s so far   latency p50 / p99"
+_HEADING = "   time   on screen   decoded  confidence   forecast  correct within 1 s   latency p50 / p99"
 
 
 def _print_row(say: Callable[[str], None], snapshot: Snapshot) -> None:
-    """One line of the live table."""
+    """Print one row of the live table."""
     newest, score, counts = snapshot.newest, snapshot.score, snapshot.counts
     if newest is None:
         say(f"{'':7}   {snapshot.state}: {snapshot.reason}")
@@ -119,8 +125,8 @@ def _frame(frame: int) -> str:
 def _print_result(result: dict[str, Any]) -> None:
     display = result["display"]
     click.echo(
-        f"\nFirst decoded frame after {result['first_decoded_frame_s']:.1f} s; {display['received']} predictions "
-        f"received, {display['dropped']} missing; window painted at {display['painted_fps']:.0f} fps."
+        f"\nFirst frame decoded after {result['first_decoded_frame_s']:.1f} s; {display['received']} predictions "
+        f"received, {display['dropped']} dropped; window refreshed at {display['painted_fps']:.0f} Hz."
     )
     score = result["live"].get("score")
     for name in ("with_playback", "without_playback") if score else ():
@@ -132,4 +138,4 @@ def _print_result(result: dict[str, Any]) -> None:
     if score:
         click.echo(f"  {'chance':<17} within 1 s {display['chance']:.3f}")
     if result["screenshot"]:
-        click.echo(f"Window saved as {result['screenshot']}")
+        click.echo(f"Screenshot saved to {result['screenshot']}.")

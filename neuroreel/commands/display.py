@@ -1,4 +1,4 @@
-"""``neuroreel display``: open the window on a running engine, or on one that it starts."""
+"""``neuroreel display``: open the window on a running engine, or start one from the window."""
 
 from __future__ import annotations
 
@@ -18,13 +18,29 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path), required=False)
-@click.option("--name", help="What the engine's streams are called [default: the only engine there is].")
-@click.option("--screenshot", type=click.Path(path_type=Path), help="Save the window as PNG at the end.")
 @click.option(
-    "--seconds", type=click.FloatRange(min=0, min_open=True), help="Close this long after the first frame."
+    "--name",
+    metavar="NAME",
+    help="Engine to watch, by the prefix of its streams' names [default: the only one on the network].",
 )
 @click.option(
-    "--fps", type=click.IntRange(5, 120), default=30, show_default=True, help="How often a second to paint."
+    "--screenshot",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Save a picture of the window (PNG) at the end.",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Close the window this many seconds after the first prediction [default: stay open].",
+)
+@click.option(
+    "--fps",
+    type=click.IntRange(5, 120),
+    default=30,
+    show_default=True,
+    help="Refresh rate of the window in Hz.",
 )
 @wait_option
 @json_option
@@ -40,10 +56,10 @@ def command(
     force: bool,
     network: str,
 ) -> None:
-    """Watch a running engine, or pick a stream and decode it with MODEL.
+    """Open the window: watch a running engine, or choose a stream in the window and decode it with MODEL.
 
-    MODEL is also where the movie's pictures come from; without it they are taken from the file that the engine names,
-    when that is on this computer. Without a screen the window is painted in memory, for --screenshot.
+    The movie's frames are read from MODEL; without it, from the model file that the engine reports, if that is on this
+    computer. Without a screen the window is drawn in memory, for --screenshot.
     """
     from dataclasses import asdict
 
@@ -56,7 +72,7 @@ def command(
     if model is not None:
         from decoders.model.model import Model
 
-        Model.load(model)  # a bad file is refused before a window opens
+        Model.load(model)  # reports a bad file before the window opens
     try:
         summary = run_display(
             name,
@@ -74,26 +90,27 @@ def command(
         write_json(asdict(summary), json_target)
     if json_target != "-":
         click.echo(
-            f"{summary.received} predictions, {summary.dropped} dropped, painted at {summary.painted_fps:.0f} fps"
-            + (f", saved {screenshot}" if screenshot is not None else "")
+            f"{summary.received} predictions received, {summary.dropped} dropped, window refreshed at "
+            f"{summary.painted_fps:.0f} Hz"
+            + (f", screenshot saved to {screenshot}" if screenshot is not None else "")
         )
 
 
 class _Engines:
-    """The engine that the window started, one at a time."""
+    """The engine started from the window; starting another one ends it."""
 
     def __init__(self, model: Path | None) -> None:
         self._model = model
         self._child: Child | None = None
 
     def start(self, stream: str) -> Callable[[], str]:
-        """Start an engine; what is returned says what went wrong with it."""
+        """Start an engine for a stream; returns a function that gives its error message, empty while it runs."""
         from neuroreel.subprocesses import start_child
 
         self.stop()
-        said = tempfile.TemporaryFile()  # noqa: SIM115 - not a pipe, which would block the engine when nobody reads it
-        self._child = start_child(["live", str(self._model), "--stream", stream], control=True, stderr=said)
-        return partial(_problem, self._child, said)
+        errors = tempfile.TemporaryFile()  # noqa: SIM115 - a full pipe would block the engine, a file does not
+        self._child = start_child(["live", str(self._model), "--stream", stream], control=True, stderr=errors)
+        return partial(_problem, self._child, errors)
 
     def stop(self) -> None:
         if self._child is not None:
@@ -102,10 +119,10 @@ class _Engines:
 
 
 def _problem(child: Child, output: IO[bytes]) -> str:
-    """What a child that failed said; empty while it runs."""
+    """Error message of a child that failed; empty while it runs or when it ended well."""
     if child.running or not child.process.returncode:
         return ""
     output.seek(0)
     lines = output.read().decode(errors="replace").splitlines()
-    said = [line.removeprefix("neuroreel: ") for line in lines if line.startswith("neuroreel: ")]
-    return " ".join(said) or f"the engine ended with exit code {child.process.returncode}"
+    errors = [line.removeprefix("neuroreel: ") for line in lines if line.startswith("neuroreel: ")]
+    return " ".join(errors) or f"the engine ended with exit code {child.process.returncode}"

@@ -1,4 +1,4 @@
-"""``neuroreel doctor``: what would go wrong on this computer."""
+"""``neuroreel doctor``: check this computer and its network for problems."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
     type=click.Choice(["loopback", "lab"]),
     default="loopback",
     show_default=True,
-    help="'lab' also sends a stream over the laboratory's network and looks for it.",
+    help="Network to test: this computer only, or with 'lab' also multicast and a stream on the local network.",
 )
 @json_option
 def command(scope: str, json_target: str | None) -> None:
-    """Look for what would go wrong on this computer, and say what to do about it.
+    """Check this computer and its network for problems, and print how to fix them.
 
-    Versions, Lab Streaming Layer, networks, ports, firewall, screen, Qt, fonts, threads, clocks and disk. Ends with
-    exit code 1 when something failed; a warning alone is fine.
+    Checks package versions, Lab Streaming Layer, network interfaces, ports, firewall, screen, Qt, fonts, threads, clocks
+    and disk space. The exit code is 1 if a check failed; warnings do not change it.
     """
     from dataclasses import asdict
 

@@ -1,4 +1,4 @@
-"""``neuroreel evaluate``: score a model, or a way of fitting, beside its baselines and controls."""
+"""``neuroreel evaluate``: score a model, or cross-validate fit options, against baselines and controls."""
 
 from __future__ import annotations
 
@@ -19,19 +19,32 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("files", metavar="[MODEL] SESSION", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--repeats", type=REPEATS, help="Showings to test on, such as 9-19 [default: all].")
 @click.option(
-    "--time", "part", type=TIME, help="Part of the recording to test on, such as 0.8-1 [default: all]."
+    "--repeats", type=REPEATS, help="Test on these repeats of the movie, such as 9-19 [default: all]."
 )
-@click.option("--cv", help="Fit and test in turn: 'repeat', or 'blocks:5'. Give only SESSION with it.")
 @click.option(
-    "--gap-s", type=click.FloatRange(min=0), help="With --cv: seconds left out around each test part."
+    "--time",
+    "part",
+    type=TIME,
+    help="Test on this part of the recording, as fractions of its duration, such as 0.8-1 [default: all].",
+)
+@click.option(
+    "--cv",
+    metavar="SCHEME",
+    help="Cross-validate on SESSION alone: 'repeat' leaves out one repeat at a time, 'blocks:5' one of 5 blocks.",
+)
+@click.option(
+    "--gap-s",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="With --cv: exclude this many seconds of training data on each side of the test part "
+    "[default: one context window where a segment is cut, otherwise 0].",
 )
 @click.option(
     "--rolling",
     metavar="N",
     type=click.IntRange(min=2),
-    help="Score refits, too: before each test showing on the last N before it.",
+    help="Also score refits: before each test repeat, the model is refitted on the N repeats before it.",
 )
 @click.option(
     "--agree-with",
@@ -39,17 +52,43 @@ if TYPE_CHECKING:
     nargs=2,
     multiple=True,
     type=click.Path(path_type=Path),
-    help="Compare the embedding with that of another run, or of another recording of the same frames.",
+    help="Measure how well the embedding agrees with that of another model, on the same or another recording of "
+    "the same movie; repeatable.",
 )
 @click.option(
-    "--draws", type=int, default=20, show_default=True, help="Refits on shifted labels; 0 = no controls."
+    "--draws",
+    type=int,
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="Refits on shifted labels for the null distribution, at least 20; 0 disables controls and verdict.",
 )
-@click.option("--mode", default="linear", show_default=True, help="With --cv: as in fit.")
-@click.option("--decoder", default="auto", show_default=True, help="With --cv: as in fit.")
-@click.option("--context-s", type=float, help="With --cv: as in fit.")
-@click.option("--lookahead-frames", type=int, default=0, show_default=True, help="With --cv: as in fit.")
-@click.option("--movie", "movie_path", type=click.Path(path_type=Path), help="With --cv: as in fit.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of everything random.")
+@click.option("--mode", default="linear", show_default=True, help="With --cv: embedding, as in 'fit'.")
+@click.option(
+    "--decoder", default="auto", show_default=True, help="With --cv: frame classifier, as in 'fit'."
+)
+@click.option(
+    "--context-s",
+    type=float,
+    metavar="SECONDS",
+    help="With --cv: length of the causal window in seconds [default: chosen on held-out data].",
+)
+@click.option(
+    "--lookahead-frames",
+    type=int,
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="With --cv: future samples per prediction, as in 'fit'.",
+)
+@click.option(
+    "--movie",
+    "movie_path",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="With --cv: video file of the movie.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
 @html_option
 @json_option
 def command(
@@ -70,7 +109,7 @@ def command(
     html_target: str | None,
     json_target: str | None,
 ) -> None:
-    """Score MODEL on SESSION, or with --cv a way of fitting on SESSION alone."""
+    """Score MODEL on the recording SESSION against baselines and controls; with --cv, fit and score on SESSION alone."""
     from decoders.evaluation.evaluate import EvaluateOptions, run_cross_validation, run_evaluation
     from decoders.fitting.fit import select_part
     from decoders.fitting.options import FitOptions
@@ -81,14 +120,16 @@ def command(
     from stream.movie import load_movie
 
     if len(files) != (1 if cv else 2):
-        raise BadUsage("give MODEL and SESSION, or with --cv only SESSION.")
+        raise BadUsage(
+            f"{len(files)} file{'s' if len(files) > 1 else ''} given; give MODEL and SESSION, or only SESSION with --cv."
+        )
     if cv and rolling is not None:
-        raise BadUsage("--rolling refits a MODEL from showing to showing; it does not go with --cv.")
+        raise BadUsage("--rolling needs a MODEL to refit, so it cannot be combined with --cv.")
     if cv and agree_with:
-        raise BadUsage("--agree-with compares the embedding of a MODEL; it does not go with --cv.")
+        raise BadUsage("--agree-with compares the embedding of a MODEL, so it cannot be combined with --cv.")
     if json_target == "-" == html_target:
-        raise BadUsage("--json - and --html - would mix on standard output; give one of them a file.")
-    chosen = EvaluateOptions(repeats, part, draws, seed)
+        raise BadUsage("--json - and --html - would mix on standard output; write one of them to a file.")
+    test_options = EvaluateOptions(repeats, part, draws, seed)
     if cv:
         options = FitOptions(mode, decoder, context_s, lookahead_frames, seed=seed)
         session = select_part(load_session(files[0]), repeats, part)
@@ -96,15 +137,15 @@ def command(
         scored = run_cross_validation(session, cv, options, draws=draws, gap_s=gap_s, movie=movie)
     else:
         fitted, session = Model.load(files[0]), load_session(files[1])
-        refits = _refits(fitted, session, rolling, chosen) if rolling is not None else None
-        scored = run_evaluation(fitted, session, chosen)
+        refits = _refits(fitted, session, rolling, test_options) if rolling is not None else None
+        scored = run_evaluation(fitted, session, test_options)
         if refits is not None:
             scored.report["rolling"] = refits.scores(scored.report)
         if agree_with:
             from decoders.evaluation.consistency import embedding_consistency
 
             others = [(Model.load(path), load_session(recording)) for path, recording in agree_with]
-            scored.report["agreement"] = embedding_consistency(scored, others, chosen)
+            scored.report["agreement"] = embedding_consistency(scored, others, test_options)
     if html_target is not None:
         from decoders.report.page import html_page
 
@@ -112,7 +153,7 @@ def command(
     if json_target is not None:
         write_json(scored.report, json_target)
     if "-" not in (json_target, html_target):
-        _tables(scored.report)
+        _print_scores(scored.report)
 
 
 def _refits(model: Model, session: Session, n: int, options: EvaluateOptions) -> Refits:
@@ -122,22 +163,27 @@ def _refits(model: Model, session: Session, n: int, options: EvaluateOptions) ->
 
 
 def _title(files: tuple[Path, ...], repeats: tuple[int, ...] | None, part: tuple[float, float] | None) -> str:
-    what = " on ".join(path.name for path in files)
+    """Title of the HTML page: the files and what was tested."""
+    names = " on ".join(path.name for path in files)
     if repeats is not None:
-        return f"{what}, repeats {', '.join(map(str, repeats))}"
-    return what if part is None else f"{what}, part {part[0]:g} to {part[1]:g}"
+        return f"{names}, repeats {', '.join(map(str, repeats))}"
+    return names if part is None else f"{names}, part {part[0]:g} to {part[1]:g}"
 
 
-def _tables(result: dict[str, Any]) -> None:
+def _print_scores(result: dict[str, Any]) -> None:
+    """Print the scores of model, baselines and controls, and the verdict."""
     from rich.console import Console
     from rich.table import Table
 
     names = ("accuracy_within_1s", "accuracy_exact", "median_frame_error", "log_score_bits", "ece")
-    table = Table(caption="alone: without the playback model", caption_justify="left")
-    for heading in ("", "within 1 s", "exact", "error", "bits", "ece", "null p95"):
+    table = Table(
+        caption="no playback: each moment decoded on its own, without the playback model",
+        caption_justify="left",
+    )
+    for heading in ("", "within 1 s", "exact", "error", "bits", "ECE", "null p95"):
         table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
     for title, block in {"model": result, **result["baselines"], **result["controls"]}.items():
-        for part, label in (("with_playback", title), ("without_playback", "  alone")):
+        for part, label in (("with_playback", title), ("without_playback", "  no playback")):
             scores = block[part]
             null = scores.get("null_p95", scores.get("p95"))
             figures = [f"{scores[name]:.3f}" if name in scores else "" for name in names]
@@ -150,26 +196,29 @@ def _tables(result: dict[str, Any]) -> None:
             console.print(f"  {other}: median error {figures['median_error']:.4g}", highlight=False)
     for horizon, scores in result["forecast"].items():
         console.print(
-            f"forecast +{horizon} s, bits: {scores['log_score_bits']:.2f}; persistence "
+            f"forecast +{horizon} s: log score {scores['log_score_bits']:.2f} bits; persistence "
             f"{scores['persistence']['log_score_bits']:.2f}, advance {scores['advance']['log_score_bits']:.2f}"
         )
     if "rolling" in result:
-        console.print(_side_by_side(result["rolling"]))
+        console.print(_rolling_table(result["rolling"]))
     if "agreement" in result:
         found = result["agreement"]
-        console.print(f"embeddings agree: R2 {found['mean']:.3f}, chance {found['chance']:.3f}")
+        console.print(f"agreement of embeddings: R2 {found['mean']:.3f}, chance {found['chance']:.3f}")
     if result["lookahead_ms"]:
-        console.print(f"answers wait for {result['lookahead_ms']:g} ms of activity to come (lookahead)")
+        console.print(f"predictions are delayed by a lookahead of {result['lookahead_ms']:g} ms")
     console.print(f"verdict: {result['verdict']}")
 
 
-def _side_by_side(rolling: dict[str, Any]) -> Any:
+def _rolling_table(rolling: dict[str, Any]) -> Any:
+    """Accuracy of the fixed and of the refitted model for each test repeat, as a table."""
     from rich.table import Table
 
     table = Table(
-        title=f"within 1 s, fixed and refitted on the last {rolling['n']} showings", title_justify="left"
+        title=f"Accuracy within 1 s: fixed model, and refitted on the last {rolling['n']} repeats",
+        title_justify="left",
     )
-    for heading in ("showing", "fixed", "rolling", "fixed, alone", "rolling, alone", "refitted on"):
+    headings = ("repeat", "fixed", "rolling", "fixed, no playback", "rolling, no playback", "refitted on")
+    for heading in headings:
         table.add_column(heading, justify="left" if heading == "refitted on" else "right")
     for number, row in rolling["per_showing"].items():
         figures = [

@@ -14,60 +14,84 @@ if TYPE_CHECKING:
     from decoders.evaluation.lookahead_curve import LookaheadPoint
 
 N_NAMED = 20
-"""Channels that are left out and named; a scan has hundreds outside the head."""
+"""Excluded channels listed by name at most; an fMRI scan has hundreds of voxels outside the head."""
 
 
 @click.command()
 @click.argument("sessions", metavar="SESSION...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Where the model goes.")
-@click.option("--mode", default="linear", show_default=True, help="Embedding: linear, label, time, hybrid.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="File for the model (.safetensors).",
+)
+@click.option(
+    "--mode",
+    default="linear",
+    show_default=True,
+    help="Embedding: linear, or trained by contrastive learning (needs torch): label, time, hybrid.",
+)
 @click.option(
     "--decoder",
     default="auto",
     show_default=True,
-    help="Frame decoder: auto, blend, cosine, lda, naive_bayes, gaussian_naive_bayes, knn.",
+    help="Frame classifier: auto (chosen on held-out data), blend, cosine, lda, naive_bayes, gaussian_naive_bayes, knn.",
 )
 @click.option(
-    "--context-s", type=float, help="Length of the causal window [default: chosen on held-out data]."
+    "--context-s",
+    type=float,
+    metavar="SECONDS",
+    help="Length of the causal window in seconds [default: chosen on held-out data].",
 )
 @click.option(
     "--lookahead-frames",
     type=int,
     default=0,
     show_default=True,
-    help="Future samples that each answer waits for: so much later it comes.",
+    metavar="N",
+    help="Use N future samples for each prediction, which adds the same delay.",
 )
 @click.option(
     "--lookahead-curve",
     is_flag=True,
-    help="Write no model; print held-out accuracy by lookahead, of the linear embedding.",
+    help="Print held-out accuracy against lookahead for the linear embedding; no model is written.",
 )
 @click.option(
     "--lag-s",
     type=float,
-    help="Seconds by which the signal comes after what it answers to [default: 0; of BOLD, chosen on held-out data].",
+    metavar="SECONDS",
+    help="Delay of the signal after the stimulus in seconds [default: 0; for BOLD, chosen on held-out data].",
 )
 @click.option(
-    "--train-repeats", type=REPEATS, help="Showings to train on, such as 0-8 or 0,2,4 [default: all]."
+    "--train-repeats",
+    type=REPEATS,
+    help="Train on these repeats of the movie, such as 0-8 or 0,2,4 [default: all].",
 )
 @click.option(
-    "--train-time", type=TIME, help="Part of the recording to train on, such as 0-0.8 [default: all]."
+    "--train-time",
+    type=TIME,
+    help="Train on this part of the recording, as fractions of its duration, such as 0-0.8 [default: all].",
 )
 @click.option(
     "--positives",
     default="auto",
     show_default=True,
-    help="What contrastive training takes for alike: auto, frames, labels, both.",
+    help="What makes a positive pair in contrastive training: auto, frames, labels, both.",
 )
 @click.option(
     "--resume",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Keep the contrastive training in this file, and take it up from there.",
+    help="Save the state of contrastive training to this file, and continue from it if it exists.",
 )
 @click.option(
-    "--movie", "movie_path", type=click.Path(path_type=Path), help="Video file with the movie's pictures."
+    "--movie",
+    "movie_path",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Video file of the movie, for its frames [default: none].",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of everything random.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
 @json_option
 def command(
     sessions: tuple[Path, ...],
@@ -87,7 +111,7 @@ def command(
     force: bool,
     json_target: str | None,
 ) -> None:
-    """Train a model on one or more recordings of the same channels, and write it to a file."""
+    """Train a model on one or more recordings of the same channels and write it to a file."""
     from decoders.fitting.fit import fit_model
     from decoders.fitting.options import FitOptions
     from neuroreel.options import write_json
@@ -97,7 +121,7 @@ def command(
     from stream.movie import load_movie
 
     if output is None and not lookahead_curve:
-        raise BadUsage("give a file for the model with -o, or --lookahead-curve.")
+        raise BadUsage("no output: give a file for the model with -o, or --lookahead-curve.")
     options = FitOptions(
         mode, decoder, context_s, lookahead_frames, train_repeats, train_time, seed, positives, resume, lag_s
     )
@@ -110,7 +134,7 @@ def command(
         if json_target is not None:
             write_json({"lookahead": as_json(points)}, json_target)
         if json_target != "-":
-            _curve(points)
+            _print_curve(points)
         return
     refuse_existing(output, force=force)
     with training_bar() as report:
@@ -121,14 +145,15 @@ def command(
         names = ", ".join(unused[:N_NAMED]) + (
             f" and {len(unused) - N_NAMED} more" if len(unused) > N_NAMED else ""
         )
-        click.echo(f"left out, flat or mostly not a number: {names}", err=True)
+        click.echo(f"excluded channels (constant or mostly NaN): {names}", err=True)
     if json_target is not None:
         write_json({"model": str(output), "hash": model.hash, **model.card}, json_target)
     if json_target != "-":
-        _table(output, model.hash, model.card)
+        _print_card(output, model.hash, model.card)
 
 
-def _table(output: Path, content_hash: str, card: dict[str, object]) -> None:
+def _print_card(output: Path, content_hash: str, card: dict[str, object]) -> None:
+    """Print what was fitted as a table."""
     from rich.console import Console
     from rich.table import Table
 
@@ -148,7 +173,7 @@ def _table(output: Path, content_hash: str, card: dict[str, object]) -> None:
         names = {"linear": "linear_", "contrastive": "", "both": "both_"}
         scores = [f"{name} {contrastive[start + 'log_score_nats']:.3f}" for name, start in names.items()]
         rows["held-out log score"] = ", ".join(scores) + " nats"
-        rows["frames are read from"] = f"{card['decoder_embedding']}"
+        rows["embedding used"] = f"{card['decoder_embedding']}"
         loss, chance = contrastive["infonce_nats"], contrastive["infonce_chance_nats"]
         rows["held-out InfoNCE"] = f"{loss:.2f} nats, chance {chance:.2f}"
         steps = (
@@ -161,14 +186,15 @@ def _table(output: Path, content_hash: str, card: dict[str, object]) -> None:
     Console().print(table)
 
 
-def _curve(points: list[LookaheadPoint]) -> None:
+def _print_curve(points: list[LookaheadPoint]) -> None:
+    """Print held-out accuracy against lookahead as a table."""
     from rich.console import Console
     from rich.table import Table
 
     table = Table(
-        title="Held-out accuracy by lookahead, linear embedding without playback", title_justify="left"
+        title="Held-out accuracy against lookahead: linear embedding, no playback model", title_justify="left"
     )
-    for heading in ("samples", "answers late by", "window", "in order", "scenes shuffled", "exact frame"):
+    for heading in ("samples", "added delay", "window", "in order", "scenes shuffled", "exact frame"):
         table.add_column(heading, justify="right")
     for point in points:
         shares = (point.in_order, point.shuffled, point.exact)

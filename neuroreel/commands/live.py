@@ -1,4 +1,4 @@
-"""``neuroreel live``: decode a stream until it ends."""
+"""``neuroreel live``: decode a neural stream and publish the predictions."""
 
 from __future__ import annotations
 
@@ -20,22 +20,43 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--stream", "query", help="Which neural stream: a name, or \"name='V1' and type='Spikes'\".")
-@click.option("--name", help="What the output streams are called [default: as the neural stream].")
-@click.option("--display/--headless", default=False, help="Open the window beside it.", show_default=True)
+@click.option(
+    "--stream",
+    "query",
+    metavar="QUERY",
+    help="Neural stream to decode: a name or an LSL query, \"name='V1' and type='Spikes'\" "
+    "[default: the only neural stream on the network].",
+)
+@click.option(
+    "--name", metavar="NAME", help="Prefix of the output streams' names [default: the neural stream's name]."
+)
+@click.option("--display/--headless", default=False, help="Also open the window.", show_default=True)
 @click.option(
     "--record",
     "record_to",
     metavar="F.xdf",
     type=click.Path(path_type=Path),
-    help="Record the neural stream, what belongs to it and every output; goes on when decoding dies.",
-)
-@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="Stop after this long.")
-@click.option(
-    "--stimulus-offset-ms", type=float, default=0.0, help="Delay of the monitor.", show_default=True
+    help="Record the neural stream, its side streams and all outputs; continues if the decoder crashes.",
 )
 @click.option(
-    "--playback/--no-playback", default=True, help="Answer with the playback model.", show_default=True
+    "--seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Stop after this many seconds [default: on Ctrl-C, or when a replay ends].",
+)
+@click.option(
+    "--stimulus-offset-ms",
+    type=float,
+    default=0.0,
+    metavar="MS",
+    help="Delay in ms from a stimulus timestamp to the frame on the monitor.",
+    show_default=True,
+)
+@click.option(
+    "--playback/--no-playback",
+    default=True,
+    help="Use the playback model (the order of the movie's frames) for the published prediction.",
+    show_default=True,
 )
 @click.option(
     "--rolling",
@@ -43,31 +64,36 @@ if TYPE_CHECKING:
     type=click.IntRange(min=2),
     is_flag=False,
     flag_value=9,
-    help="Refit on the last N showings [9] while it runs; needs the stimulus stream.",
+    help="Refit the model on the last N repeats of the movie while decoding; needs a stimulus stream [N: 9].",
 )
 @click.option(
     "--adapt/--no-adapt",
     default=False,
-    help="Without labels, follow slow changes of level and gain, within bounds.",
+    help="Track slow drifts of each channel's baseline and gain, within bounds and without labels.",
     show_default=True,
 )
 @click.option(
     "--lag-budget-s",
     type=click.FloatRange(min=0),
     default=1.0,
-    help="Frames that come later than usual by more than this are skipped, and counted; 0 = none is.",
+    metavar="SECONDS",
+    help="Skip ahead to the newest sample when samples arrive this many seconds later than usual; 0 disables it.",
     show_default=True,
 )
 @click.option(
-    "--await-consumer", type=float, default=0.0, hidden=True, help="Seconds to wait for a listener."
+    "--await-consumer",
+    type=float,
+    default=0.0,
+    hidden=True,
+    help="Wait up to this many seconds for a consumer of the predictions.",
 )
 @click.option(
     "--trace",
     type=click.Path(path_type=Path),
     hidden=True,
-    help="Write every frame's times here (npz); for short runs.",
+    help="Write the timing of every sample to this file (npz); for short runs.",
 )
-@click.option("--control", is_flag=True, hidden=True, help="Take commands as JSON lines on standard input.")
+@click.option("--control", is_flag=True, hidden=True, help="Read commands as JSON lines from standard input.")
 @wait_option
 @json_option
 @network_option("lab")
@@ -90,7 +116,7 @@ def command(
     json_target: str | None,
     network: str,
 ) -> None:
-    """Decode a neural stream with MODEL and publish what it says, until stopped or until a replay ends."""
+    """Decode a neural stream with MODEL and publish the predictions over LSL, until Ctrl-C or the end of a replay."""
     import signal
 
     from threadpoolctl import threadpool_limits
@@ -108,7 +134,7 @@ def command(
     from stream.lsl.resolve import find_stream
 
     if rolling and adapt:
-        raise BadUsage("--adapt follows what --rolling learns from labels; give one of them.")
+        raise BadUsage("--adapt and --rolling both track drifts and cannot be combined; give one of them.")
     if record_to is not None:
         refuse_existing(record_to, recording=True)
     configure(network)
@@ -161,7 +187,7 @@ def command(
 
 
 def _recorder(path: Path, info: Any, name: str) -> RecorderChild:
-    """The recorder in a process of its own, ready to record."""
+    """Start the recorder in a process of its own; returns when it is ready."""
     from neuroreel.recording.recorder_process import RecorderChild
 
     recorder = RecorderChild(path, info.name(), info.type(), name)
@@ -170,28 +196,28 @@ def _recorder(path: Path, info: Any, name: str) -> RecorderChild:
 
 
 def _run(engine: Engine, recorder: RecorderChild | None, *, quiet: bool) -> dict[str, Any]:
-    """Decode until the end; once a second say how it goes, and how the recording does."""
+    """Decode until the end; prints the state of decoder and recorder once a second."""
 
     def each_second(stats: dict[str, Any]) -> None:
         status = recorder.poll(engine.announce) if recorder is not None else {}
         if not quiet:
             _print_second(stats, status)
 
-    def at_once(notice: Notice) -> None:
-        said_already = notice.event == "state" and notice.facts["state"] not in ("live", "stale")
-        if not quiet and not said_already:
+    def on_notice(notice: Notice) -> None:
+        in_status_line = notice.event == "state" and notice.facts["state"] not in ("live", "stale")
+        if not quiet and not in_status_line:
             click.secho(f"{notice.event}: {notice.text}", err=True, fg="yellow" if notice.warning else None)
 
     def before_open() -> None:
         if recorder is not None:
             recorder.go(engine.following, engine.announce)
 
-    return engine.run(each_second, before_open, at_once)
+    return engine.run(each_second, before_open, on_notice)
 
 
 @contextlib.contextmanager
 def _trainer(model: Path, n: int) -> Iterator[RefitClient]:
-    """The trainer in a process of its own, and a folder that both share, until the engine ends."""
+    """The trainer in a process of its own, with a folder shared with the engine; ends with the context."""
     import subprocess
     import tempfile
 
@@ -237,26 +263,26 @@ def _print_second(stats: dict[str, Any], recording: dict[str, Any]) -> None:
 
 
 def _counts(stats: dict[str, Any]) -> str:
-    """What went wrong beside gaps, in a few words; empty when nothing did."""
+    """Counts of problems other than gaps, only those above zero."""
     names = ("missing", "skipped", "duplicates", "reordered", "clock_jumps", "nan_samples", "dead_channels")
     return "".join(f"  {name.replace('_', ' ')} {stats[name]}" for name in names if stats[name])
 
 
 def _print_summary(summary: dict[str, Any]) -> None:
-    click.echo(f"{summary['received']} frames decoded; {summary['ended']}.")
+    click.echo(f"{summary['received']} samples decoded; {summary['ended']}.")
     if summary["rolling"] is not None:
         counts = ", ".join(f"{count} {what}" for what, count in summary["rolling"].items())
-        click.echo(f"rolling: {counts}; the model ended at version {summary['model_version']}")
+        click.echo(f"rolling: {counts}; final model version {summary['model_version']}")
     for label, figures in (summary["labels"] or {}).items():
         click.echo(
             f"label {label}: median error {figures['median_error']:.3g}, r2 {figures['r2']:.3f} "
-            f"in {figures['moments']} moments"
+            f"over {figures['moments']} samples"
         )
     for stream, n in summary["markers"].items():
-        click.echo(f"{n} markers of '{stream}'")
+        click.echo(f"{n} markers received from '{stream}'")
     score = summary["score"]
     if score is None:
-        click.echo("No stimulus stream was there, so nothing could be scored.")
+        click.echo("No scores: there was no stimulus stream to compare with.")
         return
     for name in ("with_playback", "without_playback"):
         figures = score[name]

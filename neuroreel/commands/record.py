@@ -1,4 +1,4 @@
-"""``neuroreel record``: any streams into one file, nothing lost."""
+"""``neuroreel record``: write LSL streams to an XDF file, then verify it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from stream.recorder.recorder import Recorder
 
 GRACE_S = 5.0
-"""With --until-gone: a neural stream that has been gone for so long does not come back."""
+"""How long the stream of --until-gone must be gone before the recording stops, seconds."""
 
-_SLICE_S = 0.1
+_POLL_S = 0.1
 
 
 @click.command()
@@ -26,9 +26,15 @@ _SLICE_S = 0.1
     "--stream",
     "queries",
     multiple=True,
-    help="Which streams: a name, or \"type='Spikes'\"; may be given several times [default: all].",
+    metavar="QUERY",
+    help="Record only these streams: a name or an LSL query, \"type='Spikes'\"; repeatable [default: all streams].",
 )
-@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="Stop after this long.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Stop after this many seconds [default: on Ctrl-C].",
+)
 @click.option(
     "--wait",
     "wait_s",
@@ -36,12 +42,21 @@ _SLICE_S = 0.1
     default=10.0,
     show_default=True,
     metavar="SECONDS",
-    help="How long to wait for a first stream.",
+    help="Give up if no stream has appeared after this many seconds.",
 )
-@click.option("--expect", multiple=True, hidden=True, help="Wait for this stream before beginning.")
-@click.option("--until-gone", metavar="NAME", help="Stop when this neural stream has been gone for 5 s.")
 @click.option(
-    "--control", is_flag=True, hidden=True, help="Be steered over standard input, report on output."
+    "--expect", multiple=True, hidden=True, help="Wait for this stream before recording; repeatable."
+)
+@click.option(
+    "--until-gone",
+    metavar="NAME",
+    help=f"Stop when this neural stream has been gone for {GRACE_S:g} seconds.",
+)
+@click.option(
+    "--control",
+    is_flag=True,
+    hidden=True,
+    help="Read commands as JSON lines from standard input, write reports to standard output.",
 )
 @json_option
 @network_option("lab")
@@ -56,10 +71,10 @@ def command(
     json_target: str | None,
     network: str,
 ) -> None:
-    """Record streams into OUT, an XDF file, until stopped (Ctrl-C); those that appear later are added.
+    """Record LSL streams to the XDF file OUT until Ctrl-C; streams that appear later are added.
 
-    Every sample is written as it was sent. OUT is never overwritten, with --force or without. At the end the file is
-    read back and compared with what was received.
+    Samples and timestamps are stored exactly as sent. An existing OUT is never overwritten, not even with --force. At
+    the end the file is read back and compared with the samples received.
     """
     from neuroreel.malloc import give_back_large_arrays
     from neuroreel.options import write_json
@@ -70,7 +85,7 @@ def command(
     from stream.recorder.recorder import Recorder
 
     if out.suffix.lower() != ".xdf":
-        raise BadUsage(f"{out} must end in .xdf: recordings are XDF files.")
+        raise BadUsage(f"{out} does not end in .xdf: recordings are XDF files; add the suffix.")
     configure(network)
     give_back_large_arrays()
     recorder = Recorder(out, queries, hold=(until_gone or "") if control else "", expected=expect)
@@ -81,7 +96,7 @@ def command(
         view.ready(recorder)
         commands = ControlReader() if control else None
         _watch(recorder, view, stop, commands, seconds, until_gone)
-        view.event({"event": "ending", "reason": f"{stop.reason or 'stopped'}; reading {out.name} back"})
+        view.event({"event": "ending", "reason": f"{stop.reason or 'stopped'}; verifying {out.name}"})
         used = view.usage() | {"ended": stop.reason}
         summary = recorder.stop() | used
         view.end(summary)
@@ -94,16 +109,16 @@ def command(
 
 
 class _Stop:
-    """Why to stop, once there is a reason; the signals that end a recording set it."""
+    """The reason to stop recording, empty until there is one; SIGINT, SIGTERM and SIGHUP set it."""
 
     def __init__(self) -> None:
         import signal
 
         self.reason = ""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, lambda *_: self.ask("interrupted"))
+            signal.signal(number, lambda *_: self.request("interrupted"))
 
-    def ask(self, reason: str) -> None:
+    def request(self, reason: str) -> None:
         self.reason = self.reason or reason
 
 
@@ -115,9 +130,9 @@ def _watch(
     seconds: float | None,
     until_gone: str | None,
 ) -> None:
-    """Look after the recording until there is a reason to stop.
+    """Supervise the recording until there is a reason to stop.
 
-    While a parent is there it decides, for it may be waiting for a sender to come back.
+    While the parent process runs, it decides when to stop: it may be waiting for a sender to come back.
     """
     import time
 
@@ -128,26 +143,26 @@ def _watch(
         if time.monotonic() >= next_second:
             next_second = max(next_second + 1.0, time.monotonic())
             view.second(recorder)
-        if commands is not None and not _obey(commands, recorder, stop):
+        if commands is not None and not _run_commands(commands, recorder, stop):
             view.orphaned()
             commands = None
         if seconds is not None and recorder.elapsed_s >= seconds:
-            stop.ask(f"{seconds:g} s are over")
+            stop.request(f"recorded for {seconds:g} s")
         if until_gone and commands is None and recorder.missing_for_s(until_gone) > GRACE_S:
-            stop.ask(f"'{until_gone}' is gone")
-        time.sleep(_SLICE_S)
+            stop.request(f"stream '{until_gone}' has ended")
+        time.sleep(_POLL_S)
 
 
-def _obey(commands: ControlReader, recorder: Recorder, stop: _Stop) -> bool:
-    """Follow the parent's commands; False when it has died, and the recording goes on without it."""
-    while (order := commands.poll()) is not None:
+def _run_commands(commands: ControlReader, recorder: Recorder, stop: _Stop) -> bool:
+    """Run the parent's commands; False when the parent has died, after which the recording continues alone."""
+    while (message := commands.poll()) is not None:
         if commands.ended:
             recorder.open_held()
             return False
-        if order["do"] == "go":
+        if message["do"] == "go":
             recorder.open_held()
-        elif order["do"] == "await":
-            recorder.watch_for([str(name) for name in order.get("streams", ())])
-        elif order["do"] == "stop":
-            stop.ask("stopped by its parent")
+        elif message["do"] == "await":
+            recorder.watch_for([str(name) for name in message.get("streams", ())])
+        elif message["do"] == "stop":
+            stop.request("stopped by the parent process")
     return True

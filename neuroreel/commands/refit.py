@@ -1,4 +1,4 @@
-"""``neuroreel refit``: the trainer beside a running engine. Hidden; ``live --rolling`` starts it."""
+"""``neuroreel refit``: the trainer process of ``live --rolling``, which starts it. Hidden."""
 
 from __future__ import annotations
 
@@ -11,19 +11,25 @@ if TYPE_CHECKING:
     from stream.session import Session
 
 NICE = 10
-"""How far the trainer steps back when the engine wants the processor."""
+"""Niceness of the trainer, so that the engine gets the CPU first."""
 
 
 @click.command(hidden=True)
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--rolling", "n", type=click.IntRange(min=2), required=True, help="Showings to fit on.")
-@click.option("--folder", type=click.Path(path_type=Path), required=True, help="Where weights are written.")
-@click.option("--control", is_flag=True, expose_value=False, help="Always on.")
+@click.option(
+    "--rolling", "n", type=click.IntRange(min=2), required=True, help="Refit on the last N repeats."
+)
+@click.option(
+    "--folder", type=click.Path(path_type=Path), required=True, help="Folder for the refitted weights."
+)
+@click.option(
+    "--control", is_flag=True, expose_value=False, help="Read commands from standard input (always on)."
+)
 def command(model: Path, n: int, folder: Path) -> None:
-    """Refit MODEL on each showing that is named on standard input, and say on standard output what was decided.
+    """Refit MODEL on each repeat of the movie received on standard input, and report the decision on standard output.
 
-    Commands are ``{"do": "showing", "file": PATH}``; answers say ``ready``, ``wait``, ``refuse``, ``swap`` or
-    ``rollback``. It ends with its input.
+    Commands are ``{"do": "showing", "file": PATH}`` with the recording of one repeat; reports are ``ready``, ``wait``,
+    ``refuse``, ``swap`` or ``rollback``. The process ends when its standard input is closed.
     """
     import json
     import os
@@ -39,34 +45,34 @@ def command(model: Path, n: int, folder: Path) -> None:
 
     if hasattr(os, "nice"):
         os.nice(NICE)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the engine, which then ends this one
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # on Ctrl-C the engine stops, and ends this process
     trainer = Trainer(Model.load(model), n, folder)
     commands = ControlReader()
 
-    def say(**facts: object) -> None:
-        click.echo(json.dumps(facts))
+    def report(**fields: object) -> None:
+        click.echo(json.dumps(fields))
 
-    def taken(showing: dict[str, Any]) -> Session:
+    def load_repeat(message: dict[str, Any]) -> Session:
         try:
-            return load_session(showing["file"])
+            return load_session(message["file"])
         finally:
-            Path(showing["file"]).unlink(missing_ok=True)
+            Path(message["file"]).unlink(missing_ok=True)
 
-    say(do="ready")
+    report(do="ready")
     waiting: list[dict[str, Any]] = []
     newest = 0
     with threadpool_limits(1):
-        # Showings that came while it was busy are kept; only the newest is decided on.
-        while (asked := commands.poll(0.0 if waiting else 3600.0)) is None or asked["do"] != "stop":
-            if asked is not None:
-                waiting += [asked] if asked["do"] == "showing" else []
-                newest = asked.get("number", newest)
+        # Repeats that arrive during a refit are all stored; only the newest one starts another refit.
+        while (message := commands.poll(0.0 if waiting else 3600.0)) is None or message["do"] != "stop":
+            if message is not None:
+                waiting += [message] if message["do"] == "showing" else []
+                newest = message.get("number", newest)
                 continue
             try:
                 while len(waiting) > 1:
-                    trainer.add(taken(waiting.pop(0)))
-                event = trainer.decide(taken(waiting.pop())) if waiting else None
+                    trainer.add(load_repeat(waiting.pop(0)))
+                event = trainer.decide(load_repeat(waiting.pop())) if waiting else None
             except NeuroReelError as error:
                 event = {"do": "refuse", "reason": str(error)}
             if event is not None:
-                say(**event, newest=newest)
+                report(**event, newest=newest)

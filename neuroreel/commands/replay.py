@@ -1,4 +1,4 @@
-"""``neuroreel replay``: a recording as live streams."""
+"""``neuroreel replay``: send a recording as live streams."""
 
 from __future__ import annotations
 
@@ -10,31 +10,52 @@ import click
 from neuroreel.click_types import REPEATS
 from neuroreel.options import json_option, network_option
 
-_LONG_PAUSE_S = 30.0  # longer than that one may think that it hangs
+_LONG_PAUSE_S = 30.0  # a longer pause in the recording looks as if the replay hangs
 
 
 @click.command()
 @click.argument("session", type=click.Path(path_type=Path))
-@click.option("--name", help="What the neural stream is called [default: as in the recording].")
+@click.option("--name", metavar="NAME", help="Name of the neural stream [default: as in the recording].")
 @click.option(
-    "--speed", default="1", metavar="X", show_default=True, help="Times faster than recorded, or 'max'."
+    "--speed",
+    default="1",
+    metavar="X",
+    show_default=True,
+    help="Playback speed as a multiple of real time, or 'max' for as fast as possible.",
 )
-@click.option("--loop", is_flag=True, help="Begin again at the end.")
-@click.option("--start", "start_s", type=click.FloatRange(min=0), default=0.0, help="Begin at this second.")
-@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="Play so much of it.")
-@click.option("--repeats", type=REPEATS, help="Play only these showings, each with the blank before it.")
-@click.option("--stream", help="Which neural stream, for a file that has several.")
-@click.option("--no-wait", is_flag=True, help="Do not wait for a first consumer.")
+@click.option("--loop", is_flag=True, help="Start again from the beginning at the end.")
+@click.option(
+    "--start",
+    "start_s",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Start this many seconds into the recording.",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Send only this many seconds of the recording [default: all].",
+)
+@click.option(
+    "--repeats",
+    type=REPEATS,
+    help="Send only these repeats of the movie, each with the blank before it [default: all].",
+)
+@click.option("--stream", metavar="NAME", help="Neural stream to send, if the file contains several.")
+@click.option("--no-wait", is_flag=True, help="Start at once instead of waiting for the first consumer.")
 @click.option(
     "--faults",
     metavar="SPEC",
-    help="Do wrong on purpose, for instance 'drop@2+1,nan@5+0.5,jitter=3ms'; 'list' prints what there is.",
+    help="Inject faults, such as 'drop@2+1,nan@5+0.5,jitter=3ms'; 'list' prints all of them.",
 )
 @click.option(
-    "--as-events", is_flag=True, help="Send spike counts as a stream of SpikeEvents, one event per spike."
+    "--as-events", is_flag=True, help="Send spike counts as a SpikeEvents stream, one event per spike."
 )
-@click.option("--simulated", is_flag=True, hidden=True, help="Say that the recording is simulated.")
-@click.option("--control", is_flag=True, hidden=True, help="Take commands as JSON lines on standard input.")
+@click.option("--simulated", is_flag=True, hidden=True, help="Label the streams as simulated.")
+@click.option("--control", is_flag=True, hidden=True, help="Read commands as JSON lines from standard input.")
 @json_option
 @network_option("lab")
 def command(
@@ -54,9 +75,9 @@ def command(
     json_target: str | None,
     network: str,
 ) -> None:
-    """Send SESSION as live streams: neural data, what was shown, labels.
+    """Send the recording SESSION as live LSL streams: neural data, stimulus frames and labels.
 
-    It waits for a first consumer, and announces its end on the stream NAME-events.
+    The replay starts when the first consumer connects, and announces its end on the stream NAME-events.
     """
     import signal
     from dataclasses import asdict
@@ -75,8 +96,8 @@ def command(
         click.echo(fault_grammar())
         return
     if faults is not None and as_events:
-        raise BadUsage("--faults are not for --as-events; give one of them.")
-    asked = parse_faults(faults) if faults is not None else None
+        raise BadUsage("--faults and --as-events cannot be combined; give one of them.")
+    injected = parse_faults(faults) if faults is not None else None
     configure(network)
     recording = load_session(session, stream=stream)
     if repeats is not None:
@@ -93,18 +114,18 @@ def command(
         "recording": session.name,
         "control": ControlReader() if control else None,
     }
-    if asked is not None:
-        replay: Replay = FaultyReplay(recording, asked, **options)
+    if injected is not None:
+        replay: Replay = FaultyReplay(recording, injected, **options)
     else:
         replay = (EventReplay if as_events else Replay)(recording, **options)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the end is announced
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the replay announces its end, as on Ctrl-C
     rate = f"{recording.rate_hz:g} Hz" if recording.rate_hz else "irregular"
-    waiting = "" if no_wait else "; waiting for a first consumer"
+    waiting = "" if no_wait else "; waiting for the first consumer"
     click.echo(
         f"sending '{replay.name}': {recording.n_channels} channels, {rate}, speed {speed}{waiting}", err=True
     )
     if replay.longest_pause_s > _LONG_PAUSE_S:
-        click.echo(f"the recording has a gap: {replay.longest_pause_s:.0f} s without a sample", err=True)
+        click.echo(f"the recording has a gap of {replay.longest_pause_s:.0f} s without samples", err=True)
     report = replay.run()
     late = f", late by {report.late_p50_ms:.2f} ms (p50), {report.late_p99_ms:.2f} ms (p99)"
     click.echo(
@@ -117,7 +138,7 @@ def command(
 
 
 def _speed(text: str) -> float:
-    """The speed as a number; infinite for 'max'."""
+    """Parse --speed; 'max' is infinity."""
     import math
 
     from stream.errors import BadUsage
@@ -127,5 +148,5 @@ def _speed(text: str) -> float:
     except ValueError:
         speed = math.nan
     if not speed > 0 or (math.isinf(speed) and text != "max"):
-        raise BadUsage(f"--speed is {text!r}; it must be a positive number or 'max'.")
+        raise BadUsage(f"--speed is {text!r}; give a positive number or 'max'.")
     return speed

@@ -1,4 +1,4 @@
-"""``neuroreel streams``: what is on the network."""
+"""``neuroreel streams``: list the streams on the network."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     type=click.FloatRange(min=0.05),
     default=1.0,
     show_default=True,
-    help="Seconds to listen.",
+    metavar="SECONDS",
+    help="Search for streams for this many seconds.",
 )
 @click.option(
     "--measure",
@@ -27,14 +28,15 @@ if TYPE_CHECKING:
     type=click.FloatRange(min=0),
     default=1.0,
     show_default=True,
-    help="Seconds to count samples for the effective rate; 0 = do not.",
+    metavar="SECONDS",
+    help="Count samples for this many seconds to measure the effective rate; 0 disables it.",
 )
 @json_option
 @network_option("lab")
 def command(wait_s: float, measure_s: float, json_target: str | None, network: str) -> None:
-    """List the streams on the network with their nominal and effective rates.
+    """List the LSL streams on the network with their nominal and effective sampling rates.
 
-    A replay that waits for its first consumer is not measured, for that would start it.
+    A replay that waits for its first consumer is listed but not measured, because measuring would start it.
     """
     from neuroreel.options import write_json
     from stream.lsl.network import configure
@@ -50,13 +52,13 @@ def command(wait_s: float, measure_s: float, json_target: str | None, network: s
     if json_target == "-":
         return
     if not rows:
-        click.echo(f"No streams (network scope: {scope}).")
+        click.echo(f"No streams found (network scope: {scope}).")
         return
-    _print(rows)
+    _print_streams(rows)
 
 
 def _row(stream: FoundStream) -> dict[str, Any]:
-    """What is known of a stream without opening it."""
+    """A stream's properties, as announced; the stream is not opened."""
     return {
         "name": stream.name,
         "type": stream.type,
@@ -70,7 +72,7 @@ def _row(stream: FoundStream) -> dict[str, Any]:
 
 
 def _measure(found: list[FoundStream], rows: list[dict[str, Any]], measure_s: float) -> None:
-    """Count every stream's samples for a while, all at once, and add the rates to the rows."""
+    """Measure the effective rates of all streams at the same time, and store them in the rows."""
     import time
 
     from stream.errors import StreamError
@@ -86,7 +88,7 @@ def _measure(found: list[FoundStream], rows: list[dict[str, Any]], measure_s: fl
                 inlet.open(1.0)
                 counted.append((inlet, row))
         except StreamError:
-            continue  # it went away meanwhile
+            continue  # the stream has disappeared since
     begin = time.monotonic()
     counts = [0] * len(counted)
     while time.monotonic() < begin + measure_s:
@@ -99,8 +101,8 @@ def _measure(found: list[FoundStream], rows: list[dict[str, Any]], measure_s: fl
         inlet.close()
 
 
-def _print(rows: list[dict[str, Any]]) -> None:
-    """The streams as a table."""
+def _print_streams(rows: list[dict[str, Any]]) -> None:
+    """Print the streams as a table."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table

@@ -1,1 +1,1 @@
-"""What doctor checks of this computer and its network."""
+"""The checks of ``neuroreel doctor``: this computer and its network."""

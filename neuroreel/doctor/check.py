@@ -1,4 +1,4 @@
-"""One line of what ``doctor`` reports."""
+"""The result of one check of ``doctor``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Status(StrEnum):
-    """How a check came out."""
+    """Outcome of a check."""
 
     OK = "ok"
     WARN = "warn"
@@ -16,18 +16,18 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One line of the report.
+    """The result of one check, a row of the report.
 
     Attributes
     ----------
     name
-        What was looked at.
+        Subject of the check, such as ``Python`` or ``ports``.
     status
-        How it came out.
+        Outcome.
     found
-        What was found.
+        Facts found: versions, values, error messages.
     advice
-        What to do; empty when nothing.
+        How to fix a problem; empty when there is none.
     """
 
     name: str
@@ -37,15 +37,15 @@ class Check:
 
 
 def ok(name: str, found: str) -> Check:
-    """A check that found nothing wrong."""
+    """A passed check."""
     return Check(name, Status.OK, found)
 
 
 def warn(name: str, found: str, advice: str) -> Check:
-    """A check that found what may do harm."""
+    """A check that found a possible problem."""
     return Check(name, Status.WARN, found, advice)
 
 
 def fail(name: str, found: str, advice: str) -> Check:
-    """A check that found what does not work."""
+    """A failed check: something does not work."""
     return Check(name, Status.FAIL, found, advice)

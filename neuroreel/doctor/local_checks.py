@@ -1,4 +1,4 @@
-"""What ``doctor`` looks at. Every check is a function that answers with one or more `Check`; none raises."""
+"""The checks of ``doctor``. Each is a function that returns one or more `Check`; none raises."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ BUNDLED = ("demo.xdf", "demo.mp4", "demo.safetensors")
 
 
 def check_all(scope: str) -> Iterator[Check]:
-    """Every check, in the order of the report.
+    """Run every check, in the order of the report.
 
     Parameters
     ----------
     scope
-        Network scope to try, see `stream.lsl.network.SCOPES`.
+        Network scope to test, one of `stream.lsl.network.SCOPES`.
     """
     yield check_python()
     yield from check_packages()
@@ -46,15 +46,15 @@ def check_all(scope: str) -> Iterator[Check]:
 
 
 def check_python() -> Check:
-    """Version of Python."""
+    """Check the version of Python."""
     found = f"{platform.python_version()}, {sys.executable}, {platform.platform()}"
     if (3, 11) <= sys.version_info[:2] <= (3, 13):
         return ok("Python", found)
-    return warn("Python", found, "NeuroReel is tested with Python 3.11 to 3.13; use one of these.")
+    return warn("Python", found, "NeuroReel is tested with Python 3.11 to 3.13: install one of these.")
 
 
 def check_packages() -> Iterator[Check]:
-    """Versions of the dependencies, and of torch when it is there."""
+    """Check that the dependencies are installed, and report their versions and torch's."""
     for requirement in importlib.metadata.requires("neuroreel") or []:
         if "extra ==" in requirement:
             continue
@@ -66,38 +66,38 @@ def check_packages() -> Iterator[Check]:
     try:
         yield ok("torch", importlib.metadata.version("torch"))
     except importlib.metadata.PackageNotFoundError:
-        yield ok("torch", "not installed (only the extra 'train' wants it)")
+        yield ok("torch", "not installed (needed only for contrastive training, extra 'train')")
 
 
 def check_bundled() -> Check:
-    """The files that ``demo`` replays."""
+    """Check that the files of ``demo`` are there."""
     import replay_data
 
     folder = Path(next(iter(replay_data.__path__)))
     missing = [name for name in BUNDLED if not (folder / name).is_file()]
     if missing:
-        return fail("bundled recording", f"missing: {', '.join(missing)}", "Install NeuroReel again.")
+        return fail("bundled recording", f"missing: {', '.join(missing)}", "Reinstall NeuroReel.")
     size = sum((folder / name).stat().st_size for name in BUNDLED)
     return ok("bundled recording", f"{folder}, {size / 1e6:.1f} MB")
 
 
 def check_lsl_configuration() -> Check:
-    """Version of liblsl, and a configuration file that it will read in the ``lab`` scope."""
+    """Check that liblsl loads, and report its version and its configuration file in the ``lab`` scope."""
     try:
         import pylsl
 
         version = pylsl.library_version()
     except Exception as error:
-        return fail("liblsl", f"does not load: {error}", "pip install --force-reinstall pylsl")
+        return fail("liblsl", f"cannot be loaded: {error}", "pip install --force-reinstall pylsl")
     found = f"{version // 100}.{version % 100}"
     named, in_force = os.environ.get("LSLAPICFG"), lsl_configuration()
     if named and in_force != Path(named):
-        return warn("liblsl", f"{found}, LSLAPICFG={named} is no file", "Unset or correct LSLAPICFG.")
-    return ok("liblsl", f"{found}, configured by {in_force or 'its defaults'} in the lab scope")
+        return warn("liblsl", f"{found}, LSLAPICFG={named} is not a file", "Unset or correct LSLAPICFG.")
+    return ok("liblsl", f"{found}, in the lab scope configured by {in_force or 'its defaults'}")
 
 
 def lsl_configuration() -> Path | None:
-    """The configuration file that LSL reads in the ``lab`` scope, if there is one."""
+    """The configuration file that LSL reads in the ``lab`` scope; None if there is none."""
     named = os.environ.get("LSLAPICFG")
     files = [Path(named)] if named else []
     files += [Path("lsl_api.cfg"), Path.home() / "lsl_api" / "lsl_api.cfg", Path("/etc/lsl_api/lsl_api.cfg")]
@@ -105,7 +105,7 @@ def lsl_configuration() -> Path | None:
 
 
 def check_lsl(scope: str) -> Check:
-    """Send a stream to ourselves in one network scope.
+    """Check that a stream sent by this computer can be found and received, in one network scope.
 
     Parameters
     ----------
@@ -115,25 +115,25 @@ def check_lsl(scope: str) -> Check:
     from stream.lsl.network import SCOPE_VARIABLE, SESSION_VARIABLE
 
     settings = {SCOPE_VARIABLE: scope}
-    if scope == "loopback":  # an own session, so that nobody else's streams are disturbed
+    if scope == "loopback":  # a session of its own, so that other streams are not disturbed
         settings[SESSION_VARIABLE] = f"selftest-{uuid.uuid4().hex}"
     name = f"LSL {scope}"
-    answer = _try("lsl", settings)
-    if not answer.get("ok"):
-        why = str(answer.get("why"))
+    result = _run_probe("lsl", settings)
+    if not result.get("ok"):
+        why = str(result.get("why"))
         if scope == "loopback":
-            return fail(name, why, "Let the firewall pass UDP and TCP ports 16571-16604 on 127.0.0.1.")
+            return fail(name, why, "Allow UDP and TCP ports 16571-16604 on 127.0.0.1 in the firewall.")
         advice = (
-            "Multicast is blocked: let the firewall pass UDP 16571 and TCP/UDP 16572-16604, or name the "
+            "Multicast may be blocked: allow UDP 16571 and TCP/UDP 16572-16604 in the firewall, or list the "
             "other computers as KnownPeers in lsl_api.cfg."
         )
         return warn(name, why, advice)
-    found = f"a stream was found after {answer['found_s']:.2f} s, push to pull {answer['pull_ms']:.2f} ms"
+    found = f"test stream found after {result['found_s']:.2f} s, {result['pull_ms']:.2f} ms from push to pull"
     return ok(name, found)
 
 
 def check_screen() -> Check:
-    """Whether there is a screen to open the window on."""
+    """Check that there is a screen for the window."""
     if sys.platform == "darwin":
         return ok("screen", "macOS")
     for variable in ("QT_QPA_PLATFORM", "WAYLAND_DISPLAY", "DISPLAY"):
@@ -142,29 +142,30 @@ def check_screen() -> Check:
     return warn(
         "screen",
         "neither DISPLAY nor WAYLAND_DISPLAY is set",
-        "Fine without a screen: 'demo' and 'display --screenshot' paint off screen. Over ssh, try 'ssh -X'.",
+        "Over ssh, use 'ssh -X'. Without a screen, 'demo' and 'display --screenshot' draw the window in memory.",
     )
 
 
 def check_qt() -> Iterator[Check]:
-    """Whether Qt's platform plugin loads and Qt finds a font."""
+    """Check that Qt's platform plugins load and that Qt finds fonts."""
     yield from _missing_libraries()
     has_screen = sys.platform == "darwin" or any(
         os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
     )
-    answer = _try("qt", {} if has_screen else {"QT_QPA_PLATFORM": "offscreen"})
-    if not answer.get("ok"):
-        yield fail("Qt", str(answer.get("why")), "Run 'make demo' as root, or see the line above.")
+    result = _run_probe("qt", {} if has_screen else {"QT_QPA_PLATFORM": "offscreen"})
+    if not result.get("ok"):
+        advice = "Install the missing libraries listed above; 'make demo' run as root installs them."
+        yield fail("Qt", str(result.get("why")), advice)
         return
-    yield ok("Qt", f"starts on platform {answer['platform']!r}")
-    if answer["fonts"]:
-        yield ok("fonts", f"{answer['fonts']} families")
+    yield ok("Qt", f"starts on platform {result['platform']!r}")
+    if result["fonts"]:
+        yield ok("fonts", f"{result['fonts']} families")
     else:
-        yield fail("fonts", "none: text would be empty boxes", "apt-get install fonts-dejavu-core")
+        yield fail("fonts", "none: text would appear as empty boxes", "apt-get install fonts-dejavu-core")
 
 
 def _missing_libraries() -> Iterator[Check]:
-    """A check for each platform plugin whose system libraries do not load; Qt itself would only abort."""
+    """A check for each platform plugin with missing system libraries; Qt itself would abort without a reason."""
     try:
         from PyQt5.QtCore import QLibraryInfo
     except ImportError as error:
@@ -180,12 +181,12 @@ def _missing_libraries() -> Iterator[Check]:
             try:
                 ctypes.CDLL(str(plugins / file))
             except OSError as error:
-                advice = "Install the package that holds it. 'make demo' names it, or installs it as root."
+                advice = "Install the package with this library; 'make demo' prints its name (as root, installs it)."
                 yield Check(f"Qt plugin {file}", severity, str(error), advice)
 
 
 def check_threads() -> Check:
-    """Whether numpy works in one thread: more make a stream's decoding slower and irregular."""
+    """Check that numpy uses one thread; more threads make live decoding slower and irregular."""
     import numpy as np
     from threadpoolctl import threadpool_info
 
@@ -196,11 +197,11 @@ def check_threads() -> Check:
     )
     if all(pool["num_threads"] == 1 for pool in threadpool_info()):
         return ok("threads", found)
-    return warn("threads", found, "Unset OMP_NUM_THREADS and OPENBLAS_NUM_THREADS, or set them to 1.")
+    return warn("threads", found, "Unset OMP_NUM_THREADS and OPENBLAS_NUM_THREADS, or set both to 1.")
 
 
 def check_clock() -> Check:
-    """Resolution of the clock that stamps, and how late a sleep of one millisecond ends."""
+    """Check the resolution of the clock used for timestamps, and how late a sleep of 1 ms ends."""
     resolution_us = 1e6 * time.get_clock_info("monotonic").resolution
     lates = []
     for _ in range(50):
@@ -214,12 +215,12 @@ def check_clock() -> Check:
     return warn(
         "clock",
         found,
-        "Latencies will be irregular: close other programs, avoid a loaded machine.",
+        "Latencies will be irregular: close other programs.",
     )
 
 
 def check_disk() -> Check:
-    """Room for recordings and temporary files."""
+    """Check the free disk space for recordings and temporary files."""
     free = {
         str(folder): shutil.disk_usage(folder).free / 1e9
         for folder in (Path.cwd(), Path(tempfile.gettempdir()))
@@ -228,12 +229,14 @@ def check_disk() -> Check:
     least = min(free.values())
     if least >= 1:
         return ok("disk", found)
-    return Check("disk", Status.WARN if least >= 0.1 else Status.FAIL, found, "Make room before recording.")
+    return Check(
+        "disk", Status.WARN if least >= 0.1 else Status.FAIL, found, "Free disk space before recording."
+    )
 
 
-def _try(what: str, settings: dict[str, str]) -> dict[str, object]:
-    """Run one of `neuroreel.doctor.probes` in a process of its own; never raises."""
-    command = [sys.executable, "-P", "-m", "neuroreel.doctor.probes", what]
+def _run_probe(name: str, settings: dict[str, str]) -> dict[str, object]:
+    """Run one of `neuroreel.doctor.probes` in a process of its own, with extra environment variables; never raises."""
+    command = [sys.executable, "-P", "-m", "neuroreel.doctor.probes", name]
     try:
         done = subprocess.run(
             command,
@@ -244,10 +247,10 @@ def _try(what: str, settings: dict[str, str]) -> dict[str, object]:
             stdin=subprocess.DEVNULL,
         )
     except subprocess.TimeoutExpired:
-        return {"ok": False, "why": "no answer within 30 s"}
+        return {"ok": False, "why": "timed out after 30 s"}
     lines = done.stdout.strip().splitlines()
     if done.returncode == 0 and lines:
-        answer: dict[str, object] = json.loads(lines[-1])
-        return answer
-    complaint = done.stderr.strip().splitlines() or [f"ended with code {done.returncode}"]
-    return {"ok": False, "why": complaint[-1]}
+        result: dict[str, object] = json.loads(lines[-1])
+        return result
+    errors = done.stderr.strip().splitlines() or [f"ended with exit code {done.returncode}"]
+    return {"ok": False, "why": errors[-1]}

@@ -1,4 +1,4 @@
-"""What ``doctor`` looks at in the network: several networks, multicast, firewall, ports, LSL's settings, clocks."""
+"""The network checks of ``doctor``: interfaces, LSL settings, ports, firewall, multicast and wall clock."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from neuroreel.doctor.check import Check, ok, warn
 
 BASE_PORT, PORT_RANGE = 16572, 32
 ENOUGH_PORTS = 12
-"""What an engine and a replay on one computer take, for samples or for questions."""
+"""Ports used by an engine and a replay on one computer, for data and for stream queries."""
 
 GROUP = "239.255.172.215"
-"""The multicast group in which LSL looks for streams within a site."""
+"""LSL's site-local multicast group."""
 
 _SIOCGIFADDR = 0x8915
 
 
 def check_network(scope: str, config: Path | None) -> Iterator[Check]:
-    """Everything about the network.
+    """Run every network check.
 
     Parameters
     ----------
     scope
-        A packet is sent only in ``lab``.
+        Network scope; multicast is tested only in ``lab``.
     config
-        The ``lsl_api.cfg`` that is in force in the lab scope, if any.
+        The ``lsl_api.cfg`` in force in the lab scope; None if there is none.
     """
     yield check_interfaces(addresses())
     yield check_settings(config)
@@ -45,50 +45,50 @@ def check_network(scope: str, config: Path | None) -> Iterator[Check]:
 
 
 def addresses() -> dict[str, str]:
-    """The IPv4 address of each interface that has one, without the loopback; empty where that cannot be asked."""
+    """IPv4 addresses by network interface, without the loopback; empty where the system cannot list them."""
     if sys.platform != "linux":
         return {}
     import fcntl
 
     found = {}
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as query:
         for _, name in socket.if_nameindex():
             try:
-                answer = fcntl.ioctl(asker, _SIOCGIFADDR, struct.pack("256s", name.encode()[:15]))
-            except OSError:  # it has none
+                reply = fcntl.ioctl(query, _SIOCGIFADDR, struct.pack("256s", name.encode()[:15]))
+            except OSError:  # no IPv4 address
                 continue
-            address = socket.inet_ntoa(answer[20:24])
+            address = socket.inet_ntoa(reply[20:24])
             if not address.startswith("127."):
                 found[name] = address
     return found
 
 
 def check_interfaces(found: dict[str, str]) -> Check:
-    """Whether this computer is in several networks, where LSL answers on each.
+    """Check whether this computer is connected to several networks; LSL uses all of them.
 
     Parameters
     ----------
     found
-        Address by name of the interface.
+        Addresses by name of the interface, from `addresses`.
     """
-    listed = ", ".join(f"{name} {address}" for name, address in found.items()) or "none beside the loopback"
+    listed = ", ".join(f"{name} {address}" for name, address in found.items()) or "only the loopback"
     if len(found) <= 1:
         return ok("networks", listed)
     return warn(
         "networks",
         listed,
-        "LSL uses all of them, and may connect over the slow one. Give ListenAddress under [multicast] in "
-        "lsl_api.cfg, or take the others down while recording.",
+        "LSL uses all of them and may connect over a slow one. Set ListenAddress under [multicast] in "
+        "lsl_api.cfg, or disconnect the others while recording.",
     )
 
 
 def read_settings(config: Path | None) -> dict[str, str]:
-    """Settings of an ``lsl_api.cfg`` by lower-case name; empty without one, or when it cannot be read.
+    """Settings of an ``lsl_api.cfg`` by lower-case name; empty if there is no file or it cannot be read.
 
     Parameters
     ----------
     config
-        The file.
+        The file; None if there is none.
     """
     parser = configparser.ConfigParser(strict=False, interpolation=None, inline_comment_prefixes=(";", "#"))
     try:
@@ -100,54 +100,62 @@ def read_settings(config: Path | None) -> dict[str, str]:
 
 
 def check_settings(config: Path | None) -> Check:
-    """What LSL's own configuration says about who sees whom, in the lab scope.
+    """Check the settings in LSL's configuration that decide which computers find each other.
 
     Parameters
     ----------
     config
-        The file in force, if any.
+        The file in force in the lab scope; None if there is none.
     """
     if config is None:
-        return ok("LSL settings", "no lsl_api.cfg: multicast, session 'default', ports from 16571 on")
+        return ok(
+            "LSL settings", "no lsl_api.cfg, so defaults: multicast, session 'default', ports from 16571"
+        )
     settings = read_settings(config)
     shown = ("sessionid", "knownpeers", "resolvescope", "listenaddress", "baseport", "portrange", "ipv6")
     found = ", ".join(f"{name}={settings[name]}" for name in shown if settings.get(name)) or "defaults"
     found = f"{config}: {found}"
     if not settings and config.stat().st_size:
-        return warn("LSL settings", found, "The file has no setting that can be read; see docs/network.md.")
+        return warn(
+            "LSL settings", found, "No setting in the file can be read: correct it, see docs/network.md."
+        )
     if settings.get("resolvescope", "").lower() == "machine":
         return warn(
             "LSL settings",
             found,
-            "ResolveScope = machine: no other computer is seen, and none sees this one. Remove it for the lab scope.",
+            "ResolveScope = machine hides this computer and the others from each other. Remove it for the lab scope.",
         )
     if settings.get("sessionid", "default") not in ("", "default"):
-        return warn("LSL settings", found, "Only streams of the same SessionID are seen; give it everywhere.")
+        return warn(
+            "LSL settings",
+            found,
+            "Only streams with the same SessionID are found: set it on every computer, or remove it.",
+        )
     return ok("LSL settings", found)
 
 
 def check_ports(config: Path | None) -> Check:
-    """How many of LSL's ports are free: outlets beyond them take any port, which a firewall may block.
+    """Check that enough of LSL's ports are free; further outlets use random ports, which a firewall may block.
 
     Parameters
     ----------
     config
-        Whose BasePort and PortRange count, if any.
+        File with BasePort and PortRange; None for LSL's defaults.
     """
     settings = read_settings(config)
     try:
         base = int(settings.get("baseport", BASE_PORT))
         last = base + int(settings.get("portrange", PORT_RANGE))
     except ValueError:
-        return warn("ports", "BasePort or PortRange in lsl_api.cfg is no number", "Correct lsl_api.cfg.")
+        return warn("ports", "BasePort or PortRange in lsl_api.cfg is not a number", "Correct lsl_api.cfg.")
     free = [port for port in range(base, last + 1) if _is_free(port)]
-    found = f"{len(free)} of {last - base + 1} are free, {base} to {last}"
+    found = f"{len(free)} of {last - base + 1} free, {base} to {last}"
     if len(free) >= min(ENOUGH_PORTS, last - base + 1):
         return ok("ports", found)
     return warn(
         "ports",
         found,
-        "Close programs with LSL streams, or give a larger PortRange under [ports] in lsl_api.cfg.",
+        "Close other programs with LSL streams, or set a larger PortRange under [ports] in lsl_api.cfg.",
     )
 
 
@@ -162,7 +170,7 @@ def _is_free(port: int) -> bool:
 
 
 def firewall_rules() -> dict[str, str | None]:
-    """What each firewall tool that is installed says; None when it may not be asked."""
+    """Output of each installed firewall tool, by name; None where only root may read the rules."""
     commands = {
         "nft": ("nft", "list", "ruleset"),
         "iptables": ("iptables", "-S", "INPUT"),
@@ -170,7 +178,7 @@ def firewall_rules() -> dict[str, str | None]:
         "firewalld": ("firewall-cmd", "--state"),
         "macOS": ("/usr/libexec/ApplicationFirewall/socketfilterfw", "--getglobalstate"),
     }
-    said: dict[str, str | None] = {}
+    outputs: dict[str, str | None] = {}
     for name, command in commands.items():
         if shutil.which(command[0]) is None:
             continue
@@ -180,31 +188,31 @@ def firewall_rules() -> dict[str, str | None]:
             )
         except (OSError, subprocess.TimeoutExpired):
             continue
-        refused = done.returncode != 0 and name != "firewalld"  # which says "not running" that way
-        said[name] = None if refused else done.stdout
-    return said
+        refused = done.returncode != 0 and name != "firewalld"  # exits with an error when it is not running
+        outputs[name] = None if refused else done.stdout
+    return outputs
 
 
-def check_firewall(said: dict[str, str | None]) -> Check:
-    """Whether a firewall may hold LSL up.
+def check_firewall(outputs: dict[str, str | None]) -> Check:
+    """Check whether a firewall may block LSL.
 
     Parameters
     ----------
-    said
-        Of `firewall_rules`.
+    outputs
+        Output of each firewall tool, from `firewall_rules`.
     """
-    advice = "Let it pass UDP 16571 and TCP and UDP 16572-16604 from the other computers of the set-up."
-    blocking = [name for name, rules in said.items() if rules is not None and _blocks(rules)]
+    advice = "Allow UDP 16571 and TCP and UDP 16572-16604 from the other computers of the set-up."
+    blocking = [name for name, rules in outputs.items() if rules is not None and _blocks(rules)]
     if blocking:
         return warn("firewall", f"{', '.join(blocking)}: incoming connections are filtered", advice)
-    secret = [name for name, rules in said.items() if rules is None]
-    if secret:
-        return ok("firewall", f"{', '.join(secret)}: installed, only root may ask for the rules")
-    return ok("firewall", "none that filters" if said else "no tool of one is installed")
+    unreadable = [name for name, rules in outputs.items() if rules is None]
+    if unreadable:
+        return ok("firewall", f"{', '.join(unreadable)}: installed; only root may read the rules")
+    return ok("firewall", "incoming connections are not filtered" if outputs else "none installed")
 
 
 def _blocks(rules: str) -> bool:
-    """Whether rules filter what comes in, and none of them names LSL's ports."""
+    """Whether the rules filter incoming connections without an exception for LSL's ports."""
     text = rules.lower()
     filters = (
         any(
@@ -218,56 +226,63 @@ def _blocks(rules: str) -> bool:
 
 
 def check_multicast() -> Check:
-    """Whether a multicast packet of ours comes back from the interface that it leaves by."""
-    word = uuid.uuid4().bytes
-    advice = "Name the other computers as KnownPeers under [lab] in lsl_api.cfg, or use another network."
+    """Check that a multicast packet sent by this computer reaches it again."""
+    payload = uuid.uuid4().bytes
+    advice = "List the other computers as KnownPeers under [lab] in lsl_api.cfg, or use another network."
     try:
         with (
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ear,
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mouth,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender,
         ):
-            ear.bind(("", 0))
+            receiver.bind(("", 0))
             member = struct.pack("4sl", socket.inet_aton(GROUP), socket.INADDR_ANY)
-            ear.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, member)
-            ear.settimeout(1.0)
-            mouth.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 1)
-            mouth.sendto(word, (GROUP, ear.getsockname()[1]))
-            while ear.recv(64) != word:
+            receiver.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, member)
+            receiver.settimeout(1.0)
+            sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 1)
+            sender.sendto(payload, (GROUP, receiver.getsockname()[1]))
+            while receiver.recv(64) != payload:
                 pass
     except OSError as error:
-        return warn("multicast", f"a packet to {GROUP} did not come back: {error}", advice)
-    return ok("multicast", f"a packet to {GROUP} came back; switches and access points may still drop it")
+        return warn("multicast", f"a packet sent to {GROUP} did not come back: {error}", advice)
+    return ok(
+        "multicast", f"a packet sent to {GROUP} came back; switches and access points may still drop it"
+    )
 
 
-def check_wall_clock(said: str | None = None) -> Check:
-    """Whether the clock of the day is kept by a server, and runs like the one that stamps.
+def check_wall_clock(synchronized: str | None = None) -> Check:
+    """Check that the wall clock is synchronized by NTP and does not jump against the monotonic clock.
 
     Parameters
     ----------
-    said
-        What ``timedatectl`` says of NTP (``yes`` or ``no``); None = ask it.
+    synchronized
+        ``yes`` or ``no``, as reported by ``timedatectl``; empty if unknown; None to query it.
     """
-    if said is None:
-        said = _ask_timedatectl()
+    if synchronized is None:
+        synchronized = _ntp_synchronized()
     before = time.time() - time.monotonic()
     time.sleep(0.3)
     drift_ms = (time.time() - time.monotonic() - before) * 1e3
-    kept = {"yes": "kept by a time server", "no": "NOT kept by a time server"}.get(
-        said, "who keeps it is not known"
+    state = {"yes": "synchronized by NTP", "no": "NOT synchronized by NTP"}.get(
+        synchronized, "NTP synchronization unknown"
     )
-    found = f"{kept}; moved {drift_ms:+.3f} ms against the steady clock within 0.3 s"
+    found = f"{state}; moved {drift_ms:+.3f} ms against the monotonic clock within 0.3 s"
     if abs(drift_ms) > 1.0:
-        return warn("wall clock", found, "Something sets it in steps; let one time service slew it.")
-    if said == "no":
         return warn(
             "wall clock",
             found,
-            "Switch NTP on ('timedatectl set-ntp true', chrony). LSL's stamps do not need it, times of day in files do.",
+            "The clock is being set in steps; let a single time service adjust it gradually.",
+        )
+    if synchronized == "no":
+        return warn(
+            "wall clock",
+            found,
+            "Enable NTP ('timedatectl set-ntp true' or chrony): times of day in files depend on it, not LSL timestamps.",
         )
     return ok("wall clock", found)
 
 
-def _ask_timedatectl() -> str:
+def _ntp_synchronized() -> str:
+    """``yes`` or ``no``, as reported by ``timedatectl``; empty without it."""
     try:
         done = subprocess.run(
             ("timedatectl", "show", "--property", "NTPSynchronized", "--value"),

@@ -1,7 +1,7 @@
-"""Small trials that ``doctor`` runs in processes of their own: ``python -m neuroreel.doctor.probes lsl | qt``.
+"""Tests of LSL and Qt that ``doctor`` runs as ``python -m neuroreel.doctor.probes lsl | qt``.
 
-Each prints one line of JSON. A process of its own, because LSL and Qt can be set up only once in a process,
-and because a library that ends the process with an abort shall not end ``doctor``.
+Each prints one line of JSON. They run in processes of their own because LSL and Qt can be set up only once per process,
+and so that a library that aborts the process does not end ``doctor``.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import time
 
 
 def lsl() -> dict[str, object]:
-    """Make a stream, find it and pull from it, in the network scope that the environment says.
+    """Open a stream, find it and pull samples from it, in the network scope set by the environment.
 
     Returns
     -------
     found_s, pull_ms
-        How long finding took, and the median time from push to pull.
+        Seconds until the stream was found, and median time from push to pull in ms.
     """
     import pylsl
 
@@ -33,7 +33,7 @@ def lsl() -> dict[str, object]:
         return {
             "ok": False,
             "scope": network.scope,
-            "why": "our own stream was not found within 5 s",
+            "why": "the test stream was not found within 5 s",
         }
     inlet = pylsl.StreamInlet(found[0], recover=False)
     inlet.open_stream(5.0)
@@ -48,12 +48,12 @@ def lsl() -> dict[str, object]:
 
 
 def qt() -> dict[str, object]:
-    """Start Qt on the platform that the environment says and count its fonts.
+    """Start Qt on the platform set by the environment, and count its fonts.
 
     Returns
     -------
     platform, fonts
-        Qt's name of the platform, and how many font families it knows.
+        Qt's name of the platform, and the number of font families.
     """
     from PyQt5.QtGui import QFontDatabase, QGuiApplication
 

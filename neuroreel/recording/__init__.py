@@ -1,1 +1,1 @@
-"""The recorder as a child process of live and display, and what it shows."""
+"""The recorder as a child process of the engine, and the views of its progress."""

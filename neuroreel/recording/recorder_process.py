@@ -1,4 +1,4 @@
-"""The recorder beside an engine: a child in a session of its own that outlives its parent."""
+"""The recorder of ``live --record``: a child process that survives a crash of the engine."""
 
 from __future__ import annotations
 
@@ -21,43 +21,44 @@ from stream.lsl.resolve import quoted
 log = logging.getLogger(__name__)
 
 READY_S = 15.0
-"""How long an engine waits for its recorder before it begins without it."""
+"""How long the engine waits until the recorder is ready before it starts without it, seconds."""
 
-ANSWER_S = 8.0
-"""How long an engine then waits to hear that what it follows is recorded; the recorder answers within half of it."""
+CONFIRM_S = 8.0
+"""How long the engine then waits for the confirmation that its streams are recorded, seconds; the recorder confirms
+within half of it."""
 
 OUTPUTS = ("prediction", "forecast", "posterior", "embedding", "status")
-"""What every engine publishes; the recorder begins when it has found them."""
+"""Output streams of every engine; the recording starts when the recorder has found them."""
 
-_END_S = 600.0  # reading a long recording back takes a while
+_END_S = 600.0  # verifying a long recording takes minutes
 
 
 class RecorderChild:
-    """Records a neural stream, what belongs to it and what an engine says of it.
+    """A child process that records a neural stream, its side streams and the outputs of an engine.
 
-    It reports over its standard output. When this process dies it goes on, until the neural stream has been gone
-    for some seconds.
+    It reports over its standard output. If this process dies, the child continues until the neural stream has been
+    gone for a few seconds.
 
     Parameters
     ----------
     path
-        The recording.
+        File to record to (.xdf).
     stream, type_
         Name and LSL type of the neural stream.
     name
-        What the engine's streams are called.
+        Prefix of the engine's stream names.
 
     Attributes
     ----------
     problem
-        What is wrong with the recording, in words; empty when all is well.
+        Current problem of the recording, as a message; empty when there is none.
     summary
-        What `stream.recorder.recorder.Recorder.stop` returned, once it has ended.
+        Result of `stream.recorder.recorder.Recorder.stop`; None until the recording has ended.
 
     Raises
     ------
     OutputExists
-        When ``path`` is there.
+        When ``path`` exists.
     """
 
     def __init__(self, path: Path, stream: str, type_: str, name: str) -> None:
@@ -74,7 +75,7 @@ class RecorderChild:
         assert self._child.process.stdout is not None
         self._reports = ControlReader(self._child.process.stdout.fileno())
         self._status: dict[str, Any] = {}
-        self._said_dead = False
+        self._reported_end = False
         self._prefixes = (f"{stream}-", f"{name}-")
         self._missing: tuple[str, ...] | None = None
 
@@ -87,7 +88,7 @@ class RecorderChild:
         return self._child.pid
 
     def wait_ready(self) -> None:
-        """Wait until it listens to all streams but the neural one, which it opens with the engine."""
+        """Wait until all streams but the neural one are open; that one is opened together with the engine's inlet."""
         deadline = time.monotonic() + READY_S
         while time.monotonic() < deadline:
             report = self._reports.poll(0.1)
@@ -95,37 +96,40 @@ class RecorderChild:
                 return
             if self._reports.ended:
                 break
-        log.warning("the recorder of %s is not ready; the engine begins without it", self.path)
+        log.warning(
+            "the recorder of %s is not ready; the engine starts without it, so the first samples may be missing",
+            self.path,
+        )
 
     def go(self, streams: Sequence[str], announce: Callable[..., None]) -> None:
-        """Wait until it records what the engine follows, then let it open the neural stream together with the engine.
+        """Wait until the engine's streams are recorded, then let the child open the neural stream.
 
         Parameters
         ----------
         streams
-            Names of streams that the engine has found.
+            Names of the streams that the engine has found.
         announce
             `decoders.live.engine.Engine.announce`.
         """
         names = [name for name in streams if name.startswith(self._prefixes)]
         self._child.send("await", streams=names)
         self._missing = None
-        deadline = time.monotonic() + ANSWER_S
+        deadline = time.monotonic() + CONFIRM_S
         while self._missing is None and time.monotonic() < deadline:
             report = self._reports.poll(0.02)
             if self._reports.ended:
-                return  # `poll` tells
+                return  # `poll` reports it
             if report is not None:
-                self._hear(report, announce)
+                self._process(report, announce)
         if self._missing != ():
-            what = f"does not record {', '.join(self._missing)} yet" if self._missing else "does not answer"
-            reason = f"the recorder {what}; decoding begins, and the first samples may not be in {self.path}"
+            state = f"does not record {', '.join(self._missing)} yet" if self._missing else "does not respond"
+            reason = f"the recorder {state}; decoding starts, and {self.path} may lack the first samples"
             announce("recorder", state="incomplete", reason=reason, file=str(self.path))
             click.secho(f"recording {self.path}: {reason}", err=True, fg="yellow")
         self._child.send("go")
 
     def poll(self, announce: Callable[..., None]) -> dict[str, Any]:
-        """Hear what it says, and pass on what others should know.
+        """Process the child's reports and forward its events to the engine.
 
         Parameters
         ----------
@@ -135,38 +139,38 @@ class RecorderChild:
         Returns
         -------
         status
-            The last ``samples`` and ``bytes``, and ``problem``.
+            The last ``samples`` and ``bytes`` reported, and ``problem``.
         """
         while (report := self._reports.poll()) is not None and not self._reports.ended:
-            self._hear(report, announce)
-        if not self._child.running and self.summary is None and not self._said_dead:
-            self._said_dead = True
+            self._process(report, announce)
+        if not self._child.running and self.summary is None and not self._reported_end:
+            self._reported_end = True
             code = self._child.process.returncode
-            self.problem = f"the recorder has ended with code {code}"
+            self.problem = f"the recorder ended with exit code {code}"
             announce("recorder", state="ended", reason=self.problem)
-            click.echo(f"recording {self.path}: {self.problem}; decoding goes on", err=True)
+            click.echo(f"recording {self.path}: {self.problem}; decoding continues", err=True)
         return self._status | {"problem": self.problem}
 
     def stop(self) -> bool:
-        """End it, wait for its read-back, and print what it has recorded; True when nothing is lost."""
+        """End the recording and wait for its verification; True when nothing was lost."""
         self._child.send("stop")
         deadline = time.monotonic() + _END_S
         while self.summary is None and time.monotonic() < deadline and not self._reports.ended:
             report = self._reports.poll(0.1)
             if report is not None:
-                self._hear(report, lambda *_, **__: None)
+                self._process(report, lambda *_, **__: None)
         code = self._child.stop()
         if self._child.process.stdout is not None:
             self._child.process.stdout.close()
         return code == 0 and self.summary is not None
 
     def print(self) -> None:
-        """Print what was recorded, if it has said so."""
+        """Print the summary, if the child has reported it."""
         if self.summary is not None:
             print_summary(self.summary)
 
-    def _hear(self, report: dict[str, Any], announce: Callable[..., None]) -> None:
-        """Take in one report."""
+    def _process(self, report: dict[str, Any], announce: Callable[..., None]) -> None:
+        """Process one report of the child."""
         if report["do"] == "status":
             self._status = {key: report.get(key) for key in ("samples", "bytes")}
             self.problem = str(report.get("problem") or "")
@@ -180,7 +184,7 @@ class RecorderChild:
 
 
 def _queries(stream: str, type_: str, name: str) -> list[str]:
-    """The neural stream; what is named after it, or after the engine, and is not another neural stream."""
+    """LSL queries for the neural stream, and for the streams named after it or after the engine that are not neural."""
     neural = " or ".join(f"type='{other}'" for other in NEURAL_TYPES)
     named = " or ".join(
         f"starts-with(name,{quoted(prefix + '-')})" for prefix in dict.fromkeys((stream, name))

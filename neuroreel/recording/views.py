@@ -1,4 +1,4 @@
-"""What a recording says of itself while it runs and when it has ended: in a terminal, or to a parent process."""
+"""Progress and summary of a recording: printed on a terminal, or reported to a parent process."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 
 class View:
-    """What both have in common; a context manager."""
+    """Base class of the two views; a context manager."""
 
     def __init__(self) -> None:
-        self._begun = time.monotonic()
-        self._used = time.process_time()
+        self._start = time.monotonic()
+        self._start_cpu = time.process_time()
 
     def __enter__(self) -> Self:
         return self
@@ -35,38 +35,39 @@ class View:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Let go of the terminal."""
+        """Release the terminal."""
 
     def ready(self, recorder: Recorder) -> None:
-        """Say that the first streams are open."""
+        """Report that the first streams are open."""
 
     def event(self, event: dict[str, Any]) -> None:
-        """Say what happened."""
+        """Report an event, such as a stream that appeared or was lost."""
 
     def second(self, recorder: Recorder) -> None:
-        """Say how it stands, once a second."""
+        """Report the state of the recording; called once a second."""
 
     def orphaned(self) -> None:
-        """Say that the parent process has died."""
-        _complain(
-            f"the engine is gone; recording goes on until its stream is gone, too ('kill -INT {os.getpid()}' ends it)"
+        """Report that the parent process has died."""
+        _print_line(
+            "the engine has ended; recording continues until the neural stream ends "
+            f"(stop it with 'kill -INT {os.getpid()}')"
         )
 
     def end(self, summary: dict[str, Any]) -> None:
-        """Say that it has ended."""
+        """Report the summary of the finished recording."""
 
     def usage(self) -> dict[str, Any]:
-        """What the process used so far: share of one core, peak memory in MB."""
+        """CPU time as a share of one core, and peak memory in MB, of this process so far."""
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        wall_s = time.monotonic() - self._begun
+        wall_s = time.monotonic() - self._start
         return {
-            "cpu_of_one_core": round((time.process_time() - self._used) / max(wall_s, 1e-9), 4),
+            "cpu_of_one_core": round((time.process_time() - self._start_cpu) / max(wall_s, 1e-9), 4),
             "memory_mb": round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1),
         }
 
 
 class ReportView(View):
-    """Tells a parent process in JSON lines on standard output, and never waits for it to listen."""
+    """Reports to a parent process as JSON lines on standard output, without ever blocking."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -74,44 +75,44 @@ class ReportView(View):
         os.set_blocking(1, False)
 
     def ready(self, recorder: Recorder) -> None:
-        """Say that everything is open but what is held."""
-        self._tell({"do": "ready", "streams": len(recorder.streams), "pid": os.getpid()})
+        """Report that all streams are open except those held back for the engine."""
+        self._report({"do": "ready", "streams": len(recorder.streams), "pid": os.getpid()})
 
     def event(self, event: dict[str, Any]) -> None:
-        """Pass it on."""
-        self._tell({"do": "event", **event})
+        """Report an event."""
+        self._report({"do": "event", **event})
 
     def second(self, recorder: Recorder) -> None:
-        """Counts, size and a problem, if there is one."""
+        """Report the number of samples, the file size, and a problem if there is one."""
         problem = recorder.disk_writer.problem
         if problem != self._problem:
-            reason = f"{recorder.disk_writer.path}: {problem}" if problem else "written again"
+            reason = f"{recorder.disk_writer.path}: {problem}" if problem else "writing to the file again"
             self.event({"event": "failing" if problem else "recovered", "reason": reason})
             self._problem = problem
         samples = sum(stream.stats.n_samples for stream in recorder.streams)
         for stream in recorder.streams:
             stream.update_rate()
-        self._tell(
+        self._report(
             {"do": "status", "samples": samples, "bytes": recorder.disk_writer.n_written, "problem": problem}
         )
 
     def end(self, summary: dict[str, Any]) -> None:
-        """The whole summary."""
+        """Report the summary; waits until the parent has room for it."""
         os.set_blocking(1, True)
-        self._tell({"do": "end", "summary": plain(summary)})
+        self._report({"do": "end", "summary": plain(summary)})
 
-    def _tell(self, message: dict[str, Any]) -> None:
-        with contextlib.suppress(OSError):  # the parent is gone, or does not listen: never wait for it
+    def _report(self, message: dict[str, Any]) -> None:
+        with contextlib.suppress(OSError):  # the parent has died or does not read: never wait for it
             os.write(1, (json.dumps(plain(message)) + "\n").encode())
 
 
 class TerminalView(View):
-    """A table that is renewed once a second; where standard error is no terminal, a line.
+    """Updates a table once a second; prints one line instead where standard error is not a terminal.
 
     Parameters
     ----------
     title
-        What is recorded.
+        Title of the table: the file.
     """
 
     def __init__(self, title: str) -> None:
@@ -136,38 +137,38 @@ class TerminalView(View):
             self._live.stop()
 
     def event(self, event: dict[str, Any]) -> None:
-        """One line for each."""
-        self._say(event["reason"])
+        """Print an event as one line."""
+        self._print(event["reason"])
 
     def second(self, recorder: Recorder) -> None:
-        """Per stream: samples, rate, age."""
+        """Show samples, rate and age of the newest sample, for each stream."""
         for stream in recorder.streams:
             stream.update_rate()
         problem = recorder.disk_writer.problem
         if problem and problem != self._problem:
-            self._say(f"NOT WRITTEN: {recorder.disk_writer.path}: {problem}")
+            self._print(f"NOT WRITTEN: {recorder.disk_writer.path}: {problem}")
         self._problem = problem
         if self._live is not None:
             self._live.update(_state_table(self._title, recorder), refresh=True)
         else:
-            self._say(_state_line(recorder))
+            self._print(_state_line(recorder))
 
-    def _say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         if self._live is not None:
             from rich.text import Text
 
-            self._live.console.print(Text(text))  # as it is: the table is printed anew along with it
+            self._live.console.print(Text(text))  # Text: names may contain rich's markup
         else:
-            _complain(text)
+            _print_line(text)
 
 
 def print_summary(summary: dict[str, Any]) -> None:
-    """The end of a recording as a table.
+    """Print the summary of a recording as a table.
 
     Parameters
     ----------
     summary
-        Of `stream.recorder.recorder.Recorder.stop`.
+        Returned by `stream.recorder.recorder.Recorder.stop`.
     """
     from rich.console import Console
     from rich.markup import escape
@@ -176,7 +177,7 @@ def print_summary(summary: dict[str, Any]) -> None:
     table = Table("stream", "samples", "rate Hz", "gaps", "duration s", "clock offsets", "lost", box=None)
     for row in summary["streams"]:
         rate = row["measured_rate_hz"]
-        lost = f"{row['lost']}" if row["matches"] else f"[red]{row['lost']}, differs[/red]"
+        lost = f"{row['lost']}" if row["matches"] else f"[red]{row['lost']}, file differs[/red]"
         table.add_row(
             escape(row["name"]),
             str(row["samples"]),
@@ -188,27 +189,35 @@ def print_summary(summary: dict[str, Any]) -> None:
         )
     console = Console()
     console.print(table)
-    said = "read back, nothing is lost" if summary["verified"] else "NOT everything received is in the file"
+    verdict = (
+        "verified, no samples lost"
+        if summary["verified"]
+        else "NOT verified: some of the samples received are not in the file"
+    )
     console.print(
-        f"{summary['file']}: {summary['bytes'] / 1e6:.2f} MB in {summary['seconds']:.1f} s; {said}.",
+        f"{summary['file']}: {summary['bytes'] / 1e6:.2f} MB in {summary['seconds']:.1f} s; {verdict}.",
         markup=False,
         highlight=False,
         soft_wrap=True,
     )
     for problem in summary["problems"]:
-        _complain(f"problem: {problem}")
+        _print_line(f"problem: {problem}")
 
 
 def _state_table(title: str, recorder: Recorder) -> Table:
-    """How the recording stands, for a terminal."""
+    """State of the recording as a table."""
     from rich.markup import escape
     from rich.table import Table
 
-    spool = recorder.disk_writer
-    state = f"[red]NOT WRITTEN: {escape(spool.problem)}[/red]" if spool.problem else "[red]recording[/red]"
+    disk_writer = recorder.disk_writer
+    state = (
+        f"[red]NOT WRITTEN: {escape(disk_writer.problem)}[/red]"
+        if disk_writer.problem
+        else "[red]recording[/red]"
+    )
     table = Table(
         "stream", "type", "samples", "Hz", "age s", box=None, title_justify="left",
-        title=f"{state} {escape(title)}  {_clock(recorder.elapsed_s)}  {spool.n_written / 1e6:.2f} MB",
+        title=f"{state} {escape(title)}  {_clock(recorder.elapsed_s)}  {disk_writer.n_written / 1e6:.2f} MB",
     )  # fmt: skip
     for stream in list(recorder.streams):
         age = f"{stream.age_s:.1f}" if stream.present else "gone"
@@ -220,28 +229,28 @@ def _state_table(title: str, recorder: Recorder) -> Table:
             f"[red]{age}[/red]" if stream.stale else age,
         )
     for query in sorted(filter(None, recorder.unmatched)):
-        table.add_row(f"[red]{escape(query)}[/red]", "", "", "", "[red]not there[/red]")
+        table.add_row(f"[red]{escape(query)}[/red]", "", "", "", "[red]missing[/red]")
     return table
 
 
 def _state_line(recorder: Recorder) -> str:
-    """How the recording stands, in one line."""
+    """State of the recording in one line."""
     parts = [
         f"{stream.name} {stream.stats.n_samples} ({stream.measured_hz:.1f} Hz{', STALE' if stream.stale else ''})"
         for stream in list(recorder.streams)
     ]
-    parts += [f"{query}: not there" for query in sorted(filter(None, recorder.unmatched))]
+    parts += [f"{query}: missing" for query in sorted(filter(None, recorder.unmatched))]
     size = f"{recorder.disk_writer.n_written / 1e6:.2f} MB"
     return f"{_clock(recorder.elapsed_s)}  {size}  {'  '.join(parts)}"
 
 
 def _clock(seconds: float) -> str:
-    """Seconds as hours, minutes and seconds."""
+    """Seconds as h:mm:ss."""
     whole = int(seconds)
     return f"{whole // 3600:d}:{whole // 60 % 60:02d}:{whole % 60:02d}"
 
 
-def _complain(text: str) -> None:
-    """A line on standard error; nothing when nobody is there any more."""
+def _print_line(text: str) -> None:
+    """Print a line on standard error, unless it has been closed."""
     with contextlib.suppress(OSError):
         click.echo(text, err=True)

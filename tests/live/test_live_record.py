@@ -143,7 +143,7 @@ def test_an_engine_that_is_killed_is_outlived_by_its_recorder(
     engine.process.kill()
     engine.wait(5)
     assert engine.process.stderr is not None
-    until(lambda: b"the engine is gone" in engine.process.stderr.readline())  # type: ignore[union-attr]
+    until(lambda: b"the engine has ended" in engine.process.stderr.readline())  # type: ignore[union-attr]
     until(lambda: (tallies := read_xdf_stats(out))[0] and all(tally.ended for tally in tallies[0].values()))
     recorded = {stream.name: stream for stream in read_xdf(out)}
     assert recorded["V1"].samples.tobytes() == session.neural.tobytes()
@@ -180,9 +180,9 @@ def test_a_recorder_that_cannot_or_dies_does_not_stop_the_decoding(
     assert engine.wait(0) == 1
     assert engine.process.stderr is not None
     said = engine.process.stderr.read().decode()
-    assert "decoding goes on" in said
+    assert "decoding continues" in said
     assert "Traceback" not in said
-    assert {"event": "recorder", "state": "ended", "reason": "the recorder has ended with code -9"} in events
+    assert {"event": "recorder", "state": "ended", "reason": "the recorder ended with exit code -9"} in events
     assert json.loads((tmp_path / "out.json").read_text())["received"] == session.n_samples
     assert {stream.name for stream in read_xdf(out)} >= {"V1", "V1-prediction"}
 

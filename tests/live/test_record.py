@@ -317,7 +317,7 @@ def test_little_room_and_what_is_not_there_are_said(
         console.print(_state_table("a.xdf", running))
         shown = console.export_text()
         assert re.search(rf"{name} +Spikes +\d+", shown)
-        assert re.search(rf"{name}-none +not there", shown)
+        assert re.search(rf"{name}-none +missing", shown)
         assert name in _state_line(running)
     finally:
         source.stop()
@@ -338,7 +338,7 @@ def test_what_is_refused(tmp_path: Path, name: str) -> None:
     assert "a.xdf exists" in run("record", existing, "--force", expect=2)
     assert existing.read_bytes() == b"mine"
     assert "cannot be made" in run("record", tmp_path / "none" / "b.xdf", expect=1)
-    assert "must end in .xdf" in run("record", tmp_path / "b.csv", expect=2)
+    assert "does not end in .xdf" in run("record", tmp_path / "b.csv", expect=2)
     assert "cannot be understood" in run("record", tmp_path / "b.xdf", "--stream", "name='", expect=2)
     assert not (tmp_path / "b.xdf").exists()
     if os.geteuid():
@@ -387,6 +387,6 @@ def test_json_counts_and_a_query_that_is_still_missing(tmp_path: Path, name: str
     assert (row["name"], row["lost"], row["matches"], summary["verified"]) == (name, 0, True, True)
     assert row["samples"] == len(read_xdf(tmp_path / "a.xdf")[0].stamps) > 200
     assert summary["bytes"] == (tmp_path / "a.xdf").stat().st_size
-    assert summary["ended"] == "2.2 s are over"
-    assert f"{name}-none: not there" in said
-    assert "nothing is lost" in said
+    assert summary["ended"] == "recorded for 2.2 s"
+    assert f"{name}-none: missing" in said
+    assert "verified, no samples lost" in said

@@ -14,10 +14,10 @@ from decoders.data.training_set import with_repeat_boundaries
 from decoders.model.model import Model
 from neuroreel.bench import cebra_cache as peer_cache
 from neuroreel.bench import decode as bench_decode
-from neuroreel.bench.cebra import Peer, PeerSettings, run_peer
+from neuroreel.bench.cebra import CebraDecoder, CebraSettings, run_cebra
 from neuroreel.bench.data import BenchData
 from neuroreel.bench.fit_cost import bench_fit
-from neuroreel.bench.latency import Budget, Cell, judged
+from neuroreel.bench.latency import Budget, Cell, summarize
 from neuroreel.bench.scaled_model import repeated_model, repeated_signals
 from neuroreel.cli import cli
 from replay_data.bundle import demo_model, demo_recording
@@ -86,7 +86,7 @@ def data() -> BenchData:
 def test_the_peer_sees_no_future_unless_it_may(data: BenchData) -> None:
     test = data.test
     for causal in (True, False):
-        peer = Peer(PeerSettings(causal=causal)).fit(data.train)
+        peer = CebraDecoder(CebraSettings(causal=causal)).fit(data.train)
         points = peer.transform(test)
         assert len(points) == test.n_samples
         at = 30
@@ -103,7 +103,7 @@ def fields(session: object) -> dict[str, object]:
 
 @pytest.mark.usefixtures("peer_package")
 def test_the_peer_is_scored_on_what_we_are(data: BenchData) -> None:
-    result = run_peer(data.train, data.test, PeerSettings())
+    result = run_cebra(data.train, data.test, CebraSettings())
     assert result["accuracy_within_1s"] > 0.3
     assert result["settings"]["temperature"] == 0.1
     assert result["test_sha256"] == data.test.sha256()
@@ -114,16 +114,16 @@ def test_the_peer_is_scored_on_what_we_are(data: BenchData) -> None:
 
 @pytest.mark.usefixtures("peer_package")
 def test_a_run_of_the_peer_is_kept(data: BenchData, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = bench_fit(data, 0, PeerSettings())
+    first = bench_fit(data, 0, CebraSettings())
     assert first["peer"]["from_cache"] is None
     assert first["fit"]["without_playback"]["accuracy_within_1s"] > 0.5
     assert first["fit"]["peak_memory_mb"] > 10
     monkeypatch.setitem(sys.modules, "cebra", None)
-    again = peer_cache.peer_run(data.train, data.test, PeerSettings(), cached=True)
+    again = peer_cache.cebra_run(data.train, data.test, CebraSettings(), cached=True)
     assert Path(again["from_cache"]).parent == peer_cache.cache_folder()
     assert again["accuracy_within_1s"] == first["peer"]["accuracy_within_1s"]
     with pytest.raises(BadUsage, match="compare"):
-        peer_cache.peer_run(data.train, data.test, PeerSettings(temperature=1.0), cached=True)
+        peer_cache.cebra_run(data.train, data.test, CebraSettings(temperature=1.0), cached=True)
 
 
 @pytest.mark.parametrize("command", ["fit", "decode"])
@@ -157,7 +157,7 @@ def test_frames_are_followed_by_their_stamps() -> None:
     engine = np.column_stack([due, due + 0.002, due + 0.003, due + 0.004])
     received = np.delete(np.add(there, (0, 0.004, 0)), 4, 0)
     taken = {"sender": sent, "floor": there, "engine": engine, "received": received}
-    result, _ages = judged(Cell(8, 100.0, 0.1), taken)
+    result, _ages = summarize(Cell(8, 100.0, 0.1), taken)
     assert result["floor_ms"]["p50"] == pytest.approx(2)
     assert [round(result["stages_ms"][name]["p50"]) for name in ("arrived", "decoded", "published")] == [
         1,
@@ -168,7 +168,7 @@ def test_frames_are_followed_by_their_stamps() -> None:
     assert result["lost"] == {"floor": 0, "arrived": 0, "decoded": 0, "published": 0, "received": 1}
     misses = Budget(0.5).misses(result)
     assert "1.00 ms above the floor" in misses[0]
-    assert "1 frames lost until received" in misses[1]
+    assert "1 samples lost before 'received'" in misses[1]
 
 
 def test_repeated_channels_answer_alike(tmp_path: Path) -> None:
@@ -188,12 +188,12 @@ def test_repeated_channels_answer_alike(tmp_path: Path) -> None:
 )
 def test_settings_that_cannot_be(wrong: dict[str, object]) -> None:
     with pytest.raises(BadUsage):
-        PeerSettings(**wrong)  # type: ignore[arg-type]
+        CebraSettings(**wrong)  # type: ignore[arg-type]
 
 
 def test_steps_are_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench_decode, "N_TIGHT", 100)
-    monkeypatch.setattr(bench_decode, "N_PEER", 20)
+    monkeypatch.setattr(bench_decode, "N_KNN", 20)
     target = tmp_path / "decode.json"
     arguments = ["bench", "decode", "--seconds", "1", "--budget-us", "1e6", "--json", str(target)]
     done = CliRunner().invoke(cli, arguments)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from neuroreel.bench.process_stats import process_figures
-from neuroreel.bench.soak import held, problems
+from neuroreel.bench.process_stats import process_stats
+from neuroreel.bench.soak import growth, problems
 from neuroreel.cli import cli
 from neuroreel.subprocesses import start_child
 
@@ -34,47 +34,47 @@ def judge(of: dict[str, float], *, long_enough: bool = True, **more: object) -> 
 def test_what_is_held_is_counted_after_the_warm_up() -> None:
     filling = [min(at, 115.0) for at in AT_S]
     sockets = [9 + i % 3 for i in range(120)]
-    flat = held("engine", samples(filling, sockets), SECONDS)
+    flat = growth("engine", samples(filling, sockets), SECONDS)
     assert (flat["memory_growth_mb"], flat["memory_mb_per_hour"], flat["handles_growth"]) == (0.0, 0.0, 0.0)
     assert flat["cpu_of_one_core"] == pytest.approx(0.1)
     assert judge(flat) == []
-    assert held("engine", [], SECONDS) == {}
+    assert growth("engine", [], SECONDS) == {}
 
 
 def test_a_leak_is_named() -> None:
-    leak = held("engine", samples([100.0 + i for i in range(120)], list(range(120))), SECONDS)
+    leak = growth("engine", samples([100.0 + i for i in range(120)], list(range(120))), SECONDS)
     assert leak["memory_mb_per_hour"] == pytest.approx(720)
     said = judge(leak, exit_codes={"recorder": 1}, lost={"received": 3}, lag_growth_ms=100.0)
     assert said[0] == "the memory of the engine grew by 90.0 MB"
     assert "90 more handles" in said[1]
-    assert said[2:] == ["the recorder ended with exit code 1", "3 frames lost", "the lag grew by 100.0 ms"]
+    assert said[2:] == ["the recorder ended with exit code 1", "3 samples lost", "the lag grew by 100.0 ms"]
     assert judge(leak, long_enough=False) == []
 
 
 @pytest.mark.parametrize(("mb_a_minute", "passes"), [(0.5, True), (0.8, False)])
 def test_a_slow_leak_counts_over_the_whole_run(mb_a_minute: float, passes: bool) -> None:
-    slow = held("engine", samples([100 + at / 60 * mb_a_minute for at in AT_S], [9] * 120), SECONDS)
+    slow = growth("engine", samples([100 + at / 60 * mb_a_minute for at in AT_S], [9] * 120), SECONDS)
     assert (judge(slow) == []) == passes
 
 
 def test_what_was_held_for_a_minute_counts_though_it_was_given_back() -> None:
-    bump = held("engine", samples([108.0 if 300 <= at < 360 else 100.0 for at in AT_S], [9] * 120), SECONDS)
+    bump = growth("engine", samples([108.0 if 300 <= at < 360 else 100.0 for at in AT_S], [9] * 120), SECONDS)
     assert judge(bump) == ["the memory of the engine grew by 8.0 MB"]
 
 
 @linux
 def test_figures_of_a_process() -> None:
-    mine = process_figures(os.getpid())
+    mine = process_stats(os.getpid())
     assert mine is not None
     assert mine.memory_mb > 10
     assert mine.threads >= 1
     with Path(os.devnull).open() as _:
-        more = process_figures(os.getpid())
+        more = process_stats(os.getpid())
     assert more is not None
     assert more.handles == mine.handles + 1
     child = start_child(["--version"])
     child.wait(30)
-    assert process_figures(child.pid) is None
+    assert process_stats(child.pid) is None
 
 
 @linux

@@ -102,9 +102,9 @@ def test_two_networks_are_a_warning() -> None:
     ("text", "status", "said"),
     [
         ("[lab]\nKnownPeers = {10.0.0.2}\n", Status.OK, "knownpeers={10.0.0.2}"),
-        ("[multicast]\nResolveScope = machine\n", Status.WARN, "no other computer is seen"),
+        ("[multicast]\nResolveScope = machine\n", Status.WARN, "hides this computer"),
         ("[lab]\nSessionID = rig2\n", Status.WARN, "same SessionID"),
-        ("nothing like it", Status.WARN, "no setting that can be read"),
+        ("nothing like it", Status.WARN, "No setting in the file can be read"),
         ("", Status.OK, "defaults"),
     ],
 )
@@ -128,7 +128,7 @@ def test_ports_that_are_taken_are_counted(tmp_path: Path) -> None:
         config.write_text(f"[ports]\nBasePort = {taken.getsockname()[1]}\nPortRange = 0\n")
         check = health_network.check_ports(config)
         assert check.status == Status.WARN
-        assert check.found.startswith("0 of 1 are free")
+        assert check.found.startswith("0 of 1 free")
     assert health_network.check_ports(config).status == Status.OK
     config.write_text("[ports]\nBasePort = many\n")
     assert health_network.check_ports(config).status == Status.WARN
