@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from decoders.data.training_set import TrainingSet
 from decoders.embedding.windows import segment_begins
 from decoders.evaluation.batch_filter import filter_recording, posteriors
-from decoders.fitting.settings import Settings, fit_readout
+from decoders.fitting.settings import ReadoutSettings, fit_readout
 from decoders.metrics import FrameAxis, accuracy, likeliest
 from decoders.model.model import Model
 from decoders.playback.filter import Playback
@@ -129,7 +129,7 @@ def labels_shifted(
         yield likeliest(filter_recording(model.playback, logits, test, power)), likeliest(logits)
 
 
-def settings_from_model(model: Model) -> Settings:
+def settings_from_model(model: Model) -> ReadoutSettings:
     """What was chosen for a model's frame posterior, to refit with.
 
     Parameters
@@ -137,7 +137,7 @@ def settings_from_model(model: Model) -> Settings:
     model
         Fitted.
     """
-    return Settings(
+    return ReadoutSettings(
         model.parts.scaling.n_window,
         model.card["shrinkage"],
         model.parts.prototypes.cosine,

@@ -13,7 +13,7 @@ from decoders.errors import BadSplit
 from decoders.fitting.fit import build_training_set, candidate_windows, training_session
 from decoders.fitting.options import FitOptions
 from decoders.fitting.select_classifier import DECODERS, select_classifier
-from decoders.fitting.settings import Settings, cross_validation_folds, fit_readout
+from decoders.fitting.settings import ReadoutSettings, cross_validation_folds, fit_readout
 from decoders.fitting.validation_sequences import validation_sequences
 from decoders.metrics import frame_errors, likeliest
 from stream.movie import Movie
@@ -102,7 +102,7 @@ def as_json(points: Sequence[LookaheadPoint]) -> list[dict[str, float | None]]:
     ]
 
 
-def _point(data: TrainingSet, settings: Settings, lookahead: int, seed: int) -> LookaheadPoint:
+def _point(data: TrainingSet, settings: ReadoutSettings, lookahead: int, seed: int) -> LookaheadPoint:
     windows = settings.windows(data.clean, data.boundary)
     within: dict[bool, list[NDArray[np.bool_]]] = {True: [], False: []}
     exact = []

@@ -1,4 +1,4 @@
-"""The card of a model that has just been fitted."""
+"""The card (metadata) of a newly fitted model."""
 
 from __future__ import annotations
 
@@ -7,30 +7,32 @@ from typing import Any
 
 from decoders.data.training_set import TrainingSet
 from decoders.fitting.options import FitOptions
-from decoders.fitting.settings import Settings
+from decoders.fitting.settings import ReadoutSettings
 from decoders.model.file import FORMAT, FORMAT_VERSION
 from decoders.readouts.secondary_classifier import settings_card
 from stream.session import Session
 
 
-def new_card(data: TrainingSet, session: Session, options: FitOptions, settings: Settings) -> dict[str, Any]:
-    """What is known before the scores and the baselines are.
+def new_card(
+    data: TrainingSet, session: Session, options: FitOptions, settings: ReadoutSettings
+) -> dict[str, Any]:
+    """Return a model's card without its scores and baselines.
 
     Parameters
     ----------
     data
         Training data.
     session
-        What they were made from.
+        Recording that they were made from.
     options
-        How it was fitted.
+        How the model was fitted.
     settings
-        What was chosen for the frame posterior.
+        Selected settings of the frame decoder.
 
     Returns
     -------
     card
-        Ready for JSON; `decoders.model.card_schema.check_card` says what decoding takes from it.
+        JSON-ready; `decoders.model.card_schema.check_card` lists the entries that decoding needs.
     """
     period_ms = 1000 / data.rate_hz if data.rate_hz else 0.0
     return {
@@ -57,7 +59,7 @@ def new_card(data: TrainingSet, session: Session, options: FitOptions, settings:
         "windows_ms": [round(span * period_ms, 3) for span in settings.spans or (settings.n_window,)],
         "shrinkage": settings.shrinkage,
         "evening": settings.smoothing,
-        "prior": settings.prior,
+        "prior": settings.prior_weight,
         "seed": options.seed,
         "trained_on": {
             "sha256": session.sha256(),
@@ -65,5 +67,5 @@ def new_card(data: TrainingSet, session: Session, options: FitOptions, settings:
             "time": list(options.train_time) if options.train_time is not None else None,
             "n_samples": session.n_samples,
         },
-        **({"channel_share": settings.share} if settings.share < 1 else {}),
+        **({"channel_share": settings.channel_share} if settings.channel_share < 1 else {}),
     }

@@ -13,7 +13,7 @@ from decoders.embedding.linear import unit_length
 from decoders.errors import BadSplit
 from decoders.fitting.settings import (
     MAX_HELD_OUT,
-    Settings,
+    ReadoutSettings,
     cross_validation_folds,
     evenly_spaced,
     fit_readout,
@@ -52,7 +52,7 @@ class ContrastiveValidation:
         """Mean log probability of the truth, in nats."""
         return calibrate(*self.similarity(encoder))[1]
 
-    def linear_logits(self, settings: Settings) -> NDArray[np.float32]:
+    def linear_logits(self, settings: ReadoutSettings) -> NDArray[np.float32]:
         """Logits of the frame decoder on the linear embedding for the same moments, flatter in partial windows."""
         windows = settings.windows(self.data.clean, self.data.boundary)
         reader = fit_readout(self.data, windows, self.train, settings)

@@ -1,4 +1,4 @@
-"""Fit a model: choose settings on held-out parts of the training data, then fit on all of it."""
+"""Fits a model: selects hyperparameters by cross-validation within the training data, then fits on all of it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ from decoders.fitting.select_lag import select_lag
 from decoders.fitting.select_playback import PlaybackSelection, select_playback, select_posterior_weight
 from decoders.fitting.settings import (
     MAX_HELD_OUT,
-    Settings,
+    N_TYPICALITY_LEVELS,
+    ReadoutSettings,
     cross_validation_folds,
     evenly_spaced,
     fit_readout,
@@ -43,9 +44,7 @@ MOVIE_CONTEXTS_S = (1 / 5, 1 / 3, 2 / 3, 1.0)
 CONTEXTS_S = (0.25, 0.5, 1.0)
 PLACE_CONTEXTS_S = (*CONTEXTS_S, 2.0)
 BOLD_CONTEXTS_S = (2.0, 4.0, 6.0, 8.0, 10.0)
-"""Windows that are tried when none was asked for: of a movie, of stills, of frames that are no pictures, and of BOLD."""
-
-N_TYPICALITY = 256
+"""Candidate context windows in seconds when none is given: for movies, still pictures, places, and BOLD."""
 
 
 def fit_model(
@@ -62,22 +61,22 @@ def fit_model(
     Parameters
     ----------
     sessions
-        One recording, or several of the same channels.
+        One recording, or several with the same channels.
     options
-        How; what may be trained on is chosen here too.
+        How to fit, and which parts of the recordings to train on.
     movie
-        Replaces the movie that the recordings carry, usually because it has the pictures.
+        Movie to use instead of the recordings' own, usually because it has the pictures.
     n_frames
-        Frames that can be answered; None = those of the recordings. A refit keeps those of the model before.
+        Number of frames that the model decodes; None for those of the recordings. A refit keeps its predecessor's.
     baselines
-        Whether settings of the baselines are chosen too; without them the model cannot be evaluated.
+        Select settings of the baselines too; a model without them cannot be evaluated.
     report
-        Told of every step of contrastive training.
+        Receives the progress of contrastive training after every step.
 
     Returns
     -------
     model
-        Fitted, with its baselines.
+        Fitted model; its card has the settings of the baselines.
 
     Raises
     ------
@@ -92,8 +91,8 @@ def fit_model(
     if options.mode != "linear":
         require_torch()
     started = time.perf_counter()
-    session, n_known = training_session(sessions, options, movie)
-    n_frames = n_frames or n_known
+    session, n_recorded = training_session(sessions, options, movie)
+    n_frames = n_frames or n_recorded
 
     def log_score(n_lag: int) -> float:
         data = build_training_set(session, n_frames, options, n_lag)
@@ -104,13 +103,13 @@ def fit_model(
     candidates = select_classifier(
         data, candidate_windows(data, options), DECODERS[options.decoder], options.seed
     )
-    parts, choice = fit_parts(data, candidates, options.seed)
-    settings = choice.settings
+    parts, selection = fit_parts(data, candidates, options.seed)
+    settings = selection.settings
     parts.extra["fingerprints"] = fingerprints(session)
     card = new_card(data, session, options, settings)
-    scores = {"log_score_nats": settings.log_score, "filtered_score_nats": choice.score}
+    scores = {"log_score_nats": settings.log_score, "filtered_score_nats": selection.score}
     card["scores"] = {name: round(value, 6) for name, value in scores.items() if np.isfinite(value)}
-    card["forecast_floors"] = choice.floors
+    card["forecast_floors"] = selection.floors
     card["posterior_power"] = select_posterior_weight(data, settings, parts, options.seed)
     card["baselines"] = (
         select_baselines(data, settings.n_window, parts.playback, parts.emission.jump, options.seed)
@@ -125,19 +124,19 @@ def fit_model(
 
 def _with_contrastive(
     data: TrainingSet,
-    settings: Settings,
+    settings: ReadoutSettings,
     options: FitOptions,
     parts: ModelParts,
     card: dict[str, Any],
     report: ProgressCallback | None,
 ) -> ModelParts:
-    """The parts with a trained encoder; the card says which embedding decodes."""
-    free = options.context_s is None and options.mode != "time"
-    contexts = candidate_contexts(data, settings.n_window) if free else (settings.n_window,)
-    how = ContrastiveOptions(options.mode, options.positives, options.seed, options.resume, contexts)
+    """Train an encoder, and return the parts with it; the card says which embedding decodes."""
+    select_context = options.context_s is None and options.mode != "time"
+    contexts = candidate_contexts(data, settings.n_window) if select_context else (settings.n_window,)
+    contrastive = ContrastiveOptions(options.mode, options.positives, options.seed, options.resume, contexts)
     names = ("trained_on", "channel_names", "mode", "lookahead_ms", "lag_ms", "shrinkage", "seed")
     key = {**{name: card[name] for name in names}, "positives": options.positives, "contexts": list(contexts)}
-    trained = fit_contrastive(data, settings, how, key, report)
+    trained = fit_contrastive(data, settings, contrastive, key, report)
     card["contrastive"] = trained.card
     card["decoder_embedding"] = trained.decoder_embedding
     return replace(parts, contrastive=trained.contrastive)
@@ -146,54 +145,71 @@ def _with_contrastive(
 def training_session(
     sessions: Session | Sequence[Session], options: FitOptions, movie: Movie | None
 ) -> tuple[Session, int]:
-    """What may be trained on, as one recording, and how many frames there are.
+    """Join the parts of the recordings to train on.
 
     Parameters
     ----------
     sessions
-        One recording, or several of the same channels.
+        One recording, or several with the same channels.
     options
-        Which parts.
+        Which parts to train on.
     movie
-        Replaces the movie that the recordings carry.
+        Movie to use instead of the recordings' own.
+
+    Returns
+    -------
+    session
+        The training data as one recording.
+    n_frames
+        Number of frames in the whole recordings.
     """
-    chosen = [_with_movie(s, movie) for s in ([sessions] if isinstance(sessions, Session) else sessions)]
-    session = concatenate_sessions(
-        [select_part(s, options.train_repeats, options.train_time) for s in chosen]
-    )
-    # Places are counted over the whole recording, so that training on a part of it knows them all.
-    return session, max(s.n_frames for s in chosen)
+    whole = [_with_movie(s, movie) for s in ([sessions] if isinstance(sessions, Session) else sessions)]
+    session = concatenate_sessions([select_part(s, options.train_repeats, options.train_time) for s in whole])
+    # Without a movie, the training part alone may not visit every place.
+    return session, max(s.n_frames for s in whole)
 
 
 def build_training_set(session: Session, n_frames: int, options: FitOptions, n_lag: int = 0) -> TrainingSet:
-    """The training set, its truth moved by the lookahead and the lag.
+    """Build the training set, with the truth shifted by lookahead and lag.
 
     Parameters
     ----------
     session
-        Only what may be trained on.
+        Training data as one recording.
     n_frames
-        Frames that can be answered.
+        Number of frames that the model decodes.
     options
         How to fit.
     n_lag
-        Samples that the signal is late.
+        Lag of the signal in samples.
 
     Raises
     ------
     BadUsage
-        When a lookahead is asked for and the samples are not regular.
+        When a lookahead is requested and the samples are not regular.
     """
     if options.lookahead_frames and not session.rate_hz:
-        raise BadUsage("a lookahead needs samples at a regular rate, which this recording does not have.")
+        raise BadUsage(
+            "a lookahead needs a regular sampling rate, which this recording does not have. Use --lookahead-frames 0."
+        )
     n_delay = options.lookahead_frames + n_lag
-    late, _ = delay_truth(with_repeat_boundaries(session), n_delay)
-    data = training_set(late, n_frames, max(_contexts(session.kind, session.movie, options)))
+    delayed, _ = delay_truth(with_repeat_boundaries(session), n_delay)
+    data = training_set(delayed, n_frames, max(_contexts(session.kind, session.movie, options)))
     return replace(data, n_delay=n_delay, lag_s=n_lag / session.rate_hz if n_lag else 0.0)
 
 
 def select_part(session: Session, repeats: Sequence[int] | None, part: tuple[float, float] | None) -> Session:
-    """The chosen part of a recording; all of it when nothing is chosen."""
+    """Return the given part of a recording, or all of it when no part is given.
+
+    Parameters
+    ----------
+    session
+        A recording.
+    repeats
+        Repeats to keep; None for all.
+    part
+        First and last share of the duration to keep, 0 to 1; None for all.
+    """
     if repeats is not None:
         return session.select_repeats(repeats)
     if part is not None:
@@ -202,74 +218,74 @@ def select_part(session: Session, repeats: Sequence[int] | None, part: tuple[flo
 
 
 def fit_parts(
-    data: TrainingSet, candidates: Sequence[Settings], seed: int
+    data: TrainingSet, candidates: Sequence[ReadoutSettings], seed: int
 ) -> tuple[ModelParts, PlaybackSelection]:
-    """Fit everything with settings that were chosen.
+    """Select the playback model, and fit all parts of a linear model.
 
     Parameters
     ----------
     data
         Training data.
     candidates
-        From `select_classifier`.
+        Candidate settings of the frame decoder, from `select_classifier`.
     seed
-        Of everything random.
+        Random seed.
 
     Returns
     -------
     parts
-        Of the model.
-    choice
-        Of the playback model's settings.
+        Fitted parts.
+    selection
+        Selected settings and playback model.
     """
-    table = learn_playback(
+    transitions = learn_playback(
         data.state, data.ticks, data.boundary, data.n_frames, data.clip_ends, data.scene_starts
     )
-    choice = select_playback(data, candidates, table, seed)
-    settings = choice.settings
+    selection = select_playback(data, candidates, transitions, seed)
+    settings = selection.settings
     sums, fullness = settings.windows(data.clean, data.boundary)
     everything = np.ones(len(data.state), bool)
-    reader = fit_readout(data, (sums, fullness), everything, settings)
+    readout = fit_readout(data, (sums, fullness), everything, settings)
     thumbnails = data.movie.thumbnails() if data.movie is not None else None
-    continuous, kalman = select_continuous(data, settings, reader, choice.filtered)
+    continuous, kalman = select_continuous(data, settings, readout, selection.filtered)
     parts = ModelParts(
         preprocessor=data.preprocessor,
-        scaling=reader.scaling,
-        embedding=reader.embedding,
-        prototypes=reader.prototypes,
-        inverse_temperature=reader.factor,
-        secondary=reader.secondary,
+        scaling=readout.scaling,
+        embedding=readout.embedding,
+        prototypes=readout.prototypes,
+        inverse_temperature=readout.inverse_temperature,
+        secondary=readout.secondary,
         spans=settings.spans,
-        prior=np.float32(settings.prior) * log_occupancy(data.state, data.n_states)
-        if settings.prior
+        prior=np.float32(settings.prior_weight) * log_occupancy(data.state, data.n_states)
+        if settings.prior_weight
         else None,
-        emission=choice.emission,
-        playback=choice.table,
-        typicality=_likeness(data, sums, fullness, settings),
+        emission=selection.emission,
+        playback=selection.transitions,
+        typicality=_typicality_levels(data, sums, fullness, settings),
         continuous=continuous,
         kalman=kalman,
         pictures=thumbnails,
         extra=archive_training(data),
     )
-    return parts, choice
+    return parts, selection
 
 
 def candidate_windows(data: TrainingSet, options: FitOptions) -> list[int]:
-    """Lengths of the window among which held-out data choose, samples.
+    """Return the candidate window lengths in samples, in increasing order.
 
     Parameters
     ----------
     data
         Training data.
     options
-        With the length that was asked for, if any.
+        With the context length, if one is given.
     """
     contexts = _contexts(data.kind, data.movie, options)
     return sorted({max(1, round(context * (data.rate_hz or 1))) for context in contexts})
 
 
 def _contexts(kind: Kind, movie: Movie | None, options: FitOptions) -> tuple[float, ...]:
-    """The same in seconds."""
+    """Return the candidate window lengths in seconds."""
     if options.context_s is not None:
         return (options.context_s,)
     if kind is Kind.BOLD:
@@ -279,16 +295,16 @@ def _contexts(kind: Kind, movie: Movie | None, options: FitOptions) -> tuple[flo
     return MOVIE_CONTEXTS_S if movie.rate_hz else CONTEXTS_S
 
 
-def _likeness(
-    data: TrainingSet, sums: NDArray[np.float32], fullness: NDArray[np.float32], settings: Settings
+def _typicality_levels(
+    data: TrainingSet, sums: NDArray[np.float32], fullness: NDArray[np.float32], settings: ReadoutSettings
 ) -> NDArray[np.float64]:
-    """How much held-out moments resemble their nearest prototype: sorted levels."""
+    """Return quantiles of the similarity of held-out samples to their nearest prototype, float64 [levels], sorted."""
     everything = np.ones(len(sums), bool)
     levels = []
     for train, test in list(cross_validation_folds(data)) or [(everything, everything)]:
-        reader = fit_readout(data, (sums, fullness), train, settings)
-        levels.append(reader.similarity(sums[evenly_spaced(test, MAX_HELD_OUT)]).max(1))
-    return np.quantile(np.concatenate(levels).astype(np.float64), np.linspace(0, 1, N_TYPICALITY))
+        readout = fit_readout(data, (sums, fullness), train, settings)
+        levels.append(readout.similarity(sums[evenly_spaced(test, MAX_HELD_OUT)]).max(1))
+    return np.quantile(np.concatenate(levels).astype(np.float64), np.linspace(0, 1, N_TYPICALITY_LEVELS))
 
 
 def _with_movie(session: Session, movie: Movie | None) -> Session:

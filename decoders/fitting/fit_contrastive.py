@@ -27,7 +27,7 @@ from decoders.embedding.training_run import ProgressCallback, TrainingRun
 from decoders.embedding.windows import window_sums
 from decoders.errors import BadSplit
 from decoders.fitting.contrastive_validation import ContrastiveValidation, encoder_prototypes, last_fold
-from decoders.fitting.settings import Settings, feature_scaling, state_moments
+from decoders.fitting.settings import ReadoutSettings, feature_scaling, state_statistics
 from decoders.readouts.classifiers import calibrate
 from decoders.readouts.contrastive import ContrastiveDecoder
 from stream.errors import BadRecording, BadUsage
@@ -122,7 +122,7 @@ def candidate_contexts(data: TrainingSet, n_window: int) -> tuple[int, ...]:
 
 def fit_contrastive(
     data: TrainingSet,
-    settings: Settings,
+    settings: ReadoutSettings,
     options: ContrastiveOptions,
     key: dict[str, Any],
     report: ProgressCallback | None = None,
@@ -206,7 +206,7 @@ def fit_contrastive(
 
 def _trained(
     data: TrainingSet,
-    settings: Settings,
+    settings: ReadoutSettings,
     options: ContrastiveOptions,
     held: ContrastiveValidation,
     encoder: Encoder,
@@ -325,17 +325,22 @@ def _samples(data: TrainingSet, options: ContrastiveOptions) -> Samples:
 
 
 def _start(
-    data: TrainingSet, settings: Settings, keep: NDArray[np.bool_], n_context: int, n_start: int, seed: int
+    data: TrainingSet,
+    settings: ReadoutSettings,
+    keep: NDArray[np.bool_],
+    n_context: int,
+    n_start: int,
+    seed: int,
 ) -> Encoder:
     """The whitening of the newest ``n_start`` samples of the context."""
     scaling = feature_scaling(data, n_start)
-    m = state_moments(data, *window_sums(data.clean, data.boundary, n_start), keep, scaling)
+    m = state_statistics(data, *window_sums(data.clean, data.boundary, n_start), keep, scaling)
     linear = fit_linear(m, settings.shrinkage)
     return start_encoder(linear, n_context, root=scaling.root, seed=seed, n_start=n_start)
 
 
 def _best_start(
-    data: TrainingSet, settings: Settings, n_context: int, held: ContrastiveValidation, seed: int
+    data: TrainingSet, settings: ReadoutSettings, n_context: int, held: ContrastiveValidation, seed: int
 ) -> int:
     """How much of a long context the training begins with: what tells held-out moments best untrained."""
     lengths = {

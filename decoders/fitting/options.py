@@ -1,4 +1,4 @@
-"""How to fit a model."""
+"""Options of `decoders.fitting.fit.fit_model`."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ MODES = ("linear", "label", "time", "hybrid")
 POSITIVES = ("auto", "frames", "labels", "both")
 
 MAX_LOOKAHEAD = 200
-"""Samples."""
+"""Longest lookahead in samples."""
 
 
 @dataclass(frozen=True, slots=True)
 class FitOptions:
-    """How to fit.
+    """How to fit a model.
 
     Attributes
     ----------
     mode
         Kind of embedding: one of `MODES`. All but ``linear`` need torch.
     decoder
-        One of `decoders.fitting.select_classifier.DECODERS`.
+        Frame decoder: one of `decoders.fitting.select_classifier.DECODERS`.
     context_s
-        Length of the causal window; None = chosen on held-out data.
+        Length of the causal window in seconds; None selects it by cross-validation.
     lookahead_frames
-        Future samples that each answer waits for: it is about the moment that long ago.
-    lag_s
-        Seconds by which the signal comes after what it answers to; None = none, but of BOLD chosen on held-out data.
-    positives
-        What the contrastive training takes for alike: ``auto``, ``frames``, ``labels`` or ``both``.
-    resume
-        File that the contrastive training is kept in and taken up from; None = it is not kept.
+        Future samples that each prediction waits for; adds the same delay.
     train_repeats
-        Showings to train on; None = all.
+        Repeats to train on; None for all.
     train_time
-        Part of the recording to train on, from 0 to 1; None = all.
+        First and last share of the recording to train on, 0 to 1; None for all.
     seed
-        Of everything random.
+        Random seed.
+    positives
+        Positive pairs of the contrastive training: ``auto``, ``frames``, ``labels`` or ``both``.
+    resume
+        File in which the contrastive training is stored and from which it resumes; None disables it.
+    lag_s
+        Lag of the signal behind the stimulus in seconds; None for 0, or for BOLD selected by cross-validation.
     """
 
     mode: str = "linear"
@@ -57,20 +57,20 @@ class FitOptions:
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
-            raise BadUsage(f"no mode {self.mode!r}; there are {', '.join(MODES)}.")
+            raise BadUsage(f"unknown mode {self.mode!r}; choose one of {', '.join(MODES)}.")
         if self.positives not in POSITIVES:
-            raise BadUsage(f"no positives {self.positives!r}; there are {', '.join(POSITIVES)}.")
+            raise BadUsage(f"unknown positives {self.positives!r}; choose one of {', '.join(POSITIVES)}.")
         if self.mode == "linear" and self.resume is not None:
-            raise BadUsage("mode 'linear' has no training to resume; give --mode label, time or hybrid.")
+            raise BadUsage("mode 'linear' has no training to resume; use --mode label, time or hybrid.")
         if self.decoder not in DECODERS:
-            raise BadUsage(f"no decoder {self.decoder!r}; there are {', '.join(DECODERS)}.")
+            raise BadUsage(f"unknown decoder {self.decoder!r}; choose one of {', '.join(DECODERS)}.")
         if not 0 <= self.lookahead_frames <= MAX_LOOKAHEAD:
             raise BadUsage(
-                f"a lookahead of {self.lookahead_frames} samples is not possible; give 0 to {MAX_LOOKAHEAD}."
+                f"lookahead of {self.lookahead_frames} samples is out of range; give 0 to {MAX_LOOKAHEAD}."
             )
         if self.context_s is not None and not 0 < self.context_s <= 60:
             raise BadUsage(
-                f"a context of {self.context_s:g} s is not possible; give more than 0 and at most 60."
+                f"context of {self.context_s:g} s is out of range; give more than 0 and at most 60."
             )
         if self.train_repeats is not None and self.train_time is not None:
-            raise BadSplit("give repeats or a time to train on, not both.")
+            raise BadSplit("train_repeats and train_time exclude each other; give only one of them.")

@@ -1,4 +1,4 @@
-"""How each continuous label is read, chosen on held-out parts of the training data."""
+"""Selects how each continuous label is decoded, by cross-validation within the training data."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from decoders.data.training_set import TrainingSet
 from decoders.embedding.linear import unit_length
-from decoders.fitting.select_playback import SequenceEvidence
-from decoders.fitting.settings import BatchReadout, Settings, fit_readout
+from decoders.fitting.fit_emission import SequenceEvidence
+from decoders.fitting.settings import BatchReadout, ReadoutSettings, fit_readout
 from decoders.readouts.continuous import (
     INTERVAL,
     KALMAN,
@@ -30,86 +30,113 @@ from decoders.readouts.continuous import (
 )
 from decoders.readouts.kalman import NOISE_INFLATION, Kalman, filter_points, fit_kalman
 
-Filtered = list[tuple[SequenceEvidence, NDArray[np.float64]]]
+FilteredEvidence = list[tuple[SequenceEvidence, NDArray[np.float64]]]
+"""Evidence for validation sequences, with their filtered posteriors float64 [time, states]."""
 
-READABLE = 0.95
-"""A label whose held-out median error is not at least this much smaller than its median's is answered by its median."""
+MAX_ERROR_RATIO = 0.95
+"""A label is predicted by its training median unless the held-out median error is below this times the median's."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelMethod:
-    """How a label is read.
+    """How a continuous label is decoded.
 
     Attributes
     ----------
     sharpness
-        See `decoders.readouts.continuous.ContinuousReader`.
+        Power of the posterior, or the code of another method, see `decoders.readouts.continuous.ContinuousReader`.
     penalty
-        Of the ridge; infinite for the label's median alone.
-    reach
-        Of the surroundings, in the label's unit.
+        Penalty of the ridge regression; infinite predicts the label's median.
+    radius
+        Radius of a local mean, in the label's unit.
     """
 
     sharpness: float
     penalty: float = PENALTIES[1]
-    reach: float = 0.0
+    radius: float = 0.0
 
-    def reader(
+    def fit(
         self,
         points: NDArray[np.float32],
         label: NDArray[np.float32],
         state: NDArray[np.int64],
         n_frames: int,
     ) -> ContinuousReader:
-        """Fitted, without intervals."""
+        """Fit a reader of one label, without intervals.
+
+        Parameters
+        ----------
+        points
+            Float32 [time, dimensions], embedded samples.
+        label
+            Float32 [time, k].
+        state
+            Int64 [time].
+        n_frames
+            Number of frames.
+        """
         k = label.shape[1]
         values = frame_values(label, state, n_frames)
-        reader = ContinuousReader.without_intervals(
-            values, _ridge(points, label, self.penalty), np.full(k, self.sharpness)
+        ridge = (
+            median_prediction(label, points.shape[1])
+            if np.isinf(self.penalty)
+            else fit_ridge(points, label, self.penalty)
         )
-        return replace(reader, radius=np.full(k, self.reach))
+        reader = ContinuousReader.without_intervals(values, ridge, np.full(k, self.sharpness))
+        return replace(reader, radius=np.full(k, self.radius))
 
 
-CONSTANT = LabelMethod(RIDGE, np.inf)
+MEDIAN = LabelMethod(RIDGE, np.inf)
 
 
 def select_continuous(
-    data: TrainingSet, settings: Settings, reader: BatchReadout, filtered: Filtered
+    data: TrainingSet, settings: ReadoutSettings, readout: BatchReadout, filtered: FilteredEvidence
 ) -> tuple[ContinuousReader, Kalman | None]:
-    """Fit every label on everything, in the way that was best on held-out data; and the filter, if that was it.
+    """Select the method for each label on held-out data, and fit it on all of the training data.
 
     Parameters
     ----------
     data
         Training data.
     settings
-        Of the frame posterior.
-    reader
-        Fitted on all of it.
+        Settings of the frame decoder.
+    readout
+        Frame decoder fitted on all of the training data.
     filtered
-        Held-out passages with their posteriors after the playback model.
+        Evidence for the validation sequences, with their filtered posteriors.
+
+    Returns
+    -------
+    reader
+        Reader of all labels.
+    kalman
+        Kalman filter, or None when no label is decoded with it.
     """
-    points = unit_length(reader.points(settings.windows(data.clean, data.boundary)[0]))
+    points = unit_length(readout.points(settings.windows(data.clean, data.boundary)[0]))
     if not data.labels:
-        nothing = np.zeros((data.n_frames, 0)), np.zeros((points.shape[1] + 1, 0)), np.zeros(0)
-        return ContinuousReader.without_intervals(*nothing), None
-    sequences = [(t, f) for t, f in filtered if t.sequence.in_order]
-    held_points = [_points(data, settings, trial.train) for trial, _ in sequences]
-    every = np.hstack(list(data.labels.values()))
-    slowness, followed = _followed(data, every, sequences, held_points)
+        no_labels = np.zeros((data.n_frames, 0)), np.zeros((points.shape[1] + 1, 0)), np.zeros(0)
+        return ContinuousReader.without_intervals(*no_labels), None
+    sequences = [(evidence, posterior) for evidence, posterior in filtered if evidence.sequence.in_order]
+    fold_points = [_points(data, settings, evidence.train) for evidence, _ in sequences]
+    all_labels = np.hstack(list(data.labels.values()))
+    noise_inflation, kalman_estimates = _select_kalman(data, all_labels, sequences, fold_points)
     readers = []
     first = 0
     for number, label in enumerate(data.labels.values()):
         columns = slice(first, first + label.shape[1])
         first = columns.stop
-        held = _Held(data, label, sequences, held_points, [f[:, columns] for f in followed])
-        way = _best_way(held)
-        fitted = way.reader(points, label, data.state, data.n_frames)
-        readers.append(replace(fitted, label=fitted.label + number, interval=_interval(held, way)))
+        held_out = _HeldOutLabel(
+            data, label, sequences, fold_points, [each[:, columns] for each in kalman_estimates]
+        )
+        method = _select_method(held_out)
+        fitted = method.fit(points, label, data.state, data.n_frames)
+        interval = _interval_scale(held_out, method)
+        readers.append(replace(fitted, label=fitted.label + number, interval=interval))
     kalman = None
     if any(np.any(r.sharpness == KALMAN) for r in readers):
-        kalman = fit_kalman(points, every, data.boundary, np.ones(len(points), bool), slowness)
-    together = ContinuousReader(
+        everything = np.ones(len(points), bool)
+        kalman = fit_kalman(points, all_labels, data.boundary, everything, noise_inflation)
+    joined = ContinuousReader(
         np.hstack([r.values for r in readers]),
         np.hstack([r.ridge for r in readers]),
         np.concatenate([r.sharpness for r in readers]),
@@ -117,111 +144,105 @@ def select_continuous(
         np.concatenate([r.label for r in readers]),
         np.hstack([r.interval for r in readers]),
     )
-    return together, kalman
+    return joined, kalman
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Held:
-    """A label, the held-out passages with their embedded points, and what a Kalman filter says of them (or nothing)."""
+class _HeldOutLabel:
+    """One label, the validation sequences with embedded points, and the estimates of the Kalman filter (or none)."""
 
     data: TrainingSet
     label: NDArray[np.float32]
-    sequences: Filtered
+    sequences: FilteredEvidence
     points: list[NDArray[np.float32]]
-    followed: list[NDArray[np.float32]]
+    kalman_estimates: list[NDArray[np.float32]]
 
     @property
     def truth(self) -> NDArray[np.float32]:
-        """Of all passages, [time, k]."""
-        return np.concatenate([self.label[trial.sequence.index] for trial, _ in self.sequences])
+        """True values in all sequences, float32 [time, k]."""
+        return np.concatenate([self.label[evidence.sequence.index] for evidence, _ in self.sequences])
 
-    def reads(self, way: LabelMethod) -> Iterator[tuple[ContinuousReader, NDArray[np.float32]]]:
-        """For each passage, a reader fitted on the rest and its estimates."""
-        for number, ((trial, posterior), at) in enumerate(zip(self.sequences, self.points, strict=True)):
-            train = trial.train
-            reader = way.reader(at[train], self.label[train], self.data.state[train], self.data.n_frames)
-            followed = self.followed[number] if self.followed else None
-            yield reader, reader.read(posterior, at[trial.sequence.index], followed)
+    def estimates(self, method: LabelMethod) -> Iterator[tuple[ContinuousReader, NDArray[np.float32]]]:
+        """Yield, for each sequence, a reader fitted on the other folds and its estimates."""
+        for number, ((evidence, posterior), points) in enumerate(
+            zip(self.sequences, self.points, strict=True)
+        ):
+            train = evidence.train
+            reader = method.fit(points[train], self.label[train], self.data.state[train], self.data.n_frames)
+            kalman = self.kalman_estimates[number] if self.kalman_estimates else None
+            yield reader, reader.read(posterior, points[evidence.sequence.index], kalman)
 
-    def error(self, way: LabelMethod) -> float:
-        """Median error over all passages."""
-        return median_error(np.concatenate([estimate for _, estimate in self.reads(way)]), self.truth)
+    def error(self, method: LabelMethod) -> float:
+        """Return the median error over all sequences."""
+        estimates = [estimate for _, estimate in self.estimates(method)]
+        return median_error(np.concatenate(estimates), self.truth)
 
 
-def _followed(
+def _select_kalman(
     data: TrainingSet,
     labels: NDArray[np.float32],
-    sequences: Filtered,
+    sequences: FilteredEvidence,
     points: list[NDArray[np.float32]],
 ) -> tuple[float, list[NDArray[np.float32]]]:
-    """The slowness with which a Kalman filter follows all labels best, and what it says of the held-out passages.
+    """Select the noise inflation of the Kalman filter, and return it with the estimates for the validation sequences.
 
-    Nothing of a movie's labels, nor when too little is known.
+    There are no estimates for a movie, nor when a fold has too few known labels.
     """
     best: tuple[float, float, list[NDArray[np.float32]]] = (np.inf, NOISE_INFLATION[0], [])
-    for slowness in NOISE_INFLATION if data.movie is None else ():
-        says, misses = [], []
-        for (trial, _), at in zip(sequences, points, strict=True):
-            kalman = fit_kalman(at, labels, data.boundary, trial.train, slowness)
+    for inflation in NOISE_INFLATION if data.movie is None else ():
+        estimates, errors = [], []
+        for (evidence, _), at in zip(sequences, points, strict=True):
+            kalman = fit_kalman(at, labels, data.boundary, evidence.train, inflation)
             if kalman is None:
                 return NOISE_INFLATION[0], []
-            index = trial.sequence.index
-            says.append(filter_points(kalman, at[index], trial.sequence.boundary))
-            misses.append(
-                np.abs(says[-1] - labels[index])
-                / np.sqrt(np.diag(kalman.initial_covariance)[: labels.shape[1]])
-            )
-        score = float(np.nanmedian(np.concatenate(misses))) if misses else np.inf
+            index = evidence.sequence.index
+            estimates.append(filter_points(kalman, at[index], evidence.sequence.boundary))
+            scale = np.sqrt(np.diag(kalman.initial_covariance)[: labels.shape[1]])
+            errors.append(np.abs(estimates[-1] - labels[index]) / scale)
+        score = float(np.nanmedian(np.concatenate(errors))) if errors else np.inf
         if score < best[0]:
-            best = (score, slowness, says)
+            best = (score, inflation, estimates)
     return best[1], best[2]
 
 
-def _points(data: TrainingSet, settings: Settings, train: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """All samples in an embedding fitted on a part of them."""
+def _points(data: TrainingSet, settings: ReadoutSettings, train: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Embed all samples, float32 [time, dimensions], with an embedding fitted on some of them."""
     windows = settings.windows(data.clean, data.boundary)
     return unit_length(fit_readout(data, windows, train, settings).points(windows[0]))
 
 
-def _best_way(held: _Held) -> LabelMethod:
-    """The way with the smallest median error over the held-out passages."""
-    if not held.sequences:
+def _select_method(held_out: _HeldOutLabel) -> LabelMethod:
+    """Return the method with the smallest median error, or `MEDIAN` when it is hardly better than that."""
+    if not held_out.sequences:
         return LabelMethod(SHARPNESS[0])
-    ways = [LabelMethod(s) for s in SHARPNESS] + [
-        LabelMethod(RIDGE, penalty) for penalty in (*PENALTIES, np.inf)
-    ]
-    data = held.data
+    methods = [LabelMethod(sharpness) for sharpness in SHARPNESS]
+    methods += [LabelMethod(RIDGE, penalty) for penalty in (*PENALTIES, np.inf)]
+    data = held_out.data
     if data.movie is None and data.n_frames <= MAX_LOCAL_FRAMES:
-        apart = spacing(frame_values(held.label, data.state, data.n_frames))
-        ways += [LabelMethod(LOCAL_MEAN, reach=apart * reach) for reach in RADII]
-    if held.followed:
-        ways.append(LabelMethod(KALMAN))
-    errors = {way: held.error(way) for way in ways}
-    best = min(errors, key=lambda way: np.nan_to_num(errors[way], nan=np.inf))
-    return best if errors[best] < READABLE * errors[CONSTANT] else CONSTANT
+        distance = spacing(frame_values(held_out.label, data.state, data.n_frames))
+        methods += [LabelMethod(LOCAL_MEAN, radius=distance * radius) for radius in RADII]
+    if held_out.kalman_estimates:
+        methods.append(LabelMethod(KALMAN))
+    errors = {method: held_out.error(method) for method in methods}
+    best = min(errors, key=lambda method: np.nan_to_num(errors[method], nan=np.inf))
+    return best if errors[best] < MAX_ERROR_RATIO * errors[MEDIAN] else MEDIAN
 
 
-def _interval(held: _Held, way: LabelMethod) -> NDArray[np.float64]:
-    """Factor and constant part of the intervals, float64 [2, columns], at which held-out truths lie in them."""
-    k = held.label.shape[1]
-    if not held.sequences:
+def _interval_scale(held_out: _HeldOutLabel, method: LabelMethod) -> NDArray[np.float64]:
+    """Return factor and constant part of the intervals, float64 [2, k], that hold `INTERVAL` of held-out truths."""
+    k = held_out.label.shape[1]
+    if not held_out.sequences:
         return np.full((2, k), np.nan)
-    reads = list(held.reads(way))
-    miss = np.abs(np.concatenate([estimate for _, estimate in reads]) - held.truth)
-    known = np.isfinite(miss)
-    least = np.array([np.median(miss[known[:, c], c]) if known[:, c].any() else np.nan for c in range(k)])
+    estimates = list(held_out.estimates(method))
+    error = np.abs(np.concatenate([estimate for _, estimate in estimates]) - held_out.truth)
+    known = np.isfinite(error)
+    constant = np.array([np.median(error[known[:, c], c]) if known[:, c].any() else np.nan for c in range(k)])
     spread = np.concatenate(
         [
-            replace(reader, interval=np.vstack([np.ones(k), least])).spread(posterior, estimate)
-            for (reader, estimate), (_, posterior) in zip(reads, held.sequences, strict=True)
+            replace(reader, interval=np.vstack([np.ones(k), constant])).spread(posterior, estimate)
+            for (reader, estimate), (_, posterior) in zip(estimates, held_out.sequences, strict=True)
         ]
     )
-    ratio = miss / np.maximum(spread, 1e-30)
+    ratio = error / np.maximum(spread, 1e-30)
     factor = [np.quantile(ratio[known[:, c], c], INTERVAL) if known[:, c].any() else np.nan for c in range(k)]
-    return np.vstack([factor, least])
-
-
-def _ridge(points: NDArray[np.float32], label: NDArray[np.float32], penalty: float) -> NDArray[np.float64]:
-    return (
-        median_prediction(label, points.shape[1]) if np.isinf(penalty) else fit_ridge(points, label, penalty)
-    )
+    return np.vstack([factor, constant])

@@ -1,4 +1,4 @@
-"""How sure a forecast may be: floors chosen on held-out parts of the training data."""
+"""Selects the uniform floors of the forecasts by cross-validation: how cautious each forecast must be."""
 
 from __future__ import annotations
 
@@ -15,94 +15,95 @@ from decoders.playback.transitions import Transitions, persistence_forecast
 from decoders.prediction import HORIZONS_S, OFFLINE_HORIZONS_S
 
 FLOORS = (1e-3, 3e-3, 0.01, 0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 0.9)
-"""Shares of a uniform guess."""
+"""Candidate weights of a uniform distribution mixed into a forecast."""
 
 DEFAULT_JUMP_AHEAD = 0.008
 DEFAULT_FLOOR = 0.2
-SMALLEST = 1e-6
+MIN_PROBABILITY = 1e-6
 STRIDE = 4
-"""Every fourth moment is enough to choose on."""
+"""Every fourth sample is scored."""
 
-Filtered = list[tuple[ValidationSequence, NDArray[np.float64]]]
-"""Passages with their posteriors [time, states] after the filter."""
+FilteredSequences = list[tuple[ValidationSequence, NDArray[np.float64]]]
+"""Validation sequences with their filtered posteriors float64 [time, states]."""
 
 
 def select_forecast(
-    data: TrainingSet, filtered: Filtered, table: Transitions
+    data: TrainingSet, filtered: FilteredSequences, transitions: Transitions
 ) -> tuple[Transitions, float, dict[str, list[float]]]:
-    """Choose the floors of the simple forecasts, and from them the forecast's probability of a jump.
+    """Select the floors of the simple forecasts, and from them the forecast's jump probability.
 
-    All are as cautious as serves ``advance`` best at the last horizon, so that a comparison tells who knows more about
-    the playback and not who hedges more.
+    The model's forecast is as cautious as ``advance`` is best at the last horizon, so that comparisons between them
+    measure knowledge of the playback and not the amount of hedging.
 
-    Where frames do not follow each other, the forecast is that the present goes on, unless what was learned of how the
-    states follow each other says more about held-out moments one second ahead.
+    Without a movie rate, the forecast holds the present state unless the learned transitions score at least as well one
+    second ahead.
 
     Parameters
     ----------
     data
         Training data.
     filtered
-        Held-out passages.
-    table
+        Validation sequences with their filtered posteriors.
+    transitions
         Learned transitions.
 
     Returns
     -------
-    table
-        With the forecast's transitions.
+    transitions
+        Transitions with those of the selected forecast.
     jump_ahead
-        Per tick.
+        Jump probability of the forecast per tick.
     floors
-        For ``persistence`` and ``advance``, one per horizon, those that are only scored offline last: the uniform
-        share that serves them best.
+        Best floor of ``persistence`` and of ``advance`` at each horizon; horizons that are only scored offline last.
     """
     horizons = (*HORIZONS_S, *OFFLINE_HORIZONS_S)
     floors = {name: [DEFAULT_FLOOR] * len(horizons) for name in ("persistence", "advance")}
     last = horizon_ticks(data.movie_rate_hz or data.rate_hz or 1.0, data.lag_s)[-1]
-    if not data.rate_hz or not sum(len(_pairs(data, p, q, HORIZONS_S[-1])[1]) for p, q in filtered):
-        return table, DEFAULT_JUMP_AHEAD, floors
+    if not data.rate_hz or not sum(len(_pairs(data, s, p, HORIZONS_S[-1])[1]) for s, p in filtered):
+        return transitions, DEFAULT_JUMP_AHEAD, floors
     for row, horizon in enumerate(horizons):
-        pairs = [_pairs(data, p, q, horizon) for p, q in filtered]
-        states, truth = (np.concatenate([pair[column] for pair in pairs]) for column in (0, 1))
+        pairs = [_pairs(data, sequence, posterior, horizon) for sequence, posterior in filtered]
+        present, truth = (np.concatenate([pair[column] for pair in pairs]) for column in (0, 1))
         if not len(truth):
-            continue  # no showing is that long
-        moved = advance_posterior(states, round((data.lag_s + horizon) * data.movie_rate_hz), data.axis)
-        for name, guess in (("persistence", states), ("advance", moved)):
-            floors[name][row] = _best_floor(guess[np.arange(len(truth)), truth], data.n_frames)
+            continue  # no sequence is that long
+        advanced = advance_posterior(present, round((data.lag_s + horizon) * data.movie_rate_hz), data.axis)
+        for name, forecast in (("persistence", present), ("advance", advanced)):
+            floors[name][row] = _best_floor(forecast[np.arange(len(truth)), truth], data.n_frames)
     jump_ahead = 1 - (1 - floors["advance"][len(HORIZONS_S) - 1]) ** (1 / last)
-    if not data.movie_rate_hz and _holds_better(data, filtered, table, jump_ahead):
-        table = persistence_forecast(table)
-    return table, jump_ahead, floors
+    if not data.movie_rate_hz and _holding_scores_better(data, filtered, transitions, jump_ahead):
+        transitions = persistence_forecast(transitions)
+    return transitions, jump_ahead, floors
 
 
-def _holds_better(data: TrainingSet, filtered: Filtered, table: Transitions, jump_ahead: float) -> bool:
-    """Whether the learned step says less than holding the present, each as cautious as the other."""
+def _holding_scores_better(
+    data: TrainingSet, filtered: FilteredSequences, transitions: Transitions, jump_ahead: float
+) -> bool:
+    """Return whether holding the present state scores better than the learned transitions, equally cautious."""
     scores = []
-    for ways in (table, persistence_forecast(table)):
-        playback = Playback(ways, jump_ahead, jump_ahead, data.movie_rate_hz, data.rate_hz, data.lag_s)
+    for candidate in (transitions, persistence_forecast(transitions)):
+        playback = Playback(candidate, jump_ahead, jump_ahead, data.movie_rate_hz, data.rate_hz, data.lag_s)
         at_truth = []
         for sequence, posterior in filtered:
-            states, truth = _pairs(data, sequence, posterior, HORIZONS_S[-1])
-            ahead = playback.forecast_at(states, HORIZONS_S[-1])
+            present, truth = _pairs(data, sequence, posterior, HORIZONS_S[-1])
+            ahead = playback.forecast_at(present, HORIZONS_S[-1])
             at_truth.append(ahead[np.arange(len(truth)), truth])
-        scores.append(float(np.mean(np.log(np.maximum(np.concatenate(at_truth), SMALLEST)))))
+        scores.append(float(np.mean(np.log(np.maximum(np.concatenate(at_truth), MIN_PROBABILITY)))))
     return scores[1] > scores[0]
 
 
 def advance_posterior(
     posterior: NDArray[np.floating[Any]], n_frames: int, axis: FrameAxis
 ) -> NDArray[np.floating[Any]]:
-    """Posteriors moved along the movie; what would pass a clip's end stays on its last frame.
+    """Shift posteriors along the movie; probability that would pass the end of a clip stays on its last frame.
 
     Parameters
     ----------
     posterior
         Float [time, states].
     n_frames
-        How far.
+        Frames to shift by.
     axis
-        With the clips.
+        With the clip of each frame.
     """
     last = np.searchsorted(axis.clip, axis.clip, side="right") - 1
     to = np.r_[np.minimum(np.arange(axis.n_frames) + n_frames, last), axis.n_frames]
@@ -116,7 +117,17 @@ def advance_posterior(
 def mix_uniform(
     at_truth: NDArray[np.floating[Any]], floor: float, n_frames: int
 ) -> NDArray[np.floating[Any]]:
-    """Probabilities of the truth after a uniform guess took its share."""
+    """Mix a uniform distribution over frames into the probabilities of the truth.
+
+    Parameters
+    ----------
+    at_truth
+        Float [time], probabilities of the true frames.
+    floor
+        Weight of the uniform distribution, 0 to 1.
+    n_frames
+        Number of frames.
+    """
     return (1 - floor) * at_truth + floor / n_frames
 
 
@@ -127,10 +138,13 @@ def _best_floor(at_truth: NDArray[np.float64], n_frames: int) -> float:
 def _pairs(
     data: TrainingSet, sequence: ValidationSequence, posterior: NDArray[np.float64], horizon: float
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Posteriors and the frames shown a horizon after now, which is a lag after them, where one is shown then."""
+    """Return present posteriors and the true frames one horizon after now, which is one lag after what they decode.
+
+    Samples are left out where the horizon lies in another segment or shows no stimulus.
+    """
     ahead = max(1, round((data.lag_s + horizon) * data.rate_hz))
     now = np.arange(0, max(len(posterior) - ahead, 0), STRIDE)
     segment = np.cumsum(sequence.boundary)
-    good = segment[now] == segment[now + ahead]
-    good &= sequence.state[now + ahead] < data.n_frames
-    return posterior[now[good]], sequence.state[now[good] + ahead]
+    usable = segment[now] == segment[now + ahead]
+    usable &= sequence.state[now + ahead] < data.n_frames
+    return posterior[now[usable]], sequence.state[now[usable] + ahead]

@@ -1,8 +1,8 @@
-"""The playback model's evidence and its readiness for jumps, chosen on held-out parts of the training data."""
+"""Selects the playback model's evidence, its weight and the jump probabilities by cross-validation."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,373 +10,347 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.data.training_set import TrainingSet
-from decoders.embedding.linear import class_statistics
-from decoders.embedding.windows import window_sums
+from decoders.fitting.fit_emission import (
+    DEFAULT_EVIDENCE_WEIGHT,
+    DEFAULT_JUMP,
+    EmissionSettings,
+    EvidenceFunction,
+    SequenceEvidence,
+    emission_candidates,
+    fit_emission,
+    held_out_evidence,
+    posterior_emission,
+    posterior_evidence,
+    sample_evidence,
+)
 from decoders.fitting.select_forecast import select_forecast
-from decoders.fitting.settings import DEFAULT_SHRINKAGE, Settings, cross_validation_folds, fit_readout
-from decoders.fitting.validation_sequences import ValidationSequence, validation_sequences
+from decoders.fitting.settings import ReadoutSettings
+from decoders.fitting.validation_sequences import ValidationSequence
 from decoders.metrics import FrameAxis
 from decoders.model.parts import Emission, ModelParts
 from decoders.playback.filter import MIN_PROBABILITY, Playback
 from decoders.playback.transitions import Transitions
-from decoders.readouts.classifiers import UNOBSERVED_LOGIT, Scaling, fit_lda, fit_poisson
-from decoders.readouts.graph_smoothing import diffusion_kernels, smooth_over_graph
-from decoders.readouts.secondary_classifier import smooth_over_frames
 from stream.session import Kind
 
-POWERS = (0.0, 0.01, 0.03, 0.1, 0.2, 0.35, 0.6, 1.0, 2.0)
+EVIDENCE_WEIGHTS = (0.0, 0.01, 0.03, 0.1, 0.2, 0.35, 0.6, 1.0, 2.0)
+START = EVIDENCE_WEIGHTS.index(0.35)
+"""Index of the evidence weight from which the search climbs."""
+
+WINDOW_WEIGHTS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+"""Candidate weights of the frame decoder's logits when the filter's evidence comes from single samples."""
+
 JUMPS = (0.001, 0.003, 0.01, 0.03)
-DEFAULT_JUMP = 0.01
+"""Candidate probabilities per tick of a jump to any frame."""
+
 PLACE_JUMP = 0.001
-"""An animal does not jump as a movie does, and categories follow each other as they usually do."""
+"""Initial jump probability without a movie rate: animals do not jump, and categories follow each other as usual."""
 
-DEFAULT_POWER = 0.3
-FIRST_POWER = POWERS.index(0.35)
-HEARD = 0.1
-"""Nats, and three standard errors, by which evidence must better the score of hearing nothing: on noise a small power
-wins by chance, and the filter would then follow it with confidence."""
-GUESSED = 0.1
-OWN_EVENINGS = (0.0, 0.5, 2.0, 4.0)
-"""How far places are evened out for a readout of single samples (see `decoders.readouts.graph_smoothing`)."""
+MIN_GAIN = 0.1
+"""Nats, besides three standard errors, by which evidence must improve on ignoring it: on noise a small weight wins by
+chance, and the filter would then follow noise with confidence."""
 
-ASIDES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-"""Weights of the frame posterior beside a filter that hears single samples."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SequenceEvidence:
-    """A held-out passage and what a decoder, fitted without it, makes of it.
-
-    Attributes
-    ----------
-    train
-        Bool [time], what the decoder was fitted on.
-    passage
-        Held out.
-    evidence
-        Float64 [time, states], log likelihoods at power one.
-    aside
-        Float64 [time, states], logits of the frame posterior, which may count beside it; None = they do not.
-    """
-
-    train: NDArray[np.bool_]
-    sequence: ValidationSequence
-    evidence: NDArray[np.float64]
-    aside: NDArray[np.float64] | None = None
+GUESS_RATE = 0.1
+"""Share of answers assumed to be guesses, so that samples that no setting decodes do not decide."""
 
 
 def filter_sequence(
     playback: Playback, evidence: NDArray[np.float64], sequence: ValidationSequence
 ) -> NDArray[np.float64]:
-    """Posteriors float64 [time, states] after the filter.
+    """Return the posteriors after the forward filter, float64 [time, states].
 
     Parameters
     ----------
     playback
-        To try.
+        Candidate playback model.
     evidence
-        Float64 [time, states], log likelihoods.
-    passage
-        What was shown.
+        Float64 [time, states], weighted log likelihoods.
+    sequence
+        Its ticks and segment boundaries are used.
     """
     likelihood: NDArray[np.float64] = np.exp(evidence - evidence.max(1, keepdims=True))
     out = np.empty_like(likelihood)
-    state: NDArray[np.floating[Any]] = playback.transitions.initial
+    initial = playback.transitions.initial
+    state: NDArray[np.floating[Any]] = initial
     for index, ticks in enumerate(sequence.ticks):
-        state = (
-            playback.transitions.initial if sequence.boundary[index] else playback.advance(state, int(ticks))
-        )
+        state = initial if sequence.boundary[index] else playback.advance(state, int(ticks))
         state = state * likelihood[index]
         state /= state.sum()
         out[index] = state
     return out
 
 
-def beside(filtered: NDArray[np.float64], trial: SequenceEvidence, aside: float) -> NDArray[np.float64]:
-    """What the filter says with the frame posterior beside it, float64 [time, states].
+def with_window_evidence(
+    filtered: NDArray[np.float64], evidence: SequenceEvidence, weight: float
+) -> NDArray[np.float64]:
+    """Multiply filtered posteriors by the frame decoder's likelihood, float64 [time, states].
 
     Parameters
     ----------
     filtered
         Float64 [time, states], from `filter_sequence`.
-    trial
-        Whose frame posterior.
-    aside
-        Its weight.
+    evidence
+        With the frame decoder's logits.
+    weight
+        Weight of these logits; 0 disables them.
     """
-    if trial.aside is None or aside == 0:
+    logits = evidence.window_evidence
+    if logits is None or weight == 0:
         return filtered
-    both = filtered * np.exp(aside * (trial.aside - trial.aside.max(1, keepdims=True))) + float(
-        MIN_PROBABILITY
-    )
-    return np.asarray(both / both.sum(1, keepdims=True))
+    product = filtered * np.exp(weight * (logits - logits.max(1, keepdims=True))) + float(MIN_PROBABILITY)
+    return np.asarray(product / product.sum(1, keepdims=True))
 
 
-def filtered_log_score(filtered: NDArray[np.float64], trial: SequenceEvidence, axis: FrameAxis) -> float:
-    """Mean log probability, in nats, of the truth after the filter: half of exactly it, half of within one second.
-
-    One answer in ten is taken for a guess, so that the moments that no setting gets right do not decide.
+def filtered_log_score(filtered: NDArray[np.float64], sequence: ValidationSequence, axis: FrameAxis) -> float:
+    """Return the mean log score in nats: half of the exact state, half of all states within one second.
 
     Parameters
     ----------
     filtered
         Float64 [time, states], posteriors.
-    trial
-        With the truth.
+    sequence
+        With the true states.
     axis
-        What counts as near.
+        With the range of states within one second.
     """
     n_states = filtered.shape[1]
-    rows, truth = np.arange(len(filtered)), trial.sequence.state
+    rows, truth = np.arange(len(filtered)), sequence.state
     low, high = (bound[truth] for bound in axis.tolerance_range)
-    total = np.zeros((len(filtered), n_states + 1))
-    np.cumsum(filtered, axis=1, out=total[:, 1:])
-    near = total[rows, high] - total[rows, low]
-    exact = np.log((1 - GUESSED) * filtered[rows, truth] + GUESSED / n_states)
-    within = np.log((1 - GUESSED) * near + GUESSED * (high - low) / n_states)
+    cumulative = np.zeros((len(filtered), n_states + 1))
+    np.cumsum(filtered, axis=1, out=cumulative[:, 1:])
+    near = cumulative[rows, high] - cumulative[rows, low]
+    exact = np.log((1 - GUESS_RATE) * filtered[rows, truth] + GUESS_RATE / n_states)
+    within = np.log((1 - GUESS_RATE) * near + GUESS_RATE * (high - low) / n_states)
     return float(np.mean(0.5 * exact + 0.5 * within))
-
-
-def no_emission() -> Emission:
-    """Evidence is the frame posterior's logits times a power."""
-    nothing = np.zeros((0, 0), np.float32)
-    return Emission(
-        False, nothing, nothing[0:0].reshape(-1), 1, False, DEFAULT_POWER, DEFAULT_JUMP, DEFAULT_JUMP
-    )
-
-
-def fit_emission(data: TrainingSet, keep: NDArray[np.bool_], n_window: int, smooth_frames: float) -> Emission:
-    """A linear readout over a few samples: Poisson for spikes, LDA for the rest.
-
-    Parameters
-    ----------
-    data
-        Training data.
-    keep
-        Bool [time], which samples to use.
-    n_window
-        Samples to sum over.
-    smooth_frames
-        Width of the Gaussian that evens out neighbouring frames of a clip; of places, how far they are evened out.
-    """
-    sums, _ = window_sums(data.clean, data.boundary, n_window)
-    scaling = Scaling(n_window, root=False)
-    m = class_statistics(scaling.features(sums[keep]), data.state[keep], data.n_states)
-    if data.movie is not None and smooth_frames > 0:
-        m = smooth_over_frames(m, data, smooth_frames)
-    elif smooth_frames > 0:
-        m = smooth_over_graph(m, diffusion_kernels(data, keep, [smooth_frames])[0])
-    if data.kind is Kind.SPIKES:
-        readout = fit_poisson(m.mean * n_window, m.observed, gain_shape=0.0)
-        readout = replace(readout, weights=readout.weights * np.float32(n_window))
-    else:
-        readout = fit_lda(m, DEFAULT_SHRINKAGE)
-    return Emission(True, readout.weights, readout.bias, n_window, False, 1.0, DEFAULT_JUMP, DEFAULT_JUMP)
-
-
-Heard = Callable[[NDArray[np.bool_], NDArray[np.float32], NDArray[np.bool_]], NDArray[np.float32]]
-"""From a training mask, clean samples and their borders to the evidence of each sample, [time, states]."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PlaybackSelection:
-    """What was chosen for the playback model.
+    """The selected playback model.
 
     Attributes
     ----------
     settings
-        Of the frame posterior: the window that serves the filter, or where that has a readout of its own, the best.
+        Settings of the frame decoder that gives the evidence; the best ones where the emission has its own readout.
     emission
-        Fitted on all of the training data.
-    table
-        How the movie is played, with the forecast's transitions.
+        Emission fitted on all of the training data.
+    transitions
+        Transitions for filter and forecast.
     floors
-        Of the simple forecasts that the model's is compared with (see `decoders.fitting.select_forecast`).
+        Uniform floors of the simple forecasts, see `decoders.fitting.select_forecast`.
     score
-        Of `filtered_log_score`; NaN when nothing could be held out.
+        Held-out log score, see `filtered_log_score`; NaN when no data could be held out.
     filtered
-        The held-out passages with their posteriors after the filter.
+        Validation sequences with their filtered posteriors.
     """
 
-    settings: Settings
+    settings: ReadoutSettings
     emission: Emission
-    table: Transitions
+    transitions: Transitions
     floors: dict[str, list[float]]
     score: float
     filtered: list[tuple[SequenceEvidence, NDArray[np.float64]]]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Candidate:
+    """A source of evidence with its best weights and their held-out log score."""
+
+    settings: ReadoutSettings
+    own: EmissionSettings | None
+    evidence: list[SequenceEvidence]
+    score: float = float("nan")
+    weight: float = DEFAULT_EVIDENCE_WEIGHT
+    window_weight: float = 0.0
+
+
 def select_playback(
-    data: TrainingSet, candidates: Sequence[Settings], table: Transitions, seed: int
+    data: TrainingSet, candidates: Sequence[ReadoutSettings], transitions: Transitions, seed: int
 ) -> PlaybackSelection:
-    """Choose what the playback model hears, how loud, and how ready it is to jump, now and ahead.
+    """Select the source of evidence, its weights, and the jump probabilities of filter and forecast.
 
     Parameters
     ----------
     data
         Training data.
     candidates
-        Settings of the frame posterior, the best first.
-    table
+        Candidate settings of the frame decoder, the best first.
+    transitions
         Learned transitions.
     seed
-        Of the random order of scenes.
+        Random seed of the shuffled scenes.
     """
     jump = DEFAULT_JUMP if data.movie_rate_hz else PLACE_JUMP
-    playback = _playback(data, table, jump)
-    score, power, aside, settings = float("nan"), DEFAULT_POWER, 0.0, candidates[0]
-    way: tuple[int, float] | None = None
-    kept: list[SequenceEvidence] = []
-    # Overlapping windows count the same spikes many times, and held-out showings forgive that where later ones do not:
-    # single samples are heard wherever they can be.
-    alone = data.movie_rate_hz > 0 and data.kind is Kind.SPIKES
-    listeners: list[tuple[Settings, tuple[int, float] | None]] = []
-    # Of places the posterior without the playback model is to stay the best one, so only that is heard.
-    heard = candidates if data.movie is not None else candidates[:1]
-    listeners += [(c, None) for c in heard if not alone]
-    listeners += [(candidates[0], own) for own in _own_ways(data)]
-    for trial_settings, trial_way in listeners:
-        trials = _trials(data, _listener(data, trial_settings, trial_way), seed)
-        if trial_way is not None and data.movie is None:
-            sides = _trials(data, _listener(data, trial_settings, None), seed)
-            trials = [replace(t, aside=side.evidence) for t, side in zip(trials, sides, strict=True)]
-        now, at, weight = _best_power(playback, trials, data.axis)
-        if trials and not now <= score:
-            score, power, aside, settings, way, kept = now, at, weight, trial_settings, trial_way, trials
-    for trial_jump in JUMPS if kept else ():
-        now = float(_scores(_playback(data, table, trial_jump), kept, power, data.axis, (aside,))[0].mean())
-        if now > score:
-            score, jump = now, trial_jump
-    chosen = _playback(data, table, jump)
-    filtered = [(t, beside(filter_sequence(chosen, power * t.evidence, t.sequence), t, aside)) for t in kept]
-    table, jump_ahead, floors = select_forecast(data, [(t.sequence, f) for t, f in filtered], table)
-    emission = no_emission() if way is None else fit_emission(data, np.ones(len(data.state), bool), *way)
-    emission = replace(emission, evidence_weight=power, jump=jump, jump_ahead=jump_ahead, window_weight=aside)
-    return PlaybackSelection(settings, emission, table, floors, score, filtered)
+    playback = _playback(data, transitions, jump)
+    best = _Candidate(candidates[0], None, [])
+    for settings, own in _evidence_sources(data, candidates):
+        evidence = _evidence(data, settings, own, seed)
+        score, weight, window_weight = select_weights(playback, evidence, data.axis)
+        if evidence and not score <= best.score:
+            best = _Candidate(settings, own, evidence, score, weight, window_weight)
+    score = best.score
+    for candidate_jump in JUMPS if best.evidence else ():
+        playback = _playback(data, transitions, candidate_jump)
+        scores, _ = _log_scores(playback, best.evidence, best.weight, data.axis, (best.window_weight,))
+        if float(scores.mean()) > score:
+            score, jump = float(scores.mean()), candidate_jump
+    playback = _playback(data, transitions, jump)
+    filtered = [
+        (
+            e,
+            with_window_evidence(
+                filter_sequence(playback, best.weight * e.evidence, e.sequence), e, best.window_weight
+            ),
+        )
+        for e in best.evidence
+    ]
+    transitions, jump_ahead, floors = select_forecast(
+        data, [(e.sequence, posterior) for e, posterior in filtered], transitions
+    )
+    everything = np.ones(len(data.state), bool)
+    emission = posterior_emission() if best.own is None else fit_emission(data, everything, best.own)
+    emission = replace(
+        emission,
+        evidence_weight=best.weight,
+        jump=jump,
+        jump_ahead=jump_ahead,
+        window_weight=best.window_weight,
+    )
+    return PlaybackSelection(best.settings, emission, transitions, floors, score, filtered)
 
 
-def select_evidence_weight(data: TrainingSet, heard: Heard, playback: Playback, seed: int) -> float:
-    """The power at which a decoder's logits serve the playback model best on held-out data.
+def select_evidence_weight(
+    data: TrainingSet, evidence_of: EvidenceFunction, playback: Playback, seed: int
+) -> float:
+    """Select the weight with which a decoder's logits serve the playback model best on held-out data.
 
     Parameters
     ----------
     data
         Training data.
-    heard
-        Fits the decoder on a part and answers for samples.
+    evidence_of
+        Fits the decoder on a part of the data and computes its logits for other samples.
     playback
-        To be fed.
+        Playback model.
     seed
-        Of the random order of scenes.
+        Random seed of the shuffled scenes.
     """
-    return _best_power(playback, _trials(data, heard, seed), data.axis)[1]
+    return select_weights(playback, held_out_evidence(data, evidence_of, seed), data.axis)[1]
 
 
-def select_posterior_weight(data: TrainingSet, settings: Settings, parts: ModelParts, seed: int) -> float:
-    """The power at which the frame posterior itself serves as evidence, which refits for the null use.
+def select_posterior_weight(
+    data: TrainingSet, settings: ReadoutSettings, parts: ModelParts, seed: int
+) -> float:
+    """Select the evidence weight of the frame decoder itself, with which refits for the null distribution are filtered.
 
     Parameters
     ----------
     data
         Training data.
     settings
-        Of the frame posterior.
+        Settings of the frame decoder.
     parts
-        Of the model.
+        Parts of the model.
     seed
-        Of the random order of scenes.
+        Random seed of the shuffled scenes.
     """
     playback = _playback(data, parts.playback, parts.emission.jump)
     if not parts.emission.own_readout:
         return parts.emission.evidence_weight
-    return select_evidence_weight(data, _listener(data, settings, None), playback, seed)
+    return select_evidence_weight(data, posterior_evidence(data, settings), playback, seed)
 
 
-def _playback(data: TrainingSet, table: Transitions, jump: float) -> Playback:
-    return Playback(table, jump, jump, data.movie_rate_hz, data.rate_hz, data.lag_s)
-
-
-def _own_ways(data: TrainingSet) -> list[tuple[int, float]]:
-    """Readouts of its own that are tried: samples summed, and frames evened out."""
-    if data.movie_rate_hz and data.rate_hz:
-        return [(1, 1.0), (1, 2.5)]
-    return [(1, 0.0)] if data.movie is not None else [(1, smoothing) for smoothing in OWN_EVENINGS]
-
-
-def _listener(data: TrainingSet, settings: Settings, way: tuple[int, float] | None) -> Heard:
-    """The evidence of the frame posterior (no way) or of a readout of its own."""
-
-    def posterior(
-        train: NDArray[np.bool_], clean: NDArray[np.float32], boundary: NDArray[np.bool_]
-    ) -> NDArray[np.float32]:
-        windows = settings.windows(data.clean, data.boundary)
-        reader = fit_readout(data, windows, train, settings)
-        sums, fullness = settings.windows(clean, boundary)
-        return reader.logits(sums) * fullness[:, None]
-
-    def own(
-        train: NDArray[np.bool_], clean: NDArray[np.float32], boundary: NDArray[np.bool_]
-    ) -> NDArray[np.float32]:
-        assert way is not None
-        emission = fit_emission(data, train, *way)
-        sums, fullness = window_sums(clean, boundary, emission.n_window)
-        features = Scaling(emission.n_window, emission.root).features(sums)
-        return emission.similarity(features) * fullness[:, None]
-
-    return posterior if way is None else own
-
-
-def _trials(data: TrainingSet, heard: Heard, seed: int) -> list[SequenceEvidence]:
-    """Held-out passages of every fold with their evidence."""
-    out = []
-    for train, test in cross_validation_folds(data):
-        for sequence in validation_sequences(data, test, np.random.default_rng(seed)):
-            evidence = heard(train, sequence.clean, sequence.boundary)
-            out.append(
-                SequenceEvidence(train, sequence, np.maximum(evidence, UNOBSERVED_LOGIT).astype(np.float64))
-            )
-    return out
-
-
-def _scores(
-    playback: Playback, trials: list[SequenceEvidence], power: float, axis: FrameAxis, asides: Sequence[float]
-) -> tuple[NDArray[np.float64], float]:
-    """Float64 [trials] with the best weight of what stands aside, and that weight."""
-    filtered = [filter_sequence(playback, power * trial.evidence, trial.sequence) for trial in trials]
-    scores = [
-        np.array(
-            [filtered_log_score(beside(f, t, a), t, axis) for f, t in zip(filtered, trials, strict=True)]
-        )
-        for a in asides
-    ]
-    best = int(np.argmax([each.mean() for each in scores]))
-    return scores[best], asides[best]
-
-
-def _best_power(
-    playback: Playback, trials: list[SequenceEvidence], axis: FrameAxis
+def select_weights(
+    playback: Playback, evidence: list[SequenceEvidence], axis: FrameAxis
 ) -> tuple[float, float, float]:
-    """Score, power and weight aside at the peak uphill of the usual power; the score is NaN without passages.
+    """Climb from the usual evidence weight to the nearest peak of the log score.
 
-    Power zero and nothing aside, hearing nothing, when the peak is not clearly above that.
+    Both weights are 0 when the peak does not exceed ignoring the evidence by `MIN_GAIN` and three standard errors.
+
+    Parameters
+    ----------
+    playback
+        Playback model.
+    evidence
+        Evidence for the validation sequences.
+    axis
+        With the range of states within one second.
+
+    Returns
+    -------
+    score, weight, window_weight
+        Log score in nats (NaN without sequences), evidence weight, and weight of the window evidence.
     """
-    if not trials:
-        return float("nan"), DEFAULT_POWER, 0.0
-    asides = ASIDES if trials[0].aside is not None else (0.0,)
+    if not evidence:
+        return float("nan"), DEFAULT_EVIDENCE_WEIGHT, 0.0
+    window_weights = WINDOW_WEIGHTS if evidence[0].window_evidence is not None else (0.0,)
     scores: dict[int, tuple[NDArray[np.float64], float]] = {}
 
-    def at(index: int) -> float:
+    def mean_score(index: int) -> float:
         if index not in scores:
-            scores[index] = _scores(playback, trials, POWERS[index], axis, asides)
+            scores[index] = _log_scores(playback, evidence, EVIDENCE_WEIGHTS[index], axis, window_weights)
         return float(scores[index][0].mean())
 
-    best = FIRST_POWER
+    best = START
     for step in (1, -1):
-        while 0 <= best + step < len(POWERS) and at(best + step) > at(best):
+        while 0 <= best + step < len(EVIDENCE_WEIGHTS) and mean_score(best + step) > mean_score(best):
             best += step
-    silent, _ = _scores(playback, trials, POWERS[0], axis, (0.0,))
-    gain = scores[best][0] - silent
+    ignoring, _ = _log_scores(playback, evidence, 0.0, axis, (0.0,))
+    gain = scores[best][0] - ignoring
     error = gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else 0.0
-    if gain.mean() <= max(HEARD, 3 * error):
-        return float(silent.mean()), POWERS[0], 0.0
-    return at(best), POWERS[best], scores[best][1]
+    if gain.mean() <= max(MIN_GAIN, 3 * error):
+        return float(ignoring.mean()), 0.0, 0.0
+    return mean_score(best), EVIDENCE_WEIGHTS[best], scores[best][1]
+
+
+def _playback(data: TrainingSet, transitions: Transitions, jump: float) -> Playback:
+    return Playback(transitions, jump, jump, data.movie_rate_hz, data.rate_hz, data.lag_s)
+
+
+def _evidence_sources(
+    data: TrainingSet, candidates: Sequence[ReadoutSettings]
+) -> list[tuple[ReadoutSettings, EmissionSettings | None]]:
+    """Return the frame decoders (None) and the readouts of single samples to compare."""
+    # Overlapping windows count the same spikes several times. Held-out repeats forgive that, later ones do not: for
+    # spikes and a movie, only single samples serve.
+    samples_only = data.movie_rate_hz > 0 and data.kind is Kind.SPIKES
+    # For places, the window that decodes best without the playback model is kept.
+    decoders = candidates if data.movie is not None else candidates[:1]
+    sources: list[tuple[ReadoutSettings, EmissionSettings | None]] = []
+    sources += [(settings, None) for settings in decoders if not samples_only]
+    sources += [(candidates[0], own) for own in emission_candidates(data)]
+    return sources
+
+
+def _evidence(
+    data: TrainingSet, settings: ReadoutSettings, own: EmissionSettings | None, seed: int
+) -> list[SequenceEvidence]:
+    """Return the evidence for the validation sequences; for places, with window evidence beside single samples."""
+    if own is None:
+        return held_out_evidence(data, posterior_evidence(data, settings), seed)
+    evidence = held_out_evidence(data, sample_evidence(data, own), seed)
+    if data.movie is not None:
+        return evidence
+    of_windows = held_out_evidence(data, posterior_evidence(data, settings), seed)
+    return [replace(e, window_evidence=w.evidence) for e, w in zip(evidence, of_windows, strict=True)]
+
+
+def _log_scores(
+    playback: Playback,
+    evidence: list[SequenceEvidence],
+    weight: float,
+    axis: FrameAxis,
+    window_weights: Sequence[float],
+) -> tuple[NDArray[np.float64], float]:
+    """Return the log score of each sequence, float64 [sequences], with the best window weight, and that weight."""
+    filtered = [filter_sequence(playback, weight * e.evidence, e.sequence) for e in evidence]
+    scores = [
+        np.array(
+            [
+                filtered_log_score(with_window_evidence(f, e, window_weight), e.sequence, axis)
+                for f, e in zip(filtered, evidence, strict=True)
+            ]
+        )
+        for window_weight in window_weights
+    ]
+    best = int(np.argmax([each.mean() for each in scores]))
+    return scores[best], window_weights[best]

@@ -1,4 +1,4 @@
-"""The settings of the frame posterior, what they make of training data, and which parts of it are held out."""
+"""Settings of the frame decoder, the readout fitted with them, and the cross-validation folds that select them."""
 
 from __future__ import annotations
 
@@ -25,48 +25,51 @@ from stream.session import Kind
 
 DEFAULT_SHRINKAGE = 0.5
 MAX_HELD_OUT = 1200
-"""Held-out moments that settings are compared on."""
+"""Largest number of held-out samples on which candidate settings are compared."""
+
+N_TYPICALITY_LEVELS = 256
+"""Quantiles kept of the similarity of held-out samples to their nearest prototype."""
 
 Windows = tuple[NDArray[np.float32], NDArray[np.float32]]
-"""Window sums [time, channels] and how full each window was [time]."""
+"""Window sums float32 [time, channels] and the fullness of each window float32 [time], 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BatchReadout:
-    """The way from window sums to calibrated logits.
+    """A fitted frame decoder: maps window sums of a whole recording to calibrated logits.
 
     Attributes
     ----------
     scaling, embedding, prototypes
-        Fitted.
-    factor
-        Inverse temperature of the prototypes; 0 = they do not count.
-    opinion
-        What is added to their logits, or None.
+        Fitted stages from window sums to similarities.
+    inverse_temperature
+        Inverse temperature of the prototypes; 0 disables them.
+    secondary
+        Secondary classifier whose logits are added, or None.
     """
 
     scaling: Scaling
     embedding: LinearEmbedding
     prototypes: Prototypes
-    factor: float = 1.0
+    inverse_temperature: float = 1.0
     secondary: SecondaryClassifier | None = None
 
     def points(self, sums: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Embedded points, float32 [time, dimensions], not yet of unit length."""
+        """Embed window sums: float32 [time, dimensions], not normalised."""
         return self.embedding.project(self.scaling.features(sums))
 
     def similarity(self, sums: NDArray[np.float32]) -> NDArray[np.float32]:
-        """To the prototypes, float32 [time, states]."""
+        """Return the similarity to each prototype, float32 [time, states]."""
         points = self.points(sums)
         return self.prototypes.similarity(unit_length(points) if self.prototypes.cosine else points)
 
     def logits(self, sums: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Calibrated for a full window, float32 [time, states]."""
+        """Return calibrated logits, float32 [time, states], as of full windows."""
         points = self.points(sums)
         directions = unit_length(points)
         return combined(
             self.prototypes.similarity(directions if self.prototypes.cosine else points),
-            self.factor,
+            self.inverse_temperature,
             self.secondary,
             sums,
             directions,
@@ -74,107 +77,132 @@ class BatchReadout:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """What was chosen for the frame posterior.
+class ReadoutSettings:
+    """Selected hyperparameters of the frame decoder.
 
     Attributes
     ----------
     n_window
         Samples in the context window.
     shrinkage
-        Of the within-state covariance.
+        Shrinkage of the within-state covariance, 0 to 1.
     cosine
-        Whether directions are compared.
-    factor
-        Inverse temperature of the prototypes; 0 = they do not count.
+        Whether prototypes are compared by cosine similarity; otherwise by distance (LDA).
+    inverse_temperature
+        Inverse temperature of the prototypes; 0 disables them.
     log_score
-        Mean log probability of held-out truths, in nats, half of exactly them and half of within one second; NaN when
-        nothing could be held out.
-    opinion
-        What stands beside the prototypes or in their place, or None.
-    share
-        How many of the channels count in the linear embedding, see `decoders.embedding.linear.telling`.
+        Held-out log score in nats: the mean of the log probability of exactly the true state and of all states within
+        one second of it. NaN when no data could be held out.
+    secondary
+        Settings of the secondary classifier, or None.
+    channel_share
+        Share of the channels that the linear embedding uses, see `decoders.embedding.linear.informative_channels`.
     spans
-        Samples in each of several windows side by side, the longest last; empty = one window.
-    evening
-        How far the prototypes of neighbouring places are evened out, see `decoders.readouts.graph_smoothing`.
-    prior
-        Weight of the time spent in each place, for the posterior without the playback model, which knows it already.
+        Samples in each of several windows that end together, the longest last; empty for one window.
+    smoothing
+        Diffusion time by which prototypes of neighbouring places are smoothed, see `decoders.readouts.graph_smoothing`;
+        0 disables it.
+    prior_weight
+        Weight of the log occupancy of each place in the posterior without the playback model, which has its own.
     """
 
     n_window: int
     shrinkage: float
     cosine: bool
-    factor: float
+    inverse_temperature: float
     log_score: float
     secondary: SecondarySettings | None = None
-    share: float = 1.0
+    channel_share: float = 1.0
     spans: tuple[int, ...] = ()
     smoothing: float = 0.0
-    prior: float = 0.0
+    prior_weight: float = 0.0
 
     @property
     def decoder(self) -> str:
-        """The name of what was chosen."""
+        """Name of the decoder, such as ``cosine + naive_bayes``."""
         prototypes = "cosine" if self.cosine else "lda"
         if self.secondary is None:
             return prototypes
-        return f"{prototypes} + {self.secondary.name}" if self.factor else self.secondary.name
+        return f"{prototypes} + {self.secondary.name}" if self.inverse_temperature else self.secondary.name
 
     def windows(self, clean: NDArray[np.float32], boundary: NDArray[np.bool_]) -> Windows:
-        """Window sums and how full each window was, of clean samples float32 [time, channels]."""
+        """Sum samples over the windows.
+
+        Parameters
+        ----------
+        clean
+            Float32 [time, channels], preprocessed samples.
+        boundary
+            Bool [time], true where windows restart.
+        """
         return multiscale_sums(clean, boundary, self.n_window, self.spans)
 
 
 def feature_scaling(data: TrainingSet, n_window: int) -> Scaling:
-    """How this recording's window sums become features."""
+    """Return the scaling from window sums to features: square roots for spikes, means for other signals."""
     return Scaling(n_window, data.kind is Kind.SPIKES)
 
 
-def state_moments(
+def state_statistics(
     data: TrainingSet,
     sums: NDArray[np.float32],
     fullness: NDArray[np.float32],
     keep: NDArray[np.bool_],
     scaling: Scaling,
 ) -> ClassStatistics:
-    """Moments of the kept samples' features, partial windows counting for less."""
+    """Return mean and covariance of the features by state, each sample weighted by the fullness of its window.
+
+    Parameters
+    ----------
+    data
+        Training data.
+    sums, fullness
+        Window sums float32 [time, channels] and fullness of each window float32 [time].
+    keep
+        Bool [time], samples to use.
+    scaling
+        From window sums to features.
+    """
     return class_statistics(scaling.features(sums[keep]), data.state[keep], data.n_states, fullness[keep])
 
 
 def fit_readout(
-    data: TrainingSet, windows: Windows, keep: NDArray[np.bool_], settings: Settings
+    data: TrainingSet, windows: Windows, keep: NDArray[np.bool_], settings: ReadoutSettings
 ) -> BatchReadout:
-    """Fit with settings that were chosen.
+    """Fit a frame decoder with given settings.
 
     Parameters
     ----------
     data
         Training data.
     windows
-        Its window sums and how full each window was.
+        Its window sums and their fullness.
     keep
-        Bool [time], which samples to use.
+        Bool [time], samples to use.
     settings
-        What was chosen.
+        Selected hyperparameters.
     """
     scaling = feature_scaling(data, settings.n_window)
-    m = state_moments(data, *windows, keep, scaling)
-    embedding = fit_linear(m, settings.shrinkage, share=settings.share)
-    around = (
-        smooth_over_graph(m, diffusion_kernels(data, keep, [settings.smoothing])[0])
+    statistics = state_statistics(data, *windows, keep, scaling)
+    embedding = fit_linear(statistics, settings.shrinkage, share=settings.channel_share)
+    smooth = (
+        smooth_over_graph(statistics, diffusion_kernels(data, keep, [settings.smoothing])[0])
         if settings.smoothing
-        else m
+        else statistics
     )
-    prototypes = fit_prototypes(embedding, around, cosine=settings.cosine)
+    prototypes = fit_prototypes(embedding, smooth, cosine=settings.cosine)
     secondary = None
     if settings.secondary is not None:
         secondary = fit_secondary(data, windows, keep, scaling, embedding, settings.secondary)
-    return BatchReadout(scaling, embedding, prototypes, settings.factor, secondary)
+    return BatchReadout(scaling, embedding, prototypes, settings.inverse_temperature, secondary)
 
 
 def cross_validation_folds(data: TrainingSet) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
-    """Training and held-out mask of each fold; held-out moments have a state that the rest shows too."""
+    """Yield the training and the held-out mask of each fold, bool [time] each.
+
+    Held-out samples whose state does not occur in the fold's training data are left out, and so are folds with fewer
+    than ten held-out samples.
+    """
     for fold in np.unique(data.fold[data.fold >= 0]):
         test = data.fold == fold
         train = (data.fold >= 0) & ~test
@@ -188,7 +216,7 @@ def cross_validation_folds(data: TrainingSet) -> Iterator[tuple[NDArray[np.bool_
 
 
 def evenly_spaced(mask: NDArray[np.bool_], n_most: int) -> NDArray[np.int64]:
-    """Indices of at most ``n_most`` of a mask's samples, evenly spread."""
+    """Return the indices of at most ``n_most`` true samples of a mask, evenly spaced."""
     index = np.flatnonzero(mask)
     if len(index) <= n_most:
         return index

@@ -1,4 +1,4 @@
-"""Held-out stretches of the training data that settings are tried on."""
+"""Validation sequences: held-out stretches of the training data on which settings are compared."""
 
 from __future__ import annotations
 
@@ -10,26 +10,32 @@ from numpy.typing import NDArray
 from decoders.data.training_set import TrainingSet
 
 MAX_CELLS = 540_000
-"""The most samples times states of one passage."""
+"""Largest number of samples times states in one sequence."""
 
 MAX_SAMPLES = 3000
 
 SCENE_S = (1.0, 4.0)
-"""Lengths of the scenes that a passage is cut into."""
+"""Shortest and longest scene of a shuffled sequence, in seconds."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ValidationSequence:
-    """A held-out stretch that the playback model's settings are tried on.
+    """A held-out stretch of training data, in its original order or with its scenes shuffled.
 
     Attributes
     ----------
     index
-        Int64 [time], which samples of the training data.
-    clean, state, ticks, border
-        As in the training data; in shuffled scenes the ticks of an unbroken showing.
+        Int64 [time], positions of its samples in the training data.
+    clean
+        Float32 [time, used channels], preprocessed samples.
+    state
+        Int64 [time], true states.
+    ticks
+        Int64 [time], frame-clock ticks since the sample before; in shuffled scenes those of an uninterrupted repeat.
+    boundary
+        Bool [time], true where windows and filters restart.
     in_order
-        Whether it is as it came.
+        Whether the samples are in their original order.
     """
 
     index: NDArray[np.int64]
@@ -43,45 +49,48 @@ class ValidationSequence:
 def validation_sequences(
     data: TrainingSet, test: NDArray[np.bool_], rng: np.random.Generator
 ) -> list[ValidationSequence]:
-    """The held-out samples as they came and, of a movie, also cut into scenes of one to four seconds in random order.
+    """Return the held-out samples in order and, for a movie, also cut into scenes of 1 to 4 s in random order.
 
-    Training shows the movie in order only; without the second form nothing would speak for noticing a jump.
+    Training shows the movie in order only: without shuffled scenes, validation would never reward detecting a jump.
 
     Parameters
     ----------
     data
         Training data.
     test
-        Bool [time], what is held out.
+        Bool [time], the held-out samples.
     rng
-        Where the cuts come from.
+        Random generator for cuts and order.
     """
     index = np.flatnonzero(test)[: min(MAX_SAMPLES, MAX_CELLS // data.n_states + 1)]
     boundary = data.boundary[index] | np.r_[True, np.diff(index) > 1]
-    plain = ValidationSequence(
+    in_order = ValidationSequence(
         index, data.clean[index], data.state[index], data.ticks[index], boundary, in_order=True
     )
     if not data.movie_rate_hz or data.rate_hz * SCENE_S[0] < 1:
-        return [plain]
+        return [in_order]
     cuts = np.cumsum(rng.uniform(*SCENE_S, len(index)) * data.rate_hz).astype(np.int64)
-    pieces = np.split(index, cuts[cuts < len(index)])
-    shuffled = np.concatenate([pieces[i] for i in rng.permutation(len(pieces))])
-    usual = int(np.median(data.ticks[~data.boundary])) if (~data.boundary).any() else 1
+    scenes = np.split(index, cuts[cuts < len(index)])
+    order = np.concatenate([scenes[i] for i in rng.permutation(len(scenes))])
+    typical_ticks = int(np.median(data.ticks[~data.boundary])) if (~data.boundary).any() else 1
     start = np.zeros(len(index), bool)
     start[0] = True
-    ticks = np.where(data.boundary[shuffled], usual, data.ticks[shuffled])
-    state = _moved(data, shuffled)
-    mixed = ValidationSequence(shuffled, data.clean[shuffled], state, ticks, start, in_order=False)
-    return [plain, mixed]
+    ticks = np.where(data.boundary[order], typical_ticks, data.ticks[order])
+    state = _reordered_states(data, order)
+    shuffled = ValidationSequence(order, data.clean[order], state, ticks, start, in_order=False)
+    return [in_order, shuffled]
 
 
-def _moved(data: TrainingSet, order: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The states of samples in another order: where answers come late, of the moment that long ago in this order."""
+def _reordered_states(data: TrainingSet, order: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the true states of reordered samples, int64 [time].
+
+    With a delay (lookahead or lag), the truth of a sample is the state ``n_delay`` samples earlier in the new order.
+    """
     state = data.state[order]
     if data.n_delay:
-        # The sample that carries the truth of that moment came as long after it in the recording.
+        # In the recording, the truth about that earlier sample is stored ``n_delay`` samples after it.
         carrier = np.minimum(order[: -data.n_delay] + data.n_delay, len(data.state) - 1)
         segment = np.cumsum(data.boundary)
-        there = segment[carrier] == segment[order[: -data.n_delay]]
-        state[data.n_delay :] = np.where(there, data.state[carrier], state[data.n_delay :])
+        same_segment = segment[carrier] == segment[order[: -data.n_delay]]
+        state[data.n_delay :] = np.where(same_segment, data.state[carrier], state[data.n_delay :])
     return state

@@ -14,7 +14,7 @@ from decoders.embedding.multiscale import window_spans
 from decoders.embedding.windows import window_sums
 from decoders.evaluation.controls import settings_from_model
 from decoders.fitting.baselines import Baseline, BaselineSettings, fit_baseline, refit_baselines
-from decoders.fitting.settings import Settings, fit_readout
+from decoders.fitting.settings import ReadoutSettings, fit_readout
 from decoders.metrics import accuracy, likeliest
 from decoders.model.model import Model
 from decoders.model.training_archive import restore_training
@@ -58,7 +58,7 @@ class _Bench:
     clean: NDArray[np.float32]
     boundary: NDArray[np.bool_]
     name: str
-    settings: Settings
+    settings: ReadoutSettings
     baselines: Sequence[BaselineSettings]
 
     def scores(self, channels: NDArray[np.int64], n_window: int) -> Iterator[tuple[str, float]]:

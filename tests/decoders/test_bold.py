@@ -97,7 +97,7 @@ def test_an_impossible_lag_is_refused(asked_s: float) -> None:
 
 
 def test_a_lag_needs_a_rate() -> None:
-    with pytest.raises(BadUsage, match="regular rate"):
+    with pytest.raises(BadUsage, match="regular sampling rate"):
         select_lag(replace(scan(n_runs=1), rate_hz=0.0), 4.0, lambda n_lag: 0.0)
 
 

@@ -107,5 +107,5 @@ def test_the_curve_needs_something_to_hold_out(watched: Session) -> None:
 
 
 def test_irregular_samples_cannot_look_ahead(late: Session) -> None:
-    with pytest.raises(BadUsage, match="regular rate"):
+    with pytest.raises(BadUsage, match="regular sampling rate"):
         fit_model(replace(late, rate_hz=0.0), FitOptions(lookahead_frames=1))

@@ -22,14 +22,14 @@ from tests.decoders.conftest import watched_session
 @pytest.mark.parametrize(
     ("options", "error", "text"),
     [
-        ({"positives": "colours"}, BadUsage, "no positives 'colours'"),
+        ({"positives": "colours"}, BadUsage, "unknown positives 'colours'"),
         ({"resume": Path("training")}, BadUsage, "no training to resume"),
-        ({"mode": "magic"}, BadUsage, "no mode 'magic'"),
-        ({"decoder": "oracle"}, BadUsage, "no decoder 'oracle'"),
+        ({"mode": "magic"}, BadUsage, "unknown mode 'magic'"),
+        ({"decoder": "oracle"}, BadUsage, "unknown decoder 'oracle'"),
         ({"lookahead_frames": -1}, BadUsage, "lookahead of -1"),
         ({"lookahead_frames": 201}, BadUsage, "give 0 to 200"),
         ({"context_s": -1.0}, BadUsage, "context of -1"),
-        ({"train_repeats": (0,), "train_time": (0, 0.5)}, BadSplit, "not both"),
+        ({"train_repeats": (0,), "train_time": (0, 0.5)}, BadSplit, "only one"),
     ],
 )
 def test_options_that_cannot_be(options: dict, error: type[Exception], text: str) -> None:

@@ -5,9 +5,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from decoders.fitting.select_playback import SequenceEvidence, _best_power
-from decoders.fitting.validation_sequences import ValidationSequence
-from decoders.metrics import FrameAxis
 from decoders.playback.filter import Playback
 from decoders.playback.frame_clock import FrameClock
 from decoders.playback.transition_powers import TransitionPowers
@@ -159,22 +156,3 @@ def test_a_held_forecast_keeps_the_present() -> None:
     playback = Playback(persistence_forecast(table()), 0.01, 0.0, 0.0, 20.0)
     state = playback.step(np.where(np.arange(N + 1) == 4, 9.0, 0.0), 1.0)
     np.testing.assert_allclose(playback.forecast()[-1], state, rtol=1e-6)
-
-
-@pytest.mark.parametrize(("strength", "silent"), [(0.0, True), (3.0, False)])
-def test_evidence_that_held_out_data_do_not_bear_out_is_not_heard(strength: float, silent: bool) -> None:
-    playback = Playback(table(), 0.01, 0.01, 30.0, 30.0)
-    n_frames = playback.n_states - 1
-    rng = np.random.default_rng(0)
-    trials = []
-    for _ in range(6):
-        state = np.arange(n_frames)
-        evidence = rng.normal(size=(n_frames, playback.n_states))
-        evidence[np.arange(n_frames), state] += strength
-        sequence = ValidationSequence(
-            state, np.zeros((n_frames, 1), np.float32), state, np.ones(n_frames, int), state == 0, True
-        )
-        trials.append(SequenceEvidence(np.zeros(n_frames, bool), sequence, evidence))
-    _, power, aside = _best_power(playback, trials, FrameAxis(np.zeros(n_frames, np.int64), 3))
-    assert (power == 0.0) == silent
-    assert aside == 0.0

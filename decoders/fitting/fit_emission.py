@@ -1,0 +1,186 @@
+"""Evidence for the playback model: the frame decoder's logits, or a linear readout of single samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoders.data.training_set import TrainingSet
+from decoders.embedding.linear import class_statistics
+from decoders.embedding.windows import window_sums
+from decoders.fitting.settings import (
+    DEFAULT_SHRINKAGE,
+    ReadoutSettings,
+    cross_validation_folds,
+    fit_readout,
+)
+from decoders.fitting.validation_sequences import ValidationSequence, validation_sequences
+from decoders.model.parts import Emission
+from decoders.readouts.classifiers import UNOBSERVED_LOGIT, Scaling, fit_lda, fit_poisson
+from decoders.readouts.graph_smoothing import diffusion_kernels, smooth_over_graph
+from decoders.readouts.secondary_classifier import smooth_over_frames
+from stream.session import Kind
+
+DEFAULT_EVIDENCE_WEIGHT = 0.3
+DEFAULT_JUMP = 0.01
+
+PLACE_SMOOTHINGS = (0.0, 0.5, 2.0, 4.0)
+"""Candidate diffusion times over places for a readout of single samples (see `decoders.readouts.graph_smoothing`)."""
+
+EvidenceFunction = Callable[[NDArray[np.bool_], NDArray[np.float32], NDArray[np.bool_]], NDArray[np.float32]]
+"""Fits a decoder on a training mask, and returns the evidence float32 [time, states] for clean samples with segment
+boundaries."""
+
+
+@dataclass(frozen=True, slots=True)
+class EmissionSettings:
+    """Hyperparameters of the playback model's own readout.
+
+    Attributes
+    ----------
+    n_window
+        Samples summed.
+    smoothing
+        For a movie, width in frames of the Gaussian over neighbouring frames of a clip; for places, diffusion time.
+    """
+
+    n_window: int
+    smoothing: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SequenceEvidence:
+    """Evidence for a validation sequence, from a decoder fitted on the other folds.
+
+    Attributes
+    ----------
+    train
+        Bool [time], samples that the decoder was fitted on.
+    sequence
+        Held-out samples and their truth.
+    evidence
+        Float64 [time, states], log likelihoods at evidence weight 1.
+    window_evidence
+        Float64 [time, states], logits of the frame decoder that can be multiplied in without being carried forward;
+        None disables it.
+    """
+
+    train: NDArray[np.bool_]
+    sequence: ValidationSequence
+    evidence: NDArray[np.float64]
+    window_evidence: NDArray[np.float64] | None = None
+
+
+def posterior_emission() -> Emission:
+    """Return an emission without a readout of its own: the evidence is the frame decoder's logits."""
+    empty = np.zeros((0, 0), np.float32)
+    return Emission(
+        False, empty, np.zeros(0, np.float32), 1, False, DEFAULT_EVIDENCE_WEIGHT, DEFAULT_JUMP, DEFAULT_JUMP
+    )
+
+
+def fit_emission(data: TrainingSet, keep: NDArray[np.bool_], settings: EmissionSettings) -> Emission:
+    """Fit a linear readout of a few samples: Poisson naive Bayes for spikes, LDA for other signals.
+
+    Parameters
+    ----------
+    data
+        Training data.
+    keep
+        Bool [time], samples to use.
+    settings
+        Window and smoothing.
+    """
+    n_window = settings.n_window
+    sums, _ = window_sums(data.clean, data.boundary, n_window)
+    scaling = Scaling(n_window, root=False)
+    statistics = class_statistics(scaling.features(sums[keep]), data.state[keep], data.n_states)
+    if data.movie is not None and settings.smoothing > 0:
+        statistics = smooth_over_frames(statistics, data, settings.smoothing)
+    elif settings.smoothing > 0:
+        kernel = diffusion_kernels(data, keep, [settings.smoothing])[0]
+        statistics = smooth_over_graph(statistics, kernel)
+    if data.kind is Kind.SPIKES:
+        readout = fit_poisson(statistics.mean * n_window, statistics.observed, gain_shape=0.0)
+        readout = replace(readout, weights=readout.weights * np.float32(n_window))
+    else:
+        readout = fit_lda(statistics, DEFAULT_SHRINKAGE)
+    return Emission(True, readout.weights, readout.bias, n_window, False, 1.0, DEFAULT_JUMP, DEFAULT_JUMP)
+
+
+def emission_candidates(data: TrainingSet) -> list[EmissionSettings]:
+    """Return the candidate readouts of single samples."""
+    if data.movie_rate_hz and data.rate_hz:
+        return [EmissionSettings(1, 1.0), EmissionSettings(1, 2.5)]
+    if data.movie is not None:
+        return [EmissionSettings(1, 0.0)]
+    return [EmissionSettings(1, smoothing) for smoothing in PLACE_SMOOTHINGS]
+
+
+def posterior_evidence(data: TrainingSet, settings: ReadoutSettings) -> EvidenceFunction:
+    """Return a function that computes evidence with the frame decoder.
+
+    Parameters
+    ----------
+    data
+        Training data.
+    settings
+        Settings of the frame decoder.
+    """
+
+    def evidence(
+        train: NDArray[np.bool_], clean: NDArray[np.float32], boundary: NDArray[np.bool_]
+    ) -> NDArray[np.float32]:
+        windows = settings.windows(data.clean, data.boundary)
+        readout = fit_readout(data, windows, train, settings)
+        sums, fullness = settings.windows(clean, boundary)
+        return readout.logits(sums) * fullness[:, None]
+
+    return evidence
+
+
+def sample_evidence(data: TrainingSet, settings: EmissionSettings) -> EvidenceFunction:
+    """Return a function that computes evidence with a readout of single samples.
+
+    Parameters
+    ----------
+    data
+        Training data.
+    settings
+        Settings of the readout.
+    """
+
+    def evidence(
+        train: NDArray[np.bool_], clean: NDArray[np.float32], boundary: NDArray[np.bool_]
+    ) -> NDArray[np.float32]:
+        emission = fit_emission(data, train, settings)
+        sums, fullness = window_sums(clean, boundary, emission.n_window)
+        features = Scaling(emission.n_window, emission.root).features(sums)
+        return emission.similarity(features) * fullness[:, None]
+
+    return evidence
+
+
+def held_out_evidence(data: TrainingSet, evidence_of: EvidenceFunction, seed: int) -> list[SequenceEvidence]:
+    """Return the evidence for the validation sequences of every fold.
+
+    Parameters
+    ----------
+    data
+        Training data.
+    evidence_of
+        Fits a decoder on the other folds and computes its evidence.
+    seed
+        Random seed of the shuffled scenes.
+    """
+    out = []
+    for train, test in cross_validation_folds(data):
+        for sequence in validation_sequences(data, test, np.random.default_rng(seed)):
+            evidence = evidence_of(train, sequence.clean, sequence.boundary)
+            out.append(
+                SequenceEvidence(train, sequence, np.maximum(evidence, UNOBSERVED_LOGIT).astype(np.float64))
+            )
+    return out
