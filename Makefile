@@ -1,14 +1,14 @@
-# make demo    watch the bundled recording being decoded live (DEMO_ARGS="--headless --seconds 20")
-# make test    run the tests, two at a time; with TEST_ARGS="-k replay" those, one after the other
-# make test-train  the tests that train in torch, which it installs (on Linux gigabytes, unless a CPU build is offered)
-# make check   ruff, ruff format, mypy --strict, import-linter
-# Each first makes .venv and installs what is missing; see scripts/setup.sh.
+# make demo        decode the bundled recording live and show it (DEMO_ARGS="--headless --seconds 20")
+# make test        run all tests in two processes; with TEST_ARGS="-k replay", the selected ones in one process
+# make test-train  run the tests that train with torch; installs torch (on Linux several GB, unless it is a CPU build)
+# make check       run ruff, ruff format, mypy --strict and import-linter
+# Each target first creates .venv and installs what is missing; see scripts/setup.sh.
 
 SHELL = /bin/sh
 PYTHON = .venv/bin/python
 PYTEST = OMP_NUM_THREADS=1 QT_QPA_PLATFORM=offscreen $(PYTHON) -m pytest
 
-# Another environment that happens to be active must not leak in.
+# Ignore any other Python environment that is active.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME PYTHONSTARTUP
 export PYTHONNOUSERSITE = 1
 

@@ -1,8 +1,7 @@
-"""Write docs/commands.md from the commands themselves; with --check, only say whether it is up to date."""
+"""Write docs/commands.md from the help of the commands; with --check, only check that it is up to date."""
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 import sys
 from collections.abc import Iterator
@@ -18,36 +17,33 @@ HEAD = """# Commands
 
 <!-- Written by scripts/make_command_docs.py (`make command-docs`). Do not edit. -->
 
-Exit codes: 0 fine, 1 failed, 2 bad usage or bad input. No output file is overwritten without `--force`, and a
-recording never is. Every command that measures or lists takes `--json FILE`; `-` is standard output.
+Exit codes: 0 success, 1 failure, 2 wrong usage or unusable input. An existing output file is overwritten only with
+`--force`, a recording never.
 """
 
 
 def main() -> None:
-    """Write the page, or compare it."""
+    """Write the page, or compare it with the commands."""
     text = "\n".join([HEAD, *sections()])
     if "--check" not in sys.argv[1:]:
         PAGE.write_text(text, encoding="utf-8")
     elif not PAGE.is_file() or PAGE.read_text(encoding="utf-8") != text:
         sys.exit(
-            f"{PAGE.name} is not what the commands say now. Run `make command-docs` and commit the result."
+            f"{PAGE.name} differs from the commands' help. Run `make command-docs` and commit the result."
         )
 
 
 def sections() -> Iterator[str]:
-    """One section for each command, in the order of the command line's own list."""
+    """The page's sections: one per command, in the order of ``neuroreel --help``."""
     with click.Context(cli, info_name="neuroreel") as parent:
         for name in COMMANDS:
-            # A command without a module has no section; the tests refuse a release in that state.
-            if importlib.util.find_spec(f"neuroreel.commands.{name}") is None:
-                continue
             command = cli.get_command(parent, name)
             if command is not None:
                 yield from command_sections(click.Context(command, info_name=name, parent=parent))
 
 
 def command_sections(context: click.Context) -> Iterator[str]:
-    """A command, and below it those that it groups."""
+    """Section of a command, followed by those of its subcommands."""
     yield section(context)
     if isinstance(context.command, click.Group):
         for name, command in context.command.commands.items():
@@ -57,7 +53,7 @@ def command_sections(context: click.Context) -> Iterator[str]:
 
 
 def section(context: click.Context) -> str:
-    """One command as markdown: its usage, what it does and its options."""
+    """Markdown of one command: usage, description and options."""
     command = context.command
     title = context.command_path.removeprefix("neuroreel ")
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
@@ -72,7 +68,7 @@ def section(context: click.Context) -> str:
 
 
 def paragraphs(help_text: str) -> str:
-    r"""Click's help as markdown; a paragraph marked with \b keeps its line breaks."""
+    r"""Click's help text as markdown; a paragraph marked with \b keeps its line breaks."""
     blocks = inspect.cleandoc(help_text).split("\f")[0].strip().split("\n\n")
     return "\n\n".join(
         "```\n" + block.lstrip("\b\n") + "\n```" if block.startswith("\b") else block for block in blocks
@@ -80,7 +76,7 @@ def paragraphs(help_text: str) -> str:
 
 
 def cell(text: str) -> str:
-    """Text on one line that a table can hold."""
+    """Text for a cell of a markdown table: on one line, with the column separator escaped."""
     return " ".join(text.split()).replace("|", "\\|")
 
 

@@ -1,19 +1,19 @@
 #!/bin/sh
-# Make .venv with what one make target needs, and the system packages below it.
+# Create .venv with the Python packages of one make target, and install the system packages they need.
 #
-#   scripts/setup.sh run     what the program needs
-#   scripts/setup.sh dev     and what its tests and checks need
-#   scripts/setup.sh train   and torch, which trains contrastive embeddings
-#   scripts/setup.sh docs    and what its pages need
+#   scripts/setup.sh run     to run the program
+#   scripts/setup.sh dev     also for tests and checks
+#   scripts/setup.sh train   also torch, which trains contrastive embeddings
+#   scripts/setup.sh docs    to build the documentation
 #
-# What is there already is left alone: a later call costs a fraction of a second.
+# A second call finds everything installed and takes a fraction of a second.
 set -eu
 cd "$(dirname "$0")/.."
 unset VIRTUAL_ENV PYTHONPATH PYTHONHOME
 export PYTHONNOUSERSITE=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 
-# Shared libraries that Qt's wheel does not bring, with Debian's name of the package. The second list is asked for only
-# where there is a screen: painting off screen does without.
+# Shared libraries that Qt's wheel does not contain, each with its Debian package. The second list is needed only with a
+# screen, not for drawing off screen.
 QT_LIBRARIES="libGL.so.1=libgl1 libEGL.so.1=libegl1 libfontconfig.so.1=libfontconfig1 libdbus-1.so.3=libdbus-1-3
  libgthread-2.0.so.0=libglib2.0-0 libXext.so.6=libxext6"
 SCREEN_LIBRARIES="libxkbcommon-x11.so.0=libxkbcommon-x11-0 libX11-xcb.so.1=libx11-xcb1 libxcb-icccm.so.4=libxcb-icccm4
@@ -25,7 +25,7 @@ say() { printf 'neuroreel setup: %s\n' "$*" >&2; }
 
 in_range() { "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; }
 
-# Print the first Python of a fitting version that can also make environments (Debian packs that part apart).
+# Print the first Python of a supported version that can create environments (a separate package on Debian).
 find_python() {
     for name in python3 python3.13 python3.12 python3.11 /opt/homebrew/bin/python3 /usr/local/bin/python3; do
         if in_range "$name" && "$name" -c 'import ensurepip, venv' 2>/dev/null; then
@@ -35,7 +35,7 @@ find_python() {
     done
 }
 
-# Print the packages that give such a Python on this Debian or Ubuntu.
+# Print the Debian or Ubuntu packages that provide such a Python.
 python_packages() {
     for name in python3 python3.13 python3.12 python3.11; do
         if in_range "$name"; then
@@ -52,13 +52,13 @@ python_packages() {
                 return
             fi
         done
-        say "this system offers no Python 3.11 to 3.13. Install one, for instance with https://docs.astral.sh/uv/"
+        say "this system has no package for Python 3.11 to 3.13. Install one of them, for example with https://docs.astral.sh/uv/"
         return 1
         ;;
     esac
 }
 
-# Print the pairs of the given list whose library the loader does not know.
+# Print those of the given library=package pairs whose library the loader cannot find.
 missing_libraries() {
     ldconfig=$(PATH="$PATH:/sbin:/usr/sbin" command -v ldconfig) || return 0
     known=$("$ldconfig" -p 2>/dev/null) || return 0
@@ -80,11 +80,11 @@ has_font() {
 
 is_debian() { command -v apt-get >/dev/null 2>&1 && [ -e /etc/debian_version ]; }
 
-# Install Debian packages, or print the line that does and stop.
+# Install Debian packages; without root, print the command that installs them and exit.
 need_packages() {
     line="apt-get install -y --no-install-recommends $*"
     if [ "$(id -u)" != 0 ]; then
-        say "this system lacks what NeuroReel needs. Run this, then try again:"
+        say "system packages are missing. Run this, then try again:"
         printf '\n    sudo apt-get update && sudo %s\n\n' "$line" >&2
         exit 1
     fi
@@ -96,7 +96,7 @@ need_packages() {
     $line -qq >/dev/null
 }
 
-# Print what the system lacks for Qt: library=package pairs, and "font=package".
+# Print what is missing for Qt: library=package pairs, and "font=package".
 missing_for_qt() {
     [ "$(uname -s)" = Linux ] || return 0
     wanted=$QT_LIBRARIES
@@ -122,7 +122,7 @@ ensure_system() {
         printf '\n    brew install python@3.13\n\n' >&2
         exit 1
     else
-        say "no Python 3.11 to 3.13 with its 'venv' part found. Install one and try again."
+        say "no Python 3.11 to 3.13 with the 'venv' module found. Install one, then try again."
         exit 1
     fi
     packages="$packages $(printf '%s\n' "$missing" | sed 's/.*=//')"
@@ -132,7 +132,7 @@ ensure_system() {
     if is_debian; then
         need_packages "$@"
     else
-        say "the window needs these; install them with this system's package manager, then try again:"
+        say "the window needs the following; install them with the system's package manager, then try again:"
         printf '%s\n' "$missing" | sed 's/=.*//; s/^font$/a TrueType font, such as DejaVu Sans/; s/^/    /' >&2
         exit 1
     fi
@@ -142,10 +142,10 @@ ensure_venv() {
     ! has_venv || return 0
     python=$(find_python)
     if [ -z "$python" ]; then
-        say "no Python 3.11 to 3.13 with its 'venv' part found. Install one and try again."
+        say "no Python 3.11 to 3.13 with the 'venv' module found. Install one, then try again."
         exit 1
     fi
-    say "making .venv with $python"
+    say "creating .venv with $python"
     "$python" -m venv --clear .venv
 }
 
