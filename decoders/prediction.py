@@ -1,4 +1,4 @@
-"""What a model says about one moment, and about many."""
+"""Predictions of a model: of one sample, and of a whole recording."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from decoders.numerics import softmax
 
 HORIZONS_S = (0.25, 0.5, 0.75, 1.0)
-"""How far ahead the forecast looks, in seconds."""
+"""Forecast horizons in seconds."""
 
 OFFLINE_HORIZONS_S = (1.5, 2.0)
-"""How far ahead a recording is scored too, beside `HORIZONS_S`."""
+"""Further horizons in seconds that the evaluation of a recording scores beside `HORIZONS_S`."""
 
 N_LIKELIEST = 5
-"""How many of the likeliest frames the forecast names at each horizon."""
+"""Number of likeliest frames that the forecast lists at each horizon."""
 
 PREDICTION_CHANNELS = (
     "frame",
@@ -34,11 +34,11 @@ PREDICTION_CHANNELS = (
     "compute_ms",
     "model_version",
 )
-"""The channels of the prediction stream, in order; each is an attribute of `Prediction`."""
+"""Channels of the prediction stream, in order; each is an attribute of `Prediction`."""
 
 
 class Provenance(StrEnum):
-    """What a shown picture is. Choosing a frame is not making a picture, and the screen never blurs the two."""
+    """Origin of a picture on screen: choosing a frame is not generating a picture, and the window says which it is."""
 
     RETRIEVED = "retrieved"
     NO_DECISION = "no decision"
@@ -46,38 +46,38 @@ class Provenance(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prediction:
-    """What the model says about one moment.
+    """Prediction of one sample.
 
     Attributes
     ----------
     frame, next_frame
-        The likeliest movie frame now and one second ahead; -1 = no stimulus.
+        Likeliest movie frame now and one second ahead; -1 = no stimulus.
     confidence, next_confidence
-        Probability within one second of movie time of that frame (of exactly that frame when the frames
-        are not a movie), from the posterior.
+        Posterior probability of the frames within one second of movie time of that frame (of that frame alone if the
+        frames are not a movie).
     entropy_bits
-        Of the posterior.
+        Entropy of the posterior in bits.
     novelty
-        0 to 1: the share of training moments that looked more like one of the known frames than this one does; NaN when
-        the sample held nothing to decide on.
+        Share of training moments that were closer to a known frame than this one, 0 to 1; NaN if the sample held no
+        evidence.
     sequence, stamp_raw
-        Of the neural frame, as its sender counted and stamped it. The stamp of an answer that comes late (lookahead,
-        lag) is that of the moment it is about, from which the forecast counts too.
+        Sequence number and timestamp in seconds of the neural frame, from its sender. With a delay (lookahead, lag),
+        the timestamp is that of the decoded moment, from which the forecast counts too.
     lag_ms, arrival_ms, compute_ms, model_version
-        Filled in by the engine: now minus stamp at the push, arrival minus stamp, time spent computing, and which
-        weights answered.
+        Set by the engine: time of the push minus timestamp, arrival minus timestamp, computing time, and the version
+        of the weights.
     posterior
-        Float32 [n_frames + 1]; the last entry is "no stimulus".
+        Posterior probabilities, float32 [n_frames + 1]; the last entry is "no stimulus".
     logits
-        Float32 of the same shape, without the playback model.
+        Logits without the playback model, float32 [n_frames + 1].
     embedding
-        Float32 [n_embedding].
+        Embedded point, float32 [n_embedding].
     forecast
         Float32 [len(HORIZONS_S), 2 * N_LIKELIEST + 1]: frames (-1 = no stimulus), their probabilities, entropy in bits.
     continuous
-        Float32 [k] or [0]: every continuous label's estimate, in the order of the model's ``continuous_channels``.
+        Estimates of the continuous labels, float32 [k], in the order of the model's ``continuous_channels``.
     picture, provenance
-        The picture shown for ``frame``, uint8, and what it is.
+        Picture of ``frame``, uint8, and its origin.
     """
 
     frame: int
@@ -102,23 +102,23 @@ class Prediction:
 
     @property
     def posterior_without_playback(self) -> NDArray[np.float32]:
-        """Float32 [n_frames + 1], worked out when it is asked for."""
+        """Posterior from the logits alone, float32 [n_frames + 1]; computed at each access."""
         return softmax(self.logits)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Predictions:
-    """A model's answers for a whole session; time is the first axis of every array (see `Prediction`).
+    """Predictions of a whole session; time is the first axis of every array (see `Prediction`).
 
     Attributes
     ----------
     posterior_without_playback
-        Float32 [time, n_frames + 1]: from the logits.
+        Posterior from the logits alone, float32 [time, n_frames + 1].
     half_width
-        Float32 [time, k]: of an interval around each continuous estimate that holds the truth four times in five, as
-        calibrated on held-out training data; NaN where nothing could be held out.
+        Half width of the 80 % interval around each continuous estimate, float32 [time, k], calibrated on held-out
+        training data; NaN where nothing was held out.
     forecast_posterior
-        Each horizon in seconds: float32 [time, n_frames + 1].
+        Forecast posterior, float32 [time, n_frames + 1], by horizon in seconds.
     """
 
     stamps: NDArray[np.float64]

@@ -311,7 +311,7 @@ class Engine:
             due = stamp if self._paced else nan
             decided_ms, arrival_ms = (decided - due) * 1e3, (arrival - late - due) * 1e3
             timing = (decided_ms, arrival_ms, (decided - begun) * 1e3, float(model.version))
-            if decision.known:
+            if decision.in_segment:
                 self._publisher.push_prediction(decision, stamp, stamp_raw - late, sequence, timing)
             published = pylsl.local_clock()
             self.latency_ms.add((published - due) * 1e3)
@@ -322,8 +322,8 @@ class Engine:
                 self.trace.append((stamp_raw, arrival, decided, published))
             without = int(decision.logits.argmax())
             without = without if without < model.n_frames else -1
-            self._score.add(arrival, stamp_raw, (decision.frame, without), known=decision.known)
-            return self._publisher.secondary_due() and decision.known
+            self._score.add(arrival, stamp_raw, (decision.frame, without), in_segment=decision.in_segment)
+            return self._publisher.secondary_due() and decision.in_segment
 
         sample = raw if self._adapter is None else self._adapter.step(raw)
         prediction = model.step(sample, stamp_raw * stamp_rate, publish)

@@ -98,7 +98,9 @@ class RunningScore:
         """Number of predictions scored."""
         return self._overall.n
 
-    def add(self, arrival_s: float, stamp: float, frames: tuple[int, ...], *, known: bool = True) -> None:
+    def add(
+        self, arrival_s: float, stamp: float, frames: tuple[int, ...], *, in_segment: bool = True
+    ) -> None:
         """Add a prediction, to be scored once its true frame has had time to arrive.
 
         Parameters
@@ -107,10 +109,10 @@ class RunningScore:
             Arrival of the sample by this computer's clock, and its timestamp, in seconds.
         frames
             Decoded frame of each readout; -1 = no stimulus.
-        known
+        in_segment
             Whether the decoded moment lies in this segment; a delayed prediction right after a boundary does not count.
         """
-        self._waiting.append((arrival_s, stamp, frames, known))
+        self._waiting.append((arrival_s, stamp, frames, in_segment))
 
     def settle(self, now_s: float) -> list[tuple[int, int]]:
         """Score every prediction that has waited for `SETTLE_S`.
@@ -130,12 +132,12 @@ class RunningScore:
             ready.append(self._waiting.popleft())
         if not ready:
             return []
-        _, stamps, frames, known = (np.array(column) for column in zip(*ready, strict=True))
+        _, stamps, frames, in_segment = (np.array(column) for column in zip(*ready, strict=True))
         settled = self._truth(stamps)
         truths = np.concatenate([self._last_truths, settled])
         self._last_truths = truths[len(settled) :]
         true, repeat = truths[: len(settled)].T
-        counts = known & (true >= 0) & (true < self.axis.n_frames)
+        counts = in_segment & (true >= 0) & (true < self.axis.n_frames)
         if counts.any():
             self._count(stamps[counts], true[counts], repeat[counts], frames[counts])
         return [(frame, number) for frame, number in settled.tolist()]

@@ -1,4 +1,4 @@
-"""The facts on a model's card as attributes: channels, rates, delays, frames, clips and labels."""
+"""The fields of a model's card as attributes: channels, rates, delays, frames, clips and labels."""
 
 from __future__ import annotations
 
@@ -25,75 +25,75 @@ class CardProperties:
 
     @property
     def channel_names(self) -> tuple[str, ...]:
-        """The channels it was fitted on, in order."""
+        """Names of the channels that the model was fitted on, in order."""
         return tuple(self.card["channel_names"])
 
     @property
     def kind(self) -> str:
-        """What the channels are."""
+        """Kind of recording, one of `stream.session.Kind`."""
         return str(self.card["kind"])
 
     @property
     def rate_hz(self) -> float:
-        """Samples per second; 0 = irregular."""
+        """Nominal sampling rate in Hz; 0 for irregular streams."""
         return float(self.card["rate_hz"])
 
     @property
     def n_delay(self) -> int:
-        """Samples between a moment and the sample with which the answer about it comes."""
+        """Delay of the predictions in samples: lookahead plus signal lag."""
         return delay_samples(self.card)
 
     @property
     def n_frames(self) -> int:
-        """Frames that can be answered, without "no stimulus"."""
+        """Number of movie frames, without "no stimulus"."""
         return int(self.card["n_frames"])
 
     @property
     def decoder_embedding(self) -> str:
-        """What frames are read from, whichever won in training: ``linear``, ``contrastive`` or ``both`` embeddings."""
+        """Embedding that frames are decoded from, the best on held-out data: ``linear``, ``contrastive`` or ``both``."""
         return str(self.card.get("decoder_embedding", "linear"))
 
     @property
     def movie_rate_hz(self) -> float:
-        """Movie frames per second; 0 when frames do not follow each other."""
+        """Movie frames per second; 0 if the frames are not a movie."""
         return float(self.card["movie_rate_hz"])
 
     @property
     def tolerance_frames(self) -> int:
-        """Frames that make one second of the movie: the reach of the confidence."""
+        """Movie frames in one second: the tolerance of confidence and accuracy."""
         return round(self.movie_rate_hz)
 
     @property
     def axis(self) -> FrameAxis:
-        """What counts as near on the axis of frames."""
+        """The axis of frames: clips and tolerance."""
         return frame_axis(self.n_frames, self.clips)
 
     @property
     def clips(self) -> tuple[Clip, ...]:
-        """The movie's clips; empty when frames are not a movie."""
+        """The movie's clips; empty if the frames are not a movie."""
         return tuple(Clip(**clip) for clip in self.card["clips"])
 
     @property
     def continuous_channels(self) -> tuple[str, ...]:
-        """One name per column of the continuous estimate."""
+        """One name for each column of the continuous estimates."""
         return tuple(
             name if k == 1 else f"{name}_{column}" for name, k in self.card["labels"] for column in range(k)
         )
 
     def check_stream(self, channel_names: Sequence[str], rate_hz: float) -> None:
-        """Refuse channels or a rate that the model was not fitted for.
+        """Check that a stream or recording has the model's channels and sampling rate.
 
         Parameters
         ----------
         channel_names
-            Of the stream or recording.
+            Its channel names.
         rate_hz
-            Its rate; 0 = irregular.
+            Its nominal sampling rate in Hz; 0 for irregular streams.
 
         Raises
         ------
         ModelMismatch
-            When they differ from the model's (the rate by more than 2 %).
+            If the channels differ, or the rate by more than 2 %.
         """
         names = tuple(channel_names)
         if len(names) != len(self.channel_names):
@@ -109,5 +109,6 @@ class CardProperties:
             )
         if abs(rate_hz - self.rate_hz) > 0.02 * self.rate_hz:
             raise ModelMismatch(
-                f"the data come at {rate_hz:g} Hz, but the model was fitted at {self.rate_hz:g} Hz. Bin them alike."
+                f"the data have a rate of {rate_hz:g} Hz, but the model was fitted at {self.rate_hz:g} Hz. Bin them at "
+                "that rate."
             )

@@ -1,4 +1,4 @@
-"""The card of a model, checked: it comes from a file that anybody may have written."""
+"""Checks the card of a model file, which may come from anybody."""
 
 from __future__ import annotations
 
@@ -16,41 +16,41 @@ MAX_DELAY_MS = 60_000
 
 
 def check_card(card: Mapping[str, Any]) -> None:
-    """Make sure that everything which decoding takes from the card is there and of its kind.
+    """Check that every field that decoding uses is present and valid.
 
     Parameters
     ----------
     card
-        As read from the file.
+        JSON object from the model file.
 
     Raises
     ------
     BadModel
-        Naming the field that is missing or wrong.
+        If a field is missing or invalid; the message names it.
     """
     names = card.get("channel_names")
     strings = isinstance(names, list) and bool(names) and all(isinstance(name, str) for name in names)
-    _demand(strings, card, "channel_names")
-    _demand(_whole(card.get("n_frames"), 1, MAX_FRAMES), card, "n_frames")
-    _demand(card.get("kind") in list(Kind), card, "kind")
+    _require(strings, card, "channel_names")
+    _require(_is_int(card.get("n_frames"), 1, MAX_FRAMES), card, "n_frames")
+    _require(card.get("kind") in list(Kind), card, "kind")
     for field in ("rate_hz", "movie_rate_hz", "context_ms", "lookahead_ms", "lag_ms", "shrinkage"):
-        _demand(_number(card.get(field)), card, field)
+        _require(_is_size(card.get(field)), card, field)
     for field in ("lookahead_ms", "lag_ms"):
-        _demand(card[field] <= MAX_DELAY_MS, card, field)
+        _require(card[field] <= MAX_DELAY_MS, card, field)
     share = card.get("channel_share", 1.0)
-    _demand(_number(share) and 0 < share <= 1, card, "channel_share")
+    _require(_is_size(share) and 0 < share <= 1, card, "channel_share")
     for field in ("mode", "decoder", "recording"):
-        _demand(isinstance(card.get(field), str), card, field)
+        _require(isinstance(card.get(field), str), card, field)
     labels = card.get("labels")
     pairs = isinstance(labels, list) and all(
-        isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) and _whole(pair[1], 1, 10_000)
+        isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) and _is_int(pair[1], 1, 10_000)
         for pair in labels
     )
-    _demand(pairs, card, "labels")
-    _demand(_clips_fit(card), card, "clips")
+    _require(pairs, card, "labels")
+    _require(_are_clips(card), card, "clips")
 
 
-def _clips_fit(card: Mapping[str, Any]) -> bool:
+def _are_clips(card: Mapping[str, Any]) -> bool:
     clips = card.get("clips")
     if not isinstance(clips, list):
         return False
@@ -60,17 +60,17 @@ def _clips_fit(card: Mapping[str, Any]) -> bool:
         return False
 
 
-def _number(value: Any) -> bool:
+def _is_size(value: Any) -> bool:
     return (
         isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 and math.isfinite(value)
     )
 
 
-def _whole(value: Any, least: int, most: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+def _is_int(value: Any, low: int, high: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
 
-def _demand(good: bool, card: Mapping[str, Any], field: str) -> None:
-    if not good:
+def _require(valid: bool, card: Mapping[str, Any], field: str) -> None:
+    if not valid:
         shown = repr(card.get(field))[:60]
-        raise BadModel(f"the model's card says {field} = {shown}, which cannot be. Fit the model again.")
+        raise BadModel(f"the model's card has {field} = {shown}, which is not valid. Fit the model again.")

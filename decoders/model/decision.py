@@ -1,4 +1,4 @@
-"""What is decided about one moment, and how single answers become channels and arrays."""
+"""The urgent part of a prediction, the channels of the forecast stream, and predictions stacked over time."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ _TINY = 1e-30
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decision:
-    """What `Model.step` decides before the rest of the prediction; the first names are those of `Prediction`.
+    """The part of a prediction that is published first; for fields not listed here see `Prediction`.
 
     Attributes
     ----------
     direction
-        Float32 [dimensions], the point in the linear embedding.
+        Point of unit length in the linear embedding, float32 [dimensions].
     logits
-        Float32 [states], without the playback model.
+        Logits without the playback model, float32 [states].
     ahead
-        Float32 [horizons, states], the forecast.
-    decided
-        Whether the sample held anything, and there is a moment to decide on.
-    known
-        Whether the moment that a late answer is about lies in this segment.
+        Forecast posterior at each horizon, float32 [horizons, states].
+    has_evidence
+        Whether the sample had finite values and the decoded moment lies in this segment.
+    in_segment
+        Whether the decoded moment, which may be earlier than the sample, lies in this segment.
     """
 
     frame: int
@@ -50,24 +50,24 @@ class Decision:
     direction: NDArray[np.float32]
     logits: NDArray[np.float32]
     ahead: NDArray[np.float32]
-    decided: bool
-    known: bool
+    has_evidence: bool
+    in_segment: bool
 
 
 def entropy_bits(posterior: NDArray[np.float32]) -> float:
-    """Entropy of float32 [states], bits."""
+    """Entropy in bits of a posterior, float32 [states]."""
     logs: NDArray[np.float32] = posterior + _TINY
     np.log(logs, out=logs)
     return -_LOG2_E * float(posterior.dot(logs))
 
 
 def forecast_channels(ahead: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What the forecast stream says: frames, probabilities, entropy.
+    """Likeliest frames, their probabilities and the entropy at each horizon: the channels of the forecast stream.
 
     Parameters
     ----------
     ahead
-        Float32 [horizons, states]; the last state is "no stimulus".
+        Forecast posteriors, float32 [horizons, states]; the last state is "no stimulus".
 
     Returns
     -------
@@ -75,19 +75,19 @@ def forecast_channels(ahead: NDArray[np.float32]) -> NDArray[np.float32]:
         Float32 [horizons, 2 * N_LIKELIEST + 1], see `Prediction`.
     """
     n_horizons, n_states = ahead.shape
-    begins, frames, bits = _forecast_layout(n_horizons, n_states)
+    offsets, frames, bits = _forecast_layout(n_horizons, n_states)
     k = min(N_LIKELIEST, n_states)
     out = np.zeros((n_horizons, 2 * N_LIKELIEST + 1), np.float32)
     out[:, k:N_LIKELIEST] = -1
-    left = ahead.copy()
-    flat = left.reshape(-1)
-    places = np.empty((k, n_horizons), np.intp)
-    for best in places:  # a few maxima are found faster than a partition, and come in order
-        left.argmax(1, best)
-        best += begins
+    remaining = ahead.copy()
+    flat = remaining.reshape(-1)
+    indices = np.empty((k, n_horizons), np.intp)
+    for best in indices:  # faster than a partition for few maxima, and sorted
+        remaining.argmax(1, best)
+        best += offsets
         flat[best] = -1
-    out[:, :k] = frames.take(places).T
-    out[:, N_LIKELIEST : N_LIKELIEST + k] = ahead.take(places).T
+    out[:, :k] = frames.take(indices).T
+    out[:, N_LIKELIEST : N_LIKELIEST + k] = ahead.take(indices).T
     logs = ahead + _TINY
     np.log(logs, out=logs)
     logs *= ahead
@@ -99,7 +99,7 @@ def forecast_channels(ahead: NDArray[np.float32]) -> NDArray[np.float32]:
 def _forecast_layout(
     n_horizons: int, n_states: int
 ) -> tuple[NDArray[np.intp], NDArray[np.float32], NDArray[np.float32]]:
-    """Where each horizon begins among all states of all of them, which frame each is, and what makes nats bits."""
+    """Offset of each horizon in the flattened array, frame of each entry, and the weights from nats to bits."""
     frames = np.arange(n_states, dtype=np.float32)
     frames[-1] = -1
     bits = np.full(n_states, -_LOG2_E, np.float32)
@@ -113,18 +113,18 @@ def stack_predictions(
     reader: ContinuousReader,
     ahead: dict[float, NDArray[np.float32]],
 ) -> Predictions:
-    """Single predictions as arrays over time.
+    """Stack single predictions into arrays over time.
 
     Parameters
     ----------
     rows
-        In order; there may be none.
+        Predictions in order; may be empty.
     n_states, n_embedding
-        Widths of the arrays.
+        Number of states and embedding dimensions.
     reader
-        Of the continuous labels.
+        Decoder of the continuous labels, which gives their intervals.
     ahead
-        The forecast posteriors, float32 [time, states] by horizon in seconds.
+        Forecast posteriors, float32 [time, states] by horizon in seconds.
     """
 
     def column(name: str, dtype: type, *shape: int) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""The model file: named arrays and a JSON card in one safetensors file. Never a pickle, never code."""
+"""The model file: named arrays and a JSON card in one safetensors file; it never holds a pickle or code."""
 
 from __future__ import annotations
 
@@ -23,10 +23,7 @@ MAX_HEADER_BYTES = 4_000_000
 _CARD = "neuroreel"
 _DTYPES = {"BOOL", "U8", "I32", "I64", "U64", "F16", "F32", "F64"}
 _UNHASHED = ("train_seconds",)
-_MAY_LACK = (
-    "memory.label.",
-    "continuous.interval",
-)  # NaN: a label was not known then, or nothing could be held out
+_MAY_BE_NAN = ("memory.label.", "continuous.interval")  # unknown labels; nothing was held out
 
 
 def write(path: Path | str, arrays: Arrays, card: dict[str, Any], *, force: bool = False) -> None:
@@ -35,38 +32,38 @@ def write(path: Path | str, arrays: Arrays, card: dict[str, Any], *, force: bool
     Parameters
     ----------
     path
-        Where to.
+        File to write.
     arrays, card
-        What.
+        Its content.
     force
-        Overwrite an existing file.
+        Whether to overwrite an existing file.
 
     Raises
     ------
     OutputExists
-        When ``path`` is there and ``force`` is not given.
+        If the file exists and ``force`` is false.
     """
     path = refuse_existing(path, force=force)
     path.write_bytes(safetensors.numpy.save(arrays, {_CARD: json.dumps(card, sort_keys=True)}))
 
 
 def read(path: Path | str) -> tuple[Arrays, dict[str, Any]]:
-    """Read a model file, trusting nothing in it.
+    """Read a model file, which may come from anybody.
 
     Parameters
     ----------
     path
-        The file.
+        File to read.
 
     Returns
     -------
     arrays, card
-        As they were written.
+        Its content.
 
     Raises
     ------
     BadModel
-        When it is missing, not a safetensors file, damaged, too large, or not a model of this program.
+        If the file is missing, not a safetensors file, damaged, too large, or not a model of NeuroReel.
     """
     path = Path(path)
     if not path.is_file():
@@ -85,19 +82,19 @@ def read(path: Path | str) -> tuple[Arrays, dict[str, Any]]:
     ) as error:
         raise BadModel(f"{path} is not a readable model file: {error}.") from error
     for name, array in arrays.items():
-        lacks = np.isnan(array) if name.startswith(_MAY_LACK) else False
-        if array.dtype.kind == "f" and not np.all(np.isfinite(array) | lacks):
-            raise BadModel(f"{path}: {name!r} holds values that are not finite. Fit the model again.")
+        allowed = np.isnan(array) if name.startswith(_MAY_BE_NAN) else False
+        if array.dtype.kind == "f" and not np.all(np.isfinite(array) | allowed):
+            raise BadModel(f"{path}: {name!r} has values that are not finite. Fit the model again.")
     return arrays, card
 
 
 def content_hash(arrays: Arrays, card: dict[str, Any]) -> str:
-    """Twelve hex digits that name the content; how long fitting took does not count.
+    """Hash of the content, twelve hex digits; the time that fitting took does not count.
 
     Parameters
     ----------
     arrays, card
-        Of the model.
+        Content of the model file.
     """
     digest = hashlib.sha256()
     digest.update(json.dumps({k: v for k, v in card.items() if k not in _UNHASHED}, sort_keys=True).encode())
@@ -109,10 +106,10 @@ def content_hash(arrays: Arrays, card: dict[str, Any]) -> str:
 
 
 def _header(path: Path) -> dict[str, Any]:
-    """The file's table of contents, checked against the file's size before anything is allocated."""
+    """The file's table of contents, checked against the file size before anything is allocated."""
     size = path.stat().st_size
     if size > MAX_BYTES:
-        raise ValueError(f"it has {size} bytes, and a model has at most {MAX_BYTES}")
+        raise ValueError(f"it has {size} bytes, but a model has at most {MAX_BYTES}")
     with path.open("rb") as file:
         start = file.read(8)
         n_header = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
@@ -123,7 +120,7 @@ def _header(path: Path) -> dict[str, Any]:
         raise ValueError("its header is not a table")
     for name, entry in header.items():
         if name != "__metadata__" and entry["dtype"] not in _DTYPES:
-            raise ValueError(f"{name!r} has the type {entry['dtype']}, which no model uses")
+            raise ValueError(f"{name!r} has type {entry['dtype']}, which no model uses")
     return header
 
 
@@ -135,7 +132,7 @@ def _card(header: dict[str, Any], path: Path) -> dict[str, Any]:
         )
     card = json.loads(metadata[_CARD])
     if not isinstance(card, dict) or card.get("format") != FORMAT:
-        raise BadModel(f"{path} is not a model of NeuroReel: its card does not say {FORMAT!r}.")
+        raise BadModel(f"{path} is not a model of NeuroReel: the format on its card is not {FORMAT!r}.")
     if card.get("format_version") != FORMAT_VERSION:
         raise BadModel(
             f"{path} has model format {card.get('format_version')!r}; this version of NeuroReel reads {FORMAT_VERSION}. "

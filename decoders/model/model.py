@@ -1,4 +1,4 @@
-"""The fitted model: from a raw sample to everything that is said about that moment."""
+"""The fitted model: from a raw sample to its prediction."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from decoders.model import file as model_file
 from decoders.model.card_properties import CardProperties
 from decoders.model.decision import Decision, entropy_bits, forecast_channels, stack_predictions
 from decoders.model.parts import ModelParts
-from decoders.model.streaming import StreamingReadout, level
+from decoders.model.streaming import StreamingReadout, typicality_of
 from decoders.numerics import fast_sum, softmax
 from decoders.playback.filter import Playback
 from decoders.prediction import HORIZONS_S, Prediction, Predictions, Provenance
@@ -27,22 +27,22 @@ from stream.session import Session
 
 
 class Model(CardProperties):
-    """Everything from raw sample to prediction, fitted. Make one with `decoders.fitting.fit.fit_model` or `load`.
+    """Fitted decoder with its streaming state. Make one with `decoders.fitting.fit.fit_model` or `load`.
 
     Parameters
     ----------
     parts
-        What was fitted.
+        Fitted parts.
     card
-        What it is, as JSON: channels, rate, kind, context, what it was trained on.
+        JSON description: channels, rate, kind, context, training data.
 
     Attributes
     ----------
     version
-        Counts refits of a running model.
+        Number of the refit in a running engine; 0 for the model it started with.
     use_playback
-        Whether `step` answers with the playback model (a prior learned from how the movie was played) or from the
-        activity of its window alone.
+        Whether predictions use the playback model (a prior learned from how the movie was played) or only the activity
+        in the window.
     """
 
     def __init__(self, parts: ModelParts, card: dict[str, Any]) -> None:
@@ -56,7 +56,7 @@ class Model(CardProperties):
         self._encoder: EncoderStream | None = None
         if parts.contrastive is not None:
             self._encoder = EncoderStream(parts.contrastive.encoder)
-            self._likeness = parts.contrastive.typicality.tolist()
+            self._typicality = parts.contrastive.typicality.tolist()
         self._moments = Lookback(self.n_delay)
         self._kalman = KalmanStream(parts.kalman) if parts.kalman is not None else None
         self.playback = Playback(
@@ -80,25 +80,25 @@ class Model(CardProperties):
 
     @property
     def n_embedding(self) -> int:
-        """Dimensions of the embedding."""
+        """Number of dimensions of the published embedding."""
         contrastive = self.parts.contrastive
-        shown = self.parts.embedding if contrastive is None else contrastive.encoder
-        return shown.n_dimensions
+        published = self.parts.embedding if contrastive is None else contrastive.encoder
+        return published.n_dimensions
 
     @property
     def linear(self) -> Model:
-        """The same model with the linear embedding alone."""
+        """The same model without the contrastive embedding."""
         if self.parts.contrastive is None:
             return self
         return Model(replace(self.parts, contrastive=None), {**self.card, "decoder_embedding": "linear"})
 
     @property
     def pictures(self) -> NDArray[np.uint8] | None:
-        """Small pictures of the movie, uint8 [frames, height, width(, 3)]."""
+        """Small pictures of the movie, uint8 [frames, height, width(, 3)], or None."""
         return self.parts.pictures
 
     def reset(self) -> None:
-        """Forget everything carried from sample to sample: a new segment begins."""
+        """Reset every state at the start of a segment."""
         self.parts.preprocessor.reset()
         self._readout.reset()
         if self._encoder is not None:
@@ -175,19 +175,24 @@ class Model(CardProperties):
         return self._complete(decision, smoothed) if wanted else None
 
     def predict(self, session: Session, *, forecasts: bool = True) -> Predictions:
-        """Decode a whole recording, exactly as `step` would sample by sample.
+        """Decode a whole recording, exactly as `step` does sample by sample.
 
         Parameters
         ----------
         session
-            With the model's channels. State restarts where its segment changes.
+            Recording with the model's channels; every state is reset where its segment changes.
         forecasts
-            Keep the whole forecast posteriors too.
+            Whether to keep the full forecast posteriors.
 
         Returns
         -------
         predictions
-            One per sample.
+            One for each sample.
+
+        Raises
+        ------
+        ModelMismatch
+            If its channels or rate differ from the model's.
         """
         self.check_stream(session.channel_names, session.rate_hz)
         self.reset()
@@ -217,14 +222,14 @@ class Model(CardProperties):
         Parameters
         ----------
         path
-            Usually ``.safetensors``.
+            File to write, usually ``.safetensors``.
         force
-            Overwrite an existing file.
+            Whether to overwrite an existing file.
 
         Raises
         ------
         OutputExists
-            When ``path`` is there and ``force`` is not given.
+            If the file exists and ``force`` is false.
         """
         model_file.write(path, self.parts.arrays(), self.card, force=force)
 
@@ -235,12 +240,12 @@ class Model(CardProperties):
         Parameters
         ----------
         path
-            What `save` wrote.
+            File that `save` wrote.
 
         Raises
         ------
         BadModel
-            When it is missing, corrupt, hostile or of another version.
+            If the file is missing, damaged, not a model, or of another format version.
         """
         arrays, card = model_file.read(path)
         return cls(ModelParts.from_file(arrays, card), card)
@@ -249,24 +254,23 @@ class Model(CardProperties):
         """Update windows and playback state, and compute what the published prediction needs."""
         parts = self.parts
         clean = parts.preprocessor.step(samples)
-        moment, known = self._moments.push(stamp)
-        decided = clean is not None and known
+        moment, in_segment = self._moments.push(stamp)
+        has_evidence = clean is not None and in_segment
         if clean is not None:
             self._readout.push(clean)
             if self._encoder is not None:
                 self._encoder.push(clean)
-        direction, linear, familiar = self._readout.look()
+        direction, linear, typicality = self._readout.decode()
         point, logits = direction, linear if parts.prior is None else linear + parts.prior
         if self._encoder is not None:
-            point, contrastive, typicality = self._look_contrastive(self._encoder, linear)
+            point, contrastive, of_contrastive = self._decode_contrastive(self._encoder, linear)
             if self.decoder_embedding != "linear":
-                logits, familiar = contrastive, typicality
+                logits, typicality = contrastive, of_contrastive
         state = self.playback.state  # unchanged while the decoded moment lies before the segment boundary
-        if known:
-            aside = (
-                parts.emission.window_weight * linear if decided and parts.emission.window_weight else None
-            )
-            state = self.playback.step(self._readout.evidence(linear) if decided else None, stamp, aside)
+        if in_segment:
+            evidence = self._readout.evidence(linear) if has_evidence else None
+            weight = parts.emission.window_weight if has_evidence else 0.0
+            state = self.playback.step(evidence, stamp, weight * linear if weight else None)
         if not self.use_playback:
             state = self.playback.set_state(softmax(logits))
         ahead = self.playback.forecast()
@@ -278,25 +282,25 @@ class Model(CardProperties):
             next_frame=following if following < n else -1,
             next_confidence=self._mass(last, following),
             entropy_bits=entropy_bits(state),
-            novelty=1 - familiar if decided else nan,
+            novelty=1 - typicality if has_evidence else nan,
             stamp_raw=moment,
             posterior=state,
             embedding=point,
             direction=direction,
             logits=logits,
             ahead=ahead,
-            decided=decided,
-            known=known,
+            has_evidence=has_evidence,
+            in_segment=in_segment,
         )
 
     def _step_kalman(self, decision: Decision) -> NDArray[np.float32] | None:
         """Advance the Kalman filter: its estimate of the continuous labels, or None without such a filter."""
-        point = decision.direction if decision.decided else None
+        point = decision.direction if decision.has_evidence else None
         return None if self._kalman is None else self._kalman.step(point)
 
     def _complete(self, decision: Decision, smoothed: NDArray[np.float32] | None) -> Prediction:
         """Compute the rest of the prediction: continuous labels, forecast channels, picture."""
-        best, shown = decision.frame, decision.decided and decision.frame >= 0
+        best, shown = decision.frame, decision.has_evidence and decision.frame >= 0
         smoothed = smoothed if self.use_playback else None
         return Prediction(
             frame=best,
@@ -315,17 +319,17 @@ class Model(CardProperties):
             provenance=Provenance.RETRIEVED if shown else Provenance.NO_DECISION,
         )
 
-    def _look_contrastive(
+    def _decode_contrastive(
         self, encoder: EncoderStream, linear: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
-        """The same of the contrastive embedding, given the linear one's logits."""
-        part = self.parts.contrastive
-        assert part is not None
+        """Direction, logits and typicality of the contrastive embedding, given the logits of the linear one."""
+        decoder = self.parts.contrastive
+        assert decoder is not None
         direction = unit_length(encoder.read())
-        similarity = part.prototypes.similarity(direction)
-        heard = similarity * np.float32(encoder.fullness)
-        return direction, part.logits(heard, linear), level(self._likeness, similarity)
+        similarity = decoder.prototypes.similarity(direction)
+        logits = decoder.logits(similarity * np.float32(encoder.fullness), linear)
+        return direction, logits, typicality_of(similarity, self._typicality)
 
     def _mass(self, state: NDArray[np.floating[Any]], best: int) -> float:
-        """Probability within a second of that frame, in its clip."""
+        """Probability of the frames within one second of a frame, in its clip."""
         return fast_sum(state[self._reach[best]])

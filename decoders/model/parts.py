@@ -1,4 +1,4 @@
-"""What a fitted model consists of, and its way into a file and back."""
+"""The parts of a fitted model, and their conversion to the arrays of a model file and back."""
 
 from __future__ import annotations
 
@@ -27,27 +27,25 @@ from stream.session import Kind
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Emission:
-    """How the playback model hears the activity.
+    """Emission model: how activity becomes evidence for the playback model.
 
-    Overlapping windows count the same evidence many times, so the frame posterior is either raised to a small power,
-    or replaced by a linear readout of its own over a few samples, which also notices a jump sooner.
+    Overlapping windows count the same evidence many times. So the logits of the frame posterior get a small weight, or
+    a linear readout over a few samples replaces them, which also detects a jump sooner.
 
     Attributes
     ----------
     own_readout
-        Whether it has a linear readout of its own; if not, it uses the frame posterior's logits.
-    weights
-        Float32 [channels, states].
-    bias
-        Float32 [states].
+        Whether there is such a readout; if not, the logits of the frame posterior are the evidence.
+    weights, bias
+        The readout: float32 [channels, states] and [states].
     n_window
-        Samples that the readout sums over.
+        Number of samples that the readout sums.
     root
-        Whether the square root of the sums is taken.
+        Whether the readout uses the square root of the sums.
     evidence_weight
-        Factor on the logits.
+        Weight of the logits.
     jump, jump_ahead
-        Probability per tick of a jump to anywhere, for the filter and for the forecast.
+        Probability per tick of a jump to any frame, for the filter and for the forecast.
     window_weight
         Weight of the frame posterior's logits as window evidence, which is not carried over to the next sample; 0
         disables it.
@@ -70,39 +68,41 @@ class Emission:
     }
 
     def similarity(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Float32 [..., states]."""
+        """Unweighted logits of the readout, float32 [..., states], for features float32 [..., channels]."""
         out: NDArray[np.float32] = features @ self.weights + self.bias
         return out
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelParts:
-    """Everything fitted.
+    """All fitted parts of a model.
 
     Attributes
     ----------
-    preprocessor, scaling, embedding, prototypes, inverse_temperature
-        From raw sample to calibrated logits over frames; inverse temperature 0 = the prototypes do not count.
-    opinion
-        What is added to the prototypes' logits, or None.
+    preprocessor, scaling, embedding, prototypes
+        The steps from a raw sample to similarities with each frame.
+    inverse_temperature
+        Turns similarities into calibrated logits; 0 disables the prototypes.
     emission, playback
-        The playback model.
-    likeness
-        Float64 [levels], sorted: how much held-out training moments resembled their nearest prototype.
+        Evidence and transitions of the playback model.
+    typicality
+        Similarities of held-out training moments to their nearest prototype, sorted, float64 [levels].
     continuous
-        Reads continuous labels.
+        Decoder of the continuous labels.
     pictures
-        Small pictures of the movie, or None.
+        Small pictures of the movie, uint8 [frames, height, width(, 3)], or None.
+    secondary
+        Secondary classifier, whose logits are added to those of the prototypes, or None.
     contrastive
-        The contrastive embedding, or None when the mode is linear.
+        Contrastive embedding and its decoder, or None in the mode ``linear``.
     spans
-        Samples in each of several windows side by side, the longest last; empty = one window.
+        Lengths in samples of several windows side by side, the longest last; empty for a single window.
     kalman
-        Follows continuous labels, or None where they are read in another way.
+        Kalman filter of the continuous labels, or None.
     prior
-        Float32 [states], added to the logits that are answered without the playback model, or None.
+        Added to the logits that are used without the playback model, float32 [states], or None.
     extra
-        Arrays that decoding does not need: the baselines and what scoring wants to know.
+        Arrays that only scoring and baselines use.
     """
 
     preprocessor: Preprocessor
@@ -123,12 +123,12 @@ class ModelParts:
     extra: Arrays = field(default_factory=dict)
 
     @property
-    def recent_scaling(self) -> Scaling:
-        """How the emission's own window becomes features."""
+    def emission_scaling(self) -> Scaling:
+        """Scaling of the window that the emission's readout sums."""
         return Scaling(self.emission.n_window, self.emission.root)
 
     def arrays(self) -> Arrays:
-        """All of it as named arrays."""
+        """The named arrays of a model file."""
         out: Arrays = {
             **{f"preprocess.{name}": array for name, array in self.preprocessor.arrays().items()},
             **pack(self.scaling, "scaling"),
@@ -159,17 +159,17 @@ class ModelParts:
 
     @classmethod
     def from_file(cls, arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> ModelParts:
-        """Put the parts together again, checking that they fit.
+        """Rebuild the parts from a model file, checking that they fit together.
 
         Parameters
         ----------
         arrays, card
-            As `decoders.model.file.read` gives them.
+            Content of the file, from `decoders.model.file.read`.
 
         Raises
         ------
         BadModel
-            When something is missing or does not fit.
+            If an array or a field of the card is missing or does not fit.
         """
         check_card(card)
         try:
@@ -177,7 +177,9 @@ class ModelParts:
         except BadModel:
             raise
         except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
-            raise BadModel(f"the model file's parts do not fit together: {error!r}. Fit it again.") from error
+            raise BadModel(
+                f"the model file's parts do not fit together: {error!r}. Fit the model again."
+            ) from error
 
 
 def _from_file(arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> ModelParts:
@@ -187,8 +189,10 @@ def _from_file(arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> M
     if pictures is not None and (
         len(pictures) != n_states - 1 or pictures.dtype != np.uint8 or pictures.ndim < 3
     ):
-        raise BadModel(f"the model's pictures have shape {pictures.shape}, but it has {n_states - 1} frames.")
-    known = (
+        raise BadModel(
+            f"the model's pictures have shape {pictures.shape}, but it has {n_states - 1} frames. Fit the model again."
+        )
+    prefixes = (
         "preprocess.",
         "scaling.",
         "embedding.",
@@ -234,7 +238,7 @@ def _from_file(arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> M
         spans=spans,
         prior=arrays.get("prior"),
         kalman=_unpack_kalman(arrays, card),
-        extra={n: a for n, a in arrays.items() if n not in single and not n.startswith(known)},
+        extra={n: a for n, a in arrays.items() if n not in single and not n.startswith(prefixes)},
     )
 
 
@@ -246,7 +250,9 @@ def _unpack_kalman(arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) 
     shapes = ((n, n), (n, n), (d, n), (n, n), (d,), (n,), (n, n))
     each = [getattr(kalman, f.name) for f in fields(kalman)]
     if any(a.shape != shape or a.dtype.kind != "f" for a, shape in zip(each, shapes, strict=True)):
-        raise BadModel("the model's Kalman filter does not fit its labels and embedding. Fit it again.")
+        raise BadModel(
+            "the model's Kalman filter does not fit its labels and embedding. Fit the model again."
+        )
     return kalman
 
 

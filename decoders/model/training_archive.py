@@ -1,4 +1,4 @@
-"""The training samples, small enough to travel in the model: what baselines and nulls are refitted from."""
+"""The training data inside a model file, in compact form, from which baselines and controls are refitted."""
 
 from __future__ import annotations
 
@@ -12,16 +12,14 @@ from decoders.serialization import Arrays, need
 from stream.movie import Movie
 
 MAX_BYTES = 64_000_000
-"""A larger recording is remembered only in part: whole showings, evenly chosen."""
+"""Of a larger recording, only evenly spaced whole repeats are kept."""
 
 _NUMBERS = ("state", "ticks", "fold", "block")
 _BOUNDARY = "memory.border"  # the name in model files
 
 
 def archive_training(data: TrainingSet) -> Arrays:
-    """The training set as arrays of a model file.
-
-    Counts are kept as bytes, so more than 255 spikes in a bin count as 255; other samples at half precision.
+    """Pack training data into arrays of a model file: counts up to 255 as bytes, other samples at half precision.
 
     Parameters
     ----------
@@ -30,7 +28,7 @@ def archive_training(data: TrainingSet) -> Arrays:
     """
     counts = bool(np.all(data.clean == np.rint(data.clean))) and float(data.clean.max(initial=0)) <= 255
     clean = data.clean.astype(np.uint8 if counts else np.float16)
-    keep = _affordable(data.block, clean.nbytes)
+    keep = _samples_to_keep(data.block, clean.nbytes)
     whole = {name: getattr(data, name)[keep] for name in _NUMBERS}
     begins = np.r_[True, np.diff(np.flatnonzero(keep)) > 1]
     out: Arrays = {"memory.clean": clean[keep], _BOUNDARY: data.boundary[keep] | begins}
@@ -40,40 +38,40 @@ def archive_training(data: TrainingSet) -> Arrays:
 
 
 def restore_training(model: Model) -> TrainingSet:
-    """The training set again.
+    """Unpack the training data of a model.
 
     Parameters
     ----------
     model
-        Fitted.
+        Fitted model.
 
     Raises
     ------
     BadModel
-        When its arrays do not fit together.
+        If the arrays do not fit together.
     """
     extra = model.parts.extra
     clean = need(extra, "memory.clean")
     if clean.ndim != 2 or clean.shape[1] != model.parts.preprocessor.n_used:
-        raise BadModel(f"the model's memory of its training has shape {clean.shape}. Fit the model again.")
-    small = {name: need(extra, f"memory.{name}") for name in _NUMBERS}
+        raise BadModel(
+            f"the model's training samples have shape {clean.shape}, which does not fit. Fit the model again."
+        )
+    arrays = {name: need(extra, f"memory.{name}") for name in _NUMBERS}
     boundary = need(extra, _BOUNDARY)
     labels = {str(name): need(extra, f"memory.label.{name}") for name, _ in model.card["labels"]}
-    if any(len(array) != len(clean) for array in (boundary, *small.values(), *labels.values())):
-        raise BadModel(
-            "the model's memory of its training has parts of different lengths. Fit the model again."
-        )
-    state = small["state"].astype(np.int64)
+    if any(len(array) != len(clean) for array in (boundary, *arrays.values(), *labels.values())):
+        raise BadModel("the arrays of the model's training data differ in length. Fit the model again.")
+    state = arrays["state"].astype(np.int64)
     if len(state) and not (state.min() >= 0 and state.max() <= model.n_frames):
-        raise BadModel("the model remembers frames that it does not have. Fit the model again.")
+        raise BadModel("the model's training data contain frames that it does not have. Fit the model again.")
     clips = model.clips
     return TrainingSet(
         clean=clean.astype(np.float32),
         boundary=boundary.astype(bool),
         state=state,
-        ticks=small["ticks"].astype(np.int64),
-        fold=small["fold"].astype(np.int64),
-        block=small["block"].astype(np.int64),
+        ticks=arrays["ticks"].astype(np.int64),
+        fold=arrays["fold"].astype(np.int64),
+        block=arrays["block"].astype(np.int64),
         labels=labels,
         n_frames=model.n_frames,
         kind=model.parts.preprocessor.kind,
@@ -83,10 +81,10 @@ def restore_training(model: Model) -> TrainingSet:
     )
 
 
-def _affordable(block: NDArray[np.int64], n_bytes: int) -> NDArray[np.bool_]:
-    """Bool [time]: all samples, or as many whole blocks as fit `MAX_BYTES`."""
+def _samples_to_keep(block: NDArray[np.int64], n_bytes: int) -> NDArray[np.bool_]:
+    """The samples to keep, bool [time]: all, or as many evenly spaced blocks as fit in `MAX_BYTES`."""
     if n_bytes <= MAX_BYTES:
         return np.ones(len(block), bool)
     blocks = np.unique(block)
-    n_most = max(1, int(len(blocks) * MAX_BYTES / n_bytes))
-    return np.isin(block, blocks[np.linspace(0, len(blocks) - 1, n_most).astype(np.int64)])
+    n_kept = max(1, int(len(blocks) * MAX_BYTES / n_bytes))
+    return np.isin(block, blocks[np.linspace(0, len(blocks) - 1, n_kept).astype(np.int64)])

@@ -1,4 +1,4 @@
-"""Whether the arrays of a model file fit together: every shape and type that its card announces."""
+"""Checks that the arrays of a model file have the shapes and types that its card implies."""
 
 from __future__ import annotations
 
@@ -13,11 +13,24 @@ from decoders.errors import BadModel
 from decoders.serialization import Arrays, need
 
 MAX_WINDOW_VALUES = 50_000_000
-"""Bound on the samples times channels that a window may ask memory for."""
+"""Largest window, in samples times channels: a damaged file must not exhaust the memory."""
 
 
 def check_shapes(arrays: Mapping[str, NDArray[Any]], n_channels: int, n_states: int, n_labels: int) -> None:
-    """Compare every array's shape and type with what the card announces."""
+    """Compare every array's shape and type with those that the card implies.
+
+    Parameters
+    ----------
+    arrays
+        Arrays of the model file.
+    n_channels, n_states, n_labels
+        Channels, frames plus "no stimulus", and label columns according to the card.
+
+    Raises
+    ------
+    BadModel
+        If an array is missing or does not fit.
+    """
     valid = need(arrays, "preprocess.valid")
     n_used = int(np.count_nonzero(valid))
     n_features = n_used * _n_windows(arrays)
@@ -49,19 +62,21 @@ def check_shapes(arrays: Mapping[str, NDArray[Any]], n_channels: int, n_states: 
         array = need({**earlier_version_defaults(arrays), **arrays}, name)
         if array.shape != shape or array.dtype.kind != kind:
             raise BadModel(
-                f"the model's {name!r} has shape {array.shape} and type {array.dtype}, but its card asks for {shape}. "
+                f"the model's {name!r} has shape {array.shape} and type {array.dtype}, but its card implies {shape}. "
                 "The file is damaged; fit the model again."
             )
     for name in ("scaling.n_window", "emission.n_window"):
         n_window = int(need(arrays, name).reshape(-1)[0])
         if not 1 <= n_window * n_channels <= MAX_WINDOW_VALUES:
-            raise BadModel(f"the model's {name!r} is {n_window} samples, which is not a possible window.")
+            raise BadModel(
+                f"the model's {name!r} is {n_window} samples, which is not a possible window. Fit the model again."
+            )
     if n_used == 0 or not len(arrays["likeness"]) or np.any(arrays["preprocess.spread"] <= 0):
-        raise BadModel("the model uses no channel, or its scales are not positive. Fit it again.")
+        raise BadModel("the model uses no channel, or its scales are not positive. Fit the model again.")
 
 
 def earlier_version_defaults(arrays: Mapping[str, NDArray[Any]]) -> Arrays:
-    """What an earlier version's file does not say of continuous labels."""
+    """Defaults of the continuous labels' arrays that files of earlier versions lack."""
     k = need(arrays, "continuous.sharpness").size
     return {
         "continuous.reach": np.zeros(k),
@@ -71,12 +86,12 @@ def earlier_version_defaults(arrays: Mapping[str, NDArray[Any]]) -> Arrays:
 
 
 def _n_windows(arrays: Mapping[str, NDArray[Any]]) -> int:
-    """How many windows stand side by side, checked: they lengthen, and the last one is the window."""
+    """Number of windows in the features; checks that they get longer and that the last one is the context window."""
     spans = arrays.get("spans")
     if spans is None:
         return 1
-    good = spans.ndim == 1 and 2 <= len(spans) <= MAX_SCALES and spans.dtype.kind == "i"
-    good = good and spans[0] >= 1 and bool(np.all(np.diff(spans) > 0))
-    if not (good and np.array_equal(spans[-1:], need(arrays, "scaling.n_window").reshape(-1))):
-        raise BadModel("the model's windows do not lengthen to its longest one. Fit the model again.")
+    valid = spans.ndim == 1 and 2 <= len(spans) <= MAX_SCALES and spans.dtype.kind == "i"
+    valid = valid and spans[0] >= 1 and bool(np.all(np.diff(spans) > 0))
+    if not (valid and np.array_equal(spans[-1:], need(arrays, "scaling.n_window").reshape(-1))):
+        raise BadModel("the model's windows do not get longer up to its context. Fit the model again.")
     return len(spans)

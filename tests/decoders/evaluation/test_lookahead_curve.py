@@ -82,7 +82,7 @@ def test_live_scores_compare_with_the_moment(looking_ahead: Model) -> None:
         truth_of(truth, 30.0), looking_ahead.axis, ("with_playback", "without_playback"), n_delay=AHEAD
     )
     for index, stamp in enumerate(stamps):
-        score.add(stamp, float(stamp), (index - AHEAD, index), known=index >= AHEAD)
+        score.add(stamp, float(stamp), (index - AHEAD, index), in_segment=index >= AHEAD)
     settled = score.settle(100.0)
     assert [frame for frame, _ in settled] == list(range(20))
     summary = score.summary()

@@ -73,7 +73,7 @@ def test_sample_by_sample_equals_window_by_window(
         if boundary[index]:
             readout.reset()
         readout.push(sample)
-        direction, got, familiar = readout.look()
+        direction, got, familiar = readout.decode()
         np.testing.assert_allclose(direction, directions[index], atol=1e-5)
         np.testing.assert_allclose(softmax(got), softmax(logits[index]), atol=1e-4)
         np.testing.assert_allclose(softmax(readout.evidence(got)), softmax(heard[index]), atol=1e-4)
@@ -95,7 +95,7 @@ def test_another_one_goes_on_where_it_stands(model: Model, unseen: Session, kind
         for sample in clean[n_before : n_before + 20]:
             old.push(sample)
             new.push(sample)
-            for mine, theirs in zip(new.look(), old.look(), strict=True):
+            for mine, theirs in zip(new.decode(), old.decode(), strict=True):
                 np.testing.assert_allclose(mine, theirs, atol=1e-3)
             np.testing.assert_allclose(
                 new.evidence(mine_logits(new)), old.evidence(mine_logits(old)), atol=1e-3
@@ -103,7 +103,7 @@ def test_another_one_goes_on_where_it_stands(model: Model, unseen: Session, kind
 
 
 def mine_logits(readout: StreamingReadout) -> np.ndarray:
-    return readout.look()[1]
+    return readout.decode()[1]
 
 
 def test_what_is_given_out_stays_as_it_was(watched: Session) -> None:
