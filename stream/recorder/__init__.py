@@ -1,1 +1,1 @@
-"""Recording LSL streams into XDF, without loss."""
+"""Records LSL streams into XDF files, without loss."""

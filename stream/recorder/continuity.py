@@ -1,4 +1,4 @@
-"""Gaps, duplicates and steps back in a stream, noticed as they happen."""
+"""Counts gaps, duplicates and backward steps in a stream's timestamps as it arrives."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from stream.session import GAP_PERIODS
 
 @dataclass(slots=True)
 class ContinuityCounts:
-    """What happened so far.
+    """Numbers of irregular steps so far.
 
     Attributes
     ----------
-    gap
+    gaps
         Steps longer than `GAP_PERIODS` periods.
-    duplicate
-        Stamps equal to the one before.
+    duplicates
+        Timestamps equal to the previous one.
     backwards
-        Stamps before the one before.
-    missing
-        Samples that the gaps could have held.
+        Timestamps before the previous one.
+    missing_samples
+        Samples that fit into the gaps at the nominal rate.
     """
 
     gaps: int = 0
@@ -33,50 +33,54 @@ class ContinuityCounts:
 
     @property
     def total(self) -> int:
-        """Borders of any kind."""
+        """Number of segment boundaries of any kind."""
         return self.gaps + self.duplicates + self.backwards
 
 
 class Continuity:
-    """`stream.session.segments_from_stamps`, chunk by chunk.
+    """Applies `stream.session.segments_from_stamps` chunk by chunk and counts the boundaries.
 
     Parameters
     ----------
     rate_hz
-        Nominal rate of the stamps; 0 = irregular, where only a step that is not forward is a border.
+        Nominal rate of the timestamps in Hz; 0 for irregular streams, where only a step that is not positive is a
+        boundary.
+
+    Attributes
+    ----------
+    counts
+        Boundaries by kind.
+    segment
+        Number of the current segment.
     """
 
     def __init__(self, rate_hz: float) -> None:
         self.counts = ContinuityCounts()
         self.segment = 0
         self._rate_hz = rate_hz
-        self._longest = GAP_PERIODS / rate_hz if rate_hz > 0 else np.inf
+        self._longest_s = GAP_PERIODS / rate_hz if rate_hz > 0 else np.inf
         self._last: float | None = None
 
     def check(self, stamps: NDArray[np.float64]) -> NDArray[np.int32]:
-        """Number the segments of the next stamps.
+        """Number the segments of the next timestamps.
 
         Parameters
         ----------
         stamps
-            Float64 [n], seconds, as they arrived.
+            Timestamps in the order of arrival, float64 [n], in seconds.
 
         Returns
         -------
         segment
-            Int32 [n]; increases at every border, also at one between two chunks.
+            Segment numbers, int32 [n]; increase at every boundary, also at one between two chunks.
         """
         if not len(stamps):
             return np.zeros(0, np.int32)
-        if len(stamps) == 1 and self._last is not None and 0 < stamps[0] - self._last <= self._longest:
-            self._last = float(stamps[0])  # the usual case, on the engine's hot path
-            return np.array([self.segment], np.int32)
-        first = stamps[0] if self._last is None else self._last
-        step = np.diff(stamps, prepend=first)
-        gaps = step > self._longest
+        is_first = self._last is None
+        step = np.diff(stamps, prepend=stamps[0] if self._last is None else self._last)
+        gaps = step > self._longest_s
         boundary = (step <= 0) | gaps
-        if self._last is None:
-            boundary[0] = False
+        boundary[0] &= not is_first
         segment = (self.segment + np.cumsum(boundary)).astype(np.int32)
         if boundary.any():
             self._count(step, gaps, boundary)
@@ -84,14 +88,8 @@ class Continuity:
         self.segment = int(segment[-1])
         return segment
 
-    def restart(self) -> None:
-        """Begin a new segment, whatever the next stamp is."""
-        if self._last is not None:
-            self._last = None
-            self.segment += 1
-
     def _count(self, step: NDArray[np.float64], gaps: NDArray[np.bool_], boundary: NDArray[np.bool_]) -> None:
-        """Add the borders to the counters."""
+        """Add the boundaries of a chunk to the counts."""
         self.counts.gaps += int(np.sum(gaps))
         self.counts.duplicates += int(np.sum(boundary & (step == 0)))
         self.counts.backwards += int(np.sum(boundary & (step < 0)))

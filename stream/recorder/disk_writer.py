@@ -1,8 +1,8 @@
-"""Between those who record and the disk: a buffer in memory, and a thread that writes it to a file.
+"""Decouples recording from the disk: a buffer in memory, and a thread that writes it to a file.
 
-A disk can stall for seconds. Whoever calls `DiskWriter.write` only waits when the whole buffer is full, which is
-reported as its high-water mark. A byte's place in the buffer is its place in the file, so a write that fails half-way
-is taken up at the very byte when it succeeds again: a disk that was full for a while leaves no trace in the file.
+A disk can stall for seconds. `DiskWriter.write` blocks only when the whole buffer is full; the high-water mark tells how
+close it came. A write that fails half-way resumes at the same byte, since positions in the buffer are positions in the
+file: a disk that was full for a while leaves no trace in the file.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from stream.recorder.ring_buffer import RingBuffer
 log = logging.getLogger(__name__)
 
 BUFFER_BYTES = 64 << 20
-"""What the buffer holds, 16 s of 1,000 channels at 1,000 Hz. It takes twice as much memory as what waits in it."""
+"""Capacity of the buffer: 16 s of 1,000 channels at 1,000 Hz. Uses twice the size of the pending data in memory."""
 
 SYNC_EVERY_S = 1.0
-"""How often the operating system is told to put the file on the disk: what a power cut can cost."""
+"""Interval of syncing the file to the disk, in seconds: roughly what a power cut can cost."""
 
 _MAX_WRITE = 1 << 20
 _RETRY_S = 0.5
@@ -37,30 +37,30 @@ _IDLE_S = 0.1
 
 
 class DiskWriter:
-    """Writes a new file through a buffer; any thread may call `write`, and each call stays in one piece.
+    """Writes a new file through a buffer; `write` is thread-safe, and each call stays contiguous.
 
     Parameters
     ----------
     path
-        The file; it must not exist.
+        Output file; it must not exist.
     buffer_bytes
-        What the buffer holds.
+        Capacity of the buffer in bytes.
 
     Attributes
     ----------
     high_water
-        The most bytes that ever waited.
+        Largest number of bytes that were ever pending.
     problem
-        Why nothing can be written at present, in words; empty when all is well.
-    troubles
-        Every problem there has been, oldest first.
+        Why the file cannot be written at present; empty if it can.
+    past_problems
+        All problems so far, oldest first, including the present one.
 
     Raises
     ------
     OutputExists
-        When ``path`` is there.
+        If ``path`` exists.
     CannotWrite
-        When it cannot be made.
+        If the file cannot be created.
     """
 
     def __init__(self, path: Path | str, *, buffer_bytes: int = BUFFER_BYTES) -> None:
@@ -76,47 +76,49 @@ class DiskWriter:
         self._changed = threading.Condition()
         self._closing = self._abandoned = self._dirty = self._file_missing = False
         self._next_sync = 0.0
-        self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="disk writer", daemon=True)
         self._thread.start()
 
     def __repr__(self) -> str:
         state = "CLOSED" if self._closing else "FAILING" if self.problem else "WRITING"
-        return f"<Spool: {state} | {self.path}, {self.n_written} bytes written, {self.n_pending} waiting>"
+        return (
+            f"<DiskWriter: {state} | {self.path}, {self.n_written} bytes written, {self.n_pending} pending>"
+        )
 
     @property
     def n_written(self) -> int:
-        """Bytes in the file."""
+        """Number of bytes in the file."""
         return self._cursor.position
 
     @property
     def n_pending(self) -> int:
-        """Bytes that wait to be written."""
+        """Number of bytes that are not written yet."""
         return self._cursor.lag
 
     @property
     def free_bytes(self) -> int:
-        """Free space where the file lies; 0 when that cannot be told."""
+        """Free space of the file's disk in bytes; 0 if unknown."""
         try:
             return shutil.disk_usage(self.path.absolute().parent).free
         except OSError:
             return 0
 
     def tell(self) -> int:
-        """Bytes taken so far, whether written or waiting."""
+        """Return the number of bytes accepted so far, written or pending."""
         return self._ring.end
 
     def write(self, data: bytes, /) -> int:
-        """Take data; waits only when the buffer is full.
+        """Accept data for writing; blocks only while the buffer is full.
 
         Parameters
         ----------
         data
-            Written as one piece, whatever other threads write.
+            Bytes to write; other threads' data never come in between.
 
         Raises
         ------
         CannotWrite
-            When the file was closed before there was room.
+            If the file was closed before there was room.
         """
         rest = np.frombuffer(data, np.uint8)
         with self._producer:
@@ -126,7 +128,7 @@ class DiskWriter:
                         self._changed.wait(_IDLE_S)
                     if self._abandoned or not self._thread.is_alive():
                         raise CannotWrite(
-                            f"{self.path} takes no more data: {self.problem or 'it is closed'}."
+                            f"{self.path} accepts no more data: {self.problem or 'it is closed'}."
                         )
                     if not self._cursor.lag:
                         self._ring.clear()
@@ -137,18 +139,18 @@ class DiskWriter:
         return len(data)
 
     def flush(self) -> None:
-        """Do nothing: the file is written and synced on its own schedule."""
+        """Do nothing: the writing thread writes and syncs on its own schedule."""
 
     def abandon(self) -> None:
-        """Let those go that wait for room, because the disk does not take anything."""
+        """Give up: make every blocked or later `write` raise `CannotWrite`."""
         with self._changed:
             self._abandoned = True
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Write what waits, put it on the disk and close the file.
+        """Write the pending data, sync and close the file.
 
-        When the disk takes nothing, one more attempt is made; `n_pending` then says how many bytes are lost.
+        If the disk refuses, one more attempt is made; `n_pending` is then the number of lost bytes.
         """
         with self._changed:
             self._closing = True
@@ -159,32 +161,32 @@ class DiskWriter:
         self._file.close()
 
     def discard(self) -> None:
-        """Close and delete the file: nothing was recorded."""
+        """Close and delete the file."""
         self.close()
         with contextlib.suppress(OSError):
             self.path.unlink()
 
     def _run(self) -> None:
-        """Write until closed."""
+        """Write until closed (the writing thread)."""
         while True:
             with self._changed:
                 if not self._cursor.lag and not self._closing:
                     self._changed.wait(_IDLE_S)
-                last = self._closing
-            worked = self._attempt()
-            if worked and last and not self._cursor.lag:
+                closing = self._closing
+            written = self._write_pending()
+            if written and closing and not self._cursor.lag:
                 self._next_sync = 0.0
-                self._attempt()
+                self._write_pending()
                 return
-            if not worked and last:
+            if not written and closing:
                 self.abandon()
                 return
-            if not worked:
+            if not written:
                 with self._changed:
                     self._changed.wait_for(lambda: self._closing, _RETRY_S)
 
-    def _attempt(self) -> bool:
-        """Write some of what waits, sync when it is time; False when the disk refuses."""
+    def _write_pending(self) -> bool:
+        """Write a part of the pending data, and sync when due; False if the disk refuses."""
         try:
             if self._cursor.lag:
                 count = self._file.write(memoryview(self._cursor.view(_MAX_WRITE)))  # type: ignore[arg-type]
@@ -198,12 +200,12 @@ class DiskWriter:
             self._report(_describe(error))
             return False
         if self.problem and not self._file_missing:
-            log.warning("%s is written again", self.path)
+            log.warning("%s can be written again", self.path)
             self.problem = ""
         return True
 
     def _sync(self) -> None:
-        """Put the file on the disk, and see whether it is still where it was."""
+        """Sync the file to the disk, and check that it is still at its path."""
         self._next_sync = time.monotonic() + SYNC_EVERY_S
         if self._dirty:
             os.fsync(self._file.fileno())
@@ -213,44 +215,46 @@ class DiskWriter:
         except OSError:
             self._file_missing = True
         if self._file_missing:
-            self._report("the file is no longer there; it was deleted, moved or replaced")
+            self._report("the file was deleted, moved or replaced")
 
     def _restore(self) -> None:
-        """Write the file once more where it should be: its content is there as long as it is open."""
+        """Write a deleted file again at its path; its content exists as long as it is open."""
         try:
             self._file.seek(0)
-            with self.path.open("xb") as again:
-                shutil.copyfileobj(self._file, again, _MAX_WRITE)
+            with self.path.open("xb") as copy:
+                shutil.copyfileobj(self._file, copy, _MAX_WRITE)
         except OSError as error:
-            self._report(f"the file is no longer there, and cannot be written anew: {_describe(error)}")
+            self._report(
+                f"the file was deleted, moved or replaced, and restoring it failed: {_describe(error)}"
+            )
             return
         self._file_missing, self.problem = False, ""
-        log.warning("%s was gone and is written anew", self.path)
+        log.warning("%s was missing and is restored", self.path)
 
-    def _report(self, words: str) -> None:
-        """Note a problem; the log says it once."""
-        if words != self.problem:
-            log.error("%s cannot be written: %s", self.path, words)
-            self.problem = words
-            self.past_problems.append(words)
+    def _report(self, problem: str) -> None:
+        """Store a new problem and log it once."""
+        if problem != self.problem:
+            log.error("%s cannot be written: %s", self.path, problem)
+            self.problem = problem
+            self.past_problems.append(problem)
 
 
 def _create(path: Path) -> Any:
-    """Open a new file, unbuffered."""
+    """Create a file, unbuffered."""
     try:
         return io.FileIO(path, "xb+")
     except FileExistsError:
         raise OutputExists(
-            f"{path} exists, and recordings are never overwritten. Give another name."
+            f"{path} exists, and recordings are never overwritten; give another name."
         ) from None
     except OSError as error:
         raise CannotWrite(
-            f"{path} cannot be made: {_describe(error)}. Give a folder that is there and writable."
+            f"{path} cannot be created: {_describe(error)}. Choose a folder that exists and is writable."
         ) from error
 
 
 def _describe(error: OSError) -> str:
-    """An error of the operating system in words."""
+    """Describe an error of the operating system."""
     if error.errno == errno.ENOSPC:
         return "the disk is full"
     return (error.strerror or repr(error)).removesuffix(".")

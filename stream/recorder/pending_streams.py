@@ -1,4 +1,4 @@
-"""Streams that a recording must hold before what it was waiting for begins."""
+"""Tracks whether the streams that someone waits for are recorded yet."""
 
 from __future__ import annotations
 
@@ -7,36 +7,36 @@ from dataclasses import dataclass
 from typing import Any
 
 STREAM_TIMEOUT_S = 4.0
-"""How long streams that are known to be there are waited for."""
+"""How long to wait for streams that are known to exist, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class PendingStreams:
-    """What is waited for.
+    """Streams to wait for, with a deadline.
 
     Attributes
     ----------
     names
-        Of streams.
-    until_s
-        Until when, by the monotonic clock.
+        Names of the streams.
+    deadline_s
+        End of the wait, in seconds of the monotonic clock.
     """
 
     names: frozenset[str]
-    until_s: float
+    deadline_s: float
 
-    def result(self, there: Set[str], now_s: float) -> dict[str, Any] | None:
-        """The event that says that all are there, or which are not in time; None while it is open.
+    def result(self, open_names: Set[str], now_s: float) -> dict[str, Any] | None:
+        """Return the event ``awaited`` once all streams are open or the deadline has passed; None until then.
 
         Parameters
         ----------
-        there
-            Names of streams that are recorded, or ready and held.
+        open_names
+            Names of the streams that are recorded, or ready and held back.
         now_s
-            By the monotonic clock.
+            Current time of the monotonic clock, in seconds.
         """
-        missing = sorted(self.names - there)
-        if missing and now_s <= self.until_s:
+        missing = sorted(self.names - open_names)
+        if missing and now_s <= self.deadline_s:
             return None
         reason = f"not recorded yet: {', '.join(missing)}" if missing else "all are recorded"
         return {"event": "awaited", "reason": reason, "missing": missing}

@@ -1,8 +1,8 @@
-"""One stream that is being recorded: its inlet, what has come of it, its clock.
+"""One stream being recorded: its inlet, its statistics, its clock offset.
 
-`stream.lsl.inlet.Inlet` is made for decoding (32-bit floats, the newest first, every loss noticed at once). A recorder
-wants every sample in the sender's own format, and may be late. So it uses LSL's own inlet, with LSL's recovery on:
-without it, what has arrived but was not yet pulled is lost with a sender that dies (30 of 1,000 samples, measured).
+`stream.lsl.inlet.Inlet` is made for decoding (32-bit floats, newest first, a loss is detected at once). A recorder needs
+every sample in the sender's own format, and may be late. So it uses LSL's inlet with recovery enabled: without recovery,
+samples that had arrived but were not pulled are lost when the sender dies (30 of 1,000 samples in a test).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from stream.recorder.continuity import Continuity
 log = logging.getLogger(__name__)
 
 CLOCK_EVERY_S = 5.0
-"""How often the clock of a stream's sender is compared with ours."""
+"""Interval of clock offset measurements, in seconds."""
 
 _MAX_PULL_BYTES = 4 << 20
 _CLOCK_TIMEOUT_S = 2.0
@@ -37,31 +37,35 @@ _STALE_S = 1.0
 
 
 class RecordedStream:
-    """A stream on its way into a file.
+    """Receives one stream and writes it to a file.
 
     Parameters
     ----------
     info
-        The stream, as LSL found it.
+        Stream found by LSL.
     stream_id
-        Its number in the file.
+        Id of the stream in the file.
     writer
-        Of the file.
+        Writer of the file.
 
     Attributes
     ----------
-    name, type, fmt, n_channels, rate_hz, source_id
-        As its sender says; the rate is nominal, 0 = irregular.
+    name, type, fmt, n_channels, source_id, hostname
+        Properties that the sender declares; ``fmt`` is the channel format.
+    rate_hz
+        Nominal sampling rate in Hz; 0 for irregular streams.
     uid
-        Of the outlet that it comes from now; another after a restart of the sender.
-    tally
-        What was received.
+        Id of the current outlet; changes when the sender restarts.
+    stats
+        Counts and checksums of the received samples.
     present
-        Whether its sender is there.
-    retired
-        Whether another stream of the file goes on in its place; it is pulled once more, then closed.
+        Whether the sender is online.
+    superseded
+        Whether a new stream of the file replaces this one; it is pulled once more, then closed.
     offset_s
-        The last clock offset; NaN until there is one.
+        Last clock offset in seconds; NaN before the first measurement.
+    measured_hz
+        Samples received per second, see `update_rate`.
     """
 
     def __init__(self, info: pylsl.StreamInfo, stream_id: int, writer: XdfWriter) -> None:
@@ -90,26 +94,26 @@ class RecordedStream:
         self._rate_since_s = time.monotonic()
 
     def __repr__(self) -> str:
-        state = "THERE" if self.present else "GONE"
+        state = "ONLINE" if self.present else "LOST"
         return f"<RecordedStream: {state} | {self.name} ({self.type}), {self.stats.n_samples} samples>"
 
     @property
     def bytes_per_sample(self) -> int:
-        """What one sample takes in the file; of text a guess."""
+        """Size of one sample in the file in bytes; an estimate for text."""
         return 9 + self.n_channels * (64 if self.fmt == "string" else DTYPES[self.fmt].itemsize)
 
     @property
     def identity(self) -> tuple[str, str, str]:
-        """By what a sender that comes back is known: name, type and source id."""
+        """Name, type and source id, by which LSL recognizes a restarted sender."""
         return self.name, self.type, self.source_id
 
     def is_same_sender(self, info: pylsl.StreamInfo) -> bool:
-        """Whether LSL takes this outlet for the return of the sender: by the same name, type, source id and format.
+        """Return whether LSL recovers this stream from an outlet: same identity, channel count and format.
 
         Parameters
         ----------
         info
-            Of an outlet.
+            Description of the outlet.
         """
         same = self.identity == (info.name(), info.type(), info.source_id())
         fits = self.n_channels == info.channel_count() and self.fmt == FORMATS[info.channel_format() - 1]
@@ -117,67 +121,68 @@ class RecordedStream:
 
     @property
     def gaps(self) -> int:
-        """Steps in the stamps that are too long, or not forward, so far."""
+        """Number of steps between timestamps that are too long or not positive."""
         return self._continuity.counts.total
 
     @property
     def age_s(self) -> float:
-        """Seconds since the last sample, or since the stream was found."""
+        """Seconds since the last sample, or since the stream was opened."""
         return time.monotonic() - self._last_data
 
     @property
     def stale(self) -> bool:
-        """Whether a stream with a rate has been silent for too long, or its sender is gone."""
-        late = self.rate_hz > 0 and self.age_s > max(_STALE_S, _STALE_PERIODS / self.rate_hz)
-        return late or not self.present
+        """Whether samples of a regular stream are overdue, or the sender is offline."""
+        overdue = self.rate_hz > 0 and self.age_s > max(_STALE_S, _STALE_PERIODS / self.rate_hz)
+        return overdue or not self.present
 
     def write_header(self) -> None:
-        """Fetch the full description and write it.
+        """Fetch the full description from the sender and write it as the stream header.
 
         Raises
         ------
         LostError, TimeoutError
-            Of pylsl, when the sender does not answer.
+            Of pylsl, if the sender does not respond.
         """
         full = self._inlet.info(_OPEN_TIMEOUT_S)
         try:
             xml = full.as_xml()
-            fault = header_problem(xml.encode())
+            problem = header_problem(xml.encode())
         except UnicodeDecodeError as error:
-            fault = str(error)
-        if fault:  # written as it is, it would make the whole file unreadable
-            log.warning("the description of '%s' is no XML (%s); only its outline is kept", self.name, fault)
+            problem = str(error)
+        if problem:  # written unchanged, it would make the whole file unreadable
+            log.warning(
+                "the description of '%s' is invalid (%s); a minimal one is written", self.name, problem
+            )
             labels = [f"ch{index}" for index in range(self.n_channels)]
             xml = stream_xml(self.name, self.type, labels, self.rate_hz, self.fmt)
         self._writer.header(self.stream_id, xml, self.fmt, self.n_channels)
 
     def open(self) -> None:
-        """Begin to take samples in; they wait in LSL's buffer until `pull`.
+        """Open the stream; samples collect in LSL's buffer until `pull`.
 
         Raises
         ------
         LostError, TimeoutError
-            Of pylsl, when the sender does not answer.
+            Of pylsl, if the sender does not respond.
         """
         self._inlet.open_stream(_OPEN_TIMEOUT_S)
         self._last_data = time.monotonic()
 
     def measure_clock(self) -> None:
-        """Compare clocks and write the offset; may take seconds, so never in the thread that pulls."""
+        """Measure the clock offset and write it; may block for seconds, so never call it in the pulling thread."""
         with contextlib.suppress(LslTimeoutError, LostError):
             self.offset_s = float(self._inlet.time_correction(_CLOCK_TIMEOUT_S))
-            self._writer.clock_offset(
-                self.stream_id, pylsl.local_clock() - self.offset_s, self.offset_s
-            )  # the moment in the sender's clock, as LabRecorder writes it
+            sender_time = pylsl.local_clock() - self.offset_s  # LabRecorder writes the sender's clock, too
+            self._writer.clock_offset(self.stream_id, sender_time, self.offset_s)
             self.stats.clock_offsets += 1
 
     def pull(self) -> int:
-        """Take in all that is there, write it, and return how many samples it was.
+        """Pull all available samples and write them; return their number.
 
         Raises
         ------
         LostError
-            Of pylsl, when the sender is gone and has no source id by which it could come back.
+            Of pylsl, if the sender is lost and has no source id by which LSL could recover it.
         """
         total = 0
         while True:
@@ -191,13 +196,13 @@ class RecordedStream:
                 return total
 
     def update_rate(self) -> None:
-        """Measure how many samples a second come; call it about once a second."""
+        """Update ``measured_hz`` from the samples since the last call; call it about once a second."""
         now, n_samples = time.monotonic(), self.stats.n_samples
         self.measured_hz = (n_samples - self._rate_n_samples) / max(now - self._rate_since_s, 1e-3)
         self._rate_n_samples, self._rate_since_s = n_samples, now
 
     def finish(self) -> None:
-        """Write the footer, and let go of the sender."""
+        """Write the stream footer and close the inlet."""
         stats = self.stats
         span_s = stats.last - stats.first
         rate_hz = (stats.n_samples - 1) / span_s if span_s > 0 else 0.0
@@ -206,11 +211,11 @@ class RecordedStream:
         self.close()
 
     def close(self) -> None:
-        """Let go of the sender."""
+        """Close the inlet."""
         self._inlet.close_stream()
 
     def summary(self) -> dict[str, Any]:
-        """What the summary says of it."""
+        """Return the stream's entry in the summary of the recording, see ``docs/recording.md``."""
         stats = self.stats
         span_s = stats.last - stats.first if stats.n_samples else 0.0
         return {
@@ -232,7 +237,7 @@ class RecordedStream:
         }
 
     def _write(self, samples: Any, stamps: Any) -> None:
-        """Write some samples and count them."""
+        """Write samples and update the statistics."""
         self._last_data = time.monotonic()
         self.stats.add(stamps, samples)
         self._writer.samples(self.stream_id, stamps, samples)

@@ -1,8 +1,8 @@
-"""Recording any streams into one XDF file, every sample as it was sent.
+"""Records any number of LSL streams into one XDF file, every sample as it was sent.
 
-One thread pulls from all inlets into the memory of a `stream.recorder.disk_writer.DiskWriter`, whose own thread writes;
-each stream has a thread that opens it and then compares clocks. None waits for another. What cannot be pulled in time
-waits in LSL's buffers (360 s or 60,000 samples, less above half a gigabyte).
+One thread pulls from all inlets into the buffer of a `stream.recorder.disk_writer.DiskWriter`, whose own thread writes;
+each stream has a thread that opens it and then measures clock offsets. None blocks another. What is not pulled in time
+stays in LSL's buffers (360 s or 60,000 samples, less above half a gigabyte).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from stream.errors import CannotWrite, NoStream
 from stream.io.xdf_writer import XdfWriter
 from stream.lsl.network import configure
 from stream.lsl.outlet import NEURAL_TYPES
-from stream.lsl.resolve import resolver_of
+from stream.recorder.discovery import LOST_AFTER_S, Discovery
 from stream.recorder.disk_writer import BUFFER_BYTES, DiskWriter
 from stream.recorder.pending_streams import STREAM_TIMEOUT_S, PendingStreams
 from stream.recorder.recorded_stream import CLOCK_EVERY_S, RecordedStream
@@ -34,46 +34,54 @@ from stream.recorder.verify import verify_recording
 log = logging.getLogger(__name__)
 
 BOUNDARY_EVERY_S = 10.0
+"""Interval of boundary marks, in seconds; readers of a damaged file resume at a mark."""
+
 LOW_SPACE_S = 300.0
-"""Less room than for this long is warned of."""
+"""The recorder warns if the disk will be full in less than this time, in seconds."""
 
 _PULL_EVERY_S = 0.05
 _UPDATE_EVERY_S = 0.1
-_LOST_AFTER_S = 2.0  # a sender that has not answered for so long is gone
-_SETTLE_S = {"loopback": 0.3, "lab": 1.0}  # after the first stream, for the others to answer
-_GROUP_S = 3.0
-_DRAIN_S = 0.3
-_RETRY_S = 2.0  # after a stream could not be opened
-_GIVE_UP_S = 5.0
+_OPEN_TIMEOUT_S = 3.0  # for all streams that open together
+_DRAIN_S = 0.3  # pull for this long after stop() to receive the last samples
+_RETRY_S = 2.0  # until the next attempt to open a stream that failed
+_JOIN_TIMEOUT_S = 5.0
 
 
 class Recorder:
-    """Records streams until it is told to stop; those that appear later are added.
+    """Records streams until `stop`; streams that appear later are added.
 
-    Example: ``recorder = Recorder("a.xdf"); recorder.begin(); recorder.poll(); summary = recorder.stop()``.
+    Example: ``recorder = Recorder("a.xdf"); recorder.start(); recorder.poll(); summary = recorder.stop()``.
 
     Parameters
     ----------
     path
-        The file; it must not exist.
+        Output file; it must not exist.
     queries
-        Which streams: names or conditions, see `stream.lsl.resolve.find_stream`; each may match several. Empty = all.
+        Names or LSL predicates of the streams to record, see `stream.lsl.resolve.find_stream`; each may match several.
+        Empty records all streams.
     hold
-        Name of a neural stream that is made ready, but opened only after `open_held`: a replay that waits for a consumer
-        begins when the first comes.
+        Name of a neural stream that is prepared but opened only by `open_held`, as a replay that waits for a consumer
+        starts with the first one.
     expected
-        Names of streams that are known to be there: `start` waits for them, too.
+        Names of streams that are known to exist; `start` waits for them.
     buffer_bytes
-        Memory between streams and disk.
+        Capacity of the buffer between streams and disk, in bytes.
+
+    Attributes
+    ----------
+    streams
+        Streams recorded so far.
+    disk_writer
+        Writer of the file, with its size and problems.
 
     Raises
     ------
     OutputExists
-        When ``path`` is there.
+        If ``path`` exists.
     CannotWrite
-        When it cannot be made.
+        If the file cannot be created.
     BadUsage
-        When a query cannot be understood.
+        If a query is invalid.
     """
 
     def __init__(
@@ -85,11 +93,9 @@ class Recorder:
         expected: Sequence[str] = (),
         buffer_bytes: int = BUFFER_BYTES,
     ) -> None:
-        self._settle_s = _SETTLE_S[configure().scope] * (3 if hold else 1)
-        self._resolvers = {query: resolver_of(query, _LOST_AFTER_S) for query in (queries or ("",))}
+        self._discovery = Discovery(queries)
         self.disk_writer = DiskWriter(path, buffer_bytes=buffer_bytes)
         self.streams: list[RecordedStream] = []
-        self.unmatched = set(self._resolvers)
         self._writer = XdfWriter(path, sink=self.disk_writer)
         self._hold = hold
         self._expected = set(expected) | ({hold} if hold else set())
@@ -104,50 +110,39 @@ class Recorder:
         self._ids = itertools.count(1)
         self._next_update_s = 0.0
         self._started_s = time.monotonic()
-        self._warned = False
+        self._low_space_reported = False
         self._pull_thread = threading.Thread(target=self._run_puller, name="pull", daemon=True)
 
     def __repr__(self) -> str:
-        state = (
-            "STOPPED" if self._stopping.is_set() else "FAILING" if self.disk_writer.problem else "RECORDING"
-        )
+        failing = bool(self.disk_writer.problem)
+        state = "STOPPED" if self._stopping.is_set() else "FAILING" if failing else "RECORDING"
         return f"<Recorder: {state} | {len(self.streams)} streams to {self.disk_writer.path}>"
 
     def start(self, timeout_s: float = 10.0, *, stopped: Callable[[], bool] = lambda: False) -> None:
-        """Find streams and begin to record them; those found first wait a moment for the others.
+        """Find streams and start recording them, once no further stream has appeared for a moment.
 
-        Neural streams are opened last, so that a replay starts when everything listens.
+        Neural streams are opened last, so that a replay, which starts with its first consumer, finds all of them open.
 
         Parameters
         ----------
         timeout_s
-            How long to wait for a first one.
+            Maximum wait for the first stream, in seconds.
         stopped
-            Asked meanwhile whether to give up.
+            Called repeatedly; the wait ends when it returns True.
 
         Raises
         ------
         NoStream
-            When none appeared; the empty file is removed.
+            If no stream appeared; the empty file is removed.
         """
-        deadline = time.monotonic() + timeout_s
-        found: dict[str, pylsl.StreamInfo] = {}
-        settled = deadline
-        while time.monotonic() < min(deadline, settled) and not stopped():
-            now = self._find_matching()
-            if set(now) - set(found):
-                settled = time.monotonic() + self._settle_s
-                deadline = max(deadline, settled)
-            found |= now
-            if self._expected - {info.name() for info in found.values()}:
-                settled = deadline
-            time.sleep(_UPDATE_EVERY_S / 2)
+        patience = 3 if self._hold else 1
+        found = self._discovery.wait(timeout_s, self._expected, patience=patience, stopped=stopped)
         if not found:
             self._stopping.set()
             self.disk_writer.discard()
             raise NoStream(
                 f"no stream to record appeared within {timeout_s:g} s (network scope: {configure().scope}). "
-                "Start its sender, or see 'neuroreel streams' for what is there."
+                "Start its sender; 'neuroreel streams' lists the streams that are online."
             )
         self._pull_thread.start()
         for group in (0, 1, 2):
@@ -158,27 +153,29 @@ class Recorder:
         self._started_s = time.monotonic()
 
     def open_held(self) -> None:
-        """Open the stream that was held."""
+        """Open the stream that ``hold`` names."""
         self._held_released.set()
 
     def watch_for(self, names: Sequence[str], timeout_s: float = STREAM_TIMEOUT_S) -> None:
-        """Let `poll` say when streams of these names are recorded, or which are not after ``timeout_s`` (``awaited``).
+        """Have `poll` return an event ``awaited`` once these streams are recorded, or on timeout.
 
         Parameters
         ----------
-        names, timeout_s
-            Of streams that are there, whoever found them; how long to wait for them.
+        names
+            Names of streams that are known to exist.
+        timeout_s
+            Maximum wait in seconds; then the event lists those ``missing``.
         """
         self._pending = PendingStreams(frozenset(names), time.monotonic() + timeout_s)
 
     def poll(self) -> list[dict[str, Any]]:
-        """Look for streams that came or went; call it several times a second.
+        """Update the list of streams and return new events; call it several times a second.
 
         Returns
         -------
         events
-            What happened since the last call, each with ``event``: ``recording`` (a stream is recorded), ``lost``,
-            ``back``, ``failed``, ``low_space``, ``awaited`` (see `watch_for`; ``unmatched`` names some).
+            Events since the last call, each with ``event`` and ``reason``: ``recording`` (of a stream), ``lost``,
+            ``back``, ``failed``, ``low_space``, ``awaited`` (see `watch_for`).
         """
         now = time.monotonic()
         if now >= self._next_update_s and not self._stopping.is_set():
@@ -192,27 +189,31 @@ class Recorder:
         return events
 
     @property
+    def unmatched(self) -> set[str]:
+        """Queries that no stream has matched yet."""
+        return self._discovery.unmatched
+
+    @property
     def elapsed_s(self) -> float:
         """Seconds since the first streams were opened."""
         return time.monotonic() - self._started_s
 
     @property
     def seconds_left(self) -> float:
-        """How long the disk's free space will last at the present rate; by nominal rates in the first seconds."""
+        """Seconds until the disk is full, at the larger of measured and nominal data rate."""
         nominal = sum(stream.bytes_per_sample * stream.rate_hz for stream in list(self.streams))
-        measured = (
-            self.disk_writer.tell() / max(self.elapsed_s, 1e-3) if self.elapsed_s > BOUNDARY_EVERY_S else 0.0
-        )
+        elapsed_s = self.elapsed_s
+        measured = self.disk_writer.tell() / elapsed_s if elapsed_s > BOUNDARY_EVERY_S else 0.0
         rate = max(nominal, measured)
         return self.disk_writer.free_bytes / rate if rate > 0 else float("inf")
 
     def missing_for_s(self, name: str) -> float:
-        """How long the neural stream of that name has been gone, seconds; 0 while it is there or not yet known.
+        """Return for how many seconds a neural stream has been lost; 0 while it is online or was never found.
 
         Parameters
         ----------
         name
-            Of the stream.
+            Name of the stream.
         """
         named = [stream for stream in self.streams if stream.name == name and stream.type in NEURAL_TYPES]
         if not named or any(stream.present for stream in named):
@@ -220,66 +221,55 @@ class Recorder:
         return min(stream.age_s for stream in named)
 
     def stop(self) -> dict[str, Any]:
-        """Take in what is still coming, end the file, and read it back.
+        """Receive the last samples, close the file, and verify it.
 
         Returns
         -------
         summary
-            ``streams`` (each with ``samples``, ``lost`` and so on), ``bytes``, ``high_water_bytes``, ``problems``,
-            ``verified``; see ``docs/recording.md``.
+            ``seconds`` and the entries of `stream.recorder.verify.verify_recording`; see ``docs/recording.md``.
         """
         seconds = self.elapsed_s
         self._held_released.set()
         self._stopping.set()
         if self._pull_thread.ident is not None:
-            self._pull_thread.join(_GIVE_UP_S)
+            self._pull_thread.join(_JOIN_TIMEOUT_S)
         if self._pull_thread.is_alive():
             self.disk_writer.abandon()
             self._pull_thread.join()
         for thread, _ in list(self._stream_threads.values()):
-            thread.join(_GIVE_UP_S)
+            thread.join(_JOIN_TIMEOUT_S)
         with contextlib.suppress(CannotWrite):
             for stream in list(self.streams):
                 stream.finish()
         self.disk_writer.close()
         return {"seconds": seconds} | verify_recording(self.disk_writer, self.streams)
 
-    def _find_matching(self) -> dict[str, pylsl.StreamInfo]:
-        """What matches now, by outlet."""
-        there: dict[str, pylsl.StreamInfo] = {}
-        for query, resolver in self._resolvers.items():
-            infos = {info.uid(): info for info in resolver.results()}
-            if infos:
-                self.unmatched.discard(query)
-            there |= infos
-        return there
-
     def _update_streams(self, now: float) -> None:
-        """Add what is new; note what is gone, and what came back."""
-        there = self._find_matching()
+        """Add new streams; report those that were lost or came back."""
+        online = self._discovery.online()
         for stream in list(self.streams):
-            if stream.present and stream.uid not in there and stream.age_s > _LOST_AFTER_S:
+            if stream.present and stream.uid not in online and stream.age_s > LOST_AFTER_S:
                 stream.present = False
-                self._report("lost", stream, f"the sender of '{stream.name}' is gone")
-            elif not stream.present and stream.uid in there:
+                self._report("lost", stream, f"the sender of '{stream.name}' is lost")
+            elif not stream.present and stream.uid in online:
                 stream.present = True
                 self._report("back", stream, f"'{stream.name}' is back")
-        for uid, info in there.items():
+        for uid, info in online.items():
             if uid in self._stream_threads or uid in (stream.uid for stream in list(self.streams)):
                 continue
             if now >= self._retry_at.get(uid, 0.0):
-                self._handle_outlet(info, now - self._first_seen_s.setdefault(uid, now), there)
+                self._handle_outlet(info, now - self._first_seen_s.setdefault(uid, now), online)
 
     def _handle_outlet(
-        self, info: pylsl.StreamInfo, known_s: float, there: dict[str, pylsl.StreamInfo]
+        self, info: pylsl.StreamInfo, known_s: float, online: dict[str, pylsl.StreamInfo]
     ) -> None:
-        """Decide what an outlet is: a new stream, or the return of one, which LSL takes up by itself."""
+        """Record an outlet as a new stream, unless it is a restarted sender, which LSL recovers by itself."""
         for stream in list(self.streams):
             if not stream.is_same_sender(info):
                 continue
-            if stream.uid in there and known_s < 2 * _LOST_AFTER_S:
-                return  # its list entry may outlive it; if not, this is a second sender of the same name
-            if stream.uid in there:
+            if stream.uid in online and known_s < 2 * LOST_AFTER_S:
+                return  # undecided: the old outlet may be a stale entry, or this is a second sender
+            if stream.uid in online:
                 continue
             if stream.rate_hz != info.nominal_srate():
                 stream.superseded = True
@@ -290,25 +280,25 @@ class Recorder:
         self._add_stream(info)
 
     def _add_stream(self, info: pylsl.StreamInfo) -> None:
-        """Begin to record a stream."""
+        """Start recording a stream."""
         stream = RecordedStream(info, next(self._ids), self._writer)
         self.streams.append(stream)
         settled = threading.Event()
         thread = threading.Thread(
-            target=self._run_stream, args=(stream, settled), name=f"keep {stream.name}", daemon=True
+            target=self._run_stream, args=(stream, settled), name=f"record {stream.name}", daemon=True
         )
         self._stream_threads[stream.uid] = thread, settled
         thread.start()
 
     def _wait_until_open(self, uids: Sequence[str]) -> None:
-        """Wait until streams are open, or ready and held."""
-        deadline = time.monotonic() + _GROUP_S
+        """Wait until streams are open, or prepared and held."""
+        deadline = time.monotonic() + _OPEN_TIMEOUT_S
         for uid in uids:
             if uid in self._stream_threads:
                 self._stream_threads[uid][1].wait(max(0.0, deadline - time.monotonic()))
 
     def _run_stream(self, stream: RecordedStream, settled: threading.Event) -> None:
-        """Open a stream, then compare clocks until the end (a thread for each)."""
+        """Open a stream, then measure its clock offset until the end (one thread per stream)."""
         try:
             stream.write_header()
             if self._hold and stream.name == self._hold and stream.type in NEURAL_TYPES:
@@ -324,7 +314,7 @@ class Recorder:
             self._report("failed", stream, f"'{stream.name}' was found but cannot be recorded: {error}")
             self._retry_at[stream.uid] = time.monotonic() + _RETRY_S
             self.streams.remove(stream)
-            self._stream_threads.pop(stream.uid, None)  # it is tried again while it is listed
+            self._stream_threads.pop(stream.uid, None)  # retried while the outlet is online
             return
         finally:
             settled.set()
@@ -337,7 +327,7 @@ class Recorder:
             self._stopping.wait(max(0.0, due - time.monotonic()))
 
     def _run_puller(self) -> None:
-        """Pull from every stream, over and over (a thread of its own)."""
+        """Pull from all streams until stopped (the pulling thread)."""
         next_boundary = time.monotonic() + BOUNDARY_EVERY_S
         last_round = float("inf")
         try:
@@ -354,7 +344,7 @@ class Recorder:
             log.error("%s", error)
 
     def _pull_stream(self, stream: RecordedStream) -> None:
-        """Pull from one stream; whatever goes wrong with it harms no other."""
+        """Pull from one stream; an error ends only this stream."""
         try:
             stream.pull()
             if stream.superseded:
@@ -363,9 +353,8 @@ class Recorder:
         except LostError:
             self._active.remove(stream)
             stream.present = False
-            self._report(
-                "lost", stream, f"the sender of '{stream.name}' is gone; it has no source id to return by"
-            )
+            reason = f"the sender of '{stream.name}' is lost; without a source id it cannot be recovered"
+            self._report("lost", stream, reason)
         except CannotWrite:
             raise
         except Exception as error:
@@ -375,32 +364,33 @@ class Recorder:
             self._report("failed", stream, f"recording '{stream.name}' failed: {error!r}")
 
     def _check_pending(self, now: float) -> None:
-        """Say whether what is awaited is there."""
+        """Add the event of `watch_for` when it is due."""
         if self._pending is not None:
             settled = {uid for uid, (_, event) in list(self._stream_threads.items()) if event.is_set()}
-            there = {stream.name for stream in list(self.streams) if stream.uid in settled}
-            result = self._pending.result(there, now)
+            open_names = {stream.name for stream in list(self.streams) if stream.uid in settled}
+            result = self._pending.result(open_names, now)
             if result is not None:
                 self._pending = None
                 self._events.append(result)
 
     def _check_space(self) -> None:
-        """Warn once when the disk will soon be full."""
+        """Warn once if the disk will soon be full."""
         left_s = self.seconds_left
-        if left_s < LOW_SPACE_S and not self._warned:
-            text = f"the disk has room for {left_s / 60:.1f} more minutes"
+        if left_s < LOW_SPACE_S and not self._low_space_reported:
+            text = f"the disk will be full in {left_s / 60:.1f} minutes"
             self._events.append({"event": "low_space", "reason": text, "seconds_left": left_s})
             log.warning("%s", text)
-        self._warned = left_s < (2 * LOW_SPACE_S if self._warned else LOW_SPACE_S)
+        threshold_s = 2 * LOW_SPACE_S if self._low_space_reported else LOW_SPACE_S  # hysteresis
+        self._low_space_reported = left_s < threshold_s
 
     def _report(self, event: str, stream: RecordedStream, reason: str) -> None:
-        """Note what happened to a stream."""
+        """Log an event of a stream and return it with the next `poll`."""
         self._events.append({"event": event, "stream": stream.name, "reason": reason})
         log.log(logging.WARNING if event == "failed" else logging.INFO, "%s", reason)
 
 
 def _opening_order(info: pylsl.StreamInfo) -> int:
-    """When to open a stream: events first, neural streams last."""
+    """Return the group a stream opens with: 0 event streams, 1 other regular streams, 2 neural streams."""
     if info.type() in NEURAL_TYPES:
         return 2
     return 0 if info.nominal_srate() == 0 else 1

@@ -1,8 +1,8 @@
-"""A buffer of fixed size whose rows are counted, for one that writes and any number that read.
+"""A ring buffer with numbered rows, for one writing thread and any number of readers.
 
-Every row has a sequence number, from 0, and each reader its own cursor, so a reader always knows what it has not
-seen, and what was overwritten before it could. Each row is kept twice, one capacity apart: whatever the
-position, a window of up to the whole capacity lies in one piece and is handed out without a copy.
+Every row has a sequence number, and each reader a cursor, so a reader always knows what it has not read yet and what was
+overwritten before it could. Each row is stored twice, one capacity apart: any window of up to the whole capacity is
+contiguous in memory and is returned without a copy.
 """
 
 from __future__ import annotations
@@ -13,143 +13,135 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from stream.errors import NeuroReelError, ShapeMismatch
 
 _RELEASE_SHARE = 1 / 16
-"""Memory of which a larger share was used since the last `RingBuffer.forget` is exchanged for new."""
+"""`RingBuffer.clear` frees the memory if more than this share of it was used."""
 
 
 class RowsOverwritten(NeuroReelError):
-    """Rows that a reader wants have been overwritten."""
+    """The requested rows were overwritten by newer ones."""
 
 
 class RingBuffer:
-    """The newest rows of a series; one thread appends, others may read meanwhile.
-
-    Example: ``ring = RingBuffer(1000, (120,)); cursor = ring.reader(); ring.append(samples); rows = cursor.peek()``.
+    """The newest rows of a series; one thread appends while others read.
 
     Parameters
     ----------
     capacity
-        How many rows are kept. Memory is twice that, as far as it was ever needed (see `clear`).
+        Number of rows to keep. They take twice their size in memory, as far as it was ever used (see `clear`).
     shape
-        Of a row; ``()`` for single values.
+        Shape of a row; ``()`` for single values.
     dtype
-        Of the values.
+        Type of the values.
+
+    Examples
+    --------
+    >>> ring = RingBuffer(1000, (2,))
+    >>> cursor = ring.cursor()
+    >>> ring.append([[1, 2], [3, 4]])
+    >>> cursor.view().tolist()
+    [[1.0, 2.0], [3.0, 4.0]]
     """
 
     def __init__(self, capacity: int, shape: tuple[int, ...] = (), dtype: DTypeLike = np.float32) -> None:
         if capacity < 1:
-            raise ShapeMismatch(f"a ring of {capacity} rows holds nothing; give it at least one.")
+            raise ShapeMismatch(f"the capacity of a ring buffer is {capacity}; it must be at least one row.")
         self.capacity = capacity
         self._rows: NDArray[np.generic] = np.empty((2 * capacity, *shape), dtype)
         self._end = 0
-        self._reserved = (
-            0  # ahead of _end while rows are being written, so that no reader trusts what they replace
-        )
-        self._origin = 0  # a row that lies at the front of the memory
+        self._reserved = 0  # runs ahead of _end during a write, so that no reader trusts rows being replaced
+        self._origin = 0  # sequence number of the row at the front of the memory
 
     def __repr__(self) -> str:
-        return f"<Ring: rows {self.begin} to {self.end} of {self.capacity}>"
+        return f"<RingBuffer: rows {self.begin} to {self.end}, capacity {self.capacity}>"
 
     @property
     def begin(self) -> int:
-        """Sequence number of the oldest row that is still there."""
+        """Sequence number of the oldest available row."""
         return max(self._origin, self._reserved - self.capacity)
 
     @property
     def end(self) -> int:
-        """Sequence number that the next row will have."""
+        """Sequence number of the next row."""
         return self._end
 
     def append(self, rows: ArrayLike) -> None:
-        """Add rows; the oldest make room.
+        """Append rows, overwriting the oldest.
 
         Parameters
         ----------
         rows
-            [n, *shape], any n. Of more than ``capacity`` only the last are kept, and all are counted.
+            Rows [n, *shape] with any n; if n exceeds the capacity only the last are kept, but all are counted.
 
         Raises
         ------
         ShapeMismatch
-            When the rows are not of the ring's shape.
+            If the rows do not have the buffer's shape.
         """
         new = np.asarray(rows, self._rows.dtype)
         if new.shape[1:] != self._rows.shape[1:] or not new.ndim:
-            raise ShapeMismatch(f"rows of shape {new.shape[1:]} do not fit a ring of {self._rows.shape[1:]}.")
+            raise ShapeMismatch(f"rows must have shape {self._rows.shape[1:]}, got {new.shape[1:]}.")
         after = self._end + len(new)
         self._reserved = after
         new = new[-self.capacity :]
         at = (after - len(new) - self._origin) % self.capacity
-        straight = min(len(new), self.capacity - at)
+        n_before_wrap = min(len(new), self.capacity - at)
         for copy in (0, self.capacity):
-            self._rows[copy + at : copy + at + straight] = new[:straight]
-            self._rows[copy : copy + len(new) - straight] = new[straight:]
+            self._rows[copy + at : copy + at + n_before_wrap] = new[:n_before_wrap]
+            self._rows[copy : copy + len(new) - n_before_wrap] = new[n_before_wrap:]
         self._end = after
 
     def clear(self) -> None:
-        """Forget every row; the next ones begin at the front of the memory again, with the numbers that come next.
+        """Drop all rows and write the next ones at the front of the memory; sequence numbers go on.
 
-        Memory is only taken where rows have been: a ring that is forgotten whenever everybody has read everything takes
-        what its readers lag behind, not its capacity. What a long lag has taken is given back here. For the thread
-        that appends; a reader that has not read everything counts the rest as missed.
+        Memory is only allocated where rows were written: a buffer that is cleared whenever its readers have read
+        everything takes as much as they lag behind. What a long lag has used is freed here. Only the appending thread
+        may call this; a reader counts rows it has not read as missed.
         """
-        used = self._end - self._origin
+        n_used = self._end - self._origin
         self._origin = self._end
-        if used > self.capacity * _RELEASE_SHARE:
+        if n_used > self.capacity * _RELEASE_SHARE:
             self._rows = np.empty_like(self._rows)
 
     def window(self, first: int, stop: int) -> NDArray[np.generic]:
-        """Rows by sequence number, as a view in one piece.
-
-        It holds until they are overwritten: ask `intact` after use when another thread appends.
+        """Return a view of rows by sequence number; it is valid until they are overwritten.
 
         Parameters
         ----------
         first, stop
-            Sequence numbers; ``stop`` is not included.
+            Sequence numbers; ``stop`` is excluded.
 
         Raises
         ------
         RowsOverwritten
-            When the first of them are gone.
+            If the first of the rows are overwritten.
         ShapeMismatch
-            When some have not come yet, or ``stop`` lies before ``first``.
+            If the range is reversed, or some rows do not exist yet.
         """
         if not first <= stop <= self.end:
-            raise ShapeMismatch(f"no window from {first} to {stop}: {self.end} rows have come.")
+            raise ShapeMismatch(f"no window from {first} to {stop}: there are {self.end} rows so far.")
         if first < self.begin:
             raise RowsOverwritten(f"rows {first} to {min(stop, self.begin) - 1} are overwritten.")
         at = (first - self._origin) % self.capacity
         return self._rows[at : at + stop - first]
 
-    def intact(self, first: int) -> bool:
-        """Whether everything from this sequence number on is still there.
-
-        Parameters
-        ----------
-        first
-            Of a window that was used.
-        """
-        return first >= self.begin
-
     def cursor(self) -> Cursor:
-        """A reader of its own pace, which begins with the next row."""
+        """Return a new reading position, at the next row."""
         return Cursor(self)
 
 
 class Cursor:
-    """One reader's place in a `RingBuffer`.
+    """The reading position of one reader of a `RingBuffer`.
 
     Parameters
     ----------
     ring
-        What it reads.
+        Buffer to read.
 
     Attributes
     ----------
     position
-        Sequence number of the next row it will get.
-    missed
-        How many rows were overwritten before it took them.
+        Sequence number of the next row to read.
+    n_missed
+        Number of rows that were overwritten before they were read.
     """
 
     def __init__(self, ring: RingBuffer) -> None:
@@ -158,55 +150,59 @@ class Cursor:
         self._ring = ring
 
     def __repr__(self) -> str:
-        return f"<Cursor: at {self.position}, {self.lag} behind, {self.n_missed} missed>"
+        return f"<Cursor: row {self.position}, {self.lag} unread, {self.n_missed} missed>"
 
     @property
     def lag(self) -> int:
-        """How many rows have come that it has not taken, those overwritten included."""
+        """Number of unread rows, including overwritten ones."""
         return self._ring.end - self.position
 
     def view(self, max_rows: int | None = None) -> NDArray[np.generic]:
-        """The next rows, as a view in one piece; `advance` when they are done with.
+        """Return a view of the next rows without reading past them; call `advance` after use.
 
         Rows that were overwritten are skipped and counted in ``n_missed``.
 
         Parameters
         ----------
-        most
-            How many at the most; None = all that are there.
+        max_rows
+            Maximum number of rows; None for all available.
         """
         while True:
-            self._skip()
+            self._skip_overwritten()
             stop = self._ring.end if max_rows is None else min(self._ring.end, self.position + max_rows)
             try:
                 return self._ring.window(self.position, max(stop, self.position))
-            except RowsOverwritten:  # the writer was faster
+            except RowsOverwritten:  # the writer overtook this reader in between
                 continue
 
     def advance(self, n_rows: int) -> int:
-        """Step over rows that were used.
+        """Move past rows that were used.
 
         Parameters
         ----------
         n_rows
-            How many of what `view` gave.
+            Number of rows of the last `view`.
 
         Returns
         -------
-        overwritten
-            How many of them were overwritten meanwhile, so that what was read is not to be trusted; they
-            count as missed.
+        n_overwritten
+            How many of them were overwritten during use, so that their values are invalid; they count as missed.
+
+        Raises
+        ------
+        ShapeMismatch
+            If ``n_rows`` is negative or exceeds the available rows.
         """
         if n_rows < 0 or self.position + n_rows > self._ring.end:
-            raise ShapeMismatch(f"cannot step over {n_rows} rows: {self.lag} are there.")
-        overwritten = min(n_rows, max(0, self._ring.begin - self.position))
-        self.n_missed += overwritten
+            raise ShapeMismatch(f"cannot advance by {n_rows} rows: {self.lag} are available.")
+        n_overwritten = min(n_rows, max(0, self._ring.begin - self.position))
+        self.n_missed += n_overwritten
         self.position += n_rows
-        return overwritten
+        return n_overwritten
 
-    def _skip(self) -> None:
-        """Step over what was overwritten."""
-        gone = self._ring.begin - self.position
-        if gone > 0:
-            self.n_missed += gone
-            self.position += gone
+    def _skip_overwritten(self) -> None:
+        """Move past rows that were overwritten."""
+        n_overwritten = self._ring.begin - self.position
+        if n_overwritten > 0:
+            self.n_missed += n_overwritten
+            self.position += n_overwritten

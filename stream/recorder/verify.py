@@ -1,4 +1,4 @@
-"""Reading a recording back when it has ended, and comparing it with what was received."""
+"""Reads a finished recording back and compares it with what was received."""
 
 from __future__ import annotations
 
@@ -15,31 +15,33 @@ def verify_recording(disk_writer: DiskWriter, streams: Sequence[RecordedStream])
 
     Parameters
     ----------
-    spool
-        What wrote it, closed.
+    disk_writer
+        Closed writer of the file.
     streams
-        What was recorded.
+        Streams that were recorded.
 
     Returns
     -------
     summary
-        ``file``, ``bytes``, ``high_water_bytes``, ``problems``, ``verified`` (whether the file holds every sample,
-        bit by bit, with its stamp), and ``streams``: `RecordedStream.summary` with ``lost``, the samples that were
-        received but are not in the file, and ``matches``.
+        ``file``, ``bytes``, ``high_water_bytes``, ``problems``, ``verified`` (whether the file holds every sample and
+        timestamp, bit by bit), and ``streams``: each `RecordedStream.summary` with ``lost``, the number of samples
+        received but not in the file, and ``matches``.
     """
     problems = list(disk_writer.past_problems)
     if disk_writer.n_pending:
         problems.append(f"{disk_writer.n_pending} bytes could not be written")
-    held, damage = read_xdf_stats(disk_writer.path)
+    file_stats, damage = read_xdf_stats(disk_writer.path)
     if damage:
         problems.append(damage)
     rows = []
     for stream in streams:
-        found = held.get(stream.stream_id, StreamStats())
-        lost = stream.stats.n_samples - found.n_samples
-        matches = found.same_samples(stream.stats)
+        in_file = file_stats.get(stream.stream_id, StreamStats())
+        lost = stream.stats.n_samples - in_file.n_samples
+        matches = in_file.same_samples(stream.stats)
         if not matches:
-            problems.append(f"'{stream.name}' is not in the file as received ({lost} samples are missing)")
+            problems.append(
+                f"'{stream.name}' in the file differs from what was received ({lost} samples lost)"
+            )
         rows.append(stream.summary() | {"lost": lost, "matches": matches})
     return {
         "file": str(disk_writer.path),

@@ -163,7 +163,7 @@ def test_a_recorder_that_cannot_or_dies_does_not_stop_the_decoding(
     )
     assert nowhere.wait(30) == 1
     assert nowhere.process.stderr is not None
-    assert b"cannot be made" in nowhere.process.stderr.read()
+    assert b"cannot be created" in nowhere.process.stderr.read()
     assert replay.stop() == 0
 
     start("replay", tmp_path / "session.npz", "--speed", "2", control=True)

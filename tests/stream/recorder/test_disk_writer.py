@@ -159,7 +159,7 @@ def test_a_disk_that_stays_full_lets_everybody_go(tmp_path: Path) -> None:
     wait_for(lambda: writer.problem)
     writer.close()
     thread.join(5)
-    assert "takes no more data: the disk is full" in refused[0]
+    assert "accepts no more data: the disk is full" in refused[0]
     assert writer.n_pending == 100
     assert (tmp_path / "a").read_bytes() == b"x" * 10
 
@@ -174,7 +174,7 @@ def test_a_file_that_is_deleted_is_told_and_written_anew(
     (tmp_path / "a").unlink()
     writer.write(b"after")
     wait_for(lambda: writer.problem)
-    assert "no longer there" in writer.problem
+    assert "deleted, moved or replaced" in writer.problem
     writer.close()
     assert (tmp_path / "a").read_bytes() == b"before after"
     assert len(writer.past_problems) == 1

@@ -68,9 +68,7 @@ class RingMachine(RuleBasedStateMachine):
             assert np.shares_memory(window, ring._rows) or not window.size
             expected = np.arange(first, ring.end).reshape(-1, *[1] * len(self.shape))
             assert np.array_equal(window, np.broadcast_to(expected, window.shape))
-            assert ring.intact(first)
         if ring.begin:
-            assert not ring.intact(ring.begin - 1)
             with pytest.raises(RowsOverwritten):
                 ring.window(ring.begin - 1, ring.end)
 
@@ -109,11 +107,11 @@ def test_what_cannot_be() -> None:
         ring.append(np.zeros((1, 3)))
     with pytest.raises(ShapeMismatch):
         ring.append(1.0)
-    with pytest.raises(ShapeMismatch, match="0 rows have come"):
+    with pytest.raises(ShapeMismatch, match="there are 0 rows so far"):
         ring.window(0, 1)
-    with pytest.raises(ShapeMismatch, match="cannot step over 1"):
+    with pytest.raises(ShapeMismatch, match="cannot advance by 1"):
         ring.cursor().advance(1)
-    with pytest.raises(ShapeMismatch, match="at least one"):
+    with pytest.raises(ShapeMismatch, match="at least one row"):
         RingBuffer(0)
 
 
