@@ -49,7 +49,7 @@ def main() -> None:
     image = right.imshow(path @ known.T, origin="lower", extent=(0, session.n_frames, 0, session.n_frames))
     right.set(title="dot product", xlabel="frame, training", ylabel=f"frame, repeat {options.repeat}")
     figure.colorbar(image)
-    figure.savefig(options.output, dpi=150)
+    figure.savefig(options.output, dpi=100)
     print(f"wrote {options.output}")
 
 

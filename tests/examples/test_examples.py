@@ -57,7 +57,7 @@ def test_plot_embedding(tmp_path: Path) -> None:
     from matplotlib import image
 
     pixels = image.imread(tmp_path / "plot.png")
-    assert pixels.shape[:2] == (600, 1350)
+    assert pixels.shape[:2] == (400, 900)
     assert np.std(pixels[..., :3]) > 0.1
 
 
