@@ -1,4 +1,4 @@
-"""Simpler decoders, tuned on the same held-out data over the same window: what a model has to beat."""
+"""Baseline decoders that a model has to beat, tuned on the same held-out data with the same window."""
 
 from __future__ import annotations
 
@@ -40,22 +40,22 @@ _STRENGTHS = {
 
 @dataclass(frozen=True, slots=True)
 class BaselineSettings:
-    """What was chosen for one baseline.
+    """Selected hyperparameters of one baseline.
 
     Attributes
     ----------
     name
         One of `NAMES`.
     n_window
-        Samples in the window, the model's own.
+        Samples in the window; the model's own.
     strength
-        Shrinkage of the linear embedding and of LDA, neighbours of kNN.
+        Shrinkage (linear, LDA) or number of neighbours (kNN).
     steady
-        Whether each moment is scaled to the population's usual total, which takes common gain away.
+        Whether every sample is scaled to the mean total spike count, which removes a common gain.
     factor
-        Inverse temperature.
+        Inverse temperature of the logits.
     power
-        Of the logits as evidence for the playback model.
+        Evidence weight of the logits in the playback model.
     """
 
     name: str
@@ -67,14 +67,14 @@ class BaselineSettings:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Whitened:
-    """Cosine to prototypes in the linear embedding, with nothing beside it."""
+class WhitenedCosine:
+    """Cosine similarity to prototypes in the linear embedding."""
 
     embedding: LinearEmbedding
     prototypes: Prototypes
 
     def similarity(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Float32 [..., states]."""
+        """Return the similarity to each prototype, float32 [..., states]."""
         return self.prototypes.similarity(unit_length(self.embedding.project(features)))
 
 
@@ -85,19 +85,25 @@ class Baseline:
     Attributes
     ----------
     settings
-        What was chosen.
+        Selected hyperparameters.
     scaling
         From window sums to features.
     readout
-        From features to logits.
+        From features to uncalibrated logits.
     """
 
     settings: BaselineSettings
     scaling: Scaling
-    readout: Whitened | LinearReadout | NearestNeighbours
+    readout: WhitenedCosine | LinearReadout | NearestNeighbours
 
     def logits(self, sums: NDArray[np.float32], fullness: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Calibrated logits float32 [time, states]."""
+        """Return calibrated logits, float32 [time, states].
+
+        Parameters
+        ----------
+        sums, fullness
+            Window sums float32 [time, channels] and fullness of each window float32 [time].
+        """
         raw = self.readout.similarity(self.scaling.features(sums))
         return raw * (np.float32(self.settings.factor) * fullness[:, None])
 
@@ -108,18 +114,18 @@ def fit_baseline(
     keep: NDArray[np.bool_] | None = None,
     windows: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
 ) -> Baseline:
-    """Fit one baseline with settings that were chosen.
+    """Fit one baseline with given settings.
 
     Parameters
     ----------
     data
         Training data.
     settings
-        Chosen by `select_baselines`.
+        Hyperparameters, from `select_baselines`.
     keep
-        Bool [time], which samples to use; None = all.
+        Bool [time], samples to use; None for all.
     windows
-        Window sums and how full each window was, when they are at hand.
+        Window sums and their fullness, if already computed.
     """
     used = np.ones(len(data.state), bool) if keep is None else keep
     sums, fullness = windows or window_sums(data.clean, data.boundary, settings.n_window)
@@ -135,86 +141,98 @@ def fit_baseline(
             scaling,
             NearestNeighbours(unit_length(features), state, int(settings.strength), data.n_states),
         )
-    m = class_statistics(features, state, data.n_states, fullness[used])
+    statistics = class_statistics(features, state, data.n_states, fullness[used])
     if settings.name == "linear":
-        embedding = fit_linear(m, settings.strength)
-        return Baseline(settings, scaling, Whitened(embedding, fit_prototypes(embedding, m, cosine=True)))
+        embedding = fit_linear(statistics, settings.strength)
+        return Baseline(
+            settings, scaling, WhitenedCosine(embedding, fit_prototypes(embedding, statistics, cosine=True))
+        )
     if poisson:
-        return Baseline(settings, scaling, fit_poisson(m.mean, m.observed))
+        return Baseline(settings, scaling, fit_poisson(statistics.mean, statistics.observed))
     if settings.name == "naive_bayes":
-        m = replace(m, within=np.diag(np.diag(m.within)))
-    return Baseline(settings, scaling, fit_lda(m, settings.strength))
+        statistics = replace(statistics, within=np.diag(np.diag(statistics.within)))
+    return Baseline(settings, scaling, fit_lda(statistics, settings.strength))
 
 
 def select_baselines(
-    data: TrainingSet, n_window: int, table: Transitions, jump: float, seed: int
+    data: TrainingSet, n_window: int, transitions: Transitions, jump: float, seed: int
 ) -> dict[str, Any]:
-    """Choose every baseline's settings on held-out data, as JSON for the model's card.
+    """Select the hyperparameters of every baseline on held-out data, JSON-ready for the model's card.
 
     Parameters
     ----------
     data
         Training data.
     n_window
-        The model's window.
-    table, jump
-        The model's playback model.
+        The model's window in samples.
+    transitions, jump
+        Transitions and jump probability of the model's playback model.
     seed
-        Of the passages that the power is tried on.
+        Random seed of the shuffled scenes.
     """
-    playback = Playback(table, jump, jump, data.movie_rate_hz, data.rate_hz)
+    playback = Playback(transitions, jump, jump, data.movie_rate_hz, data.rate_hz)
     out = {}
     for name in NAMES:
-        chosen = _choose(data, name, n_window)
+        selected = _select(data, name, n_window)
 
-        def heard(
+        def evidence(
             train: NDArray[np.bool_],
             clean: NDArray[np.float32],
             boundary: NDArray[np.bool_],
-            s: BaselineSettings = chosen,
+            settings: BaselineSettings = selected,
         ) -> NDArray[np.float32]:
-            return fit_baseline(data, s, train).logits(*window_sums(clean, boundary, s.n_window))
+            baseline = fit_baseline(data, settings, train)
+            return baseline.logits(*window_sums(clean, boundary, settings.n_window))
 
-        out[name] = asdict(replace(chosen, power=select_evidence_weight(data, heard, playback, seed)))
+        weight = select_evidence_weight(data, evidence, playback, seed)
+        out[name] = asdict(replace(selected, power=weight))
     return out
 
 
 def refit_baselines(card: dict[str, Any], data: TrainingSet) -> Iterator[Baseline]:
-    """The baselines of a model, fitted again from its memory.
+    """Yield the baselines of a model, refitted on its archived training data.
 
     Parameters
     ----------
     card
-        Of the model.
+        Card of the model.
     data
-        From `decoders.model.training_archive.recall`.
+        Training data, from `decoders.model.training_archive.restore_training`.
+
+    Raises
+    ------
+    BadModel
+        When the card lacks the settings of a baseline.
     """
     for name in NAMES:
         if name == "linear" and card.get("opinion") is None and name not in card.get("baselines", {}):
-            continue  # an earlier version's model, which is linear itself
+            continue  # written by an earlier version, whose models were linear themselves
         try:
             settings = BaselineSettings(**card["baselines"][name])
         except (KeyError, TypeError) as error:
-            raise BadModel(f"the model's card has no usable settings of {name!r}. Fit it again.") from error
+            raise BadModel(
+                f"the model's card has no usable settings of baseline {name!r}. Fit the model again."
+            ) from error
         yield fit_baseline(data, settings)
 
 
-def _choose(data: TrainingSet, name: str, n_window: int) -> BaselineSettings:
+def _select(data: TrainingSet, name: str, n_window: int) -> BaselineSettings:
+    """Return the settings with the best held-out log score."""
     best = BaselineSettings(name, n_window, _STRENGTHS[name][-1], steady=False)
     best_score = -np.inf
     folds = list(cross_validation_folds(data))
-    sums, fullness = window_sums(data.clean, data.boundary, n_window)
-    at = [evenly_spaced(test, MAX_HELD_OUT // max(len(folds), 1)) for _, test in folds]
     if not folds:
         return best
-    index = np.concatenate(at)
+    sums, fullness = window_sums(data.clean, data.boundary, n_window)
+    held_out = [evenly_spaced(test, MAX_HELD_OUT // len(folds)) for _, test in folds]
+    index = np.concatenate(held_out)
     for strength in _STRENGTHS[name]:
         for steady in (False, True) if data.kind is Kind.SPIKES and name != "linear" else (False,):
-            trial = BaselineSettings(name, n_window, strength, steady)
-            fitted = [fit_baseline(data, trial, train, (sums, fullness)) for train, _ in folds]
-            whole = np.ones(1, np.float32)
-            logits = [b.logits(sums[i], whole) for b, i in zip(fitted, at, strict=True)]
+            candidate = BaselineSettings(name, n_window, strength, steady)
+            fitted = [fit_baseline(data, candidate, train, (sums, fullness)) for train, _ in folds]
+            full = np.ones(1, np.float32)
+            logits = [b.logits(sums[i], full) for b, i in zip(fitted, held_out, strict=True)]
             factor, score = calibrate(np.concatenate(logits), fullness[index], data.state[index])
             if score > best_score:
-                best, best_score = replace(trial, factor=factor), score
+                best, best_score = replace(candidate, factor=factor), score
     return best

@@ -192,7 +192,7 @@ def test_resume_continues_the_training_and_refuses_other_data(watched: Session, 
 
 
 def test_bad_input(watched: Session) -> None:
-    with pytest.raises(BadSplit, match="second repeat"):
+    with pytest.raises(BadSplit, match="at least two repeats"):
         fit_model(watched, FitOptions(mode="label", train_repeats=(0,)))
     with pytest.raises(BadUsage, match="too long for contrastive"):
         fit_model(watched, FitOptions(mode="label", context_s=2.0), baselines=False)
