@@ -1,7 +1,7 @@
-"""From neural activity to a probability over movie frames and "no stimulus": several ways, one interface.
+"""Classifiers of movie frames: prototypes, LDA, Poisson naive Bayes, k nearest neighbours.
 
-Each decoder takes sums over the context window and answers with logits, which `posterior` turns into a calibrated
-probability.
+Each returns one logit per state (frames and "no stimulus"). An inverse temperature, chosen on held-out data by
+`calibrate`, makes their softmax a calibrated posterior.
 """
 
 from __future__ import annotations
@@ -14,26 +14,31 @@ from numpy.typing import NDArray
 from decoders.embedding.linear import ClassStatistics, LinearEmbedding, shrink_covariance
 
 TOLERANCE = 0.02
-"""How precisely the logarithm of an inverse temperature is found."""
+"""Precision of the logarithm of an inverse temperature."""
 
 UNOBSERVED_LOGIT = -1e9
-"""Logit of a state that training never showed."""
+"""Logit of a state without training samples."""
 
-_N_AT_ONCE = 1024  # moments of a recording that are compared with all of training at a time
+_N_AT_ONCE = 1024  # samples compared with all training samples at a time, which bounds memory
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scaling:
-    """How window sums become features.
+    """Converts window sums to features.
 
     Attributes
     ----------
     n_window
-        Samples in the window.
+        Window length in samples.
     root
-        Whether they are counts whose square root is taken; else they are averaged.
+        Whether to take the square root (of spike counts); otherwise sums are divided by the window length.
     total
-        The population's usual sum, to which each moment is scaled; 0 = moments are left as they are.
+        Population sum to which each window is scaled, against common gain changes; 0 disables it.
+
+    Examples
+    --------
+    >>> Scaling(n_window=10, root=True).features(np.array([4.0, 9.0], np.float32)).tolist()
+    [2.0, 3.0]
     """
 
     n_window: int
@@ -41,29 +46,29 @@ class Scaling:
     total: float = 0.0
 
     def features(self, sums: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Float32 [..., channels]."""
+        """Return features float32 [..., channels] for window sums float32 [..., channels]."""
         if self.total > 0:
-            now = np.maximum(sums.sum(-1, keepdims=True), 0.05 * self.total)
-            sums = sums * (np.float32(self.total) / now)
+            population = np.maximum(sums.sum(-1, keepdims=True), 0.05 * self.total)
+            sums = sums * (np.float32(self.total) / population)
         out = np.sqrt(np.maximum(sums, 0)) if self.root else sums * np.float32(1 / self.n_window)
         return np.asarray(out, np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prototypes:
-    """Similarity of the whitened point to one prototype per state.
+    """Nearest-class-mean classifier: similarity of a whitened point to the prototype of each state.
 
-    With ``cosine`` the similarity is that of directions, so a change of the population's gain hardly matters; without
-    it, it is the log likelihood of round noise.
+    The cosine similarity ignores a common gain of the population. The other one is the log likelihood of isotropic
+    Gaussian noise, up to a constant of the sample.
 
     Attributes
     ----------
     prototypes
-        Float32 [dimensions, states].
+        Float32 [dimensions, states], class means in the embedding.
     bias
-        Float32 [states]: added to the similarity; `UNOBSERVED_LOGIT` for states that training never showed.
+        Float32 [states], added to the similarity; `UNOBSERVED_LOGIT` for states without training samples.
     cosine
-        Which similarity.
+        Whether points and prototypes have unit length.
     """
 
     prototypes: NDArray[np.float32]
@@ -71,46 +76,46 @@ class Prototypes:
     cosine: bool
 
     def similarity(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Float32 [..., states] for points float32 [..., dimensions], of unit length when ``cosine``."""
+        """Return float32 [..., states] for points float32 [..., dimensions], of unit length when ``cosine``."""
         out: NDArray[np.float32] = points @ self.prototypes + self.bias
         return out
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LinearReadout:
-    """Logits that are linear in the features: shrinkage LDA and naive Bayes are of this form.
+    """Linear classifier: LDA and naive Bayes have this form.
 
     Attributes
     ----------
     weights
         Float32 [channels, states].
     bias
-        Float32 [states].
+        Float32 [states]; `UNOBSERVED_LOGIT` for states without training samples.
     """
 
     weights: NDArray[np.float32]
     bias: NDArray[np.float32]
 
     def similarity(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Float32 [..., states]."""
+        """Return logits float32 [..., states] for features float32 [..., channels]."""
         out: NDArray[np.float32] = features @ self.weights + self.bias
         return out
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NearestNeighbours:
-    """Votes of the k most similar training moments.
+    """k-nearest-neighbour classifier by cosine similarity.
 
     Attributes
     ----------
     points
-        Float32 [moments, channels], features of unit length.
+        Float32 [training samples, channels], features of unit length.
     state
-        Int64 [moments].
+        Int64 [training samples].
     k
-        Votes.
+        Number of neighbours.
     n_states
-        States there are.
+        Number of states.
     """
 
     points: NDArray[np.float32]
@@ -119,32 +124,32 @@ class NearestNeighbours:
     n_states: int
 
     def similarity(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Float32 [..., states]: log of the share of votes, every state with a small part of one."""
+        """Return the log share of votes, float32 [..., states]; every state gets a small fraction of a vote."""
         flat = features.reshape(-1, features.shape[-1])
         parts = [self._votes(flat[at : at + _N_AT_ONCE]) for at in range(0, len(flat), _N_AT_ONCE)]
         return np.concatenate(parts or [self._votes(flat)]).reshape(*features.shape[:-1], -1)
 
     def _votes(self, flat: NDArray[np.float32]) -> NDArray[np.float32]:
         length = np.sqrt(np.einsum("ij,ij->i", flat, flat))
-        near = (flat / np.maximum(length, 1e-12)[:, None]) @ self.points.T
+        similarity = (flat / np.maximum(length, 1e-12)[:, None]) @ self.points.T
         k = min(self.k, len(self.points))
-        chosen = np.argpartition(near, -k, axis=1)[:, -k:]
+        nearest = np.argpartition(similarity, -k, axis=1)[:, -k:]
         votes = np.full((len(flat), self.n_states), 0.1 / self.n_states)
-        np.add.at(votes, (np.arange(len(flat))[:, None], self.state[chosen]), 1.0)
+        np.add.at(votes, (np.arange(len(flat))[:, None], self.state[nearest]), 1.0)
         return np.asarray(np.log(votes / votes.sum(1, keepdims=True)), np.float32)
 
 
 def fit_prototypes(embedding: LinearEmbedding, m: ClassStatistics, *, cosine: bool) -> Prototypes:
-    """One prototype per state: where its mean lies in the embedding.
+    """Project the mean of each state to its prototype.
 
     Parameters
     ----------
     embedding
-        Fitted on the same moments.
+        Embedding fitted on the same class statistics.
     m
-        Means of the states.
+        Class statistics of the training features.
     cosine
-        Compare directions.
+        Whether to scale the prototypes to unit length.
     """
     centres = (m.mean - embedding.mean) @ embedding.projection
     bias = np.where(m.observed, 0.0, UNOBSERVED_LOGIT)
@@ -156,14 +161,14 @@ def fit_prototypes(embedding: LinearEmbedding, m: ClassStatistics, *, cosine: bo
 
 
 def fit_lda(m: ClassStatistics, shrinkage: float) -> LinearReadout:
-    """Linear discriminant analysis with a shrunk covariance and equal priors.
+    """Fit linear discriminant analysis with a shrunk covariance and equal priors (Hastie et al. 2009, section 4.3).
 
     Parameters
     ----------
     m
-        Of the training features.
+        Class statistics of the training features.
     shrinkage
-        0 to 1, towards a multiple of the identity.
+        Shrinkage of the within-class covariance, 0 to 1 (see `decoders.embedding.linear.shrink_covariance`).
     """
     centred = m.mean - m.grand_mean
     weights = np.linalg.solve(shrink_covariance(m.within, shrinkage), centred.T)
@@ -174,25 +179,31 @@ def fit_lda(m: ClassStatistics, shrinkage: float) -> LinearReadout:
 
 
 def fit_poisson(
-    rates: NDArray[np.float64], seen: NDArray[np.bool_], *, gain_shape: float = np.inf
+    rates: NDArray[np.float64], observed: NDArray[np.bool_], *, gain_shape: float = np.inf
 ) -> LinearReadout:
-    """Poisson naive Bayes on counts, when all channels share a gain that is not known.
+    """Fit Poisson naive Bayes on counts, with an unknown gain that all channels share.
 
-    The gain is gamma distributed around one and integrated out, which leaves logits that are linear in the counts:
-    for counts x of total N, rates r of total R and shape k, sum x log r - (k + N) log(k + R).
+    The gain has a gamma prior of mean one and is integrated out, which leaves logits linear in the counts: for counts x
+    with sum N, rates r with sum R and shape k, the logit is sum(x log r) - (k + N) log(k + R), up to a constant.
 
     Parameters
     ----------
     rates
         Float64 [states, channels], expected counts in the window.
-    seen
-        Bool [states].
+    observed
+        Bool [states], true for states with training samples.
     gain_shape
-        How steady the gain is: infinite = plain naive Bayes; 0 = nothing is known of it, so only how the counts divide
-        among the channels matters. Its standard deviation is one over the root of this.
+        Shape of the gamma prior; the gain's standard deviation is ``gain_shape ** -0.5``. Infinity fixes the gain (plain
+        naive Bayes); 0 makes it arbitrary, so that only the relative counts of the channels matter.
+
+    Examples
+    --------
+    >>> readout = fit_poisson(np.array([[1.0, 4.0], [4.0, 1.0]]), np.array([True, True]))
+    >>> readout.similarity(np.array([[0, 5], [5, 0]], np.float32)).argmax(1).tolist()
+    [0, 1]
     """
-    # Half a count over the whole of a state's training is what an unseen spike is worth.
-    rates = np.maximum(rates, 0) + 0.05 * rates[seen].mean(0) + 1e-4
+    # The floor keeps a single spike of a channel that was silent in training from excluding a state.
+    rates = np.maximum(rates, 0) + 0.05 * rates[observed].mean(0) + 1e-4
     total = rates.sum(1)
     if np.isinf(gain_shape):
         weights, bias = np.log(rates), -total
@@ -200,14 +211,20 @@ def fit_poisson(
         weights = np.log(rates) - np.log(gain_shape + total)[:, None]
         bias = -gain_shape * np.log(gain_shape + total)
     return LinearReadout(
-        np.ascontiguousarray(weights.T, np.float32), np.where(seen, bias, UNOBSERVED_LOGIT).astype(np.float32)
+        np.ascontiguousarray(weights.T, np.float32),
+        np.where(observed, bias, UNOBSERVED_LOGIT).astype(np.float32),
     )
 
 
 def log_posterior(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Normalise logits, float32 [..., states]."""
-    top = logits.max(-1, keepdims=True)
-    shifted = logits - top
+    """Normalise logits to log probabilities, float32 [..., states].
+
+    Examples
+    --------
+    >>> np.exp(log_posterior(np.array([[0.0, 0.0]], np.float32))).tolist()
+    [[0.5, 0.5]]
+    """
+    shifted = logits - logits.max(-1, keepdims=True)
     out: NDArray[np.float32] = shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
     return out
 
@@ -216,27 +233,30 @@ def calibrate(
     logits: NDArray[np.float32],
     fullness: NDArray[np.float32],
     state: NDArray[np.int64],
-    reach: float = 1000.0,
+    max_inverse_temperature: float = 1000.0,
 ) -> tuple[float, float]:
-    """Choose the factor on the logits that makes held-out moments likeliest.
+    """Choose the inverse temperature that maximises the likelihood of held-out samples.
+
+    This is temperature scaling (Guo et al. 2017), by golden-section search on the logarithm.
 
     Parameters
     ----------
     logits
-        Float32 [time, states], of held-out moments.
+        Float32 [time, states], logits of held-out samples.
     fullness
-        Float32 [time], how full the window was: it multiplies the logits too, so partial windows answer flatter.
+        Float32 [time], share of the window that was filled; it multiplies the logits too, so that partly filled windows
+        give flatter posteriors.
     state
-        Int64 [time], the truth.
-    reach
-        The factor lies between this and one over this.
+        Int64 [time], true states.
+    max_inverse_temperature
+        Upper bound; the lower bound is its reciprocal.
 
     Returns
     -------
-    factor
-        The inverse temperature.
+    inverse_temperature
+        Factor on the logits; 1 when no sample has a state of training.
     log_score
-        Mean log probability of the truth, in nats.
+        Mean log probability of the true state in nats; ``-inf`` when no sample has a state of training.
     """
     relative = (logits - logits.max(1, keepdims=True)) * fullness[:, None]
     rows = np.arange(len(state))
@@ -247,10 +267,10 @@ def calibrate(
     rows = np.arange(len(relative))
     at_truth = relative[rows, truth]
 
-    def score(factor: float) -> float:
-        return float(np.mean(factor * at_truth - np.log(np.exp(np.float32(factor) * relative).sum(1))))
+    def score(beta: float) -> float:
+        return float(np.mean(beta * at_truth - np.log(np.exp(np.float32(beta) * relative).sum(1))))
 
-    low, high = -np.log(reach), np.log(reach)
+    low, high = -np.log(max_inverse_temperature), np.log(max_inverse_temperature)
     n_steps = int(np.ceil(np.log(2 * high / TOLERANCE) / -np.log((np.sqrt(5) - 1) / 2)))
     golden = (np.sqrt(5) - 1) / 2
     a, b = high - golden * (high - low), low + golden * (high - low)

@@ -1,4 +1,4 @@
-"""The prototypes and the secondary classifier, combined into calibrated logits."""
+"""Combines prototypes and secondary classifier into calibrated logits."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from decoders.readouts.secondary_classifier import SecondaryClassifier
 
 def combined(
     similarity: NDArray[np.float32],
-    factor: float,
+    inverse_temperature: float,
     secondary: SecondaryClassifier | None,
     sums: NDArray[np.float32],
     directions: NDArray[np.float32],
 ) -> NDArray[np.float32]:
-    """Calibrated logits for a full window, float32 [..., states].
+    """Return calibrated logits of a full window, float32 [..., states].
 
     Parameters
     ----------
     similarity
-        To the prototypes, float32 [..., states].
-    factor
-        Their inverse temperature; 0 = they do not count.
-    opinion
-        Second opinion, or None.
+        Float32 [..., states], similarity to the prototypes.
+    inverse_temperature
+        Inverse temperature of the similarities; 0 leaves the prototypes out.
+    secondary
+        Secondary classifier, whose logits are added, or None.
     sums
-        Window sums, float32 [..., channels].
+        Float32 [..., channels], window sums.
     directions
-        Embedded points of unit length, float32 [..., dimensions].
+        Float32 [..., dimensions], embedded points of unit length.
     """
     if secondary is None:
-        return similarity * np.float32(factor)
+        return similarity * np.float32(inverse_temperature)
     out = secondary.logits(sums, directions)
-    if factor:
-        out += similarity * np.float32(factor)
+    if inverse_temperature:
+        out += similarity * np.float32(inverse_temperature)
     return out

@@ -1,4 +1,4 @@
-"""Continuous labels, such as position: read from the posterior over frames, or straight from the embedding."""
+"""Decoding of continuous labels, such as position, from the posterior over frames or from the embedding."""
 
 from __future__ import annotations
 
@@ -10,50 +10,51 @@ import numpy as np
 from numpy.typing import NDArray
 
 SHARPNESS = (1.0, 2.0, 4.0, 0.0)
-"""Powers of the posterior that its mean is tried with; 0 stands for the likeliest frame alone."""
+"""Candidate exponents of the posterior in its mean; 0 takes the most probable frame alone."""
 
 RIDGE = -1.0
-"""Stands in place of a sharpness where ridge regression from the embedding is used."""
+"""Sharpness that stands for ridge regression from the embedding."""
 
 LOCAL_MEAN = -2.0
-"""Stands in place of a sharpness where the mean goes over the surroundings of the densest frame only."""
+"""Sharpness that stands for the posterior mean over the neighbourhood with the most probability."""
 
 KALMAN = -3.0
-"""Stands in place of a sharpness where a Kalman filter follows the label; without one, the mean of the posterior."""
+"""Sharpness that stands for a Kalman filter; where none may run, for the posterior mean."""
 
 RADII = (0.7, 1.0, 1.5, 2.0, 3.0, 4.0)
-"""How far those surroundings reach, in distances between neighbouring frames."""
+"""Candidate radii of those neighbourhoods, in units of the spacing between frames (see `spacing`)."""
 
 MAX_LOCAL_FRAMES = 512
-"""Frames up to which they are tried: each moment costs that many products squared."""
+"""Largest number of frames for which neighbourhoods are tried: the cost is quadratic in it."""
 
 INTERVAL = 0.8
-"""Share of held-out truths that the interval around an estimate holds."""
-
-_TINY = np.float32(1e-30)
+"""Coverage of the interval around an estimate, on held-out data."""
 
 PENALTIES = (1.0, 10.0, 100.0, 1000.0)
+"""Candidate penalties of the ridge regression."""
+
+_TINY = np.float32(1e-30)
 
 
 @dataclass(frozen=True, eq=False)
 class ContinuousReader:
-    """Reads every continuous label from one moment.
+    """Decodes every continuous label; a column is one component of a label.
 
     Attributes
     ----------
     values
-        Float64 [frames, columns]: each label's mean in each frame.
+        Float64 [frames, columns], mean of each label in each frame.
     ridge
-        Float64 [dimensions + 1, columns], the last row the offset.
+        Float64 [dimensions + 1, columns], weights of the ridge regression; the last row is the intercept.
     sharpness
         Float64 [columns]: the power of the posterior, 0 for the likeliest frame, `RIDGE` for the embedding, `LOCAL_MEAN`
         or `KALMAN`.
     radius
-        Float64 [columns]: of the surroundings, in the label's unit.
+        Float64 [columns], radius of the neighbourhood in the label's unit, where `LOCAL_MEAN` is used.
     label
-        Int64 [columns], which label each column belongs to.
+        Int64 [columns], number of the label that each column belongs to.
     interval
-        Float64 [2, columns]: how the posterior's spread becomes the half-width of an interval, see `half_width`.
+        Float64 [2, columns], factor and constant of `half_width`; NaN without held-out data.
     """
 
     values: NDArray[np.float64]
@@ -69,19 +70,19 @@ class ContinuousReader:
     def without_intervals(
         cls, values: NDArray[np.float64], ridge: NDArray[np.float64], sharpness: NDArray[np.float64]
     ) -> ContinuousReader:
-        """A reader of one label, without surroundings or intervals.
+        """Create a reader of one label, without neighbourhoods or intervals.
 
         Parameters
         ----------
         values, ridge, sharpness
-            See the attributes.
+            See the class.
         """
         k = len(sharpness)
         return cls(values, ridge, sharpness, np.zeros(k), np.zeros(k, np.int64), np.full((2, k), np.nan))
 
     @cached_property
-    def _surroundings(self) -> list[tuple[NDArray[np.bool_], NDArray[np.float32]]]:
-        """For each label read so, its columns and how near each frame is to each other one, [frames, frames]."""
+    def _neighbourhoods(self) -> list[tuple[NDArray[np.bool_], NDArray[np.float32]]]:
+        """Columns and Gaussian weights [frames, frames] of each label that uses `LOCAL_MEAN`."""
         out = []
         for number in np.unique(self.label[self.sharpness == LOCAL_MEAN]):
             columns = self.label == number
@@ -90,61 +91,61 @@ class ContinuousReader:
         return out
 
     @cached_property
-    def _without_interval(self) -> bool:
+    def _lacks_interval(self) -> bool:
         return bool(np.isnan(self.interval[0]).all())
 
     @cached_property
-    def _middle(self) -> NDArray[np.float64]:
+    def _mean_value(self) -> NDArray[np.float64]:
         return np.asarray(self.values.mean(0), np.float64)
 
     @cached_property
     def _powers(self) -> NDArray[np.float32]:
-        """First and second power of every value, and one, float32 [frames, 2 * columns + 1]."""
-        centred = self.values - self._middle
+        """Centred values, their squares, and one, float32 [frames, 2 * columns + 1]."""
+        centred = self.values - self._mean_value
         return np.hstack([centred, centred**2, np.ones((len(centred), 1))]).astype(np.float32)
 
     def read(
         self,
         posterior: NDArray[np.floating[Any]],
         points: NDArray[np.float32],
-        followed: NDArray[np.float32] | None = None,
+        filtered: NDArray[np.float32] | None = None,
     ) -> NDArray[np.float32]:
-        """Estimates float32 [..., columns].
+        """Return estimates, float32 [..., columns].
 
         Parameters
         ----------
         posterior
             Float [..., states].
         points
-            Float32 [..., dimensions].
-        followed
-            Float32 [..., columns], what a Kalman filter says; None where nothing may be carried from before.
+            Float32 [..., dimensions], embedded points.
+        filtered
+            Float32 [..., columns], output of the Kalman filter; None where earlier samples must not be used.
         """
         sharpnesses = set(self.sharpness.tolist())
         if sharpnesses == {RIDGE}:
             return np.asarray(points.dot(self.ridge[:-1]) + self.ridge[-1], np.float32)
         out = np.empty((*posterior.shape[:-1], self.values.shape[1]), np.float32)
-        for columns, near in self._surroundings:
-            out[..., columns] = _nearby(posterior[..., :-1], self.values[:, columns], near)
+        for columns, weights in self._neighbourhoods:
+            out[..., columns] = _local_mean(posterior[..., :-1], self.values[:, columns], weights)
         for sharpness in sharpnesses - {LOCAL_MEAN}:
             columns = self.sharpness == sharpness
-            if sharpness == KALMAN and followed is not None:
-                out[..., columns] = followed[..., columns]
+            if sharpness == KALMAN and filtered is not None:
+                out[..., columns] = filtered[..., columns]
             elif sharpness == KALMAN:
-                out[..., columns] = _from_frames(posterior[..., :-1], self.values[:, columns], 1.0)
+                out[..., columns] = _posterior_mean(posterior[..., :-1], self.values[:, columns], 1.0)
             elif sharpness == RIDGE:
                 out[..., columns] = points @ self.ridge[:-1, columns] + self.ridge[-1, columns]
             else:
-                out[..., columns] = _from_frames(posterior[..., :-1], self.values[:, columns], sharpness)
+                out[..., columns] = _posterior_mean(posterior[..., :-1], self.values[:, columns], sharpness)
         return out
 
     def half_width(
         self, posterior: NDArray[np.floating[Any]], estimate: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        """Half-widths of intervals that hold the truth in `INTERVAL` of all moments, float32 [..., columns].
+        """Return half-widths of intervals that cover the truth with probability `INTERVAL`, float32 [..., columns].
 
-        The posterior's second moment around the estimate says when to be careful; a constant part and a factor, both
-        from held-out data, say how careful. NaN where nothing could be held out.
+        The half-width is the posterior's spread around the estimate (see `spread`) times a factor from held-out data;
+        NaN without held-out data.
 
         Parameters
         ----------
@@ -153,69 +154,83 @@ class ContinuousReader:
         estimate
             Float32 [..., columns], from `read`.
         """
-        if self._without_interval:
+        if self._lacks_interval:
             return np.full(estimate.shape, np.nan, np.float32)
         return np.asarray(self.interval[0] * self.spread(posterior, estimate), np.float32)
 
     def spread(
         self, posterior: NDArray[np.floating[Any]], estimate: NDArray[np.float32]
     ) -> NDArray[np.float64]:
-        """Root of the posterior's second moment around the estimate and the constant part, float64 [..., columns]."""
+        """Return the root of the posterior's mean squared distance plus a constant, float64 [..., columns]."""
         k = self.values.shape[1]
-        sums = posterior[..., :-1] @ self._powers  # one product, of what is needed of every frame
-        apart = estimate - self._middle
-        second = sums[..., k:-1] - 2 * apart * sums[..., :k] + sums[..., -1:] * apart**2
+        sums = posterior[..., :-1] @ self._powers
+        offset = estimate - self._mean_value
+        second = sums[..., k:-1] - 2 * offset * sums[..., :k] + sums[..., -1:] * offset**2
         return np.asarray(np.sqrt(np.maximum(second, 0) + self.interval[1] ** 2), np.float64)
 
 
-def _nearby(
-    posterior: NDArray[np.floating[Any]], values: NDArray[np.float64], near: NDArray[np.float32]
+def _local_mean(
+    posterior: NDArray[np.floating[Any]], values: NDArray[np.float64], neighbourhood: NDArray[np.float32]
 ) -> NDArray[np.float64]:
-    weight = posterior * near[(posterior @ near).argmax(-1)]
+    """Return the posterior mean over the neighbourhood that holds the most probability."""
+    weight = posterior * neighbourhood[(posterior @ neighbourhood).argmax(-1)]
     mean: NDArray[np.float64] = (weight @ values) / np.maximum(weight.sum(-1, keepdims=True), 1e-30)
     return mean
 
 
 def distances(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Between frames in a label, float64 [frames, frames].
+    """Return the Euclidean distances of a label's values between frames, float64 [frames, frames].
 
     Parameters
     ----------
     values
-        Float64 [frames, k].
+        Float64 [frames, k], mean of the label in each frame.
+
+    Examples
+    --------
+    >>> distances(np.array([[0.0], [2.0]])).tolist()
+    [[0.0, 2.0], [2.0, 0.0]]
     """
     return np.asarray(np.linalg.norm(values[:, None] - values[None], axis=-1), np.float64)
 
 
 def spacing(values: NDArray[np.float64]) -> float:
-    """The usual distance from a frame to its second nearest other one (two may be one place, passed both ways).
+    """Return the median distance of a frame to its second nearest neighbour.
+
+    The nearest one may be the same place, passed in the other direction.
 
     Parameters
     ----------
     values
-        Float64 [frames, k].
+        Float64 [frames, k], mean of the label in each frame.
+
+    Examples
+    --------
+    >>> spacing(np.array([[0.0], [0.0], [1.0], [1.0], [2.0], [2.0]]))
+    1.0
     """
-    apart = distances(values)
-    positive = apart[apart > 0]
+    between = distances(values)
+    positive = between[between > 0]
     if not len(positive):
         return 1.0
-    return float(np.median(np.sort(apart, 1)[:, min(2, len(apart) - 1)])) or float(np.median(positive))
+    return float(np.median(np.sort(between, 1)[:, min(2, len(between) - 1)])) or float(np.median(positive))
 
 
-def _from_frames(
+def _posterior_mean(
     posterior: NDArray[np.floating[Any]], values: NDArray[np.float64], sharpness: float
 ) -> NDArray[np.float64]:
+    """Return the mean under the posterior to the power ``sharpness``; 0 takes the most probable frame."""
     if sharpness == 0:
         likeliest: NDArray[np.float64] = values[posterior.argmax(-1)]
         return likeliest
-    # Where "no stimulus" is certain no frame has any probability left, and all count alike.
+    # Where "no stimulus" is certain, no frame has any probability: all get equal weight.
     weight = (posterior / np.maximum(posterior.max(-1, keepdims=True), _TINY)) ** sharpness + _TINY
     mean: NDArray[np.float64] = (weight @ values) / weight.sum(-1, keepdims=True)
     return mean
 
 
 def frame_values(label: NDArray[np.float32], state: NDArray[np.int64], n_frames: int) -> NDArray[np.float64]:
-    """Each label's mean in each frame, float64 [frames, k]; frames never seen get the overall mean."""
+    """Return a label's mean in each frame, float64 [frames, k]; frames without samples get the overall mean."""
     known = np.isfinite(label).all(1) & (state < n_frames)
     count = np.bincount(state[known], minlength=n_frames).astype(np.float64)
     total = np.stack([np.bincount(state[known], column[known], n_frames) for column in label.T], axis=1)
@@ -224,7 +239,7 @@ def frame_values(label: NDArray[np.float32], state: NDArray[np.int64], n_frames:
 
 
 def fit_ridge(points: NDArray[np.float32], label: NDArray[np.float32], penalty: float) -> NDArray[np.float64]:
-    """Ridge regression, float64 [dimensions + 1, k]; the last row is the offset."""
+    """Fit a ridge regression (Hoerl and Kennard 1970), float64 [dimensions + 1, k]; the last row is the intercept."""
     known = np.isfinite(label).all(1)
     x, y = points[known].astype(np.float64), label[known].astype(np.float64)
     if not len(x):
@@ -236,14 +251,14 @@ def fit_ridge(points: NDArray[np.float32], label: NDArray[np.float32], penalty: 
 
 
 def median_prediction(label: NDArray[np.float32], n_dimensions: int) -> NDArray[np.float64]:
-    """A label's median as a ridge regression that hears nothing, float64 [dimensions + 1, k]."""
+    """Return regression weights that predict a label's median for every point, float64 [dimensions + 1, k]."""
     known = np.isfinite(label).all(1)
-    middle = np.median(label[known], axis=0) if known.any() else np.zeros(label.shape[1])
-    return np.vstack([np.zeros((n_dimensions, label.shape[1])), middle])
+    median = np.median(label[known], axis=0) if known.any() else np.zeros(label.shape[1])
+    return np.vstack([np.zeros((n_dimensions, label.shape[1])), median])
 
 
 def median_error(estimate: NDArray[np.float32], truth: NDArray[np.float32]) -> float:
-    """Median Euclidean distance, in the label's unit; NaN when no moment has a known truth."""
+    """Return the median Euclidean error in the label's unit; NaN when no sample has a known truth."""
     distance = np.sqrt(((estimate - truth) ** 2).sum(-1))
     known = np.isfinite(distance)
     return float(np.median(distance[known])) if known.any() else float("nan")

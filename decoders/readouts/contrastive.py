@@ -1,4 +1,4 @@
-"""A trained contrastive embedding and its own way to the frame posterior, as parts of a model."""
+"""Decoder on the contrastive embedding: encoder, prototypes, and how its logits combine with the linear ones."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ PREFIX = "contrastive"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ContrastiveDecoder:
-    """What contrastive training leaves behind.
+    """Result of contrastive training.
 
     Attributes
     ----------
     encoder
-        Trained.
+        Trained encoder.
     prototypes
-        One per state, compared by direction.
+        Prototypes of unit length, one per state.
     inverse_temperature
         Inverse temperature of their similarities.
     linear_weight
-        What the logits of the linear embedding's decoder count for beside it; 0 = they do not.
-    likeness
-        Float64 [levels], sorted: how much held-out moments resembled their nearest prototype.
+        Weight of the logits of the linear embedding's decoder; 0 leaves them out.
+    typicality
+        Float64 [levels], sorted similarities of held-out samples to their nearest prototype.
     """
 
     encoder: Encoder
@@ -43,20 +43,20 @@ class ContrastiveDecoder:
     typicality: NDArray[np.float64]
 
     def logits(self, similarity: NDArray[np.float32], linear: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Calibrated logits, float32 [..., states].
+        """Return calibrated logits, float32 [..., states].
 
         Parameters
         ----------
         similarity
-            To the prototypes, float32 [..., states].
+            Float32 [..., states], similarity to the prototypes.
         linear
-            Logits of the linear embedding's decoder.
+            Float32 [..., states], logits of the linear embedding's decoder.
         """
         out = similarity * np.float32(self.inverse_temperature)
         return out + np.float32(self.linear_weight) * linear if self.linear_weight else out
 
     def arrays(self) -> Arrays:
-        """All of it as named arrays of a model file."""
+        """Return the named arrays of a model file."""
         return {
             **pack(self.encoder, f"{PREFIX}.encoder"),
             **pack(self.prototypes, f"{PREFIX}.prototypes"),
@@ -68,21 +68,21 @@ class ContrastiveDecoder:
     def from_file(
         cls, arrays: Mapping[str, NDArray[Any]], n_used: int, n_states: int
     ) -> ContrastiveDecoder | None:
-        """Put it together again, checking that its parts fit; None when the model has no such part.
+        """Read the decoder from the arrays of a model file; None when the model has none.
 
         Parameters
         ----------
         arrays
-            Of the model file.
+            Arrays of the model file.
         n_used
-            Channels that are used.
+            Number of channels used.
         n_states
-            Frames and "no stimulus".
+            Number of states: frames and "no stimulus".
 
         Raises
         ------
         BadModel
-            When something is missing or does not fit.
+            When an array is missing or has the wrong shape.
         """
         if f"{PREFIX}.encoder.taps" not in arrays:
             return None
@@ -98,29 +98,31 @@ class ContrastiveDecoder:
 def fit_direction_prototypes(
     points: NDArray[np.float32], state: NDArray[np.int64], n_states: int, weight: NDArray[np.float32]
 ) -> Prototypes:
-    """One prototype per state: the mean direction of its moments.
+    """Fit one prototype per state: the mean direction of its points.
 
     Parameters
     ----------
     points
-        Float32 [time, dimensions].
+        Float32 [time, dimensions], embedded points.
     state
         Int64 [time].
     n_states
-        Frames and "no stimulus".
+        Number of states: frames and "no stimulus".
     weight
-        Float32 [time], how full each window was.
+        Float32 [time], weight of each sample: the fullness of its window.
     """
     total = np.zeros((n_states, points.shape[1]), np.float32)
     np.add.at(total, state, unit_length(points) * weight[:, None])
-    seen = np.bincount(state, minlength=n_states) > 0
-    bias = np.where(seen, 0, UNOBSERVED_LOGIT).astype(np.float32)
+    observed = np.bincount(state, minlength=n_states) > 0
+    bias = np.where(observed, 0, UNOBSERVED_LOGIT).astype(np.float32)
     return Prototypes(np.ascontiguousarray(unit_length(total).T), bias, cosine=True)
 
 
 def _check(encoder: Encoder, prototypes: Prototypes, n_used: int, n_states: int) -> None:
     if encoder.taps.ndim != 2 or encoder.projection.ndim != 3 or encoder.inner.ndim != 3:
-        raise BadModel("the model's encoder has arrays of the wrong form. Fit the model again.")
+        raise BadModel(
+            "the arrays of the model's encoder have the wrong number of dimensions. Fit the model again."
+        )
     n_filters, n_context = encoder.taps.shape
     n_blocks, _, n_hidden = encoder.inner.shape
     n_dimensions = encoder.n_dimensions
@@ -140,5 +142,5 @@ def _check(encoder: Encoder, prototypes: Prototypes, n_used: int, n_states: int)
     good &= prototypes.prototypes.shape == (n_dimensions, n_states) and prototypes.bias.shape == (n_states,)
     if not good:
         raise BadModel(
-            "the parts of the model's contrastive embedding do not fit together. Fit the model again."
+            "the arrays of the model's contrastive embedding have inconsistent shapes. Fit the model again."
         )

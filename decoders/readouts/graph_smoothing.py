@@ -1,4 +1,4 @@
-"""Frames that are not a movie's: which of them lie side by side is learned from which follows which."""
+"""Smoothing over the graph of observed transitions, for frames that are not a movie's (places, categories)."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from decoders.data.training_set import TrainingSet
 from decoders.embedding.linear import ClassStatistics
 
 OCCUPANCY_WEIGHT = 0.5
-"""How much of the habit of being in some places more than in others is taken for evidence, where that helps."""
+"""Weight of the log occupancy as a prior, where it raises the held-out score."""
 
 DIFFUSION_TIMES = (0.0, 0.2, 0.5, 1.0, 2.0, 4.0)
-"""How far the means of neighbouring places are evened out; 0 = not at all."""
+"""Candidate diffusion times of the smoothing; 0 disables it."""
 
 
 def diffusion_kernels(
-    data: TrainingSet, keep: NDArray[np.bool_], evenings: Sequence[float]
+    data: TrainingSet, keep: NDArray[np.bool_], times: Sequence[float]
 ) -> list[NDArray[np.float64]]:
-    """How much each place has to say about each other one: diffusion on the graph of observed transitions.
+    """Compute diffusion kernels on the graph of observed transitions.
 
-    The kernel is exp(-t L) with L the Laplacian of the graph whose weights are the shares of transitions (Kondor and
-    Lafferty 2002). A place passed in two directions is two places that do not follow each other, so they stay apart.
+    The kernel is exp(-t L) (Kondor and Lafferty 2002), with L the Laplacian of the graph whose weights are transition
+    probabilities. A place passed in two directions is two states without a transition between them, so they stay apart.
 
     Parameters
     ----------
     data
         Training data.
     keep
-        Bool [time], which samples to learn from.
-    evenings
-        Each a t, how far to diffuse.
+        Bool [time], samples from which transitions are counted.
+    times
+        Diffusion times t.
 
     Returns
     -------
     kernels
-        For each, float64 [states, states], symmetric; "no stimulus" is nobody's neighbour.
+        One kernel per time, float64 [states, states], symmetric; "no stimulus" has no neighbours.
     """
     n = data.n_states
     follows = ~data.boundary & keep
@@ -49,39 +49,44 @@ def diffusion_kernels(
     count = np.zeros((n, n))
     np.add.at(count, (before[moved], after[moved]), 1.0)
     count += count.T
-    share = count / np.maximum(count.sum(1, keepdims=True), 1.0)
-    weight = np.maximum(share, share.T)
+    probability = count / np.maximum(count.sum(1, keepdims=True), 1.0)
+    weight = np.maximum(probability, probability.T)
     values, vectors = np.linalg.eigh(np.diag(weight.sum(1)) - weight)
-    return [np.maximum((vectors * np.exp(-smoothing * values)) @ vectors.T, 0.0) for smoothing in evenings]
+    return [np.maximum((vectors * np.exp(-t * values)) @ vectors.T, 0.0) for t in times]
 
 
 def smooth_over_graph(m: ClassStatistics, kernel: NDArray[np.float64]) -> ClassStatistics:
-    """Average each place's mean with its neighbours', each counting as often as it was seen.
+    """Smooth class means over a graph: average them with the kernel times the counts as weights.
 
     Parameters
     ----------
     m
-        To even out; counts and covariance stay.
+        Class statistics; counts and covariance stay unchanged.
     kernel
-        One of `diffusion_kernels`.
+        Float64 [states, states], from `diffusion_kernels`.
     """
     weight = kernel * m.count
     total = weight.sum(1)
-    known = total > 1e-9
+    covered = total > 1e-9
     mean = m.mean.copy()
-    mean[known] = (weight @ m.mean)[known] / total[known, None]
+    mean[covered] = (weight @ m.mean)[covered] / total[covered, None]
     return ClassStatistics(mean, m.count, m.within)
 
 
 def log_occupancy(state: NDArray[np.int64], n_states: int) -> NDArray[np.float32]:
-    """Logarithm of the share of time that was spent in each state, float32 [states].
+    """Return the log occupancy (share of time) of each state, float32 [states].
 
     Parameters
     ----------
     state
         Int64 [time].
     n_states
-        States there are; every one counts for a sample more than it was seen.
+        Number of states; a count of one is added to each (Laplace smoothing).
+
+    Examples
+    --------
+    >>> print(np.exp(log_occupancy(np.array([0, 0, 1]), 3)).round(2))
+    [0.5  0.33 0.17]
     """
     count = np.bincount(state, minlength=n_states) + 1.0
     return np.asarray(np.log(count / count.sum()), np.float32)

@@ -1,7 +1,7 @@
-"""Continuous labels that move smoothly, heard through the embedding: a Kalman filter.
+"""Kalman filter of continuous labels (Kalman 1960), with embedded points as observations.
 
-The state is every label and its change since the sample before; the embedded point is linear in it, with Gaussian noise
-(Wu, Gao, Bienenstock, Donoghue and Black 2006, Neural Computation 18, 80).
+The state holds every label and its change since the previous sample; the observed point is linear in the state, with
+Gaussian noise, as in the decoder of Wu, Gao, Bienenstock, Donoghue and Black (2006, Neural Computation 18, 80).
 """
 
 from __future__ import annotations
@@ -13,27 +13,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 NOISE_INFLATION = (1.0, 4.0, 16.0)
-"""How many times in a row overlapping windows say the same: the noise of a point is taken for that much larger."""
+"""Candidate factors on the observation noise: overlapping windows repeat the same evidence."""
 
 _PENALTY = 1e-3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Kalman:
-    """What moves, and how it is heard.
+    """Parameters of the filter, in information form; states are relative to ``initial_mean``.
+
+    With the observation matrix C [dimensions, states] and the noise covariance R, ``weighted_observation`` is R^-1 C and
+    ``information`` is C' R^-1 C.
 
     Attributes
     ----------
-    advance, wander
-        Float64 [2 * columns, 2 * columns]: where a state goes in one sample, and the covariance of what is added.
-    hear
-        Float64 [dimensions, 2 * columns]: what a point says for each part of the state, by its noise.
-    certainty
-        Float64 [2 * columns, 2 * columns]: how much one point says (its Fisher information).
-    middle
-        Float64 [dimensions], the point of a state of zero.
-    start, spread
-        Float64 [2 * columns] and [2 * columns, 2 * columns]: mean and covariance where a segment begins.
+    transition
+        Float64 [states, states], where states are 2 * columns of labels.
+    process_noise
+        Float64 [states, states], covariance of the noise that each transition adds.
+    weighted_observation
+        Float64 [dimensions, states], observation matrix weighted by the noise precision.
+    information
+        Float64 [states, states], Fisher information of one point about the state.
+    mean_point
+        Float64 [dimensions], point observed at the mean state.
+    initial_mean, initial_covariance
+        Float64 [states] and [states, states], distribution of the state where a segment begins.
     """
 
     transition: NDArray[np.float64]
@@ -60,55 +65,63 @@ def fit_kalman(
     labels: NDArray[np.float32],
     boundary: NDArray[np.bool_],
     keep: NDArray[np.bool_],
-    slowness: float,
+    noise_inflation: float,
 ) -> Kalman | None:
-    """Fit by least squares; None when too few moments have known labels.
+    """Fit the filter by least squares; None when too few samples have known labels.
 
     Parameters
     ----------
     points
-        Float32 [time, dimensions], embedded.
+        Float32 [time, dimensions], embedded points.
     labels
         Float32 [time, columns], every continuous label.
-    border
+    boundary
         Bool [time], true where a segment begins.
     keep
-        Bool [time], which samples to use.
-    slowness
-        See `NOISE_INFLATION`.
+        Bool [time], samples to use.
+    noise_inflation
+        Factor on the observation noise (see `NOISE_INFLATION`).
     """
     known = keep & np.isfinite(labels).all(1)
-    moving = known & ~boundary
-    moving[1:] &= known[:-1]
-    moving[:1] = False
-    follows = moving.copy()
-    follows[1:] &= moving[:-1]
-    n = 2 * labels.shape[1]
-    if follows.sum() < 10 * (n + 1):
+    has_change = known & ~boundary
+    has_change[1:] &= known[:-1]
+    has_change[:1] = False
+    follows = has_change.copy()
+    follows[1:] &= has_change[:-1]
+    n_states = 2 * labels.shape[1]
+    if follows.sum() < 10 * (n_states + 1):
         return None
     change = np.diff(labels, axis=0, prepend=labels[:1])
-    state = np.hstack([labels, change]).astype(np.float64)
-    before, now = state[np.flatnonzero(follows) - 1], state[follows]
-    here, heard = state[moving], points[moving].astype(np.float64)
-    middle = here.mean(0)
-    scale = np.maximum(here.std(0), 1e-12)
-    advance = _regress((before - middle) / scale, now - middle).T / scale
-    wander = _covariance(now - middle - (before - middle) @ advance.T)
-    loud = _regress((here - middle) / scale, heard - heard.mean(0)).T / scale
-    noise = _covariance(heard - heard.mean(0) - (here - middle) @ loud.T)
+    states = np.hstack([labels, change]).astype(np.float64)
+    observed, point = states[has_change], points[has_change].astype(np.float64)
+    mean, mean_point = observed.mean(0), point.mean(0)
+    scale = np.maximum(observed.std(0), 1e-12)
+    before, after = states[np.flatnonzero(follows) - 1] - mean, states[follows] - mean
+    observed, point = observed - mean, point - mean_point
+    transition = _regress(before / scale, after).T / scale
+    process_noise = _covariance(after - before @ transition.T)
+    observation = _regress(observed / scale, point).T / scale
+    noise = _covariance(point - observed @ observation.T)
     noise += 0.1 * np.trace(noise) / len(noise) * np.eye(len(noise))
-    hear = np.linalg.solve(noise, loud) / slowness
-    # Means are kept apart from the dynamics, which go around them.
-    return Kalman(advance, wander, hear, loud.T @ hear, heard.mean(0), middle, _covariance(here - middle))
+    weighted = np.linalg.solve(noise, observation) / noise_inflation
+    return Kalman(
+        transition=transition,
+        process_noise=process_noise,
+        weighted_observation=weighted,
+        information=observation.T @ weighted,
+        mean_point=mean_point,
+        initial_mean=mean,
+        initial_covariance=_covariance(observed),
+    )
 
 
 class KalmanStream:
-    """The filter, one sample after the other.
+    """Runs the filter sample by sample.
 
     Parameters
     ----------
     kalman
-        Fitted.
+        Fitted filter.
     """
 
     def __init__(self, kalman: Kalman) -> None:
@@ -118,54 +131,55 @@ class KalmanStream:
     def reset(self) -> None:
         """Start a new segment."""
         self._mean = np.zeros(len(self.kalman.initial_mean))
-        self._spread: NDArray[np.float64] | None = None
+        self._covariance: NDArray[np.float64] | None = None
 
     def take_over(self, other: KalmanStream) -> None:
-        """Go on from where another one of the same labels stands.
+        """Copy the state of another filter of the same labels.
 
         Parameters
         ----------
         other
-            Stays as it is.
+            Source; it stays unchanged.
         """
         self._mean = other._mean + other.kalman.initial_mean - self.kalman.initial_mean
-        self._spread = other._spread
+        self._covariance = other._covariance
 
     def step(self, point: NDArray[np.float32] | None) -> NDArray[np.float32]:
-        """Take in one embedded point and say where the labels are, float32 [columns].
+        """Advance by one sample, update with its point, and return the label estimates, float32 [columns].
 
         Parameters
         ----------
         point
-            Float32 [dimensions]; None when the sample says nothing.
+            Float32 [dimensions]; None when the sample holds no evidence.
         """
         k = self.kalman
-        if self._spread is None:
-            spread = k.initial_covariance
+        if self._covariance is None:
+            covariance = k.initial_covariance
         else:
             self._mean = k.transition @ self._mean
-            spread = k.transition @ self._spread @ k.transition.T + k.process_noise
+            covariance = k.transition @ self._covariance @ k.transition.T + k.process_noise
         if point is not None:
-            gained = np.linalg.inv(np.eye(len(spread)) + spread @ k.information)
-            spread = gained @ spread
-            said = (point - k.mean_point) @ k.weighted_observation
-            self._mean = gained @ self._mean + spread @ said
-        self._spread = 0.5 * (spread + spread.T)
+            # The update in information form: the posterior precision is the prior one plus the point's information.
+            gain = np.linalg.inv(np.eye(len(covariance)) + covariance @ k.information)
+            covariance = gain @ covariance
+            evidence = (point - k.mean_point) @ k.weighted_observation
+            self._mean = gain @ self._mean + covariance @ evidence
+        self._covariance = 0.5 * (covariance + covariance.T)
         return (self._mean + k.initial_mean)[: len(self._mean) // 2].astype(np.float32)
 
 
 def filter_points(
     kalman: Kalman, points: NDArray[np.float32], boundary: NDArray[np.bool_]
 ) -> NDArray[np.float32]:
-    """What `KalmanStream` says of a whole recording, float32 [time, columns].
+    """Compute the estimates that `KalmanStream` gives for a whole recording, float32 [time, columns].
 
     Parameters
     ----------
     kalman
-        Fitted.
+        Fitted filter.
     points
-        Float32 [time, dimensions].
-    border
+        Float32 [time, dimensions], embedded points.
+    boundary
         Bool [time], true where a segment begins.
     """
     stream = KalmanStream(kalman)

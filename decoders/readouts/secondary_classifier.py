@@ -1,7 +1,7 @@
-"""A second way to read the same window, which can stand beside the prototypes or in their place.
+"""Secondary classifier, which complements the prototypes or replaces them.
 
-Prototypes compare patterns after whitening; naive Bayes weighs single spikes. They err at different moments, so the
-sum of their logits is often better than either.
+Prototypes compare whitened activity patterns, naive Bayes counts single spikes. Their errors differ, so the sum of their
+logits is often better than either.
 """
 
 from __future__ import annotations
@@ -20,28 +20,31 @@ from decoders.readouts.classifiers import Scaling, fit_lda, fit_poisson
 from decoders.serialization import Arrays, pack, unpack
 
 MAX_RANK = 128
-"""Readouts of more channels than `FULL_RANK` go through this many numbers, which keeps a step quick."""
+"""Rank of the weights of classifiers with more than `FULL_RANK` channels; it keeps a step fast."""
 
 FULL_RANK = 256
+"""Largest number of channels with full-rank weights."""
+
 GAUSSIAN_SHRINKAGE = 0.1
+"""Shrinkage of the variances in Gaussian naive Bayes."""
 
 
 @dataclass(frozen=True, slots=True)
 class SecondarySettings:
-    """What was chosen for a second opinion.
+    """Settings of a secondary classifier.
 
     Attributes
     ----------
     name
         ``naive_bayes``, ``gaussian_naive_bayes`` or ``knn``.
     smooth_frames
-        Width of the Gaussian that evens out neighbouring frames of a clip.
+        Standard deviation in frames of the Gaussian that smooths neighbouring frames of a clip; 0 disables it.
     gain_shape
-        How steady the gain is that all channels share; 0 = of naive Bayes it is ignored.
+        Shape of the prior on the common gain (see `decoders.readouts.classifiers.fit_poisson`).
     k
-        Neighbours that vote.
+        Number of neighbours.
     sharpness
-        How much more the nearer ones count.
+        Exponent of the neighbours' weights: higher values favour the nearest ones.
     inverse_temperature
         Inverse temperature of the logits.
     """
@@ -56,14 +59,14 @@ class SecondarySettings:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LinearSecondary:
-    """Logits linear in the features, through few numbers when there are many channels.
+    """Linear classifier, with weights of low rank when there are many channels.
 
     Attributes
     ----------
     n_window, root
-        How window sums become features.
+        Conversion of window sums to features (see `decoders.readouts.classifiers.Scaling`).
     left
-        Float32 [channels, rank]; rank 0 = features go straight to ``weights``.
+        Float32 [channels, rank], left factor of the weights; rank 0 means full-rank weights.
     weights
         Float32 [channels or rank, states].
     bias
@@ -82,7 +85,7 @@ class LinearSecondary:
     FILE_NAMES: ClassVar[dict[str, str]] = {"inverse_temperature": "factor"}
 
     def logits(self, sums: NDArray[np.float32], directions: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Float32 [..., states] for window sums float32 [..., channels]."""
+        """Return logits float32 [..., states] for window sums float32 [..., channels]."""
         features = Scaling(self.n_window, self.root).features(sums) if self.root else sums
         if self.left.shape[1]:
             features = features @ self.left
@@ -94,16 +97,16 @@ class LinearSecondary:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NeighbourSecondary:
-    """Votes of the nearest training moments in the embedding, the nearer ones counting for more.
+    """k-nearest-neighbour classifier in the embedding, with votes weighted by similarity.
 
     Attributes
     ----------
     points
-        Float32 [moments, dimensions], of unit length.
+        Float32 [training samples, dimensions], of unit length.
     state
-        Int64 [moments].
+        Int64 [training samples].
     n_states
-        States there are.
+        Number of states.
     k, sharpness
         See `SecondarySettings`.
     inverse_temperature
@@ -120,15 +123,15 @@ class NeighbourSecondary:
     FILE_NAMES: ClassVar[dict[str, str]] = {"inverse_temperature": "factor"}
 
     def logits(self, sums: NDArray[np.float32], directions: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Float32 [..., states] for embedded points of unit length, float32 [..., dimensions]."""
+        """Return logits float32 [..., states] for embedded points of unit length, float32 [..., dimensions]."""
         flat = directions.reshape(-1, directions.shape[-1])
         votes = np.full((len(flat), self.n_states), 0.1 / self.n_states)
         k = min(self.k, len(self.points))
-        for row, near in enumerate(flat @ self.points.T):
-            chosen = np.argpartition(near, -k)[-k:]
-            closeness = near[chosen]
-            weight = np.exp(np.float32(self.sharpness) * (closeness - closeness.max()))
-            np.add.at(votes[row], self.state[chosen], weight / weight.sum())
+        for row, similarity in enumerate(flat @ self.points.T):
+            nearest = np.argpartition(similarity, -k)[-k:]
+            relative = similarity[nearest] - similarity[nearest].max()
+            weight = np.exp(np.float32(self.sharpness) * relative)
+            np.add.at(votes[row], self.state[nearest], weight / weight.sum())
         logits = np.log(votes).astype(np.float32) * np.float32(self.inverse_temperature)
         return np.asarray(logits.reshape(*directions.shape[:-1], -1))
 
@@ -144,22 +147,22 @@ def fit_secondary(
     embedding: LinearEmbedding,
     settings: SecondarySettings,
 ) -> SecondaryClassifier:
-    """Fit a second opinion with settings that were chosen.
+    """Fit a secondary classifier with given settings.
 
     Parameters
     ----------
     data
         Training data.
     windows
-        Its window sums and how full each window was.
+        Its window sums float32 [time, channels] and their fullness float32 [time].
     keep
-        Bool [time], which samples to use.
+        Bool [time], samples to use.
     scaling
-        Of the model's own features.
+        Conversion of window sums to the features of the prototypes.
     embedding
-        Fitted on the same samples; in it neighbours are looked for.
+        Embedding fitted on the same samples, in which neighbours are found.
     settings
-        What was chosen.
+        Settings of the classifier.
     """
     sums, fullness = windows[0][keep], windows[1][keep]
     state = data.state[keep]
@@ -174,56 +177,56 @@ def fit_secondary(
         m = smooth_over_frames(m, data, settings.smooth_frames)
     if poisson:
         readout = fit_poisson(m.mean, m.observed, gain_shape=settings.gain_shape)
-        left, weights = _few(readout.weights, np.sqrt(m.mean[m.observed].mean(0) + 1e-6))
+        left, weights = _low_rank(readout.weights, np.sqrt(m.mean[m.observed].mean(0) + 1e-6))
         return LinearSecondary(
             scaling.n_window, False, left, weights, readout.bias, settings.inverse_temperature
         )
     readout = fit_lda(replace(m, within=np.diag(np.diag(m.within))), GAUSSIAN_SHRINKAGE)
-    nothing = np.zeros((len(readout.weights), 0), np.float32)
+    no_factor = np.zeros((len(readout.weights), 0), np.float32)
     root = scaling.root
     weights = readout.weights if root else readout.weights / np.float32(scaling.n_window)
     return LinearSecondary(
-        scaling.n_window, root, nothing, weights, readout.bias, settings.inverse_temperature
+        scaling.n_window, root, no_factor, weights, readout.bias, settings.inverse_temperature
     )
 
 
 def smooth_over_frames(m: ClassStatistics, data: TrainingSet, width: float) -> ClassStatistics:
-    """Average each frame's mean with its neighbours in the clip.
+    """Smooth class means over neighbouring frames of each clip, with a Gaussian times the counts as weights.
 
     Parameters
     ----------
     m
-        To even out; the covariance stays.
+        Class statistics; the covariance stays unchanged.
     data
-        With the movie.
+        Training data, with a movie.
     width
-        Standard deviation of the Gaussian, in frames.
+        Standard deviation of the Gaussian in frames.
     """
     assert data.movie is not None
     out = m.mean.copy()
-    reach = int(np.ceil(3 * width))
+    radius = int(np.ceil(3 * width))
     for clip in data.movie.clips:
         first, end = clip.first_frame, clip.first_frame + clip.n_frames
         total = np.zeros((clip.n_frames, m.mean.shape[1]))
         weight = np.zeros(clip.n_frames)
-        for offset in range(-min(reach, clip.n_frames - 1), min(reach, clip.n_frames - 1) + 1):
-            to = slice(max(0, -offset), clip.n_frames - max(0, offset))
-            of = slice(first + max(0, offset), end - max(0, -offset))
-            share = np.exp(-0.5 * (offset / width) ** 2) * m.count[of]
-            weight[to] += share
-            total[to] += m.mean[of] * share[:, None]
-        known = weight > 1e-9
-        out[first:end][known] = total[known] / weight[known, None]
+        for offset in range(-min(radius, clip.n_frames - 1), min(radius, clip.n_frames - 1) + 1):
+            target = slice(max(0, -offset), clip.n_frames - max(0, offset))
+            source = slice(first + max(0, offset), end - max(0, -offset))
+            share = np.exp(-0.5 * (offset / width) ** 2) * m.count[source]
+            weight[target] += share
+            total[target] += m.mean[source] * share[:, None]
+        covered = weight > 1e-9
+        out[first:end][covered] = total[covered] / weight[covered, None]
     return ClassStatistics(out, m.count, m.within)
 
 
-def _few(
+def _low_rank(
     weights: NDArray[np.float32], spread: NDArray[np.float64]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Weights as a product of two narrow matrices, the busier channels' errors counting for more."""
+    """Approximate weights by a product of two narrow matrices, with errors weighted by the channels' spread."""
     if len(weights) <= FULL_RANK:
         return np.zeros((len(weights), 0), np.float32), weights
-    # What all states share cancels in the posterior, and must not take up rank.
+    # The mean over states cancels in the posterior and must not use up rank.
     scaled = (weights - weights.mean(1, keepdims=True)) * spread[:, None]
     values, vectors = np.linalg.eigh((scaled @ scaled.T).astype(np.float64))
     left = vectors[:, np.argsort(values)[::-1][:MAX_RANK]]
@@ -231,19 +234,26 @@ def _few(
 
 
 def pack_secondary(secondary: SecondaryClassifier | None) -> Arrays:
-    """Named arrays for a model file; none when there is no second opinion."""
+    """Return the named arrays of a model file; none without a secondary classifier."""
     return {} if secondary is None else pack(secondary, "opinion")
 
 
 def unpack_secondary(
     arrays: Mapping[str, NDArray[Any]], n_channels: int, n_dimensions: int, n_states: int
 ) -> SecondaryClassifier | None:
-    """Make the opinion again from a model file, checking that it fits.
+    """Read the secondary classifier from the arrays of a model file; None when the model has none.
+
+    Parameters
+    ----------
+    arrays
+        Arrays of the model file.
+    n_channels, n_dimensions, n_states
+        Sizes of the model.
 
     Raises
     ------
     BadModel
-        When it does not.
+        When an array is missing or does not match the sizes.
     """
     if not any(name.startswith("opinion.") for name in arrays):
         return None
@@ -269,7 +279,7 @@ def unpack_secondary(
 
 
 def settings_card(settings: SecondarySettings | None) -> dict[str, Any] | None:
-    """What a model's card says of the settings."""
+    """Convert the settings to their form on a model's card."""
     if settings is None:
         return None
     card = asdict(settings)
@@ -278,12 +288,12 @@ def settings_card(settings: SecondarySettings | None) -> dict[str, Any] | None:
 
 
 def settings_from_card(card: Mapping[str, Any]) -> SecondarySettings | None:
-    """The settings again.
+    """Read the settings from a model's card; None when the model has no secondary classifier.
 
     Raises
     ------
     BadModel
-        When the card says something else.
+        When they are unusable.
     """
     stored = card.get("opinion")
     if stored is None:

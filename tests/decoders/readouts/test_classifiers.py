@@ -36,7 +36,7 @@ def test_lda_agrees_with_scikit_learn(counts: tuple[np.ndarray, np.ndarray]) -> 
     assert agree.mean() > 0.98
 
 
-def test_prototypes_without_cosine_are_lda(counts: tuple[np.ndarray, np.ndarray]) -> None:
+def test_prototypes_without_cosine_equal_lda(counts: tuple[np.ndarray, np.ndarray]) -> None:
     features, state = np.sqrt(counts[0]), counts[1]
     m = class_statistics(features, state, 7)
     embedding = fit_linear(m, 0.3)
@@ -47,7 +47,7 @@ def test_prototypes_without_cosine_are_lda(counts: tuple[np.ndarray, np.ndarray]
     )
 
 
-def test_cosine_does_not_hear_a_common_gain(counts: tuple[np.ndarray, np.ndarray]) -> None:
+def test_cosine_ignores_a_common_gain(counts: tuple[np.ndarray, np.ndarray]) -> None:
     features, state = np.sqrt(counts[0]), counts[1]
     m = class_statistics(features, state, 7)
     embedding = fit_linear(m, 0.3)
@@ -57,35 +57,37 @@ def test_cosine_does_not_hear_a_common_gain(counts: tuple[np.ndarray, np.ndarray
     np.testing.assert_allclose(one, other, atol=1e-4)
 
 
-def test_poisson_is_the_poisson_likelihood(counts: tuple[np.ndarray, np.ndarray]) -> None:
+def test_poisson_logits_equal_the_poisson_likelihood(counts: tuple[np.ndarray, np.ndarray]) -> None:
     from scipy.stats import poisson
 
     rates = np.random.default_rng(1).gamma(1.0, 4.0, (4, 15)) + 1
     readout = fit_poisson(rates, np.ones(4, bool), gain_shape=np.inf)
-    used = np.maximum(rates, 0) + 0.05 * rates.mean(0) + 1e-4
-    expected = poisson.logpmf(counts[0][:, None], used[None]).sum(2)
+    regularised = np.maximum(rates, 0) + 0.05 * rates.mean(0) + 1e-4
+    expected = poisson.logpmf(counts[0][:, None], regularised[None]).sum(2)
     ours = readout.similarity(counts[0])
     np.testing.assert_allclose(ours - ours[:, :1], expected - expected[:, :1], rtol=1e-3, atol=1e-2)
 
 
-def test_neighbours_find_themselves(counts: tuple[np.ndarray, np.ndarray]) -> None:
+def test_training_samples_are_their_own_nearest_neighbours(counts: tuple[np.ndarray, np.ndarray]) -> None:
     features, state = np.sqrt(counts[0]), counts[1]
-    near = NearestNeighbours(unit_length(features), state, 1, 7)
-    assert (near.similarity(features).argmax(1) == state).all()
-    np.testing.assert_allclose(np.exp(near.similarity(features[0])).sum(), 1, atol=1e-5)
+    classifier = NearestNeighbours(unit_length(features), state, 1, 7)
+    assert (classifier.similarity(features).argmax(1) == state).all()
+    np.testing.assert_allclose(np.exp(classifier.similarity(features[0])).sum(), 1, atol=1e-5)
 
 
-def test_calibration_finds_the_temperature() -> None:
+def test_calibration_recovers_the_temperature() -> None:
     rng = np.random.default_rng(0)
     truth_logits = rng.normal(size=(4000, 5)) * 2
     chance = np.exp(truth_logits) / np.exp(truth_logits).sum(1, keepdims=True)
     state = (chance.cumsum(1) > rng.random((4000, 1))).argmax(1)
-    factor, score = calibrate((truth_logits / 7).astype(np.float32), np.ones(4000, np.float32), state)
-    assert factor == pytest.approx(7, rel=0.1)
+    inverse_temperature, score = calibrate(
+        (truth_logits / 7).astype(np.float32), np.ones(4000, np.float32), state
+    )
+    assert inverse_temperature == pytest.approx(7, rel=0.1)
     assert score > -np.log(5)
 
 
-def test_scaling_takes_a_common_gain_away() -> None:
-    steady = Scaling(1, root=True, total=10.0)
+def test_scaling_removes_a_common_gain() -> None:
+    scaling = Scaling(1, root=True, total=10.0)
     sums = np.array([[1.0, 3.0, 6.0]], np.float32)
-    np.testing.assert_allclose(steady.features(sums), steady.features(5 * sums), rtol=1e-5)
+    np.testing.assert_allclose(scaling.features(sums), scaling.features(5 * sums), rtol=1e-5)

@@ -13,7 +13,7 @@ from decoders.readouts.continuous import (
     LOCAL_MEAN,
     RIDGE,
     ContinuousReader,
-    _from_frames,
+    _posterior_mean,
     fit_ridge,
     frame_values,
     median_error,
@@ -23,14 +23,14 @@ from stream.session import Session
 from tests.decoders.conftest import places_session
 
 
-def test_values_are_means_over_frames() -> None:
+def test_frame_values_are_means_of_each_frame() -> None:
     label = np.array([[1.0], [3.0], [10.0], [np.nan]], np.float32)
     values = frame_values(label, np.array([0, 0, 1, 2]), 3)
     assert values[:2, 0].tolist() == [2, 10]
     assert values[2, 0] == pytest.approx(14 / 3)
 
 
-def test_mean_mode_and_ridge_side_by_side() -> None:
+def test_posterior_mean_mode_and_ridge_in_one_reader() -> None:
     values = np.array([[0.0, 0.0, 0.0], [10.0, 10.0, 0.0]])
     ridge = np.array([[0, 0, 2.0], [0, 0, 0.0], [0, 0, 1.0]])
     reader = ContinuousReader.without_intervals(values, ridge, np.array([1.0, 0.0, RIDGE]))
@@ -38,29 +38,29 @@ def test_mean_mode_and_ridge_side_by_side() -> None:
     np.testing.assert_allclose(out, [6.25, 10, 7], rtol=1e-6)
 
 
-def test_ridge_recovers_a_line() -> None:
+def test_ridge_recovers_linear_weights() -> None:
     points = np.random.default_rng(0).normal(size=(300, 3)).astype(np.float32)
     label = points @ np.array([[1.0], [2.0], [3.0]], np.float32) + 4
     np.testing.assert_allclose(fit_ridge(points, label, 1e-6)[:, 0], [1, 2, 3, 4], atol=1e-3)
 
 
-def test_median_error_leaves_unknown_truth_out() -> None:
+def test_median_error_ignores_unknown_truth() -> None:
     truth = np.array([[0, 0], [3, 4], [np.nan, 0]], np.float32)
     assert median_error(np.zeros((3, 2), np.float32), truth) == 2.5
 
 
-def test_a_label_that_cannot_be_read_is_answered_by_its_median(watched: Session) -> None:
+def test_a_label_without_neural_information_is_decoded_as_its_median(watched: Session) -> None:
     rng = np.random.default_rng(5)
-    unread = rng.exponential(3.0, (watched.n_samples, 1)).astype(np.float32)
-    labels = {"position": watched.labels["position"], "unread": unread}
+    unrelated = rng.exponential(3.0, (watched.n_samples, 1)).astype(np.float32)
+    labels = {"position": watched.labels["position"], "unrelated": unrelated}
     fitted = fit_model(replace(watched, labels=labels), FitOptions(train_repeats=(0, 1, 2, 3, 4)))
-    read = fitted.predict(watched.select_repeats([5, 6])).continuous
-    assert np.ptp(read[:, 0]) > 0.5
+    decoded = fitted.predict(watched.select_repeats([5, 6])).continuous
+    assert np.ptp(decoded[:, 0]) > 0.5
     trained = np.isin(watched.showing(), (0, 1, 2, 3, 4))
-    np.testing.assert_allclose(read[:, 1], np.median(unread[trained]), rtol=1e-5)
+    np.testing.assert_allclose(decoded[:, 1], np.median(unrelated[trained]), rtol=1e-5)
 
 
-def test_a_label_that_is_sometimes_unknown_travels_in_the_model_file(tmp_path: Path) -> None:
+def test_labels_with_missing_values_survive_the_model_file(tmp_path: Path) -> None:
     session = places_session()
     position = session.labels["position"].copy()
     position[100:300] = np.nan
@@ -75,13 +75,13 @@ def test_a_label_that_is_sometimes_unknown_travels_in_the_model_file(tmp_path: P
     loaded = Model.load(tmp_path / "a.safetensors")
     assert loaded.card["labels"] == [["position", 1], ["never", 1]]
     test = session.select_time(0.7, 1)
-    read, half_width = (getattr(loaded.predict(test), name) for name in ("continuous", "half_width"))
-    assert median_error(read[:, :1], test.labels["position"]) < 1
+    decoded, half_width = (getattr(loaded.predict(test), name) for name in ("continuous", "half_width"))
+    assert median_error(decoded[:, :1], test.labels["position"]) < 1
     assert np.isfinite(half_width[:, 0]).all()
     assert np.isnan(half_width[:, 1]).all()
 
 
-def test_the_mean_of_the_densest_surroundings_leaves_the_far_peak_out() -> None:
+def test_the_local_mean_ignores_a_distant_peak() -> None:
     values = np.array([[0.0], [1.0], [2.0], [50.0]])
     reader = replace(
         ContinuousReader.without_intervals(values, np.zeros((1, 1)), np.array([LOCAL_MEAN])),
@@ -104,12 +104,12 @@ def test_intervals_widen_with_the_posterior() -> None:
     np.testing.assert_allclose(widths[:, 0], [2, 2 * np.sqrt(26)], rtol=1e-6)
 
 
-def test_spacing_is_that_of_places_passed_both_ways() -> None:
+def test_spacing_of_places_passed_in_both_directions() -> None:
     assert spacing(np.tile(np.arange(5.0), 2)[:, None] * 0.1) == pytest.approx(0.1)
     assert spacing(np.zeros((4, 1))) == 1.0
 
 
-def test_where_no_frame_is_possible_the_values_mean_is_said() -> None:
+def test_without_any_probability_the_mean_value_is_returned() -> None:
     values = np.array([[1.0], [3.0]])
-    said = _from_frames(np.zeros((1, 2), np.float32), values, 2.0)
-    assert said[0, 0] == pytest.approx(2.0)
+    estimate = _posterior_mean(np.zeros((1, 2), np.float32), values, 2.0)
+    assert estimate[0, 0] == pytest.approx(2.0)

@@ -1,4 +1,4 @@
-"""Frames that are places: a simulated animal runs to and fro past cells with fields."""
+"""Frames that are places: a simulated animal runs back and forth past cells with place fields."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ N_PLACES, LENGTH_M, RATE_HZ = 20, 2.0, 20.0
 
 
 def track(n_laps: int, seed: int, n_units: int = 24) -> Session:
-    """Laps in alternating directions; fields differ by direction, and a frame is a place in one direction."""
+    """Simulate laps in alternating directions; place fields differ by direction, and so do frames."""
     fields = np.random.default_rng(99)
     centre = fields.uniform(0, LENGTH_M, (2, n_units))
     peak = fields.gamma(2.0, 3.0, (2, n_units))
@@ -55,17 +55,17 @@ def model() -> Model:
     return fit_model(track(24, seed=0), FitOptions(context_s=1.0))
 
 
-def test_neighbours_are_the_places_that_follow_each_other() -> None:
+def test_the_kernel_connects_places_that_follow_each_other() -> None:
     data = training_set(track(12, seed=1), 2 * N_PLACES, 1.0)
     (kernel,) = diffusion_kernels(data, np.ones(len(data.state), bool), [1.0])
     np.testing.assert_allclose(kernel, kernel.T, atol=1e-9)
     np.testing.assert_allclose(kernel.sum(1), 1.0, atol=1e-6)
     assert kernel[5, 5] > kernel[5, 6] > kernel[5, 8]
-    assert kernel[5, 5 + N_PLACES] < 1e-6  # the same place, passed the other way
-    assert kernel[-1, -1] == pytest.approx(1)  # "no stimulus" stands alone
+    assert kernel[5, 5 + N_PLACES] < 1e-6  # the same place, passed in the other direction
+    assert kernel[-1, -1] == pytest.approx(1)  # "no stimulus" has no neighbours
 
 
-def test_evening_brings_means_nearer_to_the_truth() -> None:
+def test_smoothing_brings_class_means_closer_to_the_truth() -> None:
     few, many = (training_set(track(n, seed=2), 2 * N_PLACES, 1.0) for n in (4, 200))
     means = [class_statistics(d.clean, d.state, d.n_states) for d in (few, many)]
     (kernel,) = diffusion_kernels(few, np.ones(len(few.state), bool), [0.5])
@@ -75,13 +75,13 @@ def test_evening_brings_means_nearer_to_the_truth() -> None:
     assert fine < rough
 
 
-def test_places_are_read_from_several_windows(model: Model) -> None:
+def test_places_are_decoded_from_multiscale_windows(model: Model) -> None:
     assert model.parts.spans == (1, 2, 5, 10, 20)
     assert model.card["windows_ms"] == [50, 100, 250, 500, 1000]
     assert model.card["evening"] > 0
 
 
-def test_streaming_equals_batch_and_a_file_brings_it_back(model: Model, tmp_path) -> None:
+def test_a_saved_model_gives_the_same_posterior(model: Model, tmp_path) -> None:
     test = track(4, seed=3)
     batch = model.predict(test, forecasts=False)
     model.save(tmp_path / "places.safetensors")
@@ -90,7 +90,7 @@ def test_streaming_equals_batch_and_a_file_brings_it_back(model: Model, tmp_path
     np.testing.assert_allclose(again.predict(test, forecasts=False).posterior, batch.posterior, atol=1e-6)
 
 
-def test_without_the_playback_model_nothing_older_than_the_window_counts(model: Model) -> None:
+def test_without_the_playback_model_only_the_window_matters(model: Model) -> None:
     test = track(2, seed=4)
     n_window = model.parts.scaling.n_window
     late = test.take(np.arange(test.n_samples) >= 30)
@@ -100,33 +100,35 @@ def test_without_the_playback_model_nothing_older_than_the_window_counts(model: 
     np.testing.assert_allclose(whole[settled], part[settled - 30], atol=1e-4)
 
 
-def test_what_stands_aside_counts_now_and_is_not_carried_on(model: Model) -> None:
+def test_window_evidence_affects_only_its_own_sample(model: Model) -> None:
     rng = np.random.default_rng(0)
-    evidence, aside = rng.normal(0, 1, (2, 3, model.n_frames + 1)).astype(np.float32)
+    evidence, window_evidence = rng.normal(0, 1, (2, 3, model.n_frames + 1)).astype(np.float32)
     playback = model.playback
     playback.reset()
     plain = [playback.step(e, 0.05 * i) for i, e in enumerate(evidence)]
     playback.reset()
-    both = [playback.step(e, 0.05 * i, aside[i] if i < 2 else None) for i, e in enumerate(evidence)]
-    expected = plain[1] * np.exp(aside[1])
-    np.testing.assert_allclose(both[1], expected / expected.sum(), atol=1e-6)
-    np.testing.assert_allclose(both[2], plain[2], atol=1e-6)
+    combined = [
+        playback.step(e, 0.05 * i, window_evidence[i] if i < 2 else None) for i, e in enumerate(evidence)
+    ]
+    expected = plain[1] * np.exp(window_evidence[1])
+    np.testing.assert_allclose(combined[1], expected / expected.sum(), atol=1e-6)
+    np.testing.assert_allclose(combined[2], plain[2], atol=1e-6)
     playback.reset()
 
 
-def test_the_playback_model_hears_single_samples_and_the_window_beside_it(model: Model) -> None:
+def test_the_playback_model_uses_single_samples_and_window_evidence(model: Model) -> None:
     test = track(8, seed=5)
     answers = model.predict(test, forecasts=False)
     assert model.parts.emission.own_readout
     assert model.parts.emission.window_weight > 0
-    alone, together = (
+    without_playback, with_playback = (
         np.median(np.abs(p[:, :-1].argmax(1) - test.frame))
         for p in (answers.posterior_without_playback, answers.posterior)
     )
-    assert together <= alone + 1
+    assert with_playback <= without_playback + 1
 
 
-def test_position_is_read_nearby_with_intervals_that_hold_the_truth(model: Model) -> None:
+def test_position_is_decoded_by_the_local_mean_with_calibrated_intervals(model: Model) -> None:
     test = track(20, seed=6)
     answers = model.predict(test, forecasts=False)
     miss = np.abs(answers.continuous - test.labels["position"])
@@ -136,21 +138,21 @@ def test_position_is_read_nearby_with_intervals_that_hold_the_truth(model: Model
     assert 0.72 < np.mean(miss <= answers.half_width) < 0.88
 
 
-def test_the_report_says_how_often_the_interval_holds(model: Model) -> None:
+def test_the_evaluation_reports_the_coverage_of_the_interval(model: Model) -> None:
     block = evaluate(model, track(6, seed=7), EvaluateOptions(draws=0))["continuous"]["position"]
     assert 0.6 < block["interval_80"]["coverage"] < 0.95
     assert 0 < block["interval_80"]["median_half_width"] < 0.5
 
 
-def test_time_spent_counts_without_the_playback_model_only(model: Model) -> None:
-    use = log_occupancy(np.array([0, 0, 0, 1]), 3)
-    np.testing.assert_allclose(np.exp(use), [4 / 7, 2 / 7, 1 / 7], rtol=1e-6)
+def test_the_occupancy_prior_applies_only_without_the_playback_model(model: Model) -> None:
+    occupancy = log_occupancy(np.array([0, 0, 0, 1]), 3)
+    np.testing.assert_allclose(np.exp(occupancy), [4 / 7, 2 / 7, 1 / 7], rtol=1e-6)
     prior = np.linspace(-1, 0, model.n_frames + 1).astype(np.float32)
     test = track(2, seed=8)
-    plain, leaning = (
+    without, with_prior = (
         Model(replace(model.parts, prior=p), model.card).predict(test, forecasts=False) for p in (None, prior)
     )
-    np.testing.assert_array_equal(leaning.posterior, plain.posterior)
-    expected = plain.posterior_without_playback * np.exp(prior)
+    np.testing.assert_array_equal(with_prior.posterior, without.posterior)
+    expected = without.posterior_without_playback * np.exp(prior)
     expected /= expected.sum(1, keepdims=True)
-    np.testing.assert_allclose(leaning.posterior_without_playback, expected, atol=1e-6)
+    np.testing.assert_allclose(with_prior.posterior_without_playback, expected, atol=1e-6)

@@ -1,5 +1,3 @@
-"""The Kalman filter that follows continuous labels."""
-
 from __future__ import annotations
 
 from dataclasses import replace
@@ -18,8 +16,8 @@ RATE_HZ = 20.0
 N_SEGMENTS, N_EACH = 12, 150
 
 
-def wandering(seed: int, noise: float = 3.0) -> Session:
-    """A label that moves smoothly and noisy channels that are linear in it: what the filter is made for."""
+def random_walk(seed: int, noise: float = 3.0) -> Session:
+    """Simulate a smoothly moving label and noisy channels linear in it, as the filter assumes."""
     mixing = np.random.default_rng(7).normal(size=12)
     rng = np.random.default_rng(seed)
     segment = np.repeat(np.arange(N_SEGMENTS), N_EACH).astype(np.int32)
@@ -45,47 +43,47 @@ def wandering(seed: int, noise: float = 3.0) -> Session:
     )
 
 
-def fitted(session: Session, slowness: float = 1.0) -> Kalman:
+def fitted(session: Session) -> Kalman:
     boundary = np.r_[True, np.diff(session.segment) > 0]
     everything = np.ones(session.n_samples, bool)
-    kalman = fit_kalman(np.asarray(session.neural), session.labels["place"], boundary, everything, slowness)
+    kalman = fit_kalman(np.asarray(session.neural), session.labels["place"], boundary, everything, 1.0)
     assert kalman is not None
     return kalman
 
 
-def test_it_follows_better_than_single_samples_say() -> None:
-    kalman, test = fitted(wandering(0)), wandering(1)
+def test_the_filter_is_better_than_regression_on_single_samples() -> None:
+    kalman, test = fitted(random_walk(0)), random_walk(1)
     boundary = np.r_[True, np.diff(test.segment) > 0]
-    followed = filter_points(kalman, np.asarray(test.neural), boundary)
-    train = wandering(0)
+    filtered = filter_points(kalman, np.asarray(test.neural), boundary)
+    train = random_walk(0)
     x = np.c_[np.asarray(train.neural), np.ones(train.n_samples)]
-    line = np.linalg.lstsq(x, train.labels["place"], rcond=None)[0]
-    alone = np.c_[np.asarray(test.neural), np.ones(test.n_samples)] @ line
+    weights = np.linalg.lstsq(x, train.labels["place"], rcond=None)[0]
+    regressed = np.c_[np.asarray(test.neural), np.ones(test.n_samples)] @ weights
     truth = test.labels["place"]
-    assert np.median(np.abs(followed - truth)) < 0.75 * np.median(np.abs(alone - truth))
+    assert np.median(np.abs(filtered - truth)) < 0.75 * np.median(np.abs(regressed - truth))
 
 
-def test_a_reset_forgets_and_a_silent_sample_only_advances() -> None:
-    kalman = fitted(wandering(0))
-    points = np.asarray(wandering(1).neural)[:5]
+def test_reset_and_a_sample_without_evidence() -> None:
+    kalman = fitted(random_walk(0))
+    points = np.asarray(random_walk(1).neural)[:5]
     stream = KalmanStream(kalman)
     first = [stream.step(point) for point in points]
     stream.reset()
     np.testing.assert_array_equal(np.stack([stream.step(point) for point in points]), np.stack(first))
-    silent = stream.step(None)
-    assert np.all(np.isfinite(silent))
-    assert abs(silent[0] - first[-1][0]) < 0.5
+    advanced = stream.step(None)
+    assert np.all(np.isfinite(advanced))
+    assert abs(advanced[0] - first[-1][0]) < 0.5
 
 
-def test_another_filter_goes_on_from_where_one_stands() -> None:
-    one, other = (KalmanStream(fitted(wandering(seed))) for seed in (0, 2))
-    for point in np.asarray(wandering(1).neural)[:40]:
+def test_a_filter_takes_over_the_state_of_another() -> None:
+    one, other = (KalmanStream(fitted(random_walk(seed))) for seed in (0, 2))
+    for point in np.asarray(random_walk(1).neural)[:40]:
         last = one.step(point)
     other.take_over(one)
     assert abs(other.step(None)[0] - last[0]) < 0.3
 
 
-def test_too_few_moments_give_no_filter() -> None:
+def test_too_few_known_labels_give_no_filter() -> None:
     labels = np.full((50, 1), np.nan, np.float32)
     points = np.zeros((50, 3), np.float32)
     boundary = np.r_[True, np.zeros(49, bool)]
@@ -94,25 +92,25 @@ def test_too_few_moments_give_no_filter() -> None:
 
 @pytest.fixture(scope="module")
 def model() -> Model:
-    return fit_model(wandering(0), FitOptions(context_s=0.05), baselines=False)
+    return fit_model(random_walk(0), FitOptions(context_s=0.05), baselines=False)
 
 
-def test_a_model_streams_it_and_a_file_brings_it_back(model: Model, tmp_path) -> None:
+def test_a_saved_model_gives_the_same_estimates(model: Model, tmp_path) -> None:
     assert model.parts.continuous.sharpness[0] == KALMAN
-    test = wandering(1)
-    said = model.predict(test, forecasts=False).continuous
+    test = random_walk(1)
+    estimate = model.predict(test, forecasts=False).continuous
     model.save(tmp_path / "wandering.safetensors")
     again = Model.load(tmp_path / "wandering.safetensors").predict(test, forecasts=False).continuous
-    np.testing.assert_allclose(again, said, atol=1e-5)
-    assert np.median(np.abs(said - test.labels["place"])) < 0.6 * np.std(test.labels["place"])
+    np.testing.assert_allclose(again, estimate, atol=1e-5)
+    assert np.median(np.abs(estimate - test.labels["place"])) < 0.6 * np.std(test.labels["place"])
 
 
-def test_without_the_playback_model_the_filter_stays_out_of_it(model: Model) -> None:
-    test = wandering(1)
+def test_without_the_playback_model_the_filter_is_not_used(model: Model) -> None:
+    test = random_walk(1)
     other = Model(replace(model.parts, kalman=None), model.card)
-    said = []
+    estimates = []
     for one in (model, other):
         one.use_playback = False
-        said.append(one.predict(test, forecasts=False).continuous)
+        estimates.append(one.predict(test, forecasts=False).continuous)
         one.use_playback = True
-    np.testing.assert_array_equal(*said)
+    np.testing.assert_array_equal(*estimates)

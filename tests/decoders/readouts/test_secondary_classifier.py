@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from decoders.data.training_set import training_set
-from decoders.embedding.linear import class_statistics, fit_linear, unit_length
-from decoders.embedding.shrinkage_path import ShrinkagePath
+from decoders.embedding.linear import class_statistics, fit_linear
 from decoders.errors import BadModel
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
@@ -23,72 +22,59 @@ from tests.decoders.conftest import watched_session
 
 
 @pytest.fixture(scope="module", params=[name for name in DECODERS if name not in ("auto", "cosine", "lda")])
-def named(request: pytest.FixtureRequest, watched: Session) -> Model:
+def fitted(request: pytest.FixtureRequest, watched: Session) -> Model:
     return fit_model(watched, FitOptions(decoder=request.param, train_repeats=(0, 1, 2, 3, 4), context_s=0.2))
 
 
-def test_each_decoder_reads_the_movie_and_steps_as_it_predicts(
-    named: Model, watched: Session, tmp_path: Path
+def test_each_decoder_is_accurate_and_streams_as_in_batch(
+    fitted: Model, watched: Session, tmp_path: Path
 ) -> None:
     test = watched.select_repeats([5, 6])
-    batch = named.predict(test)
-    assert accuracy(likeliest(batch.posterior_without_playback), test.frame, named.axis) > 0.8
-    named.save(tmp_path / "model.safetensors")
+    batch = fitted.predict(test)
+    assert accuracy(likeliest(batch.posterior_without_playback), test.frame, fitted.axis) > 0.8
+    fitted.save(tmp_path / "model.safetensors")
     loaded = Model.load(tmp_path / "model.safetensors")
-    assert loaded.hash == named.hash
+    assert loaded.hash == fitted.hash
     for index in range(30):
-        one = loaded.step(np.asarray(test.neural[index], np.float32), float(test.stamps[index]))
+        prediction = loaded.step(np.asarray(test.neural[index], np.float32), float(test.stamps[index]))
         np.testing.assert_allclose(
-            one.posterior_without_playback, batch.posterior_without_playback[index], atol=1e-5
+            prediction.posterior_without_playback, batch.posterior_without_playback[index], atol=1e-5
         )
     assert settings_from_card(loaded.card) is not None
 
 
-def test_poisson_needs_counts() -> None:
+def test_poisson_naive_bayes_requires_counts() -> None:
     with pytest.raises(BadUsage, match="gaussian_naive_bayes"):
         fit_model(watched_session(kind=Kind.FLUORESCENCE), FitOptions(decoder="naive_bayes"))
 
 
-def test_one_decomposition_serves_every_shrinkage() -> None:
-    rng = np.random.default_rng(0)
-    state = np.tile(np.arange(9), 30)
-    features = (rng.normal(size=(9, 12))[state] + rng.normal(size=(270, 12))).astype(np.float32)
-    m = class_statistics(features, state, 9)
-    spectrum = ShrinkagePath(m)
-    for shrinkage in (0.1, 0.6):
-        ours, theirs = (
-            unit_length(e.project(features))
-            for e in (spectrum.embedding(shrinkage), fit_linear(m, shrinkage))
-        )
-        # Two fits may turn the axes round, but not the angles between points.
-        np.testing.assert_allclose(ours @ ours.T, theirs @ theirs.T, atol=1e-3)
-
-
-def test_many_channels_go_through_few_numbers(monkeypatch: pytest.MonkeyPatch, watched: Session) -> None:
+def test_low_rank_weights_give_nearly_the_same_logits(
+    monkeypatch: pytest.MonkeyPatch, watched: Session
+) -> None:
     data = training_set(watched, 60, 0.2)
     windows = (data.clean, np.ones(len(data.clean), np.float32))
     keep = np.ones(len(data.state), bool)
     scaling = feature_scaling(data, 1)
     embedding = fit_linear(class_statistics(data.clean, data.state, data.n_states), 0.5)
     settings = SecondarySettings("naive_bayes", 1.0)
-    whole = fit_secondary(data, windows, keep, scaling, embedding, settings)
+    full_rank = fit_secondary(data, windows, keep, scaling, embedding, settings)
     monkeypatch.setattr("decoders.readouts.secondary_classifier.FULL_RANK", 4)
-    few = fit_secondary(data, windows, keep, scaling, embedding, settings)
-    assert isinstance(few, LinearSecondary)
-    assert few.left.shape[1] > 0
-    sums, nothing = data.clean[:50], np.zeros((50, 0), np.float32)
-    difference = few.logits(sums, nothing) - whole.logits(sums, nothing)
+    low_rank = fit_secondary(data, windows, keep, scaling, embedding, settings)
+    assert isinstance(low_rank, LinearSecondary)
+    assert low_rank.left.shape[1] > 0
+    sums, points = data.clean[:50], np.zeros((50, 0), np.float32)
+    difference = low_rank.logits(sums, points) - full_rank.logits(sums, points)
     np.testing.assert_allclose(difference, np.broadcast_to(difference[:, :1], difference.shape), atol=1e-2)
 
 
-def test_a_damaged_opinion_is_refused(named: Model, tmp_path: Path) -> None:
-    secondary = named.parts.secondary
+def test_a_damaged_secondary_classifier_is_refused(fitted: Model, tmp_path: Path) -> None:
+    secondary = fitted.parts.secondary
     assert secondary is not None
     damaged = (
         replace(secondary, bias=np.zeros(3, np.float32))
         if isinstance(secondary, LinearSecondary)
         else replace(secondary, state=secondary.state + 10_000)
     )
-    Model(replace(named.parts, secondary=damaged), named.card).save(tmp_path / "model.safetensors")
+    Model(replace(fitted.parts, secondary=damaged), fitted.card).save(tmp_path / "model.safetensors")
     with pytest.raises(BadModel, match="secondary classifier"):
         Model.load(tmp_path / "model.safetensors")
