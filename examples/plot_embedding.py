@@ -46,7 +46,9 @@ def main() -> None:
     left.plot(x, y, color="0.8", linewidth=0.8)
     left.scatter(x, y, c=bins * STEP, s=12, cmap="viridis")
     left.set(title=f"repeat {options.repeat}", xlabel="component 1", ylabel="component 2")
-    image = right.imshow(path @ known.T, origin="lower", extent=(0, session.n_frames, 0, session.n_frames))
+    image = right.imshow(
+        path @ known.T, origin="lower", interpolation="nearest", extent=(0, session.n_frames) * 2
+    )
     right.set(title="dot product", xlabel="frame, training", ylabel=f"frame, repeat {options.repeat}")
     figure.colorbar(image)
     figure.savefig(options.output, dpi=100)
