@@ -1,4 +1,4 @@
-"""Channels that die, fall silent or stop being numbers while a stream runs."""
+"""Channels that fall silent, freeze or turn into NaN while a stream runs."""
 
 from __future__ import annotations
 
@@ -12,42 +12,44 @@ from numpy.typing import NDArray
 from stream.notices import Notices
 
 EXPECTED_EVENTS = 60.0
-"""A channel of counts is dead when it has been silent for as long as it should have counted so many in."""
+"""A channel of counts is dead once it should have counted this many events and counted none."""
 
 LEAST_SILENT_S = 2.0
+"""However often a channel of counts should fire, it may be silent for this long."""
+
 CONSTANT_S = 2.0
 CONSTANT_SAMPLES = 20
-"""Another channel is dead when its value has stood still for so long, and so many samples."""
+"""Any other channel is dead once its value has been constant for this long and for this many samples."""
 
-NAMED = 8
-"""How many channels a message names; the others are counted."""
+MAX_NAMED = 8
+"""A message names at most this many channels and counts the rest."""
 
 
 class ChannelHealth:
-    """Watches the channels of a stream; what is dear is done once a second.
+    """Detects dead channels, NaN and negative counts; only cheap sums are updated with every sample.
 
     Parameters
     ----------
     names
-        Of the channels.
+        Channel names.
     expected_hz
-        For counts, float [channels]: how many a second there were in training; None = other signals.
+        Float [channels], events per second in the training data; None for signals that are not counts.
     watched
-        Bool [channels]: the others are left alone, for the model does not use them.
+        Bool [channels], the channels that the model uses; the others are ignored.
     notices
-        Told of ``nan``, ``nan_over``, ``channel_dead`` and ``channel_back``; of counts also of ``negative``, once for
-        each channel.
+        Receives ``nan``, ``nan_over``, ``channel_dead`` and ``channel_back``, for counts also ``negative``, once per
+        channel.
 
     Attributes
     ----------
     dead
-        Bool [channels]: silent, still, or not numbers for so long.
+        Bool [channels], silent, constant or NaN for too long.
     any_dead
-        Whether one is.
+        Whether any channel is dead.
     n_nan
-        Samples so far in which a watched channel was not a number.
+        Samples so far with NaN or infinity in a watched channel.
     n_new
-        Samples since the last look.
+        Samples since the channels were last judged.
     """
 
     def __init__(
@@ -68,117 +70,122 @@ class ChannelHealth:
             needed = EXPECTED_EVENTS / np.asarray(expected_hz) if expected_hz is not None else np.zeros(n)
         self._allowed_s = np.maximum(needed, LEAST_SILENT_S if self._counts else CONSTANT_S)
         self._notices = notices
-        self._alive: NDArray[Any] = np.zeros(
-            n, np.float32 if self._counts else np.bool_
-        )  # since the last look
-        self._least = np.zeros(n, np.float32)  # of counts, since the last look
-        self._negative = np.zeros(n, np.bool_)  # ever
-        self._still: NDArray[np.float32] | None = None
+        # since the channels were last judged: sum of counts, or whether the value has changed
+        self._activity: NDArray[Any] = np.zeros(n, np.float32 if self._counts else np.bool_)
+        self._least = np.zeros(n, np.float32)  # smallest count since then
+        self._negative = np.zeros(n, np.bool_)  # reported before
+        self._reference: NDArray[np.float32] | None = None  # values that new ones are compared with
         self._newest: NDArray[np.float32] | None = None
         self._ones = np.ones(n, np.float32)
-        self._quiet_s = np.zeros(n)
-        self._quiet_samples = np.zeros(n, np.int64)
+        self._inactive_s = np.zeros(n)
+        self._inactive_samples = np.zeros(n, np.int64)
         self.n_new = 0
         self._nan_run = 0
 
-    def note(self, samples: NDArray[np.float32], stamp: float) -> None:
-        """Take in the next samples, as they came.
+    def __repr__(self) -> str:
+        n_dead = int(self.dead.sum())
+        return f"<ChannelHealth: {n_dead} of {len(self.dead)} channels dead | {self.n_nan} samples with NaN>"
+
+    def update(self, samples: NDArray[np.float32], stamp: float) -> None:
+        """Add the next samples.
 
         Parameters
         ----------
         samples
-            Float32 [n, channels].
+            Float32 [n, channels], as received.
         stamp
-            Of the first.
+            Timestamp of the first one, seconds.
         """
         n = len(samples)
         self.n_new += n
         flat = samples.reshape(-1)
         if len(flat) != len(self._ones):
             self._ones = np.ones(len(flat), np.float32)
-        if not isfinite(flat.dot(self._ones)):  # far sooner than asking each
-            samples = self._note_nan(samples, stamp)
+        if not isfinite(flat.dot(self._ones)):  # much faster than testing every value
+            samples = self._replace_nan(samples, stamp)
         elif self._nan_run:
-            self._nan_over()
+            self._end_nan_run()
         if self._counts:
             if n == 1:
-                np.add(self._alive, samples[0], out=self._alive)
+                np.add(self._activity, samples[0], out=self._activity)
                 np.minimum(self._least, samples[0], out=self._least)
             else:
-                self._alive += np.add.reduce(samples, axis=0)
+                self._activity += np.add.reduce(samples, axis=0)
                 np.minimum(self._least, np.minimum.reduce(samples, axis=0), out=self._least)
             return
-        if self._still is None:
-            self._still = samples[0].copy()
+        if self._reference is None:
+            self._reference = samples[0].copy()
         for row in samples:
-            self._alive |= row != self._still
+            self._activity |= row != self._reference
         self._newest = samples[-1]
 
     def mask(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Samples in which dead channels are not a number, so that their mean in training stands for them.
+        """Set dead channels to NaN, which the model replaces by their mean in the training data.
 
         Parameters
         ----------
         samples
-            Float32 [n, channels]; stay as they are.
+            Float32 [n, channels]; not modified.
+
+        Returns
+        -------
+        masked
+            Float32 [n, channels]; the input itself while no channel is dead.
         """
         if not self.any_dead:
             return samples
         return np.where(self.dead, np.float32(np.nan), samples)
 
-    def look(self, elapsed_s: float) -> None:
-        """Judge the channels; about once a second while samples come.
+    def judge(self, elapsed_s: float) -> None:
+        """Decide which channels are dead; call it about once a second.
 
         Parameters
         ----------
         elapsed_s
-            Recorded seconds since the last look.
+            Recorded seconds since the last call.
         """
         if not self.n_new:
             return
-        alive = self._alive > 0 if self._counts else self._alive
-        self._quiet_s = np.where(alive, 0.0, self._quiet_s + elapsed_s)
-        self._quiet_samples = np.where(alive, 0, self._quiet_samples + self.n_new)
-        dead = (self._quiet_s >= self._allowed_s) & self._watched
+        active = self._activity > 0 if self._counts else self._activity
+        self._inactive_s = np.where(active, 0.0, self._inactive_s + elapsed_s)
+        self._inactive_samples = np.where(active, 0, self._inactive_samples + self.n_new)
+        dead = (self._inactive_s >= self._allowed_s) & self._watched
         if not self._counts:
-            dead &= self._quiet_samples >= CONSTANT_SAMPLES
+            dead &= self._inactive_samples >= CONSTANT_SAMPLES
         if (dead != self.dead).any():
-            self._say(dead)
+            self._report_dead(dead)
         if self._counts:
-            self._look_for_negative()
-        self._alive[:] = 0
+            self._report_negative()
+        self._activity[:] = 0
         self.n_new = 0
-        if self._still is not None and self._newest is not None:
-            self._still[:] = self._newest  # what comes is compared with this from now on
+        if self._reference is not None and self._newest is not None:
+            self._reference[:] = self._newest
 
-    def _look_for_negative(self) -> None:
-        """Counts are never negative: then something else is sent than the model was fitted on."""
+    def _report_negative(self) -> None:
+        """Report negative counts: the stream then carries something else than the training data did."""
         new = (self._least < 0) & self._watched & ~self._negative
         if new.any():
             text, facts = self._name(new)
             least = float(self._least[new].min())
-            what = f"{text}: negative counts, down to {least:g}; they are taken as 0"
-            self._notices.add("negative", what, least=least, **facts)
+            message = f"negative counts on {text}, down to {least:g}; they are replaced by 0"
+            self._notices.add("negative", message, least=least, **facts)
             self._negative |= new
         self._least[:] = 0
 
-    def _say(self, dead: NDArray[np.bool_]) -> None:
+    def _report_dead(self, dead: NDArray[np.bool_]) -> None:
+        symptom = "no more events" if self._counts else "constant value"
         for event, which, what in (
-            (
-                "channel_dead",
-                dead & ~self.dead,
-                "counts nothing any more" if self._counts else "stands still",
-            ),
-            ("channel_back", self.dead & ~dead, "is back"),
+            ("channel_dead", dead & ~self.dead, f"{symptom} on"),
+            ("channel_back", self.dead & ~dead, "new activity on"),
         ):
             if which.any():
                 text, facts = self._name(which)
-                self._notices.add(event, f"{text} {what}", dead=int(dead.sum()), **facts)
+                self._notices.add(event, f"{what} {text}", dead=int(dead.sum()), **facts)
         self.dead = dead
         self.any_dead = bool(dead.any())
 
-    def _note_nan(self, samples: NDArray[np.float32], stamp: float) -> NDArray[np.float32]:
-        """Count what is not a number; returns the samples without it."""
+    def _replace_nan(self, samples: NDArray[np.float32], stamp: float) -> NDArray[np.float32]:
+        """Count samples with NaN or infinity, and return them with inactive values in its place."""
         finite = np.isfinite(samples)
         bad = ~finite & self._watched
         rows = np.logical_or.reduce(bad, axis=1)
@@ -186,30 +193,23 @@ class ChannelHealth:
         self.n_nan += n_bad
         if n_bad and not self._nan_run:
             text, facts = self._name(np.logical_or.reduce(bad, axis=0))
-            self._notices.add("nan", f"{text} is not a number", stamp=stamp, **facts)
+            self._notices.add("nan", f"NaN or infinity on {text}", stamp=stamp, **facts)
         if n_bad:
             self._nan_run += n_bad
         if self._nan_run and not rows[-1]:
-            self._nan_over()
-        return np.where(finite, samples, 0 if self._counts or self._still is None else self._still)
+            self._end_nan_run()
+        return np.where(finite, samples, 0 if self._counts or self._reference is None else self._reference)
 
-    def _nan_over(self) -> None:
-        self._notices.add(
-            "nan_over", f"after {self._nan_run} samples all are numbers again", samples=self._nan_run
-        )
+    def _end_nan_run(self) -> None:
+        message = f"all values are finite again after {self._nan_run} samples with NaN or infinity"
+        self._notices.add("nan_over", message, samples=self._nan_run)
         self._nan_run = 0
 
     def _name(self, which: NDArray[np.bool_]) -> tuple[str, dict[str, object]]:
         names = [self._names[index] for index in np.flatnonzero(which)]
-        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-        head = (
-            "all channels:"
-            if len(names) == len(self._names)
-            else "channel"
-            if len(names) == 1
-            else "channels"
-        )
-        return f"{head} {', '.join(names[:NAMED])}{more}", {
-            "channels": names[:NAMED],
-            "n_channels": len(names),
-        }
+        more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+        head = "channel" if len(names) == 1 else "channels"
+        if len(names) == len(self._names):
+            head = "all channels:"
+        text = f"{head} {', '.join(names[:MAX_NAMED])}{more}"
+        return text, {"channels": names[:MAX_NAMED], "n_channels": len(names)}

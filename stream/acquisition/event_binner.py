@@ -1,7 +1,7 @@
-"""Spike events binned as they come: one event per spike in, counts per bin out.
+"""Binning of spike events as they arrive: events in, spike counts per bin out.
 
-Bins lie on one grid, counted from the first event. A bin is closed when time has passed its end by the settling delay,
-by the stamps of newer events or by the local clock, so that empty bins come out too.
+All bins lie on one grid that starts at the first event. A bin closes once the sender's time, given by newer events or by
+the clock, has passed its end by the settling delay; so empty bins are produced too.
 """
 
 from __future__ import annotations
@@ -15,47 +15,49 @@ from numpy.typing import ArrayLike, NDArray
 from stream.errors import ShapeMismatch
 
 TICK = -1
-"""In place of a unit: no spike; time has come to this stamp."""
+"""Unit number of an event without a spike: the sender's time has reached this timestamp."""
 
 BEGIN = -2
-"""In place of a unit: no spike; a bin begins here, and what comes does not go on from what was."""
+"""Unit number of an event without a spike: a new grid of bins begins here, after a discontinuity."""
 
-JUMP_S = 5.0
-"""An event so far from the newest one is a clock that jumped: the bins begin anew with it."""
+CLOCK_JUMP_S = 5.0
+"""An event further than this from the newest one means that the clock jumped; a new grid begins with it."""
 
-_SLACK_S = 1e-6  # a tick that stands for an edge is rarely that very number
+_SLACK_S = 1e-6  # rounding error of a tick that marks the edge of a bin
 
 
 class EventBinner:
-    """Bins events in any portions; what comes out does not depend on the portions.
+    """Bins spike events; the result does not depend on how the events are split into calls.
 
     Parameters
     ----------
     n_units
-        Units count from 0.
+        Number of units, which are numbered from 0.
     rate_hz
-        Bins per second of the stamps.
+        Bins per second, in the sender's time.
     settle_s
-        How long after its end a bin waits for late events.
+        Seconds for which a bin waits after its end for late events.
 
     Attributes
     ----------
     late
-        Events that came after their bin was closed; they are lost.
+        Events that arrived after their bin had closed; they are lost.
     unknown
-        Events of units that are not there.
+        Events with an invalid unit number or timestamp.
     jumps
-        How often the stamps jumped.
+        Jumps of the sender's clock.
 
     Raises
     ------
     ShapeMismatch
-        For no unit, or a rate that is not positive.
+        If there is no unit, or the rate is not positive.
     """
 
     def __init__(self, n_units: int, rate_hz: float, settle_s: float = 0.0) -> None:
         if n_units < 1 or not rate_hz > 0:
-            raise ShapeMismatch(f"events of {n_units} units cannot be binned at {rate_hz:g} Hz.")
+            raise ShapeMismatch(
+                f"events of {n_units} units cannot be binned at {rate_hz:g} Hz; both numbers must be positive."
+            )
         self._n_units = n_units
         self._rate_hz = rate_hz
         self._settle_s = settle_s
@@ -71,36 +73,36 @@ class EventBinner:
 
     @property
     def begun(self) -> bool:
-        """Whether an event has come, so that bins have a place in time."""
+        """Whether a first event has fixed the grid of bins."""
         return not math.isnan(self._origin)
 
     @property
     def newest(self) -> float:
-        """The newest stamp, seconds; -inf before the first."""
+        """Newest timestamp, seconds; -inf before the first event."""
         return self._newest
 
     @property
     def next_due(self) -> float:
-        """The stamp at which the oldest open bin can be closed, seconds; inf before the first event."""
+        """Time at which the oldest open bin may close, seconds; inf before the first event."""
         return self._edge(self._first + 1) + self._settle_s if self.begun else math.inf
 
     def restart(self) -> None:
-        """Forget the bins that are open; the next event begins anew."""
+        """Discard the open bins; the next event begins a new grid."""
         self._origin = math.nan
         self._newest = -math.inf
         self._open.clear()
 
     def add(self, stamps: ArrayLike, unit: ArrayLike, count: ArrayLike | None = None) -> None:
-        """Take in events.
+        """Add events to their bins.
 
         Parameters
         ----------
         stamps
-            Float [n], seconds, in any order that the settling delay allows.
+            Float [n], timestamps in seconds; out of order by at most the settling delay.
         unit
-            Int [n], from 0; or `TICK`, `BEGIN`.
+            Int [n], unit numbers from 0, `TICK` or `BEGIN`.
         count
-            Float [n], spikes of each event; None = one.
+            Float [n], spikes per event; None for one each.
         """
         at, units = np.asarray(stamps, np.float64), np.asarray(unit).astype(np.int64)
         counts = np.ones(len(at)) if count is None else np.asarray(count, np.float64)
@@ -109,29 +111,29 @@ class EventBinner:
         at, units, counts = at[known], units[known], counts[known]
         begin = 0
         while begin < len(at):
-            if units[begin] == BEGIN or not self.begun or abs(at[begin] - self._newest) > JUMP_S:
+            if units[begin] == BEGIN or not self.begun or abs(at[begin] - self._newest) > CLOCK_JUMP_S:
                 self._begin(float(at[begin]), jumped=units[begin] != BEGIN)
             newest = np.maximum.accumulate(np.r_[self._newest, at[begin:]])[:-1]
-            breaks = (np.abs(at[begin:] - newest) > JUMP_S) | (units[begin:] == BEGIN)
+            breaks = (np.abs(at[begin:] - newest) > CLOCK_JUMP_S) | (units[begin:] == BEGIN)
             breaks[0] = False
             end = begin + int(np.argmax(breaks)) if breaks.any() else len(at)
             self._count(at[begin:end], units[begin:end], counts[begin:end])
             begin = end
 
-    def take(self, now: float = -math.inf) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        """Close the bins whose time has come.
+    def close_bins(self, now: float = -math.inf) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Close the bins that are due, and return all that have closed since the last call.
 
         Parameters
         ----------
         now
-            The sender's clock as far as it is known, seconds; the newest stamp counts in any case.
+            Sender's time, seconds, as far as it is known; the newest timestamp counts in any case.
 
         Returns
         -------
         counts
-            Float32 [bins, units].
+            Float32 [bins, units], spikes.
         stamps
-            Float64 [bins], the end of each, seconds.
+            Float64 [bins], end of each bin, seconds.
         """
         if self.begun:
             self._close(max(now, self._newest) - self._settle_s)
@@ -141,7 +143,7 @@ class EventBinner:
         return np.concatenate(counts), np.concatenate(stamps)
 
     def _begin(self, stamp: float, *, jumped: bool) -> None:
-        """Put the first edge; what was complete before it is handed out."""
+        """Begin a new grid; bins that were complete before it close."""
         if self.begun:
             self._close(self._newest)
             self.jumps += jumped
@@ -150,7 +152,7 @@ class EventBinner:
         self._open.clear()
 
     def _close(self, until: float) -> None:
-        """Hand out every bin that ends by then."""
+        """Close every bin that ends by a given time."""
         end = self._first
         while self._edge(end + 1) <= until + _SLACK_S:
             end += 1
@@ -165,7 +167,7 @@ class EventBinner:
     def _count(
         self, stamps: NDArray[np.float64], unit: NDArray[np.int64], count: NDArray[np.float64]
     ) -> None:
-        """Add events to open bins."""
+        """Count the spikes of events, opening bins as needed."""
         self._newest = max(self._newest, float(stamps.max()))
         spikes = unit >= 0
         stamps, unit, count = stamps[spikes], unit[spikes], count[spikes]
@@ -186,4 +188,5 @@ class EventBinner:
             row += more.astype(np.float32)
 
     def _edge(self, number: int) -> float:
+        """Start of a bin, seconds."""
         return self._origin + number / self._rate_hz

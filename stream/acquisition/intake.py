@@ -57,7 +57,7 @@ class Acceptance:
 
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
         if self._samples is not None:
-            self._health.note(self._raw, float(self._samples.stamps[0]))
+            self._health.update(self._raw, float(self._samples.stamps[0]))
 
 
 class Intake:
@@ -149,7 +149,7 @@ class Intake:
         """
         self.correct_clock()
         self.timing.tick(now_s)
-        self.health.look(self.health.n_new / self._rate_hz if self._rate_hz > 0 else 1.0)
+        self.health.judge(self.health.n_new / self._rate_hz if self._rate_hz > 0 else 1.0)
 
     def stats(self) -> dict[str, Any]:
         """Counts of every fault, and the state of clock and rate, for the status stream."""

@@ -1,4 +1,4 @@
-"""Continuous labels as they arrive: add values, ask for a moment."""
+"""Continuous labels (such as position or running speed) as they arrive, interpolated at sample times."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-LONGEST_S = 2.0
-"""Between two values further apart than that nothing is made up."""
+MAX_STEP_S = 2.0
+"""No interpolation between values further apart than this."""
 
-KEPT = 100_000
-"""Values kept while nobody asks; then the older half is forgotten."""
+MAX_VALUES = 100_000
+"""While no value is queried, at most this many are stored; then the older half is dropped."""
 
 
 class LabelTrack:
-    """One label, at any rate, from whenever it begins.
+    """Values of one label at any rate, queried in order of time.
 
-    Moments are asked for in order; values older than the last moment are forgotten.
+    Values older than the last query are dropped.
     """
 
     def __init__(self) -> None:
@@ -30,14 +30,14 @@ class LabelTrack:
         return len(self._stamps)
 
     def add(self, stamps: ArrayLike, values: Iterable[ArrayLike]) -> None:
-        """Add values; those whose stamps do not increase begin anew, for their clock has stepped back.
+        """Add values; a timestamp that steps back means a new clock, and drops all earlier values.
 
         Parameters
         ----------
         stamps
-            Float [n], seconds, on the clock of the neural stream's stamps.
+            Float [n], seconds, on the same clock as the timestamps of the neural stream.
         values
-            Float [n, k].
+            Float [n, columns].
         """
         for stamp, row in zip(np.asarray(stamps, float).tolist(), values, strict=True):
             if self._stamps and stamp < self._stamps[-1]:
@@ -46,26 +46,26 @@ class LabelTrack:
                 continue
             self._stamps.append(stamp)
             self._values.append(np.asarray(row, np.float32))
-        if len(self._stamps) > KEPT:
-            del self._stamps[: -KEPT // 2], self._values[: -KEPT // 2]
+        if len(self._stamps) > MAX_VALUES:
+            del self._stamps[: -MAX_VALUES // 2], self._values[: -MAX_VALUES // 2]
 
     def at(self, stamp: float, n_columns: int, slack_s: float = 0.0) -> NDArray[np.float32]:
-        """The label at a moment: the value stamped then, else on the line between its neighbours.
+        """Value of the label at a time: a stored value if one is near, else linear interpolation.
 
         Parameters
         ----------
         stamp
-            Seconds.
+            Time, seconds.
         n_columns
-            How many columns it should have.
+            Expected number of columns.
         slack_s
-            A value so near counts as stamped then.
+            Largest distance in seconds at which a stored value is used as it is.
 
         Returns
         -------
         value
-            Float32 [columns]; NaN where nothing is known: before the first value, after the last, across more than
-            `LONGEST_S`, or when the label has other columns.
+            Float32 [columns]; NaN before the first value, after the last, between values more than `MAX_STEP_S`
+            apart, and if the number of columns is another.
         """
         after = bisect_right(self._stamps, stamp)
         if after > 1:
@@ -76,7 +76,7 @@ class LabelTrack:
         value = np.full(n_columns, np.nan, np.float32)
         if best is not None and abs(self._stamps[best] - stamp) <= slack_s:
             value = self._values[best]
-        elif len(near) == 2 and self._stamps[after] - self._stamps[after - 1] <= LONGEST_S:
+        elif len(near) == 2 and self._stamps[after] - self._stamps[after - 1] <= MAX_STEP_S:
             before_s, after_s = self._stamps[after - 1], self._stamps[after]
             weight = np.float32((stamp - before_s) / (after_s - before_s))
             value = self._values[after - 1] * (1 - weight) + self._values[after] * weight
@@ -84,50 +84,68 @@ class LabelTrack:
 
 
 class Labels:
-    """Every label of a neural stream, by name.
+    """All labels of a neural stream.
 
     Attributes
     ----------
     tracks
-        Those that have come so far.
+        Labels received so far, by name.
     """
 
     def __init__(self) -> None:
         self.tracks: dict[str, LabelTrack] = {}
 
     def add(self, name: str, stamps: ArrayLike, values: Iterable[ArrayLike]) -> None:
-        """Add values of a label; see `LabelTrack.add`."""
+        """Add values of one label.
+
+        Parameters
+        ----------
+        name
+            Name of the label.
+        stamps, values
+            See `LabelTrack.add`.
+        """
         self.tracks.setdefault(name, LabelTrack()).add(stamps, values)
 
     def at(self, wanted: Iterable[tuple[str, int]], stamp: float, rate_hz: float) -> NDArray[np.float32]:
-        """Labels at a sample, side by side.
+        """Values of several labels at a sample, side by side.
 
         Parameters
         ----------
         wanted
-            Names, and how many columns each has.
+            Name and number of columns of each label.
         stamp
-            Of the sample, seconds.
+            Timestamp of the sample, seconds.
         rate_hz
-            Of the samples; 0 = irregular. A value within a quarter of a period counts for the sample.
+            Sampling rate in Hz, 0 for irregular streams. A value within a quarter of a period is used as it is.
+
+        Returns
+        -------
+        values
+            Float32 [columns of all labels]; NaN where unknown.
         """
         slack_s = 0.25 / rate_hz if rate_hz > 0 else 1e-6
-        nothing = LabelTrack()
-        parts = [self.tracks.get(name, nothing).at(stamp, k, slack_s) for name, k in wanted]
+        empty = LabelTrack()
+        parts = [self.tracks.get(name, empty).at(stamp, k, slack_s) for name, k in wanted]
         return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
 
 def r2(n: int, total: NDArray[np.float64], square: NDArray[np.float64], error: NDArray[np.float64]) -> float:
-    """Share of the variance that estimates explain, over all columns of a label; NaN when there is none.
+    """Coefficient of determination of decoded labels from running sums, over all columns together.
 
     Parameters
     ----------
     n
-        Moments.
+        Number of samples.
     total, square
-        Float64 [columns], sum and sum of squares of the truth.
+        Float64 [columns], sum and sum of squares of the true values.
     error
         Float64 [columns], sum of squared errors.
+
+    Returns
+    -------
+    r2
+        1 - error / variance; NaN if the true values do not vary.
     """
     variance = float(np.sum(square - total**2 / n)) if n else 0.0
     return 1.0 - float(error.sum()) / variance if variance > 1e-12 else math.nan

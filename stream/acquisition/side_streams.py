@@ -1,4 +1,4 @@
-"""Follow what belongs to a neural stream: the truth about the stimulus, labels, markers, announcements of a replay."""
+"""The streams beside a neural stream: stimulus, labels, markers, and the events of a replay."""
 
 from __future__ import annotations
 
@@ -22,50 +22,53 @@ from stream.notices import Notices
 
 log = logging.getLogger(__name__)
 
-LOOK_S = 1.0
-"""How often streams that were not there yet are looked for."""
+SEARCH_EVERY_S = 1.0
+"""Interval between searches for new streams."""
 
-_RETURN_S = 0.05  # how often one that is gone is looked for
-_THREADS = 3  # one that does not answer holds up few others
+MAX_MARKERS_PER_S = 20
+"""At most this many markers per second become notices; the others are only counted."""
 
-MARKERS_A_SECOND = 20
-"""So many markers are passed on each second; more are only counted."""
-
-_PASSED_ON = ("lost", "back", "mismatch", "ambiguous")
-_OWN = ("engine", "replay", "recorder")  # roles, at the end of source ids, whose announcements are no markers
+_RECONNECT_WAIT_S = 0.05  # duration of one attempt to reconnect
+_THREADS = 3  # so that a stream that does not answer delays few others
+_FORWARDED = ("lost", "back", "mismatch", "ambiguous")
+_OWN_ROLES = (
+    "engine",
+    "replay",
+    "recorder",
+)  # last part of the source id of this program's own Markers streams
 
 
 class SideStreams:
-    """Collects what is sent beside a neural stream, whenever it appears.
+    """Finds, opens and reads the streams that belong to a neural stream, whenever they appear.
 
-    That is ``<name>-stimulus``, ``<name>-events``, every ``<name>-<label>`` of type Label, and every stream of type
-    Markers that is not this program's own. They are opened, and opened again, in threads.
+    These are ``<name>-stimulus``, ``<name>-events``, every ``<name>-<label>`` of type Label, and every stream of type
+    Markers that is not this program's own. Threads open and reopen them, so that `poll` never waits for a sender.
 
     Parameters
     ----------
     name
-        Of the neural stream.
+        Name of the neural stream.
     offset_s
-        Added to the stamps of the stimulus: the time the monitor takes to show a frame.
+        Seconds added to the timestamps of the stimulus: the latency of the monitor.
     neural
-        The neural stream, which others watch; a second sender of it is told, too.
+        Connection to the neural stream, to report a second sender of it; None if there is none.
 
     Attributes
     ----------
     track
-        What was on screen, by the stimulus stream's stamps.
+        Movie frames on screen.
     labels
-        Continuous labels, by their own stamps.
+        Continuous labels.
     notices
-        ``following`` a stream; ``following_lost``, ``following_back``, ``following_mismatch`` and
-        ``following_ambiguous`` of one that was followed; ``second_sender`` and ``second_sender_gone``, see
-        `stream.lsl.duplicate_senders.DuplicateSenders`; and each ``marker``.
+        Receives ``following`` for every new stream; ``following_lost``, ``following_back``, ``following_mismatch`` and
+        ``following_ambiguous`` after that; ``second_sender`` and ``second_sender_gone``, see
+        `stream.lsl.duplicate_senders.DuplicateSenders`; and ``marker``.
     markers
-        How many markers each stream has sent.
+        Markers received, by stream.
     ended
         Whether a replay has announced its end.
     announced
-        How many samples it then said it sent, or None.
+        Samples that the replay then reported to have sent; None if unknown.
     """
 
     def __init__(self, name: str, offset_s: float = 0.0, neural: Connection | None = None) -> None:
@@ -77,58 +80,68 @@ class SideStreams:
         self.announced: int | None = None
         self._offset_s = offset_s
         self._name = name
-        self._roles = {f"{name}-stimulus": "Stimulus", f"{name}-events": "Markers"}
+        self._expected = {f"{name}-stimulus": "Stimulus", f"{name}-events": "Markers"}  # LSL type by name
         self._inlets: dict[str, EventInlet] = {}
         self._opening: dict[str, Future[EventInlet | None]] = {}
-        self._returning: dict[str, Future[None]] = {}  # these inlets are a thread's own meanwhile
-        self._threads = ThreadPoolExecutor(_THREADS, "follow")
-        self._rivals = DuplicateSenders(self.notices)
+        self._returning: dict[
+            str, Future[None]
+        ] = {}  # inlets that a thread is reopening and nobody else may touch
+        self._threads = ThreadPoolExecutor(_THREADS, "side-streams")
+        self._duplicates = DuplicateSenders(self.notices)
         self._neural = neural
-        own = " or ".join(f"(name={quoted(full)} and type='{type_}')" for full, type_ in self._roles.items())
+        named = dict(self._expected) if neural is None else {**self._expected, neural.name: neural.type}
+        own = " or ".join(f"(name={quoted(full)} and type={quoted(type_)})" for full, type_ in named.items())
         labels = f"(type='Label' and starts-with(name,{quoted(name + '-')}))"
-        announcing = " or ".join(f"contains(source_id,'/Markers/{role}')" for role in _OWN)
+        announcing = " or ".join(f"contains(source_id,'/Markers/{role}')" for role in _OWN_ROLES)
         markers = f"(type='Markers' and not({announcing}))"
-        if neural is not None:
-            own += f" or (name={quoted(neural.name)} and type={quoted(neural.type)})"
-        # In parentheses, for LSL puts "this session, and" before it.
+        # in parentheses, because LSL prepends a condition on the session with "and"
         self._resolver = pylsl.ContinuousResolver(pred=f"({own} or {labels} or {markers})")
-        self._next_look = 0.0
+        self._next_search = 0.0
         self._second = 0
-        self._n_passed_on = 0
+        self._n_this_second = 0
+
+    def __repr__(self) -> str:
+        return f"<SideStreams: {self._name} | following {', '.join(self.following) or 'none'}>"
 
     @property
     def following(self) -> tuple[str, ...]:
-        """Names of the streams that have been found, open or not yet."""
+        """Names of the streams found so far, open or about to be."""
         return (*self._inlets, *self._opening)
 
     def connect(self, wait_s: float) -> None:
-        """Wait until stimulus and events are there, or as long as ``wait_s``; all may still come later."""
+        """Wait for the stimulus and event streams; streams that appear later are found by `poll`.
+
+        Parameters
+        ----------
+        wait_s
+            Longest wait, seconds.
+        """
         deadline = time.monotonic() + wait_s
         while (
-            self._opening or not self._roles.keys() <= self._inlets.keys()
+            self._opening or not self._expected.keys() <= self._inlets.keys()
         ) and time.monotonic() < deadline:
-            self._look()
+            self._search()
             time.sleep(0.02)
 
     def poll(self) -> None:
-        """Take what has arrived; look for late streams about once a second."""
+        """Read what has arrived; about once a second, also search for new streams."""
         for name, inlet in self._inlets.items():
             if not self._is_open(name, inlet):
                 continue
             rows, stamps = inlet.pull()
             if len(stamps):
-                self._take(name, rows, stamps)
+                self._store(name, rows, stamps)
             if inlet.notices:
                 for notice in inlet.notices.take():
-                    if notice.event in _PASSED_ON:
+                    if notice.event in _FORWARDED:
                         self.notices.add(f"following_{notice.event}", notice.text, stream=name)
         now = time.monotonic()
-        if now >= self._next_look:
-            self._next_look = now + (LOOK_S / 10 if self._opening else LOOK_S)
-            self._look()
+        if now >= self._next_search:
+            self._next_search = now + (SEARCH_EVERY_S / 10 if self._opening else SEARCH_EVERY_S)
+            self._search()
 
     def _is_open(self, name: str, inlet: EventInlet) -> bool:
-        """Whether an inlet can be pulled; one whose sender is gone is opened again in a thread."""
+        """Whether an inlet can be pulled; if its sender is gone, a thread tries to reopen it."""
         returning = self._returning.get(name)
         if returning is not None:
             if not returning.done():
@@ -136,12 +149,12 @@ class SideStreams:
             del self._returning[name]
             returning.result()
         if not inlet.connected:
-            self._returning[name] = self._threads.submit(inlet.look_for_return, _RETURN_S)
+            self._returning[name] = self._threads.submit(inlet.try_reconnect, _RECONNECT_WAIT_S)
             return False
         return True
 
     def close(self) -> None:
-        """Close the inlets."""
+        """Close all inlets and wait for the threads to end."""
         self._threads.shutdown(wait=True, cancel_futures=True)
         self._returning.clear()
         for future in self._opening.values():
@@ -152,10 +165,10 @@ class SideStreams:
             inlet.close()
         self._inlets.clear()
 
-    def _look(self) -> None:
-        """Open what is new; in a thread, for a stream that does not answer must not hold up the neural one."""
-        there = self._resolver.results()
-        for info in there:
+    def _search(self) -> None:
+        """Open new streams, in threads so that one that does not answer does not delay the neural stream."""
+        found = self._resolver.results()
+        for info in found:
             name = info.name()
             if name not in self._inlets and name not in self._opening and not self._is_neural(info):
                 self._opening[name] = self._threads.submit(_opened, info)
@@ -164,26 +177,26 @@ class SideStreams:
                 continue
             del self._opening[name]
             inlet = future.result()
-            if inlet is not None:  # else it is gone again; the next look will tell
+            if inlet is not None:  # otherwise it is gone again, or the next search finds it
                 self._inlets[name] = inlet
                 kind = self._kind(name)
                 self.notices.add("following", f"{name} ({kind})", stream=name, kind=kind)
         used = [inlet for name, inlet in self._inlets.items() if name not in self._returning]
-        self._rivals.look(there, [*used, self._neural] if self._neural is not None else used)
+        self._duplicates.check(found, [*used, self._neural] if self._neural is not None else used)
 
     def _is_neural(self, info: pylsl.StreamInfo) -> bool:
-        """Whether it is the neural stream, or a second sender of it."""
+        """Whether a stream is the neural one or a second sender of it."""
         neural = self._neural
         return neural is not None and (info.name(), info.type()) == (neural.name, neural.type)
 
     def _kind(self, name: str) -> str:
-        """What a stream that is followed is."""
-        if name in self._roles:
-            return "stimulus" if self._roles[name] == "Stimulus" else "events"
+        """Kind of an open stream: stimulus, events, label or markers."""
+        if name in self._expected:
+            return "stimulus" if self._expected[name] == "Stimulus" else "events"
         return "label" if self._inlets[name].type == "Label" else "markers"
 
-    def _take(self, name: str, rows: list[Any], stamps: Any) -> None:
-        """Sort in what one stream has sent."""
+    def _store(self, name: str, rows: list[Any], stamps: Any) -> None:
+        """Store what one stream has sent, according to its kind."""
         kind = self._kind(name)
         if kind == "stimulus":
             events = np.asarray(rows, np.int32)
@@ -191,37 +204,38 @@ class SideStreams:
             self.track.add(np.asarray(stamps) + self._offset_s, events[:, 0], repeat)
         elif kind == "events":
             for row in rows:
-                self._hear(row)
+                self._read_event(row)
         elif kind == "label":
             if not isinstance(rows[0], str | list):
                 self.labels.add(name.removeprefix(f"{self._name}-"), stamps, rows)
         else:
             self.markers[name] = self.markers.get(name, 0) + len(rows)
             for row, stamp in zip(rows, stamps, strict=True):
-                self._pass_on(name, row, float(stamp))
+                self._report_marker(name, row, float(stamp))
 
-    def _pass_on(self, name: str, row: Any, stamp: float) -> None:
-        """Note a marker, unless there are too many."""
+    def _report_marker(self, name: str, row: Any, stamp: float) -> None:
+        """Report a marker unless there are too many this second."""
         second = int(time.monotonic())
         if second != self._second:
-            self._second, self._n_passed_on = second, 0
-        self._n_passed_on += 1
-        if self._n_passed_on <= MARKERS_A_SECOND:
+            self._second, self._n_this_second = second, 0
+        self._n_this_second += 1
+        if self._n_this_second <= MAX_MARKERS_PER_S:
             text = row if isinstance(row, str) else " ".join(map(str, row))
             self.notices.add("marker", f"{name}: {text}", stream=name, marker=text, stamp=stamp)
 
-    def _hear(self, text: Any) -> None:
+    def _read_event(self, text: Any) -> None:
+        """Detect the end of a replay."""
         try:
             event = json.loads(text if isinstance(text, str) else text[0])
         except (ValueError, IndexError, TypeError):
-            return  # somebody else's marker
+            return  # not an event of this program
         if isinstance(event, dict) and event.get("event") == "end":
             self.ended = True
             self.announced = event.get("samples")
 
 
 def _opened(info: pylsl.StreamInfo) -> EventInlet | None:
-    """An inlet that is open; None when the stream does not answer."""
+    """Open an inlet; None if the stream does not answer."""
     inlet = EventInlet(info)
     try:
         inlet.open(timeout_s=2.0)

@@ -1,4 +1,4 @@
-"""Receiving spike events as if they were a stream of counts."""
+"""Inlet that receives spike events and yields spike counts per bin."""
 
 from __future__ import annotations
 
@@ -19,95 +19,102 @@ from stream.lsl.connection import MAX_PULL, Connection, carries_text
 from stream.lsl.outlet import usable_labels
 
 SPIKE_EVENTS = "SpikeEvents"
-"""The LSL type of a stream of events."""
+"""LSL type of a stream of spike events."""
 
 SETTLE_S = 0.01
-"""How long after its end a bin waits for late events, when the stream does not say (``settle_ms``)."""
+"""Time for which a bin waits for late events, unless the stream's description says otherwise (``settle_ms``)."""
 
 SILENT_S = 1.0
-"""After so long without any event the sender may be frozen, and no empty bins are made up."""
+"""After this long without any event the sender may be frozen, and no more empty bins are produced."""
 
-_FOREIGN_S = 10.0  # stamps further from the local clock than that are not of it
+_FOREIGN_CLOCK_S = 10.0  # timestamps further than this from the local clock come from another clock
 
 
 class SpikeEventInlet(Connection):
-    """Receives spike events and yields counts per bin, with the face of `stream.lsl.inlet.Inlet`.
+    """Receives spike events and yields counts per bin, with the interface of `stream.lsl.inlet.Inlet`.
 
-    A stream of one channel has the unit's number in each event; `TICK` and `BEGIN` say how time passes. A stream of
-    several has one channel per unit, and how many spikes each had at that moment.
+    In a stream of one channel each event is a unit number, or `TICK` or `BEGIN` to tell how time passes. In a stream of
+    several channels there is one per unit, with its number of spikes at that time.
 
     Parameters
     ----------
     info
-        The stream, as `stream.lsl.resolve.find_stream` returns it.
+        Stream to open, from `stream.lsl.resolve.find_stream`.
     rate_hz
         Bins per second of recorded time.
     units
-        Labels of the units, for a stream that does not say (``units``, a JSON list, in its description).
+        Labels of the units, for a stream whose description has none (``units``, a JSON list).
     max_buffer_s
         See `Connection`.
 
     Attributes
     ----------
     rate_hz
-        Bins per second of the stamps; that of a replay at another speed differs from the model's.
+        Bins per second of the timestamps; in a replay at another speed it differs from that of the recording.
     channel_labels
-        Of the units, once open.
+        Labels of the units, once open.
 
     Raises
     ------
     BadUsage
-        For a stream of text.
+        If the stream carries text.
     """
 
     def __init__(
         self, info: pylsl.StreamInfo, rate_hz: float, units: Sequence[str] = (), *, max_buffer_s: float = 360
     ) -> None:
         if carries_text(info):
-            raise BadUsage(f"stream '{info.name()}' carries text, not unit numbers; choose another.")
+            raise BadUsage(
+                f"stream '{info.name()}' carries text instead of unit numbers; choose another one."
+            )
         super().__init__(info, max_buffer_s=max_buffer_s)
         self._n_event_channels = self.n_channels
         self._bin_rate_hz = rate_hz
         self._units = tuple(units)
         self._ticks = False
         self._foreign: bool | None = None
-        self._said_late = 0
+        self._n_late_reported = 0
         self._n_received = 0
         self._binner: EventBinner | None = None
         self.stale_after_s = SILENT_S
 
     @property
     def n_received(self) -> int:
-        """Bins so far."""
+        """Bins produced so far."""
         return self._n_received
 
     @property
     def late(self) -> int:
-        """Events that came after their bin was closed."""
+        """Events that arrived after their bin had closed."""
         return 0 if self._binner is None else self._binner.late
 
     def prepare(self, timeout_s: float = 5.0, *, sync_timeout_s: float = 2.0) -> pylsl.StreamInlet:
-        """Read the description: units, settling delay, whether the sender ticks; see `Connection.prepare`."""
+        """Read the description: units, settling delay, whether the sender sends ticks; see `Connection.prepare`."""
         inlet = super().prepare(timeout_s, sync_timeout_s=sync_timeout_s)
         facts = self.facts
         if self._n_event_channels == 1:
-            self.channel_labels = _described(facts.get("units"), self.name) or self._units
+            self.channel_labels = _described_units(facts.get("units"), self.name) or self._units
         self.n_channels = len(self.channel_labels)
         self.rate_hz = self._bin_rate_hz * float(facts.get("stamp_rate", "1"))
         settle_s = float(facts.get("settle_ms", SETTLE_S * 1e3)) / 1e3
         self._ticks = facts.get("ticks", "0") == "1"
         self._foreign = None
-        self._said_late = 0
+        self._n_late_reported = 0
         self._binner = EventBinner(self.n_channels, self.rate_hz, settle_s)
         return inlet
 
     def pull(self, timeout_s: float = 0.1) -> Chunk | None:
-        """Wait for a bin to be complete, and return all that are; see `stream.lsl.inlet.Inlet.pull`.
+        """Wait until a bin closes, and return all closed bins; see `stream.lsl.inlet.Inlet.pull`.
 
         Parameters
         ----------
         timeout_s
-            The longest wait.
+            Longest wait, seconds.
+
+        Returns
+        -------
+        chunk
+            Spike counts, each with the timestamp of the end of its bin; None if no bin closed in time.
         """
         if self._inlet is None or self._binner is None:
             self._reconnect(timeout_s)
@@ -120,7 +127,7 @@ class SpikeEventInlet(Connection):
                 self._lose()
                 return None
             now = self._sender_clock()
-            counts, stamps = self._binner.take(now)
+            counts, stamps = self._binner.close_bins(now)
             if len(stamps):
                 return self._chunk(counts, stamps)
             left_s = deadline - time.monotonic()
@@ -131,7 +138,7 @@ class SpikeEventInlet(Connection):
             time.sleep(min(left_s, max(due_s, 0.0002), 0.002 if math.isinf(due_s) else math.inf))
 
     def _drain(self) -> None:
-        """Take in every event that is there."""
+        """Bin all events that have arrived."""
         assert self._inlet is not None
         assert self._binner is not None
         n = MAX_PULL
@@ -144,17 +151,19 @@ class SpikeEventInlet(Connection):
             self._binner.add(*_events(np.asarray(rows), np.asarray(stamps, float)))
             if self._foreign is None:
                 self._foreign = self._is_foreign()
-            self._foreign |= self._binner.jumps > 0  # who receives the bins sees the jump, and says so
+            self._foreign |= (
+                self._binner.jumps > 0
+            )  # the jump itself is reported by whoever receives the bins
 
     def _is_foreign(self) -> bool:
-        """Whether the stamps come from a clock that is not ours; time then passes by the events alone."""
+        """Whether timestamps come from a clock other than the local one; then only events close bins."""
         assert self._binner is not None
         correction_s = self.time_correction_s
         now = pylsl.local_clock() - (0.0 if math.isnan(correction_s) else correction_s)
-        return bool(abs(now - self._binner.newest) > _FOREIGN_S)
+        return bool(abs(now - self._binner.newest) > _FOREIGN_CLOCK_S)
 
     def _sender_clock(self) -> float:
-        """What the sender's clock shows, as far as it may close bins; -inf = only events may."""
+        """Current time on the sender's clock, which closes bins; -inf if only events may close them."""
         if self._ticks or self._foreign is not False or self.age_s > SILENT_S:
             return -math.inf
         correction_s = self.clock.offset_s
@@ -162,9 +171,10 @@ class SpikeEventInlet(Connection):
 
     def _chunk(self, counts: NDArray[np.float32], stamps: NDArray[np.float64]) -> Chunk:
         assert self._binner is not None
-        if self._binner.late > self._said_late:
-            more, self._said_late = self._binner.late - self._said_late, self._binner.late
-            self.notices.add("late_events", f"{more} events came after their bin was closed", n=more)
+        n_late = self._binner.late - self._n_late_reported
+        if n_late:
+            self._n_late_reported += n_late
+            self.notices.add("late_events", f"{n_late} events arrived after their bin had closed", n=n_late)
         first = self._n_received
         self._n_received += len(stamps)
         return Chunk(counts, stamps, np.arange(first, self._n_received, dtype=np.int64))
@@ -173,7 +183,10 @@ class SpikeEventInlet(Connection):
 def _events(
     rows: NDArray[np.generic], stamps: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64] | None]:
-    """Stamps, units and counts; of a stream with one channel per unit, a sample without spikes is a tick."""
+    """Timestamps, unit numbers and counts of received samples.
+
+    With one channel per unit, every sample also counts as a tick, because one without spikes is proof of time passing.
+    """
     if rows.shape[1] == 1:
         return stamps, np.rint(np.nan_to_num(rows[:, 0].astype(float), nan=1e9)).astype(np.int64), None
     counts = np.nan_to_num(rows.astype(float))
@@ -188,8 +201,8 @@ def _events(
     )
 
 
-def _described(text: str | None, name: str) -> tuple[str, ...]:
-    """Labels of the units from the description; empty when it has none."""
+def _described_units(text: str | None, name: str) -> tuple[str, ...]:
+    """Labels of the units from the description; empty if it has none."""
     if not text:
         return ()
     try:
@@ -198,6 +211,6 @@ def _described(text: str | None, name: str) -> tuple[str, ...]:
         labels = None
     if not isinstance(labels, list) or not labels:
         raise ShapeMismatch(
-            f"'units' in the description of '{name}' is {text[:60]!r}; it must be a JSON list of labels."
+            f"'units' in the description of '{name}' must be a JSON list of labels, got {text[:60]!r}."
         )
     return usable_labels([str(label) for label in labels], len(labels))

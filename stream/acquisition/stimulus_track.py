@@ -1,8 +1,8 @@
-"""What was on the screen when: from events at changes to a frame for each sample, and back.
+"""Movie frame on screen at any time: from stimulus events to a frame per sample, and back.
 
-The stimulus stream holds one event per change, stamped when the frame appeared. Binned samples are stamped at
-the end of their bin, so a frame that is new at a sample appeared one period earlier. Both directions leave
-a quarter of a period between the event and the neighbouring samples, so that a jitter below that does no harm.
+A stimulus stream has one event per change, stamped when the frame appeared. Binned samples are stamped at the end of
+their bin, so a frame that is new at a sample appeared one period earlier. Both directions leave a quarter of a period
+between an event and the neighbouring samples, so that jitter below that does no harm.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from numpy.typing import NDArray
 from stream.session import NO_FRAME
 
 SLACK_PERIODS = 0.25
-"""A frame counts for a sample when it appeared at least this many periods before the sample's stamp."""
+"""A frame belongs to a sample if it appeared at least this many periods before the sample's timestamp."""
 
-_FIRST_S = 0.001  # how far before the very first sample of an irregular recording its frame appeared
+_FIRST_S = 0.001  # lead of the first frame over the first sample of an irregular recording
 
 
 def onset(stamp: float, before: float, rate_hz: float) -> float:
-    """When the frame that is new at a sample appeared: the start of its bin.
+    """Time at which the frame that is new at a sample appeared: the start of the sample's bin, seconds.
 
     Parameters
     ----------
     stamp, before
-        Seconds: of the sample, and of the one before it (-inf when there is none).
+        Timestamps of the sample and of the previous one in seconds; -inf if there is no previous one.
     rate_hz
-        Of the samples; 0 = irregular, where the middle between the two is taken.
+        Sampling rate in Hz; 0 for irregular recordings, where the midpoint between the two is used.
     """
     if rate_hz <= 0:
         return (stamp + before) / 2 if math.isfinite(before) else stamp - _FIRST_S
@@ -42,23 +42,25 @@ def changes(
     rate_hz: float,
     segment: NDArray[np.int32] | None = None,
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """The events of a recording: the first sample, every change, and every sample where the clock stepped back.
+    """Stimulus events of a recording: one at the first sample and one at every change.
 
     Parameters
     ----------
-    stamps, frame, repeat
-        Float64 [time] s, int32 [time], int32 [time].
+    stamps
+        Float64 [time], timestamps in seconds.
+    frame, repeat
+        Int32 [time], movie frame and repeat at each sample.
     rate_hz
-        Of the samples; 0 = irregular.
+        Sampling rate in Hz; 0 for irregular recordings.
     segment
-        Int32 [time]; when given, every segment begins with an event.
+        Int32 [time]; if given, every segment begins with an event.
 
     Returns
     -------
     samples
-        Int [n], the first sample of each event.
+        Int [events], first sample of each event.
     onsets
-        Float64 [n] s, see `onset`.
+        Float64 [events], seconds, see `onset`.
     """
     if not len(stamps):
         return np.zeros(0, np.intp), np.zeros(0)
@@ -78,18 +80,18 @@ def frames_at(
     stamps: NDArray[np.float64],
     rate_hz: float,
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """What was shown at each sample: the last event that began before it.
+    """Frame and repeat on screen at each sample, from the last event before it.
 
     Parameters
     ----------
     event_stamps
-        Float64 [events], seconds, never decreasing.
+        Float64 [events], seconds, not decreasing.
     events
-        Int32 [events, 2]: frame and repeat.
+        Int32 [events, 2], frame and repeat.
     stamps
-        Float64 [time], seconds.
+        Float64 [time], timestamps of the samples, seconds.
     rate_hz
-        Of the samples; 0 = irregular.
+        Sampling rate in Hz; 0 for irregular recordings.
 
     Returns
     -------
@@ -106,9 +108,9 @@ def frames_at(
 
 
 class StimulusTrack:
-    """The truth as it arrives: add events, ask for a moment.
+    """Stimulus events as they arrive, queried in order of time.
 
-    Moments are asked for in order; events older than the last moment are forgotten.
+    Events older than the last query are dropped.
     """
 
     def __init__(self) -> None:
@@ -119,37 +121,37 @@ class StimulusTrack:
         return len(self._stamps)
 
     def add(self, stamps: NDArray[np.float64], frame: NDArray[np.int32], repeat: NDArray[np.int32]) -> None:
-        """Add events in the order of their stamps.
+        """Add events in order of time.
 
         Parameters
         ----------
         stamps
-            Float64 [n], seconds, on the clock of the neural stream's stamps.
+            Float64 [n], seconds, on the same clock as the timestamps of the neural stream.
         frame, repeat
-            Int32 [n]; -1 = none, unknown.
+            Int32 [n]; -1 for no frame and an unknown repeat.
         """
         self._stamps.extend(float(stamp) for stamp in stamps)
         self._shown.extend((int(f), int(r)) for f, r in zip(frame, repeat, strict=True))
 
     def at(self, stamp: float, rate_hz: float) -> tuple[int, int]:
-        """What was shown at a sample.
+        """Frame and repeat on screen at a sample.
 
         Parameters
         ----------
         stamp
-            Of the sample, seconds.
+            Timestamp of the sample, seconds.
         rate_hz
-            Of the samples; 0 = irregular.
+            Sampling rate in Hz; 0 for irregular streams.
 
         Returns
         -------
         frame, repeat
-            -1 when nothing was, or nothing is known.
+            -1 if there was no frame, or if it is unknown.
         """
-        moment = stamp - SLACK_PERIODS / rate_hz if rate_hz > 0 else stamp
+        latest = stamp - SLACK_PERIODS / rate_hz if rate_hz > 0 else stamp
         last = -1
-        for index, begun in enumerate(self._stamps):
-            if begun > moment:
+        for index, event_stamp in enumerate(self._stamps):
+            if event_stamp > latest:
                 break
             last = index
         if last < 0:

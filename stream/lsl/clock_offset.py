@@ -1,4 +1,4 @@
-"""How the clock of a stream's sender stands to ours."""
+"""Offset between the clock of a stream's sender and the local clock."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import math
 import pylsl
 from pylsl.lib import lib
 
-_measure = lib.lsl_time_correction_ex  # pylsl offers the offset alone, without its uncertainty
+_measure = lib.lsl_time_correction_ex  # pylsl's own call returns the offset without its uncertainty
 _measure.restype = ctypes.c_double
 _measure.argtypes = (
     ctypes.c_void_p,
@@ -20,37 +20,40 @@ _measure.argtypes = (
 
 
 class ClockOffset:
-    """The offset that LSL measures, with its uncertainty.
+    """Clock offset measured by LSL, with its uncertainty.
 
-    LSL measures in a thread of its own from the first question on, every two seconds; a first answer takes 0.2 to
-    0.7 s. With a timeout of 0 a question takes microseconds.
+    From the first call on, LSL measures every two seconds in a thread of its own. The first result takes 0.2 to 0.7 s;
+    with a timeout of 0 a call takes microseconds.
 
     Attributes
     ----------
     offset_s
-        To be added to a stamp for this computer's clock; NaN when unknown.
+        Seconds to add to a timestamp to get local time; NaN if unknown.
     uncertainty_s
-        The most that the offset may be wrong by, as LSL states it: the shortest way there and back; NaN when unknown.
+        Largest possible error of the offset in seconds, the shortest round trip to the sender; NaN if unknown.
     """
 
     def __init__(self) -> None:
         self.offset_s = math.nan
         self.uncertainty_s = math.nan
 
+    def __repr__(self) -> str:
+        return f"<ClockOffset: {self.offset_s * 1e3:.3f} ms (uncertainty {self.uncertainty_s * 1e3:.3f} ms)>"
+
     def measure(self, inlet: pylsl.StreamInlet, timeout_s: float = 0.0) -> bool:
-        """Ask for the newest offset; when there is none, the last one stays.
+        """Get the newest offset; if there is none, keep the last one.
 
         Parameters
         ----------
         inlet
-            Of the stream.
+            LSL's inlet of the stream.
         timeout_s
-            How long a first answer is waited for.
+            Longest wait for a first result, seconds.
 
         Returns
         -------
         known
-            Whether there was an answer.
+            Whether LSL returned an offset.
         """
         remote, uncertainty, error = ctypes.c_double(), ctypes.c_double(), ctypes.c_int()
         offset = _measure(

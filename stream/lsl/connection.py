@@ -1,4 +1,4 @@
-"""A connection to one stream that survives the sender: lost is noticed, and the same source is found again."""
+"""A connection to one LSL stream that detects the loss of its sender and reconnects when it returns."""
 
 from __future__ import annotations
 
@@ -19,52 +19,56 @@ from stream.notices import Notices
 log = logging.getLogger(__name__)
 
 MAX_PULL = 1024
-"""The most samples that LSL returns in one pull."""
+"""Largest number of samples that LSL returns in one pull."""
 
-_RESOLVE_EVERY_S = 0.05
+_RETRY_EVERY_S = 0.05
 _REOPEN_TIMEOUT_S = 1.0
-_NEW_OUTLET_S = 2.0  # an outlet can be found a moment before it answers
+_NEW_OUTLET_S = 2.0  # a new outlet can be found shortly before it answers
 
 
 class InletState(StrEnum):
-    """How a connection stands."""
+    """State of a connection."""
 
     CONNECTING = "connecting"
-    """Open, or opening again, and nothing has arrived yet."""
+    """Open or reopening; nothing has arrived yet."""
     LIVE = "live"
     """Data arrive."""
     STALE = "stale"
-    """The connection stands, but the sender has been silent for too long."""
+    """Connected, but the sender has been silent for too long."""
     LOST = "lost"
-    """The sender is gone; its return is awaited."""
+    """The sender is gone; the connection waits for its return."""
     MISMATCH = "mismatch"
-    """The sender came back with other channels or another rate; not used."""
+    """The sender came back with other channels or another rate and is not used."""
 
 
 class Connection:
-    """What `stream.lsl.inlet.Inlet` and `stream.lsl.event_inlet.EventInlet` share.
+    """Base of `stream.lsl.inlet.Inlet` and `stream.lsl.event_inlet.EventInlet`: opening, states, reconnection.
 
     Parameters
     ----------
     info
-        The stream, as `stream.lsl.resolve.find_stream` returns it.
+        Stream to open, from `stream.lsl.resolve.find_stream`.
     max_buffer_s
-        How much a slow consumer may lag behind before the oldest data are lost.
+        Length of the receive buffer in seconds; a consumer that lags further behind loses the oldest data.
 
     Attributes
     ----------
-    name, type, source_id, rate_hz, n_channels
-        Of the stream; the rate is nominal, 0 = irregular.
+    name, type, source_id
+        Identity of the stream.
+    rate_hz
+        Nominal sampling rate in Hz; 0 for irregular streams.
+    n_channels
+        Number of channels.
     channel_labels, facts
-        From its description, once open.
+        Channel labels and NeuroReel's own entries of the description, once open.
     state, reason
-        How the connection stands, and why in words.
+        Current state, and its reason as text.
     notices
-        What happened: ``state``, ``lost``, ``back``, ``mismatch``, ``ambiguous``.
+        Receives ``state``, ``lost``, ``back``, ``mismatch`` and ``ambiguous``.
     n_connections
-        How often the stream was opened; each time its samples begin anew.
+        Number of times the stream has been opened.
     clock
-        How the sender's clock stands to ours.
+        Offset between the sender's clock and the local one.
     """
 
     def __init__(self, info: pylsl.StreamInfo, *, max_buffer_s: float = 360) -> None:
@@ -83,52 +87,59 @@ class Connection:
         self.n_connections = 0
         self.clock = ClockOffset()
         self._inlet: pylsl.StreamInlet | None = None
-        self._search: Reconnector | None = None
-        self._among: tuple[str, ...] = ()  # streams among which there is no choice
+        self._reconnector: Reconnector | None = None
+        self._candidates: tuple[str, ...] = ()  # streams that could all be the one that is lost
         self._synchronised = False
-        self._done_with: set[str] = set()  # outlets that are gone or do not match
+        self._excluded: set[str] = set()  # outlets that are gone or do not match
         self._last_data = time.monotonic()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.state.upper()} | {self.name} (source: {self.source_id})>"
 
     def open(self, timeout_s: float = 5.0, *, sync_timeout_s: float = 2.0) -> None:
-        """Connect, read the description and warm up the clock synchronisation.
+        """Connect, read the description and measure the first clock offset.
 
         Parameters
         ----------
         timeout_s
-            For the connection.
+            Timeout for the connection, seconds.
         sync_timeout_s
-            For the first clock offset (0.2 to 0.7 s as a rule); 0 = do without. When it does not come,
-            the stream is used all the same and `time_correction_s` is NaN.
+            Timeout for the first clock offset, which usually takes 0.2 to 0.7 s; 0 disables it. Without an offset the
+            stream works all the same, and `time_correction_s` is NaN.
 
         Raises
         ------
         StreamLost
-            When the sender does not answer.
+            If the sender does not answer.
         """
         inlet = self._inlet or self.prepare(timeout_s, sync_timeout_s=sync_timeout_s)
         try:
-            inlet.open_stream(timeout_s)  # last: a replay that waits for its consumer starts into a ready one
+            inlet.open_stream(
+                timeout_s
+            )  # last, because a replay starts as soon as its consumer opens the stream
         except (LslTimeoutError, LostError) as error:
             self._inlet = None
-            raise StreamLost(f"stream '{self.name}' was found but does not answer: {error}") from error
+            raise self._no_answer(error) from error
         self.n_connections += 1
         self._last_data = time.monotonic()
 
     def prepare(self, timeout_s: float = 5.0, *, sync_timeout_s: float = 2.0) -> pylsl.StreamInlet:
-        """Read the description and warm up the clock, but take no data yet; `open` does that.
+        """Read the description and measure the clock offset without opening the stream for data.
 
         Parameters
         ----------
         timeout_s, sync_timeout_s
             See `open`.
 
+        Returns
+        -------
+        inlet
+            LSL's inlet.
+
         Raises
         ------
         StreamLost
-            When the sender does not answer.
+            If the sender does not answer.
         """
         deadline = time.monotonic() + min(timeout_s, _NEW_OUTLET_S)
         while True:
@@ -149,28 +160,20 @@ class Connection:
                 return inlet
             except (LslTimeoutError, LostError) as error:
                 if time.monotonic() > deadline:
-                    raise StreamLost(
-                        f"stream '{self.name}' was found but does not answer: {error}"
-                    ) from error
-                time.sleep(_RESOLVE_EVERY_S)
+                    raise self._no_answer(error) from error
+                time.sleep(_RETRY_EVERY_S)
 
     def close(self) -> None:
-        """Disconnect; the sender sees one consumer less."""
+        """Disconnect from the sender."""
         self._disconnect()
-        self._search = None
-
-    def _disconnect(self) -> None:
-        """Let go of the sender."""
-        if self._inlet is not None:
-            self._inlet.close_stream()
-        self._inlet = None
+        self._reconnector = None
 
     @property
     def time_correction_s(self) -> float:
-        """To be added to a stamp for this computer's clock; NaN when unsynchronised.
+        """Seconds to add to a timestamp to get local time; NaN if no offset has been measured.
 
-        Takes microseconds: LSL measures in a thread of its own. While the sender is gone, and until a sender that
-        came back was measured, the last one holds.
+        Costs microseconds, because LSL measures in a thread of its own. While the sender is gone, and until the offset
+        of one that returned is known, this is the last offset.
         """
         if self._inlet is not None and self._synchronised:
             self.clock.measure(self._inlet)
@@ -178,63 +181,68 @@ class Connection:
 
     @property
     def age_s(self) -> float:
-        """Seconds since the last data, or since opening when none has come."""
+        """Seconds since the last data, or since opening if none has arrived."""
         return time.monotonic() - self._last_data
 
     @property
     def connected(self) -> bool:
-        """Whether there is a sender now."""
+        """Whether the connection has a sender."""
         return self._inlet is not None
 
-    def look_for_return(self, timeout_s: float) -> None:
-        """Open the stream again when its sender has returned; that may take two seconds of one that hardly answers.
+    def try_reconnect(self, timeout_s: float) -> None:
+        """Reopen the stream if its sender has returned; up to two seconds if that one hardly answers.
 
         Parameters
         ----------
         timeout_s
-            Wait so long when it has not.
+            Seconds to wait if it has not returned.
         """
         if self._inlet is None:
             self._reconnect(timeout_s)
 
-    def knows(self, uid: str) -> bool:
-        """Whether an outlet is the one that sends, or one that is gone or does not match.
+    def has_seen(self, uid: str) -> bool:
+        """Whether an outlet is the current sender, a former one, or one that did not match.
 
         Parameters
         ----------
         uid
-            LSL's name for it.
+            LSL's unique id of the outlet.
         """
-        return uid == self._info.uid() or uid in self._done_with
+        return uid == self._info.uid() or uid in self._excluded
+
+    def _disconnect(self) -> None:
+        if self._inlet is not None:
+            self._inlet.close_stream()
+        self._inlet = None
 
     def _received(self) -> None:
-        """Note that data came."""
+        """Handle the arrival of data."""
         self._last_data = time.monotonic()
         if self.state is not InletState.LIVE:
             self._set(InletState.LIVE, f"'{self.name}' is sending")
 
     def _silent(self, stale_after_s: float) -> None:
-        """Note that nothing came."""
+        """Handle a pull that returned nothing."""
         if self.state in (InletState.LIVE, InletState.CONNECTING) and self.age_s > stale_after_s:
             self._set(InletState.STALE, f"'{self.name}' has sent nothing for {self.age_s:.2f} s")
 
     def _lose(self) -> None:
-        """Note that the sender is gone, and begin to look for its return."""
+        """Handle the loss of the sender, and begin to search for its return."""
         self._inlet = None
-        self._done_with.add(self._info.uid())
-        self._search = Reconnector(self._info)
-        self._among = ()
+        self._excluded.add(self._info.uid())
+        self._reconnector = Reconnector(self._info)
+        self._candidates = ()
         self.notices.add("lost", self._gone(), source_id=self.source_id)
         self._set(InletState.LOST, self._gone())
 
     def _reconnect(self, timeout_s: float) -> None:
-        """Take the sender back when it has returned; waits a moment when it has not."""
-        if self._search is None:
-            self._search = Reconnector(self._info)  # it never answered
-        info = self._search.look(self._done_with)
+        """Reopen the stream if its sender has returned; wait a moment if it has not."""
+        if self._reconnector is None:
+            self._reconnector = Reconnector(self._info)  # the sender never answered
+        info = self._reconnector.search(self._excluded)
         if info is None:
-            self._name_ambiguous(self._search.ambiguous)
-            time.sleep(min(timeout_s, _RESOLVE_EVERY_S))
+            self._report_ambiguous(self._reconnector.ambiguous)
+            time.sleep(min(timeout_s, _RETRY_EVERY_S))
             return
         before, labels, silent_s = self._info, self.channel_labels, self.age_s
         differs = _difference(before, info)
@@ -251,16 +259,16 @@ class Connection:
                 self._disconnect()
                 self._info, self.channel_labels = before, labels
         if differs:
-            reason = f"'{self.name}' came back with {differs}; it is not used, and another is looked for"
+            reason = f"'{self.name}' came back with {differs}; it is not used, and the search continues"
             self.notices.add("mismatch", reason, differs=differs, source_id=info.source_id())
             self._set(InletState.MISMATCH, reason)
-            self._done_with.add(info.uid())
+            self._excluded.add(info.uid())
             return
-        self._search = None
+        self._reconnector = None
         same = info.source_id() == self.source_id
         self.source_id = info.source_id()
-        as_another = "" if same else f" as another source ({self.source_id or 'without an id'})"
-        self._set(InletState.CONNECTING, f"'{self.name}' is back{as_another}")
+        replaced = "" if same else f" from another source ({self.source_id or 'without source id'})"
+        self._set(InletState.CONNECTING, f"'{self.name}' is back{replaced}")
         self.notices.add(
             "back",
             f"{self.reason}, {silent_s:.2f} s after its last sample",
@@ -269,29 +277,37 @@ class Connection:
             source_id=self.source_id,
         )
 
-    def _name_ambiguous(self, among: tuple[str, ...]) -> None:
-        """Say, once, that there is no choice between several streams, or that they are gone, too."""
-        if among == self._among:
+    def _report_ambiguous(self, candidates: tuple[str, ...]) -> None:
+        """Report, once, that several streams could be the lost one, or that these are gone too."""
+        if candidates == self._candidates:
             return
-        self._among = among
-        if not among:
+        self._candidates = candidates
+        if not candidates:
             self._set(InletState.LOST, self._gone())
             return
-        reason = f"{len(among)} streams could be '{self.name}', and none is used: {'; '.join(among)}"
-        self.notices.add("ambiguous", reason, streams=list(among))
+        reason = (
+            f"{len(candidates)} streams could be '{self.name}', so none is used; stop all but one: "
+            f"{'; '.join(candidates)}"
+        )
+        self.notices.add("ambiguous", reason, streams=list(candidates))
         self._set(InletState.LOST, reason)
 
     def _gone(self) -> str:
-        return f"the sender of '{self.name}' is gone; its return is awaited"
+        return f"the sender of '{self.name}' is gone; waiting for its return"
+
+    def _no_answer(self, error: Exception) -> StreamLost:
+        return StreamLost(
+            f"stream '{self.name}' was found but does not answer ({error}); restart its sender."
+        )
 
     def _set(self, state: InletState, reason: str) -> None:
-        """Change state; the notices say it once."""
+        """Change the state and report it."""
         self.state, self.reason = state, reason
         self.notices.add("state", f"{state}: {reason}", state=str(state), reason=reason)
 
 
 def _difference(before: pylsl.StreamInfo, now: pylsl.StreamInfo) -> str:
-    """What differs between two versions of a stream, in words; empty when nothing does."""
+    """Difference between two versions of a stream as text; empty if there is none."""
     if before.channel_count() != now.channel_count():
         return f"{now.channel_count()} channels instead of {before.channel_count()}"
     if abs(before.nominal_srate() - now.nominal_srate()) > 1e-6 * before.nominal_srate():
@@ -304,5 +320,11 @@ def _difference(before: pylsl.StreamInfo, now: pylsl.StreamInfo) -> str:
 
 
 def carries_text(info: pylsl.StreamInfo) -> bool:
-    """Whether a stream's samples are text, not numbers."""
+    """Whether the samples of a stream are text.
+
+    Parameters
+    ----------
+    info
+        Stream, with or without its description.
+    """
     return bool(info.channel_format() == pylsl.cf_string)

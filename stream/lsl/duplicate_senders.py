@@ -1,4 +1,4 @@
-"""Telling of a second sender of a stream, which appeared while the first one sends and is not listened to."""
+"""Detection of a second sender of a stream, which appears while the first one sends and is ignored."""
 
 from __future__ import annotations
 
@@ -11,57 +11,57 @@ from stream.lsl.connection import Connection
 from stream.lsl.resolve import FoundStream
 from stream.notices import Notices
 
-SURE_S = 1.5
-"""A second sender must have been seen for so long: the loss of the first, whose place it takes, is noticed later than it
-is seen, when the first had been silent."""
+CONFIRM_S = 1.5
+"""A second sender is reported once it has been seen for this long. If the first one had been silent, its successor
+becomes visible before its loss is noticed."""
 
 
 class DuplicateSenders:
-    """Remembers which second senders were told of.
+    """Reports every second sender once.
 
-    LSL lists a stream for some seconds after its sender is gone; those that were lost are no rivals.
+    LSL lists a stream for some seconds after its sender is gone; former senders do not count.
 
     Parameters
     ----------
     notices
-        Told of ``second_sender``, once for each, and of ``second_sender_gone``.
+        Receives ``second_sender``, once for each, and ``second_sender_gone``.
     """
 
     def __init__(self, notices: Notices) -> None:
         self._notices = notices
         self._since: dict[str, float] = {}
-        self._told: dict[str, FoundStream] = {}
+        self._reported: dict[str, FoundStream] = {}
 
-    def look(self, there: Iterable[pylsl.StreamInfo], used: Iterable[Connection]) -> None:
-        """Compare what is on the network with what is listened to.
+    def check(self, found: Iterable[pylsl.StreamInfo], used: Iterable[Connection]) -> None:
+        """Compare the streams on the network with those in use.
 
         Parameters
         ----------
-        there
-            As resolved now.
+        found
+            Streams that are visible now.
         used
-            Streams that are listened to.
+            Connections in use.
         """
-        now, senders = time.monotonic(), {(stream.name, stream.type): stream for stream in used}
-        rivals = {}
-        for info in there:
-            stream = senders.get((info.name(), info.type()))
-            if stream is not None and stream.connected and not stream.knows(info.uid()):
-                rivals[info.uid()] = info
-        self._since = {uid: self._since.get(uid, now) for uid in rivals}
-        for uid, info in rivals.items():
-            if uid not in self._told and now - self._since[uid] >= SURE_S:
-                self._told[uid] = FoundStream.of(info)
-                self._say("second_sender", uid, "sends, too, and is not listened to; stop one of the two")
-        for uid in self._told.keys() - rivals.keys():
-            self._say("second_sender_gone", uid, "does not send beside the other any more")
-            del self._told[uid]
+        now, by_name = time.monotonic(), {(stream.name, stream.type): stream for stream in used}
+        duplicates = {}
+        for info in found:
+            stream = by_name.get((info.name(), info.type()))
+            if stream is not None and stream.connected and not stream.has_seen(info.uid()):
+                duplicates[info.uid()] = info
+        self._since = {uid: self._since.get(uid, now) for uid in duplicates}
+        for uid, info in duplicates.items():
+            if uid not in self._reported and now - self._since[uid] >= CONFIRM_S:
+                self._reported[uid] = FoundStream.from_info(info)
+                self._report("second_sender", uid, "is ignored; stop one of the two")
+        for uid in self._reported.keys() - duplicates.keys():
+            self._report("second_sender_gone", uid, "has stopped")
+            del self._reported[uid]
 
-    def _say(self, event: str, uid: str, what: str) -> None:
-        found = self._told[uid]
+    def _report(self, event: str, uid: str, what: str) -> None:
+        found = self._reported[uid]
         self._notices.add(
             event,
-            f"a second sender of '{found.name}', source '{found.source_id}' on {found.hostname}, {what}",
+            f"a second sender of '{found.name}' (source '{found.source_id}' on {found.hostname}) {what}",
             stream=found.name,
             source_id=found.source_id,
             hostname=found.hostname,

@@ -1,4 +1,4 @@
-"""Receiving events: text markers and irregular numbers."""
+"""Inlet for events: text markers and irregular numeric streams."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from stream.lsl.connection import MAX_PULL, Connection, carries_text
 
 
 class EventInlet(Connection):
-    """Receives an irregular stream, such as ``V1-stimulus`` or ``V1-events``; its silence is never stale.
+    """Receives an irregular stream, such as ``V1-stimulus`` or ``V1-events``; it never becomes stale.
 
     See `Connection` for the parameters and attributes.
     """
 
     def pull(self, timeout_s: float = 0.0) -> tuple[list[Any], NDArray[np.float64]]:
-        """Return the events that have come since the last call.
+        """Return the events that have arrived since the last call.
 
         Parameters
         ----------
         timeout_s
-            The longest wait for a first one.
+            Longest wait for a first event, seconds.
 
         Returns
         -------
         events
-            A str for each event of a text stream of one channel, a list of str when it has more, and a
-            numpy row [channels] for each event of a numeric one.
+            For each event, a str (text stream of one channel), a list of str (text stream of several channels) or an
+            array [channels] (numeric stream).
         stamps
-            Float64 [n], as sent.
+            Float64 [events], timestamps as sent, seconds.
         """
         rows: list[Any] = []
         parts: list[NDArray[np.float64]] = [np.zeros(0)]
@@ -52,7 +52,7 @@ class EventInlet(Connection):
         return rows, np.concatenate(parts)
 
     def _pull_once(self, timeout_s: float) -> tuple[Any, Any]:
-        """One pull in the form that suits the stream."""
+        """Pull up to `MAX_PULL` events, as text or numbers."""
         assert self._inlet is not None
         if not carries_text(self._info):
             samples, stamps = self._inlet.pull_chunk(
@@ -65,7 +65,7 @@ class EventInlet(Connection):
         return samples, stamps
 
     def open(self, timeout_s: float = 5.0, *, sync_timeout_s: float = 0.0) -> None:
-        """Connect; no clock offset by default, for events share their sender's clock with the neural stream.
+        """Connect; without clock offset by default, because events share the clock of the neural stream.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Receiving a neural stream: every sample, at once, with the stamps it was sent with."""
+"""Inlet for neural streams: every sample as soon as it arrives, with the timestamp it was sent with."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from stream.lsl.outlet import NEURAL_TYPES
 __all__ = ["Inlet", "InletState"]
 
 COUNTER_LABEL, COUNTER_FACT = "sequence", "sequence_channel"
-"""A channel of a neural stream with this label, or the one that this entry of the description names, counts samples."""
+"""Label of the channel that counts samples, unless this entry of the stream's description names another one."""
 
 STALE_S = 0.25
 STALE_PERIODS = 3
 
-_MAX_ROUNDS = 8  # of MAX_PULL samples in one chunk: a long backlog comes in bounded pieces
+_MAX_ROUNDS = 8  # times MAX_PULL samples in one chunk, so that a long backlog comes in bounded pieces
 _NOTHING = np.zeros((0, 0)), np.zeros(0)
 
 
 def stale_after_s(rate_hz: float) -> float:
-    """After how long a silence a stream is stale: three samples, and never under 0.25 s.
+    """Silence after which a stream is stale, seconds: three sample periods, at least 0.25 s.
 
     Parameters
     ----------
     rate_hz
-        Nominal; 0 = irregular, whose silence may last.
+        Nominal sampling rate in Hz; 0 for irregular streams, which never become stale.
     """
     return max(STALE_S, STALE_PERIODS / rate_hz) if rate_hz > 0 else math.inf
 
@@ -43,15 +43,20 @@ class Inlet(Connection):
 
     Example: ``inlet = Inlet(find_stream("V1")); inlet.open(); chunk = inlet.pull(0.1)``.
     See `Connection` for the parameters and attributes.
+
+    Raises
+    ------
+    BadUsage
+        If the stream carries text.
     """
 
     def __init__(self, info: pylsl.StreamInfo, *, max_buffer_s: float = 360) -> None:
         if carries_text(info):
-            raise BadUsage(f"stream '{info.name()}' carries text, not numbers; choose another.")
+            raise BadUsage(f"stream '{info.name()}' carries text instead of numbers; choose another one.")
         super().__init__(info, max_buffer_s=max_buffer_s)
         self._n_received = 0
         self.stale_after_s = stale_after_s(self.rate_hz)
-        self._counter: int | None = None  # its column
+        self._counter: int | None = None  # index of the channel that counts samples
 
     @property
     def n_received(self) -> int:
@@ -59,20 +64,20 @@ class Inlet(Connection):
         return self._n_received
 
     def pull(self, timeout_s: float = 0.1) -> Chunk | None:
-        """Wait for data and return all that is there.
+        """Wait for data and return all samples that have arrived.
 
-        Never raises for what the sender does: see ``state`` and ``reason``. While the sender is gone, each
-        call looks for its return.
+        Never raises if the sender fails: see ``state`` and ``reason``. While the sender is gone, each call tries to
+        reconnect.
 
         Parameters
         ----------
         timeout_s
-            The longest wait for a first sample; the call returns as soon as one is there.
+            Longest wait for a first sample in seconds; the call returns as soon as one arrives.
 
         Returns
         -------
         chunk
-            Everything up to some 65,000 samples, or None when nothing came.
+            Samples, at most some 8,000; None if none has arrived.
         """
         if self._inlet is None:
             self._reconnect(timeout_s)
@@ -84,7 +89,9 @@ class Inlet(Connection):
             self._lose()
             return None
         if not len(stamps):
-            if time.monotonic() - begun < timeout_s + self.stale_after_s:  # else it was us who were away
+            if (
+                time.monotonic() - begun < timeout_s + self.stale_after_s
+            ):  # otherwise this process was suspended
                 self._silent(self.stale_after_s)
             return None
         self._received()
@@ -99,18 +106,7 @@ class Inlet(Connection):
         return Chunk(np.asarray(samples, np.float32), np.asarray(stamps, np.float64), sequence, counter)
 
     def prepare(self, timeout_s: float = 5.0, *, sync_timeout_s: float = 2.0) -> pylsl.StreamInlet:
-        """Read the description, and set the channel in which the sender counts apart.
-
-        Parameters
-        ----------
-        timeout_s, sync_timeout_s
-            See `Connection.open`.
-
-        Raises
-        ------
-        StreamLost
-            When the sender does not answer.
-        """
+        """Read the description, and separate the channel that counts samples; see `Connection.prepare`."""
         inlet = super().prepare(timeout_s, sync_timeout_s=sync_timeout_s)
         label, labels = self.facts.get(COUNTER_FACT, COUNTER_LABEL), self.channel_labels
         counts = self._info.type() in NEURAL_TYPES and label in labels and len(labels) > 1
@@ -120,9 +116,9 @@ class Inlet(Connection):
 
     @staticmethod
     def _pull(inlet: pylsl.StreamInlet, timeout_s: float) -> tuple[NDArray[np.generic], NDArray[np.float64]]:
-        """The first sample, and what is there beside it.
+        """Wait for a first sample, and return it with all that arrived with it.
 
-        A pull of one sample returns sooner than one of a chunk, which at 120 Hz is a chunk of one nearly always.
+        Pulling one sample is faster than pulling a chunk, and at 120 Hz nearly every chunk has one sample.
         """
         sample, stamp = inlet.pull_sample(timeout_s)
         if stamp is None:

@@ -1,4 +1,4 @@
-"""Which computers' streams are seen: this one only, or the whole laboratory network."""
+"""Network scope: whether only streams of this computer are visible, or those of the whole laboratory network."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from pathlib import Path
 from stream.errors import BadUsage
 
 SCOPES = ("loopback", "lab")
-"""``loopback``: no packet leaves this computer. ``lab``: as LSL is configured here (``lsl_api.cfg``)."""
+"""``loopback``: no packet leaves this computer. ``lab``: as configured for LSL on this computer (``lsl_api.cfg``)."""
 
 SCOPE_VARIABLE = "NEUROREEL_NETWORK"
 SESSION_VARIABLE = "NEUROREEL_SESSION_ID"
 
-_DEFAULT_SESSION_ID = "neuroreel"  # so that two terminals that both say --network loopback meet
+_DEFAULT_SESSION_ID = "neuroreel"  # so that two terminals with --network loopback see each other
 
 LOOPBACK_PORTS = 128
-"""On loopback LSL asks port after port (no multicast), so a stream beyond this range would not be found; LSL's own 32
-are used up by three engines."""
+"""Number of ports for streams on loopback. There LSL queries port after port instead of using multicast, and finds no
+stream beyond this range; LSL's default of 32 is used up by three engines."""
 
-_QUIET = "[log]\nlevel = -2\n"  # LSL's log goes to standard error; errors only
+_QUIET = "[log]\nlevel = -2\n"  # LSL logs to standard error; errors only
 
 _LOOPBACK = """\
 [ports]
@@ -44,14 +44,14 @@ SessionID = {session_id}
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """What `configure` settled on.
+    """Network settings of this process.
 
     Attributes
     ----------
     scope
         One of `SCOPES`.
     session_id
-        Streams of another session are invisible; empty = LSL's own configuration decides.
+        LSL session, whose streams are the only visible ones; empty for the one in LSL's own configuration.
     """
 
     scope: str
@@ -62,33 +62,40 @@ _current: Network | None = None
 
 
 def configure(scope: str | None = None, session_id: str | None = None) -> Network:
-    """Settle the network scope of this process; call it before anything else that touches LSL.
+    """Set the network scope of this process; must be called before anything else that uses LSL.
 
-    LSL reads its configuration once, so a second call may only repeat the first.
+    LSL reads its configuration once, so a later call may only repeat the first.
 
     Parameters
     ----------
     scope
-        One of `SCOPES`; None = what the parent process set, else ``lab``.
+        One of `SCOPES`; None for the scope of the parent process, or ``lab`` if it has none.
     session_id
-        None = what the parent process set, else a fixed one for loopback and LSL's own for lab.
+        LSL session; None for that of the parent process, or if it has none, a fixed one for loopback and LSL's own for
+        lab.
+
+    Returns
+    -------
+    network
+        Settings now in force.
 
     Raises
     ------
     BadUsage
-        For an unknown scope, a session id that the configuration cannot hold, or a second, different call.
+        If the scope is unknown, the session id has characters other than letters, digits, '-', '_' and '.', or an
+        earlier call chose other settings.
     """
     global _current
     if _current is not None and scope is None and session_id is None:
         return _current
     scope = scope or os.environ.get(SCOPE_VARIABLE) or "lab"
     if scope not in SCOPES:
-        raise BadUsage(f"unknown network scope {scope!r}: use one of {', '.join(SCOPES)}.")
+        raise BadUsage(f"'scope' must be one of {', '.join(SCOPES)}, got {scope!r}.")
     session_id = session_id or os.environ.get(SESSION_VARIABLE) or ""
     if scope == "loopback":
         session_id = session_id or _DEFAULT_SESSION_ID
     if not all(character.isalnum() or character in "-_." for character in session_id):
-        raise BadUsage(f"session id {session_id!r} may only hold letters, digits, '-', '_' and '.'.")
+        raise BadUsage(f"'session_id' may have letters, digits, '-', '_' and '.' only, got {session_id!r}.")
     wanted = Network(scope, session_id)
     if _current is None:
         _apply(wanted)
@@ -96,27 +103,27 @@ def configure(scope: str | None = None, session_id: str | None = None) -> Networ
     elif wanted != _current:
         raise BadUsage(
             f"LSL already runs as {_current.scope} (session {_current.session_id!r}) in this process and cannot "
-            f"change to {scope} (session {session_id!r}); start another process for that."
+            f"change to {scope} (session {session_id!r}); start another process."
         )
     return _current
 
 
 def _apply(network: Network) -> None:
-    """Hand the configuration to liblsl."""
+    """Configure liblsl."""
     import pylsl
 
     if network.scope == "loopback" or network.session_id or not _has_own_configuration():
         pylsl.set_config_content(configuration(network))
-    # else the laboratory's own lsl_api.cfg stays in force, with its known peers and ports
+    # otherwise the laboratory's own lsl_api.cfg stays in force, with its known peers and ports
 
 
 def configuration(network: Network) -> str:
-    """What LSL is told for a network scope, in the form of its ``lsl_api.cfg``.
+    """Configuration of liblsl for a network scope, in the format of ``lsl_api.cfg``.
 
     Parameters
     ----------
     network
-        What `configure` settled on.
+        Settings from `configure`.
     """
     if network.scope == "loopback":
         return _LOOPBACK.format(session_id=network.session_id, ports=LOOPBACK_PORTS)
@@ -125,7 +132,7 @@ def configuration(network: Network) -> str:
 
 
 def _has_own_configuration() -> bool:
-    """Whether LSL would find a configuration file, in the places where it looks."""
+    """Whether a configuration file exists in one of the places where LSL searches for it."""
     if os.environ.get("LSLAPICFG"):
         return True
     folders = (Path(), Path.home() / "lsl_api", Path("/etc/lsl_api"))
@@ -133,6 +140,6 @@ def _has_own_configuration() -> bool:
 
 
 def child_env() -> dict[str, str]:
-    """Environment for a child process that shall see the same streams as this one."""
+    """Environment for a child process that sees the same streams as this one."""
     network = configure()
     return dict(os.environ) | {SCOPE_VARIABLE: network.scope, SESSION_VARIABLE: network.session_id}

@@ -1,4 +1,4 @@
-"""Outlets with full metadata, and how to read that metadata back."""
+"""Outlets with complete metadata, and the reading of that metadata."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ LSL_TYPES = {
     Kind.EEG: "EEG",
     Kind.OTHER: "Other",
 }
-"""The LSL type of a neural stream, by kind."""
+"""LSL type of a neural stream, by kind."""
 
 NEURAL_TYPES = tuple(LSL_TYPES.values())
-"""Every LSL type that counts as neural."""
+"""All LSL types of neural streams."""
 
 UNITS = {Kind.SPIKES: "count", Kind.FLUORESCENCE: "dF/F", Kind.BOLD: "au", Kind.EEG: "uV", Kind.OTHER: "au"}
-"""The usual unit of a neural stream, by kind."""
+"""Default unit of a neural stream, by kind."""
 
 FORMATS = ("float32", "double64", "string", "int32", "int16", "int8", "int64")
-"""Channel formats by LSL number, from 1."""
+"""Channel formats in the order of LSL's numbers, which begin at 1."""
 
 MIN_BUFFER = 60_000
-"""Samples that in- and outlets can hold at the least, so that a replay at full speed loses nothing."""
+"""Least number of samples that buffers hold, so that a replay at full speed loses nothing."""
 
 LSL_PORTS = range(16572, 16572 + LOOPBACK_PORTS)
-"""Where outlets on loopback are looked for, one port after the other."""
+"""Ports on which LSL searches for outlets on loopback."""
 
 _MAX_BUFFER_BYTES = 1 << 29
 _SERVICE_PORT = re.compile(r"<v4service_port>(\d+)</v4service_port>")
@@ -53,24 +53,31 @@ def make_outlet(
     facts: Mapping[str, object] | None = None,
     role: str = "",
 ) -> pylsl.StreamOutlet:
-    """Open an outlet whose source id is the same whenever it is made again.
+    """Open an outlet, with a source id that is the same every time.
 
     Parameters
     ----------
-    name, type_
-        Of the stream; ``name`` includes the suffix (``V1-stimulus``).
+    name
+        Name of the stream, with its suffix (``V1-stimulus``).
+    type_
+        LSL type of the stream.
     labels
-        One per channel.
+        Channel labels.
     rate_hz
-        Nominal rate; 0 = irregular.
+        Nominal sampling rate in Hz; 0 for irregular streams.
     fmt
-        One of `FORMATS`.
+        Channel format, one of `FORMATS`.
     unit
-        Of every channel, or one for each.
+        Unit of all channels, or one per channel.
     facts
-        What the description shall say under ``<neuroreel>``; ``mode`` among them.
+        Entries of the description under ``<neuroreel>``, such as ``mode``.
     role
-        Who sends it (``rig``, ``replay``, ``engine``): the last part of the source id.
+        Kind of sender (``rig``, ``replay``, ``engine``), the last part of the source id.
+
+    Returns
+    -------
+    outlet
+        LSL's outlet; it closes when it is deleted.
     """
     configure()
     source_id = f"neuroreel/{name}/{type_}/{role}"
@@ -82,25 +89,27 @@ def make_outlet(
 
 
 def _warn_when_hidden(outlet: pylsl.StreamOutlet, name: str) -> None:
-    """Say it when no port was left where others look: on loopback they find only the outlet that came last."""
+    """Warn if the outlet got none of the ports on which others search."""
     described = _SERVICE_PORT.search(outlet.get_info().as_xml())
     beyond = described is not None and int(described[1]) not in LSL_PORTS
     if beyond and configure().scope == "loopback":
         log.warning(
-            "'%s' got no port between %d and %d, so others may not find it: end something that holds LSL ports, "
+            "'%s' got no port between %d and %d, so others may not find it: stop other programs with LSL streams, "
             "see 'neuroreel doctor'", name, LSL_PORTS[0], LSL_PORTS[-1],
         )  # fmt: skip
 
 
 def buffer_length(rate_hz: float, n_channels: int, seconds: float = 360) -> int:
-    """Length of an LSL buffer in LSL's own unit (seconds; hundreds of samples when irregular).
+    """Length of an LSL buffer in LSL's own unit: seconds, or hundreds of samples for irregular streams.
 
     Parameters
     ----------
-    rate_hz, n_channels
-        Of the stream.
+    rate_hz
+        Nominal sampling rate in Hz; 0 for irregular streams.
+    n_channels
+        Number of channels.
     seconds
-        What it holds at the least; more when that is under `MIN_BUFFER` samples, less above half a gigabyte.
+        Wanted length; longer if that is fewer than `MIN_BUFFER` samples, shorter above half a gigabyte.
     """
     per_unit = rate_hz if rate_hz > 0 else 100.0
     units = max(seconds, MIN_BUFFER / per_unit)
@@ -116,21 +125,21 @@ def describe(
     Parameters
     ----------
     info
-        Before its outlet is made.
+        Stream whose outlet has not been opened yet.
     labels
-        One per channel.
+        Channel labels.
     unit
-        Of every channel, or one for each; empty = none.
+        Unit of all channels, or one per channel; empty for none.
     **facts
-        Written as text under ``<neuroreel>``; None values are left out.
+        Entries under ``<neuroreel>``, written as text; None values are omitted.
     """
     channels = info.desc().append_child("channels")
     units = [unit] * len(labels) if isinstance(unit, str) else unit
-    for label, of_channel in zip(labels, units, strict=True):
+    for label, channel_unit in zip(labels, units, strict=True):
         channel = channels.append_child("channel")
         channel.append_child_value("label", str(label))
-        if of_channel:
-            channel.append_child_value("unit", of_channel)
+        if channel_unit:
+            channel.append_child_value("unit", channel_unit)
     element = info.desc().append_child("neuroreel")
     for key, value in facts.items():
         if value is not None:
@@ -138,12 +147,12 @@ def describe(
 
 
 def read_facts(info: pylsl.StreamInfo) -> dict[str, str]:
-    """What `describe` wrote under ``<neuroreel>``; empty for a stream of other software.
+    """Read the entries under ``<neuroreel>`` that `describe` wrote; empty for streams of other software.
 
     Parameters
     ----------
     info
-        With its description, as an open inlet gives it.
+        Stream with its description, from an open inlet.
     """
     facts = {}
     element = info.desc().child("neuroreel").first_child()
@@ -154,12 +163,12 @@ def read_facts(info: pylsl.StreamInfo) -> dict[str, str]:
 
 
 def channel_labels(info: pylsl.StreamInfo) -> tuple[str, ...]:
-    """Labels of a stream's channels; ``ch0``, ``ch1`` ... when it does not give one unique label for each.
+    """Channel labels of a stream; ``ch0``, ``ch1`` ... unless every channel has a label of its own.
 
     Parameters
     ----------
     info
-        With its description, as an open inlet gives it.
+        Stream with its description, from an open inlet.
     """
     labels = []
     channel = info.desc().child("channels").child("channel")
@@ -170,14 +179,14 @@ def channel_labels(info: pylsl.StreamInfo) -> tuple[str, ...]:
 
 
 def usable_labels(labels: Sequence[str], n_channels: int) -> tuple[str, ...]:
-    """The labels when there is one unique, non-empty label per channel, else ``ch0``, ``ch1`` ...
+    """Labels as given if there is one unique, non-empty label per channel, else ``ch0``, ``ch1`` ...
 
     Parameters
     ----------
     labels
-        As found.
+        Labels from a description.
     n_channels
-        How many there should be.
+        Number of channels.
     """
     if len(labels) == n_channels and len(set(labels)) == n_channels and all(labels):
         return tuple(labels)

@@ -1,4 +1,4 @@
-"""Looking for the return of a sender that is gone: the same source first, later one that can stand in for it."""
+"""Search for the successor of a lost stream: the same source first, later one that can replace it."""
 
 from __future__ import annotations
 
@@ -11,65 +11,68 @@ from stream.lsl.network import configure
 from stream.lsl.resolve import FoundStream, quoted
 
 GRACE_S = {"loopback": 0.5, "lab": 2.0}
-"""For so long after the loss only the same source is taken, by network scope."""
+"""Time after the loss during which only the same source is accepted, by network scope."""
 
-SEEN_S = {"loopback": 0.3, "lab": 2.0}
-"""How long another source must have been seen: as long as the return of the same one, or of a third, may take to be
-noticed (0.02 to 0.12 s on loopback)."""
+CONFIRM_S = {"loopback": 0.3, "lab": 2.0}
+"""Time for which another source must have been seen before it is accepted, by network scope: as long as it may take to
+discover the same source, or a third one (0.02 to 0.12 s on loopback)."""
 
 
 class Reconnector:
-    """Looks for a stream that can go on for one that is lost; close by dropping it.
+    """Searches the network for a stream that can replace a lost one.
 
-    The same source id is taken at once. Another source of the same name and type on the same computer is taken when the
-    grace is over and it has been seen for a while, if it is the only one: after a restart a sender without a source id
-    of its own has another one. A stream of that name on another computer is not the same rig, and never taken.
+    The same source id is accepted at once. Another source of the same name and type on the same computer is accepted
+    after a grace period, once it has been seen for a while and if it is the only one: a sender without a source id of
+    its own has a new one after a restart. A stream of another computer is another rig and never accepted.
 
     Parameters
     ----------
     info
-        Of the stream that is lost.
+        The lost stream.
     grace_s
-        See `GRACE_S`; None = as the network scope says.
-    seen_s
-        See `SEEN_S`; None likewise.
+        Grace period in seconds; None for `GRACE_S`.
+    confirm_s
+        Time for which another source must have been seen, seconds; None for `CONFIRM_S`.
 
     Attributes
     ----------
     ambiguous
-        Streams among which there is no choice; empty when there is none or one.
+        Descriptions of the candidates if there are several, else empty.
     """
 
     def __init__(
-        self, info: pylsl.StreamInfo, grace_s: float | None = None, seen_s: float | None = None
+        self, info: pylsl.StreamInfo, grace_s: float | None = None, confirm_s: float | None = None
     ) -> None:
         self._source_id: str = info.source_id()
         self._hostname: str = info.hostname()
         scope = configure().scope
-        self._grace_over = time.monotonic() + (GRACE_S[scope] if grace_s is None else grace_s)
-        self._seen_s = SEEN_S[scope] if seen_s is None else seen_s
+        self._grace_ends = time.monotonic() + (GRACE_S[scope] if grace_s is None else grace_s)
+        self._confirm_s = CONFIRM_S[scope] if confirm_s is None else confirm_s
         self._since: dict[str, float] = {}
         self._resolver = pylsl.ContinuousResolver(
             pred=f"name={quoted(info.name())} and type={quoted(info.type())}", forget_after=1.0
         )
         self.ambiguous: tuple[str, ...] = ()
 
-    def look(self, done_with: Set[str]) -> pylsl.StreamInfo | None:
-        """The stream to go on with, if there is one now.
+    def search(self, excluded: Set[str]) -> pylsl.StreamInfo | None:
+        """Return the stream to continue with, or None if there is none yet.
 
         Parameters
         ----------
-        done_with
-            Outlets that are gone or do not fit, by LSL's uid.
+        excluded
+            LSL's unique ids of outlets that are gone or do not match.
         """
         unique = {info.uid(): info for info in self._resolver.results()}
-        found = [info for uid, info in unique.items() if uid not in done_with]
-        among = [info for info in found if self._source_id and info.source_id() == self._source_id]
-        if not among:
+        found = [info for uid, info in unique.items() if uid not in excluded]
+        candidates = [info for info in found if self._source_id and info.source_id() == self._source_id]
+        if not candidates:
             now = time.monotonic()
             others = [info for info in found if info.hostname() == self._hostname]
             self._since = {info.uid(): self._since.get(info.uid(), now) for info in others}
-            settled = all(now - since >= self._seen_s for since in self._since.values())
-            among = others if settled and now >= self._grace_over else []
-        self.ambiguous = tuple(sorted(f"{FoundStream.of(info)}" for info in among)) if len(among) > 1 else ()
-        return among[0] if len(among) == 1 else None
+            confirmed = all(now - since >= self._confirm_s for since in self._since.values())
+            candidates = others if confirmed and now >= self._grace_ends else []
+        several = len(candidates) > 1
+        self.ambiguous = (
+            tuple(sorted(f"{FoundStream.from_info(info)}" for info in candidates)) if several else ()
+        )
+        return candidates[0] if len(candidates) == 1 else None

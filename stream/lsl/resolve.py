@@ -1,4 +1,4 @@
-"""Finding streams: one that matches, or a list of all."""
+"""Search for streams on the network: one that matches a query, or all."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pylsl
 from stream.errors import AmbiguousStream, BadUsage, NoStream
 from stream.lsl.network import configure
 
-_SLICE_S = 0.5  # resolving is cut into slices so that Ctrl-C is heard
+_SLICE_S = 0.5  # duration of one call to LSL; between two, Ctrl-C takes effect
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,9 +21,15 @@ class FoundStream:
     Attributes
     ----------
     info
-        As LSL found it, without its description.
-    name, type, source_id, hostname, n_channels, rate_hz
-        From it; the rate is nominal, 0 = irregular.
+        LSL's own object, without description.
+    name, type, source_id
+        Identity of the stream.
+    hostname
+        Computer of its sender.
+    n_channels
+        Number of channels.
+    rate_hz
+        Nominal sampling rate in Hz; 0 for irregular streams.
     """
 
     info: pylsl.StreamInfo
@@ -35,13 +41,13 @@ class FoundStream:
     rate_hz: float
 
     @classmethod
-    def of(cls, info: pylsl.StreamInfo) -> FoundStream:
-        """Read the fields from LSL's description.
+    def from_info(cls, info: pylsl.StreamInfo) -> FoundStream:
+        """Read the fields from LSL's object.
 
         Parameters
         ----------
         info
-            As resolved.
+            Stream that LSL has found.
         """
         return cls(
             info,
@@ -62,42 +68,43 @@ class FoundStream:
 
 
 def list_streams(wait_s: float = 1.0) -> list[FoundStream]:
-    """Every stream on the network, by name.
+    """List all streams on the network, sorted by name.
 
     Parameters
     ----------
     wait_s
-        How long to listen; outlets answer within half a second as a rule.
+        Duration of the search in seconds; outlets usually answer within half a second.
     """
     configure()
-    return sorted(map(FoundStream.of, _unique(pylsl.resolve_streams(wait_s))), key=lambda found: found.name)
+    found = map(FoundStream.from_info, _unique(pylsl.resolve_streams(wait_s)))
+    return sorted(found, key=lambda stream: stream.name)
 
 
 def find_stream(query: str | None, *, types: Sequence[str] = (), wait_s: float = 10.0) -> pylsl.StreamInfo:
-    """The one stream that matches.
+    """Find the one stream that matches a query.
 
     Parameters
     ----------
     query
-        A name, or a condition such as ``name='V1' and type='Spikes'``; None = any stream of ``types``.
+        Name, or condition such as ``name='V1' and type='Spikes'``; None for any stream of ``types``.
     types
-        LSL types that count; empty = every type.
+        Accepted LSL types; empty for all.
     wait_s
-        How long to wait for it to appear.
+        Longest wait for the stream to appear, seconds.
 
     Returns
     -------
     info
-        As LSL found it; open an inlet for its description.
+        LSL's own object, without description, to open an inlet with.
 
     Raises
     ------
     NoStream
-        When none matched within ``wait_s``.
+        If no stream matches within ``wait_s``.
     AmbiguousStream
-        When several match; the message lists them.
+        If several streams match; the message lists them.
     BadUsage
-        When the query cannot be understood.
+        If LSL cannot parse the query.
     """
     network = configure()
     predicate = predicate_of(query, types)
@@ -110,24 +117,29 @@ def find_stream(query: str | None, *, types: Sequence[str] = (), wait_s: float =
             kinds = f" of type {', '.join(types)}" if types else ""
             raise NoStream(
                 f"no {wanted}{kinds} appeared within {wait_s:g} s (network scope: {network.scope}). "
-                "Start its sender, or see 'neuroreel streams' for what is there."
+                "Start its sender, or list the streams with 'neuroreel streams'."
             )
         found = _resolve(predicate, 1, min(left, _SLICE_S), query)
-    # another match may need a little longer to answer
-    found = _unique(
-        found + _resolve(predicate, len(found) + 1, 0.2 if network.scope == "loopback" else 0.6, query)
-    )
+    # a second match may take a little longer to answer
+    more_s = 0.2 if network.scope == "loopback" else 0.6
+    found = _unique(found + _resolve(predicate, len(found) + 1, more_s, query))
     if len(found) > 1:
-        candidates = "\n".join(f"  {FoundStream.of(info)}" for info in found)
+        candidates = [FoundStream.from_info(info) for info in found]
+        keys = ("type", "source_id", "hostname")
+        key = next(
+            (key for key in keys if len({getattr(one, key) for one in candidates}) == len(found)), "uid"
+        )
+        value = found[0].uid() if key == "uid" else getattr(candidates[0], key)
+        listed = "\n".join(f"  {one}" for one in candidates)
         raise AmbiguousStream(
-            f"{len(found)} streams match {query or 'any neural stream'!r}; say which, for example with "
-            f"\"name='{found[0].name()}' and hostname='{found[0].hostname()}'\":\n{candidates}"
+            f"{len(found)} streams match {query or 'any neural stream'!r}; choose one, for example with "
+            f"\"name='{candidates[0].name}' and {key}='{value}'\":\n{listed}"
         )
     return found[0]
 
 
 def predicate_of(query: str | None, types: Sequence[str] = ()) -> str:
-    """The XPath condition of a query.
+    """XPath condition of a query.
 
     Parameters
     ----------
@@ -143,57 +155,63 @@ def predicate_of(query: str | None, types: Sequence[str] = ()) -> str:
 
 
 def resolver_of(query: str, forget_after_s: float) -> pylsl.ContinuousResolver:
-    """What looks for the streams of a query in the background.
+    """Start a background search for the streams of a query.
 
     Parameters
     ----------
     query
-        See `find_stream`; empty = every stream.
+        See `find_stream`; empty for all streams.
     forget_after_s
-        A stream that has not answered for so long is gone.
+        Seconds without an answer after which a stream counts as gone.
 
     Raises
     ------
     BadUsage
-        When the query cannot be understood.
+        If LSL cannot parse the query.
     """
     predicate = predicate_of(query or None)
     try:
-        pylsl.resolve_bypred(predicate, 1, 0.01)  # says when it cannot be parsed
+        pylsl.resolve_bypred(predicate, 1, 0.01)  # raises if it cannot be parsed
         return pylsl.ContinuousResolver(pred=predicate, forget_after=forget_after_s)
     except (RuntimeError, ValueError) as error:
-        raise _not_understood(query, error) from error
+        raise _bad_query(query, error) from error
 
 
 def quoted(text: str) -> str:
-    """A text as an XPath literal.
+    """Quote a text as an XPath literal.
 
     Parameters
     ----------
     text
-        Without one of the two quotation marks, for XPath 1.0 has no escapes.
+        Text with at most one kind of quotation mark, because XPath 1.0 has no escapes.
+
+    Raises
+    ------
+    BadUsage
+        If it has both kinds.
     """
     if "'" not in text:
         return f"'{text}'"
     if '"' not in text:
         return f'"{text}"'
-    raise BadUsage(f"{text!r} holds both kinds of quotation mark; a stream query can hold only one.")
+    raise BadUsage(f"{text!r} has both kinds of quotation mark; a stream query can have only one of them.")
 
 
 def _resolve(predicate: str, minimum: int, timeout_s: float, query: str | None) -> list[pylsl.StreamInfo]:
-    """Resolve, with a message for a query that LSL cannot parse."""
+    """Search once, with a helpful message for a query that LSL cannot parse."""
     try:
         return _unique(pylsl.resolve_bypred(predicate, minimum, timeout_s))
     except (RuntimeError, ValueError) as error:
-        raise _not_understood(query, error) from error
+        raise _bad_query(query, error) from error
 
 
-def _not_understood(query: str | None, error: Exception) -> BadUsage:
+def _bad_query(query: str | None, error: Exception) -> BadUsage:
     return BadUsage(
-        f"the stream query {query!r} cannot be understood ({error}). Use a name, or name='V1' and type='Spikes'."
+        f"the stream query {query!r} cannot be understood ({error}). "
+        "Give a name, or a condition such as \"name='V1' and type='Spikes'\"."
     )
 
 
 def _unique(infos: list[pylsl.StreamInfo]) -> list[pylsl.StreamInfo]:
-    """One of each outlet, even when it answered on several network interfaces."""
+    """One entry per outlet, even if it answered on several network interfaces."""
     return list({info.uid(): info for info in infos}.values())

@@ -183,7 +183,7 @@ def test_between_two_senders_there_is_no_choice(
     watched.until(lambda: "source_id='five'" in watched.inlet.reason)
     for one in both:
         end(one)
-    watched.until(lambda: "is awaited" in watched.inlet.reason)
+    watched.until(lambda: "waiting for its return" in watched.inlet.reason)
 
 
 def test_a_frozen_sender_is_stale_and_goes_on(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stream.acquisition.channel_health import NAMED, ChannelHealth
+from stream.acquisition.channel_health import MAX_NAMED, ChannelHealth
 from stream.notices import Notices
 
 
@@ -26,8 +26,8 @@ def feed(
         samples = random.normal(10, 1, (rate_hz, n)).astype(np.float32)
         samples[:, list(dead)] = 0
         for part in np.array_split(samples, max(1, rate_hz // chunk)):
-            health.note(part, 0.0)
-        health.look(1.0)
+            health.update(part, 0.0)
+        health.judge(1.0)
 
 
 @pytest.mark.parametrize("expected_hz", [None, 20.0])
@@ -60,9 +60,9 @@ def test_slow_signals_are_judged_by_samples() -> None:
     health, notices = make(3, None)
     random = np.random.default_rng(0)
     for _ in range(60):  # a volume every two seconds, looked at every second
-        health.note(random.normal(size=(1, 3)).astype(np.float32), 0.0)
-        health.look(2.0)
-        health.look(0.0)
+        health.update(random.normal(size=(1, 3)).astype(np.float32), 0.0)
+        health.judge(2.0)
+        health.judge(0.0)
     assert not notices
 
 
@@ -71,7 +71,7 @@ def test_what_the_model_does_not_use_is_left_alone() -> None:
     feed(health, 8, 30, dead=(3,))
     samples = np.ones((1, 4), np.float32)
     samples[0, 2] = np.nan
-    health.note(samples, 0.0)
+    health.update(samples, 0.0)
     assert not notices
     assert health.n_nan == 0
 
@@ -82,10 +82,10 @@ def test_what_is_not_a_number_is_told_when_it_begins_and_ends(expected_hz: float
     samples = np.ones((4, 20), np.float32)
     samples[1:, :12] = np.nan
     samples[2, 0] = np.inf
-    health.note(samples, 7.0)
+    health.update(samples, 7.0)
     (said,) = notices.take()
-    assert (said.event, said.facts["n_channels"], len(said.facts["channels"])) == ("nan", 12, NAMED)
-    health.note(np.ones((1, 20), np.float32), 8.0)
+    assert (said.event, said.facts["n_channels"], len(said.facts["channels"])) == ("nan", 12, MAX_NAMED)
+    health.update(np.ones((1, 20), np.float32), 8.0)
     (said,) = notices.take()
     assert (said.event, said.facts["samples"]) == ("nan_over", 3)
     assert health.n_nan == 3
@@ -97,8 +97,8 @@ def test_a_channel_that_stays_not_a_number_is_dead() -> None:
     for _ in range(4):
         samples = random.normal(size=(30, 2)).astype(np.float32)
         samples[:, 1] = np.nan
-        health.note(samples, 0.0)
-        health.look(1.0)
+        health.update(samples, 0.0)
+        health.judge(1.0)
     assert [notice.event for notice in notices.take()] == ["nan", "channel_dead"]
 
 
@@ -112,8 +112,8 @@ def test_negative_counts_are_said_once_for_each_channel(chunk: int) -> None:
     samples[3, 2] = np.nan
     for _ in range(3):
         for part in np.array_split(samples, 14 // chunk):
-            health.note(part, 0.0)
-        health.look(1.0)
+            health.update(part, 0.0)
+        health.judge(1.0)
     (said,) = [notice for notice in notices.take() if not notice.event.startswith("nan")]
     assert (said.event, said.facts, said.warning) == (
         "negative",
@@ -124,6 +124,6 @@ def test_negative_counts_are_said_once_for_each_channel(chunk: int) -> None:
 
 def test_other_signals_may_be_negative() -> None:
     health, notices = make(2, None)
-    health.note(np.full((5, 2), -1, np.float32), 0.0)
-    health.look(1.0)
+    health.update(np.full((5, 2), -1, np.float32), 0.0)
+    health.judge(1.0)
     assert not notices

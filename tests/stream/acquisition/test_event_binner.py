@@ -19,10 +19,10 @@ def everything(binner: EventBinner, parts: list[tuple[list[float], list[int]]], 
     counts, stamps = [], []
     for part_stamps, unit in parts:
         binner.add(part_stamps, unit)
-        more = binner.take(binner.newest - late_s)
+        more = binner.close_bins(binner.newest - late_s)
         counts.append(more[0])
         stamps.append(more[1])
-    more = binner.take(binner.newest + 10)
+    more = binner.close_bins(binner.newest + 10)
     return np.concatenate([*counts, more[0]]), np.concatenate([*stamps, more[1]])
 
 
@@ -56,14 +56,14 @@ def test_live_bins_equal_offline_ones_for_any_portions(
 
 def test_empty_bins_come_out_as_time_passes() -> None:
     binner = EventBinner(2, 10.0, settle_s=0.05)
-    assert len(binner.take(100.0)[1]) == 0  # nothing has come, so bins have no place yet
+    assert len(binner.close_bins(100.0)[1]) == 0  # nothing has come, so bins have no place yet
     binner.add([5.0, 5.01], [1, 1])
-    assert len(binner.take(5.1)[1]) == 0
-    counts, stamps = binner.take(5.16)
+    assert len(binner.close_bins(5.1)[1]) == 0
+    counts, stamps = binner.close_bins(5.16)
     np.testing.assert_array_equal(counts, [[0, 2]])
     np.testing.assert_allclose(stamps, [5.1])
     assert binner.next_due == pytest.approx(5.25)
-    counts, stamps = binner.take(5.5)
+    counts, stamps = binner.close_bins(5.5)
     np.testing.assert_allclose(stamps, [5.2, 5.3, 5.4])
     assert not counts.any()
 
@@ -71,16 +71,16 @@ def test_empty_bins_come_out_as_time_passes() -> None:
 def test_late_and_unknown_events_are_counted() -> None:
     binner = EventBinner(2, 10.0)
     binner.add([5.0, 5.25], [0, 0])
-    assert len(binner.take()[1]) == 2
+    assert len(binner.close_bins()[1]) == 2
     binner.add([5.1, 5.26, 5.27, np.nan], [1, 1, 7, 0])
     assert (binner.late, binner.unknown) == (1, 2)
-    np.testing.assert_array_equal(binner.take(5.3)[0], [[1, 1]])
+    np.testing.assert_array_equal(binner.close_bins(5.3)[0], [[1, 1]])
 
 
 def test_ticks_close_bins_and_are_no_spikes() -> None:
     binner = EventBinner(2, 10.0)
     binner.add([5.0, 5.05, 5.1, 5.3], [TICK, 1, TICK, TICK])
-    counts, stamps = binner.take()
+    counts, stamps = binner.close_bins()
     np.testing.assert_array_equal(counts, [[0, 1], [0, 0], [0, 0]])
     np.testing.assert_allclose(stamps, [5.1, 5.2, 5.3])
 
@@ -88,19 +88,19 @@ def test_ticks_close_bins_and_are_no_spikes() -> None:
 def test_a_clock_that_jumps_and_a_sender_that_says_so_begin_anew() -> None:
     binner = EventBinner(1, 10.0)
     binner.add([5.0, 5.15, 105.0, 105.15, 55.03, 55.2], [0] * 6)
-    counts, stamps = binner.take()
+    counts, stamps = binner.close_bins()
     np.testing.assert_allclose(stamps, [5.1, 105.1, 55.13])
     assert counts.sum() == 3
     assert binner.jumps == 2
     binner.add([55.26, 55.36], [BEGIN, TICK])
-    np.testing.assert_allclose(binner.take()[1], [55.36])
+    np.testing.assert_allclose(binner.close_bins()[1], [55.36])
     assert binner.jumps == 2
 
 
 def test_counts_of_several_spikes_add_up() -> None:
     binner = EventBinner(2, 10.0)
     binner.add([1.0, 1.05], [0, 1], [3, 2])
-    np.testing.assert_array_equal(binner.take(1.1)[0], [[3, 2]])
+    np.testing.assert_array_equal(binner.close_bins(1.1)[0], [[3, 2]])
 
 
 @pytest.mark.parametrize(("n_units", "rate_hz"), [(0, 30.0), (3, 0.0)])

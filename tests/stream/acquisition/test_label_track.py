@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.acquisition.label_track import KEPT, LONGEST_S, Labels, LabelTrack
+from stream.acquisition.label_track import MAX_STEP_S, MAX_VALUES, Labels, LabelTrack
 from stream.binning import sample_at
 
 
@@ -41,9 +41,9 @@ def test_a_value_near_a_sample_counts_for_it_and_a_late_starter_is_unknown_befor
 
 def test_nothing_is_made_up_across_a_long_pause_or_of_another_width() -> None:
     track = LabelTrack()
-    track.add([1.0, 1.0 + LONGEST_S + 0.1], [[0.0], [1.0]])
+    track.add([1.0, 1.0 + MAX_STEP_S + 0.1], [[0.0], [1.0]])
     assert np.isnan(track.at(2.0, 1)).all()
-    assert np.isnan(track.at(1.0 + LONGEST_S + 0.1, 3)).all()
+    assert np.isnan(track.at(1.0 + MAX_STEP_S + 0.1, 3)).all()
 
 
 def test_a_clock_that_steps_back_begins_anew() -> None:
@@ -55,7 +55,7 @@ def test_a_clock_that_steps_back_begins_anew() -> None:
 
 def test_memory_is_bounded_while_nobody_asks() -> None:
     track = LabelTrack()
-    stamps = np.arange(KEPT + 10) / 100
+    stamps = np.arange(MAX_VALUES + 10) / 100
     track.add(stamps, np.zeros((len(stamps), 1), np.float32))
-    assert len(track) <= KEPT
+    assert len(track) <= MAX_VALUES
     assert track.at(float(stamps[-1]), 1) == 0

@@ -8,11 +8,11 @@ import pytest
 import stream.lsl.duplicate_senders
 import stream.lsl.reconnect
 from stream.lsl.connection import Connection
-from stream.lsl.duplicate_senders import SURE_S, DuplicateSenders
+from stream.lsl.duplicate_senders import DuplicateSenders
 from stream.lsl.reconnect import Reconnector
 from stream.notices import Notices
 
-GRACE_S, SEEN_S = 0.5, 0.3
+GRACE_S, CONFIRM_S = 0.5, 0.3
 
 
 class Outlet:
@@ -50,11 +50,11 @@ def network(monkeypatch: pytest.MonkeyPatch) -> Network:
 
 
 def searching() -> Reconnector:
-    return Reconnector(Outlet("gone", "one"), GRACE_S, SEEN_S)  # type: ignore[arg-type]
+    return Reconnector(Outlet("gone", "one"), GRACE_S, CONFIRM_S)  # type: ignore[arg-type]
 
 
 def taken(search: Reconnector) -> str | None:
-    info = search.look({"gone"})
+    info = search.search({"gone"})
     return None if info is None else str(info.uid())
 
 
@@ -113,32 +113,32 @@ def events(notices: Notices) -> list[str]:
 
 def test_a_second_sender_is_told_when_it_has_stayed_and_when_it_goes(network: Network) -> None:
     notices = Notices()
-    rivals, used = DuplicateSenders(notices), Used(Outlet("a", "one"))  # type: ignore[arg-type]
+    duplicates, used = DuplicateSenders(notices), Used(Outlet("a", "one"))  # type: ignore[arg-type]
     here = [Outlet("a", "one"), Outlet("x", "y", name="V2")]
     second = Outlet("b", "two", hostname="there")
-    rivals.look([*here, second], [used])  # type: ignore[list-item]
+    duplicates.check([*here, second], [used])  # type: ignore[list-item]
     assert not events(notices)
-    network.now_s += SURE_S
-    rivals.look([*here, second], [used])  # type: ignore[list-item]
+    network.now_s += stream.lsl.duplicate_senders.CONFIRM_S
+    duplicates.check([*here, second], [used])  # type: ignore[list-item]
     (told,) = notices.take()
     assert told.event == "second_sender"
     assert told.warning
     assert told.facts == {"stream": "V1", "source_id": "two", "hostname": "there"}
     network.now_s += 10
-    rivals.look([*here, second], [used])  # type: ignore[list-item]
+    duplicates.check([*here, second], [used])  # type: ignore[list-item]
     assert not events(notices)
-    rivals.look(here, [used])  # type: ignore[arg-type]
+    duplicates.check(here, [used])  # type: ignore[arg-type]
     assert events(notices) == ["second_sender_gone"]
 
 
 def test_one_that_stands_in_for_a_lost_sender_is_no_second(network: Network) -> None:
     notices = Notices()
-    rivals, used = DuplicateSenders(notices), Used(Outlet("a", "one"))  # type: ignore[arg-type]
+    duplicates, used = DuplicateSenders(notices), Used(Outlet("a", "one"))  # type: ignore[arg-type]
     both = [Outlet("a", "one"), Outlet("b", "one")]
-    rivals.look(both, [used])  # type: ignore[arg-type]
+    duplicates.check(both, [used])  # type: ignore[arg-type]
     used.stands = False
-    network.now_s += SURE_S
-    rivals.look(both, [used])  # type: ignore[arg-type]
+    network.now_s += stream.lsl.duplicate_senders.CONFIRM_S
+    duplicates.check(both, [used])  # type: ignore[arg-type]
     used.stands = True
-    rivals.look(both, [used])  # type: ignore[arg-type]
+    duplicates.check(both, [used])  # type: ignore[arg-type]
     assert not events(notices)
