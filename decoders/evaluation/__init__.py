@@ -1,1 +1,1 @@
-"""Scores of a model on test data, beside its baselines and controls."""
+"""Scores of a model on test data, compared with baselines and controls."""

@@ -1,4 +1,4 @@
-"""The playback model over whole recordings, for decoders other than the model itself."""
+"""Runs the playback model over whole recordings, for baselines and controls."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from stream.session import Session
 
 
 def filter_recording(
-    playback: Playback, logits: NDArray[np.float32], session: Session, power: float = 1.0
+    playback: Playback, logits: NDArray[np.float32], session: Session, weight: float = 1.0
 ) -> NDArray[np.float32]:
-    """Posteriors after the playback model.
+    """Filter logits with the playback model.
 
     Parameters
     ----------
     playback
-        Its state is reset before and after.
+        Playback model; its state is reset before and after.
     logits
         Float32 [time, states].
     session
-        Gives stamps and segments.
-    power
-        What makes log likelihoods of them: windows overlap.
+        Recording with timestamps and segments.
+    weight
+        Evidence weight of the logits: below 1 because neighbouring windows overlap.
 
     Returns
     -------
@@ -36,11 +36,11 @@ def filter_recording(
     for index, stamp in enumerate(session.stamps):
         if index and session.segment[index] != session.segment[index - 1]:
             playback.reset()
-        out[index] = playback.step(power * logits[index].astype(np.float64), float(stamp))
+        out[index] = playback.step(weight * logits[index].astype(np.float64), float(stamp))
     playback.reset()
     return out
 
 
 def posteriors(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Normalised probabilities float32 [time, states] of calibrated logits."""
+    """Return the posteriors of calibrated logits (softmax), float32 [time, states]."""
     return np.exp(log_posterior(logits))

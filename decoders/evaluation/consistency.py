@@ -1,4 +1,4 @@
-"""Whether the embeddings of several models agree: other seeds, or other recordings of the same movie."""
+"""Consistency of embeddings between models, trained with other seeds or on other recordings of the same movie."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from stream.errors import ShapeMismatch
 from stream.session import Session
 
 N_DIMENSIONS = 8
-"""Principal components of each embedding that are compared; more would fit anything."""
+"""Principal components compared; with more, any two embeddings would fit each other."""
 
 Points = tuple[NDArray[np.float32], NDArray[np.float64]]
 
@@ -24,56 +24,58 @@ Points = tuple[NDArray[np.float32], NDArray[np.float64]]
 def embedding_consistency(
     evaluation: Evaluation, others: Sequence[tuple[Model, Session]], options: EvaluateOptions
 ) -> dict[str, Any]:
-    """R2 of linear maps between the embeddings of the same frames, as CEBRA's consistency.
+    """Return R2 of linear maps between embeddings of the same frames, as CEBRA's consistency (Schneider et al. 2023).
 
     Parameters
     ----------
     evaluation
-        Of the first model.
+        Evaluation of the first model.
     others
-        Models, each with a recording to ask it about; the channels may differ from model to model.
+        Further models, each with a recording to embed; channels may differ from model to model.
     options
-        What to test on, in every recording.
+        Test part of every recording.
 
     Returns
     -------
-    agreement
-        ``models`` (their hashes), ``r2`` (from the row's embedding to the column's), ``mean`` and, with the frames of
-        each embedding turned round by another amount, ``chance``; the last two without the diagonal.
+    consistency
+        ``models`` (hashes), ``r2`` (from the row's embedding to the column's), and the means off the diagonal: ``mean``
+        and ``chance``, for which the frames of each embedding are rotated by a different amount.
 
     Raises
     ------
     ShapeMismatch
-        When the models know different numbers of frames.
+        When the models decode different numbers of frames.
     """
     models = [evaluation.model, *(model for model, _ in others)]
     if len({model.n_frames for model in models}) != 1:
         counts = ", ".join(str(model.n_frames) for model in models)
         raise ShapeMismatch(
-            f"the models know {counts} frames; only embeddings of the same frames are compared."
+            f"the models decode {counts} frames, but only embeddings of the same movie can be compared."
         )
     predictions = evaluation.predictions
     n = len(predictions.embedding)
-    each = [_leading(predictions.embedding, predictions.test.frame[-n:])]
+    embeddings = [_principal_components(predictions.embedding, predictions.test.frame[-n:])]
     for model, session in others:
         test = select_test_part(model, session, options)
-        late, kept = delay_truth(test, model.n_delay)
-        each.append(_leading(model.predict(test, forecasts=False).embedding[kept], late.frame))
-    points, frames = [p for p, _ in each], [f for _, f in each]
+        delayed, kept = delay_truth(test, model.n_delay)
+        embeddings.append(
+            _principal_components(model.predict(test, forecasts=False).embedding[kept], delayed.frame)
+        )
+    points, frames = [p for p, _ in embeddings], [f for _, f in embeddings]
     n_frames = models[0].n_frames
-    turned = [(frame + index * n_frames // len(frames)) % n_frames for index, frame in enumerate(frames)]
+    rotated = [(frame + index * n_frames // len(frames)) % n_frames for index, frame in enumerate(frames)]
     n_bins = min(N_BINS, n_frames)
     r2 = consistency_by_label(points, frames, n_bins)
     return {
         "models": [model.hash for model in models],
         "r2": np.round(r2, 4).tolist(),
         "mean": _off_diagonal(r2),
-        "chance": _off_diagonal(consistency_by_label(points, turned, n_bins)),
+        "chance": _off_diagonal(consistency_by_label(points, rotated, n_bins)),
     }
 
 
-def _leading(points: NDArray[np.float32], frame: NDArray[np.int32]) -> Points:
-    """Principal components of the moments that show a frame."""
+def _principal_components(points: NDArray[np.float32], frame: NDArray[np.int32]) -> Points:
+    """Return the leading components of samples that show a frame, float32 [time, components], and their frames."""
     shown = points[frame >= 0] - points[frame >= 0].mean(0)
     axes = np.linalg.svd(shown, full_matrices=False)[2][:N_DIMENSIONS]
     return shown @ axes.T, frame[frame >= 0].astype(np.float64)

@@ -1,4 +1,4 @@
-"""Controls: what decoders that cannot know the movie score, so that chance is measured and not assumed."""
+"""Controls: scores of decoders without information about the movie, which measure chance instead of assuming it."""
 
 from __future__ import annotations
 
@@ -19,73 +19,73 @@ from decoders.playback.frame_clock import FrameClock
 from decoders.readouts.secondary_classifier import settings_from_card
 from stream.session import Session
 
-N_NULL = 200
-"""Random shifts between answers and truth that a control's own null is made of."""
+N_SHIFTS = 200
+"""Random shifts between predictions and truth in the null distribution of a control."""
 
 PosteriorPair = tuple[NDArray[np.float32], NDArray[np.float32]]
-"""Posteriors [time, states] with the playback model and without."""
+"""Posteriors float32 [time, states] with the playback model, and without it."""
 
-SURE = float(np.log(99.0))
-"""Log odds of a clock that knows its answer."""
+CERTAINTY = float(np.log(99.0))
+"""Log odds that the clocks give their prediction."""
 
 
 def counter(data: TrainingSet, playback: Playback, test: Session) -> PosteriorPair:
-    """A clock that knows only how long ago the recording or showing began, and what was usual then.
+    """Predict the state that was most common in training at the same time since the repeat began.
 
     Parameters
     ----------
     data
-        Training data, from which it learns what is usual.
+        Training data.
     playback
-        The model's.
+        The model's playback model.
     test
-        To answer for; of its truth only the borders of showings are used.
+        Test data; of its truth only the boundaries between repeats are used.
     """
-    usual = _usual_state(data)
-    tick = _ticks_since_border(test, data.movie_rate_hz)
+    common = _most_common_states(data)
+    tick = _ticks_since_boundary(test, data.movie_rate_hz)
     logits = np.zeros((test.n_samples, data.n_states), np.float32)
-    logits[np.arange(test.n_samples), usual[tick % len(usual)]] = SURE
+    logits[np.arange(test.n_samples), common[tick % len(common)]] = CERTAINTY
     return filter_recording(playback, logits, test), posteriors(logits)
 
 
 def onset_clock(data: TrainingSet, playback: Playback, test: Session) -> PosteriorPair:
-    """The playback model, without its readiness for jumps, fed nothing but whether something is shown.
+    """Run the forecast's transitions with no evidence but whether a stimulus is on.
 
     Parameters
     ----------
     data
         Training data, for the number of states.
     playback
-        The model's.
+        The model's playback model.
     test
-        To answer for; of its truth only shown or not is used.
+        Test data; of its truth only stimulus on or off is used.
     """
     table = replace(playback.transitions, steps=playback.transitions.forecast_steps)
     clock = Playback(table, playback.jump_ahead, playback.jump_ahead, data.movie_rate_hz, data.rate_hz)
     shown = test.frame >= 0
     logits = np.zeros((test.n_samples, data.n_states), np.float32)
-    logits[shown, -1] = -SURE
-    logits[~shown, :-1] = -SURE
+    logits[shown, -1] = -CERTAINTY
+    logits[~shown, :-1] = -CERTAINTY
     return filter_recording(clock, logits, test), posteriors(logits)
 
 
 def neural_shuffled(model: Model, test: Session, seed: int) -> PosteriorPair:
-    """The model on the test samples in random order.
+    """Decode the test samples in random order within each repeat.
 
     Parameters
     ----------
     model
-        Fitted.
+        Fitted model.
     test
-        Its samples are permuted within each showing.
+        Test data.
     seed
-        Of the permutation.
+        Random seed of the permutations.
     """
     rng = np.random.default_rng(seed)
     order = np.arange(test.n_samples)
-    showing = test.showing()
-    for number in np.unique(showing):
-        at = np.flatnonzero(showing == number)
+    repeat = test.showing()
+    for number in np.unique(repeat):
+        at = np.flatnonzero(repeat == number)
         order[at] = rng.permutation(at)
     predictions = model.predict(replace(test, neural=np.asarray(test.neural)[order]), forecasts=False)
     return predictions.posterior, predictions.posterior_without_playback
@@ -94,25 +94,25 @@ def neural_shuffled(model: Model, test: Session, seed: int) -> PosteriorPair:
 def labels_shifted(
     data: TrainingSet, model: Model, test: Session, n_draws: int, seed: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Refits on labels that were shifted in time, each showing by its own random amount.
+    """Refit the frame decoder on shifted labels and decode the test data: the null distribution.
 
     Parameters
     ----------
     data
         Training data.
     model
-        Whose settings are used.
+        Model whose settings are used.
     test
-        To answer for.
+        Test data.
     n_draws
-        Refits.
+        Number of refits.
     seed
-        Of the shifts.
+        Random seed of the shifts.
 
     Yields
     ------
     with_playback, without_playback
-        Int64 [time], the frames answered; -1 = no stimulus.
+        Int64 [time], predicted frames; -1 = no stimulus.
     """
     rng = np.random.default_rng(seed)
     settings = settings_from_model(model)
@@ -123,19 +123,19 @@ def labels_shifted(
     everything = np.ones(len(data.state), bool)
     for _ in range(n_draws):
         null = data.with_state(shift_labels(data, rng))
-        reader = fit_readout(null, windows, everything, settings)
-        logits = reader.logits(test_sums) * fullness[:, None]
-        power = model.card["posterior_power"]
-        yield likeliest(filter_recording(model.playback, logits, test, power)), likeliest(logits)
+        readout = fit_readout(null, windows, everything, settings)
+        logits = readout.logits(test_sums) * fullness[:, None]
+        weight = model.card["posterior_power"]
+        yield likeliest(filter_recording(model.playback, logits, test, weight)), likeliest(logits)
 
 
 def settings_from_model(model: Model) -> ReadoutSettings:
-    """What was chosen for a model's frame posterior, to refit with.
+    """Return the settings of a model's linear frame decoder, for refits.
 
     Parameters
     ----------
     model
-        Fitted.
+        Fitted model.
     """
     return ReadoutSettings(
         model.parts.scaling.n_window,
@@ -151,21 +151,21 @@ def settings_from_model(model: Model) -> ReadoutSettings:
 
 
 def shift_labels(data: TrainingSet, rng: np.random.Generator) -> NDArray[np.int64]:
-    """The training states with the frames of each block turned round by a random amount of their own.
+    """Rotate the frames of each block by its own random amount, int64 [time].
 
-    One shift for all would be no control: a model fitted on it is as good as before, only late. For the same reason
-    the shifts are spread evenly over the block, in random order from a random start: two that agree by accident would
-    make a model again.
+    A single shift for all blocks would be no control: a model fitted on it decodes as well as before, only late. For the
+    same reason the amounts are evenly spaced over the block, in random order from a random start: two equal ones would
+    again train a model.
 
     Parameters
     ----------
     data
         Training data.
     rng
-        Where the shifts come from.
+        Random generator for the amounts.
     """
     state = data.state.copy()
-    # Laps and trials are short, and turning each alone would keep most of what they have in common.
+    # Laps and trials are short: rotating each by itself would keep most of their common course.
     block = data.block if data.movie is not None else np.arange(len(state)) * 10 // max(len(state), 1)
     blocks = np.unique(block)
     share = (rng.permutation(len(blocks)) + rng.uniform()) / len(blocks)
@@ -176,18 +176,18 @@ def shift_labels(data: TrainingSet, rng: np.random.Generator) -> NDArray[np.int6
 
 
 def null_p95(predicted: NDArray[np.int64], test: Session, axis: FrameAxis, seed: int) -> float:
-    """The accuracy that 95 % of random shifts between these answers and the truth stay under.
+    """Return the 95th percentile of the accuracy over random shifts between predictions and truth.
 
     Parameters
     ----------
     predicted
-        Int64 [time], frames answered.
+        Int64 [time], predicted frames.
     test
-        With the truth.
+        Test data with the truth.
     axis
-        What counts as near.
+        With the tolerance of one second.
     seed
-        Of the shifts.
+        Random seed of the shifts.
     """
     shown = test.frame >= 0
     predictions, truth = predicted[shown], test.frame[shown]
@@ -196,35 +196,32 @@ def null_p95(predicted: NDArray[np.int64], test: Session, axis: FrameAxis, seed:
     rng = np.random.default_rng(seed)
     draws = [
         accuracy(np.roll(predictions, shift), truth, axis)
-        for shift in rng.integers(1, len(truth), size=N_NULL)
+        for shift in rng.integers(1, len(truth), size=N_SHIFTS)
     ]
     return float(np.quantile(draws, 0.95))
 
 
-def _usual_state(data: TrainingSet) -> NDArray[np.int64]:
-    """The commonest state at each tick since a showing began, int64 [ticks]."""
+def _most_common_states(data: TrainingSet) -> NDArray[np.int64]:
+    """Return the most common state at each tick since a repeat began, int64 [ticks]."""
     total = np.cumsum(data.ticks)
     tick = total - total[segment_begins(data.boundary)]
     n_ticks = int(np.quantile(tick, 0.99)) + 1 if len(tick) else 1
     inside = tick < n_ticks
     pairs, count = np.unique(tick[inside] * data.n_states + data.state[inside], return_counts=True)
-    usual = np.full(n_ticks, data.n_frames, np.int64)
-    order = np.argsort(count, kind="stable")  # the commonest is written last
-    usual[pairs[order] // data.n_states] = pairs[order] % data.n_states
-    return usual
+    common = np.full(n_ticks, data.n_frames, np.int64)
+    order = np.argsort(count, kind="stable")  # the most common is written last
+    common[pairs[order] // data.n_states] = pairs[order] % data.n_states
+    return common
 
 
-def _ticks_since_border(test: Session, movie_rate_hz: float) -> NDArray[np.int64]:
+def _ticks_since_boundary(test: Session, movie_rate_hz: float) -> NDArray[np.int64]:
+    """Return the ticks of the frame clock since the segment or repeat began, int64 [time]."""
     clock = FrameClock(movie_rate_hz)
-    showing = test.showing()
+    repeat = test.showing()
     out = np.zeros(test.n_samples, np.int64)
     now = 0
     for index, stamp in enumerate(test.stamps):
-        if (
-            index == 0
-            or test.segment[index] != test.segment[index - 1]
-            or showing[index] != showing[index - 1]
-        ):
+        if index == 0 or test.segment[index] != test.segment[index - 1] or repeat[index] != repeat[index - 1]:
             clock.reset()
             now = 0
         now += clock.advance(float(stamp))

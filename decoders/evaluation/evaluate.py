@@ -1,4 +1,4 @@
-"""Evaluate a fitted model on data it has not seen, or a way of fitting by cross-validation."""
+"""Evaluates a fitted model on test data, or fit options by cross-validation."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ MIN_DRAWS = 20
 
 @dataclass(frozen=True, slots=True)
 class EvaluateOptions:
-    """What to evaluate on.
+    """Options of an evaluation.
 
     Attributes
     ----------
     repeats
-        Showings to test on; None = all.
+        Repeats to test on; None for all.
     time
-        Part of the recording to test on, from 0 to 1; None = all.
+        First and last share of the recording to test on, 0 to 1; None for all.
     draws
-        Refits on shifted labels, at least 20; 0 = no controls and no verdict.
+        Refits on shifted labels, at least 20; 0 disables controls and verdict.
     seed
-        Of everything random.
+        Random seed.
     """
 
     repeats: tuple[int, ...] | None = None
@@ -48,25 +48,25 @@ class EvaluateOptions:
 
     def __post_init__(self) -> None:
         if self.repeats is not None and self.time is not None:
-            raise BadSplit("give repeats or a time to test on, not both.")
+            raise BadSplit("repeats and time exclude each other; give only one of them to test on.")
         if self.draws and self.draws < MIN_DRAWS:
             raise BadUsage(
-                f"{self.draws} draws are too few for a null; give at least {MIN_DRAWS}, or 0 for none."
+                f"{self.draws} draws are too few for a null distribution; give at least {MIN_DRAWS}, or 0 to disable it."
             )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evaluation:
-    """A report, and what it was made from, for whoever draws it.
+    """A report with the predictions behind it.
 
     Attributes
     ----------
     report
-        Ready for JSON.
-    answers
-        All that was answered.
+        Scores, JSON-ready.
+    predictions
+        Predictions of the model, its baselines and its controls.
     model
-        Which answered; of a cross-validation, the last fold's.
+        Evaluated model; of a cross-validation, that of the last fold.
     """
 
     report: dict[str, Any]
@@ -75,41 +75,46 @@ class Evaluation:
 
 
 def evaluate(model: Model, session: Session, options: EvaluateOptions | None = None) -> dict[str, Any]:
-    """Score a model beside its baselines and controls: the report of `evaluation`.
+    """Score a model, its baselines and its controls on test data.
 
     Parameters
     ----------
     model, session, options
-        See `evaluation`.
+        See `run_evaluation`, which may raise.
+
+    Returns
+    -------
+    report
+        JSON-ready scores.
     """
     return run_evaluation(model, session, options).report
 
 
 def run_evaluation(model: Model, session: Session, options: EvaluateOptions | None = None) -> Evaluation:
-    """Score a model beside its baselines and controls.
+    """Score a model, its baselines and its controls on test data, and keep their predictions.
 
     Parameters
     ----------
     model
-        Fitted.
+        Fitted model.
     session
-        With the truth; the model's own training data in it must be left out by ``options``.
+        Recording with the truth; ``options`` must leave out the model's own training data.
     options
-        What to test on.
+        Test part, controls and random seed.
 
     Returns
     -------
     evaluation
-        The report and the answers.
+        Report and predictions.
 
     Raises
     ------
     TrainedOnTestData
-        When the model was trained on some of it.
+        When the model was trained on some of the test data.
     BadSplit
-        When no moment of it shows a frame.
+        When no test sample shows a frame, or the recording shows another movie.
     ModelMismatch
-        When channels, rate or frames differ from the model's.
+        When channels or rate differ from the model's.
     BadRecording
         When spike counts are negative.
     """
@@ -120,44 +125,57 @@ def run_evaluation(model: Model, session: Session, options: EvaluateOptions | No
 
 
 def select_test_part(model: Model, session: Session, options: EvaluateOptions) -> Session:
-    """The part of a recording to test on, checked against what the model was trained on."""
+    """Return the test part of a recording, after checks against the model and its training data.
+
+    Parameters
+    ----------
+    model, session, options
+        See `run_evaluation`.
+    """
     model.check_stream(session.channel_names, session.rate_hz)
     test = with_repeat_boundaries(select_part(session, options.repeats, options.time))
-    # A movie without a hash is known by its rate alone, and ends with the last frame that was shown.
-    whole = session.movie is not None and any(clip.sha256 for clip in session.movie.clips)
-    if session.n_frames > model.n_frames or (whole and session.n_frames != model.n_frames):
+    # A movie without a hash is known by its rate alone, and seems to end with the last frame shown.
+    complete = session.movie is not None and any(clip.sha256 for clip in session.movie.clips)
+    if session.n_frames > model.n_frames or (complete and session.n_frames != model.n_frames):
         raise BadSplit(
-            f"the recording has {session.n_frames} frames, but the model knows {model.n_frames}. Is it another movie?"
+            f"the recording has {session.n_frames} frames, but the model decodes {model.n_frames}. Is it another movie?"
         )
     refuse_negative(np.asarray(test.neural, np.float32), model.parts.preprocessor.kind, test.channel_names)
     if not np.any(test.frame >= 0):
-        raise BadSplit("no moment of the test data shows a frame, so there is nothing to score.")
+        raise BadSplit(
+            "no sample of the test data shows a frame, so there is nothing to score. Choose another part."
+        )
     share = overlap(test, model.parts.extra.get("fingerprints", np.zeros(0, np.uint64)))
     if share > 0:
         trained = model.card["trained_on"]
-        known = f"repeats {trained['repeats']}" if trained["repeats"] else f"time {trained['time'] or '0-1'}"
+        part = f"repeats {trained['repeats']}" if trained["repeats"] else f"time {trained['time'] or '0-1'}"
         raise TrainedOnTestData(
-            f"the model was trained on {share:.0%} of these test data (it saw {known}). Choose others with --repeats or "
-            "--time."
+            f"the model was trained on {share:.0%} of these test data (its training data: {part}). Choose others with "
+            "--repeats or --time."
         )
     if options.time is not None and options.time[0] > 0:
-        # What lies just before may have been trained on: leave one context between.
+        # The samples before may be training data: leave a gap of one context.
         after = test.stamps > test.stamps[0] + model.card["context_ms"] / 1000
         test = test.take(after) if after.any() else test
     return test
 
 
 def cross_validate(
-    session: Session, cv: str, options: FitOptions | None = None, **how: Any
+    session: Session, cv: str, options: FitOptions | None = None, **kwargs: Any
 ) -> dict[str, Any]:
-    """Fit on all but one part and test on that part, in turn: the report of `cross_validation`.
+    """Cross-validate fit options: fit on all folds but one, test on that one, for each fold.
 
     Parameters
     ----------
-    session, cv, options, **how
-        See `cross_validation`.
+    session, cv, options, **kwargs
+        See `run_cross_validation`.
+
+    Returns
+    -------
+    report
+        JSON-ready scores.
     """
-    return run_cross_validation(session, cv, options, **how).report
+    return run_cross_validation(session, cv, options, **kwargs).report
 
 
 def run_cross_validation(
@@ -169,28 +187,28 @@ def run_cross_validation(
     gap_s: float | None = None,
     movie: Movie | None = None,
 ) -> Evaluation:
-    """Fit on all but one part of a recording and test on that part, for each part in turn.
+    """Cross-validate fit options: fit on all folds but one, test on that one, for each fold; keep the predictions.
 
     Parameters
     ----------
     session
         One recording.
     cv
-        ``repeat`` (each showing in turn) or ``blocks:N`` (N contiguous blocks, segments kept whole).
+        Folds: ``repeat`` (each repeat) or ``blocks:N`` (N contiguous blocks; segments are kept whole).
     options
         How to fit.
     draws
-        Refits on shifted labels in every fold.
+        Refits on shifted labels in every fold; 0 disables controls and verdict.
     gap_s
-        Seconds left out of training around the test part. None = one context where the cut goes through a segment,
-        else nothing.
+        Gap in seconds between training and test data; None for one context where a fold's boundary cuts a segment, and
+        for no gap elsewhere.
     movie
-        Replaces the recording's movie, usually because it has the pictures.
+        Movie to use instead of the recording's own, usually because it has the pictures.
 
     Returns
     -------
     evaluation
-        Of the pooled answers; the report has the scores of each fold under ``folds``.
+        Scores of the pooled predictions; ``folds`` of the report has those of each fold.
     """
     options = options or FitOptions()
     parts: list[TestPredictions] = []
@@ -203,8 +221,8 @@ def run_cross_validation(
         parts.append(predictions)
         train_seconds += model.card["train_seconds"]
         single = build_report(without_controls(predictions), model, options.seed)
-        kept = ("with_playback", "without_playback", "baselines", "continuous", "context_ms", "n_moments")
-        folds.append({"fold": number, **{name: single[name] for name in kept}})
+        of_fold = ("with_playback", "without_playback", "baselines", "continuous", "context_ms", "n_moments")
+        folds.append({"fold": number, **{name: single[name] for name in of_fold}})
     predictions = pool_folds(parts)
     result = build_report(predictions, model, options.seed)
     result |= {"train_seconds": round(train_seconds, 3), "cv": cv, "folds": folds}
@@ -212,14 +230,14 @@ def run_cross_validation(
 
 
 def without_controls(predictions: TestPredictions) -> TestPredictions:
-    """The same answers without controls, for a fold's own scores."""
+    """Return the predictions without controls, for the scores of a single fold."""
     return replace(predictions, controls={}, shifted=[])
 
 
 def split_folds(
     session: Session, cv: str, gap_s: float | None, context_s: float
 ) -> Iterator[tuple[Session, Session]]:
-    """Training and test part of every fold.
+    """Yield the training and the test part of every fold.
 
     Parameters
     ----------
@@ -228,16 +246,16 @@ def split_folds(
     cv
         ``repeat`` or ``blocks:N``.
     gap_s
-        Seconds left out of training around the test part; None = as `cross_validate` says.
+        Gap in seconds between training and test data; None for the default, see `run_cross_validation`.
     context_s
-        The context, in seconds.
+        Length of the context in seconds.
 
     Raises
     ------
     BadSplit
-        When there are too few showings, segments or samples.
+        When there are too few repeats, segments or samples.
     BadUsage
-        When ``cv`` is neither form.
+        When ``cv`` has neither form.
     """
     fold, gap = _fold_numbers(session, cv, context_s)
     gap = gap if gap_s is None else gap_s
@@ -249,23 +267,23 @@ def split_folds(
             in_train &= (session.stamps < first - gap) | (session.stamps > last + gap)
         if not in_train.any() or not np.any(session.frame[in_test] >= 0):
             raise BadSplit(
-                f"fold {number} of {cv!r} leaves nothing to train on or nothing to test. Use fewer folds."
+                f"fold {number} of {cv!r} leaves no training data or no test data. Use fewer folds."
             )
         yield session.take(in_train), session.take(in_test)
 
 
 def _fold_numbers(session: Session, cv: str, context_s: float) -> tuple[NDArray[np.int64], float]:
-    """Each sample's fold, and the gap that is left by default."""
+    """Return the fold of each sample, int64 [time], and the default gap in seconds."""
     if cv == "repeat":
         repeats = session.repeats
         if len(repeats) < 2:
-            raise BadSplit(f"the recording has {len(repeats)} showings; leaving one out needs at least two.")
+            raise BadSplit(
+                f"the recording has {len(repeats)} repeats, but leaving one out needs at least two. Use --cv blocks:5."
+            )
         return np.searchsorted(np.array(repeats), session.showing()).astype(np.int64), 0.0
     kind, _, number = cv.partition(":")
     if kind != "blocks" or not number.isdigit() or int(number) < 2:
-        raise BadUsage(
-            f"cross-validation {cv!r} is not known; give 'repeat', or 'blocks:5' with at least 2 blocks."
-        )
+        raise BadUsage(f"unknown cross-validation {cv!r}; give 'repeat', or 'blocks:N' with N of at least 2.")
     n = int(number)
     segments, of_sample = np.unique(session.segment, return_inverse=True)
     if len(segments) >= n:
@@ -274,5 +292,5 @@ def _fold_numbers(session: Session, cv: str, context_s: float) -> tuple[NDArray[
             block[part] = index
         return block[of_sample], 0.0
     if session.n_samples < 2 * n:
-        raise BadSplit(f"{session.n_samples} samples cannot be cut into {n} blocks.")
+        raise BadSplit(f"{session.n_samples} samples cannot be cut into {n} blocks. Use fewer blocks.")
     return np.arange(session.n_samples) * n // session.n_samples, context_s

@@ -1,4 +1,4 @@
-"""Evaluate with a refit before every test showing, beside the fixed model."""
+"""Evaluates rolling refits: a refit before every test repeat, compared with the fixed model."""
 
 from __future__ import annotations
 
@@ -15,24 +15,26 @@ from decoders.rolling.refit import refit, repeats_before, repeats_in_order, was_
 from stream.errors import BadUsage
 from stream.session import Session
 
-WAYS = ("with_playback", "without_playback")
+PLAYBACK = ("with_playback", "without_playback")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Refits:
-    """What the refits answered.
+    """Predictions of rolling refits.
 
     Attributes
     ----------
     n
-        Showings that were asked for.
-    answers
-        For all test showings, in the order in which they were shown.
+        Number of repeats that each refit is trained on.
+    predictions
+        Predictions for all test repeats, in the order in which they were shown.
     model
-        The fixed one.
-    trained_on, train_seconds
-        By test showing: what its refit was trained on (nothing when too little came before, and the fixed model
-        answered), and how long that took.
+        The fixed model.
+    trained_on
+        Training repeats of the refit, by test repeat; empty where too few repeats came before, and the fixed model
+        decodes.
+    train_seconds
+        Duration of each refit in seconds, by test repeat.
     """
 
     n: int
@@ -42,48 +44,48 @@ class Refits:
     train_seconds: dict[int, float]
 
     def scores(self, fixed: dict[str, Any]) -> dict[str, Any]:
-        """Scores over all test showings, of each decoder, and for each showing beside those of the fixed model.
+        """Return the scores over all test repeats, by decoder, and for each repeat beside those of the fixed model.
 
         Parameters
         ----------
         fixed
-            Report of the fixed model on the same showings.
+            Report of the fixed model on the same repeats.
         """
         test = self.predictions.test
         blocks = {
             name: {
-                way: score(posterior, test.frame, self.model.axis, test.repeat)
-                for way, posterior in zip(WAYS, both, strict=True)
+                playback: score(posterior, test.frame, self.model.axis, test.repeat)
+                for playback, posterior in zip(PLAYBACK, both, strict=True)
             }
             for name, both in self.predictions.decoders.items()
         }
         own = blocks.pop("model")
-        per_showing = {
+        per_repeat = {
             str(tested): {
-                "fixed": {way: fixed[way]["per_repeat"][str(tested)] for way in WAYS},
-                "rolling": {way: own[way]["per_repeat"][str(tested)] for way in WAYS},
+                "fixed": {playback: fixed[playback]["per_repeat"][str(tested)] for playback in PLAYBACK},
+                "rolling": {playback: own[playback]["per_repeat"][str(tested)] for playback in PLAYBACK},
                 "trained_on": trained_on,
                 "train_seconds": self.train_seconds[tested],
             }
             for tested, trained_on in self.trained_on.items()
         }
-        return {"n": self.n, **own, "baselines": blocks, "per_showing": per_showing}
+        return {"n": self.n, **own, "baselines": blocks, "per_showing": per_repeat}
 
 
 def evaluate_rolling(
     model: Model, session: Session, n: int, options: EvaluateOptions | None = None
 ) -> dict[str, Any]:
-    """Score a model as it is, and refitted before each test showing on the last showings before it.
+    """Score a fixed model, and the model refitted before each test repeat.
 
     Parameters
     ----------
     model, session, n, options
-        See `refit_before_each_repeat`.
+        See `refit_before_each_repeat`, which may raise.
 
     Returns
     -------
     report
-        Of the fixed model, and under ``rolling`` that of the refits, see `Refits.beside`.
+        Report of the fixed model; ``rolling`` has the scores of the refits, see `Refits.scores`.
     """
     options = options or EvaluateOptions()
     refits = refit_before_each_repeat(model, session, n, options)
@@ -92,34 +94,35 @@ def evaluate_rolling(
 
 
 def refit_before_each_repeat(model: Model, session: Session, n: int, options: EvaluateOptions) -> Refits:
-    """Refit before each test showing on the last showings before it, and let the refit answer.
+    """Refit before each test repeat on the last repeats before it, and decode that repeat with the refit.
 
     Parameters
     ----------
     model
-        Fitted. What comes before a test showing in ``session`` is trained on, also what was itself tested on earlier: by
-        then its truth was known.
+        Fitted model.
     session
-        With the truth.
+        Recording with the truth. Refits also train on earlier test repeats, whose truth is known by then.
     n
-        Showings to refit on.
+        Number of repeats to refit on.
     options
-        What to test on: showings, not a part of the time.
+        Test repeats.
 
     Raises
     ------
+    BadUsage
+        When the options choose a part of the time.
     TrainedOnTestData
-        When the model, or a refit, was trained on some of what it is tested on.
+        When the model, or a refit, was trained on some of its test data.
     BadSplit
-        When the recording numbers no showings.
+        When the recording has no numbered repeats.
     """
     if options.time is not None:
         raise BadUsage(
-            "rolling refits go from showing to showing; choose test showings with --repeats, not --time."
+            "rolling refits are tested repeat by repeat; choose test data with --repeats, not --time."
         )
     test = select_test_part(model, session, options)
     if not test.repeats:
-        raise BadSplit("the recording numbers no showings, so there is nothing to refit between.")
+        raise BadSplit("the recording has no numbered repeats, so there is nothing to refit between.")
     parts: list[TestPredictions] = []
     trained_on: dict[int, list[int]] = {}
     seconds: dict[int, float] = {}
@@ -129,8 +132,8 @@ def refit_before_each_repeat(model: Model, session: Session, n: int, options: Ev
         fresh = refit(model, train, baselines=True) if train is not None else model
         if train is not None and was_trained_on(fresh, part):
             raise TrainedOnTestData(
-                f"showing {tested} holds samples that an earlier showing holds too, so a refit would be tested on "
-                "what it was trained on. Was a recording played twice? Leave it out with --repeats."
+                f"repeat {tested} has samples in common with an earlier repeat, so a refit would be tested on its own "
+                "training data. Was a recording played twice? Leave it out with --repeats."
             )
         parts.append(collect_predictions(fresh, part, 0, options.seed))
         trained_on[tested] = repeats_in_order(train) if train is not None else []

@@ -1,4 +1,4 @@
-"""Scores of the forecast, beside holding the present and moving it along the movie."""
+"""Scores of the forecast, compared with persistence and advance along the movie."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from stream.session import Session
 
 
 def score_forecast(predictions: TestPredictions, model: Model) -> dict[str, Any]:
-    """Score every horizon; moments at whose horizon nothing is shown are left out.
+    """Score the forecast at every horizon; samples whose horizon shows no stimulus are left out.
 
     Parameters
     ----------
-    answers
-        From `decoders.evaluation.predictions.collect`.
+    predictions
+        From `decoders.evaluation.predictions.collect_predictions`.
     model
-        Whose pictures and axis are used.
+        Model whose pictures, frame axis and floors are used.
 
     Returns
     -------
     scores
-        By horizon in seconds after now, which of a late signal is its lag after what is decoded: the model's forecast,
-        and ``persistence`` (the present posterior) and ``advance`` (the present posterior moved along the movie), each
-        with the uniform floor that served it best on held-out training data.
-        ``skill_over_persistence`` is the gain in log score, bits.
+        By horizon in seconds after now (which is one lag after what is decoded): scores of the model's forecast, of
+        ``persistence`` (the present posterior) and of ``advance`` (the present posterior shifted along the movie), both
+        with the uniform floor that was best on held-out training data. ``skill_over_persistence`` is the gain in log
+        score, in bits.
     """
     out: dict[str, Any] = {}
     pictures = _normalised(model.pictures)
@@ -43,45 +43,45 @@ def score_forecast(predictions: TestPredictions, model: Model) -> dict[str, Any]
         if not len(now):
             continue
         truth = predictions.test.frame[then].astype(np.int64)
-        moved = advance_posterior(present[now], round(horizon_s * model.movie_rate_hz), model.axis)
+        advanced = advance_posterior(present[now], round(horizon_s * model.movie_rate_hz), model.axis)
         scores: dict[str, Any] = _scores(ahead[now], truth, model.axis, pictures)
-        for name, guess in (("persistence", present[now]), ("advance", moved)):
+        for name, baseline in (("persistence", present[now]), ("advance", advanced)):
             floors = model.card["forecast_floors"][name]
             row = (*HORIZONS_S, *OFFLINE_HORIZONS_S).index(horizon)
-            floor = floors[min(row, len(floors) - 1)]  # an earlier version's model has none beyond one second
-            scores[name] = _simple(guess, truth, model.axis, pictures, floor)
+            floor = floors[min(row, len(floors) - 1)]  # models of an earlier version have none beyond 1 s
+            scores[name] = _baseline_scores(baseline, truth, model.axis, pictures, floor)
         scores["skill_over_persistence"] = scores["log_score_bits"] - scores["persistence"]["log_score_bits"]
         out[str(horizon)] = scores
     return out
 
 
 def pairs_at_horizon(test: Session, horizon: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Indices of moments, and of the samples that come a horizon later in the same segment and show a frame.
+    """Return the indices of samples, and of the samples one horizon later in the same segment that show a frame.
 
     Parameters
     ----------
     test
         The recording.
     horizon
-        Seconds.
+        Horizon in seconds.
     """
     period = 1 / test.rate_hz if test.rate_hz else float(np.median(np.diff(test.stamps)))
     ahead = max(1, round(horizon / period))
     now = np.arange(max(test.n_samples - ahead, 0))
     then = now + ahead
-    good = (test.segment[now] == test.segment[then]) & (test.frame[then] >= 0)
-    good &= np.abs(test.stamps[then] - test.stamps[now] - horizon) <= max(period, 0.1 * horizon)
-    return now[good], then[good]
+    usable = (test.segment[now] == test.segment[then]) & (test.frame[then] >= 0)
+    usable &= np.abs(test.stamps[then] - test.stamps[now] - horizon) <= max(period, 0.1 * horizon)
+    return now[usable], then[usable]
 
 
-def _simple(
+def _baseline_scores(
     posterior: NDArray[np.float32],
     truth: NDArray[np.int64],
     axis: FrameAxis,
     pictures: NDArray[np.float32] | None,
     floor: float,
 ) -> dict[str, float]:
-    """Scores of a simple forecast, a uniform guess mixed in."""
+    """Return the scores of a baseline forecast, with a uniform floor in its log score."""
     scores = _scores(posterior, truth, axis, pictures)
     at_truth = mix_uniform(posterior[np.arange(len(truth)), truth].astype(np.float64), floor, axis.n_frames)
     scores["log_score_bits"] = float(np.mean(np.log2(at_truth)) + np.log2(axis.n_frames))
@@ -108,7 +108,7 @@ def _scores(
 
 
 def _normalised(pictures: NDArray[np.uint8] | None) -> NDArray[np.float32] | None:
-    """Pictures as vectors of mean zero and length one, so that products are correlations."""
+    """Return pictures as vectors of mean 0 and length 1, so that dot products are correlations."""
     if pictures is None:
         return None
     flat = pictures.reshape(len(pictures), -1).astype(np.float32)

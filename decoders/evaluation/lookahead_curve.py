@@ -1,4 +1,4 @@
-"""What waiting for samples to come would bring: held-out accuracy by lookahead."""
+"""Lookahead curve: held-out accuracy against the number of future samples that predictions wait for."""
 
 from __future__ import annotations
 
@@ -20,25 +20,26 @@ from stream.movie import Movie
 from stream.session import Session
 
 LOOKAHEADS = (0, 1, 2, 4, 8, 12)
-"""Samples."""
+"""Lookaheads in samples."""
 
 
 @dataclass(frozen=True, slots=True)
 class LookaheadPoint:
-    """Accuracy at one lookahead, of the linear embedding without the playback model, on held-out training showings.
+    """Held-out accuracy at one lookahead, of the linear embedding without the playback model.
 
     Attributes
     ----------
-    lookahead_frames, lookahead_ms
-        How long answers wait.
+    lookahead_frames
+        Lookahead in samples.
+    lookahead_ms
+        Lookahead in milliseconds.
     context_ms
-        Length of the window, which ends with the newest sample: the best of those that are tried.
+        Best candidate window, which ends with the newest sample, in milliseconds.
     in_order, shuffled
-        Share within one second (of exactly the frame, where frames are no movie), as the showings came and with their
-        scenes in random order. Of a movie that training shows in one order only the second can tell: the frame of a
-        moment ago says which it is now. NaN where there are no scenes.
+        Accuracy within one second (exact without a movie), with scenes in order and shuffled; NaN without scenes. Only
+        shuffled scenes measure the use of a lookahead: in order, an earlier frame predicts the present one.
     exact
-        Share of exactly the frame, over both.
+        Exact accuracy over both.
     """
 
     lookahead_frames: int
@@ -55,41 +56,43 @@ def lookahead_curve(
     movie: Movie | None = None,
     lookaheads: Sequence[int] = LOOKAHEADS,
 ) -> list[LookaheadPoint]:
-    """Accuracy against lookahead, nothing being fitted to be kept.
+    """Measure held-out accuracy against lookahead; no model is kept.
 
     Parameters
     ----------
     sessions
-        One recording, or several of the same channels.
+        One recording, or several with the same channels.
     options
-        What to train on and over which window.
+        Training data and window.
     movie
-        Replaces the movie that the recordings carry.
+        Movie to use instead of the recordings' own.
     lookaheads
-        Samples to wait.
+        Lookaheads in samples.
 
     Raises
     ------
     BadSplit
-        When nothing can be held out.
+        When no data can be held out.
     """
     options = options or FitOptions()
     session, n_frames = training_session(sessions, options, movie)
     n_lag = round((options.lag_s or 0) * session.rate_hz)
     data = build_training_set(session, n_frames, replace(options, lookahead_frames=0), n_lag)
     if not list(cross_validation_folds(data)):
-        raise BadSplit("nothing can be held out of the training data, so there is nothing to measure on.")
-    ways = select_classifier(data, candidate_windows(data, options), DECODERS["cosine"], options.seed)
+        raise BadSplit(
+            "no part of the training data can be held out to measure accuracy on. Train on at least two repeats."
+        )
+    candidates = select_classifier(data, candidate_windows(data, options), DECODERS["cosine"], options.seed)
     points = []
     for lookahead in lookaheads:
         data = build_training_set(session, n_frames, replace(options, lookahead_frames=lookahead), n_lag)
-        tried = [_point(data, settings, lookahead, options.seed) for settings in ways]
-        points.append(max(tried, key=lambda point: np.nansum([point.in_order, point.shuffled])))
+        measured = [_point(data, settings, lookahead, options.seed) for settings in candidates]
+        points.append(max(measured, key=lambda point: np.nansum([point.in_order, point.shuffled])))
     return points
 
 
 def as_json(points: Sequence[LookaheadPoint]) -> list[dict[str, float | None]]:
-    """The curve as plain values; what is not known is None.
+    """Return the curve JSON-ready, with None for NaN.
 
     Parameters
     ----------
@@ -107,10 +110,10 @@ def _point(data: TrainingSet, settings: ReadoutSettings, lookahead: int, seed: i
     within: dict[bool, list[NDArray[np.bool_]]] = {True: [], False: []}
     exact = []
     for train, test in cross_validation_folds(data):
-        reader = fit_readout(data, windows, train, settings)
+        readout = fit_readout(data, windows, train, settings)
         for sequence in validation_sequences(data, test, np.random.default_rng(seed)):
             shown = sequence.state < data.n_frames
-            predictions = likeliest(reader.logits(settings.windows(sequence.clean, sequence.boundary)[0]))
+            predictions = likeliest(readout.logits(settings.windows(sequence.clean, sequence.boundary)[0]))
             error, near = frame_errors(
                 predictions[shown], sequence.state[shown], data.axis.clip, data.axis.tolerance_frames
             )

@@ -1,4 +1,4 @@
-"""Everything that is said about a test recording, by the model, its baselines and its controls, ready to be scored."""
+"""Collects the predictions of a model, its baselines and its controls for test data, ready for scoring."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from decoders.readouts.continuous import ContinuousReader, frame_values
 from stream.session import Session
 
 N_TIMED = 400
-"""Samples whose step is timed."""
+"""Number of steps that are timed."""
 
-N_AT_ONCE = 1024
-"""Moments whose posteriors are read in double precision at a time."""
+BATCH = 1024
+"""Samples whose posteriors are converted to double precision at a time."""
 
 PosteriorPair = controls.PosteriorPair
 Labels = dict[str, NDArray[np.float32]]
@@ -33,29 +33,29 @@ Labels = dict[str, NDArray[np.float32]]
 
 @dataclass(slots=True)
 class TestPredictions:
-    """TestPredictions for one test recording, or for the pooled folds of a cross-validation.
+    """Predictions for one test recording, or for the pooled folds of a cross-validation.
 
     Attributes
     ----------
     test
-        The recording, with its truth.
+        Test data with the truth.
     decoders
-        Posteriors with and without playback: ``model`` and the baselines by name.
+        Posteriors with and without playback, of the ``model`` and of the baselines by name.
     controls
-        The same of the controls.
+        Posteriors of the controls.
     shifted
-        Frames answered by each refit on shifted labels, with and without playback.
+        Predicted frames of each refit on shifted labels, with and without playback, int64 [time].
     ahead
-        Forecasts [time, states] by horizon in seconds.
+        Forecasts float32 [time, states] by horizon in seconds.
     continuous
-        Estimates of the continuous labels by decoder, then by label, [time, k].
+        Estimates of the continuous labels by decoder, then by label, float32 [time, k].
     half_width
-        Of the model's intervals around them, by label, [time, k].
+        Half-widths of the model's intervals, by label, float32 [time, k].
     embedding
-        Float32 [time, dimensions]; of pooled folds, whose embeddings differ, the last fold's, so that it belongs to
+        Float32 [time, dimensions]; for pooled folds, whose embeddings differ, that of the last fold, which belongs to
         the last samples.
     step_us
-        How long single steps took.
+        Durations of single steps in microseconds.
     """
 
     test: Session
@@ -70,40 +70,39 @@ class TestPredictions:
 
 
 def collect_predictions(model: Model, test: Session, n_draws: int, seed: int) -> TestPredictions:
-    """Ask the model, its baselines and its controls.
+    """Decode test data with a model, its baselines and its controls.
 
     Parameters
     ----------
     model
-        Fitted.
+        Fitted model.
     test
-        With borders wherever a showing passes into another. Where the model's answers come late, its truth is moved
-        to match.
+        Test data, with a segment boundary between repeats. With a lookahead or lag, its truth is shifted to match.
     n_draws
-        Refits on shifted labels; 0 = no controls at all.
+        Refits on shifted labels; 0 disables all controls.
     seed
-        Of everything random.
+        Random seed.
     """
     data = restore_training(model)
     whole, (test, kept) = test, delay_truth(test, model.n_delay)
     predictions = model.predict(whole)
     posterior = predictions.posterior[kept]
     decoders: dict[str, PosteriorPair] = {"model": (posterior, predictions.posterior_without_playback[kept])}
-    continuous = {"model": _split(model, predictions.continuous[kept])}
-    decoders["linear"] = decoders["model"]  # of an earlier version's model; else replaced below
+    continuous = {"model": _by_label(model, predictions.continuous[kept])}
+    decoders["linear"] = decoders["model"]  # for models of an earlier version; replaced below otherwise
     boundary = np.r_[True, np.diff(whole.segment) > 0]
     clean = data.preprocessor.run(np.asarray(whole.neural, np.float32), boundary)
     for baseline in refit_baselines(model.card, data):
         sums, fullness = (each[kept] for each in window_sums(clean, boundary, baseline.settings.n_window))
-        raw = baseline.readout.similarity(baseline.scaling.features(sums))
+        uncalibrated = baseline.readout.similarity(baseline.scaling.features(sums))
         logits = baseline.logits(sums, fullness)
         both = (filter_recording(model.playback, logits, test, baseline.settings.power), posteriors(logits))
         decoders[baseline.settings.name] = both
         if data.labels:
-            continuous.update(_from_posterior(data, baseline.settings.name, posteriors(raw)))
-    asked: dict[str, PosteriorPair] = {}
+            continuous.update(_from_posterior(data, baseline.settings.name, posteriors(uncalibrated)))
+    control_posteriors: dict[str, PosteriorPair] = {}
     if n_draws:
-        asked = {
+        control_posteriors = {
             "counter": controls.counter(data, model.playback, test),
             "onset_clock": controls.onset_clock(data, model.playback, test),
             "neural_shuffled": controls.neural_shuffled(model, test, seed),
@@ -111,26 +110,26 @@ def collect_predictions(model: Model, test: Session, n_draws: int, seed: int) ->
     return TestPredictions(
         test=test,
         decoders=decoders,
-        controls=asked,
+        controls=control_posteriors,
         shifted=list(controls.labels_shifted(data, model, test, n_draws, seed)),
         ahead={
             **{h: ahead[kept] for h, ahead in predictions.forecast_posterior.items()},
             **{h: model.playback.forecast_at(posterior, h) for h in OFFLINE_HORIZONS_S},
         },
         continuous=continuous,
-        half_width=_split(model, predictions.half_width[kept]),
+        half_width=_by_label(model, predictions.half_width[kept]),
         embedding=predictions.embedding[kept],
-        step_us=_timed(model, test),
+        step_us=_time_steps(model, test),
     )
 
 
 def pool_folds(parts: Sequence[TestPredictions]) -> TestPredictions:
-    """The answers of several folds as one; each fold begins a new segment.
+    """Concatenate the predictions of several folds; each fold begins a new segment.
 
     Parameters
     ----------
     parts
-        At least one.
+        Predictions of at least one fold.
     """
     from decoders.data.training_set import concatenate_sessions
 
@@ -162,7 +161,8 @@ def pool_folds(parts: Sequence[TestPredictions]) -> TestPredictions:
     )
 
 
-def _split(model: Model, columns: NDArray[np.float32]) -> Labels:
+def _by_label(model: Model, columns: NDArray[np.float32]) -> Labels:
+    """Split the columns of all labels, float32 [time, columns], by label."""
     out, first = {}, 0
     for name, k in model.card["labels"]:
         out[str(name)] = columns[:, first : first + k]
@@ -171,29 +171,29 @@ def _split(model: Model, columns: NDArray[np.float32]) -> Labels:
 
 
 def _from_posterior(data: TrainingSet, name: str, posterior: NDArray[np.float32]) -> dict[str, Labels]:
-    """A baseline's estimates: the mean over its own, uncalibrated posterior, and the likeliest frame's value."""
+    """Return a baseline's estimates: the mean over its uncalibrated posterior, and the value of the likeliest frame."""
     out: dict[str, Labels] = {}
-    for way, sharpness in (("mean", 1.0), ("mode", 0.0)):
-        out[f"{name}_{way}"] = {}
+    for method, sharpness in (("mean", 1.0), ("mode", 0.0)):
+        out[f"{name}_{method}"] = {}
         for label, values in data.labels.items():
             k = values.shape[1]
             table = frame_values(values, data.state, data.n_frames)
             reader = ContinuousReader.without_intervals(table, np.zeros((1, k)), np.full(k, sharpness))
-            parts = (posterior[at : at + N_AT_ONCE] for at in range(0, len(posterior), N_AT_ONCE))
-            out[f"{name}_{way}"][label] = np.concatenate(
+            parts = (posterior[at : at + BATCH] for at in range(0, len(posterior), BATCH))
+            out[f"{name}_{method}"][label] = np.concatenate(
                 [reader.read(part.astype(np.float64), np.zeros((len(part), 0), np.float32)) for part in parts]
             )
     return out
 
 
-def _timed(model: Model, test: Session) -> list[float]:
-    """Microseconds of single steps."""
+def _time_steps(model: Model, test: Session) -> list[float]:
+    """Return the durations of single steps in microseconds."""
     model.reset()
     out = []
     for index in range(min(test.n_samples, N_TIMED)):
         samples = np.asarray(test.neural[index], np.float32)
-        begun = time.perf_counter()
+        started = time.perf_counter()
         model.step(samples, float(test.stamps[index]))
-        out.append(1e6 * (time.perf_counter() - begun))
+        out.append(1e6 * (time.perf_counter() - started))
     model.reset()
     return out

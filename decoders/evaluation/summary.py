@@ -1,4 +1,4 @@
-"""From answers to the figures of a report."""
+"""Computes the scores of a report from predictions."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from decoders.model.model import Model
 from decoders.readouts.continuous import median_error
 
 VERDICT_DEVIATIONS = 3.0
-"""Standard deviations of the null by which a recording must be above it to count as above chance."""
+"""Standard deviations above the mean of the null distribution that count as above chance."""
 
 
 def build_report(predictions: TestPredictions, model: Model, seed: int) -> dict[str, Any]:
-    """Score everything.
+    """Score all predictions.
 
     Parameters
     ----------
-    answers
-        From `decoders.evaluation.predictions.collect`.
+    predictions
+        From `decoders.evaluation.predictions.collect_predictions`.
     model
-        Whose card, pictures and axis are used.
+        Model whose card, pictures and frame axis are used.
     seed
-        Of the controls' nulls.
+        Random seed of the controls' null distributions.
 
     Returns
     -------
     report
-        Ready for JSON.
+        JSON-ready scores.
     """
     axis = model.axis
-    blocks = {name: _blocks(both, predictions, axis) for name, both in predictions.decoders.items()}
+    blocks = {name: _scores(both, predictions, axis) for name, both in predictions.decoders.items()}
     own = blocks.pop("model")
     nulls = _nulls(predictions, axis, seed)
     card = model.card
@@ -59,7 +59,7 @@ def build_report(predictions: TestPredictions, model: Model, seed: int) -> dict[
     }
 
 
-def _blocks(both: PosteriorPair, predictions: TestPredictions, axis: FrameAxis) -> dict[str, Any]:
+def _scores(both: PosteriorPair, predictions: TestPredictions, axis: FrameAxis) -> dict[str, Any]:
     test = predictions.test
     repeat = test.repeat if test.repeats else None
     return {
@@ -69,10 +69,10 @@ def _blocks(both: PosteriorPair, predictions: TestPredictions, axis: FrameAxis) 
 
 
 def _nulls(predictions: TestPredictions, axis: FrameAxis, seed: int) -> dict[str, Any]:
-    """Each control's scores, beside the accuracy that its own answers reach when shifted against the truth."""
+    """Return the scores of each control, with the accuracy of its predictions when shifted against the truth."""
     out: dict[str, Any] = {}
     for name, both in predictions.controls.items():
-        out[name] = _blocks(both, predictions, axis)
+        out[name] = _scores(both, predictions, axis)
         for block, posterior in zip(out[name].values(), both, strict=True):
             block["null_p95"] = null_p95(likeliest(posterior), predictions.test, axis, seed)
             block["within_null"] = bool(block["accuracy_within_1s"] <= block["null_p95"])
@@ -99,21 +99,21 @@ def _spread(draws: list[float]) -> dict[str, float]:
 
 
 def _verdict(own: dict[str, Any], nulls: dict[str, Any]) -> str:
-    """Whether the activity alone tells clearly more than it does after refits on shifted labels.
+    """Compare the accuracy without playback model to the null distribution of refits on shifted labels.
 
-    Clearly is above their 95th percentile and by three of their standard deviations: with 20 draws the percentile alone
-    would call one recording of noise in twenty above chance.
+    The accuracy must exceed both the 95th percentile and `VERDICT_DEVIATIONS`: with 20 draws, the percentile alone would
+    call one noise recording in twenty above chance.
 
-    The playback model stays out of it: once it has locked on to an alignment it keeps it, so that its accuracy is all
-    or nothing, under the null too.
+    The playback model is not used: once locked to an alignment it stays there, so that its accuracy is all or nothing,
+    in the null distribution too.
     """
     null = nulls.get("labels_shifted")
     if null is None:
         return "not tested"
     alone = own["without_playback"]["accuracy_within_1s"]
     shifted = null["without_playback"]
-    clearly = max(shifted["p95"], shifted["mean"] + VERDICT_DEVIATIONS * shifted["sd"])
-    return "above chance" if alone > clearly else "at chance"
+    threshold = max(shifted["p95"], shifted["mean"] + VERDICT_DEVIATIONS * shifted["sd"])
+    return "above chance" if alone > threshold else "at chance"
 
 
 def _continuous(predictions: TestPredictions) -> dict[str, Any]:
@@ -121,25 +121,25 @@ def _continuous(predictions: TestPredictions) -> dict[str, Any]:
     for name, truth in predictions.test.labels.items():
         estimate = predictions.continuous["model"].get(name)
         if estimate is None or estimate.shape != truth.shape:
-            continue  # the model was fitted without that label, or with another of its name
+            continue  # the model has no such label, or one of another shape
         out[name] = {
-            **_fit_of(estimate, truth),
+            **_continuous_scores(estimate, truth),
             "interval_80": _interval(estimate, predictions.half_width[name], truth),
             "baselines": {},
         }
         for other, labels in predictions.continuous.items():
             if other != "model":
-                out[name]["baselines"][other] = _fit_of(labels[name], truth)
+                out[name]["baselines"][other] = _continuous_scores(labels[name], truth)
         known = truth[np.isfinite(truth).all(1)]
-        middle = np.median(known, axis=0) if len(known) else np.full(truth.shape[1], np.nan, np.float32)
-        out[name]["baselines"]["median"] = _fit_of(np.broadcast_to(middle, truth.shape), truth)
+        median = np.median(known, axis=0) if len(known) else np.full(truth.shape[1], np.nan, np.float32)
+        out[name]["baselines"]["median"] = _continuous_scores(np.broadcast_to(median, truth.shape), truth)
     return out
 
 
 def _interval(
     estimate: NDArray[np.float32], half_width: NDArray[np.float32], truth: NDArray[np.float32]
 ) -> dict[str, float]:
-    """How often the truth lies in the model's interval, which is to be .8, and its median half-width."""
+    """Return the coverage of the model's 80 % intervals and their median half-width."""
     known = np.isfinite(truth) & np.isfinite(half_width)
     if not known.any():
         return {"coverage": float("nan"), "median_half_width": float("nan")}
@@ -147,8 +147,8 @@ def _interval(
     return {"coverage": float(inside.mean()), "median_half_width": float(np.median(half_width[known]))}
 
 
-def _fit_of(estimate: NDArray[np.float32], truth: NDArray[np.float32]) -> dict[str, float]:
-    """``r2`` over all columns, and the median Euclidean distance in the label's unit."""
+def _continuous_scores(estimate: NDArray[np.float32], truth: NDArray[np.float32]) -> dict[str, float]:
+    """Return ``r2`` over all columns, and the median Euclidean error in the label's unit."""
     known = np.isfinite(truth).all(1)
     if not known.any():
         return {"r2": float("nan"), "median_error": float("nan")}

@@ -90,7 +90,7 @@ def test_what_was_trained_on_is_not_tested_on(model: Model, watched: Session) ->
     shown = [np.flatnonzero(watched.repeat == number) for number in (5, 6)]
     n = min(map(len, shown))
     again[shown[1][:n]] = again[shown[0][:n]]  # a recording in which a showing occurs twice
-    with pytest.raises(TrainedOnTestData, match="earlier showing"):
+    with pytest.raises(TrainedOnTestData, match="earlier repeat"):
         evaluate_rolling(model, replace(watched, neural=again), 3, EvaluateOptions(repeats=(5, 6), draws=0))
 
 
