@@ -1,1 +1,1 @@
-"""A recorded session played back as LSL streams, faults injected on request."""
+"""Plays a recorded session as LSL streams, with injected faults on request."""

@@ -1,4 +1,4 @@
-"""How far an engine is behind a replay at full speed, so that the replay does not run away from it."""
+"""Slows a replay at full speed down to the engine that decodes it."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from stream.lsl.inlet import Inlet, InletState
 from stream.lsl.resolve import quoted
 
 MAX_LEAD = 5_000
-"""Samples that a replay is ahead of an engine at the most: far fewer than the buffers between them hold."""
+"""Maximum number of samples that a replay is ahead of an engine; the buffers between them hold many more."""
 
 STALL_TIMEOUT_S = 10.0
-"""An engine that has answered nothing new for so long is not waited for."""
+"""A replay no longer waits for an engine without progress for this long, in seconds."""
 
 _STAMP = "stamp_raw"
 _POLL_S = 0.01
 
 
 class Backpressure:
-    """Listens to the predictions about a stream, and waits when they are too far behind.
+    """Receives the predictions for a stream, and waits while they are too far behind it.
 
     Parameters
     ----------
     name
-        Of the neural stream; the engine's own streams may be called otherwise.
+        Name of the neural stream; the engine's streams may have other names.
     rate_hz
-        Of the stamps; 0 = irregular, which is never waited for.
+        Rate of the timestamps in Hz; 0 for irregular streams, for which it never waits.
     """
 
     def __init__(self, name: str, rate_hz: float) -> None:
@@ -42,12 +42,12 @@ class Backpressure:
         self._newest_predicted: float | None = None
 
     def lag(self, newest: float) -> float:
-        """Samples that have no prediction yet; 0 when there is no engine.
+        """Return the number of samples that have no prediction yet; 0 without an engine.
 
         Parameters
         ----------
         newest
-            The stamp sent last.
+            Timestamp of the last sample sent, in seconds.
         """
         if self._inlet is None and not self._open_predictions():
             return 0.0
@@ -59,31 +59,31 @@ class Backpressure:
         return 0.0 if self._newest_predicted is None else (newest - self._newest_predicted) * self._rate_hz
 
     def wait(self, newest: float, stopped: Callable[[], bool]) -> None:
-        """Return when the engine is near enough, or does not go on.
+        """Wait until the lag is at most `MAX_LEAD`, or the engine makes no progress.
 
         Parameters
         ----------
         newest
-            The stamp sent last.
+            Timestamp of the last sample sent, in seconds.
         stopped
-            Asked in between; True = do not wait.
+            Called repeatedly; the wait ends when it returns True.
         """
-        least, since = float("inf"), time.monotonic()
+        smallest_lag, progress_s = float("inf"), time.monotonic()
         while (lag := self.lag(newest)) > MAX_LEAD and not stopped():
-            if lag < least:
-                least, since = lag, time.monotonic()
-            elif time.monotonic() - since > STALL_TIMEOUT_S:
+            if lag < smallest_lag:
+                smallest_lag, progress_s = lag, time.monotonic()
+            elif time.monotonic() - progress_s > STALL_TIMEOUT_S:
                 return
             time.sleep(_POLL_S)
 
     def close(self) -> None:
-        """Stop listening."""
+        """Close the inlet of the predictions."""
         if self._inlet is not None:
             self._inlet.close()
         self._inlet = None
 
     def _open_predictions(self) -> bool:
-        """Open the predictions when they are there."""
+        """Open the stream of predictions; False if there is none."""
         found = self._resolver.results()
         if not found:
             return False

@@ -1,4 +1,4 @@
-"""A recording of spike counts as a stream of spike events."""
+"""Replays a recording of spike counts as a stream of spike events."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from stream.lsl.outlet import make_outlet
 from stream.replay.player import Replay
 from stream.session import GAP_PERIODS, Kind, Session
 
-_INSIDE = 0.8  # of a bin, where the spikes are put: off its edges
+_INNER_SHARE = 0.8  # the spikes are spread over this share of a bin, away from its edges
 
 
 class EventReplay(Replay):
-    """Plays a recording of counts as one event per spike, spread over its bin, and a tick at the end of each bin.
+    """Sends one event per spike, spread over its bin, and a tick at the end of each bin.
 
     Parameters
     ----------
     session
-        The recording.
+        Recording of spike counts at a regular rate.
     **options
-        Of `Replay`.
+        Keyword arguments of `Replay`.
 
     Raises
     ------
     BadUsage
-        For a recording that is not one of counts at a steady rate.
+        If the recording does not hold spike counts at a regular rate.
     """
 
     def __init__(self, session: Session, **options: Any) -> None:
@@ -41,8 +41,8 @@ class EventReplay(Replay):
         counts = bool(np.isfinite(neural).all() and (neural >= 0).all() and (neural == np.rint(neural)).all())
         if session.kind is not Kind.SPIKES or not counts or session.rate_hz <= 0:
             raise BadUsage(
-                f"--as-events wants spike counts at a steady rate; '{session.name}' is {session.kind} at "
-                f"{session.rate_hz:g} Hz{'' if counts else ', with values that are no counts'}."
+                f"--as-events needs spike counts at a regular rate; '{session.name}' is {session.kind} at "
+                f"{session.rate_hz:g} Hz{'' if counts else ', with values that are not counts'}."
             )
         super().__init__(session, **options)
 
@@ -51,23 +51,23 @@ class EventReplay(Replay):
         return make_outlet(self.name, SPIKE_EVENTS, ("unit",), 0, "int32", facts=facts, role=role)
 
     def _push_neural(self, begin: int, end: int, times_s: NDArray[np.float64]) -> None:
-        """Push the spikes of some samples."""
-        period_s = 1 / (self._session.rate_hz * self._scale)
+        """Push the spikes of a block of samples."""
+        period_s = 1 / (self._session.rate_hz * self._declared_speed)
         units, stamps = [], []
         for index in range(begin, end):
-            since_s = times_s[index] - self._reached_s / self._pace
+            since_s = times_s[index] - self._reached_s / self._actual_speed
             if since_s > GAP_PERIODS * period_s or since_s <= 0:
                 units.append([BEGIN])
                 stamps.append([times_s[index] - period_s])
             row = self._neural[self._schedule.first_sample + index].astype(np.int64)
             spikes = np.repeat(np.arange(len(row)), row)
-            place = (np.arange(len(spikes)) + 0.5) / max(1, len(spikes))
+            position = (np.arange(len(spikes)) + 0.5) / max(1, len(spikes))
             units += [spikes.tolist(), [TICK]]
             stamps += [
-                (times_s[index] - period_s * (0.5 + _INSIDE * (0.5 - place))).tolist(),
+                (times_s[index] - period_s * (0.5 + _INNER_SHARE * (0.5 - position))).tolist(),
                 [float(times_s[index])],
             ]
-            self._reached_s = float(times_s[index]) * self._pace
+            self._reached_s = float(times_s[index]) * self._actual_speed
         flat = np.concatenate([np.asarray(each, np.int32) for each in units])
         self._outlet.push_chunk(flat[:, None], (self._start + np.concatenate(stamps)).tolist())
         self._n_sent += end - begin

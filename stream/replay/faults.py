@@ -1,7 +1,7 @@
-"""What a replay does wrong on purpose: the grammar of ``--faults``, and what becomes of each sample.
+"""Faults that a replay injects: the grammar of ``--faults``, and the effect on each sample.
 
-Nothing here touches a stream: a timetable goes in, and for every sample comes out whether, when, how often and with
-which stamp it is sent.
+`plan_faults` is a pure function: given the times of the samples, it determines whether, when, how often and with which
+timestamp each sample is sent.
 """
 
 from __future__ import annotations
@@ -17,33 +17,33 @@ from numpy.typing import NDArray
 from stream.errors import BadUsage
 
 RESTART_S = 1.0
-"""How long a restarting sender is gone, when nothing else is said."""
+"""Default duration of a restart, in seconds."""
 
 SCHEDULED_FAULTS = {
-    "drop": "drop@T+D: nothing is sent from T on for D seconds, and what was due is lost",
-    "dup": "dup@T+D: each sample comes twice",
-    "swap": "swap@T+D: two neighbours each come in the wrong order",
-    "nan": "nan@T+D or nan@T+D:CHANNEL: every channel, or one, is NaN",
+    "drop": "drop@T+D: the samples of D seconds from T on are lost",
+    "dup": "dup@T+D: each sample is sent twice",
+    "swap": "swap@T+D: neighbouring samples are sent in reverse order, pair by pair",
+    "nan": "nan@T+D or nan@T+D:CHANNEL: all channels, or one, are NaN",
     "dead": "dead@T:CHANNEL or dead@T+D:CHANNEL: a channel is 0",
-    "stall": "stall@T+D: nothing is sent for D seconds, then all that was due at once",
-    "restart": "restart@T or restart@T+D: the stream closes, and comes back after D seconds [1]",
+    "stall": "stall@T+D: nothing is sent for D seconds, then all samples due at once",
+    "restart": "restart@T or restart@T+D: the stream closes, and reopens after D seconds [1]",
     "restart-other": "restart-other@T+D: the same, with another source id",
-    "restart-channels": "restart-channels@T+D:N: the same, with N channels [one less]",
+    "restart-channels": "restart-channels@T+D:N: the same, with N channels [one fewer]",
     "clock": "clock@T+J or clock@T-J: the sender's clock jumps by J seconds",
 }
-"""Faults at a time, and how each is written; T in recorded seconds from where the replay begins."""
+"""Faults at a given time, with their syntax; T in recorded seconds since the start of the replay."""
 
 CONSTANT_FAULTS = {
-    "rate": "rate=1.02: the sender's clock of samples runs 2 % fast, and it does not know",
-    "jitter": "jitter=3ms: each sample is sent, and stamped, up to so much late",
-    "burst": "burst=12: samples are sent so many at a time",
-    "loss": "loss=1%: so many samples are lost, by chance",
-    "seed": "seed=1: of what happens by chance [0]",
+    "rate": "rate=1.02: samples are sent 2 % faster than the rate that the stream declares",
+    "jitter": "jitter=3ms: each sample is sent, and stamped, up to 3 ms late at random",
+    "burst": "burst=12: samples are sent in groups of 12",
+    "loss": "loss=1%: 1 % of the samples are lost at random",
+    "seed": "seed=1: random seed of jitter and loss [0]",
 }
-"""Faults that last from beginning to end, and how each is written."""
+"""Faults that last for the whole replay, with their syntax."""
 
 PACED_ONLY_FAULTS = ("stall", "restart", "restart-other", "restart-channels", "jitter")
-"""Faults that mean nothing at full speed, where samples have no moment of their own."""
+"""Faults that need a paced replay: at full speed samples have no time at which they are due."""
 
 _SCHEDULED_PATTERN = re.compile(r"([a-z-]+)@(\d+\.?\d*|\.\d+)(?:([+-])(\d+\.?\d*|\.\d+))?(?::(.+))?")
 _CONSTANT_PATTERN = re.compile(r"([a-z]+)=(\d+\.?\d*|\.\d+)(ms|s|%)?")
@@ -54,18 +54,18 @@ _UNITS = {"rate": (None,), "jitter": ("ms", "s"), "burst": (None,), "loss": ("%"
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A fault at a time.
+    """A fault at a given time.
 
     Attributes
     ----------
     kind
-        One of `SCHEDULED_FAULTS`.
+        Key of `SCHEDULED_FAULTS`.
     at_s
-        Recorded seconds from where the replay begins.
+        Start in recorded seconds since the start of the replay.
     length_s
-        How long, or for ``clock`` how far; None = as usual for the kind.
+        Duration in seconds, or for ``clock`` the size of the jump; None for the default of the kind.
     target
-        A channel, or how many channels; empty = none given.
+        A channel, or a number of channels; empty if none is given.
     """
 
     kind: str
@@ -76,22 +76,22 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """What ``--faults`` says.
+    """The parsed specification of ``--faults``.
 
     Attributes
     ----------
-    timed
-        In the order given.
+    scheduled
+        Faults at given times, in the order of the specification.
     rate
-        Of samples, times the nominal one.
+        Actual sampling rate divided by the declared one.
     jitter_s
-        The most that a sample is late, in real seconds.
+        Maximum delay of a sample in real seconds.
     burst
-        Samples sent together.
+        Number of samples sent together.
     loss
-        Share of samples lost.
+        Share of samples lost, from 0 to 1.
     seed
-        Of jitter and loss.
+        Random seed of jitter and loss.
     """
 
     scheduled: tuple[Fault, ...] = ()
@@ -103,29 +103,31 @@ class Faults:
 
     @property
     def constant(self) -> dict[str, float]:
-        """Those that last from beginning to end, without the usual."""
-        usual = Faults()
+        """Constant faults that differ from their defaults, by attribute name."""
+        default = Faults()
         names = ("rate", "jitter_s", "burst", "loss")
-        given = {name: getattr(self, name) for name in names if getattr(self, name) != getattr(usual, name)}
-        return given | ({"seed": self.seed} if given.keys() & {"jitter_s", "loss"} else {})
+        active = {
+            name: getattr(self, name) for name in names if getattr(self, name) != getattr(default, name)
+        }
+        return active | ({"seed": self.seed} if active.keys() & {"jitter_s", "loss"} else {})
 
     def kinds(self) -> set[str]:
-        """The names of all faults that are asked for, as the grammar has them."""
+        """Return the names of all faults in the specification."""
         return {fault.kind for fault in self.scheduled} | {name.removesuffix("_s") for name in self.constant}
 
 
 def parse_faults(text: str) -> Faults:
-    """Read what ``--faults`` says.
+    """Parse the specification of ``--faults``.
 
     Parameters
     ----------
     text
-        Such as ``drop@2+1,nan@5+0.5:unit-003,restart@12,jitter=3ms,seed=1``; see `fault_grammar`.
+        Specification such as ``drop@2+1,nan@5+0.5:unit-003,restart@12,jitter=3ms,seed=1``; see `fault_grammar`.
 
     Raises
     ------
     BadUsage
-        For what is none of them; the message lists what there is.
+        If an item is invalid; the message shows the correct syntax.
 
     Examples
     --------
@@ -140,14 +142,14 @@ def parse_faults(text: str) -> Faults:
             scheduled.append(_parse_scheduled(item, name))
         elif name in CONSTANT_FAULTS:
             if name in constant:
-                raise BadUsage(f"--faults gives '{name}' twice; once is enough.")
+                raise BadUsage(f"--faults gives '{name}' twice; give it once.")
             constant[name] = _parse_constant(item, name)
         else:
             close = difflib.get_close_matches(name, [*SCHEDULED_FAULTS, *CONSTANT_FAULTS], 1)
-            meant = f" (did you mean '{close[0]}'?)" if close else ""
-            raise BadUsage(f"--faults: {item!r} is no fault{meant}. There are:\n{fault_grammar()}")
+            hint = f" (did you mean '{close[0]}'?)" if close else ""
+            raise BadUsage(f"--faults: {item!r} is not a fault{hint}. Choose from:\n{fault_grammar()}")
     if not scheduled and not constant.keys() - {"seed"}:
-        raise BadUsage(f"--faults {text!r} asks for nothing. There are:\n{fault_grammar()}")
+        raise BadUsage(f"--faults {text!r} contains no fault. Choose from:\n{fault_grammar()}")
     return Faults(
         tuple(scheduled),
         constant.get("rate", 1.0),
@@ -159,15 +161,16 @@ def parse_faults(text: str) -> Faults:
 
 
 def fault_grammar() -> str:
-    """Every fault and how it is written, one per line."""
+    """Return the syntax of all faults, one per line."""
     return "\n".join(f"  {line}" for line in (*SCHEDULED_FAULTS.values(), *CONSTANT_FAULTS.values()))
 
 
 def _parse_scheduled(item: str, name: str) -> Fault:
+    """Parse one item of `SCHEDULED_FAULTS`."""
     match = _SCHEDULED_PATTERN.fullmatch(item)
-    wrong = BadUsage(f"--faults: {item!r} cannot be read; write it as in {SCHEDULED_FAULTS[name]}.")
+    invalid = BadUsage(f"--faults: {item!r} is invalid; the syntax is {SCHEDULED_FAULTS[name]}.")
     if match is None:
-        raise wrong
+        raise invalid
     sign, length, target = match[3], match[4], match[5] or ""
     length_s = None if length is None else float(length) * (-1 if sign == "-" else 1)
     if (
@@ -177,51 +180,52 @@ def _parse_scheduled(item: str, name: str) -> Fault:
         or (not target and name == "dead")
         or (target and name == "restart-channels" and not (target.isdigit() and int(target) > 0))
     ):
-        raise wrong
+        raise invalid
     return Fault(name, float(match[2]), length_s, target)
 
 
 def _parse_constant(item: str, name: str) -> float:
+    """Parse one item of `CONSTANT_FAULTS`."""
     match = _CONSTANT_PATTERN.fullmatch(item)
     if match is None or match[3] not in _UNITS[name]:
-        raise BadUsage(f"--faults: {item!r} cannot be read; write it as in {CONSTANT_FAULTS[name]}.")
+        raise BadUsage(f"--faults: {item!r} is invalid; the syntax is {CONSTANT_FAULTS[name]}.")
     value = float(match[2]) * {"ms": 1e-3, "%": 1e-2}.get(match[3] or "", 1.0)
-    fits = {
+    in_range = {
         "rate": 0.1 <= value <= 10,
         "jitter": value > 0,
         "burst": value >= 2 and value == int(value),
         "loss": 0 < value < 1,
         "seed": value == int(value),
     }[name]
-    if not fits:
-        raise BadUsage(f"--faults: {item!r} is out of range; write it as in {CONSTANT_FAULTS[name]}.")
+    if not in_range:
+        raise BadUsage(f"--faults: {item!r} is out of range; an example is {CONSTANT_FAULTS[name]}.")
     return value
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaultPlan:
-    """What becomes of each sample of a timetable.
+    """The effect of the faults on each of the n samples of a replay.
 
     Attributes
     ----------
     copies
-        Int8 [n]: how often it is sent: 0, 1 or 2.
-    carrier
-        Int [n], never decreasing, at least the sample's own number: the sample together with which it is sent.
-    rank
-        Int [n]: the order of samples that are sent together.
+        How often each sample is sent: 0, 1 or 2; int8 [n].
+    sent_with
+        Index of the sample together with which each one is sent, never smaller than its own; int [n], nondecreasing.
+    order
+        Sort key of samples that are sent together; int [n].
     delay_s
-        Float64 [n], real seconds that it is sent, and stamped, after its moment.
+        Real seconds by which each sample is sent, and stamped, late; float64 [n].
     clock_error_s
-        Float64 [n], seconds that the sender's clock is off.
+        Error of the sender's clock at each sample in seconds; float64 [n].
     restart
-        Int [n]: which of ``restarts`` keeps the stream closed; -1 = it is open.
+        Index in ``restarts`` of the fault that keeps the stream closed; -1 while it is open; int [n].
     restarts
-        The faults of the restart kinds, by time.
-    altered
-        First sample, the one after the last, channel (None = all) and value of what is overwritten.
+        Faults that close the stream, in temporal order.
+    overwrites
+        Values to overwrite: first sample, end (excluded), channel (None = all), value.
     injected
-        First sample, and what to say when it is due: ``fault``, ``first``, ``last`` and ``n`` samples, and more.
+        First sample of each fault and its announcement: ``fault``, ``first``, ``last``, ``n`` (of samples), and more.
     """
 
     copies: NDArray[np.int8]
@@ -235,14 +239,14 @@ class FaultPlan:
     injected: tuple[tuple[int, dict[str, Any]], ...]
 
     def overwrite(self, index: int, row: NDArray[np.float32]) -> None:
-        """Overwrite what a fault overwrites.
+        """Apply the overwrites to a sample.
 
         Parameters
         ----------
         index
-            Of the sample.
+            Index of the sample.
         row
-            Float32 [channels], its values; changed in place.
+            Values of the sample, float32 [channels]; changed in place.
         """
         for first, end, channel, value in self.overwrites:
             if first <= index < end:
@@ -252,23 +256,23 @@ class FaultPlan:
 def plan_faults(
     faults: Faults, at_s: NDArray[np.float64], channel_names: tuple[str, ...], first: int = 0
 ) -> FaultPlan:
-    """Lay faults over a timetable; the same every time.
+    """Determine the effect of faults on each sample; deterministic for a given seed.
 
     Parameters
     ----------
     faults
-        From `parse_faults`.
+        Faults to inject, see `parse_faults`.
     at_s
-        Float64 [n], recorded seconds from where the replay begins, increasing.
+        Times of the samples in recorded seconds since the start of the replay, float64 [n], increasing.
     channel_names
-        Of the neural stream.
+        Channel names of the neural stream.
     first
-        Number in the recording of the first sample, for what is said.
+        Index of the first sample in the recording, for the announcements.
 
     Raises
     ------
     BadUsage
-        For a fault after the last sample, or a channel that is not there.
+        If a fault begins after the last sample, or a channel does not exist.
     """
     n = len(at_s)
     random = np.random.default_rng(faults.seed)
@@ -309,31 +313,31 @@ def plan_faults(
         for one in range(begin, end - 1, 2):
             plan.order[[one, one + 1]] = plan.order[[one + 1, one]]
             plan.sent_with[one] = plan.sent_with[one + 1]
-    copies[plan.restart[plan.sent_with] >= 0] = 0  # they come to a closed stream
+    copies[plan.restart[plan.sent_with] >= 0] = 0  # the stream is closed when they are sent
     return plan
 
 
 def span(fault: Fault, at_s: NDArray[np.float64]) -> tuple[int, int]:
-    """The samples of a fault: the first, and the one after the last.
+    """Return the samples that a fault affects: index of the first, and of the one after the last.
 
     Parameters
     ----------
     fault
-        Timed.
+        A scheduled fault.
     at_s
-        See `plan_faults`.
+        Times of the samples, see `plan_faults`.
 
     Raises
     ------
     BadUsage
-        When it comes after the last sample.
+        If the fault begins after the last sample.
     """
-    slack_s = 1e-6  # stamps are rarely round numbers
+    slack_s = 1e-6  # tolerance for rounding errors of timestamps
     begin = int(np.searchsorted(at_s, fault.at_s - slack_s))
     if begin >= len(at_s) - (1 if fault.kind.startswith("restart") else 0):
         length_s = float(at_s[-1]) if len(at_s) else 0.0
         raise BadUsage(
-            f"--faults: {fault.kind}@{fault.at_s:g} comes after the last sample, {length_s:.2f} s from the start."
+            f"--faults: {fault.kind}@{fault.at_s:g} begins after the last sample, which is at {length_s:.2f} s."
         )
     if fault.kind == "clock" or (fault.kind == "dead" and fault.length_s is None):
         return begin, len(at_s)
@@ -344,6 +348,7 @@ def span(fault: Fault, at_s: NDArray[np.float64]) -> tuple[int, int]:
 def _overwrites(
     faults: Faults, at_s: NDArray[np.float64], channel_names: tuple[str, ...]
 ) -> list[tuple[int, int, int | None, float]]:
+    """Return the values that faults overwrite, see `FaultPlan.overwrites`."""
     values = {"nan": np.nan, "dead": 0.0}
     return [
         (*span(fault, at_s), _channel(fault.target, channel_names), values[fault.kind])
@@ -353,7 +358,7 @@ def _overwrites(
 
 
 def _channel(target: str, channel_names: tuple[str, ...]) -> int | None:
-    """Number of a channel that is given by its label, or else by its number."""
+    """Return the index of a channel given by name or number; None for all channels."""
     if not target:
         return None
     if target in channel_names:
@@ -363,13 +368,13 @@ def _channel(target: str, channel_names: tuple[str, ...]) -> int | None:
     close = difflib.get_close_matches(target, channel_names, 3) or list(channel_names[:3])
     raise BadUsage(
         f"--faults: there is no channel {target!r} among {len(channel_names)}; "
-        f"for example {', '.join(close)}, or a number from 0."
+        f"give a name such as {', '.join(close)}, or a number from 0."
     )
 
 
 def _injected(faults: Faults, at_s: NDArray[np.float64], first: int) -> list[tuple[int, dict[str, Any]]]:
-    """What to say, by sample."""
-    said: list[tuple[int, dict[str, Any]]] = [
+    """Return the announcements of all faults, see `FaultPlan.injected`."""
+    announcements: list[tuple[int, dict[str, Any]]] = [
         (0, {"fault": name.removesuffix("_s"), "value": value})
         for name, value in faults.constant.items()
         if name != "seed"
@@ -382,5 +387,5 @@ def _injected(faults: Faults, at_s: NDArray[np.float64], first: int) -> list[tup
             facts["jump_s" if fault.kind == "clock" else "length_s"] = fault.length_s
         if fault.target:
             facts["target"] = fault.target
-        said.append((begin, facts))
-    return sorted(said, key=lambda each: each[0])
+        announcements.append((begin, facts))
+    return sorted(announcements, key=lambda announcement: announcement[0])

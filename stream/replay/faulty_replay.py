@@ -1,4 +1,4 @@
-"""A replay that does wrong on purpose, and says what it does."""
+"""A replay that injects faults and announces them."""
 
 from __future__ import annotations
 
@@ -16,35 +16,37 @@ from stream.session import Session
 class FaultyReplay(Replay):
     """Plays a recording over LSL with faults in the neural stream.
 
-    A clock that jumps and a wrong rate concern the stimulus and the labels, too, for one sender has one clock. In a
-    loop the faults come again in each round.
+    A clock jump and a wrong rate also affect stimulus and labels, since one sender has one clock. In a loop the faults
+    repeat in each round.
 
     Parameters
     ----------
     session
-        The recording.
+        Recording to play.
     faults
-        From `stream.replay.faults.parse_faults`.
+        Faults to inject, see `stream.replay.faults.parse_faults`.
     **options
-        Of `Replay`.
+        Keyword arguments of `Replay`.
 
     Raises
     ------
     BadUsage
-        For faults that do not fit the recording, or the speed.
+        If the faults do not fit the recording or the speed.
     """
 
     _MAX_CHUNK = 1
 
     def __init__(self, session: Session, faults: Faults, **options: Any) -> None:
         super().__init__(session, **options)
-        misplaced = sorted(faults.kinds() & set(PACED_ONLY_FAULTS)) if self._full_speed else []
-        if misplaced:
-            raise BadUsage(f"--faults: {', '.join(misplaced)} cannot be had at --speed max; give a speed.")
+        unavailable = sorted(faults.kinds() & set(PACED_ONLY_FAULTS)) if self._full_speed else []
+        if unavailable:
+            raise BadUsage(
+                f"--faults: {', '.join(unavailable)} cannot be injected at --speed max; give a speed."
+            )
         self._plan = plan_faults(
             faults, self._schedule.times_s, session.channel_names, self._schedule.first_sample
         )
-        self._pace *= faults.rate
+        self._actual_speed *= faults.rate
         self._labels_sent = session.channel_names
         self._closed_by: Fault | None = None
         self._held: list[int] = []
@@ -52,7 +54,7 @@ class FaultyReplay(Replay):
         self._injected: list[dict[str, Any]] = []
 
     def run(self) -> ReplayReport:
-        """Play; see `Replay.run`."""
+        """Play the recording, see `Replay.run`; the report lists the injected faults."""
         report = super().run()
         return ReplayReport(
             report.samples, report.late_p50_ms, report.late_p99_ms, report.stopped, tuple(self._injected)
@@ -60,7 +62,7 @@ class FaultyReplay(Replay):
 
     def _play(self, first: int) -> None:
         self._held.clear()
-        times_s = (self._schedule.times_s + self._offset_s) / self._pace
+        times_s = (self._schedule.times_s + self._offset_s) / self._actual_speed
         self._sent_s = np.maximum.accumulate(times_s + self._plan.delay_s)
         super()._play(first)
 
@@ -69,7 +71,7 @@ class FaultyReplay(Replay):
             super()._wait_for_last_fetch()
 
     def _on_sample_due(self, index: int) -> None:
-        """Say which faults begin, set the clock, close or open the stream."""
+        """Announce faults that begin, set the clock error, close or reopen the stream."""
         plan = self._plan
         for first, facts in plan.injected:
             if first == index:
@@ -84,7 +86,7 @@ class FaultyReplay(Replay):
             self._reopen(self._closed_by)
 
     def _reopen(self, fault: Fault) -> None:
-        """Make the stream anew, as the fault says."""
+        """Reopen the stream as the fault specifies."""
         self._closed_by = None
         role = "replay-other" if fault.kind == "restart-other" else "replay"
         if fault.kind == "restart-channels":
@@ -96,7 +98,7 @@ class FaultyReplay(Replay):
         self._announce("reopened", fault=fault.kind, channels=len(self._labels_sent))
 
     def _push_neural(self, begin: int, end: int, times_s: NDArray[np.float64]) -> None:
-        """Push what is due with a sample: nothing, it alone, or all that was held back."""
+        """Push the samples that are sent together with each of a block: none, one, or all held back so far."""
         plan = self._plan
         for index in range(begin, end):
             if plan.copies[index]:
@@ -112,7 +114,7 @@ class FaultyReplay(Replay):
             self._push_rows([row for row in rows for _ in range(plan.copies[row])])
 
     def _push_rows(self, rows: list[int]) -> None:
-        """Push samples with their stamps."""
+        """Push samples with their timestamps."""
         plan, n_channels = self._plan, len(self._labels_sent)
         samples = np.zeros((len(rows), n_channels), np.float32)
         for sample, row in zip(samples, rows, strict=True):

@@ -1,4 +1,4 @@
-"""When each sample of a recording is due when it is played."""
+"""Lays out a recording in time: when each sample is due in a replay."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from stream.session import GAP_PERIODS, Session
 
 BOUNDARY_PAUSE_S = 1.0
 BOUNDARY_PAUSE_PERIODS = 4.0
-"""A glued border is played as a pause of the longer of the two, so that every receiver sees it."""
+"""A boundary that timestamps do not show becomes a pause of the longer of the two, which receivers see as a gap."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Schedule:
-    """A part of a recording, ready to be played.
+    """Times of the samples and stimulus events of the part of a recording to play.
 
     Attributes
     ----------
-    first
-        Number of its first sample in the recording.
+    first_sample
+        Index of the first sample in the recording.
     times_s
-        Float64 [n], recorded seconds since the first sample, borders widened; increasing.
+        Time of each sample in recorded seconds since the first one, with pauses at boundaries; float64 [n], increasing.
     event_sample
-        Int [events], from ``first_sample`` on: the first sample of each stimulus event.
+        First sample of each stimulus event, counted from ``first_sample``; int [events].
     event_times_s
-        Float64 [events], recorded seconds since the first sample: when the frame appeared.
+        Onset of each stimulus event in recorded seconds since the first sample; float64 [events].
     events
-        Int32 [events, 2]: frame and repeat.
+        Frame and repeat of each stimulus event; int32 [events, 2].
     length_s
-        Recorded seconds from the first sample to where the next round begins, when it is played in a loop.
+        Duration of one round of a loop in recorded seconds, including the pause after it.
     """
 
     first_sample: int
@@ -47,30 +47,34 @@ class Schedule:
 def make_schedule(
     session: Session, *, start_s: float = 0.0, seconds: float | None = None, shorten_gaps: bool = False
 ) -> Schedule:
-    """Lay out a recording, or a part of it, in time.
+    """Compute when the samples of a recording, or of a part of it, are due.
 
     Parameters
     ----------
     session
-        The recording.
-    start_s, seconds
-        The part, in recorded seconds from its first sample; None = to the end.
-    shorten
-        Play every gap as a pause of the shortest length that receivers see, however long it was.
+        Recording to play.
+    start_s
+        Start of the part, in recorded seconds since the first sample.
+    seconds
+        Length of the part in recorded seconds; None for the rest of the recording.
+    shorten_gaps
+        Play every gap as a short pause, however long it was.
 
     Raises
     ------
     BadUsage
-        When no sample lies in that part.
+        If the part contains no sample.
     """
     pause_s = max(BOUNDARY_PAUSE_S, BOUNDARY_PAUSE_PERIODS / session.rate_hz if session.rate_hz > 0 else 0.0)
     played = _playback_times(session, pause_s, shorten_gaps)
     stop_s = np.inf if seconds is None else start_s + seconds
-    slack_s = 0.5 / session.rate_hz if session.rate_hz > 0 else 0.0  # stamps are rarely round numbers
+    slack_s = 0.5 / session.rate_hz if session.rate_hz > 0 else 0.0  # tolerance for rounding errors
     inside = np.flatnonzero((played >= start_s - slack_s) & (played < stop_s - slack_s))
     if not len(inside):
         length_s = float(played[-1]) if len(played) else 0.0
-        raise BadUsage(f"no sample from {start_s:g} to {stop_s:g} s; the recording is {length_s:.1f} s long.")
+        raise BadUsage(
+            f"there is no sample from {start_s:g} to {stop_s:g} s; the recording is {length_s:.1f} s long."
+        )
     part = slice(int(inside[0]), int(inside[-1]) + 1)
     times_s = played[part] - played[part.start]
     frame, repeat = session.frame[part], session.repeat[part]
@@ -80,7 +84,7 @@ def make_schedule(
 
 
 def _playback_times(session: Session, pause_s: float, shorten_gaps: bool) -> NDArray[np.float64]:
-    """Seconds since the first sample, with every border (or only those the stamps do not show) as a pause."""
+    """Return seconds since the first sample, with a pause at every boundary, or only at those not in the timestamps."""
     if not session.n_samples:
         return np.zeros(0)
     step = np.diff(session.stamps)

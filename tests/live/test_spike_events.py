@@ -132,5 +132,5 @@ def test_one_channel_per_unit_carries_counts() -> None:
 def test_only_counts_become_events(small_session: Session) -> None:
     from dataclasses import replace
 
-    with pytest.raises(BadUsage, match="no counts"):
+    with pytest.raises(BadUsage, match="not counts"):
         EventReplay(replace(small_session, neural=small_session.neural + 0.5))

@@ -17,7 +17,7 @@ from stream.session import Session
         (["--faults", "drp@2+1"], "did you mean 'drop'"),
         (["--faults", "drop@99+1"], "after the last sample"),
         (["--faults", "nan@1+1:unit9"], "no channel 'unit9'"),
-        (["--faults", "stall@1+1", "--speed", "max"], "stall cannot be had"),
+        (["--faults", "stall@1+1", "--speed", "max"], "stall cannot be injected"),
         (["--faults", "drop@1+1", "--as-events"], "give one of them"),
     ],
 )
