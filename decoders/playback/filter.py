@@ -1,12 +1,13 @@
-"""The playback model: a hidden Markov model over movie frames and "no stimulus".
+"""Playback model: a hidden Markov model over movie frames and "no stimulus".
 
-States 0 to n - 1 are frames, state n is "no stimulus". One tick of the movie's frame clock moves the state by
+States 0 to n - 1 are frames, state n is "no stimulus". The transition matrix of one tick of the movie's frame clock is
 
     T = (1 - jump) S + jump 1 u'
 
-where S is sparse and learned from how the movie was played (with a floor for holds and neighbours) and u says
-where a jump lands. Because S 1 = 1, h ticks are (1 - jump)^h S^h plus a constant row, so both the filter and the
-forecast cost a few sparse products. How fast the movie is played is followed by `decoders.playback.playback_speed`.
+where S is sparse and learned from how the movie was played (with a floor for pauses and neighbouring frames), and u is
+the distribution of the states that jumps lead to. Because S 1 = 1, T^h is (1 - jump)^h S^h plus a constant row, so the
+forward filter (Rabiner 1989) and the forecast cost a few sparse products. `decoders.playback.playback_speed` estimates
+the speed of the movie.
 """
 
 from __future__ import annotations
@@ -26,37 +27,37 @@ from decoders.prediction import HORIZONS_S
 from stream.errors import BadUsage
 
 MIN_PROBABILITY = np.float32(1e-12)
-"""Probability that no state falls below when two opinions multiply: they may exclude each other's."""
+"""Floor of the probabilities when window evidence multiplies the state: each may exclude what the other favours."""
 
 NEGLIGIBLE = 1e-6
-"""States that are not likelier do not cut to other scenes in the forecast; what would follow from them is left out."""
+"""Probability up to which a state's cuts to other scenes are left out of the forecast."""
 
 MAX_HORIZON_S = 2.0
-"""The furthest that a forecast looks."""
+"""Longest forecast horizon in seconds."""
 
 
 class Playback:
-    """Filters and forecasts, one sample at a time.
+    """Forward filter and forecast, sample by sample.
 
     Parameters
     ----------
     transitions
-        Learned from training.
+        Transitions learned in training.
     jump
-        Probability per tick of a jump to anywhere, for the filter.
+        Probability per tick of a jump to any state, in the filter.
     jump_ahead
-        The same for the forecast.
+        Probability per tick of a jump to any state, in the forecast.
     movie_rate_hz
-        Ticks per second; 0 = one tick per sample.
+        Ticks of the frame clock per second; 0 for one tick per sample.
     rate_hz
-        Samples per second, which sets the ticks of a second when there is no movie rate.
+        Sampling rate in Hz, which sets the ticks per second when there is no movie rate.
     lag_s
-        How late the signal is: what comes a second after now comes that much later still after what is decoded.
+        Lag of the signal in seconds, which the forecast has to bridge besides its horizon.
 
     Attributes
     ----------
     state
-        Float32 [states], the posterior.
+        Float32 [states], filtered posterior.
     """
 
     def __init__(
@@ -74,96 +75,98 @@ class Playback:
         self._initial = transitions.initial.astype(np.float32)
         self._tick_rate = movie_rate_hz or rate_hz or 1.0
         self._lag_s = lag_s
-        self._filter = TransitionPowers(transitions.steps, jump, transitions.target)
-        self._future = TransitionPowers(transitions.forecast_steps, jump_ahead, transitions.target)
-        self._tempo = (
-            PlaybackSpeed(self._filter, self._initial, movie_rate_hz, rate_hz) if movie_rate_hz > 0 else None
+        self._filter_powers = TransitionPowers(transitions.steps, jump, transitions.target)
+        self._forecast_powers = TransitionPowers(transitions.forecast_steps, jump_ahead, transitions.target)
+        self._speed = (
+            PlaybackSpeed(self._filter_powers, self._initial, movie_rate_hz, rate_hz)
+            if movie_rate_hz > 0
+            else None
         )
-        self._ahead_at: dict[float, Products] = {}
+        self._forecast_products: dict[float, Products] = {}
         self.reset()
-        self.advance(self.state, 1)  # the powers are made now, not at the first sample
+        self.advance(self.state, 1)  # compute the powers now, not at the first sample
         self.forecast()
 
     @property
     def n_states(self) -> int:
-        """Frames and "no stimulus"."""
+        """Number of states: frames and "no stimulus"."""
         return len(self.transitions.initial)
 
     @property
     def speed(self) -> float:
-        """How fast the movie seems to be played, in movie seconds per second; 1 for what is no movie."""
-        return self._tempo.speed if self._tempo is not None else 1.0
+        """Estimated playback speed, in movie seconds per second; 1 when the frames are not a movie's."""
+        return self._speed.speed if self._speed is not None else 1.0
 
     @property
     def horizon_ticks(self) -> tuple[int, ...]:
-        """Ticks of the frame clock from what is decoded to each forecast horizon, at the present speed."""
+        """Ticks from the decoded moment to each forecast horizon, at the present speed."""
         return horizon_ticks(self._tick_rate * self.speed, self._lag_s)
 
     def reset(self) -> None:
         """Start a new segment."""
-        if self._tempo is not None:
-            self.clock = self._tempo.reset()
+        if self._speed is not None:
+            self.clock = self._speed.reset()
         self.clock.reset()
         self.state = self._initial
-        self._carried: NDArray[np.float32] | None = None
+        self._without_window: NDArray[np.float32] | None = None
 
     def take_over(self, other: Playback) -> None:
-        """Go on with the state and the clock of another one of the same frames.
+        """Copy the state and the clock of another playback model of the same frames.
 
         Parameters
         ----------
         other
-            Stays as it is.
+            Source; it stays unchanged.
         """
         self.state = other.state.copy()
-        self._carried = None if other._carried is None else other._carried.copy()
-        if self._tempo is not None and other._tempo is not None:
-            self.clock = self._tempo.take_over(other._tempo)
+        self._without_window = None if other._without_window is None else other._without_window.copy()
+        if self._speed is not None and other._speed is not None:
+            self.clock = self._speed.take_over(other._speed)
         self.clock.take_over(other.clock)
 
     def set_state(self, state: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Take a distribution float32 [states] for the posterior, whatever was before; returns it."""
+        """Replace the posterior by a distribution float32 [states], and return it."""
         self.state = state
         return state
 
     def advance(self, state: NDArray[np.floating[Any]], ticks: int) -> NDArray[np.float32]:
-        """Carry a distribution forward by what may have happened meanwhile, float32 [states].
+        """Predict a distribution some ticks later, float32 [states].
 
         Parameters
         ----------
         state
             Float [states].
         ticks
-            How far; after more than `MAX_TICKS` nothing is known any more.
+            Ticks of the frame clock; after more than `MAX_TICKS` the initial distribution is returned.
         """
         if ticks > MAX_TICKS:
             return self._initial
-        return self._filter.far(state, ticks)
+        return self._filter_powers.advance(state, ticks)
 
     def step(
         self,
         log_likelihood: NDArray[np.floating[Any]] | None,
         stamp: float,
-        aside: NDArray[np.floating[Any]] | None = None,
+        window_evidence: NDArray[np.floating[Any]] | None = None,
     ) -> NDArray[np.float32]:
-        """Advance to a sample and take its evidence in.
+        """Advance to a sample and update with its evidence (a step of the forward algorithm; Rabiner 1989, eq. 20).
 
         Parameters
         ----------
         log_likelihood
-            Float [states], up to a constant, or None when the sample says nothing.
+            Float [states], log likelihoods up to a constant; None when the sample holds no evidence.
         stamp
-            Seconds.
-        aside
-            Float [states], log likelihoods that count now and are not carried on: of a window, whose samples come
-            again with the next window.
+            Timestamp of the sample in seconds.
+        window_evidence
+            Float [states], log likelihoods of the window, which affect this posterior only: the next window contains the
+            same samples again.
 
         Returns
         -------
         state
             Float32 [states], the posterior; a new array.
         """
-        before = self.state if self._carried is None else self._carried
+        before = self.state if self._without_window is None else self._without_window
         state = self.advance(before, self.clock.advance(stamp))
         if log_likelihood is None:
             self.state = state * (1 / fast_sum(state))
@@ -173,58 +176,62 @@ class Playback:
             self.state *= state
             likelihood = fast_sum(self.state)
             self.state *= 1 / likelihood
-            if self._tempo is not None:
-                self.clock, self.state = self._tempo.hear(relative, likelihood, stamp, self.state)
-        self._carried = None
-        if aside is not None:
-            self._carried = self.state
-            state = (
-                self.state * np.exp(aside - fast_max(aside)).astype(np.float32, copy=False) + MIN_PROBABILITY
-            )
+            if self._speed is not None:
+                self.clock, self.state = self._speed.update(relative, likelihood, stamp, self.state)
+        self._without_window = None
+        if window_evidence is not None:
+            self._without_window = self.state
+            likelihoods = np.exp(window_evidence - fast_max(window_evidence)).astype(np.float32, copy=False)
+            state = self.state * likelihoods + MIN_PROBABILITY
             self.state = state * (1 / fast_sum(state))
         return self.state
 
     def forecast_at(self, states: NDArray[np.floating[Any]], horizon_s: float) -> NDArray[np.float32]:
-        """Where distributions will be any time after now, which is a lag after what they say, float32 [time, states].
+        """Forecast distributions at any horizon, at normal speed, float32 [time, states].
 
         Parameters
         ----------
         states
-            Float [time, states].
+            Float [time, states], filtered posteriors.
         horizon_s
-            Seconds, up to `MAX_HORIZON_S`.
+            Horizon in seconds, up to `MAX_HORIZON_S`; the signal's lag is added to it.
 
         Raises
         ------
         BadUsage
-            When the horizon is not within that.
+            When the horizon is out of range.
         """
         if not 0 < horizon_s <= MAX_HORIZON_S:
             raise BadUsage(
-                f"a forecast {horizon_s:g} s ahead is not possible; give more than 0 and at most {MAX_HORIZON_S:g}."
+                f"'horizon_s' must be more than 0 and at most {MAX_HORIZON_S:g} s, got {horizon_s:g}."
             )
         ticks = max(1, round((self._lag_s + horizon_s) * self._tick_rate))
         out = np.empty(states.shape, np.float32)
         for index, state in enumerate(states):
-            out[index] = self._future.far(state, ticks)
+            out[index] = self._forecast_powers.advance(state, ticks)
         return out
 
     def forecast(self) -> NDArray[np.float32]:
-        """The distribution at each horizon, float32 [horizons, states]."""
+        """Return the distribution at each forecast horizon, float32 [horizons, states]."""
         speed = self.speed
-        if speed not in self._ahead_at:
-            self._ahead_at[speed] = self._future.together(self.horizon_ticks, NEGLIGIBLE)
-        return self._ahead_at[speed].times(self.state)
+        if speed not in self._forecast_products:
+            self._forecast_products[speed] = self._forecast_powers.products(self.horizon_ticks, NEGLIGIBLE)
+        return self._forecast_products[speed].times(self.state)
 
 
 def horizon_ticks(tick_rate_hz: float, lag_s: float = 0.0) -> tuple[int, ...]:
-    """Ticks of the frame clock from what is decoded to each forecast horizon.
+    """Return the ticks of the frame clock from the decoded moment to each forecast horizon.
 
     Parameters
     ----------
     tick_rate_hz
         Ticks per second.
     lag_s
-        How late the signal is.
+        Lag of the signal in seconds.
+
+    Examples
+    --------
+    >>> horizon_ticks(30.0)
+    (8, 15, 22, 30)
     """
     return tuple(max(1, round((lag_s + horizon) * tick_rate_hz)) for horizon in HORIZONS_S)

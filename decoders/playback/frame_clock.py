@@ -1,15 +1,21 @@
-"""The movie's frame clock: how many frames pass between two samples."""
+"""Frame clock of the movie: counts the frames that pass between two samples."""
 
 from __future__ import annotations
 
 
 class FrameClock:
-    """Counts the ticks that pass between samples, in integers so that live and batch agree exactly.
+    """Counts ticks (movie frames) between samples, in integers, so that live and batch decoding agree exactly.
 
     Parameters
     ----------
     rate_hz
-        Movie frames per second; 0 = one tick per sample.
+        Movie frames per second; 0 counts one tick per sample.
+
+    Examples
+    --------
+    >>> clock = FrameClock(30.0)
+    >>> [clock.advance(stamp) for stamp in (5.0, 5.1, 5.15, 5.2)]
+    [0, 3, 1, 2]
     """
 
     def __init__(self, rate_hz: float) -> None:
@@ -17,27 +23,27 @@ class FrameClock:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the last stamp: a new segment begins."""
+        """Start a new segment: the next sample counts no ticks."""
         self._last: float | None = None
         self._thousandths = 0
 
     def take_over(self, other: FrameClock) -> None:
-        """Count on from where another clock stands.
+        """Copy the state of another clock.
 
         Parameters
         ----------
         other
-            Stays as it is.
+            Source; it stays unchanged.
         """
         self._last, self._thousandths = other._last, other._thousandths
 
     def advance(self, stamp: float) -> int:
-        """Ticks since the last sample; 0 for the first of a segment.
+        """Return the ticks since the previous sample; 0 for the first of a segment.
 
         Parameters
         ----------
         stamp
-            Seconds.
+            Timestamp of the sample in seconds.
         """
         last, self._last = self._last, stamp
         if last is None:

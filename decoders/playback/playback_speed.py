@@ -1,4 +1,4 @@
-"""How fast a movie is played: the speed at which the playback model explains the activity best."""
+"""Estimation of the playback speed: the one at which the playback model explains the activity best."""
 
 from __future__ import annotations
 
@@ -12,153 +12,153 @@ from decoders.playback.frame_clock import FrameClock
 from decoders.playback.transition_powers import TransitionPowers
 
 SPEEDS = (1.0, 0.5, 0.75, 1.5, 2.0)
-"""Movie seconds per second that are told apart, that of training first."""
+"""Speeds compared, in movie seconds per second; that of training comes first."""
 
 OTHER_SPEED = 0.004
-"""Probability that a segment begins at another speed than the first."""
+"""Prior probability that a segment begins at another speed than that of training."""
 
 CHANGES_PER_S = 0.001
-"""How often the speed changes."""
+"""Rate of speed changes per second."""
 
-COMPARED_S = 0.1
-"""How often the other speeds are compared with the one that is followed: a step is quicker in between."""
+COMPARISON_INTERVAL_S = 0.1
+"""Interval in seconds between comparisons of the speeds; steps in between are faster."""
 
 MAX_TICKS = 300
-"""After more ticks than this nothing is known any more."""
+"""Ticks without a sample after which the state returns to the initial distribution."""
 
 
 class PlaybackSpeed:
-    """Follows the likeliest speed, and weighs the others.
+    """Estimates the playback speed by comparing hidden Markov models, one per speed.
 
-    Each speed is a hidden Markov model whose frame clock runs at that speed. The likeliest is filtered sample by sample,
-    by `decoders.playback.filter.Playback`; the others every `COMPARED_S`, with the evidence of all samples since.
-    When one of them has become likelier, its frame clock and its state are adopted.
+    The frame clock of each model runs at its speed. `decoders.playback.filter.Playback` filters the most probable model
+    sample by sample; the others are updated every `COMPARISON_INTERVAL_S`, with the summed evidence of all samples
+    since. When another model becomes more probable, its frame clock and its state are adopted.
 
     Parameters
     ----------
-    leaps
-        The filter's transitions.
+    powers
+        Powers of the filter's transition matrix.
     initial
-        Float32 [states], where a segment begins.
+        Float32 [states], distribution where a segment begins.
     movie_rate_hz
-        Ticks per second at speed one.
+        Ticks per second at speed 1.
     rate_hz
-        Samples per second; 0 = as many as ticks.
+        Sampling rate in Hz; 0 for one sample per tick.
     """
 
     _evidence: NDArray[np.float32]
-    _own: float
-    _n_heard: int
+    _log_likelihood: float
+    _n_samples: int
 
     def __init__(
-        self, leaps: TransitionPowers, initial: NDArray[np.float32], movie_rate_hz: float, rate_hz: float
+        self, powers: TransitionPowers, initial: NDArray[np.float32], movie_rate_hz: float, rate_hz: float
     ) -> None:
         rate_hz = rate_hz or movie_rate_hz
-        self._leaps = leaps
+        self._powers = powers
         self._initial = initial
         self._clocks = [FrameClock(movie_rate_hz * speed) for speed in SPEEDS]
-        self._every = max(1, round(COMPARED_S * rate_hz))
-        self._likely = np.full(len(SPEEDS), OTHER_SPEED / (len(SPEEDS) - 1))
-        self._likely[0] = 1 - OTHER_SPEED
+        self._every = max(1, round(COMPARISON_INTERVAL_S * rate_hz))
+        self._prior = np.full(len(SPEEDS), OTHER_SPEED / (len(SPEEDS) - 1))
+        self._prior[0] = 1 - OTHER_SPEED
         self._change = min(CHANGES_PER_S * self._every / rate_hz, 0.5)
         self.reset()
-        for speed in SPEEDS:  # the powers are made now, not at the first samples
+        for speed in SPEEDS:  # compute the powers now, not at the first samples
             ticks = speed * movie_rate_hz * self._every / rate_hz
-            for usual in (math.floor(ticks), math.ceil(ticks)):
-                leaps.far(initial, min(usual, MAX_TICKS))
+            for rounded in (math.floor(ticks), math.ceil(ticks)):
+                powers.advance(initial, min(rounded, MAX_TICKS))
 
     @property
     def speed(self) -> float:
-        """The speed that is followed."""
-        return SPEEDS[self._followed]
+        """Most probable speed, in movie seconds per second."""
+        return SPEEDS[self._best]
 
     def reset(self) -> FrameClock:
-        """Start a new segment; returns the frame clock to be followed."""
+        """Start a new segment; return the frame clock of the most probable speed."""
         for clock in self._clocks:
             clock.reset()
-        self._followed = 0
-        self._states = np.tile(
-            self._initial, (len(SPEEDS), 1)
-        )  # that of the followed speed is not kept up to date
-        self._log = np.log(self._likely)
-        self._fresh = True
-        self._forget()
+        self._best = 0
+        # The state of the most probable speed is not updated here: `Playback` filters it.
+        self._states = np.tile(self._initial, (len(SPEEDS), 1))
+        self._log_weight = np.log(self._prior)
+        self._first_sample = True
+        self._clear_evidence()
         return self._clocks[0]
 
     def take_over(self, other: PlaybackSpeed) -> FrameClock:
-        """Go on where another one of the same frames stands, which stays as it is; returns the clock to be followed."""
+        """Copy the state of another estimator of the same frames, which stays unchanged; return the clock to use."""
         for mine, theirs in zip(self._clocks, other._clocks, strict=True):
             mine.take_over(theirs)
-        self._followed, self._fresh = other._followed, other._fresh
-        self._states, self._log = other._states.copy(), other._log.copy()
+        self._best, self._first_sample = other._best, other._first_sample
+        self._states, self._log_weight = other._states.copy(), other._log_weight.copy()
         self._evidence = other._evidence.copy()
-        self._own = other._own
-        self._n_heard = other._n_heard
-        return self._clocks[self._followed]
+        self._log_likelihood = other._log_likelihood
+        self._n_samples = other._n_samples
+        return self._clocks[self._best]
 
-    def hear(
+    def update(
         self,
         evidence: NDArray[np.float32],
         likelihood: float,
         stamp: float,
         state: NDArray[np.float32],
     ) -> tuple[FrameClock, NDArray[np.float32]]:
-        """Take in what a sample said.
+        """Add the evidence of a sample, and compare the speeds when it is time.
 
         Parameters
         ----------
         evidence
-            Float32 [states], log likelihoods.
+            Float32 [states], log likelihoods of the sample.
         likelihood
-            Of this evidence at the speed that is followed.
+            Likelihood of the sample at the most probable speed.
         stamp
-            Of the sample, seconds.
+            Timestamp of the sample in seconds.
         state
-            Float32 [states], the posterior at the speed that is followed.
+            Float32 [states], posterior at the most probable speed.
 
         Returns
         -------
         clock, state
-            To go on with.
+            Frame clock and posterior of the speed that is now most probable.
         """
-        if self._fresh:
-            self._fresh = False
+        if self._first_sample:
+            self._first_sample = False
             for index, clock in enumerate(self._clocks):
-                if index != self._followed:
+                if index != self._best:
                     clock.advance(stamp)
         self._evidence += evidence
-        self._own += math.log(max(likelihood, 1e-30))
-        self._n_heard += 1
-        if self._n_heard >= self._every:
+        self._log_likelihood += math.log(max(likelihood, 1e-30))
+        self._n_samples += 1
+        if self._n_samples >= self._every:
             state = self._compare(stamp, state)
-        return self._clocks[self._followed], state
+        return self._clocks[self._best], state
 
     def _compare(self, stamp: float, state: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Weigh the other speeds; returns the state to go on with."""
-        highest, followed, states = fast_max(self._evidence), self._followed, self._states
+        """Update the probability of each speed; return the posterior at the most probable one."""
+        highest, best, states = fast_max(self._evidence), self._best, self._states
         for index, clock in enumerate(self._clocks):
-            if index != followed:
+            if index != best:
                 ticks = clock.advance(stamp)
-                states[index] = self._initial if ticks > MAX_TICKS else self._leaps.far(states[index], ticks)
+                states[index] = (
+                    self._initial if ticks > MAX_TICKS else self._powers.advance(states[index], ticks)
+                )
         states *= np.exp(self._evidence - highest)
         mass = np.maximum(states.dot(ones(len(state))), 1e-30)
         states *= (1 / mass)[:, None]
-        heard = highest + np.log(mass.astype(np.float64))
-        heard[followed] = self._own
-        self._log += heard
-        weight = np.exp(self._log - self._log.max())
-        weight = (1 - self._change) * weight / weight.sum() + self._change * self._likely
-        # Some of each was followed until now and has just changed its speed.
-        share = (self._change * self._likely / weight).astype(np.float32)
+        log_likelihood = highest + np.log(mass.astype(np.float64))
+        log_likelihood[best] = self._log_likelihood
+        self._log_weight += log_likelihood
+        weight = np.exp(self._log_weight - self._log_weight.max())
+        weight = (1 - self._change) * weight / weight.sum() + self._change * self._prior
+        # The share of each speed's probability that has just changed from the most probable one brings its state.
+        share = (self._change * self._prior / weight).astype(np.float32)
         states += share[:, None] * (state - states)
-        states[followed] = state
-        self._log = np.log(weight)
-        self._forget()
-        self._followed = int(weight.argmax())
-        return state if self._followed == followed else states[self._followed].copy()
+        states[best] = state
+        self._log_weight = np.log(weight)
+        self._clear_evidence()
+        self._best = int(weight.argmax())
+        return state if self._best == best else states[self._best].copy()
 
-    def _forget(self) -> None:
-        """Begin to collect evidence anew."""
+    def _clear_evidence(self) -> None:
         self._evidence = np.zeros(len(self._initial), np.float32)
-        self._own = 0.0
-        self._n_heard = 0
+        self._log_likelihood = 0.0
+        self._n_samples = 0

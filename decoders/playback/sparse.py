@@ -1,4 +1,4 @@
-"""Small sparse matrices in numpy alone: enough for a transition matrix, its powers and a fast product."""
+"""Sparse matrices in numpy: a transition matrix, its powers, and fast products with them."""
 
 from __future__ import annotations
 
@@ -12,30 +12,38 @@ from numpy.typing import NDArray
 from decoders.numerics import ones
 
 NEGLIGIBLE = 1e-8
-"""Entries of a power smaller than this are dropped."""
+"""Entries of products up to this size are dropped."""
 
-LONG = 0.25
-"""The part of its places that must be taken for a diagonal to be multiplied as a whole."""
+MIN_DIAGONAL_FILL = 0.25
+"""Share of a diagonal that must be nonzero for it to be multiplied as a whole."""
 
-CROWDED = 25
-"""Places per entry up to which a block is quicker multiplied as a whole than entry by entry."""
+MAX_PLACES_PER_ENTRY = 25
+"""Sparsity (places per entry) up to which a dense block is faster than single entries."""
 
-FEW = 3
-"""One row in so many, or fewer, must count for the others to be left out of a product."""
+ROWS_PER_ACTIVE_ROW = 3
+"""A product leaves out zero rows when at most one row in this many is nonzero."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sparse:
-    """A square matrix as its entries.
+    """Square sparse matrix in coordinate format.
 
     Attributes
     ----------
     row, column
-        Int64 [entries].
+        Int64 [entries], position of each entry.
     value
         Float64 [entries].
     size
-        Rows and columns.
+        Number of rows and of columns.
+
+    Examples
+    --------
+    >>> step = Sparse(np.array([0, 1]), np.array([1, 0]), np.array([1.0, 0.5]), size=2)
+    >>> step.left_multiply(np.array([1.0, 0.0])).tolist()
+    [0.0, 1.0]
+    >>> step.power(2).dense().tolist()
+    [[0.5, 0.0], [0.0, 0.5]]
     """
 
     row: NDArray[np.int64]
@@ -44,33 +52,33 @@ class Sparse:
     size: int
 
     def merged(self) -> Sparse:
-        """The same matrix with one entry per place, in order of row and column, negligible ones dropped."""
+        """Sum duplicate entries, sort by row and column, and drop negligible ones."""
         key, where = np.unique(self.row * self.size + self.column, return_inverse=True)
         value = np.bincount(where, self.value, len(key)).astype(np.float64)
         keep = value > NEGLIGIBLE
         return Sparse(key[keep] // self.size, key[keep] % self.size, value[keep], self.size)
 
     def row_sums(self) -> NDArray[np.float64]:
-        """Float64 [size]."""
+        """Return the sum of each row, float64 [size]."""
         return np.bincount(self.row, self.value, self.size).astype(np.float64)
 
-    def carry(self, vector: NDArray[np.float64]) -> NDArray[np.float64]:
-        """``vector @ matrix``, float64 [size], in full precision; `Products` is the quick way."""
+    def left_multiply(self, vector: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return ``vector @ matrix``, float64 [size], in double precision; `Products` is faster."""
         return np.bincount(self.column, self.value * vector[self.row], self.size).astype(np.float64)
 
     def times(self, other: Sparse) -> Sparse:
-        """The matrix product; ``other`` must be merged."""
-        n_other = np.bincount(other.row, minlength=other.size)
-        first = np.r_[0, np.cumsum(n_other)[:-1]]
-        n_each = n_other[self.column]
-        mine = np.repeat(np.arange(len(self.row)), n_each)
-        within = np.arange(len(mine)) - np.repeat(np.cumsum(n_each) - n_each, n_each)
-        theirs = first[self.column[mine]] + within
-        value = self.value[mine] * other.value[theirs]
-        return Sparse(self.row[mine], other.column[theirs], value, self.size).merged()
+        """Return the matrix product ``self @ other``; ``other`` must be merged."""
+        n_in_row = np.bincount(other.row, minlength=other.size)
+        row_begins = np.r_[0, np.cumsum(n_in_row)[:-1]]
+        n_pairs = n_in_row[self.column]
+        left = np.repeat(np.arange(len(self.row)), n_pairs)
+        within_row = np.arange(len(left)) - np.repeat(np.cumsum(n_pairs) - n_pairs, n_pairs)
+        right = row_begins[self.column[left]] + within_row
+        value = self.value[left] * other.value[right]
+        return Sparse(self.row[left], other.column[right], value, self.size).merged()
 
     def power(self, exponent: int) -> Sparse:
-        """The matrix multiplied with itself ``exponent`` (at least 1) times."""
+        """Return the matrix to the power ``exponent`` (at least 1), by repeated squaring."""
         result: Sparse | None = None
         square = self
         while True:
@@ -83,31 +91,31 @@ class Sparse:
             square = square.times(square)
 
     def scaled(self, factor: float) -> Sparse:
-        """The matrix times a number."""
+        """Return the matrix times a number."""
         return Sparse(self.row, self.column, factor * self.value, self.size)
 
     def dense(self) -> NDArray[np.float64]:
-        """Float64 [size, size]."""
+        """Return the dense matrix, float64 [size, size]."""
         out = np.zeros((self.size, self.size))
         np.add.at(out, (self.row, self.column), self.value)
         return out
 
 
 class Products:
-    """Several matrices of one size laid out for fast products of one row vector with each, in single precision.
+    """Products of a row vector with several matrices at once, in single precision.
 
-    Movies are played in order, so most entries lie on a few long diagonals: parts of the vector times weights. What is
-    left, such as cuts between scenes, leads from few rows to few columns: a small dense block. Only where that would be
-    mostly empty are entries gathered one by one.
+    Movies are played in order, so most entries lie on a few long diagonals, each of which is a slice of the vector times
+    weights. The rest, such as cuts between scenes, connects few rows to few columns and is stored as a small dense
+    block, or as single entries where the block would be mostly empty.
 
     Parameters
     ----------
     matrices
-        Merged.
+        Merged matrices of the same size.
     constants
         Float [matrices, size], added to the products.
     negligible
-        Numbers of the vector that are not larger count on long diagonals only.
+        Values of the vector up to this are ignored outside the long diagonals; None ignores none.
     """
 
     def __init__(
@@ -117,7 +125,7 @@ class Products:
         self._shape = (n, size)
         self._vector = np.zeros(size, np.float32)
         long = [_long_diagonals(m) for m in matrices]
-        # What each matrix's first, second ... diagonal and its constant bring, added up with one product.
+        # Contributions of each matrix's first, second ... diagonal and of the constants, summed by one product.
         depth = max(len(offsets) for offsets in long)
         self._parts = np.zeros((depth + 1, n * size), np.float32)
         self._parts[-1] = constants.reshape(-1)
@@ -125,23 +133,25 @@ class Products:
         rest: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]] = []
         for index, (m, offsets) in enumerate(zip(matrices, long, strict=True)):
             offset = m.column - m.row
-            for part, along in enumerate(offsets):
-                on = offset == along
+            for part, diagonal in enumerate(offsets):
+                on = offset == diagonal
                 weight = np.zeros(size, np.float32)
                 weight[m.column[on]] = m.value[on]
-                of, to = _slices(along, size)
+                source, target = _slices(diagonal, size)
                 moved = self._parts[part, index * size : (index + 1) * size]
-                self._moves.append((self._vector[of], weight[to], moved[to]))
-            left = ~np.isin(offset, offsets)
-            rest.append((m.row[left], m.column[left] + index * size, m.value[left]))
+                self._moves.append((self._vector[source], weight[target], moved[target]))
+            off = ~np.isin(offset, offsets)
+            rest.append((m.row[off], m.column[off] + index * size, m.value[off]))
         row, column, value = (np.concatenate(each) for each in zip(*rest, strict=True))
-        crowded = len(np.unique(row)) * len(np.unique(column)) <= CROWDED * len(row)
+        is_dense = len(np.unique(row)) * len(np.unique(column)) <= MAX_PLACES_PER_ENTRY * len(row)
         self._rest: _Block | _Scattered | None = None
         if len(row):
-            self._rest = _Block(row, column, value, negligible) if crowded else _Scattered(row, column, value)
+            self._rest = (
+                _Block(row, column, value, negligible) if is_dense else _Scattered(row, column, value)
+            )
 
     def times(self, vector: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-        """``vector @ matrix + constant`` of each matrix.
+        """Return ``vector @ matrix + constant`` for each matrix.
 
         Parameters
         ----------
@@ -154,8 +164,8 @@ class Products:
             Float32 [matrices, size], a new array.
         """
         self._vector[:] = vector
-        for of, weight, to in self._moves:
-            np.multiply(of, weight, to)
+        for source, weight, target in self._moves:
+            np.multiply(source, weight, target)
         out: NDArray[np.float32] = ones(len(self._parts)).dot(self._parts)
         if self._rest is not None:
             self._rest.add(self._vector, out)
@@ -163,18 +173,18 @@ class Products:
 
 
 def _long_diagonals(matrix: Sparse) -> list[int]:
-    """How far right of the main one the diagonals lie that are mostly taken."""
+    """Return the offsets (column minus row) of the diagonals that are mostly nonzero."""
     offset, n_on = np.unique(matrix.column - matrix.row, return_counts=True)
-    return [int(along) for along in offset[n_on >= LONG * matrix.size]]
+    return [int(diagonal) for diagonal in offset[n_on >= MIN_DIAGONAL_FILL * matrix.size]]
 
 
-def _slices(along: int, size: int) -> tuple[slice, slice]:
-    """The rows and the columns of a diagonal."""
-    return slice(max(0, -along), size - max(0, along)), slice(max(0, along), size + min(0, along))
+def _slices(offset: int, size: int) -> tuple[slice, slice]:
+    """Return the rows and the columns of a diagonal."""
+    return slice(max(0, -offset), size - max(0, offset)), slice(max(0, offset), size + min(0, offset))
 
 
 class RowProduct:
-    """Products with a dense matrix of which only some rows count.
+    """Products of sparse row vectors with a dense matrix.
 
     Parameters
     ----------
@@ -184,21 +194,21 @@ class RowProduct:
 
     def __init__(self, weights: NDArray[np.float32]) -> None:
         self._weights = weights
-        self._n_few = len(weights) // FEW
-        self._rows = np.empty((self._n_few, weights.shape[1]), np.float32)
+        self._n_max = len(weights) // ROWS_PER_ACTIVE_ROW
+        self._rows = np.empty((self._n_max, weights.shape[1]), np.float32)
 
     def times(self, vector: NDArray[np.float32], active: NDArray[np.intp]) -> NDArray[np.float32]:
-        """``vector @ weights``, float32 [columns].
+        """Return ``vector @ weights``, float32 [columns].
 
         Parameters
         ----------
         vector
             Float32 [rows].
         active
-            Where it is not zero, or not negligible.
+            Rows where the vector is not zero, or not negligible.
         """
         weights = self._weights
-        if len(active) <= self._n_few:
+        if len(active) <= self._n_max:
             vector = vector.take(active)
             rows = self._rows[: len(active)]
             weights = weights.take(active, 0, rows, "clip")
@@ -207,7 +217,7 @@ class RowProduct:
 
 
 class _Block:
-    """Few rows and few columns, as a dense matrix."""
+    """Entries in few rows and few columns, as a dense matrix."""
 
     def __init__(
         self,
@@ -234,7 +244,7 @@ class _Block:
 
 
 class _Scattered:
-    """Entries one by one, in order of their columns."""
+    """Single entries, in order of their columns."""
 
     def __init__(self, row: NDArray[np.int64], column: NDArray[np.int64], value: NDArray[np.float64]) -> None:
         order = np.argsort(column, kind="stable")

@@ -9,7 +9,7 @@ from decoders.playback.sparse import Products, RowProduct, Sparse, _Block, _Scat
 
 
 def matrix(seed: int, size: int, diagonals: tuple[int, ...], n_scattered: int) -> Sparse:
-    """Rows that sum to one at most, on whole diagonals and anywhere else."""
+    """Return a matrix with full diagonals and scattered entries; its rows sum to 1 or are empty."""
     rng = np.random.default_rng(seed)
     rows, columns = [rng.integers(0, size, n_scattered)], [rng.integers(0, size, n_scattered)]
     for offset in diagonals:
@@ -22,7 +22,7 @@ def matrix(seed: int, size: int, diagonals: tuple[int, ...], n_scattered: int) -
 
 
 def states(seed: int, size: int) -> list[np.ndarray]:
-    """Concentrated on one state, on a few, and spread over all."""
+    """Return distributions on one state, on a few, and over all."""
     rng = np.random.default_rng(seed)
     certain = np.zeros(size)
     certain[rng.integers(size)] = 1
@@ -37,7 +37,7 @@ def states(seed: int, size: int) -> list[np.ndarray]:
     st.integers(0, 300),
     st.sampled_from([None, 1e-7]),
 )
-def test_products_equal_dense_ones(
+def test_products_equal_dense_products(
     seed: int, size: int, diagonals: list[set[int]], n_scattered: int, negligible: float | None
 ) -> None:
     matrices = [
@@ -49,38 +49,38 @@ def test_products_equal_dense_ones(
     for state in states(seed, size):
         expected = np.stack([state @ m.dense() for m in matrices]) + constants
         for kind in (np.float32, np.float64):
-            # What is negligible may be lost: of each state at most that much.
+            # Negligible values may be left out, at most this much of each state.
             lost = 0.0 if negligible is None else size * negligible
             np.testing.assert_allclose(products.times(state.astype(kind)), expected, atol=1e-6 + lost)
-        np.testing.assert_allclose(matrices[0].carry(state), state @ matrices[0].dense(), atol=1e-12)
+        np.testing.assert_allclose(matrices[0].left_multiply(state), state @ matrices[0].dense(), atol=1e-12)
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10_000), st.integers(1, 60), st.floats(0, 1))
-def test_rows_that_do_not_count_may_be_left_out(seed: int, n_rows: int, activity: float) -> None:
+def test_zero_rows_may_be_left_out(seed: int, n_rows: int, activity: float) -> None:
     rng = np.random.default_rng(seed)
     weights = rng.normal(size=(n_rows, 7)).astype(np.float32)
     counts = (rng.poisson(2, n_rows) * (rng.random(n_rows) < activity)).astype(np.float32)
-    got = RowProduct(weights).times(counts, counts.nonzero()[0])
-    np.testing.assert_allclose(got, counts @ weights, atol=1e-4)
+    product = RowProduct(weights).times(counts, counts.nonzero()[0])
+    np.testing.assert_allclose(product, counts @ weights, atol=1e-4)
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.integers(0, 10_000), st.integers(1, 30), st.integers(1, 12))
-def test_powers_equal_dense_ones(seed: int, size: int, exponent: int) -> None:
+def test_powers_equal_dense_powers(seed: int, size: int, exponent: int) -> None:
     sparse = matrix(seed, size, (1,) if size > 1 else (), 20)
     expected = np.linalg.matrix_power(sparse.dense(), exponent)
     np.testing.assert_allclose(sparse.power(exponent).dense(), expected, atol=1e-5)
 
 
-def test_an_empty_matrix_leaves_the_constant() -> None:
-    nothing = np.zeros(0, np.int64)
-    products = Products([Sparse(nothing, nothing, np.zeros(0), 3)], np.arange(3.0)[None])
+def test_an_empty_matrix_gives_the_constant() -> None:
+    empty = np.zeros(0, np.int64)
+    products = Products([Sparse(empty, empty, np.zeros(0), 3)], np.arange(3.0)[None])
     np.testing.assert_array_equal(products.times(np.ones(3)), [[0, 1, 2]])
 
 
 @pytest.mark.parametrize(("n_scattered", "kind"), [(0, type(None)), (30, _Scattered), (2000, _Block)])
-def test_the_rest_is_laid_out_for_what_it_is(n_scattered: int, kind: type) -> None:
+def test_entries_off_the_diagonals_are_stored_by_their_density(n_scattered: int, kind: type) -> None:
     products = Products([matrix(0, 200, (0, 1), n_scattered)], np.zeros((1, 200)))
     assert len(products._moves) == 2
     assert isinstance(products._rest, kind)
