@@ -1,6 +1,6 @@
-"""The live engine: pull a neural frame, decode it in the same thread, publish.
+"""The live engine: pulls neural samples, decodes them in the same thread, and publishes the predictions.
 
-It imports no torch and no Qt, and everything that is not a prediction comes after the prediction's push.
+It imports neither torch nor Qt. Whatever is not needed for the prediction happens after the prediction's push.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ __all__ = ["Engine", "LiveOptions"]
 log = logging.getLogger(__name__)
 
 PULL_S = 0.05
-"""Longest wait for a frame before the engine looks at everything else; what is stale is seen within it."""
+"""Longest wait for samples in seconds, after which the engine does its other work and checks for a stale stream."""
 
 DRAIN_S = 0.5
-"""After a replay has announced its end, this long without a frame means that all of them came."""
+"""Seconds without samples after a replay has announced its end: all of them have arrived."""
 
 LINGER_S = 0.3
-"""At the end, for listeners to fetch the last samples before the streams go."""
+"""Seconds at the end for consumers to fetch the last samples before the streams close."""
 
 
 class Engine:
@@ -55,22 +55,37 @@ class Engine:
     Parameters
     ----------
     model
-        Fitted.
+        Fitted model.
     inlet
-        Not yet open; its channels and rate must be those of the model.
+        Inlet of the neural stream, not yet open.
     options
-        See `LiveOptions`.
+        Options of the run.
     control
-        Where commands from a parent process come from, if any.
+        Commands from a parent process, if any.
     refit_client
-        Refits the model while it runs; None = the model stays as it is.
+        Connection to the trainer that refits the model while it runs; None disables refits.
+
+    Attributes
+    ----------
+    model
+        The running model; refits replace it.
+    inlet, options
+        As given.
+    stamp_rate
+        Recorded seconds per second of the timestamps.
+    latency_ms, arrival_ms, decoded_ms, compute_ms
+        Quantiles of publication, arrival and decision, from the timestamp, and of the computing time.
+    trace
+        Timestamp, arrival, decision and publication of every sample in seconds, if requested in the options.
+    received
+        Number of samples decoded.
 
     Raises
     ------
     ModelMismatch
-        When the stream's channels or rate are not the model's.
+        If the stream's channels or rate differ from the model's.
     StreamLost
-        When its sender does not answer.
+        If the sender of the stream does not answer.
     """
 
     def __init__(
@@ -83,7 +98,7 @@ class Engine:
     ) -> None:
         inlet.prepare()
         facts = inlet.facts
-        # At full speed stamps count recorded time, and no latency follows from them.
+        # In a replay at full speed, timestamps count recorded time and give no latency.
         self._paced = facts.get("speed") != "max"
         self.stamp_rate = float(facts.get("stamp_rate", "1"))
         model.check_stream(inlet.channel_labels, float(facts.get("recorded_rate_hz", inlet.rate_hz)))
@@ -114,35 +129,47 @@ class Engine:
             paced=self._paced,
         )
         self._publisher = Publisher(options.name, model, inlet.rate_hz, engine_facts(model, inlet, options))
-        self._truth = SideStreams(inlet.name, options.stimulus_offset_ms / 1e3, inlet)
+        self._side_streams = SideStreams(inlet.name, options.stimulus_offset_ms / 1e3, inlet)
         self._score = RunningScore(
-            truth_of(self._truth.track, inlet.rate_hz),
+            truth_of(self._side_streams.track, inlet.rate_hz),
             model.axis,
             ("with_playback", "without_playback"),
             model.n_delay,
             self.stamp_rate,
         )
-        self._labels = LabelScore(self._truth.labels, model.card["labels"], inlet.rate_hz, model.n_delay)
+        self._labels = LabelScore(
+            self._side_streams.labels, model.card["labels"], inlet.rate_hz, model.n_delay
+        )
 
     def __repr__(self) -> str:
         return f"<Engine: {self.inlet.state} | {self.options.name}, {self.received} frames>"
 
     def stop(self, reason: str = "stopped") -> None:
-        """Ask the loop to end; may be called from a signal handler or another thread."""
+        """Request the end of the run.
+
+        Parameters
+        ----------
+        reason
+            Published with the end; of several requests, the first counts.
+
+        Notes
+        -----
+        May be called from a signal handler or another thread.
+        """
         self._stopped = self._stopped or reason
 
     @property
     def following(self) -> tuple[str, ...]:
-        """Names of the streams beside the neural one that have been found."""
-        return self._truth.following
+        """Names of the side streams (stimulus, labels, markers) that have been found."""
+        return self._side_streams.following
 
     def announce(self, event: str, **facts: Any) -> None:
-        """Say something on the status stream, for what runs beside the engine.
+        """Publish an event of a companion process, such as the recorder, on the status stream.
 
         Parameters
         ----------
         event, **facts
-            Of the JSON object.
+            Fields of the JSON object.
         """
         self._publisher.push_status(event, **facts)
 
@@ -157,68 +184,60 @@ class Engine:
         Parameters
         ----------
         on_second
-            Called about once a second with `stats`.
+            Called about once per second with `stats`.
         before_open
-            Called when the neural stream is about to be opened, for others that shall open it at the same time:
-            a replay begins when the first consumer comes.
+            Called right before the neural stream is opened: a replay starts with its first consumer, so other
+            consumers must open it at the same time.
         on_notice
-            Called at once with whatever happens.
+            Called at once with every notice.
 
         Returns
         -------
         summary
-            `stats`, the score where the truth was known, and why it ended.
+            `stats`, the score if the true frames were known, and the reason for the end.
         """
         self._on_notice = on_notice
-        self._publisher.push_status("state", state=str(InletState.CONNECTING), reason="opening the stream")
-        self._truth.connect(wait_s=1.0)
-        if self.options.await_consumer_s:
-            self._publisher.prediction.wait_for_consumers(self.options.await_consumer_s)
-        before_open()
-        self.inlet.open()
-        self._intake.correct_clock()
-        self._pass_on()
-        gc.collect()
-        gc.freeze()
-        started = time.monotonic()
-        used = time.process_time()
+        self._open(before_open)
+        started, cpu_started = time.monotonic(), time.process_time()
         next_second = started + 1.0
-        last_frame = asked = started
+        last_chunk = last_pull = started
         while not self._stopped:
-            chunk = self._next()
+            chunk = self._pull()
             now = time.monotonic()
             if chunk is not None:
-                last_frame = now
-                self._decode(chunk, now, now - asked)
-            if chunk is not None or now - asked <= 2 * PULL_S:
-                asked = now  # else we were held up, and what has come meanwhile is in the next pull
-            self._truth.poll()
+                last_chunk = now
+                self._decode(chunk, now, now - last_pull)
+            if chunk is not None or now - last_pull <= 2 * PULL_S:
+                last_pull = (
+                    now  # else the engine was blocked, and the next pull brings the samples of that time
+                )
+            self._side_streams.poll()
             if self._refit_client is not None:
-                self._take(self._refit_client.poll(self._publisher.push_status))
+                self._swap_model(self._refit_client.poll(self._publisher.push_status))
             if self._control is not None and (self._control.poll() or {}).get("do") == "stop":
-                self.stop("stopped by its parent")
-            if self.inlet.notices or self._truth.notices:
-                self._pass_on()
-            if self._truth.ended and now - last_frame > DRAIN_S:
+                self.stop("stopped by its parent process")
+            if self.inlet.notices or self._side_streams.notices:
+                self._publish_notices()
+            if self._side_streams.ended and now - last_chunk > DRAIN_S:
                 self.stop("the replay has ended")
             if self.options.seconds is not None and now - started >= self.options.seconds:
-                self.stop(f"{self.options.seconds:g} s are over")
+                self.stop(f"{self.options.seconds:g} s have passed")
             if now >= next_second:
                 next_second = now + 1.0
-                self._settle(pylsl.local_clock())
-                stats = self.stats(time.process_time() - used, now - started)
+                self._tick(pylsl.local_clock())
+                stats = self.stats(time.process_time() - cpu_started, now - started)
                 self._publisher.push_status("stats", **stats)
                 if on_second is not None:
                     on_second(stats)
-        return self._finish(time.process_time() - used, time.monotonic() - started)
+        return self._finish(time.process_time() - cpu_started, time.monotonic() - started)
 
     def stats(self, cpu_s: float, wall_s: float) -> dict[str, Any]:
-        """Figures of the run so far.
+        """Figures of the run so far, as published on the status stream.
 
         Parameters
         ----------
         cpu_s, wall_s
-            What the run has used, seconds.
+            CPU time and duration of the run in seconds.
         """
         return {
             "received": self.received,
@@ -237,19 +256,32 @@ class Engine:
             "events": dict(self._events),
             "movie_speed": self.model.playback.speed,
             "labels": self._labels.summary(),
-            "markers": dict(self._truth.markers),
+            "markers": dict(self._side_streams.markers),
             "adaptation": self._adapter.facts() if self._adapter is not None else None,
         }
 
     def close(self) -> None:
-        """Close what the engine listens to."""
+        """Close the inlets and the connection to the trainer."""
         if self._refit_client is not None:
             self._refit_client.close()
-        self._truth.close()
+        self._side_streams.close()
         self.inlet.close()
 
-    def _next(self) -> Chunk | None:
-        """Wait for samples, with a rehearsal before they are due."""
+    def _open(self, before_open: Callable[[], None]) -> None:
+        """Connect the side streams, then open the neural stream."""
+        self._publisher.push_status("state", state=str(InletState.CONNECTING), reason="opening the stream")
+        self._side_streams.connect(wait_s=1.0)
+        if self.options.await_consumer_s:
+            self._publisher.prediction.wait_for_consumers(self.options.await_consumer_s)
+        before_open()
+        self.inlet.open()
+        self._intake.correct_clock()
+        self._publish_notices()
+        gc.collect()
+        gc.freeze()
+
+    def _pull(self) -> Chunk | None:
+        """Wait for samples; shortly before they are due, run the warm-up."""
         wait_s = self._warmup.wait_s(time.monotonic())
         if wait_s is not None:
             chunk = self.inlet.pull(wait_s)
@@ -258,29 +290,28 @@ class Engine:
             self._warmup.run()
         return self.inlet.pull(PULL_S)
 
-    def _settle(self, clock: float) -> None:
-        """Look at what is looked at about once a second, and at truths that have settled by now."""
+    def _tick(self, clock: float) -> None:
+        """Once per second: update clocks and channel health, and score the samples whose truth has settled."""
         self._intake.tick(clock)
-        settled, labels = self._score.settle(clock), self._labels.settle(clock)
+        truths, labels = self._score.settle(clock), self._labels.settle(clock)
         if self._refit_client is not None:
-            self._refit_client.settle(settled, labels)
+            self._refit_client.settle(truths, labels)
 
-    def _take(self, fresh: Model | None) -> None:
-        """Go on with other weights, if there are any."""
-        if fresh is not None:
+    def _swap_model(self, refitted: Model | None) -> None:
+        if refitted is not None:
             self._warmup.replace_model(self.model)
-            self.model = fresh
+            self.model = refitted
 
-    def _pass_on(self) -> None:
-        """Say on the status stream, and to whoever started the engine, what has happened."""
-        for notice in (*self.inlet.notices.take(), *self._truth.notices.take()):
+    def _publish_notices(self) -> None:
+        """Publish the new notices on the status stream and report them to the caller of `run`."""
+        for notice in (*self.inlet.notices.take(), *self._side_streams.notices.take()):
             self._events[notice.event] += 1
             self._publisher.push_status(notice.event, **{"text": notice.text, **notice.facts})
             if self._on_notice is not None:
                 self._on_notice(notice)
 
     def _decode(self, chunk: Chunk, now: float, away_s: float) -> None:
-        """Decode and publish what is accepted of a chunk."""
+        """Decode and publish the accepted samples of a chunk."""
         arrival = pylsl.local_clock()
         with self._intake.accept(chunk, arrival, away_s) as accepted:
             if accepted is None:
@@ -299,20 +330,20 @@ class Engine:
     def _decode_sample(
         self, raw: NDArray[np.float32], stamp_raw: float, local: float, sequence: int, arrival: float
     ) -> None:
-        """Decode one sample; its prediction is pushed as soon as it is made, everything else after that."""
+        """Decode one sample: push its prediction as soon as it is decided, then do the rest."""
         model, stamp_rate, stamp = self.model, self.stamp_rate, local
         begun = pylsl.local_clock()
 
         def publish(decision: Decision) -> bool:
             nonlocal stamp
             decided = pylsl.local_clock()
-            late = stamp_raw - decision.stamp_raw / stamp_rate if model.n_delay else 0.0
-            stamp = local - late
+            delay_s = stamp_raw - decision.stamp_raw / stamp_rate if model.n_delay else 0.0
+            stamp = local - delay_s
             due = stamp if self._paced else nan
-            decided_ms, arrival_ms = (decided - due) * 1e3, (arrival - late - due) * 1e3
+            decided_ms, arrival_ms = (decided - due) * 1e3, (arrival - delay_s - due) * 1e3
             timing = (decided_ms, arrival_ms, (decided - begun) * 1e3, float(model.version))
             if decision.in_segment:
-                self._publisher.push_prediction(decision, stamp, stamp_raw - late, sequence, timing)
+                self._publisher.push_prediction(decision, stamp, stamp_raw - delay_s, sequence, timing)
             published = pylsl.local_clock()
             self.latency_ms.add((published - due) * 1e3)
             self.decoded_ms.add(decided_ms)
@@ -335,14 +366,14 @@ class Engine:
         self.received += 1
 
     def _finish(self, cpu_s: float, wall_s: float) -> dict[str, Any]:
-        self._truth.poll()
+        self._side_streams.poll()
         for score in (self._score, self._labels):
             score.settle(pylsl.local_clock() + SETTLE_S)
         summary = self.stats(cpu_s, wall_s)
         summary |= {
             "ended": self._stopped,
             "score": self._score.summary(),
-            "announced": self._truth.announced,
+            "announced": self._side_streams.announced,
             "model_version": self.model.version,
             "rolling": self._refit_client.counts if self._refit_client is not None else None,
         }

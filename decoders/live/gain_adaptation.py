@@ -1,4 +1,4 @@
-"""Without labels: follow slow changes of each channel's level, and of the gain of counts, within bounds."""
+"""Corrects slow drifts of each channel's level or gain without labels, within bounds."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from decoders.data.preprocessing import Preprocessor
 from stream.session import Kind
 
 TIME_CONSTANT_S = 120.0
-"""How slowly: some showings of a movie, so that what is shown averages out."""
+"""Time constant of the running mean: several repeats of a movie, so that the stimulus averages out."""
 
 MAX_GAIN = 2.0
-"""Counts are multiplied by at most this, and divided by at most this."""
+"""Counts are multiplied or divided by at most this."""
 
 MAX_SHIFT = 2.0
-"""Other signals are shifted by at most so many of their standard deviations in training."""
+"""Other signals are shifted by at most this many standard deviations of the training data."""
 
 
 class GainAdaptation:
-    """Brings each sample nearer to what training was like, knowing only the samples so far.
+    """Causal correction of each channel towards its mean in training.
 
-    A running mean of each channel is compared with its mean in training. Counts are multiplied by the ratio, other
-    signals are shifted by the difference; both are bounded. The running mean starts at the training mean and counts as
-    one time constant of data, so nothing changes quickly.
+    Counts are multiplied by the ratio of the training mean to a running mean, other signals are shifted by the
+    difference; both are bounded. The running mean starts at the training mean, with the weight of one time constant of
+    data, so the correction changes slowly.
 
     Parameters
     ----------
     preprocessor
-        Of the model: which channels it uses, and their mean and spread in training.
+        The model's preprocessor: used channels, and their mean and standard deviation in training.
     rate_hz
-        Samples per second; 0 = irregular, taken as one.
+        Nominal sampling rate in Hz; 0 for irregular streams, treated as 1 Hz.
     """
 
     def __init__(self, preprocessor: Preprocessor, rate_hz: float) -> None:
@@ -43,9 +43,9 @@ class GainAdaptation:
 
     @property
     def correction(self) -> NDArray[np.float64]:
-        """Float64 [channels]: the gain of counts, else the shift in standard deviations."""
+        """Present correction, float64 [channels]: gain of counts, or shift of other signals in standard deviations."""
         if self._counts:
-            # A spike in ten time constants is what a silent channel is worth.
+            # A silent channel counts as one spike in ten time constants.
             floor = 0.1 * self._rate
             ratio = (self._mean + floor) / (self._running + floor)
             return np.where(self._used, np.clip(ratio, 1 / MAX_GAIN, MAX_GAIN), 1.0)
@@ -53,16 +53,16 @@ class GainAdaptation:
         return np.where(self._used, np.clip(shift, -MAX_SHIFT, MAX_SHIFT), 0.0)
 
     def step(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Adjust one sample; what is not finite stays so, and teaches nothing.
+        """Correct one sample; values that are not finite stay as they are and do not change the running mean.
 
         Parameters
         ----------
         samples
-            Float32 [channels], raw.
+            Raw sample, float32 [channels].
 
         Returns
         -------
-        adjusted
+        corrected
             Float32 [channels].
         """
         finite = np.isfinite(samples)
@@ -73,17 +73,17 @@ class GainAdaptation:
         return np.asarray(samples + self.correction * self._spread, np.float32)
 
     def run(self, neural: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Adjust a whole recording, as `step` would sample by sample; state goes on across gaps.
+        """Correct a whole recording as `step` does sample by sample; the state continues across gaps.
 
         Parameters
         ----------
         neural
-            Float32 [time, channels].
+            Raw samples, float32 [time, channels].
         """
         return np.stack([self.step(np.asarray(samples, np.float32)) for samples in neural])
 
     def facts(self) -> dict[str, float]:
-        """For the status stream: the median, the least and the largest correction of the used channels."""
+        """Median, smallest and largest correction of the used channels, for the status stream."""
         used = self.correction[self._used]
         what = "gain" if self._counts else "shift"
         return {

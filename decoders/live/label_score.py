@@ -1,4 +1,4 @@
-"""Score the estimates of continuous labels while an engine runs, against the labels that its inputs bring."""
+"""Running score of the continuous labels' estimates against the label streams."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stream.quantiles import RollingQuantiles
 
 
 class _Tally:
-    """Errors of one label: sums over all moments, the last ten thousand distances."""
+    """Errors of one label: sums over all moments, and the distances of the last 10,000."""
 
     def __init__(self, k: int) -> None:
         self.n = 0
@@ -25,13 +25,13 @@ class _Tally:
         self.distance = RollingQuantiles(10_000)
 
     def add(self, estimate: NDArray[np.float32], truth: NDArray[np.float32]) -> None:
-        """Take in a moment whose truth is known."""
-        apart = (estimate - truth).astype(float)
+        """Add a moment with a known label, float32 [k] each."""
+        error = (estimate - truth).astype(float)
         self.n += 1
         self.total += truth
         self.square += truth.astype(float) ** 2
-        self.error += apart**2
-        self.distance.add(float(np.sqrt(apart @ apart)))
+        self.error += error**2
+        self.distance.add(float(np.sqrt(error @ error)))
 
 
 class LabelScore:
@@ -40,13 +40,13 @@ class LabelScore:
     Parameters
     ----------
     labels
-        Filled by whoever receives them.
+        Labels as they arrive.
     wanted
-        The model's labels: names, and how many columns each has.
+        The model's labels: name and number of columns.
     rate_hz
-        Of the neural stream, in its stamps' time.
+        Sampling rate of the neural stream, in the time of its timestamps; 0 = irregular.
     n_delay
-        Samples that the answers come late: they are compared with the labels of that many samples ago.
+        Delay of the estimates in samples: each is compared with the labels of that many samples ago.
     """
 
     def __init__(
@@ -60,19 +60,30 @@ class LabelScore:
         self._tallies = {name: _Tally(k) for name, k in self._wanted}
 
     def add(self, arrival_s: float, stamp: float, estimate: NDArray[np.float32] | None) -> None:
-        """Remember an estimate until the labels at its sample have had time to arrive.
+        """Add an estimate, to be scored once the labels of its sample have had time to arrive.
 
         Parameters
         ----------
         arrival_s, stamp
-            Of the sample: by this computer's clock, and as it was sent; seconds.
+            Arrival of the sample by this computer's clock, and its timestamp, in seconds.
         estimate
-            Float32 [columns], copied; None = none was made.
+            Float32 [columns], copied; None if there is none for this sample.
         """
         self._waiting.append((arrival_s, stamp, None if estimate is None else estimate.copy()))
 
     def settle(self, now_s: float) -> list[NDArray[np.float32]]:
-        """Score what has waited for `SETTLE_S`; returns the labels at each sample, float32 [columns], NaN = unknown."""
+        """Score every estimate that has waited for `SETTLE_S`.
+
+        Parameters
+        ----------
+        now_s
+            Present time by this computer's clock, in seconds.
+
+        Returns
+        -------
+        settled
+            Labels at each sample that has settled, float32 [columns]; NaN = unknown.
+        """
         settled = []
         while self._waiting and self._waiting[0][0] <= now_s - SETTLE_S:
             _, stamp, estimate = self._waiting.popleft()
@@ -91,7 +102,7 @@ class LabelScore:
                 self._tallies[name].add(estimate[part], truth[part])
 
     def summary(self) -> dict[str, Any] | None:
-        """Figures of each label that was there, or None when none was; the median is of the last 10,000 moments."""
+        """Figures of each label with known values, or None if there is none; medians are of the last 10,000 moments."""
         result = {
             name: {
                 "moments": tally.n,

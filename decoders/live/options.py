@@ -1,4 +1,4 @@
-"""What a running engine may be told, and what it says of itself."""
+"""Options of a running engine, and the metadata of its streams."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from stream.session import Kind
 
 @dataclass(frozen=True, slots=True)
 class LiveOptions:
-    """What a running engine may be told.
+    """Options of a running engine.
 
     Attributes
     ----------
     name
-        What the output streams are called.
+        First part of the output streams' names.
     seconds
-        Stop after this long; None = until stopped or until a replay announces its end.
+        Duration of the run in seconds; None = until stopped or until a replay announces its end.
     stimulus_offset_ms
-        Added to the stamps of the stimulus: the time the monitor takes to show a frame.
+        Added to the timestamps of the stimulus: the time that the monitor takes to show a frame.
     await_consumer_s
-        Wait up to this long for somebody to listen before the first frame is taken.
+        Longest wait in seconds for a consumer of the predictions before the neural stream is opened.
     model_path
-        Told to the display in the streams' descriptions.
+        Path of the model file, published in the streams' descriptions for the display.
     adapt
-        Follow slow changes of level and gain, without labels.
+        Whether to correct slow changes of each channel's level and gain, without labels.
     lag_budget_s
-        When frames come later than usual by more than this, decoding goes on with the newest; 0 = never.
+        Samples later than usual by more than this are skipped, and decoding resumes with the newest; 0 disables it.
     trace
-        Keep the times of every frame, for a measurement of limited length.
+        Whether to keep the times of every sample, for measurements of limited length.
     """
 
     name: str
@@ -48,12 +48,12 @@ class LiveOptions:
 
 
 def engine_facts(model: Model, inlet: Connection, options: LiveOptions) -> dict[str, str]:
-    """What the descriptions of the engine's streams say.
+    """Metadata for the descriptions of the engine's streams.
 
     Parameters
     ----------
     model, inlet, options
-        Of the engine; the inlet has been prepared.
+        As given to the engine; the inlet has been prepared.
     """
     facts = {"mode": "live", "speed": "1", **inlet.facts}
     facts |= {
@@ -73,33 +73,33 @@ def engine_facts(model: Model, inlet: Connection, options: LiveOptions) -> dict[
 
 
 def channel_health(model: Model, notices: Notices) -> ChannelHealth:
-    """What watches the channels that a model uses.
+    """Monitor of the channels that a model uses.
 
     Parameters
     ----------
     model
-        Fitted; says how many counts a second each channel had in training.
+        Fitted model, which knows the mean count of each channel in training.
     notices
-        Told what happens.
+        Receives the monitor's notices.
     """
-    cleaner = model.parts.preprocessor
-    counts = cleaner.kind is Kind.SPIKES and model.rate_hz > 0
-    expected_hz = cleaner.mean * model.rate_hz if counts else None
-    return ChannelHealth(model.channel_names, expected_hz, cleaner.valid, notices)
+    preprocessor = model.parts.preprocessor
+    counts = preprocessor.kind is Kind.SPIKES and model.rate_hz > 0
+    expected_hz = preprocessor.mean * model.rate_hz if counts else None
+    return ChannelHealth(model.channel_names, expected_hz, preprocessor.valid, notices)
 
 
 def milliseconds(seconds: float) -> float | None:
-    """Rounded, for JSON; None when not known.
+    """Convert seconds to rounded milliseconds for JSON.
 
     Parameters
     ----------
     seconds
-        NaN = not known.
+        Any duration; NaN, if unknown, becomes None.
     """
     return round(seconds * 1e3, 4) if seconds == seconds else None
 
 
 def peak_memory_mb() -> float:
-    """The most memory that this process has used."""
+    """Peak memory of this process in MB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10

@@ -1,4 +1,4 @@
-"""The engine's output streams: the prediction goes first, everything else after it."""
+"""The output streams of the engine: the prediction, and the secondary streams that are pushed after it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from decoders.model.model import Model
 
 POSTERIOR_CHANNELS = 2_000
-"""Above this many movie frames neighbouring ones are pooled in the posterior stream."""
+"""Largest number of frame channels in the posterior stream; frames of longer movies are pooled with their neighbours."""
 
 THIN_ABOVE_HZ = 200.0
+"""Above this sampling rate, the secondary streams are thinned to about `THIN_TO_HZ`."""
+
 THIN_TO_HZ = 100.0
 
 UNITS = {
@@ -50,18 +52,25 @@ _FORECAST_LABELS = tuple(
 
 
 class Publisher:
-    """Outlets for one engine.
+    """The outlets of one engine.
 
     Parameters
     ----------
     name
-        Every stream is called ``<name>-<role>``.
+        First part of the stream names ``<name>-<role>``.
     model
-        Says how many frames, dimensions and labels there are.
+        Model that determines the channels.
     rate_hz
-        Of the neural stream as announced; 0 = irregular.
+        Nominal sampling rate of the neural stream in Hz; 0 for irregular streams.
     facts
-        What the streams' descriptions say: mode, speed, model hash and so on.
+        Metadata for the streams' descriptions: mode, speed, model hash and so on.
+
+    Attributes
+    ----------
+    prediction
+        Outlet of the prediction stream.
+    pool
+        Number of neighbouring frames in one channel of the posterior stream.
     """
 
     def __init__(self, name: str, model: Model, rate_hz: float, facts: Mapping[str, str]) -> None:
@@ -103,20 +112,20 @@ class Publisher:
     def push_prediction(
         self, decision: Decision, stamp: float, stamp_raw: float, sequence: int, timing: tuple[float, ...]
     ) -> None:
-        """Push the prediction; this is the push whose return counts as "published".
+        """Push the prediction; it counts as published when this returns.
 
         Parameters
         ----------
         decision
-            What the model said.
+            The model's decision.
         stamp
-            Of the neural frame, in this computer's clock, seconds.
+            Timestamp of the decoded moment by this computer's clock, in seconds.
         stamp_raw
-            As its sender stamped it; of a replay at another speed not the recorded time that the model was told.
+            The same by the sender's clock; in a replay at another speed, this is not the recorded time.
         sequence
-            Of the neural frame.
+            Sequence number of the neural frame.
         timing
-            ``lag_ms``, ``arrival_ms``, ``compute_ms`` and ``model_version``.
+            Values of ``lag_ms``, ``arrival_ms``, ``compute_ms`` and ``model_version``.
         """
         row = self._row[0]
         row[0] = decision.frame
@@ -131,12 +140,20 @@ class Publisher:
         self.prediction.push_chunk(self._row, stamp)
 
     def secondary_due(self) -> bool:
-        """Count a frame, and say whether everything beside its prediction is wanted too: at high rates of some."""
+        """Count a sample; returns whether its secondary streams are to be pushed, at high rates those of every n-th."""
         self._count += 1
         return self._count % self._every == 0
 
     def push_secondary(self, prediction: Prediction, stamp: float) -> None:
-        """Push posterior, forecast, embedding and continuous labels of a frame that `secondary_due` has asked for."""
+        """Push the posterior, forecast, embedding and continuous labels of a sample.
+
+        Parameters
+        ----------
+        prediction
+            Prediction of a sample for which `secondary_due` returned True.
+        stamp
+            Timestamp as in `push_prediction`.
+        """
         posterior = prediction.posterior
         if self.pool > 1:
             np.add.reduceat(posterior[:-1], self._starts, out=self._pooled[0, :-1])
@@ -145,7 +162,7 @@ class Publisher:
         self._posterior.push_chunk(posterior[None], stamp)
         self._forecast.push_chunk(prediction.forecast.reshape(1, -1), stamp)
         point, width = prediction.embedding, self._point.shape[1]
-        if len(point) != width:  # a refit that uses more or fewer channels; the stream keeps its width
+        if len(point) != width:  # a refit may use other channels, but the stream keeps its width
             self._point[:] = 0
             self._point[0, : len(point)] = point[:width]
             point = self._point[0]
@@ -154,5 +171,5 @@ class Publisher:
             self._continuous.push_chunk(prediction.continuous[None], stamp)
 
     def push_status(self, event: str, **facts: Any) -> None:
-        """Say on the status stream what happened, as one JSON object."""
+        """Push an event to the status stream as one JSON object."""
         self._status.push_sample([json.dumps({"event": event, **facts})])

@@ -1,4 +1,4 @@
-"""A dry run shortly before a sample is due, so that code and weights are in the processor's caches when it comes."""
+"""Warm-up: a discarded decoding step shortly before each sample is due, which fills the processor's caches."""
 
 from __future__ import annotations
 
@@ -12,78 +12,79 @@ from numpy.typing import NDArray
 
 from decoders.model.model import Model
 
-REST_S = 0.001
-"""A dry run is to be over so long before the next sample is due, for samples do not come to the millisecond."""
+MARGIN_S = 0.001
+"""Seconds between the end of the warm-up and the next sample, whose arrival jitters."""
 
-LEAST_PERIOD_S = 0.004
-"""What comes more often finds everything still in the caches."""
+MIN_PERIOD_S = 0.004
+"""Shortest interval between samples with a warm-up; more frequent samples find the caches still filled."""
 
-_USUAL_S = 0.0005  # of a dry run, until some have been timed
-_NEW = 0.1  # the weight of the last one in what is usual
+_INITIAL_S = 0.0005  # assumed duration of a warm-up, until some have been timed
+_NEW = 0.1  # weight of the last duration in the running mean
 
 
 class Warmup:
-    """Decodes what came last once more, with a model of the same weights and its own state.
+    """Decodes the last sample again, on a copy of the model with its own state, and discards the result.
 
-    Between two samples other processes take the caches, and what is decoded from cold takes two to four times as
-    long (see `docs/latency.md`). A dry run changes no answer; it costs its own time once per sample, while nobody waits.
+    Between two samples other processes fill the caches, and decoding from cold caches takes two to four times as long
+    (see `docs/latency.md`). The warm-up changes no prediction; it takes CPU time once per sample, while the
+    engine waits.
 
     Parameters
     ----------
     model
-        The running one.
+        Running model.
     """
 
     def __init__(self, model: Model) -> None:
         self._model = Model(replace(model.parts, preprocessor=copy(model.parts.preprocessor)), model.card)
         self._model.use_playback = model.use_playback
         self._begin = inf
-        self._usual_s = _USUAL_S
+        self._duration_s = _INITIAL_S
         self._stamp = 0.0
         self._samples: NDArray[np.float32] | None = None
 
     def replace_model(self, old: Model) -> None:
-        """Go on with a model whose weights have just been replaced: the code is what matters most.
+        """Use a model that has just been replaced by a refit: the code in the caches matters more than the weights.
 
         Parameters
         ----------
         old
-            Not used any more.
+            Model that the engine no longer uses.
         """
         self._model = old
 
     def schedule(self, samples: NDArray[np.float32], rate_hz: float, now: float) -> None:
-        """Take in that samples have been decoded, and work out when the next are due.
+        """Schedule the warm-up before the next samples.
 
         Parameters
         ----------
         samples
-            Float32 [n, channels].
+            Samples that have just been decoded, float32 [n, channels].
         rate_hz
-            Samples a second; 0 = irregular.
+            Nominal sampling rate in Hz; 0 for irregular streams, which have no warm-up.
         now
-            When they came, or should have come, seconds.
+            Time of their arrival without their excess delay, in seconds.
         """
         period_s = len(samples) / rate_hz if rate_hz > 0 else 0.0
-        lead_s = self._usual_s + REST_S
-        self._samples = samples[-1] if period_s >= max(LEAST_PERIOD_S, 2 * lead_s) else None
+        lead_s = self._duration_s + MARGIN_S
+        self._samples = samples[-1] if period_s >= max(MIN_PERIOD_S, 2 * lead_s) else None
         self._begin = now + period_s - lead_s
 
     def wait_s(self, now: float) -> float | None:
-        """How long until the next dry run is to begin; None when there is none before the next sample.
+        """Seconds until the warm-up is to begin; None if there is none before the next sample.
 
         Parameters
         ----------
         now
-            Seconds, of the same clock.
+            Present time of the same clock, in seconds.
         """
         return max(self._begin - now, 0.0) if self._samples is not None else None
 
     def run(self) -> None:
-        """Rehearse, once before each sample."""
+        """Run the warm-up, once before each sample."""
         if self._samples is not None:
             self._stamp += 1 / (self._model.rate_hz or 1.0)
             begun = time.perf_counter()
             self._model.step(self._samples, self._stamp)
-            self._usual_s += _NEW * (time.perf_counter() - begun - self._usual_s)
+            self._duration_s += _NEW * (time.perf_counter() - begun - self._duration_s)
             self._samples = None

@@ -1,1 +1,1 @@
-"""Refitting a model while the experiment runs."""
+"""Refits of a model while the experiment runs."""

@@ -1,4 +1,4 @@
-"""Refits on the last showings, causally, and whether a refit is better than what it would replace."""
+"""Causal refits on the last repeats, and comparisons of a refit with the model that it would replace."""
 
 from __future__ import annotations
 
@@ -23,77 +23,77 @@ from stream.movie import Movie
 from stream.session import Session
 
 MIN_REPEATS = 2
-"""Fewer showings than this are not refitted on: settings are chosen on held-out ones."""
+"""Smallest number of repeats for a refit, whose settings are chosen on held-out repeats."""
 
 MIN_COVERAGE = 0.9
-"""A refit must have seen at least this share of the frames that the model knows, else it would forget the rest."""
+"""Smallest share of the model's frames that a refit's data must contain, since a refit forgets the others."""
 
 BLOCK_S = 1.0
-"""Moments this near to each other are taken as one when two models are compared: windows overlap."""
+"""Duration of the blocks over which the standard error of a comparison is computed, since windows overlap."""
 
 
 def repeats_in_order(session: Session) -> list[int]:
-    """The showings of a recording in the order in which they began.
+    """Numbers of the repeats of a recording, in the order in which they began.
 
     Parameters
     ----------
     session
-        Any.
+        Recording.
     """
-    showing = session.showing()
-    numbers, first = np.unique(showing, return_index=True)
+    repeat = session.showing()
+    numbers, first = np.unique(repeat, return_index=True)
     return [int(number) for number in numbers[np.argsort(first)] if number >= 0]
 
 
 def repeats_before(session: Session, tested: int, n: int) -> Session | None:
-    """The last showings that ended before another one began.
+    """The last repeats that ended before another one began.
 
     Parameters
     ----------
     session
-        A recording.
+        Recording.
     tested
-        Number of the showing that nothing may be known of, nor of what came after it.
+        Number of the other repeat, of which the result contains no sample, nor of anything after its start.
     n
-        How many showings to take; fewer when there are fewer.
+        Number of repeats; there may be fewer.
 
     Returns
     -------
     part
-        None when fewer than `MIN_REPEATS` were there.
+        The repeats, or None if there are fewer than `MIN_REPEATS`.
 
     Raises
     ------
     BadSplit
-        When there is no such showing.
+        If the recording has no repeat of that number.
     """
     order = repeats_in_order(session)
     if tested not in order:
-        raise BadSplit(f"the recording has no showing {tested}; it has {order}.")
-    showing = session.showing()
-    begins = int(np.argmax(showing == tested))
+        raise BadSplit(f"the recording has no repeat {tested}; it has {order}.")
+    repeat = session.showing()
+    begins = int(np.argmax(repeat == tested))
     earlier = [number for number in order[: order.index(tested)] if number != tested]
     chosen = earlier[-n:]
     if len(chosen) < MIN_REPEATS:
         return None
-    # The mask, too, ends where the tested showing begins: a number that comes back later may not bring later samples.
-    return session.take(np.isin(showing, chosen) & (np.arange(session.n_samples) < begins))
+    # The mask ends where the tested repeat begins, in case an earlier number occurs again later.
+    return session.take(np.isin(repeat, chosen) & (np.arange(session.n_samples) < begins))
 
 
 def refit(model: Model, session: Session, *, baselines: bool = False) -> Model:
-    """Fit the linear mode anew, to answer in place of a model.
+    """Fit the linear mode to new data, as a replacement for a model.
 
-    Window, frames, movie and labels are the model's; everything else is chosen anew inside the given showings. Labels
-    that the showings lack are read from the frames as the model reads them.
+    Window, frames, movie and labels stay those of the model; everything else is selected on the given repeats. Labels
+    that the repeats lack are decoded from frames as in the model.
 
     Parameters
     ----------
     model
-        Fitted; stays as it is.
+        Model to replace; it is not changed.
     session
-        What to train on.
+        Training data.
     baselines
-        Choose settings of the baselines too, so that the refit can be evaluated.
+        Whether to select settings of the baselines too, which an evaluation needs.
     """
     card = model.card
     n_samples = session.n_samples
@@ -117,25 +117,25 @@ def refit(model: Model, session: Session, *, baselines: bool = False) -> Model:
         reader = replace(
             known,
             ridge=np.zeros((fitted.n_embedding + 1, known.ridge.shape[1])),
-            # What was read from the old embedding cannot be read from the new one.
+            # A regression on the old embedding does not apply to the new one.
             sharpness=np.where(known.sharpness == RIDGE, 1.0, known.sharpness),
         )
         fitted = Model(replace(fitted.parts, continuous=reader), fitted.card)
     same_channels = np.array_equal(fitted.parts.preprocessor.valid, model.parts.preprocessor.valid)
     if model.parts.contrastive is not None and same_channels:
-        # What is shown stays in one space from swap to swap; frames are read from the refitted linear embedding.
+        # The published embedding stays in one space across swaps; frames are decoded from the refitted linear one.
         fitted = Model(replace(fitted.parts, contrastive=model.parts.contrastive), fitted.card)
     fitted.use_playback = model.use_playback
     return fitted
 
 
 def concatenate_repeats(parts: Sequence[Session]) -> Session:
-    """Showings one after the other as one recording, each with a number of its own.
+    """Concatenate repeats into one recording and number them.
 
     Parameters
     ----------
     parts
-        At least one; each is one showing. Labels that not all of them have are left out.
+        Repeats, at least one; labels that not all of them have are left out.
     """
     common = set.intersection(*(set(part.labels) for part in parts))
     numbered = [
@@ -150,42 +150,42 @@ def concatenate_repeats(parts: Sequence[Session]) -> Session:
 
 
 def coverage(model: Model, session: Session) -> float:
-    """The share of the frames that the model knows which a recording shows, 0 to 1.
+    """Share of the model's frames that occur in a recording, 0 to 1.
 
     Parameters
     ----------
     model
-        Fitted.
+        Fitted model.
     session
-        Showings of the same frames.
+        Repeats of the same movie.
     """
     known = np.flatnonzero(model.parts.prototypes.bias[:-1] > UNOBSERVED_LOGIT / 2)
     return float(np.isin(known, session.frame).mean()) if len(known) else 1.0
 
 
 def was_trained_on(model: Model, session: Session) -> bool:
-    """Whether a model cannot be judged on a recording, because it has seen some of it.
+    """Whether a model was trained on any part of a recording, so that it cannot be tested on it.
 
     Parameters
     ----------
     model
-        Fitted.
+        Fitted model.
     session
-        To be judged on.
+        Recording to test on.
     """
     return overlap(session, model.parts.extra.get("fingerprints", np.zeros(0, np.uint64))) > 0
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two models on the same showing, which neither was trained on.
+    """Comparison of two models on a repeat that neither was trained on.
 
     Attributes
     ----------
     new, old
-        Share of moments within one second, without the playback model.
+        Accuracy within one second, without the playback model.
     standard_error
-        Of the difference, over blocks of `BLOCK_S`.
+        Standard error of the difference, over blocks of `BLOCK_S`.
     """
 
     new: float
@@ -194,37 +194,37 @@ class Comparison:
 
     @property
     def worse(self) -> bool:
-        """Whether the new one is worse by more than the standard error."""
+        """Whether the new model is worse by more than the standard error."""
         return self.new < self.old - self.standard_error
 
     def facts(self) -> dict[str, float]:
-        """For the status stream."""
+        """Fields for the status stream."""
         return {name: round(getattr(self, name), 4) for name in ("new", "old", "standard_error")}
 
 
-def compare(new: Model, old: Model, showing: Session) -> Comparison:
-    """Decode a showing with two models.
+def compare(new: Model, old: Model, repeat: Session) -> Comparison:
+    """Compare two models on a repeat.
 
     Parameters
     ----------
     new, old
-        Fitted.
-    showing
-        With the truth; some frame must be shown.
+        Fitted models.
+    repeat
+        Repeat with its true frames, at least one of them not blank.
     """
-    by_new, by_old = _hits(new, showing), _hits(old, showing)
-    n_blocks = max(1, ceil(len(by_new) / max(1, round(BLOCK_S * (showing.rate_hz or 1)))))
+    by_new, by_old = _hits(new, repeat), _hits(old, repeat)
+    n_blocks = max(1, ceil(len(by_new) / max(1, round(BLOCK_S * (repeat.rate_hz or 1)))))
     blocks = [part.mean() for part in np.array_split(by_new - by_old, n_blocks)]
     error = float(np.std(blocks, ddof=1)) / sqrt(n_blocks) if n_blocks > 1 else 0.0
     return Comparison(float(by_new.mean()), float(by_old.mean()), error)
 
 
-def _hits(model: Model, showing: Session) -> NDArray[np.float64]:
-    """1 for every shown moment answered within one second without the playback model, else 0."""
-    predictions = model.predict(showing, forecasts=False)
-    showing, kept = delay_truth(showing, model.n_delay)
-    answers = likeliest(predictions.posterior_without_playback[kept])
-    shown = showing.frame >= 0
+def _hits(model: Model, repeat: Session) -> NDArray[np.float64]:
+    """For each moment with a frame on screen: 1 if the decoded one is within one second (no playback model), else 0."""
+    predictions = model.predict(repeat, forecasts=False)
+    repeat, kept = delay_truth(repeat, model.n_delay)
+    decoded = likeliest(predictions.posterior_without_playback[kept])
+    shown = repeat.frame >= 0
     axis = model.axis
-    within = frame_errors(answers[shown], showing.frame[shown], axis.clip, axis.tolerance_frames)[1]
+    within = frame_errors(decoded[shown], repeat.frame[shown], axis.clip, axis.tolerance_frames)[1]
     return within.astype(np.float64)

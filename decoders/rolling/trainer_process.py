@@ -1,4 +1,4 @@
-"""What the trainer of a running engine decides after each completed showing: keep, swap, refuse or roll back."""
+"""The trainer of a running engine: after each completed repeat it decides to wait, swap, refuse or roll back."""
 
 from __future__ import annotations
 
@@ -25,30 +25,37 @@ from stream.session import Session
 Event = dict[str, Any]
 
 
-class Trainer:
-    """Judges and refits, one showing after the other.
+class RollingTrainer:
+    """Compares and refits models, one repeat after the other.
 
-    Each completed showing is first a test, then training data:
+    Each completed repeat is first test data, then training data:
 
-    1. The model swapped in last, which has not seen this showing, is compared on it with the model before. When it is
+    1. The model swapped in last, which was not trained on this repeat, is compared on it with the model before. If it is
        worse, the model before comes back (rollback).
-    2. Else a model fitted on the last showings *without* this one is compared on it with the running model. When it is
+    2. Otherwise a model fitted on the last repeats *without* this one is compared on it with the running model. If it is
        worse, the running model stays (refusal).
-    3. Else a model is fitted on the last showings *with* this one, and handed over (swap). That model is judged by 1.
-       when the next showing is complete.
+    3. Otherwise a model is fitted on the last repeats *with* this one and replaces the running model (swap). It is
+       tested by 1. when the next repeat is complete.
 
     Parameters
     ----------
     model
-        The running one, version 0.
+        Running model, version 0.
     n
-        Showings to fit on.
+        Number of repeats to fit on.
     folder
-        Where weights are written.
+        Folder for the weights.
     fit
-        Fits a model on showings, to answer in place of another.
+        Fits a replacement of a model on repeats.
     judge
-        Compares a new model with an old one on a showing.
+        Compares a new model with an old one on a repeat.
+
+    Attributes
+    ----------
+    running
+        Running model.
+    version
+        Its version number.
     """
 
     def __init__(
@@ -61,103 +68,104 @@ class Trainer:
     ) -> None:
         self.running = model
         self.version = 0
-        self._before: tuple[Model, int] | None = None
-        self._weights = 0  # the version under which the running weights were made
+        # The model before, until the running one has been tested.
+        self._previous: tuple[Model, int] | None = None
+        self._weights = 0  # version under which the running weights were fitted
         self._n = n
         self._folder = folder
         self._fit = fit
         self._judge = judge
-        self._last: deque[Session] = deque(maxlen=n)
+        self._repeats: deque[Session] = deque(maxlen=n)
 
-    def add(self, showing: Session) -> None:
-        """Keep a showing to train on that nothing is decided after, because a newer one is there already.
+    def add(self, repeat: Session) -> None:
+        """Add a repeat to the training data without a decision, since a newer one is already complete.
 
         Parameters
         ----------
-        showing
-            With its truth.
+        repeat
+            Repeat with its true frames.
         """
-        self._last.append(self._on_model_axis(showing))
+        self._repeats.append(self._on_model_axis(repeat))
 
-    def decide(self, showing: Session) -> Event:
-        """Take in the newest completed showing.
+    def decide(self, repeat: Session) -> Event:
+        """Add the newest completed repeat and decide.
 
         Parameters
         ----------
-        showing
-            With its truth; numbers of showings do not matter.
+        repeat
+            Repeat with its true frames, of any number.
 
         Returns
         -------
         event
-            ``do`` says what was decided: ``wait``, ``refuse``, ``swap`` or ``rollback``; the last two bring ``version``
-            and ``file``.
+            The decision under ``do``: ``wait``, ``refuse``, ``swap`` or ``rollback``; the last two come with
+            ``version`` and ``file``.
         """
-        showing = self._on_model_axis(showing)
-        earlier = list(self._last)
-        self._last.append(showing)
-        back = self._roll_back(showing)
-        if back is not None:
-            return back
+        repeat = self._on_model_axis(repeat)
+        earlier = list(self._repeats)
+        self._repeats.append(repeat)
+        rollback = self._roll_back(repeat)
+        if rollback is not None:
+            return rollback
         if len(earlier) < MIN_REPEATS:
-            return {"do": "wait", "showings": len(self._last), "needed": MIN_REPEATS + 1}
-        return self._refuse(showing, earlier) or self._swap()
+            return {"do": "wait", "showings": len(self._repeats), "needed": MIN_REPEATS + 1}
+        return self._refuse(repeat, earlier) or self._swap()
 
-    def _on_model_axis(self, showing: Session) -> Session:
-        """Frames counted on the model's axis, so that showings of different parts of it fit together."""
+    def _on_model_axis(self, repeat: Session) -> Session:
+        """Use the model's movie, so that repeats of different parts of it fit together."""
         clips = self.running.clips
-        return replace(showing, movie=Movie(clips) if clips else None)
+        return replace(repeat, movie=Movie(clips) if clips else None)
 
-    def _roll_back(self, showing: Session) -> Event | None:
-        if self._before is None:
+    def _roll_back(self, repeat: Session) -> Event | None:
+        if self._previous is None:
             return None
-        before, weights = self._before
-        self._before = None
-        if was_trained_on(self.running, showing) or was_trained_on(before, showing):
+        previous, weights = self._previous
+        self._previous = None
+        if was_trained_on(self.running, repeat) or was_trained_on(previous, repeat):
             return None
-        judged = self._judge(self.running, before, showing)
-        if not judged.worse:
+        comparison = self._judge(self.running, previous, repeat)
+        if not comparison.worse:
             return None
-        failed, self.running, self._weights = self._weights, before, weights
+        failed, self.running, self._weights = self._weights, previous, weights
         return {
             "do": "rollback",
             **self._save_version(),
             "failed": failed,
             "weights_of": weights,
-            **judged.facts(),
+            **comparison.facts(),
         }
 
-    def _refuse(self, showing: Session, earlier: list[Session]) -> Event | None:
-        if was_trained_on(self.running, showing):
-            return {"do": "refuse", "reason": "the running model was trained on the newest showing"}
+    def _refuse(self, repeat: Session, earlier: list[Session]) -> Event | None:
+        if was_trained_on(self.running, repeat):
+            return {"do": "refuse", "reason": "the running model was trained on the newest repeat"}
         train = concatenate_repeats(earlier)
         covered = coverage(self.running, train)
         if covered < MIN_COVERAGE:
             return {
                 "do": "refuse",
-                "reason": f"the last {len(earlier)} showings hold only {covered:.0%} of the frames that the model knows",
+                "reason": f"the last {len(earlier)} repeats contain only {covered:.0%} of the model's frames",
             }
-        judged = self._judge(self._fit(self.running, train), self.running, showing)
-        if not judged.worse:
+        comparison = self._judge(self._fit(self.running, train), self.running, repeat)
+        if not comparison.worse:
             return None
-        return {"do": "refuse", "reason": "the refit is worse on the newest showing", **judged.facts()}
+        return {"do": "refuse", "reason": "the refit is worse on the newest repeat", **comparison.facts()}
 
     def _swap(self) -> Event:
-        train = list(self._last)
+        train = list(self._repeats)
         fitted = self._fit(self.running, concatenate_repeats(train))
-        self._before = (self.running, self._weights)
+        self._previous = (self.running, self._weights)
         self.running = fitted
-        handed = self._save_version()
+        saved = self._save_version()
         self._weights = self.version
         return {
             "do": "swap",
-            **handed,
+            **saved,
             "showings": len(train),
             "train_seconds": fitted.card.get("train_seconds"),
         }
 
     def _save_version(self) -> Event:
-        """Write the running weights under the next version number."""
+        """Save the running weights under the next version number."""
         self.version += 1
         path = self._folder / f"version-{self.version}.safetensors"
         without_training_data(self.running).save(path)
@@ -165,12 +173,12 @@ class Trainer:
 
 
 def without_training_data(model: Model) -> Model:
-    """The model without what decoding does not need: pictures, and its memory of the training data.
+    """Remove pictures and training data, which decoding does not need.
 
     Parameters
     ----------
     model
-        Fitted.
+        Fitted model.
     """
     extra = {name: array for name, array in model.parts.extra.items() if not name.startswith("memory.")}
     return Model(replace(model.parts, pictures=None, extra=extra), model.card)

@@ -38,7 +38,7 @@ def command(model: Path, n: int, folder: Path) -> None:
     from threadpoolctl import threadpool_limits
 
     from decoders.model.model import Model
-    from decoders.rolling.trainer_process import Trainer
+    from decoders.rolling.trainer_process import RollingTrainer
     from stream.control import ControlReader
     from stream.errors import NeuroReelError
     from stream.io.session_io import load_session
@@ -46,7 +46,7 @@ def command(model: Path, n: int, folder: Path) -> None:
     if hasattr(os, "nice"):
         os.nice(NICE)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # on Ctrl-C the engine stops, and ends this process
-    trainer = Trainer(Model.load(model), n, folder)
+    trainer = RollingTrainer(Model.load(model), n, folder)
     commands = ControlReader()
 
     def report(**fields: object) -> None:

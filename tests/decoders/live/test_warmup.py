@@ -9,7 +9,7 @@ import pytest
 
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
-from decoders.live.warmup import LEAST_PERIOD_S, REST_S, Warmup
+from decoders.live.warmup import MARGIN_S, MIN_PERIOD_S, Warmup
 from decoders.model.model import Model
 from stream.session import Kind, Session
 
@@ -60,14 +60,14 @@ def test_it_runs_once_and_a_little_before_the_next_sample(model: Model) -> None:
     warmup.schedule(chunk, RATE_HZ, now=10.0)
     wait_s = warmup.wait_s(10.01)
     assert wait_s is not None
-    assert 0.09 - REST_S - 0.005 < wait_s < 0.09 - REST_S
+    assert 0.09 - MARGIN_S - 0.005 < wait_s < 0.09 - MARGIN_S
     assert warmup.wait_s(11.0) == 0.0  # late: at once
     warmup.run()
     assert warmup.wait_s(10.01) is None
     warmup.run()  # nothing to do
 
 
-@pytest.mark.parametrize("rate_hz", [0.0, 1.01 / LEAST_PERIOD_S])
+@pytest.mark.parametrize("rate_hz", [0.0, 1.01 / MIN_PERIOD_S])
 def test_there_is_none_where_samples_come_too_often_or_irregularly(model: Model, rate_hz: float) -> None:
     warmup = Warmup(model)
     warmup.schedule(np.ones((1, N_CHANNELS), np.float32), rate_hz, now=10.0)
@@ -96,6 +96,6 @@ def test_a_long_one_begins_earlier_and_one_that_does_not_fit_is_left_out(
         warmup.schedule(chunk, RATE_HZ, now=0.0)
         waits.append(warmup.wait_s(0.0))
         warmup.run()
-    assert waits[0] > waits[10] > waits[-1] == pytest.approx(1 / RATE_HZ - 0.008 - REST_S, abs=1e-4)
+    assert waits[0] > waits[10] > waits[-1] == pytest.approx(1 / RATE_HZ - 0.008 - MARGIN_S, abs=1e-4)
     warmup.schedule(chunk, 60.0, now=0.0)
     assert warmup.wait_s(0.0) is None  # 9 of 17 ms would be in the way of samples that come early

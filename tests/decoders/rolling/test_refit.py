@@ -25,7 +25,7 @@ from decoders.rolling.refit import (
     repeats_before,
     repeats_in_order,
 )
-from decoders.rolling.trainer_process import Trainer
+from decoders.rolling.trainer_process import RollingTrainer
 from neuroreel.cli import cli
 from stream.errors import BadUsage
 from stream.session import Kind, Session
@@ -110,7 +110,7 @@ class Scripted:
             self.judged.append((new, old))
             return Comparison(*next(self._verdicts), 0.01)
 
-        self.trainer = Trainer(model, n, folder, fit, judge)
+        self.trainer = RollingTrainer(model, n, folder, fit, judge)
 
 
 def live_showings(n: int) -> list[Session]:
