@@ -44,6 +44,7 @@ def test_decode_file() -> None:
     assert "repeat 10: 900 samples, within 1 s in 100.0%" in text
 
 
+@pytest.mark.slow
 def test_fit_and_evaluate_prints_the_score_beside_baselines_and_chance() -> None:
     text = output("fit_and_evaluate.py")
     rows = {line[:24].strip(): line[24:].split() for line in text.splitlines()[2:-1]}
