@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import socket
+import subprocess
 import uuid
 from pathlib import Path
+from typing import NoReturn
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import numpy as np
+import pylsl
 import pytest
 from hypothesis import settings
 
@@ -27,6 +31,27 @@ def network() -> Network:
     settled = configure("loopback", f"test-{uuid.uuid4().hex}")
     os.environ[SCOPE_VARIABLE], os.environ[SESSION_VARIABLE] = settled.scope, settled.session_id
     return settled
+
+
+@pytest.fixture(autouse=True)
+def only_live_tests_reach_out(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail a test without the marker ``live`` that starts a process, opens a socket or uses an LSL stream."""
+    if request.node.get_closest_marker("live"):
+        return
+
+    def refuse(*args: object, **kwargs: object) -> NoReturn:
+        pytest.fail("mark this test 'live': it starts a process, opens a socket or uses an LSL stream")
+
+    for thing in (
+        subprocess.Popen,
+        socket.socket,
+        pylsl.StreamInlet,
+        pylsl.StreamOutlet,
+        pylsl.ContinuousResolver,
+    ):
+        monkeypatch.setattr(thing, "__init__", refuse)
+    for name in ("resolve_streams", "resolve_byprop", "resolve_bypred"):
+        monkeypatch.setattr(pylsl, name, refuse)
 
 
 @pytest.fixture(scope="session")

@@ -39,12 +39,14 @@ def test_every_example_is_short_and_says_how_to_run_it() -> None:
         assert f"python examples/{script.name}" in (ast.get_docstring(ast.parse(text)) or "")
 
 
+@pytest.mark.live
 def test_decode_file() -> None:
     text = output("decode_file.py", "--repeats", "10")
     assert "repeat 10: 900 samples, within 1 s in 100.0%" in text
 
 
 @pytest.mark.slow
+@pytest.mark.live
 def test_fit_and_evaluate_prints_the_score_beside_baselines_and_chance() -> None:
     text = output("fit_and_evaluate.py")
     rows = {line[:24].strip(): line[24:].split() for line in text.splitlines()[2:-1]}
@@ -53,6 +55,7 @@ def test_fit_and_evaluate_prints_the_score_beside_baselines_and_chance() -> None
     assert "verdict: above chance" in text
 
 
+@pytest.mark.live
 def test_plot_embedding(tmp_path: Path) -> None:
     output("plot_embedding.py", "--output", str(tmp_path / "plot.png"))
     from matplotlib import image

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-pytestmark = pytest.mark.gui
+pytestmark = [pytest.mark.live, pytest.mark.gui]
 
 
 def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:

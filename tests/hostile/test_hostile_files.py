@@ -51,6 +51,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.live
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("kind", N_FILES)
 def test_damaged_files_do_no_harm(whole: Path, kind: str) -> None:

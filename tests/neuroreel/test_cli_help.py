@@ -25,6 +25,8 @@ HEAVY = (
 PROBE = f"""
 import sys
 from neuroreel.__main__ import main
+
+pytestmark = pytest.mark.live
 try:
     main()
 finally:

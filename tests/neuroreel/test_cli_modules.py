@@ -31,6 +31,8 @@ print(count)
 ENGINE = """
 import sys
 import {modules}
+
+pytestmark = pytest.mark.live
 found = {{name.split(".")[0] for name in sys.modules}}
 print(*sorted(found & {{"scipy", "sklearn", "PyQt5", "pyqtgraph", "matplotlib", "av", "torch", "pyxdf", "rich"}}))
 """

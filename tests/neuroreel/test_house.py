@@ -7,6 +7,8 @@ import subprocess
 import tomllib
 from pathlib import Path
 
+import pytest
+
 import neuroreel
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,6 +64,7 @@ def test_the_version_is_the_same_everywhere() -> None:
     assert f"date-released: {version[2]}" in citation
 
 
+@pytest.mark.live
 def test_setup_refuses_an_unknown_target() -> None:
     done = subprocess.run(
         ["sh", str(ROOT / "scripts" / "setup.sh"), "nonsense"], capture_output=True, text=True

@@ -62,6 +62,7 @@ def test_what_was_held_for_a_minute_counts_though_it_was_given_back() -> None:
     assert judge(bump) == ["the memory of the engine grew by 8.0 MB"]
 
 
+@pytest.mark.live
 @linux
 def test_figures_of_a_process() -> None:
     mine = process_stats(os.getpid())

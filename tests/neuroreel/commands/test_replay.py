@@ -11,6 +11,7 @@ from stream.replay.faults import CONSTANT_FAULTS, SCHEDULED_FAULTS
 from stream.session import Session
 
 
+@pytest.mark.live
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -61,6 +61,7 @@ def test_only_a_failure_fails(monkeypatch: pytest.MonkeyPatch, status: Status, c
     assert "do this" in result.output
 
 
+@pytest.mark.live
 def test_a_trial_that_dies_is_reported_not_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health.sys, "executable", "/bin/false")
     assert health.check_lsl("loopback").status == Status.FAIL
@@ -88,6 +89,7 @@ def test_no_screen_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     assert health.check_screen().status == Status.OK
 
 
+@pytest.mark.live
 def test_two_networks_are_a_warning() -> None:
     assert health_network.check_interfaces({}).status == Status.OK
     assert health_network.check_interfaces({"eth0": "10.0.0.1"}).status == Status.OK
@@ -120,6 +122,7 @@ def test_no_settings_are_fine() -> None:
     assert health_network.check_settings(None).status == Status.OK
 
 
+@pytest.mark.live
 def test_ports_that_are_taken_are_counted(tmp_path: Path) -> None:
     config = tmp_path / "lsl_api.cfg"
     with socket.socket() as taken:
@@ -163,6 +166,7 @@ def test_firewall_tools_that_are_not_there_say_nothing(monkeypatch: pytest.Monke
     assert health_network.firewall_rules() == {}
 
 
+@pytest.mark.live
 def test_multicast_that_is_blocked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health_network, "GROUP", "127.0.0.1")  # no group: joining it fails
     check = health_network.check_multicast()

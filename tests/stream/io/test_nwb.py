@@ -19,7 +19,7 @@ from tests.stream.io.nwb_files import BLOCKS_S, N_FRAMES, N_REPEATS, N_UNITS, RA
 
 pytest.importorskip("pynwb", reason="pynwb, of the extra nwb, is not installed")
 h5py = pytest.importorskip("h5py", reason="h5py, of the extra nwb, is not installed")
-pytestmark = pytest.mark.filterwarnings("ignore")  # pynwb's own
+pytestmark = [pytest.mark.live, pytest.mark.filterwarnings("ignore")]  # the warnings of pynwb
 
 MOVIE = "natural_movie_one"
 

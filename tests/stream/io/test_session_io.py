@@ -24,7 +24,9 @@ from tests.stream.strategies import assert_same, sessions
 h5py = pytest.importorskip("h5py", reason="h5py, of the extra nwb, is not installed")
 
 
-@pytest.mark.parametrize(("suffix", "n_examples"), [(".csv", 60), (".h5", 12)])
+@pytest.mark.parametrize(
+    ("suffix", "n_examples"), [(".csv", 60), pytest.param(".h5", 12, marks=pytest.mark.live)]
+)
 def test_a_recording_comes_back_to_the_last_bit(
     tmp_path_factory: pytest.TempPathFactory, suffix: str, n_examples: int
 ) -> None:
@@ -40,6 +42,7 @@ def test_a_recording_comes_back_to_the_last_bit(
     check()
 
 
+@pytest.mark.live
 def test_a_label_may_have_any_name(tmp_path: Path, small_session: Session) -> None:
     names = ("hand/x", "/", "100%", "%2F", "%25/..", ".")
     labelled = replace(small_session, labels=dict.fromkeys(names, small_session.labels["position"]))
@@ -48,6 +51,7 @@ def test_a_label_may_have_any_name(tmp_path: Path, small_session: Session) -> No
         assert_same(load_session(tmp_path / f"a{suffix}"), labelled)
 
 
+@pytest.mark.live
 def test_through_every_format_and_back(tmp_path: Path, small_session: Session) -> None:
     session = replace(small_session, neural=small_session.neural + np.float32(0.1))
     for number, suffix in enumerate([".npz", ".h5", ".xdf", ".csv", ".hdf5", ".npz"]):
@@ -57,6 +61,7 @@ def test_through_every_format_and_back(tmp_path: Path, small_session: Session) -
     assert_same(session, replace(small_session, neural=small_session.neural + np.float32(0.1)))
 
 
+@pytest.mark.live
 def test_pictures_are_kept_or_said_to_be_left(tmp_path: Path, small_session: Session) -> None:
     pictures = np.random.default_rng(0).integers(0, 255, (20, 6, 8), np.uint8)
     session = replace(small_session, movie=one_clip("scenes", pictures, 30.0))
@@ -72,7 +77,7 @@ def test_pictures_are_kept_or_said_to_be_left(tmp_path: Path, small_session: Ses
             assert "pictures were not written" in left_out[0]
 
 
-@pytest.mark.parametrize("suffix", [".h5", ".csv"])
+@pytest.mark.parametrize("suffix", [pytest.param(".h5", marks=pytest.mark.live), ".csv"])
 def test_nothing_is_overwritten_unasked(tmp_path: Path, small_session: Session, suffix: str) -> None:
     path = tmp_path / f"a{suffix}"
     path.write_bytes(b"mine")
@@ -92,6 +97,7 @@ def test_half_a_recording_is_not_left(tmp_path: Path, small_session: Session) ->
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.live
 def test_large_activity_stays_on_disk(
     tmp_path: Path, small_session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,6 +113,7 @@ def test_large_activity_stays_on_disk(
     assert_same(load_session(tmp_path / "b.h5"), small_session)
 
 
+@pytest.mark.live
 def test_a_recording_larger_than_what_is_handed_over(tmp_path: Path) -> None:
     n_samples, n_channels = 70_000, 1000
     with h5py.File(tmp_path / "a.h5", "w") as file:
@@ -129,6 +136,7 @@ def _plain(n: int = 10) -> dict[str, Any]:
     return {"neural": np.arange(3.0 * n).reshape(n, 3), "stamps": np.arange(n) / 4, "frame": frame[:n]}
 
 
+@pytest.mark.live
 def test_turned_arrays_are_noticed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     plain = _plain()
     with h5py.File(tmp_path / "a.h5", "w") as file:
@@ -146,6 +154,7 @@ def test_turned_arrays_are_noticed(tmp_path: Path, caplog: pytest.LogCaptureFixt
     assert "'neural' had shape [3, 10] for 10 timestamps and was transposed" in caplog.text
 
 
+@pytest.mark.live
 def test_matlab_5(tmp_path: Path) -> None:
     names = np.array(["a", "bb", "ü"], object)
     more = {"channel_names": names, "kind": "eeg", "rate_hz": 4.0, "label_x": np.ones(10), "other": {"a": 1}}
@@ -167,6 +176,7 @@ def test_matlab_5(tmp_path: Path) -> None:
     assert notes == ["'neural' had shape [3, 10] for 10 timestamps and was transposed"]
 
 
+@pytest.mark.live
 def test_matlab_7_3(tmp_path: Path) -> None:
     path = tmp_path / "a.mat"
     with h5py.File(path, "w", userblock_size=512) as file:
@@ -195,6 +205,7 @@ def _codes(text: str) -> np.ndarray[Any, Any]:
     return np.frombuffer(text.encode("utf-16-le"), np.uint16)[:, None]
 
 
+@pytest.mark.live
 def test_what_a_matlab_file_may_not_hold(tmp_path: Path) -> None:
     scipy.io.savemat(tmp_path / "a.mat", _plain() | {"kind": {"a": 1}})
     with pytest.raises(BadRecording, match="'kind' is a MATLAB struct"):
@@ -269,6 +280,7 @@ def test_what_does_not_fit_into_memory_is_refused(
         load_session(tmp_path / "a.npz")
 
 
+@pytest.mark.live
 def test_compressed_nothing_is_refused(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file.create_dataset("neural", (1 << 30, 1000), np.float32, chunks=(1 << 10, 1000))  # never written
@@ -281,7 +293,9 @@ def test_compressed_nothing_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"\x89HDF\r\n\x1a\n", b"MATLAB 5.0 MAT-file" * 20, b"nonsense" * 100]
 )
-@pytest.mark.parametrize("suffix", [".h5", ".mat", ".nwb", ".csv"])
+@pytest.mark.parametrize(
+    "suffix", [".csv", *(pytest.param(suffix, marks=pytest.mark.live) for suffix in (".h5", ".mat", ".nwb"))]
+)
 def test_what_is_no_recording_is_refused(tmp_path: Path, content: bytes, suffix: str) -> None:
     path = tmp_path / f"a{suffix}"
     path.write_bytes(content)
@@ -290,6 +304,7 @@ def test_what_is_no_recording_is_refused(tmp_path: Path, content: bytes, suffix:
     assert str(path) in str(caught.value)
 
 
+@pytest.mark.live
 @pytest.mark.parametrize(
     ("body", "message"),
     [

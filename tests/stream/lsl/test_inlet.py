@@ -14,6 +14,8 @@ from stream.lsl.inlet import Inlet, InletState
 from stream.lsl.outlet import make_outlet
 from stream.lsl.resolve import find_stream
 
+pytestmark = pytest.mark.live
+
 
 def _pull(inlet: Inlet, n_samples: int, within_s: float = 5.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # type: ignore[type-arg]
     chunks: list[Chunk] = []

@@ -29,6 +29,7 @@ def test_nonsense_is_refused(scope: str, session_id: str | None) -> None:
         configure(scope, session_id)
 
 
+@pytest.mark.live
 def test_children_inherit(network: Network) -> None:
     environment = child_env()
     assert environment[SCOPE_VARIABLE] == "loopback"
@@ -40,6 +41,7 @@ def test_children_inherit(network: Network) -> None:
     assert result.stdout.decode().split() == ["loopback", network.session_id]
 
 
+@pytest.mark.live
 def test_an_outlet_opened_first_is_in_the_scope_too(network: Network) -> None:
     code = (
         "from stream.lsl.outlet import make_outlet; o = make_outlet('x', 'EEG', ('a',), 10);"
@@ -51,6 +53,7 @@ def test_an_outlet_opened_first_is_in_the_scope_too(network: Network) -> None:
     assert result.stdout.decode().split() == [network.session_id]
 
 
+@pytest.mark.live
 def test_a_laboratory_keeps_its_own_configuration(tmp_path: Path) -> None:
     config = tmp_path / "mine.cfg"
     config.write_text(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import uuid
 
 import pylsl
+import pytest
 
 from stream.lsl.connection import MAX_PULL
 from stream.lsl.event_inlet import EventInlet
@@ -34,6 +35,7 @@ def test_streams_of_other_software_have_labels_too() -> None:
     assert usable_labels(["a", ""], 2) == ("ch0", "ch1")
 
 
+@pytest.mark.live
 def test_the_source_id_is_the_same_again() -> None:
     name = uuid.uuid4().hex
     ids = {make_outlet(name, "EEG", ("a",), 10, role="rig").get_info().source_id() for _ in range(2)}
@@ -47,6 +49,7 @@ def test_buffers_hold_a_replay_at_full_speed() -> None:
     assert buffer_length(30_000, 10_000) == 1
 
 
+@pytest.mark.live
 def test_events_arrive_as_they_were_pushed() -> None:
     name = uuid.uuid4().hex
     text = make_outlet(f"{name}-events", "Markers", ("event",), 0, "string")

@@ -25,6 +25,7 @@ def outlets(name: str, network: object) -> list[pylsl.StreamOutlet]:
 
 
 @pytest.mark.usefixtures("outlets")
+@pytest.mark.live
 class TestFind:
     def test_by_condition_or_type(self, name: str) -> None:
         assert find_stream(f"name='{name}' and type='Spikes'", wait_s=3).channel_count() == 2
