@@ -12,11 +12,15 @@ PYTEST = OMP_NUM_THREADS=1 QT_QPA_PLATFORM=offscreen $(PYTHON) -m pytest
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME PYTHONSTARTUP
 export PYTHONNOUSERSITE = 1
 
-.PHONY: demo test test-train check format wheel-check docs command-docs clean
+.PHONY: demo quick test test-train check format wheel-check docs command-docs clean
 
 demo:
 	@sh scripts/setup.sh run
 	@$(PYTHON) -P -m neuroreel demo $(DEMO_ARGS)
+
+quick:
+	@sh scripts/setup.sh dev
+	$(PYTEST) -n 2 --dist loadfile --hypothesis-profile quick -m "not live and not slow and not train and not data"
 
 test:
 	@sh scripts/setup.sh dev

@@ -22,6 +22,7 @@ from stream.movie import Clip, Movie
 from stream.session import Kind, Session, segments_from_stamps
 
 settings.register_profile("unhurried", deadline=None)  # waiting for a busy disk is no failure
+settings.register_profile("quick", deadline=None, max_examples=15)  # of `make quick`
 settings.load_profile("unhurried")
 
 

@@ -127,6 +127,7 @@ def test_the_forecast_is_of_what_comes_after_now(model: Model) -> None:
     assert result["forecast"]["0.25"]["log_score_bits"] == pytest.approx(expected, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_categories_are_decoded_and_playback_helps() -> None:
     result = cross_validate(scan(), "repeat", FitOptions(lag_s=4.0), draws=0)
     without, with_playback = (result[way]["accuracy_exact"] for way in ("without_playback", "with_playback"))

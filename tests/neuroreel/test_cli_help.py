@@ -8,6 +8,8 @@ import pytest
 
 from neuroreel.cli import COMMANDS
 
+pytestmark = pytest.mark.live
+
 HEAVY = (
     "numpy",
     "scipy",
@@ -25,8 +27,6 @@ HEAVY = (
 PROBE = f"""
 import sys
 from neuroreel.__main__ import main
-
-pytestmark = pytest.mark.live
 try:
     main()
 finally:

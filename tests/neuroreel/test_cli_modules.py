@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.live
+
 BLOCK_TORCH = """
 import importlib, pkgutil, sys
 
@@ -31,8 +33,6 @@ print(count)
 ENGINE = """
 import sys
 import {modules}
-
-pytestmark = pytest.mark.live
 found = {{name.split(".")[0] for name in sys.modules}}
 print(*sorted(found & {{"scipy", "sklearn", "PyQt5", "pyqtgraph", "matplotlib", "av", "torch", "pyxdf", "rich"}}))
 """

@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.live
+
 STALLS = """
 import os, sys, numpy as np
 from pathlib import Path
 from neuroreel.malloc import give_back_large_arrays
-
-pytestmark = pytest.mark.live
 assert sys.argv[1] == "as it is" or give_back_large_arrays()
 def memory_mb():
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20

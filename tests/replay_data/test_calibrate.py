@@ -10,6 +10,7 @@ import pytest
 from replay_data.calibrate import REAL_ACCURACY, calibration, nearest_mean_accuracy
 
 
+@pytest.mark.slow
 def test_simulated_as_hard_as_real() -> None:
     accuracy = calibration(draws=200)
     for size, real in REAL_ACCURACY.items():

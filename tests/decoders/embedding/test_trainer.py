@@ -6,6 +6,7 @@ Skipped where torch is not installed.
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +29,12 @@ from stream.errors import BadRecording, BadUsage, OutputExists
 from stream.session import Session
 from tests.decoders.conftest import places_session, watched_session
 
-torch = pytest.importorskip("torch", reason="torch is not installed: pip install neuroreel[train]")
-pytestmark = pytest.mark.train
+pytestmark = [
+    pytest.mark.train,
+    pytest.mark.skipif(
+        find_spec("torch") is None, reason="torch is not installed: pip install neuroreel[train]"
+    ),
+]
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +56,8 @@ def small_trainer(n_context: int = 5) -> Trainer:
 
 @pytest.mark.parametrize("n_context", [1, 5, 40])
 def test_the_numpy_encoder_equals_torch(n_context: int) -> None:
+    import torch
+
     trainer = small_trainer(n_context)
     for _ in range(10):
         trainer.step()

@@ -13,6 +13,7 @@ from stream.session import Session
 from tests.decoders.conftest import places_session, watched_session
 
 
+@pytest.mark.slow
 def test_models_of_one_recording_agree_and_those_of_others_are_matched_by_frame(
     model: Model, watched: Session
 ) -> None:

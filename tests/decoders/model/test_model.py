@@ -186,6 +186,7 @@ def test_channels_and_rate_must_agree(model: Model) -> None:
         model.check_stream(model.channel_names, 60.0)
 
 
+@pytest.mark.live
 def test_decoding_needs_numpy_and_safetensors_only(model: Model, tmp_path) -> None:
     path = tmp_path / "m.safetensors"
     model.save(path)

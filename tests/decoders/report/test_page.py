@@ -154,6 +154,7 @@ def test_refits_stand_beside_the_model(scored: Evaluation) -> None:
     assert "on the last 3" in html
 
 
+@pytest.mark.slow
 def test_what_a_contrastive_model_says_of_itself(scored: Evaluation, model: Model) -> None:
     trained = {
         "steps": 120,
@@ -176,6 +177,7 @@ def test_what_a_contrastive_model_says_of_itself(scored: Evaluation, model: Mode
     assert "InfoNCE" not in html_page(scored, title="linear", budget_s=0)
 
 
+@pytest.mark.slow
 def test_places_and_folds() -> None:
     scored = run_cross_validation(places_session(), "blocks:3", FitOptions(context_s=0.25), draws=0)
     html = html_page(scored, title="places")

@@ -191,6 +191,7 @@ def test_settings_that_cannot_be(wrong: dict[str, object]) -> None:
         CebraSettings(**wrong)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_steps_are_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench_decode, "N_TIGHT", 100)
     monkeypatch.setattr(bench_decode, "N_KNN", 20)

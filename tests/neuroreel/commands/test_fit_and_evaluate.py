@@ -43,6 +43,7 @@ def test_fit_then_evaluate(recording: Path, tmp_path: Path) -> None:
     assert run("evaluate", model, recording)[0] == 2
 
 
+@pytest.mark.slow
 def test_cross_validation_wants_one_file(recording: Path) -> None:
     assert run("evaluate", recording, recording, "--cv", "repeat")[0] == 2
     assert run("evaluate", recording)[0] == 2
@@ -70,6 +71,7 @@ def test_another_movie_is_noticed(recording: Path, tmp_path: Path) -> None:
     assert "channel 0" in text
 
 
+@pytest.mark.slow
 def test_the_page_is_refused_before_the_work_begins(recording: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     page.write_text("mine")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,13 @@ from stream.session import Kind
 from tests.stream.io import nwb_files
 from tests.stream.io.nwb_files import BLOCKS_S, N_FRAMES, N_REPEATS, N_UNITS, RATE_HZ
 
-pytest.importorskip("pynwb", reason="pynwb, of the extra nwb, is not installed")
-h5py = pytest.importorskip("h5py", reason="h5py, of the extra nwb, is not installed")
-pytestmark = [pytest.mark.live, pytest.mark.filterwarnings("ignore")]  # the warnings of pynwb
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.filterwarnings("ignore"),  # the warnings of pynwb
+    pytest.mark.skipif(
+        find_spec("pynwb") is None, reason="pynwb is not installed: pip install neuroreel[nwb]"
+    ),
+]
 
 MOVIE = "natural_movie_one"
 
@@ -181,6 +186,8 @@ def test_the_same_as_pynwb_reads(folder: Path) -> None:
 
 
 def _damaged(path: Path, **changes: Any) -> Path:
+    import h5py
+
     with h5py.File(path, "r+") as file:
         for name, value in changes.items():
             del file[name.replace("__", "/")]
