@@ -87,7 +87,7 @@ def test_negative_counts_are_refused_and_fractions_are_not(watched: Session) -> 
     neural = neural.copy()
     neural[7, 2] = -0.5
     wrong = replace(watched, neural=neural)
-    said = rf"'{watched.channel_names[2]}' is -0.5 at sample 7, .*kind 'fluorescence'"
+    said = rf"'{watched.channel_names[2]}' is -0.5 at sample 7, .*kind to 'fluorescence'"
     with pytest.raises(BadRecording, match=said):
         fit_model(wrong)
     with pytest.raises(BadRecording, match=said):
