@@ -267,7 +267,10 @@ class RefitClient:
         """
         while self._saving and self._saving[0][1].done():
             number, saved = self._saving.popleft()
-            self._trainer.send("showing", file=str(saved.result()), number=number)
+            try:
+                self._trainer.send("showing", file=str(saved.result()), number=number)
+            except (OSError, NeuroReelError) as error:
+                self._refuse(publish, f"repeat {number} cannot be saved for the trainer: {error}")
         if self._loading is not None and self._loading[1].done():
             return self._swap(publish)
         if self._messages is not None and self._loading is None:
@@ -295,10 +298,13 @@ class RefitClient:
             self._messages = None
             publish("rolling", state="ended", reason="the trainer has ended; the model is no longer refitted")
         elif do == "refuse":
-            self.counts["refusals"] += 1
-            publish("refusal", version=self._model.version, **message)
+            self._refuse(publish, **message)
         else:
             publish("rolling", state=do, **message)
+
+    def _refuse(self, publish: Callable[..., None], reason: str, **fields: Any) -> None:
+        self.counts["refusals"] += 1
+        publish("refusal", version=self._model.version, reason=reason, **fields)
 
     def _load(self, path: str) -> Model:
         arrays, card = model_file.read(path)
@@ -312,8 +318,7 @@ class RefitClient:
         try:
             refitted = future.result()
         except NeuroReelError as error:
-            reason = f"the refitted weights cannot be loaded: {error}"
-            publish("refusal", version=self._model.version, reason=reason)
+            self._refuse(publish, f"the refitted weights cannot be loaded: {error}")
             return None
         carried = refitted.take_over(self._model)
         refitted.version = int(facts["version"])

@@ -16,6 +16,7 @@ from decoders.model.model import Model
 from decoders.prediction import Predictions, Provenance
 from decoders.readouts.continuous import KALMAN
 from decoders.readouts.kalman import Kalman
+from decoders.rolling.refit import refit, repeats_before
 from stream.session import Kind, Session
 from tests.decoders.conftest import places_session, watched_session
 
@@ -197,3 +198,35 @@ def test_decoding_needs_numpy_and_safetensors_only(model: Model, tmp_path) -> No
     )
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_take_over_in_mid_stream_carries_every_state(model: Model, watched: Session) -> None:
+    train = repeats_before(watched, 5, 3)
+    assert train is not None
+    session = watched.select_repeats([5])
+    refitted = refit(model, train)
+    alone = refit(model, train)
+    middle = session.n_samples // 2
+    model.reset()
+    alone.reset()
+    for index in range(middle):
+        model.step(session.neural[index], float(session.stamps[index]))
+        alone.step(session.neural[index], float(session.stamps[index]))
+    alone.playback.take_over(model.playback)
+    assert refitted.take_over(model)
+    for index in range(middle, session.n_samples):
+        expected = alone.step(session.neural[index], float(session.stamps[index]))
+        got = refitted.step(session.neural[index], float(session.stamps[index]))
+        assert np.allclose(got.posterior, expected.posterior, atol=1e-6)
+        assert np.allclose(got.embedding, expected.embedding, atol=1e-5)
+    model.reset()
+
+
+def test_take_over_with_other_channels_starts_with_an_empty_window(model: Model, watched: Session) -> None:
+    dead = watched.neural.copy()
+    dead[:, 0] = 0
+    other = fit_model(replace(watched, neural=dead), FitOptions(context_s=0.2))
+    model.step(watched.neural[0], float(watched.stamps[0]))
+    assert not other.take_over(model)
+    assert other._readout.window.n_held == 0
+    model.reset()
