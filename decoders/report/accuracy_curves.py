@@ -1,4 +1,4 @@
-"""Accuracy by number of units and by length of the window: refits on parts of the training data."""
+"""Accuracy against number of units and against window length, from refits."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ from stream.session import Session
 UNIT_COUNTS = (1, 3, 10, 30, 100, 300, 1000, 3000)
 WINDOWS_S = (0.033, 0.067, 0.133, 0.2, 0.333, 0.5, 1.0)
 N_DRAWS = 5
-"""Random choices of units for each count, as far as the time allows."""
+"""Random draws of units for each count, as far as the time budget allows."""
 
 
 @dataclass(slots=True)
 class Curve:
-    """Accuracies within one second, without the playback model.
+    """Accuracy within one second, without the playback model, against one variable.
 
     Attributes
     ----------
-    what
-        Of the horizontal axis.
+    variable
+        Label of the horizontal axis.
     scores
-        By read-out, then by value of that axis: one accuracy per draw.
+        Accuracies of all draws, by decoder, then by value of the variable.
     complete
-        Whether everything was done before the time was up.
+        Whether every refit finished within the time budget.
     """
 
-    what: str
+    variable: str
     scores: dict[str, dict[float, list[float]]] = field(default_factory=dict)
     complete: bool = True
 
     def add(self, name: str, value: float, score: float) -> None:
-        """Note one refit's score."""
+        """Add the score of one refit."""
         self.scores.setdefault(name, {}).setdefault(value, []).append(score)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Bench:
-    """Training and test data, and the settings that refits take over."""
+class _Refitter:
+    """Refits the frame decoder and its baselines on parts of the training data, with the settings of the model."""
 
     data: TrainingSet
     test: Session
@@ -62,16 +62,24 @@ class _Bench:
     baselines: Sequence[BaselineSettings]
 
     def scores(self, channels: NDArray[np.int64], n_window: int) -> Iterator[tuple[str, float]]:
-        """Accuracy of every read-out, refitted on some channels and a window."""
+        """Yield name and test accuracy of each decoder, refitted on some channels with a given window.
+
+        Parameters
+        ----------
+        channels
+            Int64 [channels], indices of the channels to use.
+        n_window
+            Samples in the window.
+        """
         data = replace(self.data, clean=self.data.clean[:, channels])
         spans = window_spans(n_window, len(channels)) if self.settings.spans else ()
         settings = replace(self.settings, n_window=n_window, spans=spans)
         test = window_sums(self.clean[:, channels], self.boundary, n_window)
-        sums = settings.windows(data.clean, data.boundary)
+        windows = settings.windows(data.clean, data.boundary)
         everything = np.ones(len(data.state), bool)
-        reader = fit_readout(data, sums, everything, settings)
-        asked, _ = settings.windows(self.clean[:, channels], self.boundary)
-        yield self.name, self._accuracy(reader.logits(asked))
+        readout = fit_readout(data, windows, everything, settings)
+        test_sums, _ = settings.windows(self.clean[:, channels], self.boundary)
+        yield self.name, self._accuracy(readout.logits(test_sums))
         for baseline in self.baselines:
             fitted: Baseline = fit_baseline(data, replace(baseline, n_window=n_window))
             yield baseline.name, self._accuracy(fitted.logits(*test))
@@ -81,40 +89,40 @@ class _Bench:
 
 
 def accuracy_curves(model: Model, test: Session, *, budget_s: float, seed: int) -> list[Curve]:
-    """Refit and score the frame posterior on fewer units, and with other windows, beside its baselines.
+    """Measure accuracy against the number of units and against window length.
 
-    Shrinkage and similarity stay as they were chosen for all units and the model's own window. The nearest-neighbour
-    baseline is left out, being slow.
+    Shrinkage and similarity stay as selected for all units and the model's own window. The nearest-neighbour baseline is
+    left out because it is slow.
 
     Parameters
     ----------
     model
-        Gives the training data that it remembers, and the settings.
+        Model with archived training data.
     test
-        To score on.
+        Test data.
     budget_s
-        Seconds for each curve; what is not done by then is left out.
+        Time budget of each curve in seconds; remaining refits are skipped.
     seed
-        Of the choice of units.
+        Random seed of the draws of units.
     """
     data = restore_training(model)
     boundary = np.r_[True, np.diff(test.segment) > 0]
-    bench = _Bench(
+    refitter = _Refitter(
         data,
         test,
         data.preprocessor.run(np.asarray(test.neural, np.float32), boundary),
         boundary,
-        # What is refitted is the linear way from activity to frames, whichever way the model takes.
+        # Refits are linear, also where the model decodes from a contrastive embedding.
         "model" if model.decoder_embedding == "linear" else "linear_frame_posterior",
         settings_from_model(model),
         [b.settings for b in refit_baselines(model.card, data) if b.settings.name != "knn"],
     )
-    return [_by_units(bench, budget_s, seed), _by_window(bench, budget_s)]
+    return [_by_units(refitter, budget_s, seed), _by_window(refitter, budget_s)]
 
 
-def _by_units(bench: _Bench, budget_s: float, seed: int) -> Curve:
+def _by_units(refitter: _Refitter, budget_s: float, seed: int) -> Curve:
     curve = Curve("units")
-    n_all = bench.clean.shape[1]
+    n_all = refitter.clean.shape[1]
     counts = [*(n for n in UNIT_COUNTS if 1.5 * n < n_all), n_all]
     rng = np.random.default_rng(seed)
     until = time.perf_counter() + budget_s
@@ -125,20 +133,20 @@ def _by_units(bench: _Bench, budget_s: float, seed: int) -> Curve:
             if time.perf_counter() > until:
                 curve.complete = False
                 return curve
-            for name, score in bench.scores(rng.permutation(n_all)[:n], bench.settings.n_window):
+            for name, score in refitter.scores(rng.permutation(n_all)[:n], refitter.settings.n_window):
                 curve.add(name, n, score)
     return curve
 
 
-def _by_window(bench: _Bench, budget_s: float) -> Curve:
-    rate = bench.data.rate_hz or 1.0
-    curve = Curve("window, s" if bench.data.rate_hz else "window, samples")
-    windows = {max(1, round(w * rate)) for w in WINDOWS_S} if bench.data.rate_hz else {1, 2, 3, 5, 8}
+def _by_window(refitter: _Refitter, budget_s: float) -> Curve:
+    rate = refitter.data.rate_hz or 1.0
+    curve = Curve("window, s" if refitter.data.rate_hz else "window, samples")
+    windows = {max(1, round(w * rate)) for w in WINDOWS_S} if refitter.data.rate_hz else {1, 2, 3, 5, 8}
     until = time.perf_counter() + budget_s
-    for n_window in sorted(windows | {bench.settings.n_window}):
+    for n_window in sorted(windows | {refitter.settings.n_window}):
         if time.perf_counter() > until:
             curve.complete = False
             break
-        for name, score in bench.scores(np.arange(bench.clean.shape[1]), n_window):
+        for name, score in refitter.scores(np.arange(refitter.clean.shape[1]), n_window):
             curve.add(name, round(n_window / rate, 4), score)
     return curve

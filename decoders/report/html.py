@@ -1,4 +1,4 @@
-"""Pieces of a report's page: its style, sections, tables."""
+"""Building blocks of a report page: style, sections and tables in HTML."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ Rows = Iterable[Sequence[Any]]
 
 
 def section(title: str, text: str, svg: str, alternative: str, tables: str) -> str:
-    """A heading, a text, a figure, and its numbers as text.
+    """Return a section: heading, text, figure, and the figure's numbers as tables.
 
     Parameters
     ----------
     title
-        Of the section, plain text.
+        Heading as plain text.
     text
         HTML.
     svg
-        The figure.
+        Figure as SVG.
     alternative
-        What the figure shows, for who cannot see it.
+        Text alternative of the figure.
     tables
         HTML.
     """
@@ -57,16 +57,16 @@ def section(title: str, text: str, svg: str, alternative: str, tables: str) -> s
 
 
 def table(headings: Sequence[str], rows: Rows, caption: str) -> str:
-    """A table whose first column heads its rows.
+    """Return a table whose first column holds the row headings.
 
     Parameters
     ----------
     headings
-        One per column.
+        Column headings.
     rows
-        Numbers and text, as many as headings.
+        Numbers and text, one per heading.
     caption
-        What it holds.
+        Caption as plain text.
     """
     head = "".join(f'<th scope="col">{escape(h)}</th>' for h in headings)
     lines = []
@@ -80,12 +80,12 @@ def table(headings: Sequence[str], rows: Rows, caption: str) -> str:
 
 
 def _cell(value: Any) -> str:
-    words = isinstance(value, str) and not value[:1].isdigit()
-    return f'<td class="words">{number(value)}</td>' if words else f"<td>{number(value)}</td>"
+    is_text = isinstance(value, str) and not value[:1].isdigit()
+    return f'<td class="words">{format_number(value)}</td>' if is_text else f"<td>{format_number(value)}</td>"
 
 
-def number(value: Any) -> str:
-    """A value as the page shows it; nothing for what is missing or not a number."""
+def format_number(value: Any) -> str:
+    """Format a value as HTML; empty for None, NaN and infinity."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return ""
     if isinstance(value, float):
@@ -94,7 +94,7 @@ def number(value: Any) -> str:
 
 
 def json_ready(value: Any) -> Any:
-    """The same with None for the numbers that JSON does not know."""
+    """Replace NaN and infinity by None, which JSON can hold, in nested lists and dictionaries."""
     if isinstance(value, dict):
         return {key: json_ready(part) for key, part in value.items()}
     if isinstance(value, list | tuple):

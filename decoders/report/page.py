@@ -1,4 +1,4 @@
-"""A report as one HTML page that needs nothing else: figures inside, and every figure's numbers beside it."""
+"""The report as one self-contained HTML page: every figure with its numbers as a table."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ import numpy as np
 from decoders.evaluation.evaluate import Evaluation
 from decoders.report import plots
 from decoders.report.accuracy_curves import Curve
-from decoders.report.html import STYLE, json_ready, number, section, table
+from decoders.report.html import STYLE, format_number, json_ready, section, table
+from decoders.report.model_section import model_section
 from decoders.report.plot_values import PageData, page_data
 from decoders.report.plots import decoder_blocks, display_name
 
 PROVENANCE = (
-    "A decoded picture is <b>retrieved, not generated</b>: the decoder chooses a frame number, and the picture shown "
-    "for it is that frame of the training movie. What was never in the training movie cannot be shown. Correlations of "
-    "pictures (pixcorr) compare the chosen frame with the true one."
+    "Decoded pictures are <b>retrieved, not generated</b>: the decoder selects a frame number, and the picture shown is "
+    "that frame of the training movie. A picture that is not in the training movie can never be shown. Picture "
+    "correlations (pixcorr) compare the selected frame with the true one."
 )
-WITHIN, EXACTLY = "within 1 s", "exactly right"
-"""What a right answer is called: of a movie, and of frames that are not one."""
+WITHIN, EXACT = "within 1 s", "exactly"
+"""How a sample must be decoded to count as correct: for a movie, and for frames that are not a movie."""
 
 SCORES = {
     "accuracy_within_1s": WITHIN,
@@ -35,35 +36,35 @@ SCORES = {
 
 
 def html_page(evaluation: Evaluation, *, title: str, budget_s: float = 20.0, seed: int = 0) -> str:
-    """The page.
+    """Return the report of an evaluation as an HTML page.
 
     Parameters
     ----------
     evaluation
-        From `decoders.evaluation.evaluate.evaluation` or `cross_validation`.
+        From `decoders.evaluation.evaluate.run_evaluation` or `run_cross_validation`.
     title
-        What was evaluated.
+        Title of the page, such as the names of model and recording.
     budget_s
-        Seconds for each of the two curves of refits.
+        Time budget in seconds for each of the two accuracy curves.
     seed
-        Of the units that refits leave out.
+        Random seed of the draws of units.
     """
     report = evaluation.report
     data = page_data(evaluation, budget_s=budget_s, seed=seed)
     rate = evaluation.model.movie_rate_hz
-    near = WITHIN if evaluation.model.tolerance_frames > 0 else EXACTLY
+    criterion = WITHIN if evaluation.model.tolerance_frames > 0 else EXACT
     sections = [
-        _verdict(report, near),
-        _scores(report, near),
-        _repeats(report, near),
-        _confusion(data, rate, near),
-        _calibration(report, data, near),
+        _verdict(report, criterion),
+        _scores(report, criterion),
+        _by_repeat(report, criterion),
+        _confusion(data, rate, criterion),
+        _calibration(report, data, criterion),
         _forecast(report),
         _labels(report),
-        _refits(report, data, near),
+        _accuracy_curves(report, data, criterion),
         _embedding(report, data, rate),
-        _card(evaluation),
-        f"<section><h2>What a picture is</h2><p>{PROVENANCE}</p></section>",
+        model_section(evaluation),
+        f"<section><h2>What the pictures are</h2><p>{PROVENANCE}</p></section>",
     ]
     numbers = json.dumps(json_ready(report)).replace("<", "\\u003c")
     return (
@@ -77,62 +78,62 @@ def html_page(evaluation: Evaluation, *, title: str, budget_s: float = 20.0, see
     )
 
 
-def _verdict(report: Mapping[str, Any], near: str) -> str:
-    alone, with_playback = report["without_playback"], report["with_playback"]
+def _verdict(report: Mapping[str, Any], criterion: str) -> str:
+    without, with_playback = report["without_playback"], report["with_playback"]
     null = report["controls"].get("labels_shifted")
-    kind = {"above chance": "", "at chance": " chance"}.get(report["verdict"], " untested")
+    css_class = {"above chance": "", "at chance": " chance"}.get(report["verdict"], " untested")
     if null is None:
-        against = "No refits on shifted labels were asked for, so chance was not measured."
+        comparison = "Chance was not measured, because refits on shifted labels were disabled."
     else:
         null = null["without_playback"]
-        against = (
-            f"Without the playback model {_share(alone['accuracy_within_1s'])} of moments are decoded {near}; "
-            f"{null['draws']} refits on shifted labels reach {_share(null['p95'])} (95th percentile)."
+        comparison = (
+            f"Without the playback model, {_percent(without['accuracy_within_1s'])} of the samples are decoded "
+            f"{criterion}; {null['draws']} refits on shifted labels reach {_percent(null['p95'])} (95th percentile)."
         )
     return (
-        f'<p class="verdict{kind}"><b>Verdict: {escape(report["verdict"])}.</b> {against} With the playback model: '
-        f"{_share(with_playback['accuracy_within_1s'])}. {report['n_moments']:,} moments.</p>"
+        f'<p class="verdict{css_class}"><b>Verdict: {escape(report["verdict"])}.</b> {comparison} With the playback '
+        f"model: {_percent(with_playback['accuracy_within_1s'])}. {report['n_moments']:,} samples.</p>"
     )
 
 
-def _scores(report: Mapping[str, Any], near: str) -> str:
-    rows: list[list[Any]] = []
+def _scores(report: Mapping[str, Any], criterion: str) -> str:
+    decoders: list[list[Any]] = []
     controls: list[list[Any]] = []
     for name, block in {**decoder_blocks(report), **report["controls"]}.items():
         for part, label in (("with_playback", "with"), ("without_playback", "without")):
             scores = block[part]
-            line = [display_name(name), label, *(scores.get(score) for score in SCORES)]
-            line.append(scores.get("null_p95", scores.get("p95")))
-            (controls if name in report["controls"] else rows).append(line)
+            row = [display_name(name), label, *(scores.get(score) for score in SCORES)]
+            row.append(scores.get("null_p95", scores.get("p95")))
+            (controls if name in report["controls"] else decoders).append(row)
             if "mean" in scores:
-                line[2] = scores["mean"]
-    meaning = {
-        WITHIN: "Within one second of movie time, and in the same clip.",
-        EXACTLY: "Frames here are not a movie, so that only the very frame counts as right.",
+                row[2] = scores["mean"]
+    definition = {
+        WITHIN: "A prediction counts as correct within one second of movie time in the same clip.",
+        EXACT: "The frames are not a movie, so only the exact frame counts as correct.",
     }
-    same = " The model is linear itself." if "linear" not in decoder_blocks(report) else ""
-    headings = ("", "playback", near, *list(SCORES.values())[1:], "null, 95th percentile")
+    linear = " The model itself is linear." if "linear" not in decoder_blocks(report) else ""
+    headings = ("", "playback", criterion, *list(SCORES.values())[1:], "null, 95th percentile")
     return section(
         "Scores, baselines and controls",
-        f"{meaning[near]} The playback model knows how frames followed each other in training; without it each moment "
-        "is decoded from its own window alone. Controls cannot know what is shown: what they reach is chance here. "
-        "Upright strokes are the 95th percentile of a control's null; of labels shifted, the line runs from mean to "
-        "95th percentile.",
-        plots.headline(report, near),
+        f"{definition[criterion]} The playback model uses the order of frames learned in training; without it, each "
+        "sample is decoded from its own window alone. Controls cannot know which frame is shown: their accuracy "
+        "is chance. Vertical strokes mark the 95th percentile of a control's null distribution; for shifted labels, "
+        "the line runs from the mean to the 95th percentile.",
+        plots.headline(report, criterion),
         "Accuracy of the model, its baselines and the controls, with and without the playback model",
-        table(headings, [*rows, *controls], f"The same numbers; of labels shifted, the mean.{same}"),
+        table(headings, [*decoders, *controls], f"The same numbers; for shifted labels, the mean.{linear}"),
     )
 
 
-def _repeats(report: Mapping[str, Any], near: str) -> str:
+def _by_repeat(report: Mapping[str, Any], criterion: str) -> str:
     blocks = decoder_blocks(report)
-    what = "repeat"
+    unit = "repeat"
     series = {
         name: {part: block[part].get("per_repeat", {}) for part in ("with_playback", "without_playback")}
         for name, block in blocks.items()
     }
     if not series["model"]["with_playback"] and report.get("folds"):
-        what, folds = "fold", report["folds"]
+        unit, folds = "fold", report["folds"]
         series = {
             name: {
                 part: {str(f["fold"]): (f if name == "model" else f["baselines"][name])[part] for f in folds}
@@ -142,9 +143,7 @@ def _repeats(report: Mapping[str, Any], near: str) -> str:
         }
     refits = ""
     if "rolling" in report:
-        refits = (
-            f" The model refitted was trained anew before each showing, on the last {report['rolling']['n']}."
-        )
+        refits = f" Refits were trained before each repeat on the last {report['rolling']['n']} repeats."
     numbers = list(series["model"]["with_playback"])
     if not numbers:
         return ""
@@ -158,43 +157,44 @@ def _repeats(report: Mapping[str, Any], near: str) -> str:
         for part in parts
     ]
     return section(
-        f"By {what}: drift at a glance",
-        "A brain that drifts away from the training data shows as a slope from left to right." + refits,
-        plots.by_repeat(series, _null(report), what, near),
-        f"Accuracy by {what}, for the model and its baselines",
-        table(("", "playback", *numbers), rows, f"{near.capitalize()}, by {what}"),
+        f"By {unit}: representational drift",
+        "Activity that drifts away from the training data appears as a slope from left to right." + refits,
+        plots.by_repeat(series, _null(report), unit, criterion),
+        f"Accuracy by {unit}, for the model and its baselines",
+        table(("", "playback", *numbers), rows, f"Share decoded {criterion}, by {unit}"),
     )
 
 
-def _confusion(data: PageData, rate: float, near: str) -> str:
+def _confusion(data: PageData, rate: float, criterion: str) -> str:
     rows = [
-        [f"{low[0]}-{low[1]}", low[2], low[3], low[4], alone[3], alone[4]]
-        for low, alone in zip(
+        [f"{part[0]}-{part[1]}", part[2], part[3], part[4], without[3], without[4]]
+        for part, without in zip(
             data.confusion["with_playback"].by_part, data.confusion["without_playback"].by_part, strict=True
         )
     ]
     unanswered = ", ".join(
-        f"{_share(part.unanswered)} {name.removesuffix('_playback')}" for name, part in data.confusion.items()
+        f"{_percent(part.unanswered)} {name.removesuffix('_playback')}"
+        for name, part in data.confusion.items()
     )
     headings = (
         "true frames",
-        "moments",
-        f"{near}, with",
+        "samples",
+        f"{criterion}, with",
         "median error, with",
-        f"{near}, without",
+        f"{criterion}, without",
         "median error, without",
     )
     return section(
         "Decoded against true, over movie time" if rate else "Decoded against true frame",
-        "Each column is what the moments of one part of the frames were taken for. Answered with no stimulus: "
+        "Each column is the distribution of decoded frames for one range of true frames. Decoded as no stimulus: "
         f"{unanswered} the playback model.",
         plots.confusions(data.confusion, rate),
-        "Two-dimensional histograms of decoded against true frame; a good decoder stays on the diagonal",
+        "Two-dimensional histograms of decoded against true frame; an accurate decoder stays on the diagonal",
         table(headings, rows, "By tenth of the frames"),
     )
 
 
-def _calibration(report: Mapping[str, Any], data: PageData, near: str) -> str:
+def _calibration(report: Mapping[str, Any], data: PageData, criterion: str) -> str:
     parts = list(data.reliability.values())
     n_bins = len(parts[0].moments)
     rows = [
@@ -204,14 +204,14 @@ def _calibration(report: Mapping[str, Any], data: PageData, near: str) -> str:
     ]
     headings = (
         "bin",
-        *(f"{x}, {p}" for p in ("with", "without") for x in ("moments", "confidence", near)),
+        *(f"{x}, {p}" for p in ("with", "without") for x in ("samples", "confidence", criterion)),
     )
     return section(
-        "Calibration: is it as sure as it is right?",
-        f"Expected calibration error {number(report['with_playback']['ece'])} with the playback model, "
-        f"{number(report['without_playback']['ece'])} without.",
-        plots.reliabilities(data.reliability, near),
-        "Accuracy against confidence, and how often each confidence was given",
+        "Calibration: confidence against accuracy",
+        f"Expected calibration error {format_number(report['with_playback']['ece'])} with the playback model, "
+        f"{format_number(report['without_playback']['ece'])} without.",
+        plots.reliabilities(data.reliability, criterion),
+        "Accuracy against confidence, and how often each confidence occurs",
         table(headings, rows, "By confidence"),
     )
 
@@ -231,10 +231,10 @@ def _forecast(report: Mapping[str, Any]) -> str:
     ]
     return section(
         "Forecast",
-        "Persistence holds the present answer, advance moves it along the movie by the horizon; both are mixed with the "
-        "share of a uniform guess that served them best in training. Moments followed by a blank are left out.",
+        "Persistence holds the present prediction; advance shifts it along the movie by the horizon. Both are mixed "
+        "with a uniform distribution, weighted as was best in training. Samples followed by a blank are left out.",
         plots.forecasts(report),
-        "Scores of the forecast by horizon, beside persistence and advance",
+        "Scores of the forecast by horizon, compared with persistence and advance",
         table(("horizon", "", "log score, bits", "median error, frames", "pixcorr"), rows, "By horizon"),
     )
 
@@ -249,126 +249,69 @@ def _labels(report: Mapping[str, Any]) -> str:
     ]
     return section(
         "Continuous labels",
-        "Median distance from the truth, in the label's own unit, beside what simpler decoders and the label's median "
-        "reach.",
+        "Median distance from the truth in the label's own unit, compared with simpler decoders and with the label's "
+        "median.",
         plots.labels(report),
         "Median error of every continuous label, for the model and its baselines",
         table(("label", "", "median error", "r2"), rows, "By label"),
     )
 
 
-def _refits(report: Mapping[str, Any], data: PageData, near: str) -> str:
-    drawn = [curve for curve in data.accuracy_curves if curve.scores]
-    if not drawn:
+def _accuracy_curves(report: Mapping[str, Any], data: PageData, criterion: str) -> str:
+    curves = [curve for curve in data.accuracy_curves if curve.scores]
+    if not curves:
         return ""
-    tables = "".join(_curve_table(curve, near) for curve in drawn)
-    cut = (
-        ""
-        if all(curve.complete for curve in data.accuracy_curves)
-        else " The time ran out before all of it was done."
-    )
+    tables = "".join(_curve_table(curve, criterion) for curve in curves)
+    cut = ""
+    if not all(curve.complete for curve in data.accuracy_curves):
+        cut = " The time budget ended before all refits were done."
     return section(
         "By number of units and by window",
-        "Read-outs refitted on some of the units, chosen at random, or with another causal window, without the playback "
-        f"model; shrinkage stays as chosen for all units. Bands run from the worst to the best draw.{cut}",
-        plots.refits(drawn, _null(report), near),
+        "Decoders refitted on randomly drawn units, or with another causal window, without the playback model; "
+        f"shrinkage stays as selected for all units. Bands span the worst to the best draw.{cut}",
+        plots.accuracy_curves(curves, _null(report), criterion),
         "Accuracy by number of units, and by length of the window",
         tables,
     )
 
 
-def _curve_table(curve: Curve, near: str) -> str:
+def _curve_table(curve: Curve, criterion: str) -> str:
     values = list(next(iter(curve.scores.values())))
     rows: list[list[Any]] = []
     for name, scores in curve.scores.items():
         rows.append([display_name(name), *(float(np.mean(scores[value])) for value in values)])
         if max(len(draws) for draws in scores.values()) > 1:
-            spans = (f"{min(scores[v]):.3f} to {max(scores[v]):.3f}" for v in values)
-            rows.append(["worst to best draw", *spans])
-    headings = (curve.what, *(f"{value:.3g}" for value in values))
-    return table(headings, rows, f"{near.capitalize()}, by {curve.what}")
+            ranges = (f"{min(scores[v]):.3f} to {max(scores[v]):.3f}" for v in values)
+            rows.append(["worst to best draw", *ranges])
+    headings = (curve.variable, *(f"{value:.3g}" for value in values))
+    return table(headings, rows, f"Share decoded {criterion}, by {curve.variable}")
 
 
 def _embedding(report: Mapping[str, Any], data: PageData, rate: float) -> str:
     if data.points is None:
         return ""
-    rows = [[f"axis {number + 1}", value] for number, value in enumerate(data.points.typicality)]
-    agreement = report.get("agreement")
+    rows = [[f"axis {axis}", value] for axis, value in enumerate(data.points.autocorrelation, 1)]
+    consistency = report.get("agreement")
     return section(
         "The embedding",
-        "Test moments along the three axes in which the embedding moves slowest, as a running mean of half a second. "
-        "Its dimensions have no units.",
+        "Test samples along the three slowest axes of the embedding, as a running mean over half a second. Its "
+        "dimensions have no units.",
         plots.embedding(data.points, rate),
         "Points of the embedding, coloured by movie time",
-        table(("", "correlation"), rows, "With itself half a second later")
-        + (_agreement(agreement) if agreement else ""),
+        table(("", "correlation"), rows, "Autocorrelation after half a second")
+        + (_consistency(consistency) if consistency else ""),
     )
 
 
-def _agreement(found: Mapping[str, Any]) -> str:
-    """How well embeddings of several models are linear functions of each other."""
-    rows = [[name, *values] for name, values in zip(found["models"], found["r2"], strict=True)]
-    caption = f"R2 of a linear map from the row's model to the column's; chance {number(found['chance'])}"
-    return table(("", *found["models"]), rows, caption)
+def _consistency(consistency: Mapping[str, Any]) -> str:
+    """Return a table of how well the embeddings of several models predict each other linearly."""
+    rows = [[name, *values] for name, values in zip(consistency["models"], consistency["r2"], strict=True)]
+    chance = format_number(consistency["chance"])
+    caption = f"R2 of a linear map from the row's model to the column's; chance {chance}"
+    return table(("", *consistency["models"]), rows, caption)
 
 
-def _card(evaluation: Evaluation) -> str:
-    card, report, model = evaluation.model.card, evaluation.report, evaluation.model
-    trained, unused = card["trained_on"], card["unused_channels"]
-    repeats = ", ".join(map(str, trained["repeats"])) if trained["repeats"] else "all"
-    part = "" if not trained["time"] else f", part {trained['time'][0]:g} to {trained['time'][1]:g}"
-    n_channels = len(card["channel_names"])
-    rows = {
-        "model": f"{model.hash} (format {card['format_version']}, seed {card['seed']})",
-        "recording": f"{card['recording']}: {card['kind']}, {card['rate_hz']:g} Hz",
-        "channels": f"{n_channels - len(unused)} used of {n_channels}"
-        + (f"; left out: {', '.join(unused)}" if unused else ""),
-        "trained on": f"repeats {repeats}{part}; {trained['n_samples']:,} samples, sha256 {trained['sha256']}",
-        "tested on": f"{evaluation.predictions.test.n_samples:,} samples, sha256 {evaluation.predictions.test.sha256()}",
-        "frames": f"{card['n_frames']:,}"
-        + (f" at {card['movie_rate_hz']:g} per second" if card["movie_rate_hz"] else ", not a movie"),
-        **{f"clip {c['name']}": f"{c['n_frames']} frames, sha256 {c['sha256']}" for c in card["clips"]},
-        "embedding, decoder": f"{card['mode']}, {card['decoder']}, shrinkage {card['shrinkage']:g}",
-        **_contrastive(card),
-        "context, lookahead, lag": f"{card['context_ms']:g} ms, {card['lookahead_ms']:g} ms, {card['lag_ms']:g} ms",
-        "fitted in": f"{report['train_seconds']:.1f} s",
-        "one step": ", ".join(f"{q} {us} us" for q, us in report["step_us"].items() if us is not None),
-    }
-    if "cv" in report:
-        rows["cross-validation"] = f"{report['cv']}; what is said of the model here is the last fold's"
-    lines = "".join(
-        f'<tr><th scope="row">{escape(name)}</th><td>{escape(str(value))}</td></tr>'
-        for name, value in rows.items()
-    )
-    return (
-        "<section><h2>What the model says about itself</h2>"
-        f'<table class="card"><tbody>{lines}</tbody></table></section>'
-    )
-
-
-def _contrastive(card: Mapping[str, Any]) -> dict[str, str]:
-    """How good the contrastive embedding is, when the model has one."""
-    trained = card.get("contrastive")
-    if not trained:
-        return {}
-    scores = ", ".join(
-        f"{way} {number(trained[key])}"
-        for way, key in (
-            ("contrastive", "log_score_nats"),
-            ("linear", "linear_log_score_nats"),
-            ("both", "both_log_score_nats"),
-        )
-    )
-    return {
-        "contrastive training": f"{trained['steps']} steps, positives {trained['positives']}, temperature "
-        f"{trained['temperature']:g}, context {number(trained.get('context_ms', card['context_ms']))} ms",
-        "InfoNCE, held out": f"{number(trained['infonce_nats'])} nats; "
-        f"{number(trained['infonce_chance_nats'])} is chance",
-        "log score, held out": f"{scores} nats; frames are read from: {card['decoder_embedding']}",
-    }
-
-
-def _share(value: float) -> str:
+def _percent(value: float) -> str:
     return f"{value:.1%}"
 
 

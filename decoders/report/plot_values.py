@@ -1,4 +1,4 @@
-"""What the pages of a report draw beyond its figures: histograms, bins, points."""
+"""Computes the values that a report page plots: confusion, calibration and embedding."""
 
 from __future__ import annotations
 
@@ -14,29 +14,30 @@ from decoders.metrics import N_CALIBRATION_BINS, FrameAxis, confidence, frame_er
 from decoders.report.accuracy_curves import Curve, accuracy_curves
 
 MAX_CELLS = 90
-"""Cells along each side of the confusion."""
+"""Largest number of cells along each side of the confusion matrix."""
 
 MAX_POINTS = 6000
-"""Points of the embedding that are drawn."""
+"""Largest number of embedded points drawn."""
 
 MEAN_S = 0.5
-"""Length of the running mean that the embedding is drawn with."""
+"""Length in seconds of the running mean over embedded points, and of the lag of their autocorrelation."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Confusion:
-    """Decoded against true frame.
+    """Confusion matrix of decoded against true frames.
 
     Attributes
     ----------
     share
-        Float64 [decoded, true], each true column's shares; NaN where nothing was shown.
+        Float64 [decoded, true], shares of each true column; NaN where no frame was shown.
     edges
-        Float64 [cells + 1], in frames.
+        Float64 [cells + 1], cell edges in frames.
     unanswered
-        Share of shown moments answered with "no stimulus".
+        Share of samples with a frame that were decoded as "no stimulus".
     by_part
-        First and last frame of each tenth of the movie, moments, share within one second, median frame error.
+        For each tenth of the movie: first and last frame, number of samples, accuracy within one second, and median
+        error in frames.
     """
 
     share: NDArray[np.float64]
@@ -47,7 +48,7 @@ class Confusion:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reliability:
-    """Confidence against accuracy, in equally wide bins: float64 [bins] each; NaN in empty ones."""
+    """Mean confidence and accuracy (float64 [bins], NaN in empty ones) and samples (int64 [bins]) by confidence."""
 
     confidence: NDArray[np.float64]
     accuracy: NDArray[np.float64]
@@ -63,28 +64,28 @@ class Points:
     position
         Float32 [points, 3].
     frame
-        Int64 [points].
-    likeness
-        Correlation of each axis with itself half a second later.
+        Int64 [points], true frames.
+    autocorrelation
+        Correlation of each axis with itself `MEAN_S` later.
     """
 
     position: NDArray[np.float32]
     frame: NDArray[np.int64]
-    typicality: tuple[float, ...]
+    autocorrelation: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PageData:
-    """Everything that a page draws and the report does not have.
+    """Values that a page plots and the report lacks.
 
     Attributes
     ----------
     confusion, reliability
         By ``with_playback`` and ``without_playback``.
     points
-        None when nothing can be drawn.
-    curves
-        By units and by window.
+        Embedded points; None when there are too few.
+    accuracy_curves
+        Accuracy against number of units and against window length.
     """
 
     confusion: dict[str, Confusion]
@@ -94,41 +95,41 @@ class PageData:
 
 
 def page_data(evaluation: Evaluation, *, budget_s: float = 20.0, seed: int = 0) -> PageData:
-    """Work out what a page draws.
+    """Compute the values that a page plots.
 
     Parameters
     ----------
     evaluation
-        From `decoders.evaluation.evaluate.evaluation` or `cross_validation`.
+        From `decoders.evaluation.evaluate.run_evaluation` or `run_cross_validation`.
     budget_s
-        Seconds for each of the two curves of refits. Cross-validated answers have none: each fold's model differs.
+        Time budget of each accuracy curve in seconds. Cross-validations have none, because each fold has another model.
     seed
-        Of the units that refits leave out.
+        Random seed of the draws of units.
     """
     predictions, model = evaluation.predictions, evaluation.model
     both = dict(zip(("with_playback", "without_playback"), predictions.decoders["model"], strict=True))
-    alone = "cv" not in evaluation.report
+    single_model = "cv" not in evaluation.report
     return PageData(
         confusion={name: confusion(p, predictions, model.axis) for name, p in both.items()},
         reliability={name: reliability(p, predictions, model.axis) for name, p in both.items()},
         points=slow_axes(predictions),
         accuracy_curves=accuracy_curves(model, predictions.test, budget_s=budget_s, seed=seed)
-        if alone
+        if single_model
         else [],
     )
 
 
 def confusion(posterior: NDArray[np.float32], predictions: TestPredictions, axis: FrameAxis) -> Confusion:
-    """Decoded against true frame, over the shown moments.
+    """Compute the confusion matrix over the samples that show a frame.
 
     Parameters
     ----------
     posterior
         Float32 [time, states].
-    answers
+    predictions
         With the truth.
     axis
-        What counts as near.
+        With the tolerance of one second.
     """
     shown = predictions.test.frame >= 0
     truth, decoded = predictions.test.frame[shown].astype(np.int64), likeliest(posterior[shown])
@@ -149,7 +150,7 @@ def confusion(posterior: NDArray[np.float32], predictions: TestPredictions, axis
 
 
 def reliability(posterior: NDArray[np.float32], predictions: TestPredictions, axis: FrameAxis) -> Reliability:
-    """How often answers of each confidence were within one second.
+    """Compute the accuracy within one second by confidence.
 
     Parameters
     ----------
@@ -168,12 +169,17 @@ def reliability(posterior: NDArray[np.float32], predictions: TestPredictions, ax
 
 
 def slow_axes(predictions: TestPredictions) -> Points | None:
-    """The embedding along the axes in which it resembles itself half a second later (Molgedey and Schuster 1994).
+    """Project the embedding onto the axes of highest autocorrelation after `MEAN_S` (Molgedey and Schuster 1994).
 
     Parameters
     ----------
     answers
         With the embedding and the truth.
+
+    Returns
+    -------
+    points
+        None when there are fewer than ten points.
     """
     test, n_points = predictions.test, len(predictions.embedding)
     if n_points < 10 or predictions.embedding.shape[1] == 0:
@@ -189,19 +195,19 @@ def slow_axes(predictions: TestPredictions) -> Points | None:
     axes = np.linalg.eigh(lagged + lagged.T)[1][:, ::-1][:, :3]
     axes = axes * np.where(axes[np.abs(axes).argmax(0), np.arange(axes.shape[1])] < 0, -1.0, 1.0)
     position = np.pad(centred @ axes, ((0, 0), (0, 3 - axes.shape[1])))
-    typicality = []
+    autocorrelation = []
     for column in position.T:
         a, b = column[now], column[now + lag]
-        typicality.append(float(np.corrcoef(a, b)[0, 1]) if a.std() > 0 and b.std() > 0 else 0.0)
+        autocorrelation.append(float(np.corrcoef(a, b)[0, 1]) if a.std() > 0 and b.std() > 0 else 0.0)
     shown = np.flatnonzero(frame >= 0)
     kept = shown[:: max(1, -(-len(shown) // MAX_POINTS))]
-    return Points(position[kept].astype(np.float32), frame[kept].astype(np.int64), tuple(typicality))
+    return Points(position[kept].astype(np.float32), frame[kept].astype(np.int64), tuple(autocorrelation))
 
 
 def _running_mean(
     points: NDArray[np.float64], segment: NDArray[np.int32], n_window: int
 ) -> NDArray[np.float64]:
-    """Each point averaged with those before it in its segment."""
+    """Average each point with those before it in its segment."""
     at = np.arange(len(points))
     begins = np.searchsorted(segment, segment)
     first = np.maximum(at - n_window + 1, begins)

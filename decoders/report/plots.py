@@ -1,4 +1,4 @@
-"""The plots of a report's page, each as SVG text. Light, printable, colours of Okabe and Ito."""
+"""Plots of a report page as SVG: light, printable, in the colours of Okabe and Ito."""
 
 from __future__ import annotations
 
@@ -42,21 +42,21 @@ LINES: dict[str, dict[str, Any]] = {
     "linear": {"color": SKY, "marker": "v"},
 }
 NAMES = {
-    "model": "the model",
-    "rolling": "the model, refitted",
+    "model": "model",
+    "rolling": "refitted model",
     "linear": "linear embedding",
     "lda": "shrinkage LDA",
     "naive_bayes": "naive Bayes",
     "knn": "k nearest neighbours",
     "counter": "counter",
     "onset_clock": "onset clock",
-    "neural_shuffled": "activity shuffled",
-    "labels_shifted": "labels shifted",
+    "neural_shuffled": "shuffled activity",
+    "labels_shifted": "shifted labels",
 }
 
 
 def _styled(draw: Callable[..., str]) -> Callable[..., str]:
-    """Draw in this module's style."""
+    """Decorate a plot function to draw in the style of this module."""
 
     @functools.wraps(draw)
     def inside(*data: Any) -> str:
@@ -67,17 +67,17 @@ def _styled(draw: Callable[..., str]) -> Callable[..., str]:
 
 
 def display_name(key: str) -> str:
-    """What a decoder or control is called on the page."""
+    """Return the name of a decoder or control on the page."""
     if key in NAMES:
         return NAMES[key]
-    decoder, _, way = key.rpartition("_")
-    return f"{NAMES[decoder]}, {way}" if decoder in NAMES else key.replace("_", " ")
+    decoder, _, method = key.rpartition("_")
+    return f"{NAMES[decoder]}, {method}" if decoder in NAMES else key.replace("_", " ")
 
 
 def decoder_blocks(report: Mapping[str, Any]) -> dict[str, Any]:
-    """Scores of the model, of its refits if there are any, and of the baselines.
+    """Return the scores of the model, of its refits if there are any, and of the baselines.
 
-    A linear model is its own linear baseline, which is not repeated.
+    A linear model is its own linear baseline, which is left out.
 
     Parameters
     ----------
@@ -95,29 +95,29 @@ def decoder_blocks(report: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @_styled
-def headline(report: Mapping[str, Any], near: str) -> str:
-    """Accuracy of the model, its baselines and the controls, with and without the playback model.
+def headline(report: Mapping[str, Any], criterion: str) -> str:
+    """Plot the accuracy of the model, its baselines and the controls, with and without the playback model.
 
     Parameters
     ----------
     report
         From `decoders.evaluation.summary.report`.
-    near
-        What a right answer is called.
+    criterion
+        How a sample must be decoded to count as correct.
     """
     decoders = decoder_blocks(report)
     rows = [*decoders.items(), *report["controls"].items()]
     figure, (axes,) = _figure(1, height=0.55 + 0.3 * len(rows))
     for at, (name, block) in enumerate(rows):
-        with_playback, alone = block["with_playback"], block["without_playback"]
+        with_playback, without = block["with_playback"], block["without_playback"]
         if name == "labels_shifted":
-            for part, dy, colour in ((with_playback, -0.14, BLUE), (alone, 0.14, VERMILION)):
+            for part, dy, colour in ((with_playback, -0.14, BLUE), (without, 0.14, VERMILION)):
                 axes.plot([part["mean"], part["p95"]], [at + dy] * 2, color=colour, lw=2)
                 axes.plot(part["p95"], at + dy, "|", color=colour, ms=9, mew=2)
             continue
         axes.plot(with_playback["accuracy_within_1s"], at, "o", color=BLUE, ms=8)
-        axes.plot(alone["accuracy_within_1s"], at, "D", color=VERMILION, ms=6, mfc="white", mew=1.8)
-        for part, colour in ((with_playback, BLUE), (alone, VERMILION)):
+        axes.plot(without["accuracy_within_1s"], at, "D", color=VERMILION, ms=6, mfc="white", mew=1.8)
+        for part, colour in ((with_playback, BLUE), (without, VERMILION)):
             if "null_p95" in part:
                 axes.plot(part["null_p95"], at, "|", color=colour, ms=13, mew=1.5)
     axes.axhline(len(decoders) - 0.5, color=GRID, lw=1)
@@ -125,31 +125,31 @@ def headline(report: Mapping[str, Any], near: str) -> str:
     axes.set(
         ylim=(len(rows) - 0.4, -0.6),
         xlim=_span(axes.get_xlim()),
-        xlabel=f"share of moments decoded {near}",
+        xlabel=f"share of samples decoded {criterion}",
     )
     axes.plot([], [], "o", color=BLUE, ms=8, label="with playback model")
     axes.plot([], [], "D", color=VERMILION, ms=6, mfc="white", mew=1.8, label="without")
-    axes.plot([], [], "|", color=DIM, ms=12, mew=1.5, label="null, 95th percentile")
+    axes.plot([], [], "|", color=DIM, ms=12, mew=1.5, label="null distribution, 95th percentile")
     figure.legend(loc="outside upper right", ncols=3)
     return _svg(figure)
 
 
 @_styled
 def by_repeat(
-    series: Mapping[str, Mapping[str, Mapping[str, Any]]], null: float | None, what: str, near: str
+    series: Mapping[str, Mapping[str, Mapping[str, Any]]], null: float | None, unit: str, criterion: str
 ) -> str:
-    """Accuracy of each showing or fold.
+    """Plot the accuracy of each repeat or fold.
 
     Parameters
     ----------
     series
-        By decoder, then ``with_playback`` or ``without_playback``, then by showing: scores.
+        By decoder, then ``with_playback`` or ``without_playback``, then by repeat: scores.
     null
-        95th percentile of refits on shifted labels, without the playback model.
-    what
+        95th percentile of refits on shifted labels, without the playback model; None when not measured.
+    unit
         ``repeat`` or ``fold``.
-    near
-        What a right answer is called.
+    criterion
+        How a sample must be decoded to count as correct.
     """
     figure, axes = _figure(2, height=2.9)
     for axis, part, title in zip(
@@ -163,26 +163,26 @@ def by_repeat(
             scores = [parts[part][number]["accuracy_within_1s"] for number in numbers]
             axis.plot(numbers, scores, label=display_name(name), **_line(name))
         if null is not None and part == "without_playback":
-            axis.axhline(null, color=DIM, ls=":", label="labels shifted, 95th percentile")
-        axis.set(title=title, xlabel=what)
+            axis.axhline(null, color=DIM, ls=":", label="shifted labels, 95th percentile")
+        axis.set(title=title, xlabel=unit)
     top = max(axis.get_ylim()[1] for axis in axes)
     for axis in axes:
         axis.set_ylim(_span((0.0, top)))
-    axes[0].set_ylabel(near)
+    axes[0].set_ylabel(f"share decoded {criterion}")
     figure.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return _svg(figure)
 
 
 @_styled
 def confusions(data: Mapping[str, Confusion], movie_rate_hz: float) -> str:
-    """Two-dimensional histograms of decoded against true frame.
+    """Plot two-dimensional histograms of decoded against true frame.
 
     Parameters
     ----------
     data
         By ``with_playback`` and ``without_playback``.
     movie_rate_hz
-        To label the axes in seconds; 0 = in frames.
+        Movie rate, to label the axes in seconds; 0 labels them in frames.
     """
     figure, axes = _figure(2, height=3.7)
     titles = ("with playback model", "without playback model")
@@ -199,20 +199,20 @@ def confusions(data: Mapping[str, Confusion], movie_rate_hz: float) -> str:
         )
         axis.set(title=title, xlabel="true, " + ("s of movie time" if movie_rate_hz else "frame"))
     axes[0].set_ylabel("decoded")
-    figure.colorbar(image, ax=axes, label="share of the true moments", shrink=0.85)
+    figure.colorbar(image, ax=axes, label="share of each column", shrink=0.85)
     return _svg(figure)
 
 
 @_styled
-def reliabilities(data: Mapping[str, Reliability], near: str) -> str:
-    """Accuracy against confidence.
+def reliabilities(data: Mapping[str, Reliability], criterion: str) -> str:
+    """Plot accuracy against confidence.
 
     Parameters
     ----------
     data
         By ``with_playback`` and ``without_playback``.
-    near
-        What a right answer is called.
+    criterion
+        How a sample must be decoded to count as correct.
     """
     figure, axes = _figure(2, height=2.9)
     axes[0].plot([0, 1], [0, 1], color=DIM, ls=":", label="perfectly calibrated")
@@ -226,15 +226,17 @@ def reliabilities(data: Mapping[str, Reliability], near: str) -> str:
         axes[0].plot(part.confidence[full], part.accuracy[full], label=label, lw=1.8, **style)
         centres = (np.arange(n_bins) + 0.5 + 0.4 * offset) / n_bins
         axes[1].bar(centres, part.moments / part.moments.sum(), 0.38 / n_bins, color=style["color"])
-    axes[0].set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel="confidence", ylabel=near)
-    axes[1].set(xlim=(-0.02, 1.02), xlabel="confidence", ylabel="share of moments", title="how often")
+    axes[0].set(
+        xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel="confidence", ylabel=f"share decoded {criterion}"
+    )
+    axes[1].set(xlim=(-0.02, 1.02), xlabel="confidence", ylabel="share of samples", title="frequency")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return _svg(figure)
 
 
 @_styled
 def forecasts(report: Mapping[str, Any]) -> str:
-    """The forecast by horizon beside persistence and advance.
+    """Plot the forecast, persistence and advance by horizon.
 
     Parameters
     ----------
@@ -249,13 +251,13 @@ def forecasts(report: Mapping[str, Any]) -> str:
         scores.append("pixcorr")
         labels.append("correlation of the pictures")
     figure, axes = _figure(len(scores), height=2.8)
-    rivals = (
+    drawn = (
         ("forecast", None, LINES["model"]),
         ("advance", "advance", {"color": ORANGE, "marker": "s"}),
         ("persistence", "persistence", {"color": GREEN, "marker": "^"}),
     )
     for axis, score, label in zip(axes, scores, labels, strict=True):
-        for name, key, style in rivals:
+        for name, key, style in drawn:
             blocks = [forecast[h] if key is None else forecast[h][key] for h in horizons]
             axis.plot([float(h) for h in horizons], [b[score] for b in blocks], label=name, **style)
         axis.set(title=label, xlabel="seconds ahead")
@@ -265,20 +267,20 @@ def forecasts(report: Mapping[str, Any]) -> str:
 
 
 @_styled
-def refits(accuracy_curves: Sequence[Curve], null: float | None, near: str) -> str:
-    """Accuracy by number of units and by window.
+def accuracy_curves(curves: Sequence[Curve], null: float | None, criterion: str) -> str:
+    """Plot accuracy by number of units and by window.
 
     Parameters
     ----------
     curves
-        From `decoders.report.accuracy_curves.curves`.
+        From `decoders.report.accuracy_curves.accuracy_curves`.
     null
-        95th percentile of refits on shifted labels.
-    near
-        What a right answer is called.
+        95th percentile of refits on shifted labels; None when not measured.
+    criterion
+        How a sample must be decoded to count as correct.
     """
-    figure, axes = _figure(len(accuracy_curves), height=2.9)
-    for axis, curve in zip(axes, accuracy_curves, strict=True):
+    figure, axes = _figure(len(curves), height=2.9)
+    for axis, curve in zip(axes, curves, strict=True):
         for name, scores in curve.scores.items():
             values = list(scores)
             low, middle, high = ([float(f(scores[v])) for v in values] for f in (np.min, np.mean, np.max))
@@ -286,26 +288,26 @@ def refits(accuracy_curves: Sequence[Curve], null: float | None, near: str) -> s
             axis.plot(values, middle, label=display_name(name), **style)
             axis.fill_between(values, low, high, color=style["color"], alpha=0.15, lw=0)
         if null is not None:
-            axis.axhline(null, color=DIM, ls=":", label="labels shifted, 95th percentile")
-        axis.set(xscale="log", ylim=_span(axis.get_ylim()), xlabel=curve.what)
+            axis.axhline(null, color=DIM, ls=":", label="shifted labels, 95th percentile")
+        axis.set(xscale="log", ylim=_span(axis.get_ylim()), xlabel=curve.variable)
         ticks = list(next(iter(curve.scores.values()), {}))
         axis.set_xticks(ticks, [f"{tick:.3g}" for tick in ticks])
         axis.minorticks_off()
-    axes[0].set_ylabel(near)
+    axes[0].set_ylabel(f"share decoded {criterion}")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return _svg(figure)
 
 
 @_styled
 def embedding(points: Points, movie_rate_hz: float) -> str:
-    """The embedding along its three slowest axes, coloured by movie time.
+    """Plot the embedding along its three slowest axes, coloured by movie time.
 
     Parameters
     ----------
     points
         From `decoders.report.plot_values.slowest`.
     movie_rate_hz
-        For the scale of colours; 0 = frames.
+        Movie rate, to label the colours in seconds; 0 labels them in frames.
     """
     figure, axes = _figure(3, height=2.9)
     colour = points.frame / (movie_rate_hz or 1.0)
@@ -320,7 +322,7 @@ def embedding(points: Points, movie_rate_hz: float) -> str:
 
 @_styled
 def labels(report: Mapping[str, Any]) -> str:
-    """Median error of each continuous label beside its baselines.
+    """Plot the median error of each continuous label and its baselines.
 
     Parameters
     ----------
@@ -343,7 +345,7 @@ def labels(report: Mapping[str, Any]) -> str:
 
 
 def _span(drawn: tuple[float, float]) -> tuple[float, float]:
-    """Limits for shares: from 0 to 1, or less far when nothing drawn comes near 1."""
+    """Return axis limits for shares: 0 to 1, or less when all values are small."""
     return -0.02 * min(drawn[1], 1), 1.04 if drawn[1] > 0.6 else 1.1 * drawn[1]
 
 

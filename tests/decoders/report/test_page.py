@@ -62,8 +62,8 @@ def test_every_section_is_there(html: str) -> None:
         "Continuous labels",
         "By number of units and by window",
         "The embedding",
-        "What the model says about itself",
-        "What a picture is",
+        "The model and its training",
+        "What the pictures are",
     ):
         assert any(heading.startswith(words) for heading in headings), words
     assert "retrieved, not generated" in html
@@ -150,7 +150,7 @@ def test_refits_stand_beside_the_model(scored: Evaluation) -> None:
     }
     with_refits = replace(scored, report={**fixed, "rolling": rolling})
     html = html_page(with_refits, title="rolling", budget_s=0)
-    assert html.count("the model, refitted") == 4
+    assert html.count("refitted model") == 4
     assert "on the last 3" in html
 
 
@@ -170,8 +170,8 @@ def test_what_a_contrastive_model_says_of_itself(scored: Evaluation, model: Mode
     html = html_page(replace(scored, model=contrastive), title="contrastive", budget_s=0)
     for words in (
         "120 steps",
-        "2.500 nats; 6.250 is chance",
-        "both -1.125 nats; frames are read from: linear",
+        "2.500 nats; chance 6.250",
+        "both -1.125 nats; frames are decoded from: linear",
     ):
         assert words in html
     assert "InfoNCE" not in html_page(scored, title="linear", budget_s=0)
@@ -182,9 +182,9 @@ def test_places_and_folds() -> None:
     scored = run_cross_validation(places_session(), "blocks:3", FitOptions(context_s=0.25), draws=0)
     html = html_page(scored, title="places")
     assert "By fold" in html
-    assert "chance was not measured" in html
+    assert "Chance was not measured" in html
     assert "By number of units" not in html  # each fold has a model of its own
-    assert "exactly right" in html
+    assert "Share decoded exactly" in html
     assert "within 1 s" not in html.partition("<script")[0]
 
 
