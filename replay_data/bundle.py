@@ -1,4 +1,4 @@
-"""The recording that is shipped: where its files are, and how they are made again."""
+"""The bundled recording: paths of its files, and how they are made."""
 
 from __future__ import annotations
 
@@ -7,41 +7,41 @@ from pathlib import Path
 from replay_data.simulate import simulate
 
 SEED = 2
-"""Of the shipped recording."""
+"""Random seed of the bundled recording."""
 
 TRAIN_REPEATS = tuple(range(10))
-"""What the shipped model is fitted on: nine showings to train and one to validate."""
+"""Repeats that the bundled model is fitted on: nine for training and one for validation."""
 
 TEST_REPEATS = "10-11"
-"""In order, and disturbed; as `replay --repeats` takes it."""
+"""Test repeats in the form of `replay --repeats`: one in order, one disturbed."""
 
 _FOLDER = Path(__file__).resolve().parent
 
 
 def demo_recording() -> Path:
-    """The recording: 120 units, twelve showings of the movie."""
+    """Return the path of the recording: 120 units, twelve repeats of the movie."""
     return _FOLDER / "demo.xdf"
 
 
 def demo_movie() -> Path:
-    """The movie that was shown."""
+    """Return the path of the movie."""
     return _FOLDER / "demo.mp4"
 
 
 def demo_model() -> Path:
-    """The model fitted on the first ten showings."""
+    """Return the path of the model fitted on the first ten repeats."""
     return _FOLDER / "demo.safetensors"
 
 
 def make_bundle(folder: Path | str = _FOLDER, seed: int = SEED) -> None:
-    """Make the shipped files again; what is there is replaced.
+    """Make the bundled files again, replacing existing ones.
 
     Parameters
     ----------
     folder
-        Where to.
+        Output folder.
     seed
-        Of the simulation.
+        Random seed of the simulation.
     """
     from decoders.fitting.fit import fit_model
     from decoders.fitting.options import FitOptions
@@ -51,7 +51,7 @@ def make_bundle(folder: Path | str = _FOLDER, seed: int = SEED) -> None:
 
     folder = Path(folder)
     save_movie(preset_movie(PRESETS["demo"], seed), folder / demo_movie().name, force=True)
-    # The video is lossy: what it shows, not what was drawn, is the movie that the population sees.
+    # The video is lossy: the population sees its decoded frames, not the original drawings.
     movie = load_movie(folder / demo_movie().name)
     recording = folder / demo_recording().name
     save_session(simulate("demo", seed, movie), recording, force=True)

@@ -1,4 +1,4 @@
-"""Is the simulated population easier to decode than real tissue? The measure, and the table in the README."""
+"""Compare the simulated population with real tissue: which is easier to decode? Prints the table of the README."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from replay_data.simulate import PRESETS, simulate
 from stream.session import Session
 
 REAL_ACCURACY = {10: 0.458, 30: 0.789, 100: 0.965}
-"""What 10, 30 and 100 real V1 units reach (Allen Institute Visual Coding Neuropixels, natural_movie_one)."""
+"""Accuracy of 10, 30 and 100 real V1 units (Allen Institute Visual Coding Neuropixels, natural_movie_one)."""
 
 N_TRAIN, N_TEST = 16, 4
 
@@ -22,18 +22,18 @@ Array = NDArray[np.float64]
 def nearest_mean_accuracy(
     train: Array, test: Array, n_units: int, rng: np.random.Generator, draws: int = 1000
 ) -> float:
-    """How often the seconds of a movie are told apart by the nearest mean of few units.
+    """Classify each second of a movie by the nearest class mean, on random subsets of units.
 
     Parameters
     ----------
     train, test
-        Mean spike counts [units, seconds] over two disjoint sets of showings.
+        Mean spike counts over two disjoint sets of repeats, float64 [units, seconds].
     n_units
-        Units drawn without replacement, again in each draw.
+        Units in a subset, drawn without replacement.
     rng
-        Source of randomness.
+        Random generator.
     draws
-        How many random subsets.
+        Number of random subsets.
 
     Returns
     -------
@@ -41,28 +41,28 @@ def nearest_mean_accuracy(
         Share of seconds of ``test`` whose nearest second of ``train`` is the same one; square roots of the counts,
         each unit scaled to mean 0 and standard deviation 1 over the seconds of ``train``, Euclidean distance.
     """
-    known, asked = np.sqrt(train), np.sqrt(test)
-    mean, spread = known.mean(1, keepdims=True), known.std(1, keepdims=True) + 1e-6
-    known, asked = (known - mean) / spread, (asked - mean) / spread
+    train, test = np.sqrt(train), np.sqrt(test)
+    mean, spread = train.mean(1, keepdims=True), train.std(1, keepdims=True) + 1e-6
+    train, test = (train - mean) / spread, (test - mean) / spread
     n_seconds = train.shape[1]
-    right = 0
+    n_correct = 0
     for _ in range(draws):
-        units = rng.permutation(len(known))[:n_units]
-        few, few_asked = known[units], asked[units]
-        distance = (few**2).sum(0)[:, None] - 2 * few.T @ few_asked
-        right += int(np.sum(distance.argmin(0) == np.arange(n_seconds)))
-    return float(right / (draws * n_seconds))
+        units = rng.permutation(len(train))[:n_units]
+        means = train[units]
+        distance = (means**2).sum(0)[:, None] - 2 * means.T @ test[units]
+        n_correct += int(np.sum(distance.argmin(0) == np.arange(n_seconds)))
+    return float(n_correct / (draws * n_seconds))
 
 
 def counts_per_second(session: Session, repeats: NDArray[np.int64]) -> Array:
-    """Mean spike count in each second of the movie.
+    """Return the mean spike count in each second of the movie.
 
     Parameters
     ----------
     session
-        Whose ``repeats`` were shown in order and whole.
+        Recording whose ``repeats`` were played in order and completely.
     repeats
-        Which showings to average.
+        Repeats to average.
 
     Returns
     -------
@@ -78,7 +78,7 @@ def counts_per_second(session: Session, repeats: NDArray[np.int64]) -> Array:
 
 
 def calibration(n_units: int = 600, draws: int = 1000, seed: int = 0) -> dict[int, float]:
-    """Measure the demo's population, drawn larger, as the real one was: sixteen showings, and the four after them.
+    """Measure a larger population with the demo's settings like the real one: sixteen repeats, and the four after them.
 
     Parameters
     ----------
@@ -87,12 +87,12 @@ def calibration(n_units: int = 600, draws: int = 1000, seed: int = 0) -> dict[in
     draws
         Random subsets of each size.
     seed
-        Of the simulation and the draws.
+        Random seed of the simulation and the draws.
 
     Returns
     -------
     accuracy
-        By number of units, as `REAL_ACCURACY`.
+        Accuracy by number of units, like `REAL_ACCURACY`.
     """
     preset = replace(PRESETS["demo"], n_units=n_units, n_train=N_TRAIN + N_TEST, n_dead=0, n_noisy=0)
     session = simulate(preset, seed)

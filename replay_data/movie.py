@@ -1,4 +1,4 @@
-"""The simulated movie: scenes of 1/f textures, occluding moving objects and camera motion, made from a seed."""
+"""The simulated movie: scenes of 1/f textures, occluding moving objects and camera motion, from a random seed."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ RATE_HZ = 30.0
 HEIGHT, WIDTH = 72, 128
 
 _CANVAS = 256
-"""Side of the periodic textures in pixels; a camera that leaves one side comes in at the other."""
+"""Side of the periodic textures in pixels; a camera that leaves on one side enters on the other."""
 
 _APPROACH = 2.4
-"""An object that nears grows by exp(2.4) in all, from small and far to large and gone, and begins again."""
+"""Log growth of an approaching object, from small and far to large and gone; then it starts again."""
 
 Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How a scene looks and moves; lengths in pixels, speeds in pixels per second, gray from 0 to 1.
+    """Look and motion of a scene; lengths in pixels, speeds in pixels per second, gray from 0 to 1.
 
     Attributes
     ----------
     gray, contrast, slope
-        The backdrop's mean, the spread of its texture, and the exponent of its amplitude spectrum (1 = 1/f).
+        Mean of the backdrop, standard deviation of its texture, exponent of its amplitude spectrum (1 = 1/f).
     stretch
-        How many times wider than high the backdrop's structures are.
+        Width over height of the backdrop's structures.
     horizon
-        How much brighter the top of the backdrop is than its foot.
+        Brightness of the backdrop's top minus that of its bottom.
     pan, sway, zoom, turn
-        Camera: steady speed (x, y), amplitude of a slow sway (x, y), growth per second, radians per second.
+        Camera: steady speed (x, y), amplitude of a slow sway (x, y), log growth per second, radians per second.
     n_objects, shapes, size, aspect, speed, spin
-        The objects: how many, of which shapes, radius from and to, height over width, own speed, radians per second.
+        Objects: number, shapes, range of the radius, range of height over width, own speed, radians per second.
     object_gray, object_contrast, shading
-        The objects' mean gray from and to, the spread of their texture, and how strongly light falls on one side.
+        Objects: range of the mean gray, standard deviation of the texture, strength of light from one side.
     """
 
     gray: float = 0.5
@@ -92,7 +92,7 @@ STYLES: tuple[Style, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class _Object:
-    """One moving object; ``depth`` is how strongly it follows the camera (1 = as the backdrop)."""
+    """One moving object; ``depth`` scales its motion against the camera (1 = like the backdrop)."""
 
     shape: str
     radius: float
@@ -108,14 +108,14 @@ class _Object:
 
 
 def scene_starts(n_scenes: int, n_frames: int, seed: int) -> NDArray[np.int32]:
-    """Where the scenes of a movie begin.
+    """Return the first frame of each scene of a movie.
 
     Parameters
     ----------
     n_scenes, n_frames
-        Of the whole movie.
+        Length of the whole movie.
     seed
-        The movie's seed.
+        Random seed of the movie.
 
     Returns
     -------
@@ -134,13 +134,13 @@ def make_movie(n_scenes: int = 8, n_frames: int = 900, seed: int = 0, name: str 
     Parameters
     ----------
     n_scenes
-        Scenes with a cut between each; the first eight follow `STYLES`, later ones vary them at random.
+        Number of scenes, with cuts between; the first eight follow `STYLES`, later ones vary them at random.
     n_frames
-        Frames in all, at `RATE_HZ`.
+        Total number of frames, at `RATE_HZ`.
     seed
-        The same seed gives the same pictures.
+        Random seed; the same seed gives the same pictures.
     name
-        Of its one clip.
+        Name of its one clip.
 
     Returns
     -------
@@ -158,7 +158,7 @@ def make_movie(n_scenes: int = 8, n_frames: int = 900, seed: int = 0, name: str 
 
 
 def _vary(style: Style, rng: np.random.Generator) -> Style:
-    """The same kind of scene with other light, camera and objects."""
+    """Vary the light, camera and objects of a scene at random."""
     flip = rng.choice([-1.0, 1.0], 2)
     faster = rng.uniform(0.6, 1.4)
     small, large = np.array(style.size) * rng.uniform(0.7, 1.5)
@@ -176,16 +176,16 @@ def _vary(style: Style, rng: np.random.Generator) -> Style:
 
 
 def pink_texture(rng: np.random.Generator, slope: float, stretch: float = 1.0) -> Array:
-    """A periodic random texture whose amplitude falls with spatial frequency as natural images do.
+    """Make a periodic random texture with the amplitude spectrum of natural images.
 
     Parameters
     ----------
     rng
-        Source of the random phases.
+        Random generator of the phases.
     slope
         Exponent: amplitude = 1 / frequency ** slope (Field 1987 found about 1).
     stretch
-        How many times wider than high its structures are.
+        Width over height of its structures.
 
     Returns
     -------
@@ -202,7 +202,7 @@ def pink_texture(rng: np.random.Generator, slope: float, stretch: float = 1.0) -
 
 
 def _render_scene(style: Style, n_frames: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """All frames of a scene."""
+    """Render all frames of a scene."""
     backdrop = pink_texture(rng, style.slope, style.stretch)
     skin = pink_texture(rng, 0.9)
     objects = [_draw_object(style, rng) for _ in range(style.n_objects)]
@@ -227,7 +227,7 @@ def _render_scene(style: Style, n_frames: int, rng: np.random.Generator) -> NDAr
 
 
 def _draw_object(style: Style, rng: np.random.Generator) -> _Object:
-    """One object of a style."""
+    """Draw one object of a style at random."""
     shape = str(rng.choice(style.shapes))
     direction = rng.uniform(0, 2 * np.pi)
     speed = style.speed * rng.uniform(0.5, 1.3)
@@ -257,14 +257,14 @@ def _paint(
     camera: NDArray[np.float64],
     angle: float,
 ) -> None:
-    """Paint one object over the picture, only in the box that it covers."""
+    """Paint one object into the part of the picture that it covers."""
     scale = 1.0
     if style.zoom:
         scale = float(np.exp((style.zoom * t + thing.nearing) % _APPROACH - _APPROACH / 2))
     radius = thing.radius * scale
     reach = radius * 1.5 + 2
     place = np.array(thing.start) + np.array(thing.velocity) * t - camera * thing.depth
-    # objects come back on the other side of a field a little larger than the picture
+    # Objects re-enter on the other side of a field slightly larger than the picture.
     field = np.array([WIDTH, HEIGHT]) + 3 * thing.radius + 4
     place = (place % field - field / 2) * scale
     cos, sin = np.cos(-angle), np.sin(-angle)
@@ -293,7 +293,7 @@ def _paint(
 
 
 def _outside(shape: str, u: Array, v: Array) -> Array:
-    """How far outside a shape of radius 1 each point lies; negative inside."""
+    """Return the distance of each point from a shape of radius 1; negative inside."""
     if shape == "box":
         return np.maximum(np.abs(u), np.abs(v)) - 1
     if shape == "trunk":
@@ -304,5 +304,5 @@ def _outside(shape: str, u: Array, v: Array) -> Array:
 
 
 def _sample(texture: Array, x: NDArray[np.floating], y: NDArray[np.floating]) -> Array:
-    """A periodic texture between its pixels, linearly."""
+    """Interpolate a periodic texture linearly."""
     return map_coordinates(texture, [y, x], order=1, mode="grid-wrap")  # type: ignore[no-any-return]

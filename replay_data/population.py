@@ -12,11 +12,11 @@ from replay_data.movie import HEIGHT, RATE_HZ, WIDTH
 
 Array = NDArray[np.float32]
 
-_SHRINK = 2
-"""Pictures are averaged over 2 x 2 pixels first: no receptive field resolves more."""
+_BLOCK_SIDE = 2
+"""Side of the blocks of pixels that pictures are averaged over; no receptive field resolves more."""
 
 _BLOCK = 100
-"""Units whose filters are held in memory at once."""
+"""Number of units whose filters are in memory at once."""
 
 _KERNEL_FRAMES, _KERNEL_DECAY = 7, 0.8
 """Length and decay of the temporal kernel, in frames."""
@@ -27,23 +27,23 @@ _LATENCY_S = (0.04, 0.07)
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """What decides a population's response to the movie, apart from the units drawn.
+    """Response properties that all units of a population share.
 
     Attributes
     ----------
     pool_floor, pool_s
-        Divisive normalisation: the constant beside the population's energy, relative to its mean, and the time
-        constant in seconds with which the energy counts.
+        Divisive normalisation: the constant added to the population's energy, relative to its mean, and the time
+        constant of the energy in seconds.
     threshold
         Drive, in standard deviations above a unit's mean, below which it only fires spontaneously.
     exponent
-        From and to, over units: of the power law above threshold, how sharply a unit prefers its best moments.
+        Range over units of the exponent of the power law above threshold: the selectivity.
     adaptation, adaptation_s
-        How strongly a unit's own recent firing divides its present firing, and over how many seconds recent goes.
+        Strength with which a unit's own recent firing divides its rate, and the time constant of "recent" in seconds.
     spontaneous
-        From and to, over units: share of the mean rate that the stimulus does not change.
+        Range over units of the share of the mean rate that does not depend on the stimulus.
     max_rate_hz
-        No unit fires faster.
+        Upper limit of the rate.
     rate_spread
         Standard deviation of the logarithm of the units' mean rates.
     """
@@ -61,11 +61,11 @@ class Tuning:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Units:
-    """Receptive fields; every array has one entry per unit. Lengths in pixels of the shrunken picture.
+    """Receptive fields; every array has one entry per unit. Lengths in pixels of the downsampled picture.
 
-    ``simple`` units see one phase, complex units none. ``direction`` is -1 to 1: how strongly a unit prefers one
-    direction of motion. ``transient`` is 0 to 1: how much of the drive is change instead of picture. ``exponent`` and
-    ``spontaneous`` are those of `Tuning`.
+    ``simple`` units respond to one phase, complex units to all. ``direction`` is -1 to 1: preference for one direction
+    of motion. ``transient`` is 0 to 1: share of the drive that responds to change instead of the picture.
+    ``exponent`` and ``spontaneous`` are those of `Tuning`.
     """
 
     x: Array
@@ -91,13 +91,13 @@ def draw_units(n_units: int, tuning: Tuning, rng: np.random.Generator) -> Units:
     Parameters
     ----------
     n_units
-        How many.
+        Number of units.
     tuning
-        For the spread of exponents and spontaneous shares.
+        Ranges of exponents and spontaneous shares.
     rng
-        Source of randomness.
+        Random generator.
     """
-    width, height = WIDTH // _SHRINK, HEIGHT // _SHRINK
+    width, height = WIDTH // _BLOCK_SIDE, HEIGHT // _BLOCK_SIDE
     wavelength = np.exp(rng.uniform(np.log(6), np.log(20), n_units))
     values = {
         "x": rng.uniform(0.08 * width, 0.92 * width, n_units),
@@ -117,14 +117,14 @@ def draw_units(n_units: int, tuning: Tuning, rng: np.random.Generator) -> Units:
 
 
 def shift_units(units: Units, rng: np.random.Generator) -> Units:
-    """The same units after their tuning has drifted: fields moved and turned a little.
+    """Return the units after drift of their tuning: fields slightly moved and rotated.
 
     Parameters
     ----------
     units
-        Before.
+        Units before the drift.
     rng
-        Source of randomness.
+        Random generator.
     """
 
     def moved(values: Array, by: float | Array) -> Array:
@@ -140,27 +140,27 @@ def shift_units(units: Units, rng: np.random.Generator) -> Units:
 
 
 def drive(units: Units, frames: NDArray[np.uint8], shown: NDArray[np.int32], tuning: Tuning) -> Array:
-    """Normalised drive of every unit while a sequence of frames is shown.
+    """Compute the normalised drive of every unit during a sequence of frames.
 
     Parameters
     ----------
     units
         The population.
     frames
-        Uint8 [frame, height, width].
+        Pictures, uint8 [frame, height, width].
     shown
-        Int32 [time], which frame at each 1/30 s; -1 = gray.
+        Frame shown in each bin of 1/30 s, int32 [time]; -1 = gray.
     tuning
-        For its normalisation.
+        Constants of the normalisation.
 
     Returns
     -------
     drive
-        Float32 [time, units], not negative: motion energy (Adelson and Bergen 1985) of the complex units, its
-        rectified phase of the simple ones, divided by the energy of the whole population (Heeger 1992), which
-        comes late (Zhou, Benson, Kay and Winawer 2019), so that responses overshoot at a cut.
+        Float32 [time, units], not negative: motion energy (Adelson and Bergen 1985) of complex units, its
+        rectified phase for simple ones, divided by the energy of the whole population (Heeger 1992), which
+        is delayed (Zhou, Benson, Kay and Winawer 2019), so that responses overshoot at a cut.
     """
-    pictures = _shrunken(frames)
+    pictures = _downsample(frames)
     gray = pictures.mean()
     flat = np.concatenate([pictures - gray, np.zeros((1, pictures.shape[1]), np.float32)])
     kernel = np.exp(-np.arange(_KERNEL_FRAMES, dtype=np.float32) / _KERNEL_DECAY)
@@ -180,7 +180,7 @@ def drive(units: Units, frames: NDArray[np.uint8], shown: NDArray[np.int32], tun
 
 
 def latent_rates(units: Units, drives: Array, reference: NDArray[np.intp], tuning: Tuning) -> Array:
-    """From drive to a rate whose mean over a showing of the movie is 1.
+    """Convert drive to a rate whose mean over one repeat of the movie is 1.
 
     Parameters
     ----------
@@ -189,14 +189,14 @@ def latent_rates(units: Units, drives: Array, reference: NDArray[np.intp], tunin
     drives
         Float32 [time, units], see `drive`.
     reference
-        Which moments belong to that showing.
+        Indices of the bins of that repeat.
     tuning
         Threshold and adaptation.
 
     Returns
     -------
     rates
-        Float32 [time, units]: threshold, power law, division by what the unit fired just before, spontaneous rate.
+        Float32 [time, units]: threshold, power law, division by the unit's recent firing, spontaneous rate.
     """
     mean, spread = drives[reference].mean(0), drives[reference].std(0) + 1e-6
     fired = np.maximum((drives - mean) / spread - tuning.threshold, 0) ** units.exponent
@@ -208,14 +208,14 @@ def latent_rates(units: Units, drives: Array, reference: NDArray[np.intp], tunin
 
 
 def delay(rates: Array, latency_s: Array) -> Array:
-    """Shift every unit's rate by its latency, between bins linearly.
+    """Delay every unit's rate by its latency, interpolated linearly between bins.
 
     Parameters
     ----------
     rates
         Float32 [time, units] at the movie's rate.
     latency_s
-        Float32 [units], seconds, at most 5 frames.
+        Latency in seconds, float32 [units]; at most 5 frames.
     """
     bins = latency_s * np.float32(RATE_HZ)
     whole = bins.astype(int)
@@ -232,17 +232,17 @@ def delay(rates: Array, latency_s: Array) -> Array:
     return out
 
 
-def _shrunken(frames: NDArray[np.uint8]) -> Array:
-    """Pictures averaged over 2 x 2 pixels, flat, 0 to 1."""
+def _downsample(frames: NDArray[np.uint8]) -> Array:
+    """Average pictures over 2 x 2 pixels and flatten them; float32 [frame, pixels], 0 to 1."""
     n_frames, height, width = frames.shape
-    blocks = frames.reshape(n_frames, height // _SHRINK, _SHRINK, width // _SHRINK, _SHRINK)
+    blocks = frames.reshape(n_frames, height // _BLOCK_SIDE, _BLOCK_SIDE, width // _BLOCK_SIDE, _BLOCK_SIDE)
     small: Array = blocks.mean((2, 4), dtype=np.float32) / 255
     return small.reshape(n_frames, -1)
 
 
 def _gabors(units: Units, block: slice) -> tuple[Array, Array]:
-    """Even and odd Gabor filters as columns, float32 [pixels, units], mean 0 and norm 1."""
-    y, x = np.mgrid[: HEIGHT // _SHRINK, : WIDTH // _SHRINK].astype(np.float32)
+    """Return even and odd Gabor filters as columns, float32 [pixels, units], mean 0 and norm 1."""
+    y, x = np.mgrid[: HEIGHT // _BLOCK_SIDE, : WIDTH // _BLOCK_SIDE].astype(np.float32)
     dx = x.reshape(-1, 1) - units.x[block]
     dy = y.reshape(-1, 1) - units.y[block]
     across = np.cos(units.angle[block]) * dx + np.sin(units.angle[block]) * dy
@@ -259,7 +259,7 @@ def _gabors(units: Units, block: slice) -> tuple[Array, Array]:
 def _motion(
     units: Units, block: slice, even: Array, odd: Array, shown: NDArray[np.int32], kernel: Array
 ) -> tuple[Array, Array]:
-    """Signed output at the preferred phase, and amplitude over all phases, of the direction-selective pair."""
+    """Return the output at the preferred phase and the amplitude over all phases of direction-selective pairs."""
     sustained, change = [], []
     for projection in (even, odd):
         seen = projection[shown]
@@ -274,7 +274,7 @@ def _motion(
 
 
 def _filter(series: Array, kernel: Array) -> Array:
-    """Causal convolution along time, the first sample held before the start."""
+    """Convolve causally along time, with the first sample held before the start."""
     padded = np.concatenate([np.repeat(series[:1], len(kernel) - 1, 0), series])
     out = np.zeros_like(series)
     for lag, weight in enumerate(kernel):
@@ -284,6 +284,6 @@ def _filter(series: Array, kernel: Array) -> Array:
 
 
 def _recent(series: Array, time_constant_s: float) -> Array:
-    """Exponential running mean along time, from nothing at the start."""
+    """Return the exponential running mean along time, from 0 at the start."""
     keep = float(np.exp(-1 / (time_constant_s * RATE_HZ)))
     return np.asarray(lfilter([1 - keep], [1, -keep], series, axis=0), np.float32)

@@ -1,4 +1,4 @@
-"""What a simulated session shows when: training showings, gray between, and the two test showings."""
+"""The stimulus schedule of a simulated session: training repeats, gray between them, and the two test repeats."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ class Schedule:
     repeat: Frames
 
 
-def make_schedule(showings: list[Frames], rng: np.random.Generator) -> Schedule:
-    """Join showings, with 1 to 3 s of gray before, between and after them.
+def make_schedule(repeats: list[Frames], rng: np.random.Generator) -> Schedule:
+    """Join repeats, with 1 to 3 s of gray before, between and after them.
 
     Parameters
     ----------
-    showings
-        Int32 [frames shown] each, numbered from repeat 0.
+    repeats
+        Frames of each repeat, int32 [time], numbered from 0.
     rng
-        Source of randomness.
+        Random generator.
     """
     frame, repeat = [], []
-    for number, shown in enumerate([*showings, np.zeros(0, np.int32)]):
+    for number, shown in enumerate([*repeats, np.zeros(0, np.int32)]):
         gray = round(rng.uniform(*_GRAY_S) * RATE_HZ)
         frame += [np.full(gray, GRAY, np.int32), shown]
         repeat += [np.full(gray, GRAY, np.int32), np.full(len(shown), number, np.int32)]
@@ -47,22 +47,27 @@ def make_schedule(showings: list[Frames], rng: np.random.Generator) -> Schedule:
 
 
 def scene_derangement(n_scenes: int, rng: np.random.Generator) -> Frames:
-    """An order of scenes in which none keeps its place and none follows its usual predecessor, the end included.
+    """Draw an order in which no scene keeps its place or follows its usual predecessor, the end included.
 
     Parameters
     ----------
     n_scenes
-        At least 4: of fewer there is no such order.
+        Number of scenes, at least 4: fewer have no such order.
     rng
-        Source of randomness.
+        Random generator.
 
     Returns
     -------
     order
         Int32 [n_scenes].
+
+    Raises
+    ------
+    ValueError
+        If ``n_scenes`` is below 4.
     """
     if n_scenes < 4:
-        raise ValueError(f"{n_scenes} scenes have no such order; it takes at least 4.")
+        raise ValueError(f"{n_scenes} scenes have no derangement without usual neighbours; give at least 4.")
     while True:
         order = rng.permutation(n_scenes)
         follows = (order - np.roll(order, 1)) % n_scenes == 1
@@ -70,21 +75,21 @@ def scene_derangement(n_scenes: int, rng: np.random.Generator) -> Frames:
             return order.astype(np.int32)
 
 
-def disturbed_showing(starts: Frames, rng: np.random.Generator) -> Frames:
-    """A showing that no clock can follow: scenes deranged, begun anywhere, with a pause, a jump and a rewind.
+def disturbed_repeat(starts: Frames, rng: np.random.Generator) -> Frames:
+    """Draw a repeat that no clock can follow: deranged scenes from a random frame on, with a pause, a jump and a rewind.
 
     Parameters
     ----------
     starts
-        Int32 [n_scenes + 1], where the scenes begin and the movie ends.
+        First frame of each scene, and the end of the movie, int32 [n_scenes + 1].
     rng
-        Source of randomness.
+        Random generator.
 
     Returns
     -------
     frame
-        Int32 [frames shown]: the deranged sequence played round once from a random frame; about a third in, one frame
-        is held for 1 s, later more than 3 s are skipped, and later still it goes back by more than 3 s. Drawn again
+        Int32 [time]: the deranged sequence, played once in a circle from a random frame; about a quarter in, one frame
+        is held for 1 s, later more than 3 s are skipped, and later still it rewinds by more than 3 s. Drawn again
         until a clock started with it is right (within 1 s) in at most 4 of 100 moments.
     """
     first, n_frames = int(starts[0]), int(starts[-1] - starts[0])
@@ -106,10 +111,9 @@ def disturbed_showing(starts: Frames, rng: np.random.Generator) -> Frames:
         clock = first + np.arange(len(shown)) % n_frames
         breaks = np.flatnonzero((np.diff(shown) != 1) & (np.diff(shown) != 0))
         runs = np.diff(np.r_[-1, breaks, len(shown) - 1])
-        between = rewind - jump - ahead  # frames; none left, and the jump and the rewind would be one
         leaps = np.array([sequence[[jump - 1, jump + ahead]], sequence[[rewind - 1, rewind - back]]])
         like_cuts = np.isin(leaps[:, 0] + 1, starts) & np.isin(leaps[:, 1], starts)
-        between = rewind - jump - ahead  # frames; none left, and the jump and the rewind would be one
+        between = rewind - jump - ahead  # frames; without any, the jump and the rewind would be one
         shortest = min(*runs, *np.abs(np.diff(leaps)).ravel(), between)
         is_plain = (
             len(runs) <= len(starts) + 1 and shortest > _SHORTEST_RUN_S * RATE_HZ and not like_cuts.any()

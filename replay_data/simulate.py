@@ -1,4 +1,4 @@
-"""Simulated recordings of visual cortex watching a movie: presets by name, everything from a seed."""
+"""Simulated recordings of visual cortex during a movie: named presets, reproducible from a random seed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from replay_data.movie import RATE_HZ, make_movie, scene_starts
 from replay_data.population import Tuning, delay, draw_units, drive, latent_rates, shift_units
-from replay_data.schedule import Schedule, disturbed_showing, make_schedule
+from replay_data.schedule import Schedule, disturbed_repeat, make_schedule
 from replay_data.state import behaviour, log_gain
 from stream.errors import BadUsage
 from stream.movie import Movie, one_clip
@@ -22,36 +22,36 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """One kind of simulated recording.
+    """Settings of a simulated recording.
 
     Attributes
     ----------
     n_units, mean_rate_hz
-        Channels, and their mean rate over the movie (log-normal over units).
+        Number of channels, and their mean rate over the movie (log-normal over units).
     gain_noise
-        Standard deviation of the fluctuations of log gain that units share.
+        Standard deviation of the shared fluctuations of log gain.
     own_noise
-        The same of the fluctuations that each unit has for itself (Goris, Movshon and Simoncelli 2014).
+        Standard deviation of each unit's own fluctuations of log gain (Goris, Movshon and Simoncelli 2014).
     drift
-        How far tuning has moved when the recording ends (0 to 1).
+        Share of the tuning that has changed by the end of the recording (0 to 1).
     gain_drift
         Standard deviation of each unit's log gain over minutes.
     state_gain
-        Standard deviation over units of the change of log gain that running brings.
+        Standard deviation over units of the change of log gain during running.
     n_dead, n_noisy
-        Channels that are silent, and channels that fire without regard to the movie.
+        Number of silent channels, and of channels that fire independently of the movie.
     n_train
-        Showings to train on; one to validate and two to test follow.
+        Number of training repeats; one for validation and two for the test follow.
     episode
-        Showings within which a lasting change of state begins and ends.
+        Repeats within which a lasting change of state begins and ends.
     n_scenes, scene_s
-        Scenes that the movie is made of, and their mean length in seconds.
+        Number of scenes in the movie, and their mean length in seconds.
     n_unseen
-        Further scenes, which only the two test showings show (for reconstruction).
+        Number of further scenes, which occur only in the two test repeats (for reconstruction).
     speeds
-        Further test showings: in order, so many times as fast.
+        Playback speeds of further test repeats in order; 2 = twice as fast.
     stimulus
-        False: no unit responds to the movie; nothing can be decoded.
+        Whether units respond to the movie; if not, nothing can be decoded.
     tuning
         Shape of the responses.
     """
@@ -103,22 +103,22 @@ PRESETS: dict[str, Preset] = {
     ),
     "noise": replace(_DEMO, stimulus=False),
 }
-"""The presets by name."""
+"""Presets by name."""
 
 
 def find_preset(name: str) -> Preset:
-    """A preset by its name.
+    """Return a preset by its name.
 
     Raises
     ------
     BadUsage
-        When there is none of that name.
+        If no preset has that name.
     """
     if name in PRESETS:
         return PRESETS[name]
     near = difflib.get_close_matches(name, PRESETS, 1)
     hint = f" Did you mean {near[0]!r}?" if near else f" There are: {', '.join(PRESETS)}."
-    raise BadUsage(f"no preset {name!r}.{hint}")
+    raise BadUsage(f"preset {name!r} does not exist.{hint}")
 
 
 def simulate(preset: str | Preset, seed: int = 0, movie: Movie | None = None) -> Session:
@@ -127,24 +127,30 @@ def simulate(preset: str | Preset, seed: int = 0, movie: Movie | None = None) ->
     Parameters
     ----------
     preset
-        A name in `PRESETS`, or one of your own.
+        A name in `PRESETS`, or settings of your own.
     seed
-        The same preset and seed give the same bytes.
+        Random seed; the same preset and seed give the same bytes.
     movie
-        Pictures to show instead of those just made: the same movie after it went through a video file.
+        The preset's movie as decoded from a video file, in place of the original drawings.
 
     Returns
     -------
     session
-        Spike counts in bins of 1/30 s. Repeats ``0 .. n_train - 1`` are for training, the next to validate, then a
-        test showing in order and a disturbed one (see `replay_data.schedule.disturbed_showing`); gray in between.
+        Spike counts in bins of 1/30 s. Repeats ``0 .. n_train - 1`` are for training, the next for validation, then a
+        test repeat in order and a disturbed one (see `replay_data.schedule.disturbed_repeat`); gray in between.
         Label "running": speed in cm/s.
+
+    Raises
+    ------
+    BadUsage
+        If the preset is unknown, or ``movie`` lacks pictures or has another number of frames.
     """
     preset = find_preset(preset) if isinstance(preset, str) else preset
     starts = _starts(preset, seed)
     movie = preset_movie(preset, seed) if movie is None else movie
     if movie.frames is None or movie.n_frames != starts[-1]:
-        raise BadUsage(f"the movie must bring {starts[-1]} pictures, got {movie.n_frames}.")
+        n_pictures = 0 if movie.frames is None else movie.n_frames
+        raise BadUsage(f"the movie has {n_pictures} pictures; give one with {starts[-1]}.")
     schedule = _schedule(preset, starts, np.random.default_rng([seed, 10]))
     rng = np.random.default_rng([seed, 11])
     rates = _stimulus_rates(preset, movie.frames, schedule, rng)
@@ -168,7 +174,7 @@ def simulate(preset: str | Preset, seed: int = 0, movie: Movie | None = None) ->
 
 
 def preset_movie(preset: Preset, seed: int) -> Movie:
-    """The movie of a preset: one clip, or one per scene when some scenes are only shown in the test."""
+    """Return the movie of a preset: one clip, or one per scene when some scenes occur only in the test."""
     starts = _starts(preset, seed)
     movie = make_movie(len(starts) - 1, int(starts[-1]), seed, name="demo")
     if not preset.n_unseen or movie.frames is None:
@@ -181,19 +187,19 @@ def preset_movie(preset: Preset, seed: int) -> Movie:
 
 
 def _starts(preset: Preset, seed: int) -> NDArray[np.int32]:
-    """Where the scenes of a preset's movie begin, and where it ends."""
+    """Return the first frame of each scene of a preset's movie, and its end."""
     n_scenes = preset.n_scenes + preset.n_unseen
     return scene_starts(n_scenes, round(n_scenes * preset.scene_s * RATE_HZ), seed)
 
 
 def _schedule(preset: Preset, starts: NDArray[np.int32], rng: np.random.Generator) -> Schedule:
-    """Training and validation in order, test in order, test disturbed."""
+    """Schedule training and validation in order, one test in order and one disturbed."""
     seen = np.arange(starts[preset.n_scenes], dtype=np.int32)
     test_starts = starts[preset.n_scenes :] if preset.n_unseen else starts
     in_order = np.arange(test_starts[0], test_starts[-1], dtype=np.int32)
-    showings = [seen] * (preset.n_train + 1) + [in_order, disturbed_showing(test_starts, rng)]
-    showings += [in_order[np.arange(0, len(in_order), speed).astype(np.int32)] for speed in preset.speeds]
-    return make_schedule(showings, rng)
+    repeats = [seen] * (preset.n_train + 1) + [in_order, disturbed_repeat(test_starts, rng)]
+    repeats += [in_order[np.arange(0, len(in_order), speed).astype(np.int32)] for speed in preset.speeds]
+    return make_schedule(repeats, rng)
 
 
 def _stimulus_rates(
@@ -202,7 +208,7 @@ def _stimulus_rates(
     schedule: Schedule,
     rng: np.random.Generator,
 ) -> Array:
-    """Rate over mean rate of every unit, from the stimulus alone; float32 [time, units]."""
+    """Return the rate of every unit relative to its mean, from the stimulus alone; float32 [time, units]."""
     if not preset.stimulus:
         return np.ones((len(schedule.frame), preset.n_units), np.float32)
     units = draw_units(preset.n_units, preset.tuning, rng)
@@ -217,7 +223,7 @@ def _stimulus_rates(
 
 
 def _with_state(preset: Preset, rates: Array, state: Array, rng: np.random.Generator) -> Array:
-    """Rates in Hz, with every unit's mean rate, gain fluctuations, running and saturation."""
+    """Return rates in Hz, with every unit's mean rate, gain fluctuations, running and saturation."""
     n_bins, n_units = rates.shape
     mean_hz = np.exp(preset.tuning.rate_spread * rng.standard_normal(n_units)).astype(np.float32)
     mean_hz *= preset.mean_rate_hz / mean_hz.mean()
@@ -229,7 +235,7 @@ def _with_state(preset: Preset, rates: Array, state: Array, rng: np.random.Gener
 
 
 def _with_bad_channels(preset: Preset, rates: Array, rng: np.random.Generator) -> Array:
-    """Silence some channels and fill others with bursts that have nothing to do with the movie."""
+    """Silence some channels and fill others with bursts that are independent of the movie."""
     bad = rng.permutation(preset.n_units)[: preset.n_dead + preset.n_noisy]
     rates[:, bad[: preset.n_dead]] = 0
     for channel in bad[preset.n_dead :]:

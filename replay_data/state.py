@@ -1,4 +1,4 @@
-"""What changes a population's gain beside the stimulus: running, shared fluctuations, slow wandering."""
+"""Gain changes of a population beside the stimulus: running, shared fluctuations, slow drift."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ _FULL_SPEED_CM_S = 22.0
 def behaviour(
     repeat: NDArray[np.int32], episode: tuple[int, int], rng: np.random.Generator
 ) -> tuple[Array, Array]:
-    """State of arousal and the running speed that goes with it.
+    """Draw the state of arousal and the running speed that follows it.
 
     Parameters
     ----------
     repeat
-        Int32 [time], see `replay_data.schedule`.
+        Repeat of each bin, int32 [time], see `replay_data.schedule`.
     episode
-        The long change of state begins inside the first of these repeats and ends inside the second.
+        Repeats in which the long change of state begins and ends.
     rng
-        Source of randomness.
+        Random generator.
 
     Returns
     -------
     state
-        Float32 [time], 0 (at rest) to 1 (the episode); short bouts reach less.
+        Arousal, float32 [time], 0 (rest) to 1 (the episode); short bouts reach less.
     running
-        Float32 [time, 1], cm/s.
+        Speed in cm/s, float32 [time, 1].
     """
     n_bins = len(repeat)
     wanted = np.zeros(n_bins)
@@ -43,25 +43,25 @@ def behaviour(
         during = np.flatnonzero(repeat == number)
         ends.append(int(during[round(rng.uniform(0.3, 0.7) * len(during))]))
     wanted[ends[0] : ends[1]] = 1.0
-    state = _wander(wanted, 0.7)
+    state = _low_pass(wanted, 0.7)
     steps = fluctuation(n_bins, 0.5, rng)[:, 0]
     speed = _FULL_SPEED_CM_S * state * (1 + 0.12 * steps) + 0.15 * np.abs(rng.standard_normal(n_bins))
     return state.astype(np.float32), np.maximum(speed, 0).astype(np.float32)[:, None]
 
 
 def fluctuation(n_bins: int, time_constant_s: float, rng: np.random.Generator, n: int = 1) -> Array:
-    """Independent Ornstein-Uhlenbeck processes of variance 1.
+    """Draw independent Ornstein-Uhlenbeck processes of variance 1.
 
     Parameters
     ----------
     n_bins
         Length, in bins of 1/30 s.
     time_constant_s
-        Seconds over which the correlation falls to 1/e.
+        Time in which the correlation falls to 1/e, seconds.
     rng
-        Source of randomness.
+        Random generator.
     n
-        How many.
+        Number of processes.
 
     Returns
     -------
@@ -78,20 +78,20 @@ def fluctuation(n_bins: int, time_constant_s: float, rng: np.random.Generator, n
 def log_gain(
     n_bins: int, n_units: int, shared: float, own: float, drift: float, rng: np.random.Generator
 ) -> Array:
-    """Logarithm of every unit's gain: fluctuations that all share in unequal measure, and a slow wandering of each.
+    """Draw the log gain of every unit: fluctuations shared in unequal measure, and fluctuations and drift of its own.
 
     Parameters
     ----------
     n_bins, n_units
-        Shape.
+        Shape of the result.
     shared
-        Standard deviation of the shared part of a typical unit (noise correlation comes from it).
+        Standard deviation of the shared part of a typical unit, which causes noise correlations.
     own
         Standard deviation of each unit's own part that changes within seconds.
     drift
         Standard deviation of each unit's own part that changes within minutes.
     rng
-        Source of randomness.
+        Random generator.
 
     Returns
     -------
@@ -105,7 +105,7 @@ def log_gain(
     return np.asarray(common @ coupling + private - variance / 2, np.float32)
 
 
-def _wander(values: NDArray[np.float64], time_constant_s: float) -> NDArray[np.float64]:
-    """Follow a series with a delay, as a body does."""
+def _low_pass(values: NDArray[np.float64], time_constant_s: float) -> NDArray[np.float64]:
+    """Low-pass filter a series, like the slow onset of running."""
     keep = float(np.exp(-1 / (time_constant_s * RATE_HZ)))
     return lfilter([1 - keep], [1, -keep], values)  # type: ignore[no-any-return]

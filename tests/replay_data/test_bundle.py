@@ -1,4 +1,4 @@
-"""The shipped files: small, readable, and of one piece."""
+"""The bundled files are small and readable, and belong together."""
 
 from __future__ import annotations
 

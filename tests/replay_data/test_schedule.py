@@ -1,4 +1,4 @@
-"""The disturbed showing: no clock can follow it, and it holds a pause, a jump and a rewind."""
+"""The disturbed repeat: no clock can follow it, and it contains a pause, a jump and a rewind."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from replay_data.movie import scene_starts
-from replay_data.schedule import disturbed_showing, make_schedule, scene_derangement
+from replay_data.schedule import disturbed_repeat, make_schedule, scene_derangement
 
 
 @given(st.integers(4, 40), st.integers(0, 1000))
@@ -27,9 +27,9 @@ def test_too_few_scenes_are_refused() -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10_000))
-def test_disturbed_showing(seed: int) -> None:
+def test_disturbed_repeat(seed: int) -> None:
     starts = scene_starts(8, 900, seed)
-    shown = disturbed_showing(starts, np.random.default_rng(seed))
+    shown = disturbed_repeat(starts, np.random.default_rng(seed))
     step = np.diff(shown)
     assert np.sum(step == 0) == 30
     assert len(np.unique(np.flatnonzero(step == 0) - np.arange(30))) == 1
@@ -48,7 +48,7 @@ def test_disturbed_showing(seed: int) -> None:
 def test_usual_cuts_never_happen() -> None:
     starts = scene_starts(8, 900, 0)
     for seed in range(20):
-        shown = disturbed_showing(starts, np.random.default_rng(seed))
+        shown = disturbed_repeat(starts, np.random.default_rng(seed))
         for cut in starts[1:-1]:
             at = np.flatnonzero(shown[1:] == cut)
             assert np.all(shown[at] != cut - 1)
@@ -62,7 +62,7 @@ def test_scenes_cover_the_movie() -> None:
     assert np.diff(starts).max() <= 140
 
 
-def test_schedule_numbers_the_showings() -> None:
+def test_schedule_numbers_the_repeats() -> None:
     schedule = make_schedule([np.arange(5, dtype=np.int32)] * 3, np.random.default_rng(0))
     assert np.array_equal(np.unique(schedule.repeat), [-1, 0, 1, 2])
     for repeat in range(3):

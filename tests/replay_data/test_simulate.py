@@ -57,7 +57,7 @@ def test_demo_is_what_it_says(demo: Session) -> None:
     assert demo.movie.frames.shape == (900, 72, 128)
 
 
-def test_showings_in_order(demo: Session) -> None:
+def test_repeats_in_order(demo: Session) -> None:
     for repeat in range(11):
         assert np.array_equal(demo.frame[demo.repeat == repeat], np.arange(900))
 
@@ -153,7 +153,7 @@ def test_unseen_scenes_are_only_in_the_test() -> None:
     assert set(np.unique(session.frame[session.repeat == 4])) == set(range(first_unseen, session.n_frames))
 
 
-def test_names_are_checked() -> None:
+def test_unknown_presets_are_refused() -> None:
     assert find_preset("demo") == Preset()
     with pytest.raises(BadUsage, match="Did you mean 'sparse'"):
         find_preset("sprase")
@@ -163,5 +163,5 @@ def test_names_are_checked() -> None:
 
 def test_a_movie_of_another_length_is_refused() -> None:
     short = make_movie(n_scenes=4, n_frames=20)
-    with pytest.raises(BadUsage, match="900 pictures, got 20"):
+    with pytest.raises(BadUsage, match="has 20 pictures; give one with 900"):
         simulate("demo", 0, short)
