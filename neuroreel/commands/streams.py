@@ -91,7 +91,7 @@ def _measure(found: list[FoundStream], rows: list[dict[str, Any]], measure_s: fl
             continue  # the stream has disappeared since
     begin = time.monotonic()
     counts = [0] * len(counted)
-    while time.monotonic() < begin + measure_s:
+    while counted and time.monotonic() < begin + measure_s:
         time.sleep(0.02)
         for index, (inlet, _) in enumerate(counted):
             counts[index] += len(inlet.pull()[1])

@@ -177,7 +177,7 @@ def print_summary(summary: dict[str, Any]) -> None:
     table = Table("stream", "samples", "rate Hz", "gaps", "duration s", "clock offsets", "lost", box=None)
     for row in summary["streams"]:
         rate = row["measured_rate_hz"]
-        lost = f"{row['lost']}" if row["matches"] else f"[red]{row['lost']}, file differs[/red]"
+        lost = f"{row['lost']}" if row["matches"] else f"[red]{row['lost']}, differs[/red]"
         table.add_row(
             escape(row["name"]),
             str(row["samples"]),

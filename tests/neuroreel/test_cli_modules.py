@@ -1,4 +1,4 @@
-"""What an import loads: the guard against other packages of the same names, and no heavy library."""
+"""Imports: other packages of the same names are refused, and no heavy library is loaded without need."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def run(code: str, **settings: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
 
 
-def test_import_of_the_front_is_light() -> None:
+def test_import_of_neuroreel_loads_no_numpy_and_no_lsl() -> None:
     done = run("import sys, neuroreel; print('numpy' in sys.modules or 'pylsl' in sys.modules)")
     assert done.stdout.strip() == "False"
 
 
 @pytest.mark.parametrize("package", ["stream", "decoders", "gui", "replay_data"])
-def test_guard_refuses_somebody_elses_package(tmp_path: Path, package: str) -> None:
+def test_another_package_of_the_same_name_is_refused(tmp_path: Path, package: str) -> None:
     (tmp_path / package).mkdir()
     (tmp_path / package / "__init__.py").write_text("")
     done = run("import neuroreel", PYTHONPATH=str(tmp_path))
@@ -75,7 +75,7 @@ def test_every_module_imports_without_torch() -> None:
         "decoders.model.model, stream.lsl.inlet, decoders.live.engine",
     ],
 )
-def test_engine_imports_nothing_heavy(modules: str) -> None:
+def test_engine_imports_no_heavy_library(modules: str) -> None:
     done = run(ENGINE.format(modules=modules))
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == []

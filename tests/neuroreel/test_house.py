@@ -1,4 +1,4 @@
-"""The set-up and the lists that it goes by."""
+"""The project's files: pinned versions, package lists, version number and set-up script."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ def test_every_dependency_has_an_exact_version() -> None:
     pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))
     pinned = {normal(name) for name in pins}
     extras = PROJECT["project"]["optional-dependencies"]
-    wanted = [
+    requirements = [
         *PROJECT["project"]["dependencies"],
         *extras["dev"],
         *extras["docs"],
         *extras["train"],
         *extras["compare"],
     ]
-    assert {normal(re.split(r"[\[>]", requirement)[0]) for requirement in wanted} <= pinned
+    assert {normal(re.split(r"[\[>]", requirement)[0]) for requirement in requirements} <= pinned
 
 
-def test_constraints_say_nothing_of_where_packages_come_from() -> None:
+def test_constraints_name_no_package_index_and_no_address() -> None:
     text = (ROOT / "constraints.txt").read_text()
     assert not re.search(r"^\s*-|://|@", text, re.MULTILINE)
 

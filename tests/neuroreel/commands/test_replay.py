@@ -1,38 +1,37 @@
+"""Replays between real processes are tested in tests/live."""
+
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from neuroreel.cli import cli
 from stream.io.session_io import save_session
 from stream.replay.faults import CONSTANT_FAULTS, SCHEDULED_FAULTS
 from stream.session import Session
+from tests.neuroreel.commands.runner import run, run_refused
 
 
-@pytest.mark.live
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--faults", "drp@2+1"], "did you mean 'drop'"),
-        (["--faults", "drop@99+1"], "after the last sample"),
-        (["--faults", "nan@1+1:unit9"], "no channel 'unit9'"),
-        (["--faults", "stall@1+1", "--speed", "max"], "stall cannot be injected"),
-        (["--faults", "drop@1+1", "--as-events"], "give one of them"),
+        pytest.param(["--faults", "drop@99+1"], "after the last sample", marks=pytest.mark.live),
+        pytest.param(["--faults", "nan@1+1:unit9"], "no channel 'unit9'", marks=pytest.mark.live),
+        pytest.param(
+            ["--faults", "stall@1+1", "--speed", "max"], "stall cannot be injected", marks=pytest.mark.live
+        ),
+        (["--faults", "drop@1+1", "--as-events"], "cannot be combined"),
+        (["--speed", "-1"], "--speed is '-1'"),
+        (["--repeats", "3-x"], "0-8"),
     ],
 )
-def test_faults_that_cannot_be_are_refused(
-    tmp_path: Path, small_session: Session, arguments: list[str], said: str
-) -> None:
+def test_invalid_options(tmp_path: Path, small_session: Session, arguments: list[str], message: str) -> None:
     save_session(small_session, tmp_path / "s.npz")
-    result = CliRunner().invoke(cli, ["replay", str(tmp_path / "s.npz"), *arguments])
-    assert result.exit_code == 2
-    assert said in result.output
-    assert "Traceback" not in result.output
+    assert message in run_refused("replay", tmp_path / "s.npz", *arguments)
 
 
-def test_every_fault_is_listed() -> None:
-    result = CliRunner().invoke(cli, ["replay", "anything", "--faults", "list"])
+def test_list_of_faults() -> None:
+    result = run("replay", "anything", "--faults", "list")
     assert result.exit_code == 0
     assert all(line in result.output for line in (*SCHEDULED_FAULTS.values(), *CONSTANT_FAULTS.values()))
