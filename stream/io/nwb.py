@@ -57,17 +57,19 @@ def read(
     limits
         Limits of this process; memory is reserved before each read.
     stream, stimulus, area, quality, bin_ms
-        See `stream.io.session_io.Choice`.
+        Selection, see `stream.io.session_io.ReadOptions`.
 
     Raises
     ------
     BadRecording
-        When it holds no activity, or not what was asked for.
+        If the file holds no neural activity, or lacks what was selected.
     AmbiguousStream
-        When it holds several kinds of activity or several stimuli, and none was chosen.
+        If the file holds several activities or stimuli and none was selected.
+    BadUsage
+        If ``area``, ``quality`` or ``bin_ms`` are given for a fluorescence series.
     """
     with import_h5py().File(path, "r", rdcc_nbytes=_CACHE_BYTES) as file:
-        series = _choose(file, stream)
+        series = _select_series(file, stream)
         presentations = read_presentations(file, stimulus, limits)
         if series is None:
             units = select_units(file, area, quality, limits)
@@ -101,7 +103,7 @@ def _describe_movie(contents: FileContents, presentations: Presentations | None)
     contents.notes.append(f"stimulus {presentations.name}: {n_frames} {what}, {n_repeats} repeats")
 
 
-def _choose(file: Any, stream: str | None) -> str | None:
+def _select_series(file: Any, stream: str | None) -> str | None:
     """Return the path of the fluorescence series to read; None to read the units."""
     found = _find_series(file)
     has_units = "units" in file and "spike_times" in file["units"]

@@ -87,7 +87,7 @@ def load_xdf(path: Path | str, *, stream: str | None = None) -> Session:
         If it has several neural streams and none was selected; the message lists them.
     """
     streams = join_restarted(read_xdf(path))
-    neural = _choose(streams, stream, path)
+    neural = _select_neural(streams, stream, path)
     scale = _stamp_rate(neural)
     stamps = neural.stamps * scale if scale != 1 else neural.stamps
     rate_hz = neural.rate_hz / scale
@@ -146,7 +146,7 @@ def _write_headers(writer: XdfWriter, session: Session, fmt: str, event_samples:
         writer.header(3 + index, xml, "float32", len(columns))
 
 
-def _choose(streams: list[XdfStream], name: str | None, path: Path | str) -> XdfStream:
+def _select_neural(streams: list[XdfStream], name: str | None, path: Path | str) -> XdfStream:
     """Select the neural stream."""
     numeric = [found for found in streams if found.fmt != "string"]
     neural = [found for found in numeric if found.type.lower() in map(str.lower, NEURAL_TYPES)]
