@@ -13,14 +13,14 @@ RATE_HZ = 30.0
 N_FRAMES = 30
 N_REPEATS = 3
 BLOCKS_S = (20.0, 60.0)
-"""When the two blocks of the movie begin."""
+"""Starts of the two blocks of the movie, in seconds."""
 
 AREAS = ("VISp", "VISl", "CA1")
 N_UNITS = 9
 
 
 def movie_table() -> dict[str, NDArray[np.float64]]:
-    """The presentations of the movie: two blocks of showings."""
+    """Return the presentations of the movie: two blocks of repeats."""
     start = np.concatenate([begin + np.arange(N_REPEATS * N_FRAMES) / RATE_HZ for begin in BLOCKS_S])
     frame = np.tile(np.arange(N_FRAMES), N_REPEATS * len(BLOCKS_S)).astype(float)
     block = np.repeat([2.0, 5.0], N_REPEATS * N_FRAMES)
@@ -28,13 +28,13 @@ def movie_table() -> dict[str, NDArray[np.float64]]:
 
 
 def spike_trains(seed: int = 0) -> list[NDArray[np.float64]]:
-    """Float64 [spikes] per unit, s; units fire more at frames of their own."""
+    """Return spike times in seconds, float64 [spikes] per unit; each unit prefers some frames."""
     random = np.random.default_rng(seed)
     table = movie_table()
     trains = []
     for unit in range(N_UNITS):
-        likes = np.exp(1.5 * np.cos(2 * np.pi * (table["frame"] / N_FRAMES - unit / N_UNITS)))
-        counts = random.poisson(0.5 * likes)
+        preference = np.exp(1.5 * np.cos(2 * np.pi * (table["frame"] / N_FRAMES - unit / N_UNITS)))
+        counts = random.poisson(0.5 * preference)
         times = np.repeat(table["start_time"], counts) + random.uniform(0, 1 / RATE_HZ, counts.sum())
         trains.append(np.sort(np.r_[random.uniform(1, 80, 40), times]))
     return trains
@@ -44,7 +44,7 @@ def _empty() -> Any:
     from pynwb import NWBFile
 
     start = datetime.datetime(2019, 1, 2, tzinfo=datetime.UTC)
-    return NWBFile(session_description="made up", identifier="766640955", session_start_time=start)
+    return NWBFile(session_description="synthetic", identifier="766640955", session_start_time=start)
 
 
 def _write(file: Any, path: Path) -> Path:
@@ -56,7 +56,7 @@ def _write(file: Any, path: Path) -> Path:
 
 
 def _add_electrodes(file: Any) -> None:
-    """Three electrodes per area; rows and ids differ."""
+    """Add three electrodes per area, with ids that differ from their rows."""
     device = file.create_device(name="probeA")
     group = file.create_electrode_group(name="probeA", description="a", location="brain", device=device)
     for index in range(3 * len(AREAS)):
@@ -75,7 +75,7 @@ def _add_electrodes(file: Any) -> None:
 def _add_table(file: Any, name: str, columns: dict[str, Any]) -> None:
     from pynwb.epoch import TimeIntervals
 
-    table = TimeIntervals(name=f"{name}_presentations", description="when it was shown")
+    table = TimeIntervals(name=f"{name}_presentations", description="presentations")
     for column in columns:
         if column not in ("start_time", "stop_time"):
             table.add_column(name=column, description=column)
@@ -93,7 +93,7 @@ def _add_running(file: Any) -> None:
 
 
 def allen(path: Path, *, more_stimuli: bool = True) -> Path:
-    """Visual Coding Neuropixels: units with ``peak_channel_id`` and ``quality``, interval tables, running speed."""
+    """Write the layout of Visual Coding Neuropixels: units with channel and quality, interval tables, running speed."""
     file = _empty()
     _add_electrodes(file)
     file.add_unit_column(name="quality", description="q")
@@ -116,7 +116,7 @@ def allen(path: Path, *, more_stimuli: bool = True) -> Path:
 
 
 def dandi_units(path: Path) -> Path:
-    """Units that point to rows of the table of electrodes; one stimulus without blocks."""
+    """Write units that refer to rows of the electrode table, and one stimulus without blocks."""
     file = _empty()
     _add_electrodes(file)
     for unit, times in enumerate(spike_trains()):
@@ -128,7 +128,7 @@ def dandi_units(path: Path) -> Path:
 
 
 def dandi_fluorescence(path: Path, *, with_units: bool = False) -> Path:
-    """Visual Coding two-photon: dF/F and fluorescence of four ROIs, frames as a series of numbers."""
+    """Write the layout of Visual Coding two-photon: dF/F and fluorescence of four ROIs, a series of frame numbers."""
     from pynwb import TimeSeries
     from pynwb.base import ImageReferences, Images
     from pynwb.image import GrayscaleImage, IndexSeries

@@ -1,4 +1,4 @@
-"""NWB files in the layouts of Allen Visual Coding and DANDI."""
+"""Tests of `nwb`, `nwb_units` and `nwb_stimulus`: files in the layouts of Allen Visual Coding and DANDI."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from stream.io.session_io import ReadOptions, load_session, load_session_with_no
 from stream.session import Kind
 from tests.stream.io import nwb_files
 from tests.stream.io.nwb_files import BLOCKS_S, N_FRAMES, N_REPEATS, N_UNITS, RATE_HZ
+from tests.stream.strategies import assert_same
 
 pytestmark = [
-    pytest.mark.live,
+    pytest.mark.usefixtures("in_process"),
     pytest.mark.filterwarnings("ignore"),  # the warnings of pynwb
     pytest.mark.skipif(
         find_spec("pynwb") is None, reason="pynwb is not installed: pip install neuroreel[nwb]"
@@ -40,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_units_are_binned_by_frame_of_the_movie(folder: Path) -> None:
+def test_spikes_are_counted_in_bins_of_one_movie_frame(folder: Path) -> None:
     session, notes = load_session_with_notes(folder / "allen.nwb", ReadOptions(stimulus=MOVIE))
     assert (session.kind, session.rate_hz, session.n_channels) == (Kind.SPIKES, RATE_HZ, N_UNITS)
     assert session.name == "units"
@@ -57,12 +58,12 @@ def test_units_are_binned_by_frame_of_the_movie(folder: Path) -> None:
         trains = nwb_files.spike_trains()
         units = np.repeat(np.arange(N_UNITS), [len(train) for train in trains])
         wanted = bin_spikes(np.concatenate(trains), units, edges, N_UNITS)
-        assert abs(session.neural[inside] - wanted).sum() < 4  # edges may differ in the last bit
+        assert abs(session.neural[inside] - wanted).sum() < 4  # bin edges may differ in the last bit
     assert notes[0] == "9 of 9 units (VISp 3, VISl 3, CA1 3)"
     assert notes[-1] == f"stimulus {MOVIE}: 30 frames, 6 repeats"
 
 
-def test_showings_begin_where_the_frame_falls_back_and_with_a_block(folder: Path) -> None:
+def test_repeats_begin_with_a_block_and_where_the_frame_number_decreases(folder: Path) -> None:
     session = load_session(folder / "allen.nwb", options=ReadOptions(stimulus=MOVIE))
     for repeat in session.repeats:
         shown = session.repeat == repeat
@@ -72,12 +73,12 @@ def test_showings_begin_where_the_frame_falls_back_and_with_a_block(folder: Path
         assert first == pytest.approx(BLOCKS_S[block] + number * N_FRAMES / RATE_HZ)
     blank = session.repeat < 0
     assert set(session.frame[blank]) == {-1}
-    # gray before the first block for as long as is taken, before the second only since the gratings ended
+    # blank before the first block up to the maximum, before the second one only after the gratings ended
     begins = [session.stamps[session.segment == segment][0] - 1 / RATE_HZ for segment in (0, 1)]
     assert begins == pytest.approx([BLOCKS_S[0] - 5, 59.0], abs=0.05)
 
 
-def test_area_and_quality(folder: Path) -> None:
+def test_units_are_selected_by_area_and_quality(folder: Path) -> None:
     path = folder / "allen.nwb"
     session, notes = load_session_with_notes(
         path, ReadOptions(stimulus=MOVIE, area=("visp",), quality=("good",))
@@ -101,7 +102,7 @@ def test_running_speed_is_a_label(folder: Path) -> None:
     assert not load_session(folder / "dandi.nwb").labels
 
 
-def test_several_stimuli_have_to_be_chosen_from(folder: Path) -> None:
+def test_several_stimuli_require_a_choice(folder: Path) -> None:
     with pytest.raises(
         AmbiguousStream, match=r"2 stimuli with frames.*NAME': natural_movie_one, natural_scenes"
     ):
@@ -117,7 +118,7 @@ def test_several_stimuli_have_to_be_chosen_from(folder: Path) -> None:
     assert whole.repeats == named.repeats
 
 
-def test_pictures_in_no_order_are_no_movie(folder: Path) -> None:
+def test_pictures_in_random_order_are_not_a_movie(folder: Path) -> None:
     session, notes = load_session_with_notes(folder / "allen.nwb", ReadOptions(stimulus="natural_scenes"))
     assert session.movie is None
     assert session.n_frames == 8
@@ -126,7 +127,7 @@ def test_pictures_in_no_order_are_no_movie(folder: Path) -> None:
     assert "pictures in random order" in notes[-1]
 
 
-def test_the_width_of_the_bins(folder: Path) -> None:
+def test_the_bin_width_can_be_given(folder: Path) -> None:
     session = load_session(folder / "one.nwb", options=ReadOptions(bin_ms=10.0))
     assert session.rate_hz == 100
     assert np.allclose(np.diff(session.stamps[session.segment == 0]), 0.01)
@@ -135,7 +136,7 @@ def test_the_width_of_the_bins(folder: Path) -> None:
     assert spikes[0] == pytest.approx(spikes[1], rel=0.05)
 
 
-def test_stamps_that_are_rounded(folder: Path, tmp_path: Path) -> None:
+def test_rounded_timestamps_give_the_exact_rate(folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "a.nwb"
     path.write_bytes((folder / "one.nwb").read_bytes())
     start = np.round(nwb_files.movie_table()["start_time"], 3)  # steps of 33 and 34 ms
@@ -145,13 +146,15 @@ def test_stamps_that_are_rounded(folder: Path, tmp_path: Path) -> None:
         assert session.frame[session.repeat == repeat].tolist() == list(range(N_FRAMES))
 
 
-def test_units_of_dandi(folder: Path) -> None:
+def test_dandi_units_are_read(folder: Path) -> None:
     session = load_session(folder / "dandi.nwb", options=ReadOptions(area=("VISl",)))
     assert session.channel_names == ("VISl-3", "VISl-4", "VISl-5")
-    assert session.repeats == tuple(range(N_REPEATS * len(BLOCKS_S)))  # counted where the frame falls back
+    assert session.repeats == tuple(
+        range(N_REPEATS * len(BLOCKS_S))
+    )  # counted where the frame number decreases
 
 
-def test_fluorescence(folder: Path) -> None:
+def test_fluorescence_is_read(folder: Path) -> None:
     session = load_session(folder / "two_photon.nwb")
     assert (session.kind, session.name, session.rate_hz) == (Kind.FLUORESCENCE, "dff", RATE_HZ)
     assert session.channel_names == ("roi-1", "roi-2", "roi-4", "roi-5")
@@ -162,7 +165,7 @@ def test_fluorescence(folder: Path) -> None:
         load_session(folder / "two_photon.nwb", options=ReadOptions(area=("VISp",)))
 
 
-def test_several_kinds_of_activity_have_to_be_chosen_from(folder: Path) -> None:
+def test_several_activities_require_a_choice(folder: Path) -> None:
     with pytest.raises(AmbiguousStream, match="--stream NAME': units, DfOverF/dff, Fluorescence/raw"):
         load_session(folder / "both.nwb")
     assert load_session(folder / "both.nwb", stream="DfOverF/dff").n_channels == 4
@@ -170,7 +173,7 @@ def test_several_kinds_of_activity_have_to_be_chosen_from(folder: Path) -> None:
         load_session(folder / "both.nwb", stream="lfp")
 
 
-def test_the_same_as_pynwb_reads(folder: Path) -> None:
+def test_spike_counts_agree_with_pynwb(folder: Path) -> None:
     from pynwb import NWBHDF5IO
 
     with NWBHDF5IO(str(folder / "allen.nwb"), "r") as io:
@@ -217,7 +220,9 @@ def _damaged(path: Path, **changes: Any) -> Path:
         ),
     ],
 )
-def test_what_is_wrong_is_said(folder: Path, tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+def test_errors_name_the_file_and_the_problem(
+    folder: Path, tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
     path = tmp_path / "a.nwb"
     path.write_bytes((folder / "one.nwb").read_bytes())
     with pytest.raises(NeuroReelError, match=message) as caught:
@@ -225,7 +230,7 @@ def test_what_is_wrong_is_said(folder: Path, tmp_path: Path, changes: dict[str, 
     assert str(path) in str(caught.value)
 
 
-def test_without_a_table_nothing_is_known_of_what_was_shown(folder: Path, tmp_path: Path) -> None:
+def test_without_a_stimulus_table_all_frames_are_unknown(folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "a.nwb"
     path.write_bytes((folder / "one.nwb").read_bytes())
     session, notes = load_session_with_notes(_damaged(path, intervals=None), ReadOptions())
@@ -234,7 +239,7 @@ def test_without_a_table_nothing_is_known_of_what_was_shown(folder: Path, tmp_pa
     assert "the stimulus is unknown" in notes[-1]
 
 
-def test_one_command_makes_a_session_and_another_fits_it(folder: Path, tmp_path: Path) -> None:
+def test_convert_fit_and_evaluate_work_on_nwb(folder: Path, tmp_path: Path) -> None:
     from neuroreel.cli import cli
 
     def run(*arguments: object) -> str:
@@ -243,8 +248,10 @@ def test_one_command_makes_a_session_and_another_fits_it(folder: Path, tmp_path:
         return result.stdout
 
     target = tmp_path / "session.npz"
-    told = run("convert", folder / "allen.nwb", target, "--stimulus", MOVIE, "--area", "VISp", "--json", "-")
-    facts = json.loads(told)
+    output = run(
+        "convert", folder / "allen.nwb", target, "--stimulus", MOVIE, "--area", "VISp", "--json", "-"
+    )
+    facts = json.loads(output)
     assert (facts["channels"], facts["frames"], facts["showings"]) == (3, N_FRAMES, 6)
     assert facts["notes"][0] == "3 of 9 units (VISp 3)"
     session = load_session(target)
@@ -258,3 +265,11 @@ def test_one_command_makes_a_session_and_another_fits_it(folder: Path, tmp_path:
         run("evaluate", model, folder / "one.nwb", "--repeats", "4-5", "--draws", "0", "--json", "-")
     )
     assert scores
+
+
+@pytest.mark.live
+def test_a_child_process_reads_the_same(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = folder / "one.nwb"
+    expected = load_session(path)
+    monkeypatch.undo()
+    assert_same(load_session(path), expected)
