@@ -78,7 +78,7 @@ def channel_health(model: Model, notices: Notices) -> ChannelHealth:
     Parameters
     ----------
     model
-        Fitted model, which knows the mean count of each channel in training.
+        Fitted model; its preprocessor holds the mean count of each channel in training.
     notices
         Receives the monitor's notices.
     """

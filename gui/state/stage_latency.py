@@ -55,11 +55,11 @@ class StageLatency:
             A ``stats`` message of the status stream.
         """
         for key, stage in ENGINE_STAGES.items():
-            said = stats.get(key)
-            if isinstance(said, dict):
-                known = {name: said.get(name) for name in FIGURES}
+            figures = stats.get(key)
+            if isinstance(figures, dict):
+                values = {name: figures.get(name) for name in FIGURES}
                 self._engine[stage] = {
-                    name: float(value) for name, value in known.items() if isinstance(value, int | float)
+                    name: float(value) for name, value in values.items() if isinstance(value, int | float)
                 }
 
     def receive(self, ages_s: NDArray[np.float64]) -> None:

@@ -28,16 +28,16 @@ def test_estimates_are_scored_where_labels_are_known() -> None:
     summary = score.summary()
     assert summary is not None
     assert list(summary) == ["position"]
-    apart, known = estimate[20:, :2] - truth[20:, :2], truth[20:, :2]
+    error, known = estimate[20:, :2] - truth[20:, :2], truth[20:, :2]
     assert summary["position"]["moments"] == 80
     assert summary["position"]["median_error"] == pytest.approx(
-        np.median(np.linalg.norm(apart, axis=1)), rel=1e-4
+        np.median(np.linalg.norm(error, axis=1)), rel=1e-4
     )
-    explained = 1 - (apart**2).sum() / ((known - known.mean(0)) ** 2).sum()
+    explained = 1 - (error**2).sum() / ((known - known.mean(0)) ** 2).sum()
     assert summary["position"]["r2"] == pytest.approx(explained, rel=1e-4)
 
 
-def test_late_answers_are_compared_with_the_labels_of_their_moment() -> None:
+def test_delayed_estimates_are_compared_with_the_labels_of_their_moment() -> None:
     labels = Labels()
     stamps = np.arange(10) / 10
     labels.add("speed", stamps, np.arange(10)[:, None])

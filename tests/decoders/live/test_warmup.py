@@ -1,8 +1,9 @@
-"""The dry run before a sample is due: it changes no answer, and runs once, when there is time."""
+"""The warm-up changes no prediction and runs once before each sample, when there is time."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ N_FRAMES, N_CHANNELS, RATE_HZ = 40, 12, 30.0
 
 
 def session(kind: Kind) -> Session:
-    """Four showings of a short movie."""
+    """Four repeats of a short movie."""
     random = np.random.default_rng(4)
     tuning = random.gamma(0.5, 2.0, (N_FRAMES, N_CHANNELS)) + 0.2
     frame = np.tile(np.arange(N_FRAMES), 4).astype(np.int32)
@@ -33,29 +34,34 @@ def session(kind: Kind) -> Session:
     )
 
 
-@pytest.fixture(scope="module")
+@cache
+def fitted(kind: Kind) -> Model:
+    return fit_model(session(kind), FitOptions())
+
+
+@pytest.fixture(scope="session")
 def model() -> Model:
-    return fit_model(session(Kind.SPIKES), FitOptions())
+    return fitted(Kind.SPIKES)
 
 
 @pytest.mark.parametrize("kind", [Kind.SPIKES, Kind.FLUORESCENCE])
-def test_a_rehearsal_changes_no_answer(kind: Kind) -> None:
-    shown = session(kind)
-    model = fit_model(shown, FitOptions())
-    expected = model.predict(shown)
+def test_the_warm_up_changes_no_prediction(kind: Kind) -> None:
+    recording, model = session(kind), fitted(kind)
+    expected = model.predict(recording)
     warmup = Warmup(model)
     model.reset()
     for index in range(100):
-        warmup.schedule(shown.neural[99 - index, None], RATE_HZ, 0.0)
+        warmup.schedule(recording.neural[99 - index, None], RATE_HZ, 0.0)
         warmup.run()
-        said = model.step(shown.neural[index], float(shown.stamps[index]))
-        np.testing.assert_array_equal(said.posterior, expected.posterior[index])
-        np.testing.assert_array_equal(said.embedding, expected.embedding[index])
+        got = model.step(recording.neural[index], float(recording.stamps[index]))
+        np.testing.assert_array_equal(got.posterior, expected.posterior[index])
+        np.testing.assert_array_equal(got.embedding, expected.embedding[index])
+    model.reset()
 
 
 def test_it_runs_once_and_a_little_before_the_next_sample(model: Model) -> None:
     warmup = Warmup(model)
-    assert warmup.wait_s(0.0) is None  # nothing has come yet
+    assert warmup.wait_s(0.0) is None  # no sample has arrived yet
     chunk = np.ones((3, N_CHANNELS), np.float32)
     warmup.schedule(chunk, RATE_HZ, now=10.0)
     wait_s = warmup.wait_s(10.01)
@@ -68,13 +74,13 @@ def test_it_runs_once_and_a_little_before_the_next_sample(model: Model) -> None:
 
 
 @pytest.mark.parametrize("rate_hz", [0.0, 1.01 / MIN_PERIOD_S])
-def test_there_is_none_where_samples_come_too_often_or_irregularly(model: Model, rate_hz: float) -> None:
+def test_frequent_or_irregular_samples_have_no_warm_up(model: Model, rate_hz: float) -> None:
     warmup = Warmup(model)
     warmup.schedule(np.ones((1, N_CHANNELS), np.float32), rate_hz, now=10.0)
     assert warmup.wait_s(10.0) is None
 
 
-def test_weights_that_were_replaced_rehearse_for_the_new_ones(model: Model) -> None:
+def test_the_replaced_model_runs_the_warm_up_of_the_new_one(model: Model) -> None:
     warmup = Warmup(model)
     old = Model(replace(model.parts), model.card)
     warmup.replace_model(old)
@@ -84,11 +90,9 @@ def test_weights_that_were_replaced_rehearse_for_the_new_ones(model: Model) -> N
     assert old.playback.state is not before
 
 
-def test_a_long_one_begins_earlier_and_one_that_does_not_fit_is_left_out(
-    model: Model, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_long_warm_up_begins_earlier_or_is_left_out(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     warmup = Warmup(model)
-    clock = iter(np.arange(0.0, 10.0, 0.008))  # each dry run takes 8 ms
+    clock = iter(np.arange(0.0, 10.0, 0.008))  # each warm-up takes 8 ms
     monkeypatch.setattr("decoders.live.warmup.time.perf_counter", lambda: next(clock))
     chunk = np.ones((1, N_CHANNELS), np.float32)
     waits = []
@@ -98,4 +102,4 @@ def test_a_long_one_begins_earlier_and_one_that_does_not_fit_is_left_out(
         warmup.run()
     assert waits[0] > waits[10] > waits[-1] == pytest.approx(1 / RATE_HZ - 0.008 - MARGIN_S, abs=1e-4)
     warmup.schedule(chunk, 60.0, now=0.0)
-    assert warmup.wait_s(0.0) is None  # 9 of 17 ms would be in the way of samples that come early
+    assert warmup.wait_s(0.0) is None  # 9 of 17 ms would delay samples that arrive early

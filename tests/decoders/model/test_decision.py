@@ -11,13 +11,13 @@ from decoders.prediction import N_LIKELIEST
 
 @settings(max_examples=80, deadline=None)
 @given(st.integers(0, 10_000), st.integers(2, 60), st.floats(0.01, 10))
-def test_forecast_channels_name_the_likeliest_and_the_entropy(
+def test_forecast_channels_are_the_likeliest_frames_and_the_entropy(
     seed: int, n_states: int, spread: float
 ) -> None:
     ahead = np.random.default_rng(seed).dirichlet(np.full(n_states, spread), 4).astype(np.float32)
-    given_in = ahead.copy()
+    original = ahead.copy()
     channels = forecast_channels(ahead)
-    np.testing.assert_array_equal(ahead, given_in)
+    np.testing.assert_array_equal(ahead, original)
     k = min(N_LIKELIEST, n_states)
     for row, probability in zip(channels, ahead, strict=True):
         order = np.argsort(-probability, kind="stable")[:k]
@@ -25,6 +25,6 @@ def test_forecast_channels_name_the_likeliest_and_the_entropy(
         np.testing.assert_array_equal(row[N_LIKELIEST : N_LIKELIEST + k], probability[order])
         assert (row[k:N_LIKELIEST] == -1).all()
         assert (row[N_LIKELIEST + k : -1] == 0).all()
-        some = probability[probability > 0].astype(np.float64)
-        assert row[-1] == pytest.approx(-(some * np.log2(some)).sum(), abs=1e-4)
+        positive = probability[probability > 0].astype(np.float64)
+        assert row[-1] == pytest.approx(-(positive * np.log2(positive)).sum(), abs=1e-4)
         assert entropy_bits(probability) == pytest.approx(float(row[-1]), abs=1e-4)

@@ -42,7 +42,7 @@ def test_round_trip(model: Model, path: Path, unseen) -> None:
     np.testing.assert_allclose(loaded.predict(unseen).posterior, model.predict(unseen).posterior, atol=1e-5)
 
 
-def test_nothing_is_overwritten(model: Model, path: Path) -> None:
+def test_an_existing_file_is_not_overwritten(model: Model, path: Path) -> None:
     before = path.read_bytes()
     with pytest.raises(OutputExists, match="--force"):
         model.save(path)
@@ -50,20 +50,20 @@ def test_nothing_is_overwritten(model: Model, path: Path) -> None:
     model.save(path, force=True)
 
 
-def test_no_such_file(tmp_path: Path) -> None:
+def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(BadModel, match="no such model file"):
         Model.load(tmp_path / "none.safetensors")
 
 
 @pytest.mark.parametrize("keep", [0, 4, 8, 100, 0.5, 0.99])
-def test_truncated(path: Path, keep: float) -> None:
+def test_truncated_files_are_refused(path: Path, keep: float) -> None:
     data = path.read_bytes()
     path.write_bytes(data[: int(keep * len(data)) if isinstance(keep, float) else keep])
     with pytest.raises(BadModel):
         Model.load(path)
 
 
-def test_hostile_headers(path: Path) -> None:
+def test_hostile_headers_are_refused(path: Path) -> None:
     for n_header in (2**63, 2**32, 3):
         path.write_bytes(struct.pack("<Q", n_header) + b"{}" * 40)
         with pytest.raises(BadModel):
@@ -78,7 +78,7 @@ def test_hostile_headers(path: Path) -> None:
         Model.load(path)
 
 
-def test_a_pickle_is_not_run(path: Path, tmp_path: Path) -> None:
+def test_a_pickle_is_not_loaded(path: Path, tmp_path: Path) -> None:
     path.write_bytes(pickle.dumps({"model": 1}))
     with pytest.raises(BadModel):
         Model.load(path)
@@ -90,7 +90,7 @@ def test_other_safetensors_files_are_refused(path: Path) -> None:
         Model.load(path)
 
 
-def test_another_format_version(path: Path) -> None:
+def test_another_format_version_is_refused(path: Path) -> None:
     arrays, card = model_file.read(path)
     model_file.write(path, arrays, {**card, "format_version": 99}, force=True)
     with pytest.raises(BadModel, match="format 99"):
@@ -110,7 +110,7 @@ def test_another_format_version(path: Path) -> None:
         ("pictures", np.zeros((2, 2, 2), np.uint8)),
     ],
 )
-def test_parts_that_do_not_fit(path: Path, name: str, array: np.ndarray | None) -> None:
+def test_arrays_that_do_not_fit_are_refused(path: Path, name: str, array: np.ndarray | None) -> None:
     with pytest.raises(BadModel):
         Model.load(rewritten(path, **{name: array}))
 
@@ -118,7 +118,7 @@ def test_parts_that_do_not_fit(path: Path, name: str, array: np.ndarray | None) 
 @pytest.mark.parametrize(
     "field", ["channel_names", "n_frames", "kind", "rate_hz", "clips", "labels", "context_ms"]
 )
-def test_a_card_that_lies(path: Path, field: str) -> None:
+def test_invalid_cards_are_refused(path: Path, field: str) -> None:
     arrays, card = model_file.read(path)
     for value in (None, "x", [1, 2], -5):
         model_file.write(path, arrays, {**card, field: value}, force=True)

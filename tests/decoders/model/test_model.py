@@ -27,12 +27,12 @@ def stepped(model: Model, session: Session) -> list:
     for index in range(session.n_samples):
         if index and session.segment[index] != session.segment[index - 1]:
             model.reset()
-        # A live stream's stamps begin elsewhere.
+        # The timestamps of a live stream have another origin.
         rows.append(model.step(session.neural[index], float(session.stamps[index]) + 98_765.4321))
     return rows
 
 
-def test_it_decodes_what_it_has_not_seen(model: Model, unseen: Session) -> None:
+def test_held_out_repeats_are_decoded(model: Model, unseen: Session) -> None:
     predictions = model.predict(unseen)
     shown = unseen.frame >= 0
     assert np.mean(predictions.frame[shown] == unseen.frame[shown]) > 0.8
@@ -94,7 +94,7 @@ def test_streaming_equals_batch_for_slow_signals(kind: Kind) -> None:
     assert np.mean(batch.frame[test.frame >= 0] == test.frame[test.frame >= 0]) > 0.5
 
 
-def test_nothing_crosses_a_border(model: Model, watched: Session) -> None:
+def test_nothing_crosses_a_segment_boundary(model: Model, watched: Session) -> None:
     test = watched.select_repeats([2, 3])
     boundary = int(np.argmax(np.diff(test.segment))) + 1
     whole = model.predict(test)
@@ -104,8 +104,8 @@ def test_nothing_crosses_a_border(model: Model, watched: Session) -> None:
 
 def test_posteriors_are_distributions(model: Model, unseen: Session) -> None:
     p: Predictions = model.predict(unseen)
-    everything = [p.posterior, p.posterior_without_playback, *p.forecast_posterior.values()]
-    for posterior in everything:
+    posteriors = [p.posterior, p.posterior_without_playback, *p.forecast_posterior.values()]
+    for posterior in posteriors:
         assert posterior.shape == (unseen.n_samples, model.n_frames + 1)
         assert (posterior >= 0).all()
         np.testing.assert_allclose(posterior.sum(1), 1, atol=1e-4)
@@ -114,7 +114,7 @@ def test_posteriors_are_distributions(model: Model, unseen: Session) -> None:
     np.testing.assert_allclose(p.confidence, confidence(p.posterior, model.axis), atol=1e-5)
 
 
-def test_a_partial_window_answers_flatter(model: Model, unseen: Session) -> None:
+def test_a_partial_window_gives_a_flatter_posterior(model: Model, unseen: Session) -> None:
     model.reset()
     first = model.step(unseen.neural[12], 0.0).posterior_without_playback
     for index in range(13, 24):
@@ -122,7 +122,7 @@ def test_a_partial_window_answers_flatter(model: Model, unseen: Session) -> None
     assert first.max() < last.max()
 
 
-def test_a_frame_of_nothing_gives_no_decision(model: Model, unseen: Session) -> None:
+def test_a_sample_without_finite_values_gives_no_decision(model: Model, unseen: Session) -> None:
     model.reset()
     for index in range(12, 30):
         model.step(unseen.neural[index], index / 30)
@@ -132,7 +132,7 @@ def test_a_frame_of_nothing_gives_no_decision(model: Model, unseen: Session) -> 
     assert np.isfinite(lost.posterior).all()
 
 
-def test_without_the_playback_model_each_window_speaks_for_itself(model: Model, unseen: Session) -> None:
+def test_without_the_playback_model_only_the_window_counts(model: Model, unseen: Session) -> None:
     whole = model.predict(unseen)
     model.use_playback = False
     try:
@@ -143,7 +143,7 @@ def test_without_the_playback_model_each_window_speaks_for_itself(model: Model, 
     assert np.any(alone.frame != whole.frame)
 
 
-def test_a_common_gain_hardly_matters(watched: Session) -> None:
+def test_a_common_gain_hardly_changes_the_decoded_frames(watched: Session) -> None:
     model = fit_model(watched, FitOptions(train_repeats=(0, 1, 2, 3, 4), decoder="cosine"))
     test = watched.select_repeats([5])
     louder = replace(test, neural=(2 * test.neural).astype(np.float32))
@@ -151,7 +151,7 @@ def test_a_common_gain_hardly_matters(watched: Session) -> None:
     assert np.mean(np.abs(model.predict(louder).frame - test.frame)[shown] <= 3) > 0.8
 
 
-def test_places_are_frames_too() -> None:
+def test_places_are_decoded_as_frames() -> None:
     session = places_session()
     model = fit_model(session, FitOptions(train_time=(0, 0.75)))
     test = session.select_time(0.75, 1)
@@ -163,7 +163,7 @@ def test_places_are_frames_too() -> None:
     assert np.median(np.abs(predictions.continuous - test.labels["position"])) < 0.8
 
 
-def test_seeds_repeat_and_test_data_stay_unseen(watched: Session, model: Model) -> None:
+def test_a_fit_is_reproducible_and_independent_of_test_data(watched: Session, model: Model) -> None:
     options = FitOptions(train_repeats=(0, 1, 2, 3, 4))
     neural = watched.neural.copy()
     unseen = np.isin(watched.showing(), [5, 6])

@@ -21,14 +21,14 @@ from decoders.readouts.secondary_classifier import LinearSecondary
 from stream.session import Session
 
 
-@pytest.fixture(scope="module")
-def model(watched: Session) -> Model:
-    """One that reads a single window."""
+@pytest.fixture(scope="session")
+def blend_model(watched: Session) -> Model:
+    """A model with a single window."""
     return fit_model(watched, FitOptions(decoder="blend", train_repeats=(0, 1, 2, 3, 4)), baselines=False)
 
 
 def with_parts(model: Model, kind: str, n_recent: int, seed: int) -> ModelParts:
-    """The model's parts, beside its prototypes an opinion of one kind, and an emission of its own."""
+    """The model's parts with a secondary classifier of one kind and an emission with its own readout."""
     rng = np.random.default_rng(seed)
     parts = model.parts
     n, n_states = parts.preprocessor.n_used, model.n_frames + 1
@@ -51,9 +51,9 @@ def with_parts(model: Model, kind: str, n_recent: int, seed: int) -> ModelParts:
 @pytest.mark.parametrize("kind", ["none", "counts", "low rank", "root"])
 @pytest.mark.parametrize("n_recent", [1, 3, 15])
 def test_sample_by_sample_equals_window_by_window(
-    model: Model, unseen: Session, kind: str, n_recent: int
+    blend_model: Model, unseen: Session, kind: str, n_recent: int
 ) -> None:
-    parts = with_parts(model, kind, n_recent, seed=n_recent)
+    parts = with_parts(blend_model, kind, n_recent, seed=n_recent)
     boundary = np.zeros(unseen.n_samples, bool)
     boundary[[0, 40, 43]] = True
     clean = parts.preprocessor.run(unseen.neural, boundary)
@@ -64,27 +64,29 @@ def test_sample_by_sample_equals_window_by_window(
     logits = (
         combined(similarity, parts.inverse_temperature, parts.secondary, sums, directions) * fullness[:, None]
     )
-    heard = parts.emission.evidence_weight * logits
+    evidence = parts.emission.evidence_weight * logits
     if parts.emission.own_readout:
         recent, filled = window_sums(clean, boundary, n_recent)
         features = Scaling(n_recent, parts.emission.root).features(recent)
-        heard = parts.emission.evidence_weight * filled[:, None] * parts.emission.similarity(features)
+        evidence = parts.emission.evidence_weight * filled[:, None] * parts.emission.similarity(features)
     for index, sample in enumerate(clean):
         if boundary[index]:
             readout.reset()
         readout.push(sample)
-        direction, got, familiar = readout.decode()
+        direction, got, typicality = readout.decode()
         np.testing.assert_allclose(direction, directions[index], atol=1e-5)
         np.testing.assert_allclose(softmax(got), softmax(logits[index]), atol=1e-4)
-        np.testing.assert_allclose(softmax(readout.evidence(got)), softmax(heard[index]), atol=1e-4)
-        assert familiar == np.searchsorted(parts.typicality, fast_max(similarity[index])) / len(
+        np.testing.assert_allclose(softmax(readout.evidence(got)), softmax(evidence[index]), atol=1e-4)
+        assert typicality == np.searchsorted(parts.typicality, fast_max(similarity[index])) / len(
             parts.typicality
         )
 
 
 @pytest.mark.parametrize("kind", ["none", "low rank", "root"])
-def test_another_one_goes_on_where_it_stands(model: Model, unseen: Session, kind: str) -> None:
-    parts = with_parts(model, kind, 15, seed=3)
+def test_take_over_continues_from_the_other_ones_samples(
+    blend_model: Model, unseen: Session, kind: str
+) -> None:
+    parts = with_parts(blend_model, kind, 15, seed=3)
     old, new = StreamingReadout(parts), StreamingReadout(parts)
     clean = parts.preprocessor.run(unseen.neural, np.zeros(unseen.n_samples, bool))
     for n_before in (1, 4, 60):
@@ -98,24 +100,21 @@ def test_another_one_goes_on_where_it_stands(model: Model, unseen: Session, kind
             for mine, theirs in zip(new.decode(), old.decode(), strict=True):
                 np.testing.assert_allclose(mine, theirs, atol=1e-3)
             np.testing.assert_allclose(
-                new.evidence(mine_logits(new)), old.evidence(mine_logits(old)), atol=1e-3
+                new.evidence(new.decode()[1]), old.evidence(old.decode()[1]), atol=1e-3
             )
 
 
-def mine_logits(readout: StreamingReadout) -> np.ndarray:
-    return readout.decode()[1]
-
-
-def test_what_is_given_out_stays_as_it_was(watched: Session) -> None:
-    model = fit_model(watched, FitOptions(train_repeats=(0, 1, 2)))
+def test_later_steps_do_not_change_earlier_predictions(model: Model, watched: Session) -> None:
+    model.reset()
     names = ("posterior", "posterior_without_playback", "embedding", "forecast", "continuous")
-    given_out = [model.step(sample, index / 30) for index, sample in enumerate(watched.neural[12:30])]
-    copies = [[getattr(row, name).copy() for name in names] for row in given_out]
+    rows = [model.step(sample, index / 30) for index, sample in enumerate(watched.neural[12:30])]
+    copies = [[getattr(row, name).copy() for name in names] for row in rows]
     for index, sample in enumerate(watched.neural[30:60]):
         model.step(sample, 2 + index / 30)
-    for row, copy in zip(given_out, copies, strict=True):
-        for name, kept in zip(names, copy, strict=True):
+    for row, copied in zip(rows, copies, strict=True):
+        for name, kept in zip(names, copied, strict=True):
             np.testing.assert_array_equal(getattr(row, name), kept)
+    model.reset()
 
 
 @settings(max_examples=40, deadline=None)
