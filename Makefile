@@ -1,4 +1,5 @@
 # make demo        decode the bundled recording live and show it (DEMO_ARGS="--headless --seconds 20")
+# make quick       run the tests that start no processes and take little time: half a minute
 # make test        run all tests in two processes; with TEST_ARGS="-k replay", the selected ones in one process
 # make test-train  run the tests that train with torch; installs torch (on Linux several GB, unless it is a CPU build)
 # make check       run ruff, ruff format, mypy --strict and import-linter
@@ -7,6 +8,9 @@
 SHELL = /bin/sh
 PYTHON = .venv/bin/python
 PYTEST = OMP_NUM_THREADS=1 QT_QPA_PLATFORM=offscreen $(PYTHON) -m pytest
+
+# The tests, and the examples in the docstrings.
+EXAMPLES = --doctest-modules stream decoders gui replay_data neuroreel tests
 
 # Ignore any other Python environment that is active.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME PYTHONSTARTUP
@@ -20,12 +24,12 @@ demo:
 
 quick:
 	@sh scripts/setup.sh dev
-	$(PYTEST) -n 2 --dist loadfile --hypothesis-profile quick -m "not live and not slow and not train and not data"
+	$(PYTEST) -n 2 --dist loadfile $(EXAMPLES) --hypothesis-profile quick -m "not live and not slow and not train and not data"
 
 test:
 	@sh scripts/setup.sh dev
 ifeq ($(strip $(TEST_ARGS)),)
-	$(PYTEST) -n 2 --dist loadfile -m "not live"
+	$(PYTEST) -n 2 --dist loadfile $(EXAMPLES) -m "not live"
 	$(PYTEST) -n 2 --dist loadfile -m live
 else
 	$(PYTEST) $(TEST_ARGS)

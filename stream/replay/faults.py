@@ -131,7 +131,7 @@ def parse_faults(text: str) -> Faults:
 
     Examples
     --------
-    >>> parse_faults("drop@2+1,burst=12").timed
+    >>> parse_faults("drop@2+1,burst=12").scheduled
     (Fault(kind='drop', at_s=2.0, length_s=1.0, target=''),)
     """
     scheduled: list[Fault] = []
