@@ -36,7 +36,7 @@ _EXPORTS = {
     "evaluate": "decoders.evaluation.evaluate",
     "cross_validate": "decoders.evaluation.evaluate",
     "Engine": "decoders.live.engine",
-    "LiveOptions": "decoders.live.options",
+    "LiveOptions": "decoders.live.engine_options",
     "NeuroReelError": "stream.errors",
     "BadUsage": "stream.errors",
     "BadRecording": "stream.errors",

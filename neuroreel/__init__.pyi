@@ -13,7 +13,7 @@ from decoders.evaluation.evaluate import evaluate as evaluate
 from decoders.fitting.fit import fit_model as fit_model
 from decoders.fitting.options import FitOptions as FitOptions
 from decoders.live.engine import Engine as Engine
-from decoders.live.options import LiveOptions as LiveOptions
+from decoders.live.engine_options import LiveOptions as LiveOptions
 from decoders.model.model import Model as Model
 from decoders.prediction import Prediction as Prediction
 from decoders.prediction import Predictions as Predictions

@@ -17,10 +17,16 @@ import numpy as np
 import pylsl
 from numpy.typing import NDArray
 
+from decoders.live.engine_options import (
+    LiveOptions,
+    channel_health,
+    engine_facts,
+    milliseconds,
+    peak_memory_mb,
+)
 from decoders.live.frame_score import SETTLE_S, RunningScore, truth_of
 from decoders.live.gain_adaptation import GainAdaptation
 from decoders.live.label_score import LabelScore
-from decoders.live.options import LiveOptions, channel_health, engine_facts, milliseconds, peak_memory_mb
 from decoders.live.outlets import Publisher
 from decoders.live.refit_client import RefitClient
 from decoders.live.warmup import Warmup

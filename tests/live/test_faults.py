@@ -19,7 +19,7 @@ import pytest
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
 from decoders.live.engine import Engine
-from decoders.live.options import LiveOptions
+from decoders.live.engine_options import LiveOptions
 from decoders.model.model import Model
 from decoders.prediction import PREDICTION_CHANNELS
 from neuroreel.subprocesses import Child, start_child

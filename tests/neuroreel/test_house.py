@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,12 @@ def test_the_version_is_the_same_everywhere() -> None:
     citation = (ROOT / "CITATION.cff").read_text().splitlines()
     assert f"version: {version[1]}" in citation
     assert f"date-released: {version[2]}" in citation
+
+
+def test_module_names_are_unique_within_a_package() -> None:
+    for package in ("stream", "decoders", "gui", "replay_data", "neuroreel"):
+        names = Counter(path.name for path in (ROOT / package).rglob("*.py") if path.name != "__init__.py")
+        assert [name for name, count in names.items() if count > 1] == [], package
 
 
 @pytest.mark.live
