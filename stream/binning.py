@@ -1,4 +1,4 @@
-"""From spike times to counts per bin, and from one time base to another."""
+"""Binning of spike times, and resampling of signals to other times."""
 
 from __future__ import annotations
 
@@ -16,30 +16,39 @@ def bin_spikes(
     Parameters
     ----------
     times
-        Float [spikes], seconds, in any order.
+        Float [spikes], spike times in seconds, in any order.
     unit
-        Int [spikes], from 0.
+        Int [spikes], unit of each spike, from 0.
     edges
-        Float [bins + 1], seconds, increasing. A spike on an edge belongs to the bin that begins there; one on
-        the last edge is left out, as all outside are.
+        Float [bins + 1], edges of the bins in seconds, increasing. A spike on an edge belongs to the bin that begins
+        there; spikes on the last edge or outside are ignored.
     n_units
-        How many units there are; None = as many as ``unit`` names.
+        Number of units; None for the largest of ``unit`` plus 1.
 
     Returns
     -------
     counts
         Float32 [bins, units].
+
+    Raises
+    ------
+    ShapeMismatch
+        If the shapes do not fit, the edges do not increase, or a unit number is out of range.
     """
     times, unit, edges = np.asarray(times, float), np.asarray(unit), np.asarray(edges, float)
     if times.shape != unit.shape or times.ndim != 1:
-        raise ShapeMismatch(f"'times' and 'unit' must be [spikes], got {times.shape} and {unit.shape}.")
-    if edges.ndim != 1 or len(edges) < 2 or not np.all(np.diff(edges) > 0):
-        raise ShapeMismatch(f"'edges' must be at least two increasing numbers, got shape {edges.shape}.")
+        raise ShapeMismatch(
+            f"'times' and 'unit' must both be [spikes], got shapes {times.shape} and {unit.shape}."
+        )
+    if edges.ndim != 1 or len(edges) < 2:
+        raise ShapeMismatch(f"'edges' must be at least two numbers, got shape {edges.shape}.")
+    if not np.all(np.diff(edges) > 0):
+        raise ShapeMismatch("'edges' must increase.")
     if n_units is None:
         n_units = int(unit.max(initial=-1)) + 1
     if len(unit) and not 0 <= unit.min() <= unit.max() < n_units:
         raise ShapeMismatch(
-            f"'unit' goes from {unit.min()} to {unit.max()}, but units count from 0 to {n_units - 1}."
+            f"'unit' must be from 0 to {n_units - 1}, got values from {unit.min()} to {unit.max()}."
         )
     n_bins = len(edges) - 1
     bin_ = np.searchsorted(edges, times, side="right") - 1
@@ -49,29 +58,33 @@ def bin_spikes(
 
 
 def sample_at(times: ArrayLike, values: ArrayLike, stamps: ArrayLike) -> NDArray[np.float32]:
-    """Values of a signal at other moments, by linear interpolation.
+    """Resample a signal by linear interpolation.
 
     Parameters
     ----------
     times
-        Float [n], seconds, increasing.
+        Float [n], times of the values in seconds, increasing.
     values
-        Float [n] or [n, k].
+        Float [n] or [n, columns].
     stamps
-        Float [time], seconds.
+        Float [time], times to sample at, seconds.
 
     Returns
     -------
     sampled
-        Float32 [time, k]; NaN before the first and after the last of ``times``. Exact where a stamp is one of
-        ``times``.
+        Float32 [time, columns]; NaN before the first and after the last of ``times``, exact at ``times`` themselves.
+
+    Raises
+    ------
+    ShapeMismatch
+        If the shapes do not fit, or ``times`` do not increase.
     """
     times, stamps = np.asarray(times, float), np.asarray(stamps, float)
     values = np.asarray(values, float)
     values = values[:, None] if values.ndim == 1 else values
     if times.ndim != 1 or values.ndim != 2 or len(values) != len(times):
         raise ShapeMismatch(
-            f"'values' must be [{len(times)}] or [{len(times)}, k], got shape {values.shape}."
+            f"'values' must be [{len(times)}] or [{len(times)}, columns] as 'times', got shape {values.shape}."
         )
     if not np.all(np.diff(times) > 0):
         raise ShapeMismatch("'times' must increase.")
@@ -80,6 +93,6 @@ def sample_at(times: ArrayLike, values: ArrayLike, stamps: ArrayLike) -> NDArray
     columns = [np.interp(stamps, times, column, left=np.nan, right=np.nan) for column in values.T]
     sampled = np.stack(columns, 1) if columns else np.zeros((len(stamps), 0))
     at = np.minimum(np.searchsorted(times, stamps), len(times) - 1)
-    same = times[at] == stamps  # a NaN neighbour must not spoil a value that is there
+    same = times[at] == stamps  # interpolation would let a NaN neighbour spoil them
     sampled[same] = values[at[same]]
     return sampled.astype(np.float32)

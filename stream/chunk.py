@@ -1,4 +1,4 @@
-"""What an inlet yields."""
+"""A chunk of samples, as an inlet returns it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ class Chunk:
     Attributes
     ----------
     samples
-        Float32 [n, channels], in the stream's own units.
+        Float32 [n, channels], in the units of the stream.
     stamps
-        Float64 [n], seconds, as the sender wrote them (never corrected, never smoothed).
+        Float64 [n], timestamps in seconds as the sender wrote them, neither corrected nor smoothed.
     sequence
-        Int64 [n], counts the samples of this inlet from 0, without a break.
+        Int64 [n], number of each sample received by this inlet, from 0.
     counter
-        Int64 [n], how the sender counted them; None when its stream has no such channel.
+        Int64 [n], sample counter of the sender; None if its stream has no such channel.
     """
 
     samples: NDArray[np.float32]

@@ -1,4 +1,4 @@
-"""Commands from the parent process: JSON lines on the standard input, read without a thread."""
+"""Commands from the parent process: lines of JSON on standard input, read without a thread."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _MAX_LINE = 1 << 16
 
 
 class ControlReader:
-    """Reads commands such as ``{"do": "pause"}``; the end of the input means stop.
+    """Reads commands such as ``{"do": "pause"}``; the end of the input is the command ``stop``.
 
     Parameters
     ----------
     fd
-        File descriptor to read from; None = standard input.
+        File descriptor to read from; None for standard input.
 
     Attributes
     ----------
     ended
-        Whether the input has ended: the parent process is gone.
+        Whether the input has ended, because the parent process is gone.
     """
 
     def __init__(self, fd: int | None = None) -> None:
@@ -36,19 +36,19 @@ class ControlReader:
         self.ended = False
 
     def poll(self, timeout_s: float = 0.0) -> dict[str, Any] | None:
-        """Return the next command, or None when there is none yet.
+        """Return the next command, or None if there is none yet.
 
         Parameters
         ----------
         timeout_s
-            How long to wait for one.
+            Longest wait for a command, seconds.
         """
         if not self._commands and not self.ended and select.select([self._fd], [], [], timeout_s)[0]:
             self._read()
         return self._commands.popleft() if self._commands else None
 
     def _read(self) -> None:
-        """Take in what is there."""
+        """Read what is available and queue complete lines as commands."""
         data = os.read(self._fd, _MAX_LINE)
         if not data:
             self.ended = True
@@ -64,4 +64,4 @@ class ControlReader:
             if isinstance(command, dict) and isinstance(command.get("do"), str):
                 self._commands.append(command)
             else:
-                log.warning("not a command, ignored: %r", line[:200])
+                log.warning('ignored %r: a command is a JSON object such as {"do": "pause"}', line[:200])

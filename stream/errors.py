@@ -1,20 +1,20 @@
-"""The errors a user can cause or meet.
+"""Errors that a user can cause and correct.
 
 ::
 
-    NeuroReelError             exit 2
-    ├── BadUsage               a value on the command line or in a call that cannot be used
-    ├── BadRecording           a file that is not, or is no longer, a recording
-    ├── ShapeMismatch          arrays or streams whose shapes do not fit together
-    ├── OutputExists           a file that would be overwritten
-    ├── CannotWrite            exit 1: the disk is full, or the folder cannot be written to
-    ├── AmbiguousStream        several streams match; the message lists them
-    ├── StreamError            exit 1
-    │   ├── NoStream           nothing matched within the wait
-    │   └── StreamLost         a stream went away and did not come back
-    └── decoders.errors        (see there)
+    NeuroReelError             exit code 2
+    ├── BadUsage               an invalid value on the command line or in a call
+    ├── BadRecording           a file that is not a valid recording
+    ├── ShapeMismatch          arrays or streams whose shapes do not match
+    ├── OutputExists           an output file that exists already
+    ├── CannotWrite            exit code 1: the disk is full, or the folder is not writable
+    ├── AmbiguousStream        several streams match a query
+    ├── StreamError            exit code 1
+    │   ├── NoStream           no stream appeared in time
+    │   └── StreamLost         a stream disappeared or does not answer
+    └── ...                    errors of models, see `decoders.errors`
 
-A message says what is wrong, the value, and what to do. ``exit_code`` is what the command line exits with.
+Messages about a value have one form: "'name' must be ..., got ...". All others say what is wrong and what to do.
 """
 
 from __future__ import annotations
@@ -23,29 +23,35 @@ from pathlib import Path
 
 
 class NeuroReelError(Exception):
-    """Base of every error that is the user's to mend; the command line prints it without a traceback."""
+    """Base of all errors that the user can correct; the command line prints them without a traceback.
+
+    Attributes
+    ----------
+    exit_code
+        Exit code of the command line.
+    """
 
     exit_code = 2
 
 
 class BadUsage(NeuroReelError):
-    """A value on the command line or in a call that cannot be used."""
+    """An invalid value on the command line or in a call."""
 
 
 class BadRecording(NeuroReelError):
-    """A file that is not a recording, or is damaged beyond reading."""
+    """A file that is not a recording, or is too damaged to be read."""
 
 
 class ShapeMismatch(NeuroReelError):
-    """Arrays or streams whose shapes do not fit together."""
+    """Arrays or streams whose shapes do not match."""
 
 
 class OutputExists(NeuroReelError):
-    """An output file that is already there; nothing is overwritten unasked."""
+    """An output file that exists already and would be overwritten."""
 
 
 class CannotWrite(NeuroReelError):
-    """A recording that cannot be written: the disk is full, the folder is not there or not writable."""
+    """An output that cannot be written: the disk is full, the folder is missing or not writable."""
 
     exit_code = 1
 
@@ -55,43 +61,54 @@ class AmbiguousStream(NeuroReelError):
 
 
 class StreamError(NeuroReelError):
-    """Something about a stream that only shows while running."""
+    """A failure of a stream at run time."""
 
     exit_code = 1
 
 
 class NoStream(StreamError):
-    """No stream matched within the wait."""
+    """No matching stream appeared in time."""
 
 
 class StreamLost(StreamError):
-    """A stream went away and did not come back."""
+    """A stream disappeared or does not answer."""
 
 
 def refuse_existing(path: Path | str, *, force: bool = False, recording: bool = False) -> Path:
-    """Make sure that writing a file overwrites nothing unasked.
+    """Check that writing a file overwrites nothing by accident.
 
     Parameters
     ----------
     path
-        The file.
+        Path of the file.
     force
         Whether it may be overwritten.
     recording
-        Recordings are never overwritten from the command line, and the message says so.
+        Whether it is a recording; for these the message does not suggest ``--force``.
+
+    Returns
+    -------
+    path
+        The same as `Path`.
 
     Raises
     ------
     OutputExists
-        When it is there and ``force`` is not given.
+        If the file exists and ``force`` is not given.
     """
     path = Path(path)
     if path.exists() and not force:
-        raise already_there(path, recording=recording)
+        raise output_exists(path, recording=recording)
     return path
 
 
-def already_there(path: Path | str, *, recording: bool) -> OutputExists:
-    """What to raise when a file is there; see `refuse_existing`, or open it exclusively and raise this."""
-    remedy = "; recordings are not overwritten" if recording else ", or --force to overwrite it"
+def output_exists(path: Path | str, *, recording: bool) -> OutputExists:
+    """Error for a file that exists already, to be raised by code that opens it exclusively.
+
+    Parameters
+    ----------
+    path, recording
+        See `refuse_existing`.
+    """
+    remedy = "; recordings are never overwritten" if recording else ", or --force to overwrite it"
     return OutputExists(f"{path} exists. Give another name{remedy}.")

@@ -1,4 +1,4 @@
-"""A movie as the decoder sees it: clips joined into one axis of frames."""
+"""A movie as the decoder uses it: clips joined into one axis of frames."""
 
 from __future__ import annotations
 
@@ -15,7 +15,21 @@ from stream.errors import BadRecording, ShapeMismatch, refuse_existing
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One clip of a movie: frames ``first_frame`` to ``first_frame + n_frames - 1`` of the joined axis."""
+    """One clip of a movie.
+
+    Attributes
+    ----------
+    name
+        Name of the clip.
+    first_frame
+        Its first frame on the joined axis.
+    n_frames
+        Number of frames.
+    rate_hz
+        Frames per second; 0 for stills.
+    sha256
+        Hash of its pictures; empty if unknown.
+    """
 
     name: str
     first_frame: int
@@ -26,14 +40,19 @@ class Clip:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Movie:
-    """Clips joined into one frame axis, with their pictures when those are at hand.
+    """Clips joined into one axis of frames, with or without their pictures.
 
     Attributes
     ----------
     clips
-        In order of ``first_frame``, without holes.
+        Clips in order of ``first_frame``, without gaps.
     frames
-        Uint8 [frame, height, width] or [frame, height, width, 3]; None when only the clips are known.
+        Uint8 [frame, height, width] (gray) or [frame, height, width, 3] (RGB); None if there are no pictures.
+
+    Raises
+    ------
+    ShapeMismatch
+        If there is no clip, clips do not join, or the number of pictures is another.
     """
 
     clips: tuple[Clip, ...]
@@ -44,20 +63,20 @@ class Movie:
         for clip in self.clips:
             if clip.first_frame != expected or clip.n_frames < 1 or not 0 <= clip.rate_hz < np.inf:
                 raise ShapeMismatch(
-                    f"clip {clip.name!r} starts at frame {clip.first_frame} with {clip.n_frames} frames at "
-                    f"{clip.rate_hz} Hz; it must start at {expected}, hold at least one frame and not run backwards."
+                    f"clip {clip.name!r} must start at frame {expected}, have at least one frame and a rate of 0 Hz "
+                    f"or more, got frame {clip.first_frame}, {clip.n_frames} frames and {clip.rate_hz} Hz."
                 )
             expected += clip.n_frames
         if not self.clips:
-            raise ShapeMismatch("a movie needs at least one clip, got none.")
+            raise ShapeMismatch("'clips' must have at least one clip, got none.")
         if self.frames is not None and len(self.frames) != expected:
             raise ShapeMismatch(
-                f"the movie's clips hold {expected} frames, but {len(self.frames)} pictures were given."
+                f"'frames' must have {expected} pictures, one per frame of the clips, got {len(self.frames)}."
             )
 
     @property
     def n_frames(self) -> int:
-        """Frames on the joined axis."""
+        """Number of frames on the joined axis."""
         last = self.clips[-1]
         return last.first_frame + last.n_frames
 
@@ -67,19 +86,20 @@ class Movie:
         return self.clips[0].rate_hz
 
     def thumbnails(self, width: int = 96, max_bytes: int = 20_000_000) -> NDArray[np.uint8] | None:
-        """Small pictures that travel in a model.
+        """Small versions of the pictures, to be stored in a model.
 
         Parameters
         ----------
         width
-            Pixels; halved until all pictures together fit ``max_bytes``.
+            Width in pixels; halved until all pictures together fit into ``max_bytes``.
         max_bytes
-            Bound on the size of the result.
+            Largest size of the result, bytes.
 
         Returns
         -------
         pictures
-            Uint8 [frame, height, width(, 3)], area-averaged, or None when the movie has no pictures.
+            Uint8 [frame, height, width] or [frame, height, width, 3], averaged over area; None if the movie has no
+            pictures.
         """
         if self.frames is None:
             return None
@@ -103,7 +123,7 @@ class Movie:
 
 
 def _area_weights(size: int, small: int) -> NDArray[np.float32]:
-    """Weights [small, size] that average each small pixel over the area it covers."""
+    """Weights, float32 [small, size], that average over the area of each small pixel."""
     edges = np.linspace(0, size, small + 1)
     left = np.maximum(edges[:-1, None], np.arange(size)[None])
     right = np.minimum(edges[1:, None], np.arange(1, size + 1)[None])
@@ -118,9 +138,9 @@ def one_clip(name: str, frames: NDArray[np.uint8], rate_hz: float) -> Movie:
     Parameters
     ----------
     name
-        What the clip is called.
+        Name of the clip.
     frames
-        Uint8 [frame, height, width] or [frame, height, width, 3].
+        Uint8 [frame, height, width] (gray) or [frame, height, width, 3] (RGB).
     rate_hz
         Frames per second.
     """
@@ -134,18 +154,18 @@ def load_movie(path: Path | str) -> Movie:
     Parameters
     ----------
     path
-        Any video that FFmpeg reads. Gray videos give [frame, height, width], others [..., 3].
+        Path of any video that FFmpeg reads; gray videos become [frame, height, width], others [..., 3].
 
     Raises
     ------
     BadRecording
-        When the file is missing or is not a video.
+        If the file is missing or is not a video.
     """
     import av
 
     path = Path(path)
     if not path.is_file():
-        raise BadRecording(f"no such movie file: {path}. Give the path of a video.")
+        raise BadRecording(f"there is no movie file {path}; give the path of a video.")
     try:
         with av.open(str(path)) as container:
             stream = container.streams.video[0]
@@ -155,46 +175,48 @@ def load_movie(path: Path | str) -> Movie:
         raise BadRecording(f"{path} cannot be read as a video: {error}.") from error
     if not frames or rate_hz <= 0:
         raise BadRecording(
-            f"{path} holds {len(frames)} pictures at {rate_hz} Hz; a movie needs at least one."
+            f"{path} has {len(frames)} pictures at {rate_hz} Hz; a movie needs at least one, and a rate."
         )
     pictures = np.stack(frames)
-    # FFmpeg decodes gray H.264 as colour with neutral colour planes, so only the pictures tell.
+    # FFmpeg decodes gray H.264 as colour with neutral colour planes, so only the pictures show whether it is gray.
     gray = all(np.all(picture == picture[..., :1]) for picture in pictures)
     return one_clip(path.stem, np.ascontiguousarray(pictures[..., 0]) if gray else pictures, rate_hz)
 
 
 def save_movie(movie: Movie, path: Path | str, *, force: bool = False, crf: int = 18) -> None:
-    """Write a gray or colour movie as H.264 (lossy; what is decoded again defines the movie).
+    """Write a gray or colour movie as H.264, which is lossy: the movie is what `load_movie` then reads.
 
     Parameters
     ----------
     movie
-        With pictures; height and width must be even.
+        Movie with pictures of even height and width.
     path
-        Where to, usually ``.mp4``.
+        Path of the file, usually ``.mp4``.
     force
-        Overwrite an existing file.
+        Whether to overwrite an existing file.
     crf
-        H.264's constant rate factor: 0 lossless, 18 visually lossless, 51 worst.
+        Constant rate factor of H.264: 0 lossless, 18 visually lossless, 51 worst.
 
     Raises
     ------
     OutputExists
-        When ``path`` is there and ``force`` is not given.
+        If ``path`` exists and ``force`` is not given.
+    ShapeMismatch
+        If the movie has no pictures.
     """
     import av
     from av.video.reformatter import ColorRange
 
     path = refuse_existing(path, force=force)
     if movie.frames is None:
-        raise ShapeMismatch("the movie has no pictures to write.")
+        raise ShapeMismatch("'movie' must have pictures to be written as a video, got clips only.")
     gray = movie.frames.ndim == 3
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=Fraction(movie.rate_hz).limit_denominator(1001))
         stream.height, stream.width = movie.frames.shape[1:3]
         stream.pix_fmt = "gray" if gray else "yuv420p"
         if gray:
-            # the whole range 0 to 255, said in the file; otherwise players stretch the contrast
+            # declare the full range 0 to 255; otherwise players stretch the contrast
             stream.codec_context.color_range = ColorRange.JPEG
         stream.options = {"crf": str(crf), "preset": "veryslow"}
         for picture in movie.frames:

@@ -1,4 +1,4 @@
-"""What a stimulus stream says of its movie, and the movie from what one said."""
+"""Description of a movie in the metadata of its stimulus stream, and the movie from such a description."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from stream.session import MAX_FRAMES
 
 
 def movie_facts(movie: Movie | None) -> dict[str, object]:
-    """The facts of a movie, for the description of its stimulus stream.
+    """Entries that describe a movie, for the metadata of its stimulus stream.
 
     Parameters
     ----------
     movie
-        None gives no facts.
+        The movie; None for no entries.
     """
     if movie is None:
         return {}
@@ -31,17 +31,22 @@ def movie_facts(movie: Movie | None) -> dict[str, object]:
 
 
 def movie_from_facts(facts: Mapping[str, str]) -> Movie | None:
-    """The movie, without its pictures, from the facts of its stimulus stream; None when they hold none.
+    """Movie, without pictures, from the metadata of its stimulus stream.
 
     Parameters
     ----------
     facts
-        As `movie_facts` made them, or fewer: ``n_frames`` alone is enough.
+        Entries from `movie_facts`, or fewer: ``n_frames`` is enough.
+
+    Returns
+    -------
+    movie
+        None if the entries describe no movie.
 
     Raises
     ------
     BadRecording
-        When they contradict themselves.
+        If the entries are not valid.
     """
     if facts.get("clips"):
         return clips_from_json(facts["clips"])
@@ -61,41 +66,43 @@ def movie_from_facts(facts: Mapping[str, str]) -> Movie | None:
 
 
 def clips_to_json(movie: Movie) -> str:
-    """The clips of a movie as JSON.
+    """Clips of a movie as JSON, without pictures.
 
     Parameters
     ----------
     movie
-        Its pictures are not written.
+        The movie.
     """
     fields = ("name", "first_frame", "n_frames", "rate_hz", "sha256")
     return json.dumps([{field: getattr(clip, field) for field in fields} for clip in movie.clips])
 
 
 def clips_from_json(text: str) -> Movie:
-    """The movie, without its pictures, from what `clips_to_json` wrote.
+    """Movie, without pictures, from the result of `clips_to_json`.
 
     Parameters
     ----------
     text
-        JSON.
+        JSON list of clips.
 
     Raises
     ------
     BadRecording
-        When it is no list of clips.
+        If it is not a valid list of clips.
     """
     try:
         return _movie(json.loads(text))
     except (ValueError, RecursionError) as error:
-        raise BadRecording(f"the list of the movie's clips cannot be read: {error}.") from error
+        raise BadRecording(
+            f"'clips' must be a JSON list of the movie's clips, got {text[:60]!r} ({error})."
+        ) from error
 
 
 def _movie(clips: object) -> Movie:
-    """A movie from a list of dicts that may hold anything."""
+    """Movie from a list of dicts with unchecked content."""
     try:
         if not isinstance(clips, list):
-            raise TypeError("not a list")
+            raise TypeError(f"clips must be a list, got {type(clips)}")
         movie = Movie(
             tuple(
                 Clip(
@@ -109,9 +116,9 @@ def _movie(clips: object) -> Movie:
             )
         )
     except (TypeError, ValueError, KeyError, AttributeError, OverflowError, NeuroReelError) as error:
-        raise BadRecording(f"the recording's movie cannot be used: {error!r}.") from error
+        raise BadRecording(f"the description of the recording's movie is not valid: {error!r}.") from error
     if movie.n_frames > MAX_FRAMES:
         raise BadRecording(
-            f"the recording says that its movie has {movie.n_frames} frames; at most {MAX_FRAMES} can be."
+            f"the movie of a recording must have at most {MAX_FRAMES} frames, got {movie.n_frames}."
         )
     return movie

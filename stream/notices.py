@@ -1,4 +1,4 @@
-"""What happens while a stream is received, kept until somebody passes it on: to the status stream, the log, a screen."""
+"""Notices of what happens to a stream, collected until the engine publishes them on the status stream and terminal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 log = logging.getLogger(__name__)
-log.addHandler(logging.NullHandler())  # whoever keeps no log is not told twice in the terminal
+log.addHandler(
+    logging.NullHandler()
+)  # without a log, Python would print warnings in the terminal a second time
 
 WARNINGS = frozenset(
     {
@@ -29,21 +31,21 @@ WARNINGS = frozenset(
         "late_events",
     }
 )
-"""Events that say that something is wrong."""
+"""Events that mean that something is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One thing that happened.
+    """One event.
 
     Attributes
     ----------
     event
-        In one word, as the status stream has it.
+        Name of the event, as on the status stream.
     text
-        The same for people.
+        Message for people.
     facts
-        Figures and names.
+        Values that belong to it, as on the status stream.
     """
 
     event: str
@@ -52,12 +54,12 @@ class Notice:
 
     @property
     def warning(self) -> bool:
-        """Whether something is wrong."""
+        """Whether the event means that something is wrong."""
         return self.event in WARNINGS
 
 
 class Notices:
-    """Collects notices; each is also logged."""
+    """Collects notices and logs them."""
 
     def __init__(self) -> None:
         self._waiting: list[Notice] = []
@@ -66,7 +68,7 @@ class Notices:
         return len(self._waiting)
 
     def add(self, event: str, text: str, **facts: Any) -> None:
-        """Note what happened.
+        """Add a notice.
 
         Parameters
         ----------
@@ -78,6 +80,6 @@ class Notices:
         log.log(logging.WARNING if notice.warning else logging.INFO, "%s: %s", event, text)
 
     def take(self) -> list[Notice]:
-        """Everything since the last call, oldest first."""
-        taken, self._waiting = self._waiting, []
-        return taken
+        """Return and remove all notices, oldest first."""
+        notices, self._waiting = self._waiting, []
+        return notices

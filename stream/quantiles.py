@@ -1,4 +1,4 @@
-"""Quantiles of the last so many measurements."""
+"""Rolling quantiles and summaries of latencies."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-FIGURES = ("p50", "p95", "p99", "max", "jitter")
-"""What `figures` says of a series, in order."""
+SUMMARY_KEYS = ("p50", "p95", "p99", "max", "jitter")
+"""Keys of the result of `latency_summary`, in order."""
 
 
 class RollingQuantiles:
-    """Keeps the last measurements in a ring; adding costs under a microsecond, quantiles are taken when asked for.
+    """Ring buffer of the last measurements; adding one costs under a microsecond, quantiles are computed on demand.
 
     Parameters
     ----------
     window
-        How many measurements count.
+        Number of measurements in the buffer.
     """
 
     def __init__(self, window: int = 1000) -> None:
@@ -34,7 +34,7 @@ class RollingQuantiles:
         Parameters
         ----------
         value
-            In whatever unit; NaN is left out.
+            Measurement in any unit; NaN is ignored.
         """
         if math.isnan(value):
             return
@@ -42,74 +42,74 @@ class RollingQuantiles:
         self._n += 1
 
     def quantile(self, q: float) -> float:
-        """A quantile of what the ring holds; NaN when it is empty.
+        """Quantile of the measurements in the buffer; NaN if there are none.
 
         Parameters
         ----------
         q
-            From 0 to 1.
+            Probability, from 0 to 1.
         """
         return float(np.quantile(self._ring[: len(self)], q)) if self._n else math.nan
 
     @property
     def p50(self) -> float:
-        """The median."""
+        """Median."""
         return self.quantile(0.5)
 
     @property
     def p99(self) -> float:
-        """The 99th percentile."""
+        """99th percentile."""
         return self.quantile(0.99)
 
     @property
     def values(self) -> NDArray[np.float64]:
-        """Float64 [n], the measurements that count, oldest first; a copy."""
+        """Measurements in the buffer, oldest first; float64 [n], a copy."""
         if self._n <= len(self._ring):
             return self._ring[: self._n].copy()
         return np.roll(self._ring, -(self._n % len(self._ring)))
 
-    def figures(self) -> dict[str, float]:
-        """Quantiles, largest and jitter of what the ring holds, see `figures`."""
-        return figures(self.values)
+    def summary(self) -> dict[str, float]:
+        """Quantiles, maximum and jitter of the measurements in the buffer, see `latency_summary`."""
+        return latency_summary(self.values)
 
 
-def figures(values: NDArray[np.floating[Any]]) -> dict[str, float]:
-    """What a series of latencies is quoted by.
+def latency_summary(values: NDArray[np.floating[Any]]) -> dict[str, float]:
+    """Quantiles, maximum and jitter of a series of latencies.
 
     Parameters
     ----------
     values
-        [n], in the order in which they were measured.
+        Float [n], in order of measurement.
 
     Returns
     -------
-    figures
-        ``p50``, ``p95``, ``p99``, ``max``, and ``jitter``: the mean absolute difference between one measurement and
-        the next (RFC 3550 smooths the same difference). NaN where there are too few.
+    summary
+        ``p50``, ``p95``, ``p99``, ``max``, and ``jitter``: the mean absolute difference of successive values, which RFC
+        3550 smooths. NaN if there are too few values.
     """
     if not len(values):
-        return dict.fromkeys(FIGURES, math.nan)
+        return dict.fromkeys(SUMMARY_KEYS, math.nan)
     p50, p95, p99 = np.quantile(values, (0.5, 0.95, 0.99)).tolist()
     jitter = float(np.abs(np.diff(values)).mean()) if len(values) > 1 else math.nan
     return {"p50": p50, "p95": p95, "p99": p99, "max": float(values.max()), "jitter": jitter}
 
 
 def histogram(values: NDArray[np.floating[Any]], bins: int = 24) -> tuple[NDArray[np.int64], float]:
-    """Counts of a series of latencies from 0 up to its 99th percentile; the last bin takes what is above.
+    """Histogram of latencies from 0 to their 99th percentile; the last bin also counts all above.
 
     Parameters
     ----------
     values
-        [n].
+        Float [n].
     bins
-        How many.
+        Number of bins.
 
     Returns
     -------
     counts
         Int64 [bins].
     top
-        Where the last bin would end; 0 when there is nothing.
+        Upper edge of the last bin; 0 if there are no values.
     """
     if not len(values):
         return np.zeros(bins, np.int64), 0.0

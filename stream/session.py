@@ -1,4 +1,4 @@
-"""One recording in memory: the form that every reader yields and every decoder takes."""
+"""One recording in memory, as every reader returns it and every decoder uses it."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from stream.errors import BadRecording, BadUsage, ShapeMismatch
 from stream.movie import Movie
 
 NO_FRAME = -1
-"""Nothing was shown: gray, rest, or unknown."""
+"""Frame number when nothing was shown (gray screen, rest) or it is unknown."""
 
 GAP_PERIODS = 1.5
-"""A step between stamps longer than this many sample periods is a gap and begins a new segment."""
+"""A step between timestamps longer than this many sample periods is a gap and begins a new segment."""
 
 MAX_SECONDS = 1e12
-"""No stamp lies further from 0 than this (30,000 years): beyond it, a number is damaged."""
+"""Largest plausible timestamp (30,000 years); beyond it, the file is damaged."""
 
 MAX_RATE_HZ = 1e6
-"""No sampling is quicker: a rate beyond is damage, or another unit."""
+"""Largest plausible sampling rate; beyond it, the file is damaged or uses another unit."""
 
 MAX_FRAMES = 10_000_000
-"""No movie has more frames than this (92 h at 30 Hz): above it, a number is damaged."""
+"""Largest plausible movie (92 h at 30 Hz); beyond it, the file is damaged."""
 
 
 class Kind(StrEnum):
-    """What the neural channels are; it decides how they are preprocessed."""
+    """Kind of neural signal, which determines the preprocessing."""
 
     SPIKES = "spikes"
     FLUORESCENCE = "fluorescence"
@@ -48,25 +48,33 @@ class Session:
     neural
         Float32 [time, channels], or an array-like of that shape (a memory map, an h5 dataset).
     stamps
-        Float64 [time], seconds; of binned data, the end of each bin. Increasing within a segment.
+        Float64 [time], timestamps in seconds, for binned data the end of each bin; increasing within a segment.
     frame
-        Int32 [time], the movie frame (or place, or category) at that moment; -1 = none.
+        Int32 [time], movie frame (or place, or category) at each sample; -1 for none.
     repeat
-        Int32 [time], which showing of the movie this is; -1 = none or unknown.
+        Int32 [time], repeat of the movie; -1 for none or unknown.
     segment
-        Int32 [time], increases at every gap, restart or glued border. No window, filter or state crosses one.
-    labels
-        Continuous labels by name, float32 [time, k].
+        Int32 [time], increases at every gap, restart or joint between recordings. No window, filter or decoder state
+        crosses a segment boundary.
     channel_names
-        One per channel.
+        Unique names, one per channel.
     kind
-        What the channels are.
+        Kind of neural signal.
     rate_hz
-        Samples per second; 0 = irregular.
+        Nominal sampling rate in Hz; 0 for irregular recordings.
+    labels
+        Continuous labels by name, float32 [time, columns].
     movie
-        The movie whose frames ``frame`` counts, or None when they are places or categories.
+        Movie that ``frame`` refers to; None if frames are places or categories.
     name
-        What the recording calls its neural stream.
+        Name of the neural stream.
+
+    Raises
+    ------
+    ShapeMismatch
+        If the arrays do not have the shapes above, or names or frames do not match them.
+    BadRecording
+        If a value is impossible: timestamps that do not increase, segments that decrease, frames below -1.
     """
 
     neural: NDArray[np.float32]
@@ -91,39 +99,43 @@ class Session:
                 raise ShapeMismatch(f"'{name}' must have shape ({n_samples},) as 'neural' has, got {shape}.")
         for name, label in self.labels.items():
             if np.ndim(label) != 2 or len(label) != n_samples:
-                raise ShapeMismatch(f"label {name!r} must be [{n_samples}, k], got shape {np.shape(label)}.")
+                raise ShapeMismatch(
+                    f"label {name!r} must be [{n_samples}, columns], got shape {np.shape(label)}."
+                )
         if len(self.channel_names) != n_channels:
             raise ShapeMismatch(
-                f"{n_channels} channels, but {len(self.channel_names)} channel names were given."
+                f"'channel_names' must have {n_channels} names, one per channel of 'neural', "
+                f"got {len(self.channel_names)}."
             )
         if len(set(self.channel_names)) != n_channels:
-            raise ShapeMismatch("channel names must be unique.")
+            double = next(name for name in self.channel_names if self.channel_names.count(name) > 1)
+            raise ShapeMismatch(f"'channel_names' must be unique, got {double!r} more than once.")
         if not np.all(np.abs(self.stamps) < MAX_SECONDS):
-            raise BadRecording(
-                f"{np.sum(~(np.abs(self.stamps) < MAX_SECONDS))} stamps are no moments in seconds."
-            )
+            n_bad = np.sum(~(np.abs(self.stamps) < MAX_SECONDS))
+            raise BadRecording(f"'stamps' must be seconds, got {n_bad} values that are NaN or beyond 1e12.")
         if np.any(np.diff(self.segment) < 0):
-            raise BadRecording("'segment' must never decrease.")
+            where = int(np.argmax(np.diff(self.segment) < 0)) + 1
+            raise BadRecording(f"'segment' must never decrease, but does at sample {where}.")
         if not 0 <= self.rate_hz <= MAX_RATE_HZ:
             raise BadRecording(
-                f"a rate of {self.rate_hz:g} Hz is none; give 0 to {MAX_RATE_HZ:g}, where 0 is irregular."
+                f"'rate_hz' must be from 0 (irregular) to {MAX_RATE_HZ:g}, got {self.rate_hz:g}."
             )
         backwards = (np.diff(self.stamps) <= 0) & (np.diff(self.segment) == 0)
         if np.any(backwards):
             where = int(np.argmax(backwards)) + 1
             raise BadRecording(
-                f"stamps do not increase at sample {where} although no new segment begins there."
+                f"'stamps' must increase within a segment, but do not at sample {where}; begin a new segment there."
             )
         if self.movie is not None and n_samples and int(np.max(self.frame)) >= self.movie.n_frames:
             raise ShapeMismatch(
-                f"'frame' goes up to {int(np.max(self.frame))}, but the movie has {self.movie.n_frames} frames."
+                f"'frame' must be below {self.movie.n_frames}, the length of the movie, got {int(np.max(self.frame))}."
             )
         if n_samples and int(np.min(self.frame)) < NO_FRAME:
             raise BadRecording(
-                f"'frame' holds {int(np.min(self.frame))}; frames count from 0, and -1 is none."
+                f"'frame' must be -1 (none) or a frame from 0, got {int(np.min(self.frame))}; frames count from 0."
             )
         if n_samples and int(np.max(self.frame)) >= MAX_FRAMES:
-            raise BadRecording(f"'frame' holds {int(np.max(self.frame))}; it must stay below {MAX_FRAMES}.")
+            raise BadRecording(f"'frame' must be below {MAX_FRAMES}, got {int(np.max(self.frame))}.")
 
     def __repr__(self) -> str:
         rate = f"{self.rate_hz:g} Hz" if self.rate_hz else "irregular"
@@ -134,28 +146,28 @@ class Session:
 
     @property
     def n_samples(self) -> int:
-        """Samples in time."""
+        """Number of samples in time."""
         return int(np.shape(self.neural)[0])
 
     @property
     def n_channels(self) -> int:
-        """Neural channels."""
+        """Number of neural channels."""
         return int(np.shape(self.neural)[1])
 
     @property
     def n_frames(self) -> int:
-        """Movie frames (or places, or categories) that can be answered."""
+        """Number of movie frames (or places, or categories) that can be decoded."""
         if self.movie is not None:
             return self.movie.n_frames
         return int(np.max(self.frame, initial=NO_FRAME)) + 1
 
     @property
     def repeats(self) -> tuple[int, ...]:
-        """The repeats in it, without -1."""
+        """Numbers of the repeats in the recording, increasing."""
         return tuple(int(repeat) for repeat in np.unique(self.repeat) if repeat >= 0)
 
     def take(self, keep: NDArray[np.bool_]) -> Session:
-        """The samples of a mask, with a new segment wherever some were left out.
+        """Select samples; a new segment begins wherever some are left out.
 
         Parameters
         ----------
@@ -165,7 +177,12 @@ class Session:
         Returns
         -------
         session
-            The kept samples; borders that were there stay, and every hole becomes one.
+            Selected samples, with a segment boundary at every former boundary and every omission.
+
+        Raises
+        ------
+        ShapeMismatch
+            If ``keep`` has another length.
         """
         if keep.shape != (self.n_samples,):
             raise ShapeMismatch(f"'keep' must have shape ({self.n_samples},), got {keep.shape}.")
@@ -182,40 +199,55 @@ class Session:
         )
 
     def select_repeats(self, repeats: Iterable[int]) -> Session:
-        """Whole showings, each with the blank before it (the last of the recording also with the blank after it).
+        """Select whole repeats, each with the blank before it, and the last one also with the blank after it.
 
         Parameters
         ----------
         repeats
-            Which repeats.
+            Numbers of the repeats.
 
         Raises
         ------
         BadUsage
-            When one of them is not in the recording.
+            If one of them is not in the recording.
         """
         wanted = sorted(set(repeats))
         missing = sorted(set(wanted) - set(self.repeats))
         if missing:
-            raise BadUsage(f"no repeat {missing} in this recording; it has {_ranges(self.repeats)}.")
-        return self.take(np.isin(self.showing(), wanted))
+            raise BadUsage(
+                f"no repeat {_ranges(missing)} in this recording; it has repeats {_ranges(self.repeats)}."
+            )
+        return self.take(np.isin(self.repeat_with_blanks(), wanted))
 
     def select_time(self, start: float, stop: float) -> Session:
-        """A part of the recording by fractions of its samples.
+        """Select a part of the recording by fractions of its samples.
 
         Parameters
         ----------
         start, stop
-            From 0 to 1.
+            Fractions from 0 to 1.
+
+        Raises
+        ------
+        BadUsage
+            Unless 0 <= start < stop <= 1.
         """
         if not 0 <= start < stop <= 1:
-            raise BadUsage(f"a part from {start:g} to {stop:g} is not a part: give 0 <= start < stop <= 1.")
+            raise BadUsage(
+                f"'start' and 'stop' must satisfy 0 <= start < stop <= 1, got {start:g} and {stop:g}."
+            )
         index = np.arange(self.n_samples)
         n = self.n_samples
         return self.take((index >= round(start * n)) & (index < round(stop * n)))
 
-    def showing(self) -> NDArray[np.int32]:
-        """The repeat that each sample belongs to, blanks counted to the showing they lead in to; int32 [time]."""
+    def repeat_with_blanks(self) -> NDArray[np.int32]:
+        """Repeat that each sample belongs to, where a blank belongs to the repeat after it.
+
+        Returns
+        -------
+        repeat
+            Int32 [time]; -1 if no repeat is known.
+        """
         known = np.flatnonzero(self.repeat >= 0)
         if not len(known):
             return np.full(self.n_samples, -1, np.int32)
@@ -223,7 +255,7 @@ class Session:
         return self.repeat[known[following]].astype(np.int32)
 
     def sha256(self) -> str:
-        """Hash of the content (samples, relative stamps to the microsecond), whatever file it came from."""
+        """SHA-256 of the content (samples, relative timestamps in microseconds), whatever the file format."""
         digest = hashlib.sha256()
         digest.update(np.ascontiguousarray(self.neural, np.float32).tobytes())
         if self.n_samples:
@@ -232,19 +264,19 @@ class Session:
 
 
 def segments_from_stamps(stamps: NDArray[np.float64], rate_hz: float) -> NDArray[np.int32]:
-    """Number the segments of a series of stamps: the one rule that files and live streams share.
+    """Number the segments of a series of timestamps, by the same rule for files and live streams.
 
     Parameters
     ----------
     stamps
-        Float64 [time], seconds.
+        Float64 [time], timestamps in seconds.
     rate_hz
-        Nominal rate; 0 = irregular, where only a step backwards is a border.
+        Nominal sampling rate in Hz; 0 for irregular recordings, where only a step backwards begins a segment.
 
     Returns
     -------
     segment
-        Int32 [time], from 0; increases where a step is not positive or longer than `GAP_PERIODS` periods.
+        Int32 [time], from 0; increases where a step is not positive, or longer than `GAP_PERIODS` periods.
     """
     if not len(stamps):
         return np.zeros(0, np.int32)
@@ -256,14 +288,14 @@ def segments_from_stamps(stamps: NDArray[np.float64], rate_hz: float) -> NDArray
 
 
 def repeats_from_frames(frame: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Number the showings when no repeat channel says them.
+    """Number the repeats of a recording without a repeat channel.
 
-    A new repeat begins after a blank or at a restart at frame 0; a jump inside a repeat is not a new one.
+    A new repeat begins after a blank or at a restart at frame 0; a jump within the movie begins none.
 
     Parameters
     ----------
     frame
-        Int32 [time]; -1 = none.
+        Int32 [time], movie frames; -1 for none.
 
     Returns
     -------
@@ -277,7 +309,7 @@ def repeats_from_frames(frame: NDArray[np.int32]) -> NDArray[np.int32]:
 
 
 def _ranges(numbers: Iterable[int]) -> str:
-    """Numbers as text, runs shortened: 0-8, 10."""
+    """Format numbers with runs as ranges: 0-8, 10."""
     runs: list[list[int]] = []
     for number in numbers:
         if runs and number == runs[-1][1] + 1:

@@ -84,7 +84,7 @@ class Embedded:
         else:
             embedding = Embedding(mode, n_context, seed=seed)
             state = np.where(train.frame >= 0, train.frame, session.n_frames)
-            embedding.fit(train.neural, frame=state, repeat=train.showing(), segment=train.segment)
+            embedding.fit(train.neural, frame=state, repeat=train.repeat_with_blanks(), segment=train.segment)
             before, after = (embedding.transform(part.neural, part.segment) for part in (train, test))
         shown, seen = test.frame >= 0, train.frame >= 0
         centre = before[seen].mean(0)

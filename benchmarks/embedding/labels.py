@@ -91,7 +91,10 @@ def points_of(
     """Training points with their labels, and test points."""
     values = np.asarray(train.labels[label], np.float32)
     embedding = Embedding(mode, context).fit(
-        train.neural, labels=None if mode == "time" else values, repeat=train.showing(), segment=train.segment
+        train.neural,
+        labels=None if mode == "time" else values,
+        repeat=train.repeat_with_blanks(),
+        segment=train.segment,
     )
     before, after = (embedding.transform(part.neural, part.segment) for part in (train, test))
     known = np.isfinite(values).all(1)

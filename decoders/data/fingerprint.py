@@ -57,7 +57,7 @@ def _hash_runs(session: Session, stride: int) -> NDArray[np.uint64]:
 def _hash_repeats(session: Session) -> NDArray[np.uint64]:
     """Hash whole repeats (or segments): where firing is too sparse for runs, a whole repeat is still unique."""
     neural = np.ascontiguousarray(session.neural, np.float32)
-    repeat = session.showing() if session.repeats else session.segment
+    repeat = session.repeat_with_blanks() if session.repeats else session.segment
     parts = [neural[repeat == number] for number in np.unique(repeat)]
     return _hashes([part for part in parts if _count_changes(part).sum() >= MIN_CHANGES])
 

@@ -106,7 +106,7 @@ def with_repeat_boundaries(session: Session) -> Session:
     session
         Recording.
     """
-    new_repeat = np.diff(session.showing()) != 0
+    new_repeat = np.diff(session.repeat_with_blanks()) != 0
     boundary = np.r_[False, (np.diff(session.segment) > 0) | new_repeat][: session.n_samples]
     return replace(session, segment=np.cumsum(boundary).astype(np.int32))
 
@@ -230,7 +230,7 @@ def _folds(session: Session, n_gap: int) -> tuple[NDArray[np.int64], NDArray[np.
     """Assign folds and blocks: whole repeats, else whole segments, else stretches of time with a gap between."""
     n_segments = len(np.unique(session.segment))
     if len(session.repeats) >= 2:
-        _, block = np.unique(session.showing(), return_inverse=True)
+        _, block = np.unique(session.repeat_with_blanks(), return_inverse=True)
     elif n_segments >= 2 * N_FOLDS:
         _, block = np.unique(session.segment, return_inverse=True)
     else:

@@ -83,7 +83,7 @@ def neural_shuffled(model: Model, test: Session, seed: int) -> PosteriorPair:
     """
     rng = np.random.default_rng(seed)
     order = np.arange(test.n_samples)
-    repeat = test.showing()
+    repeat = test.repeat_with_blanks()
     for number in np.unique(repeat):
         at = np.flatnonzero(repeat == number)
         order[at] = rng.permutation(at)
@@ -217,7 +217,7 @@ def _most_common_states(data: TrainingSet) -> NDArray[np.int64]:
 def _ticks_since_boundary(test: Session, movie_rate_hz: float) -> NDArray[np.int64]:
     """Return the ticks of the frame clock since the segment or repeat began, int64 [time]."""
     clock = FrameClock(movie_rate_hz)
-    repeat = test.showing()
+    repeat = test.repeat_with_blanks()
     out = np.zeros(test.n_samples, np.int64)
     now = 0
     for index, stamp in enumerate(test.stamps):

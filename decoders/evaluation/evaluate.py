@@ -280,7 +280,7 @@ def _fold_numbers(session: Session, cv: str, context_s: float) -> tuple[NDArray[
             raise BadSplit(
                 f"the recording has {len(repeats)} repeats, but leaving one out needs at least two. Use --cv blocks:5."
             )
-        return np.searchsorted(np.array(repeats), session.showing()).astype(np.int64), 0.0
+        return np.searchsorted(np.array(repeats), session.repeat_with_blanks()).astype(np.int64), 0.0
     kind, _, number = cv.partition(":")
     if kind != "blocks" or not number.isdigit() or int(number) < 2:
         raise BadUsage(f"unknown cross-validation {cv!r}; give 'repeat', or 'blocks:N' with N of at least 2.")

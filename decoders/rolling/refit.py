@@ -40,7 +40,7 @@ def repeats_in_order(session: Session) -> list[int]:
     session
         Recording.
     """
-    repeat = session.showing()
+    repeat = session.repeat_with_blanks()
     numbers, first = np.unique(repeat, return_index=True)
     return [int(number) for number in numbers[np.argsort(first)] if number >= 0]
 
@@ -70,7 +70,7 @@ def repeats_before(session: Session, tested: int, n: int) -> Session | None:
     order = repeats_in_order(session)
     if tested not in order:
         raise BadSplit(f"the recording has no repeat {tested}; it has {order}.")
-    repeat = session.showing()
+    repeat = session.repeat_with_blanks()
     begins = int(np.argmax(repeat == tested))
     earlier = [number for number in order[: order.index(tested)] if number != tested]
     chosen = earlier[-n:]

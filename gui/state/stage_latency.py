@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.quantiles import FIGURES, RollingQuantiles, histogram
+from stream.quantiles import SUMMARY_KEYS, RollingQuantiles, histogram
 
 KEPT = 1_000
 """Number of measurements kept for each stage."""
@@ -28,7 +28,7 @@ class LatencyFigures:
     Attributes
     ----------
     stages
-        Milliseconds for each known stage, by the names in `stream.quantiles.FIGURES`.
+        Milliseconds for each known stage, by the names in `stream.quantiles.SUMMARY_KEYS`.
     counts, top_ms
         Histogram of the painted latency, int64 [bins] from 0 to ``top_ms``.
     """
@@ -57,7 +57,7 @@ class StageLatency:
         for key, stage in ENGINE_STAGES.items():
             figures = stats.get(key)
             if isinstance(figures, dict):
-                values = {name: figures.get(name) for name in FIGURES}
+                values = {name: figures.get(name) for name in SUMMARY_KEYS}
                 self._engine[stage] = {
                     name: float(value) for name, value in values.items() if isinstance(value, int | float)
                 }
@@ -76,5 +76,5 @@ class StageLatency:
         stages: dict[str, Mapping[str, float]] = {name: of for name, of in self._engine.items() if of}
         for name, ring in (("received", self._received), ("painted", self._painted)):
             if len(ring):
-                stages[name] = ring.figures()
+                stages[name] = ring.summary()
         return LatencyFigures(stages, *histogram(self._painted.values))

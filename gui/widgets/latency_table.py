@@ -12,7 +12,7 @@ from PyQt5.QtWidgets import QGridLayout, QLabel, QWidget
 from gui.state.stage_latency import KEPT, STAGES, LatencyFigures
 from gui.theme import PURPLE
 from gui.widgets.overlays import Overlay
-from stream.quantiles import FIGURES
+from stream.quantiles import SUMMARY_KEYS
 
 SIZE = (420, 90)
 HEADINGS = {"p50": "p50", "p95": "p95", "p99": "p99", "max": "largest", "jitter": "jitter"}
@@ -27,13 +27,13 @@ class LatencyTable(Overlay):
         grid.setHorizontalSpacing(24)
         grid.setVerticalSpacing(7)
         self.cells: dict[tuple[str, str], QLabel] = {}
-        for column, name in enumerate(FIGURES, 1):
+        for column, name in enumerate(SUMMARY_KEYS, 1):
             heading = QLabel(HEADINGS[name])
             heading.setObjectName("dim")
             grid.addWidget(heading, 0, column, Qt.AlignRight)
         for row, stage in enumerate(STAGES, 1):
             grid.addWidget(QLabel(stage), row, 0)
-            for column, name in enumerate(FIGURES, 1):
+            for column, name in enumerate(SUMMARY_KEYS, 1):
                 self.cells[stage, name] = QLabel("–")
                 grid.addWidget(self.cells[stage, name], row, column, Qt.AlignRight)
         self.bars = Bars()

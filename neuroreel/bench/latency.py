@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from neuroreel.bench.process_stats import process_stats
 from neuroreel.subprocesses import Child, end_all, start_child
 from stream.errors import StreamLost
-from stream.quantiles import figures
+from stream.quantiles import latency_summary
 
 NAME = "bench"
 READY_S = 40.0
@@ -238,7 +238,7 @@ def summarize(cell: Cell, times: dict[str, Times]) -> tuple[dict[str, Any], dict
 
 
 def _percentiles(latencies: Times) -> dict[str, float]:
-    return figures(latencies[~np.isnan(latencies)])
+    return latency_summary(latencies[~np.isnan(latencies)])
 
 
 def _lag_growth(latencies: Times) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 import numpy as np
 
-from stream.quantiles import FIGURES
+from stream.quantiles import SUMMARY_KEYS
 
 
 def print_latency(result: dict[str, Any]) -> None:
@@ -46,7 +46,7 @@ def _latency_table(cell: dict[str, Any]) -> Any:
 
     def row(name: str, latency: dict[str, float], lost: int, above: dict[str, float] | None) -> None:
         difference = ("", "") if above is None else (_ms(above["p50"]), _ms(above["p99"]))
-        table.add_row(name, *(_ms(latency[key]) for key in FIGURES), *difference, str(lost))
+        table.add_row(name, *(_ms(latency[key]) for key in SUMMARY_KEYS), *difference, str(lost))
 
     row("floor (plain pylsl)", cell["floor_ms"], cell["lost"]["floor"], None)
     for name in cell["stages_ms"]:
@@ -56,7 +56,7 @@ def _latency_table(cell: dict[str, Any]) -> Any:
     for name in ("received", "painted"):
         latency = ((cell.get("window") or {}).get("stages_ms") or {}).get(name)
         if latency is not None:
-            table.add_row(f"window: {name}", *(_ms(latency[key]) for key in FIGURES))
+            table.add_row(f"window: {name}", *(_ms(latency[key]) for key in SUMMARY_KEYS))
     return table
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.errors import BadRecording, BadUsage, already_there
+from stream.errors import BadRecording, BadUsage, output_exists
 from stream.io.arrays import (
     FileContents,
     is_session_array,
@@ -67,7 +67,7 @@ def save_hdf5(session: Session, path: Path | str, *, force: bool = False) -> Non
     try:
         file = h5py.File(path, "w" if force else "x")
     except FileExistsError:
-        raise already_there(path, recording=True) from None
+        raise output_exists(path, recording=True) from None
     with file:
         for name, array in session_to_arrays(session).items():
             if np.ndim(array) == 0:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.errors import BadRecording, NeuroReelError, ShapeMismatch, already_there
+from stream.errors import BadRecording, NeuroReelError, ShapeMismatch, output_exists
 from stream.io.arrays import is_session_array, require_arrays, session_from_arrays, session_to_arrays
 from stream.io.limits import check_claimed_size, check_fits_memory
 from stream.session import Session
@@ -38,7 +38,7 @@ def save_npz(session: Session, path: Path | str, *, force: bool = False) -> None
         with path.open("wb" if force else "xb") as file:
             np.savez_compressed(file, **arrays)
     except FileExistsError:
-        raise already_there(path, recording=True) from None
+        raise output_exists(path, recording=True) from None
 
 
 def load_npz(path: Path | str) -> Session:

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.quantiles import RollingQuantiles, figures, histogram
+from stream.quantiles import RollingQuantiles, histogram, latency_summary
 
 
 @given(st.lists(st.floats(-1e6, 1e6), max_size=50), st.integers(1, 20))
@@ -26,11 +26,11 @@ def test_quantiles_of_the_last_values(values: list[float], window: int) -> None:
 
 
 def test_figures_of_a_series() -> None:
-    said = figures(np.array([1.0, 3.0, 2.0]))
-    assert (said["p50"], said["max"], said["jitter"]) == (2.0, 3.0, 1.5)
-    assert said["p50"] <= said["p95"] <= said["p99"] <= said["max"]
-    assert all(math.isnan(value) for value in figures(np.zeros(0)).values())
-    assert math.isnan(figures(np.ones(1))["jitter"])
+    summary = latency_summary(np.array([1.0, 3.0, 2.0]))
+    assert (summary["p50"], summary["max"], summary["jitter"]) == (2.0, 3.0, 1.5)
+    assert summary["p50"] <= summary["p95"] <= summary["p99"] <= summary["max"]
+    assert all(math.isnan(value) for value in latency_summary(np.zeros(0)).values())
+    assert math.isnan(latency_summary(np.ones(1))["jitter"])
 
 
 @given(st.lists(st.floats(0, 1e3), max_size=50))

@@ -166,7 +166,7 @@ def test_places_are_decoded_as_frames() -> None:
 def test_a_fit_is_reproducible_and_independent_of_test_data(watched: Session, model: Model) -> None:
     options = FitOptions(train_repeats=(0, 1, 2, 3, 4))
     neural = watched.neural.copy()
-    unseen = np.isin(watched.showing(), [5, 6])
+    unseen = np.isin(watched.repeat_with_blanks(), [5, 6])
     neural[unseen] = np.random.default_rng(9).poisson(3, (int(unseen.sum()), 20))
     frame = watched.frame.copy()
     frame[unseen & (frame >= 0)] = 7

@@ -56,7 +56,7 @@ def test_a_label_without_neural_information_is_decoded_as_its_median(watched: Se
     fitted = fit_model(replace(watched, labels=labels), FitOptions(train_repeats=(0, 1, 2, 3, 4)))
     decoded = fitted.predict(watched.select_repeats([5, 6])).continuous
     assert np.ptp(decoded[:, 0]) > 0.5
-    trained = np.isin(watched.showing(), (0, 1, 2, 3, 4))
+    trained = np.isin(watched.repeat_with_blanks(), (0, 1, 2, 3, 4))
     np.testing.assert_allclose(decoded[:, 1], np.median(unrelated[trained]), rtol=1e-5)
 
 

@@ -36,7 +36,7 @@ def perturbed(session: Session, begins: int) -> Session:
 
 def test_a_refit_depends_on_nothing_from_the_tested_repeat_on(model: Model, watched: Session) -> None:
     tested = 5
-    begins = int(np.argmax(watched.showing() == tested))
+    begins = int(np.argmax(watched.repeat_with_blanks() == tested))
     part, other = repeats_before(watched, tested, 3), repeats_before(perturbed(watched, begins), tested, 3)
     assert part is not None
     assert other is not None

@@ -31,7 +31,7 @@ def test_version_5_files_are_read(tmp_path: Path) -> None:
     scipy.io.savemat(
         tmp_path / "t.mat", plain_arrays() | {"neural": plain_arrays()["neural"].T, "channel_names": "abc"}
     )
-    with pytest.raises(ShapeMismatch, match="3 channels, but 1 channel names"):
+    with pytest.raises(ShapeMismatch, match="3 names, one per channel of 'neural', got 1"):
         load_session(tmp_path / "t.mat")
     scipy.io.savemat(tmp_path / "u.mat", plain_arrays() | {"neural": plain_arrays()["neural"].T})
     session, notes = load_session_with_notes(tmp_path / "u.mat", ReadOptions())
