@@ -21,13 +21,6 @@ def test_every_showing_is_shifted_by_its_own_amount(model: Model) -> None:
     np.testing.assert_array_equal(state[data.state == data.n_frames], data.n_frames)
 
 
-def test_memory_is_what_was_trained_on(model: Model, watched: Session) -> None:
-    data = restore_training(model)
-    train = watched.select_repeats(range(5))
-    np.testing.assert_array_equal(data.clean, train.neural[:, model.parts.preprocessor.valid])
-    np.testing.assert_array_equal(data.state[train.frame >= 0], train.frame[train.frame >= 0])
-
-
 def test_null_of_a_constant_answer(watched: Session) -> None:
     axis = FrameAxis(np.zeros(60, np.int64), 3)
     constant = np.full(watched.n_samples, 30)

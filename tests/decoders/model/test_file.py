@@ -97,22 +97,9 @@ def test_another_format_version_is_refused(path: Path) -> None:
         Model.load(path)
 
 
-@pytest.mark.parametrize(
-    ("name", "array"),
-    [
-        ("prototypes__prototypes", np.zeros((2, 2), np.float32)),
-        ("embedding__projection", None),
-        ("playback__steps__row", np.full(3, 9999, np.int32)),
-        ("scaling__n_window", np.array(10**12)),
-        ("factor", np.array([np.nan])),
-        ("likeness", np.zeros(0)),
-        ("preprocess__valid", np.zeros(20, bool)),
-        ("pictures", np.zeros((2, 2, 2), np.uint8)),
-    ],
-)
-def test_arrays_that_do_not_fit_are_refused(path: Path, name: str, array: np.ndarray | None) -> None:
-    with pytest.raises(BadModel):
-        Model.load(rewritten(path, **{name: array}))
+def test_values_that_are_not_finite_are_refused(path: Path) -> None:
+    with pytest.raises(BadModel, match="not finite"):
+        Model.load(rewritten(path, factor=np.array([np.nan])))
 
 
 @pytest.mark.parametrize(

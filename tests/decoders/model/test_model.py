@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from decoders.errors import ModelMismatch
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
 from decoders.metrics import confidence
@@ -175,16 +174,6 @@ def test_a_fit_is_reproducible_and_independent_of_test_data(watched: Session, mo
     assert {k: v for k, v in other.card.items() if k != "train_seconds"} == {
         k: v for k, v in model.card.items() if k != "train_seconds"
     }
-
-
-def test_channels_and_rate_must_agree(model: Model) -> None:
-    model.check_stream(model.channel_names, 30.1)
-    with pytest.raises(ModelMismatch, match="20 channels, the data have 3"):
-        model.check_stream(("a", "b", "c"), 30.0)
-    with pytest.raises(ModelMismatch, match=r"'unit-1'.*'unit-0'"):
-        model.check_stream(("unit-1", "unit-0", *model.channel_names[2:]), 30.0)
-    with pytest.raises(ModelMismatch, match="60 Hz"):
-        model.check_stream(model.channel_names, 60.0)
 
 
 @pytest.mark.live

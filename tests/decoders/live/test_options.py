@@ -1,0 +1,39 @@
+"""Options and metadata of the engine; `decoders.live.engine` itself is tested in tests/live/test_engine.py."""
+
+from __future__ import annotations
+
+from math import nan
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from decoders.live.options import LiveOptions, channel_health, engine_facts, milliseconds, peak_memory_mb
+from decoders.model.model import Model
+from stream.notices import Notices
+
+
+def test_metadata_describe_model_stream_and_options(model: Model) -> None:
+    inlet: Any = SimpleNamespace(name="V1", facts={"mode": "replay", "speed": "4"})
+    facts = engine_facts(model, inlet, LiveOptions("V1", model_path="/m.safetensors", adapt=True))
+    assert (facts["mode"], facts["speed"], facts["source_stream"]) == ("replay", "4", "V1")
+    assert (facts["model_hash"], facts["n_frames"], facts["tolerance_frames"]) == (model.hash, "60", "30")
+    assert (facts["adaptation"], facts["playback"]) == ("on", "on")
+    assert all(isinstance(value, str) for value in facts.values())
+
+
+def test_the_channel_monitor_expects_the_rates_of_training(model: Model) -> None:
+    monitor = channel_health(model, Notices())
+    assert monitor.dead.shape == (len(model.channel_names),)
+    assert not np.any(monitor.dead)
+
+
+def test_milliseconds_are_rounded_and_unknown_ones_are_none() -> None:
+    assert milliseconds(0.00123456) == 1.2346
+    assert milliseconds(nan) is None
+
+
+def test_peak_memory_is_in_megabytes() -> None:
+    assert peak_memory_mb() == pytest.approx(500, rel=20)
+    assert peak_memory_mb() > 10
