@@ -59,14 +59,14 @@ def command(
     from replay_data.bundle import TEST_REPEATS, demo_model, demo_recording
     from stream.lsl.network import configure
 
-    say = partial(click.echo, err=json_target == "-")
+    echo = partial(click.echo, err=json_target == "-")
     if not headless and not has_screen():
-        say("No screen found: the window is drawn in memory, as with --headless.")
+        echo("No screen found: the window is drawn in memory, as with --headless.")
         headless = True
     if headless:
         seconds = seconds or HEADLESS_SECONDS
         screenshot = screenshot or Path(time.strftime("neuroreel-demo-%Y%m%d-%H%M%S.png"))
-        say(_HEADING)
+        echo(_HEADING)
     configure("loopback", f"demo-{uuid.uuid4().hex[:12]}")
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "live.json"
@@ -83,7 +83,7 @@ def command(
                 seconds=seconds,
                 offscreen=headless,
                 force=force,
-                on_tick=partial(_print_row, say) if headless else None,
+                on_tick=partial(_print_row, echo) if headless else None,
             )
         finally:
             engine.stop()
@@ -104,15 +104,15 @@ def command(
 _HEADING = "   time   on screen   decoded  confidence   forecast  correct within 1 s   latency p50 / p99"
 
 
-def _print_row(say: Callable[[str], None], snapshot: Snapshot) -> None:
+def _print_row(echo: Callable[[str], None], snapshot: Snapshot) -> None:
     """Print one row of the live table."""
     newest, score, counts = snapshot.newest, snapshot.score, snapshot.counts
     if newest is None:
-        say(f"{'':7}   {snapshot.state}: {snapshot.reason}")
+        echo(f"{'':7}   {snapshot.state}: {snapshot.reason}")
         return
     so_far = f"{score.within:6.1%} (chance {score.chance:4.0%})" if score is not None else "-"
     seconds = counts.received / snapshot.source.rate_hz if snapshot.source.rate_hz else 0.0
-    say(
+    echo(
         f"{seconds:6.1f}s   {_frame(newest.truth):>9} {_frame(newest.frame):>9}   {newest.confidence:9.0%}  "
         f"{_frame(newest.next_frame):>9}  {so_far:>18}   {counts.latency_p50_ms:6.2f} / {counts.latency_p99_ms:5.2f} ms"
     )

@@ -6,9 +6,50 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stream.io.session_io import save_session
+from stream.io.session_io import load_session, save_session
+from stream.io.xdf_writer import XdfWriter, stream_xml
 from stream.session import Session
-from tests.neuroreel.commands.runner import run
+from tests.neuroreel.commands.runner import run, run_refused
+from tests.stream.strategies import assert_same
+
+
+def test_round_trip_keeps_everything_and_existing_files(tmp_path: Path, small_session: Session) -> None:
+    save_session(small_session, tmp_path / "a.xdf")
+    assert run("convert", tmp_path / "a.xdf", tmp_path / "a.npz").exit_code == 0
+    assert run("convert", tmp_path / "a.npz", tmp_path / "b.xdf").exit_code == 0
+    assert_same(load_session(tmp_path / "b.xdf"), small_session)
+    before = (tmp_path / "b.xdf").read_bytes()
+    assert f"{tmp_path / 'b.xdf'} exists" in run_refused(
+        "convert", tmp_path / "a.npz", tmp_path / "b.xdf", "--force"
+    )
+    assert (tmp_path / "b.xdf").read_bytes() == before
+
+
+@pytest.mark.parametrize("command", ["convert", "replay"])
+def test_unreadable_recordings(tmp_path: Path, command: str) -> None:
+    with XdfWriter(tmp_path / "eye.xdf") as writer:
+        writer.header(1, stream_xml("eye", "Gaze", ("x",), 60, "float32"), "float32", 1)
+    shapes = {"neural": np.ones((5, 2)), "stamps": np.arange(4.0), "frame": np.zeros(5, int)}
+    np.savez(tmp_path / "shapes.npz", **shapes)
+    pickled = {"neural": np.array([[None]]), "stamps": np.arange(1.0), "frame": np.zeros(1, int)}
+    np.savez(tmp_path / "pickled.npz", **pickled)
+    (tmp_path / "text.txt").write_text("hello")
+    messages = {
+        "none.xdf": "no such recording",
+        "eye.xdf": "no neural stream",
+        "shapes.npz": "'stamps' has 4 entries, but 'neural' has 5 samples",
+        "pickled.npz": "pickled Python objects",
+        "text.txt": "no known suffix",
+    }
+    for name, message in messages.items():
+        target = [tmp_path / "out.npz"] if command == "convert" else []
+        assert message in run_refused(command, tmp_path / name, *target)
+
+
+def test_targets_that_cannot_be_written(tmp_path: Path, small_session: Session) -> None:
+    save_session(small_session, tmp_path / "a.xdf")
+    for target, message in (("b/a.npz", "does not exist"), ("a.txt", "no known suffix"), ("a.mat", "only")):
+        assert message in run_refused("convert", tmp_path / "a.xdf", tmp_path / target)
 
 
 def test_properties_as_table_and_as_json(files: Path) -> None:

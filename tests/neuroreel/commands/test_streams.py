@@ -1,13 +1,15 @@
-"""Streams with their measured rates are tested in tests/live/test_stream_commands.py."""
-
 from __future__ import annotations
 
 import json
+import threading
+import time
+import uuid
 from types import SimpleNamespace
 
 import pytest
 
-from tests.neuroreel.commands.runner import run
+from stream.lsl.outlet import make_outlet
+from tests.neuroreel.commands.runner import run, run_process
 
 FOUND = SimpleNamespace(
     name="V1", type="Spikes", hostname="rig", source_id="probe-[1]", n_channels=120, rate_hz=30.0, info=None
@@ -28,3 +30,40 @@ def test_table_and_json_without_measured_rates(monkeypatch: pytest.MonkeyPatch) 
     assert table.output.splitlines()[1].split() == ["V1", "Spikes", "rig", "probe-[1]", "120", "30", "-", "-"]
     (row,) = json.loads(run(*arguments, "--json", "-").output)["streams"]
     assert (row["name"], row["nominal_rate_hz"], row["effective_rate_hz"]) == ("V1", 30.0, None)
+
+
+@pytest.mark.live
+def test_effective_rates_are_measured_without_starting_a_waiting_replay() -> None:
+    name = f"list-{uuid.uuid4().hex[:6]}"
+    outlet = make_outlet(name, "Spikes", ("a", "b"), 100.0, facts={"mode": "live"}, role="rig")
+    waiting = make_outlet(f"{name}-w", "EEG", ("a",), 50.0, facts={"mode": "replay", "waits": 1})
+    done = threading.Event()
+
+    def send() -> None:
+        while not done.is_set():
+            outlet.push_sample([1, 2])
+            time.sleep(0.01)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        result = run_process("streams", "--wait", "0.5", "--json", "-")
+        table = run_process("streams", "--wait", "0.5", "--measure", "0")
+    finally:
+        done.set()
+        thread.join()
+    listed = json.loads(result.stdout)
+    assert listed["network"] == "loopback"
+    rows = {row["name"]: row for row in listed["streams"]}
+    row = rows[name]
+    assert (row["type"], row["n_channels"], row["nominal_rate_hz"], row["mode"]) == (
+        "Spikes",
+        2,
+        100.0,
+        "live",
+    )
+    assert row["source_id"] == f"neuroreel/{name}/Spikes/rig"
+    assert 50 < row["effective_rate_hz"] < 110
+    assert rows[f"{name}-w"]["effective_rate_hz"] is None
+    assert not waiting.have_consumers()
+    assert name in table.stdout
