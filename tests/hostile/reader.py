@@ -1,4 +1,4 @@
-"""Reads damaged files one after the other, and says of each what became of it; a test starts it as a process."""
+"""Reads damaged files one after the other and reports each outcome; a test starts it as a process."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ FORBIDDEN = ("pickle.find_class", "os.system", "os.exec", "os.posix_spawn")
 
 
 def watch(event: str, arguments: tuple[object, ...]) -> None:
-    """End at once when something in a file is about to be run."""
+    """Exit at once if something in a file is about to be executed."""
     if event in FORBIDDEN:
         print(json.dumps({"ran": event, "what": repr(arguments)}), flush=True)
         os._exit(77)
 
 
 def loader(kind: str, folder: Path) -> Callable[[Path], object]:
-    """What reads files of a kind; whatever it imports is imported now."""
+    """Return the function that reads files of a kind, after its imports are done."""
     if kind == "model":
         from decoders.model.model import Model
         from stream.io.npz import load_npz
 
         session = load_npz(folder.parent / "session.npz").select_time(0, 0.2)
-        Model.load(folder.parent / "whole.safetensors").predict(session)
+        Model.load(folder.parent / "intact.safetensors").predict(session)
         return lambda path: Model.load(path).predict(session)
     from stream.io.session_io import load_session
 
-    whole = next(folder.parent.glob(f"whole.{kind}"))
-    load_session(whole)
+    intact = next(folder.parent.glob(f"intact.{kind}"))
+    load_session(intact)
     return load_session
 
 
 def main(kind: str, folder: Path) -> None:
-    """Read every file of a folder."""
+    """Read every file of a folder and print one line of JSON per file."""
     from stream.errors import NeuroReelError
 
     load = loader(kind, folder)
@@ -51,7 +51,11 @@ def main(kind: str, folder: Path) -> None:
         try:
             load(path)
         except NeuroReelError as error:
-            outcome = "refused" if path.name in str(error) or kind == "model" else f"nameless: {error}"
+            outcome = (
+                "refused"
+                if path.name in str(error) or kind == "model"
+                else f"refused without its name: {error}"
+            )
         except BaseException:
             outcome = traceback.format_exc()
         peak = max(peak_mb(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1000)
@@ -60,7 +64,7 @@ def main(kind: str, folder: Path) -> None:
 
 
 def peak_mb() -> float:
-    """The most memory that this process ever had, without what the one that started it had."""
+    """Return the peak memory of this process in MB, excluding that of its parent before the fork."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1000
@@ -68,7 +72,7 @@ def peak_mb() -> float:
 
 
 def cpu_s() -> float:
-    """Processor time of this process and of those it started."""
+    """Return the CPU time of this process and its children in seconds."""
     usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 

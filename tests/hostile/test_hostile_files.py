@@ -1,7 +1,7 @@
-"""500 damaged files: none crashes, hangs, runs code or takes the memory, and what is refused is named.
+"""500 damaged files: none crashes or hangs the reader, runs code or exhausts memory; errors name the file.
 
-Each kind of file is damaged in seeded ways: bytes changed, numbers made huge, parts copied over others, cut off,
-and, inside the container, arrays and headers that lie. A process reads them one after the other.
+Each kind of file is damaged by a seeded generator: changed bytes, huge numbers, parts overwritten by others, truncation,
+and, inside archives, arrays with false headers. A child process reads them one after the other.
 """
 
 from __future__ import annotations
@@ -29,41 +29,47 @@ from tests.stream.io import nwb_files
 
 N_FILES = {"xdf": 160, "npz": 140, "model": 120, "nwb": 60, "h5": 20}
 MAX_MB, MAX_CPU_S, MAX_WALL_S = 500, 5.0, 60.0
-LIES = (b"\xff" * 8, b"\0" * 8, b"\xff" * 4, (1 << 40).to_bytes(8, "little"), (1 << 30).to_bytes(4, "little"))
+FALSE_NUMBERS = (
+    b"\xff" * 8,
+    b"\0" * 8,
+    b"\xff" * 4,
+    (1 << 40).to_bytes(8, "little"),
+    (1 << 30).to_bytes(4, "little"),
+)
 
 
-class Bomb:
+class CodeInPickle:
     """Runs code when it is unpickled."""
 
     def __reduce__(self) -> tuple[object, tuple[str]]:
-        return (pytest.fail, ("code in a file was run",))
+        return (pytest.fail, ("code in a file was executed",))
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a sound file of each kind."""
+def intact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an intact file of each kind."""
     folder = tmp_path_factory.mktemp("hostile")
     session = watched_session(n_repeats=3)
     for suffix in ("npz", "xdf"):
-        save_session(session, folder / f"whole.{suffix}")
+        save_session(session, folder / f"intact.{suffix}")
     save_session(session, folder / "session.npz")
-    fit_model(session, FitOptions(train_repeats=(0, 1))).save(folder / "whole.safetensors")
+    fit_model(session, FitOptions(train_repeats=(0, 1))).save(folder / "intact.safetensors")
     return folder
 
 
 @pytest.mark.live
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("kind", N_FILES)
-def test_damaged_files_do_no_harm(whole: Path, kind: str) -> None:
+def test_damaged_files_are_read_or_refused(intact: Path, kind: str) -> None:
     if kind in ("nwb", "h5"):
-        pytest.importorskip("pynwb", reason="pynwb, of the extra nwb, is not installed")
+        pytest.importorskip("pynwb", reason="pynwb (extra `nwb`) is not installed")
         if kind == "nwb":
-            nwb_files.allen(whole / "whole.nwb", more_stimuli=False)
+            nwb_files.allen(intact / "intact.nwb", more_stimuli=False)
         else:
-            save_session(_small(), whole / "whole.h5")
+            save_session(_small(), intact / "intact.h5")
     suffix = "safetensors" if kind == "model" else kind
-    content = (whole / f"whole.{suffix}").read_bytes()
-    folder = whole / kind
+    content = (intact / f"intact.{suffix}").read_bytes()
+    folder = intact / kind
     folder.mkdir()
     damage = {"npz": inside_npz, "model": near_the_start}.get(kind, anywhere)
     for number in range(N_FILES[kind]):
@@ -79,16 +85,16 @@ def test_damaged_files_do_no_harm(whole: Path, kind: str) -> None:
     worst = {key: max(float(str(one[key])) for one in found) for key in ("peak_mb", "cpu_s", "wall_s")}
     assert worst["peak_mb"] < MAX_MB
     assert worst["cpu_s"] < MAX_CPU_S
-    assert worst["wall_s"] < MAX_WALL_S  # generous: the machine may be busy
+    assert worst["wall_s"] < MAX_WALL_S  # generous, for a busy computer
 
 
 def _small() -> Session:
-    """Little enough that damage hits what describes the data."""
+    """Return a short session, so that damage often hits the metadata."""
     return watched_session(n_repeats=1).select_time(0, 0.5)
 
 
 def read_in_a_process(kind: str, folder: Path) -> list[dict[str, object]]:
-    """Let a process read all files of a folder."""
+    """Read all files of a folder in a child process."""
     command = [sys.executable, "-m", "tests.hostile.reader", kind, str(folder)]
     root = Path(__file__).parents[2]
     done = subprocess.run(
@@ -100,7 +106,7 @@ def read_in_a_process(kind: str, folder: Path) -> list[dict[str, object]]:
 
 
 def anywhere(content: bytes, random: Random, last: int | None = None) -> bytes:
-    """Damage some bytes, the first ``last`` of them or all."""
+    """Damage some bytes, among the first ``last`` or anywhere."""
     data = bytearray(content)
     for _ in range(random.randint(1, 6)):
         at = random.randrange(min(last or len(data), len(data)))
@@ -108,8 +114,8 @@ def anywhere(content: bytes, random: Random, last: int | None = None) -> bytes:
         if what < 0.5:
             data[at] = random.choice([0, 1, 4, 8, 127, 128, 255, random.randrange(256)])
         elif what < 0.75:
-            lie = random.choice(LIES)
-            data[at : at + len(lie)] = lie[: len(data) - at]
+            number = random.choice(FALSE_NUMBERS)
+            data[at : at + len(number)] = number[: len(data) - at]
         elif what < 0.9:
             there, length = random.randrange(len(data)), random.randrange(1, 256)
             data[there : there + length] = data[at : at + length]
@@ -122,14 +128,14 @@ def anywhere(content: bytes, random: Random, last: int | None = None) -> bytes:
 
 
 def near_the_start(content: bytes, random: Random) -> bytes:
-    """Damage what describes a model, its first kilobytes, or make it another file altogether."""
+    """Damage the first kilobytes, which describe a model, or replace the file by a pickle."""
     if random.random() < 0.05:
-        return pickle.dumps(Bomb())
+        return pickle.dumps(CodeInPickle())
     return anywhere(content, random, 6000)
 
 
 def inside_npz(content: bytes, random: Random) -> bytes:
-    """Damage an archive, or, with its checksums right, an array in it."""
+    """Damage an archive, or an array in it with valid checksums."""
     if random.random() < 0.4:
         return anywhere(content, random)
     buffer = io.BytesIO()
@@ -138,15 +144,15 @@ def inside_npz(content: bytes, random: Random) -> bytes:
         zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as new,
     ):
         names = old.namelist()
-        hit = random.choice(names)
+        damaged = random.choice(names)
         for name in names:
             data = old.read(name)
-            new.writestr(name, _damaged_array(data, random) if name == hit else data)
+            new.writestr(name, _damaged_array(data, random) if name == damaged else data)
     return buffer.getvalue()
 
 
 def _damaged_array(data: bytes, random: Random) -> bytes:
-    """One array that lies, holds objects, or is mostly nothing."""
+    """Return an array with a false header, with pickled objects, or with compressed zeros."""
     what = random.random()
     if what < 0.6:
         return anywhere(data, random, 128)
@@ -154,7 +160,7 @@ def _damaged_array(data: bytes, random: Random) -> bytes:
         return anywhere(data, random)
     buffer = io.BytesIO()
     if what < 0.8:
-        np.save(buffer, np.array([Bomb()], object), allow_pickle=True)
+        np.save(buffer, np.array([CodeInPickle()], object), allow_pickle=True)
     elif what < 0.9:
         np.save(buffer, np.zeros((1 << 20, 8), np.float32))  # 33 MB in 33 kB
     else:
@@ -163,5 +169,5 @@ def _damaged_array(data: bytes, random: Random) -> bytes:
     return buffer.getvalue()
 
 
-def test_five_hundred_files() -> None:
+def test_there_are_five_hundred_files() -> None:
     assert sum(N_FILES.values()) == 500

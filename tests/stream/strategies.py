@@ -1,4 +1,4 @@
-"""Hypothesis strategies of recordings."""
+"""Hypothesis strategies for recordings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ VALUES = st.sampled_from([0.0, 1.0, -3.0, 7.5, 32767.0, 40000.0, np.nan, -0.0, n
 
 @st.composite
 def sessions(draw: st.DrawFn) -> Session:
-    """Small recordings with gaps, glued borders, clocks that step back, NaN, odd names."""
+    """Generate small recordings with gaps, boundaries without gaps, backward clock steps, NaN, unusual names."""
     n_samples, n_channels = draw(st.integers(1, 40)), draw(st.integers(1, 4))
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     rate_hz = draw(st.sampled_from([0.0, 0.4, 30.0]))
@@ -24,8 +24,8 @@ def sessions(draw: st.DrawFn) -> Session:
     steps = period * random.uniform(0.9, 1.1, n_samples)
     steps[random.random(n_samples) < 0.1] = draw(st.sampled_from([9.0, -9.0, period]))
     stamps = random.uniform(-100, 1e5) + np.cumsum(steps)
-    glued = np.cumsum(random.random(n_samples) < draw(st.sampled_from([0.0, 0.1])))
-    segment = segments_from_stamps(stamps, rate_hz) + glued - glued[0]
+    joins = np.cumsum(random.random(n_samples) < draw(st.sampled_from([0.0, 0.1])))
+    segment = segments_from_stamps(stamps, rate_hz) + joins - joins[0]
     values = draw(st.lists(VALUES, min_size=2, max_size=4))
     n_frames = draw(st.integers(1, 6))
     names = draw(st.lists(TEXT, max_size=2, unique=True))
@@ -46,7 +46,7 @@ def sessions(draw: st.DrawFn) -> Session:
 
 
 def assert_same(got: Session, wanted: Session) -> None:
-    """Every field equal, to the last bit."""
+    """Assert that all fields are equal, to the last bit."""
     for field in ("neural", "stamps", "frame", "repeat", "segment"):
         have, want = getattr(got, field), getattr(wanted, field)
         assert have.dtype == want.dtype, field

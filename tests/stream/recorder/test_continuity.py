@@ -13,7 +13,7 @@ STEPS = st.lists(
 
 
 @given(STEPS, st.lists(st.integers(0, 60)), st.sampled_from([0.0, 30.0]))
-def test_chunks_number_as_the_whole_does(steps: list[float], cuts: list[int], rate_hz: float) -> None:
+def test_segments_do_not_depend_on_the_chunks(steps: list[float], cuts: list[int], rate_hz: float) -> None:
     stamps = 50 + np.cumsum(steps)
     continuity = Continuity(rate_hz)
     parts = np.split(stamps, sorted(min(cut, len(stamps)) for cut in cuts))
@@ -23,7 +23,7 @@ def test_chunks_number_as_the_whole_does(steps: list[float], cuts: list[int], ra
     assert continuity.counts.total == numbered[-1]
 
 
-def test_counts_what_happened() -> None:
+def test_boundaries_are_counted_by_kind() -> None:
     continuity = Continuity(10.0)
     continuity.check(np.array([0.0, 0.1, 0.5, 0.5, 0.4]))
     counts = continuity.counts

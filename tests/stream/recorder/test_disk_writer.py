@@ -16,7 +16,7 @@ from stream.recorder.disk_writer import DiskWriter
 
 
 class Disk:
-    """A file object in front of another, whose disk can be full or slow."""
+    """Wraps a file and simulates a full or slow disk."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
@@ -36,7 +36,7 @@ class Disk:
 
 
 def replace_file(writer: DiskWriter) -> Disk:
-    """Put a `Disk` under a spool."""
+    """Make a writer use a `Disk`."""
     disk = Disk(writer._file)
     writer._file = disk
     return disk
@@ -49,7 +49,7 @@ def wait_for(condition: Any, timeout_s: float = 10.0) -> None:
         time.sleep(0.01)
 
 
-def test_what_goes_in_comes_out_even_when_the_buffer_is_small(tmp_path: Path) -> None:
+def test_the_file_is_complete_even_with_a_small_buffer(tmp_path: Path) -> None:
     random = np.random.default_rng(3)
     pieces = [random.bytes(int(size)) for size in random.integers(0, 3000, 200)]
     writer = DiskWriter(tmp_path / "a", buffer_bytes=1000)
@@ -61,7 +61,7 @@ def test_what_goes_in_comes_out_even_when_the_buffer_is_small(tmp_path: Path) ->
     assert (writer.n_pending, writer.problem, writer.past_problems) == (0, "", [])
 
 
-def test_each_write_stays_in_one_piece(tmp_path: Path) -> None:
+def test_writes_of_several_threads_do_not_mix(tmp_path: Path) -> None:
     writer = DiskWriter(tmp_path / "a", buffer_bytes=64)
 
     def write(letter: int) -> None:
@@ -79,7 +79,7 @@ def test_each_write_stays_in_one_piece(tmp_path: Path) -> None:
     assert all(len(set(content[at : at + 100])) == 1 for at in range(0, len(content), 100))
 
 
-def test_a_slow_disk_is_not_waited_for_until_the_buffer_is_full(tmp_path: Path) -> None:
+def test_a_slow_disk_does_not_block_writes_until_the_buffer_is_full(tmp_path: Path) -> None:
     writer = DiskWriter(tmp_path / "a", buffer_bytes=10_000)
     replace_file(writer).slow_s = 0.5
     begin = time.monotonic()
@@ -92,7 +92,7 @@ def test_a_slow_disk_is_not_waited_for_until_the_buffer_is_full(tmp_path: Path) 
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads /proc")
-def test_memory_is_taken_for_what_waits_and_given_back(tmp_path: Path) -> None:
+def test_memory_grows_with_pending_data_and_is_freed(tmp_path: Path) -> None:
     def memory_mb() -> float:
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
@@ -119,7 +119,7 @@ def test_memory_is_taken_for_what_waits_and_given_back(tmp_path: Path) -> None:
     assert (tmp_path / "a").stat().st_size == 81 << 20
 
 
-def test_a_full_disk_is_told_and_what_was_held_is_written_when_there_is_room(
+def test_a_full_disk_is_reported_and_pending_data_are_written_later(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     writer = DiskWriter(tmp_path / "a")
@@ -140,7 +140,7 @@ def test_a_full_disk_is_told_and_what_was_held_is_written_when_there_is_room(
     assert writer.past_problems == ["the disk is full"]
 
 
-def test_a_disk_that_stays_full_lets_everybody_go(tmp_path: Path) -> None:
+def test_a_disk_that_stays_full_ends_blocked_writes(tmp_path: Path) -> None:
     writer = DiskWriter(tmp_path / "a", buffer_bytes=100)
     replace_file(writer).room = 10
     refused = []
@@ -161,9 +161,7 @@ def test_a_disk_that_stays_full_lets_everybody_go(tmp_path: Path) -> None:
     assert (tmp_path / "a").read_bytes() == b"x" * 10
 
 
-def test_a_file_that_is_deleted_is_told_and_written_anew(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_deleted_file_is_reported_and_restored(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     writer = DiskWriter(tmp_path / "a")
     writer.write(b"before ")
@@ -178,7 +176,7 @@ def test_a_file_that_is_deleted_is_told_and_written_anew(
     assert not writer.problem
 
 
-def test_what_cannot_be_made(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_created_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"mine")
     with pytest.raises(OutputExists):
         DiskWriter(tmp_path / "a")

@@ -13,13 +13,13 @@ from stream.recorder.ring_buffer import Cursor, RingBuffer, RowsOverwritten
 
 
 class RingMachine(RuleBasedStateMachine):
-    """A ring and its readers beside a list that forgets nothing; the value of a row is its sequence number."""
+    """Compares a ring buffer and its readers with a count of rows; the value of a row is its sequence number."""
 
     @initialize(capacity=st.integers(1, 9), width=st.integers(0, 2))
     def begin(self, capacity: int, width: int) -> None:
         self.shape = (width,) if width else ()
         self.ring = RingBuffer(capacity, self.shape, np.int64)
-        self.sent = self.forgotten = 0
+        self.sent = self.cleared = 0
         self.readers: list[tuple[Cursor, list[int], int]] = []
 
     @rule(n_rows=st.integers(0, 25))
@@ -31,7 +31,7 @@ class RingMachine(RuleBasedStateMachine):
     @rule()
     def clear(self) -> None:
         self.ring.clear()
-        self.forgotten = self.sent
+        self.cleared = self.sent
 
     @rule()
     def another_reader(self) -> None:
@@ -50,18 +50,18 @@ class RingMachine(RuleBasedStateMachine):
         assert cursor.advance(n_used) == 0
 
     @invariant()
-    def every_reader_has_what_it_did_not_miss(self) -> None:
+    def every_reader_got_all_rows_it_did_not_miss(self) -> None:
         for cursor, got, first in getattr(self, "readers", []):
             assert first + len(got) + cursor.n_missed == cursor.position
             assert cursor.position + cursor.lag == self.sent
             assert sorted(set(got)) == got
 
     @invariant()
-    def all_windows_are_right(self) -> None:
+    def all_windows_hold_the_right_rows(self) -> None:
         ring = getattr(self, "ring", None)
         if ring is None:
             return
-        assert (ring.begin, ring.end) == (max(self.forgotten, self.sent - ring.capacity), self.sent)
+        assert (ring.begin, ring.end) == (max(self.cleared, self.sent - ring.capacity), self.sent)
         for first in range(ring.begin, ring.end + 1):
             window = ring.window(first, ring.end)
             assert window.shape == (ring.end - first, *self.shape)
@@ -91,7 +91,7 @@ def test_a_reader_that_keeps_up_gets_every_row(sizes: list[int], capacity: int) 
     assert cursor.n_missed == 0
 
 
-def test_rows_overwritten_while_in_use_are_told() -> None:
+def test_rows_overwritten_during_use_are_counted() -> None:
     ring = RingBuffer(4, (), np.int64)
     cursor = ring.cursor()
     ring.append([0, 1, 2, 3])
@@ -101,7 +101,7 @@ def test_rows_overwritten_while_in_use_are_told() -> None:
     assert (cursor.n_missed, cursor.view().tolist()) == (2, [4, 5])
 
 
-def test_what_cannot_be() -> None:
+def test_invalid_rows_and_ranges_are_refused() -> None:
     ring = RingBuffer(4, (2,))
     with pytest.raises(ShapeMismatch, match=r"\(3,\)"):
         ring.append(np.zeros((1, 3)))
@@ -115,7 +115,7 @@ def test_what_cannot_be() -> None:
         RingBuffer(0)
 
 
-def test_a_slow_reader_in_another_thread_never_takes_torn_rows_for_good() -> None:
+def test_a_slow_reader_detects_rows_overwritten_by_another_thread() -> None:
     ring = RingBuffer(64, (16,), np.int64)
     cursor, done, bad, good = ring.cursor(), threading.Event(), [], 0
 

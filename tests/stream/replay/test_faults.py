@@ -25,7 +25,7 @@ def plan(text: str) -> FaultPlan:
     return plan_faults(parse_faults(text), AT_S, NAMES)
 
 
-def test_every_part_of_the_grammar_is_read() -> None:
+def test_the_whole_grammar_is_parsed() -> None:
     faults = parse_faults(
         "drop@2+1.0, nan@5+0.5:b,stall@8+4,restart@12,restart-other@15+2,restart-channels@17:2,clock@18-30,"
         "rate=1.02,jitter=3ms,burst=12,dup@20+5,dead@22:a,swap@23+1,loss=1%,seed=7"
@@ -40,7 +40,7 @@ def test_every_part_of_the_grammar_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("dropp@2+1", "did you mean 'drop'"),
         ("", "contains no fault"),
@@ -65,26 +65,26 @@ def test_every_part_of_the_grammar_is_read() -> None:
         ("drop@2+1;nan@3+1", "drop@T+D"),
     ],
 )
-def test_nonsense_is_refused_with_what_there_is(text: str, said: str) -> None:
+def test_invalid_faults_are_refused_with_the_syntax(text: str, message: str) -> None:
     with pytest.raises(BadUsage) as raised:
         parse_faults(text)
-    assert said in str(raised.value)
+    assert message in str(raised.value)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("drop@11+1", "after the last sample, which is at 9.97 s"),
         ("dead@1:x", "no channel 'x'"),
         ("nan@1+1:3", "a, b, c"),
     ],
 )
-def test_what_does_not_fit_the_recording_is_refused(text: str, said: str) -> None:
-    with pytest.raises(BadUsage, match=said):
+def test_faults_that_do_not_fit_the_recording_are_refused(text: str, message: str) -> None:
+    with pytest.raises(BadUsage, match=message):
         plan(text)
 
 
-def test_each_fault_concerns_its_samples_and_no_others() -> None:
+def test_each_fault_affects_only_its_samples() -> None:
     inside = (AT_S >= 2 - 1e-9) & (AT_S < 3 - 1e-9)
     np.testing.assert_array_equal(plan("drop@2+1").copies, np.where(inside, 0, 1))
     np.testing.assert_array_equal(plan("dup@2+1").copies, np.where(inside, 2, 1))
@@ -118,16 +118,16 @@ def test_nan_and_dead_overwrite_one_channel_or_all() -> None:
         np.testing.assert_array_equal(row, wanted)
 
 
-def test_what_is_said_has_the_numbers_of_the_recording() -> None:
+def test_announcements_count_samples_of_the_recording() -> None:
     faults = parse_faults("drop@2+1,clock@3+30,jitter=3ms,dead@4:b,seed=2")
-    said = plan_faults(faults, AT_S, NAMES, first=1000).injected
-    assert said[0] == (0, {"fault": "jitter", "value": 0.003})
-    assert said[1] == (
+    announced = plan_faults(faults, AT_S, NAMES, first=1000).injected
+    assert announced[0] == (0, {"fault": "jitter", "value": 0.003})
+    assert announced[1] == (
         60,
         {"fault": "drop", "first": 1060, "last": 1089, "n": 30, "at_s": 2.0, "length_s": 1.0},
     )
-    assert said[2][1]["jump_s"] == 30
-    assert said[3][1]["target"] == "b"
+    assert announced[2][1]["jump_s"] == 30
+    assert announced[3][1]["target"] == "b"
 
 
 times = st.floats(0, 9.5).map(lambda value: round(value, 3))
@@ -150,20 +150,20 @@ any_faults = st.builds(
 
 
 @given(any_faults)
-def test_plans_are_sound_and_the_same_every_time(faults: Faults) -> None:
+def test_plans_are_valid_and_deterministic(faults: Faults) -> None:
     one, again = (plan_faults(faults, AT_S, NAMES) for _ in range(2))
     for name in ("copies", "sent_with", "order", "delay_s", "clock_error_s", "restart"):
         np.testing.assert_array_equal(getattr(one, name), getattr(again, name))
     assert (one.sent_with >= np.arange(N)).all()
     assert (np.diff(one.sent_with) >= 0).all()
-    assert one.sent_with[-1] == N - 1  # nothing is held for ever
+    assert one.sent_with[-1] == N - 1  # every sample is sent in the end
     assert one.restart[-1] == -1  # and the stream is open at the end
     assert np.isin(one.copies, (0, 1, 2)).all()
     assert sorted(one.order.tolist()) == list(range(N))
     assert ((one.delay_s >= 0) & (one.delay_s <= faults.jitter_s)).all()
 
 
-def test_chance_follows_the_seed() -> None:
+def test_random_faults_depend_on_the_seed() -> None:
     one, same, other = (plan(f"loss=20%,jitter=5ms,seed={seed}") for seed in (1, 1, 2))
     np.testing.assert_array_equal(one.copies, same.copies)
     np.testing.assert_array_equal(one.delay_s, same.delay_s)
