@@ -1,4 +1,4 @@
-"""Recording real streams between real processes."""
+"""Tests of `stream.recorder`: recorder, recorded_stream and discovery, with streams of real processes."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ NUMBERS = ("float32", "double64", "int8", "int16", "int32", "int64")
 
 @pytest.fixture
 def name() -> str:
-    """A prefix that no other test uses."""
+    """Return a prefix of stream names that no other test uses."""
     return f"rec-{uuid.uuid4().hex[:6]}"
 
 
 @pytest.fixture
 def recorder(tmp_path: Path, name: str) -> Iterator[Callable[..., Recorder]]:
-    """Starts recorders of the streams of this test, in this process."""
+    """Start recorders of the test's streams in this process."""
     made = []
 
     def start(*queries: str) -> Recorder:
@@ -61,7 +61,7 @@ def recorder(tmp_path: Path, name: str) -> Iterator[Callable[..., Recorder]]:
 
 @pytest.fixture
 def children() -> Iterator[Callable[..., Child]]:
-    """Starts commands, and ends them."""
+    """Start commands, and end them after the test."""
     started: list[Child] = []
 
     def start(*arguments: object, **popen: Any) -> Child:
@@ -109,7 +109,7 @@ class Sender:
         self._thread.join()
 
 
-def test_every_format_and_late_starters_to_the_last_bit(recorder: Any, tmp_path: Path, name: str) -> None:
+def test_all_formats_and_late_streams_are_recorded_exactly(recorder: Any, tmp_path: Path, name: str) -> None:
     random = np.random.default_rng(5)
     outlets = {fmt: make_outlet(f"{name}-{fmt}", "Test", ("a", "b"), 0, fmt) for fmt in NUMBERS}
     outlets["string"] = make_outlet(f"{name}-string", "Markers", ("a", "b"), 0, "string")
@@ -178,7 +178,7 @@ time.sleep(60)
 
 @pytest.fixture
 def sender() -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Starts senders in processes of their own; their output says what they have pushed."""
+    """Start senders as processes that print the number of each sample they push."""
     started: list[subprocess.Popen[str]] = []
 
     def start(name: str, n_channels: int, rate_hz: float, count: int) -> subprocess.Popen[str]:
@@ -195,7 +195,7 @@ def sender() -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
 
 def kill_after(process: subprocess.Popen[str], n_samples: int, poll: Callable[[], Any]) -> None:
-    """Kill a sender when it has pushed so many samples."""
+    """Kill a sender after it has pushed ``n_samples``."""
     assert process.stdout is not None
     for line in process.stdout:
         poll()
@@ -206,27 +206,27 @@ def kill_after(process: subprocess.Popen[str], n_samples: int, poll: Callable[[]
     process.wait()
 
 
-def test_streams_that_are_known_to_be_there_are_awaited(recorder: Any, name: str) -> None:
+def test_expected_streams_are_awaited(recorder: Any, name: str) -> None:
     neural = make_outlet(f"{name}-a", "Label", ("x",), 0, role="rig")
-    one = recorder()
+    running = recorder()
     late = make_outlet(f"{name}-late", "Label", ("x",), 0, role="rig")
-    said: list[dict[str, Any]] = []
+    awaited: list[dict[str, Any]] = []
 
-    def answered() -> bool:
-        said.extend(event for event in one.poll() if event["event"] == "awaited")
-        return bool(said)
+    def has_event() -> bool:
+        awaited.extend(event for event in running.poll() if event["event"] == "awaited")
+        return bool(awaited)
 
-    one.watch_for([f"{name}-a", f"{name}-late"])
-    until(answered)
-    assert said.pop()["missing"] == []
+    running.watch_for([f"{name}-a", f"{name}-late"])
+    until(has_event)
+    assert awaited.pop()["missing"] == []
     assert neural.have_consumers()
     assert late.have_consumers()
-    one.watch_for([f"{name}-a", f"{name}-never"], timeout_s=0.3)
-    until(answered)
-    assert said.pop()["missing"] == [f"{name}-never"]
+    running.watch_for([f"{name}-a", f"{name}-never"], timeout_s=0.3)
+    until(has_event)
+    assert awaited.pop()["missing"] == [f"{name}-never"]
 
 
-def test_a_sender_that_is_killed_goes_on_in_its_stream_and_changed_in_another(
+def test_a_restarted_sender_continues_its_stream_or_a_new_one_if_it_changed(
     recorder: Any, sender: Any, tmp_path: Path, name: str
 ) -> None:
     first = sender(name, 4, 200, 150)
@@ -256,9 +256,7 @@ def test_a_sender_that_is_killed_goes_on_in_its_stream_and_changed_in_another(
     np.testing.assert_array_equal(streams[1].samples[:, 0], np.arange(100))
 
 
-def test_a_recorder_that_is_killed_leaves_all_but_the_last_moment(
-    children: Any, tmp_path: Path, name: str
-) -> None:
+def test_a_killed_recorder_leaves_a_readable_file(children: Any, tmp_path: Path, name: str) -> None:
     source = Sender(name)
     path = tmp_path / "a.xdf"
     child = children("record", path, "--stream", name)
@@ -277,7 +275,7 @@ def test_a_recorder_that_is_killed_leaves_all_but_the_last_moment(
     assert len(theirs["time_stamps"]) == len(counted)
 
 
-def test_a_full_disk_ends_with_1_and_what_was_written_is_read(
+def test_a_full_disk_exits_with_1_and_leaves_a_readable_file(
     children: Any, tmp_path: Path, name: str
 ) -> None:
     source = Sender(name, 64)
@@ -292,16 +290,16 @@ def test_a_full_disk_ends_with_1_and_what_was_written_is_read(
         assert child.wait(30) == 1
     finally:
         source.stop()
-    said = child.process.stderr.read().decode()
-    assert "NOT WRITTEN" in said
-    assert "File too large" in said
-    assert "Traceback" not in said
+    output = child.process.stderr.read().decode()
+    assert "NOT WRITTEN" in output
+    assert "File too large" in output
+    assert "Traceback" not in output
     (stream,) = read_xdf(path)
     assert 100 < len(stream.stamps) < 300
     np.testing.assert_array_equal(np.diff(stream.samples[:, 0]), 1)
 
 
-def test_little_room_and_what_is_not_there_are_said(
+def test_low_disk_space_and_missing_streams_are_shown(
     recorder: Any, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = Sender(name)
@@ -315,16 +313,16 @@ def test_little_room_and_what_is_not_there_are_said(
         assert sum(event["event"] == "low_space" for event in events) == 1
         console = Console(record=True, width=120, file=io.StringIO())
         console.print(_state_table("a.xdf", running))
-        shown = console.export_text()
-        assert re.search(rf"{name} +Spikes +\d+", shown)
-        assert re.search(rf"{name}-none +missing", shown)
+        table = console.export_text()
+        assert re.search(rf"{name} +Spikes +\d+", table)
+        assert re.search(rf"{name}-none +missing", table)
         assert name in _state_line(running)
     finally:
         source.stop()
 
 
 def run(*arguments: object, expect: int) -> str:
-    """A command that ends by itself; what it says."""
+    """Run a command to its end and return its output."""
     command = [sys.executable, "-P", "-m", "neuroreel", *map(str, arguments)]
     done = subprocess.run(command, env=child_env(), capture_output=True, text=True, timeout=60)
     assert done.returncode == expect, done.stderr
@@ -332,7 +330,7 @@ def run(*arguments: object, expect: int) -> str:
     return done.stderr + done.stdout
 
 
-def test_what_is_refused(tmp_path: Path, name: str) -> None:
+def test_invalid_outputs_and_queries_are_refused(tmp_path: Path, name: str) -> None:
     existing = tmp_path / "a.xdf"
     existing.write_bytes(b"mine")
     assert "a.xdf exists" in run("record", existing, "--force", expect=2)
@@ -346,7 +344,7 @@ def test_what_is_refused(tmp_path: Path, name: str) -> None:
         assert "Permission denied" in run("record", tmp_path / "locked" / "b.xdf", expect=1)
 
 
-def test_a_description_that_is_no_xml_and_two_senders_of_one_name(
+def test_invalid_descriptions_and_two_senders_of_one_name_are_recorded(
     recorder: Any, tmp_path: Path, name: str
 ) -> None:
     odd = pylsl.StreamInfo(f"{name}-odd", "Test", 2, 0, pylsl.cf_float32, "odd")
@@ -373,10 +371,10 @@ def test_no_stream_leaves_no_file(tmp_path: Path, name: str) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_json_counts_and_a_query_that_is_still_missing(tmp_path: Path, name: str) -> None:
+def test_the_json_summary_and_the_unmatched_query_are_printed(tmp_path: Path, name: str) -> None:
     source = Sender(name)
     try:
-        said = run(
+        output = run(
             "record", tmp_path / "a.xdf", "--stream", name, "--stream", f"{name}-none", "--seconds", "2.2",
             "--json", tmp_path / "a.json", expect=0,
         )  # fmt: skip
@@ -388,5 +386,5 @@ def test_json_counts_and_a_query_that_is_still_missing(tmp_path: Path, name: str
     assert row["samples"] == len(read_xdf(tmp_path / "a.xdf")[0].stamps) > 200
     assert summary["bytes"] == (tmp_path / "a.xdf").stat().st_size
     assert summary["ended"] == "recorded for 2.2 s"
-    assert f"{name}-none: missing" in said
-    assert "verified, no samples lost" in said
+    assert f"{name}-none: missing" in output
+    assert "verified, no samples lost" in output

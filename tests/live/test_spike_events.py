@@ -1,4 +1,4 @@
-"""Spike events between real processes, binned as they come."""
+"""Tests of `stream.replay.event_replay` and the spike event inlet: spike events between processes, binned on arrival."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""Tests of `stream.replay`: player, faulty_replay and backpressure, with replays in processes of their own."""
+
 from __future__ import annotations
 
 import json
@@ -29,7 +31,7 @@ pytestmark = pytest.mark.live
 
 @dataclass
 class Received:
-    """What came of a replay."""
+    """Everything received from a replay."""
 
     samples: NDArray[np.float32]
     stamps: NDArray[np.float64]
@@ -59,7 +61,7 @@ def start(tmp_path: Path) -> Iterator[Any]:
 
 
 def receive(session: Session, child: Child | None = None, until: str = "end") -> Received:
-    """Take everything in until the replay says so."""
+    """Receive all streams of a replay until an event."""
     import pylsl
 
     name = session.name
@@ -70,7 +72,7 @@ def receive(session: Session, child: Child | None = None, until: str = "end") ->
     for other in (events, *others):
         other.open()
     inlet.open()
-    chunks, shown = [], [([], []) for _ in others]  # type: ignore[var-annotated]
+    chunks, received = [], [([], []) for _ in others]  # type: ignore[var-annotated]
     markers: list[dict[str, Any]] = []
     late_s = []
     expected: int | None = None
@@ -81,19 +83,19 @@ def receive(session: Session, child: Child | None = None, until: str = "end") ->
         if chunk is not None:
             chunks.append(chunk)
             late_s.append(pylsl.local_clock() - float(chunk.stamps[-1]))
-        for other, (rows, stamps) in zip(others, shown, strict=True):
+        for other, (rows, stamps) in zip(others, received, strict=True):
             new_rows, new_stamps = other.pull()
             rows.extend(new_rows)
             stamps.extend(new_stamps)
         markers += [json.loads(text) for text in events.pull()[0]]
         expected = next((marker["samples"] for marker in markers if marker["event"] == until), None)
-    for other, (rows, stamps) in zip(others, shown, strict=True):  # each stream has a connection of its own
+    for other, (rows, stamps) in zip(others, received, strict=True):  # each stream has its own connection
         while len((new := other.pull(0.5))[1]):
             rows.extend(new[0])
             stamps.extend(new[1])
     for each in (inlet, events, *others):
         each.close()
-    arrays = [(np.array(rows), np.array(stamps)) for rows, stamps in shown]
+    arrays = [(np.array(rows), np.array(stamps)) for rows, stamps in received]
     return Received(
         np.concatenate([chunk.samples for chunk in chunks]),
         np.concatenate([chunk.stamps for chunk in chunks]),
@@ -107,7 +109,7 @@ def receive(session: Session, child: Child | None = None, until: str = "end") ->
 
 
 @pytest.mark.parametrize(("speed", "scale"), [("1", 1.0), ("20", 20.0), ("max", 1.0)])
-def test_everything_arrives_as_recorded(start: Any, small_session: Session, speed: str, scale: float) -> None:
+def test_all_streams_arrive_as_recorded(start: Any, small_session: Session, speed: str, scale: float) -> None:
     child = start(small_session, "--speed", speed)
     got = receive(small_session)
     assert got.samples.tobytes() == small_session.neural.tobytes()
@@ -132,7 +134,9 @@ def test_everything_arrives_as_recorded(start: Any, small_session: Session, spee
         assert np.median(got.late_s) < 0.05
 
 
-def test_glued_borders_and_clocks_that_step_back_arrive_as_gaps(start: Any, small_session: Session) -> None:
+def test_boundaries_without_gaps_and_backward_clock_steps_arrive_as_gaps(
+    start: Any, small_session: Session
+) -> None:
     stamps = np.r_[np.arange(40) / 30, np.arange(20) / 30, 0.7 + np.arange(20) / 30]
     segment = np.r_[np.zeros(40), np.ones(20), np.full(20, 2)].astype(np.int32)
     glued = replace(small_session, stamps=stamps, segment=segment, name="glued")
@@ -162,11 +166,11 @@ def test_nothing_is_lost_at_full_speed(start: Any, small_session: Session) -> No
     start(long, "--speed", "max")
     got = receive(long)
     assert got.samples.tobytes() == long.neural.tobytes()
-    shown, _ = frames_at(got.event_stamps, got.events, got.stamps, 30.0)
-    np.testing.assert_array_equal(shown, frame)
+    frames, _ = frames_at(got.event_stamps, got.events, got.stamps, 30.0)
+    np.testing.assert_array_equal(frames, frame)
 
 
-def test_a_loop_pauses_between_rounds_and_stops_when_told(start: Any, small_session: Session) -> None:
+def test_a_loop_pauses_between_rounds_and_stops_on_command(start: Any, small_session: Session) -> None:
     child = start(small_session, "--speed", "20", "--loop", "--start", "0.5", "--seconds", "1.5")
     inlet = Inlet(find_stream("V1"))
     inlet.open()
@@ -192,7 +196,7 @@ def test_a_pause_is_a_gap_and_nothing_is_lost(start: Any, small_session: Session
     inlet, events = Inlet(find_stream("V1")), EventInlet(find_stream("V1-events"))
     events.open()
     inlet.open()
-    parts, stamps, said = [], [], []
+    parts, stamps, announced = [], [], []
     while (chunk := inlet.pull(1.0)) is None or len(parts) < 10:
         if chunk is not None:
             parts.append(chunk.samples)
@@ -205,22 +209,22 @@ def test_a_pause_is_a_gap_and_nothing_is_lost(start: Any, small_session: Session
         chunk = inlet.pull(0.4)
     child.send("resume")
     held_s = time.monotonic() - paused_at
-    while "end" not in said:
+    while "end" not in announced:
         chunk = inlet.pull(0.1)
         if chunk is not None:
             parts.append(chunk.samples)
             stamps.append(chunk.stamps)
-        said += [json.loads(text)["event"] for text in events.pull()[0]]
+        announced += [json.loads(text)["event"] for text in events.pull()[0]]
     assert np.concatenate(parts).tobytes() == small_session.neural.tobytes()
     steps = np.sort(np.diff(np.concatenate(stamps)))
     assert steps[-1] == pytest.approx(2 + 1 / 30, abs=1e-6)  # the recording's own gap
     assert steps[-2] == pytest.approx(held_s, abs=0.2)
-    assert said == ["start", "pause", "resume", "end"]
+    assert announced == ["start", "pause", "resume", "end"]
     inlet.close()
     events.close()
 
 
-def test_a_sender_that_is_killed_is_lost_and_found_again(start: Any, small_session: Session) -> None:
+def test_a_killed_sender_is_lost_and_found_again(start: Any, small_session: Session) -> None:
     child = start(small_session, "--loop")
     inlet = Inlet(find_stream("V1"))
     inlet.open()
@@ -267,36 +271,36 @@ def test_faults_are_injected_and_announced(start: Any, small_session: Session, t
     spec = "drop@0.2+0.1,dup@0.5+0.1,nan@0.8+0.1:unit2,stall@3.5+0.2,clock@4+5,seed=1"
     start(small_session, "--speed", "2", "--faults", spec, "--json", str(report))
     got = receive(small_session)
-    said = [marker for marker in got.markers if marker["event"] == "fault"]
-    assert [each["fault"] for each in said] == ["drop", "dup", "nan", "stall", "clock"]
-    assert [(each["first"], each["last"]) for each in said[:3]] == [(6, 8), (15, 17), (24, 26)]
-    wanted = np.delete(np.arange(small_session.n_samples), slice(6, 9))
-    wanted = np.sort(np.r_[wanted, 15:18])
+    announced = [marker for marker in got.markers if marker["event"] == "fault"]
+    assert [each["fault"] for each in announced] == ["drop", "dup", "nan", "stall", "clock"]
+    assert [(each["first"], each["last"]) for each in announced[:3]] == [(6, 8), (15, 17), (24, 26)]
+    expected = np.delete(np.arange(small_session.n_samples), slice(6, 9))
+    expected = np.sort(np.r_[expected, 15:18])
     values = small_session.neural.copy()
     values[24:27, 2] = np.nan
-    np.testing.assert_array_equal(got.samples, values[wanted])
+    np.testing.assert_array_equal(got.samples, values[expected])
     elapsed_s = got.stamps - got.stamps[0]
-    moved_s = np.where(wanted >= said[-1]["first"], 5.0, 0.0)
-    np.testing.assert_allclose(elapsed_s, (small_session.stamps - 100)[wanted] / 2 + moved_s, atol=1e-9)
+    moved_s = np.where(expected >= announced[-1]["first"], 5.0, 0.0)
+    np.testing.assert_allclose(elapsed_s, (small_session.stamps - 100)[expected] / 2 + moved_s, atol=1e-9)
     while not report.exists() or not report.read_text():
         time.sleep(0.05)
     written = json.loads(report.read_text())
-    assert written["samples"] == len(wanted)
-    assert [each["fault"] for each in written["injected"]] == [each["fault"] for each in said]
+    assert written["samples"] == len(expected)
+    assert [each["fault"] for each in written["injected"]] == [each["fault"] for each in announced]
 
 
-def test_a_restarting_sender_closes_its_stream_and_comes_back(start: Any, small_session: Session) -> None:
+def test_a_restart_closes_and_reopens_the_stream(start: Any, small_session: Session) -> None:
     start(small_session, "--loop", "--faults", "restart-channels@0.5+1:4")
     first = find_stream("V1")
     inlet, events = Inlet(first), EventInlet(find_stream("V1-events"))
     events.open()
     inlet.open()
-    said: list[dict[str, Any]] = []
+    announced: list[dict[str, Any]] = []
     deadline = time.monotonic() + 15
-    while not any(each["event"] == "reopened" for each in said):
+    while not any(each["event"] == "reopened" for each in announced):
         assert time.monotonic() < deadline
         inlet.pull(0.1)
-        said += [json.loads(text) for text in events.pull()[0]]
+        announced += [json.loads(text) for text in events.pull()[0]]
     again = find_stream("V1")
     assert inlet.n_received >= 15
     assert (first.channel_count(), again.channel_count()) == (6, 4)
@@ -306,14 +310,14 @@ def test_a_restarting_sender_closes_its_stream_and_comes_back(start: Any, small_
 
 
 @pytest.mark.parametrize("speed", ["2", "max"])
-def test_seeking_goes_on_elsewhere_in_a_new_segment(start: Any, small_session: Session, speed: str) -> None:
+def test_a_seek_begins_a_new_segment(start: Any, small_session: Session, speed: str) -> None:
     child = start(small_session, "--speed", speed, "--loop")
-    inlet, events, shown = (
+    inlet, events, stimulus = (
         Inlet(find_stream("V1")),
         EventInlet(find_stream("V1-events")),
         EventInlet(find_stream("V1-stimulus")),
     )
-    for each in (events, shown, inlet):
+    for each in (events, stimulus, inlet):
         each.open()
     parts: list[Chunk] = []
     while inlet.n_received < 3:
@@ -322,30 +326,34 @@ def test_seeking_goes_on_elsewhere_in_a_new_segment(start: Any, small_session: S
     child.send("pause")
     child.send("seek", repeat=2)
     child.send("resume")
-    said: list[dict[str, Any]] = []
-    while not said or said[-1]["event"] != "seek" or parts[-1].sequence[-1] < said[-1]["samples"] + 10:
+    announced: list[dict[str, Any]] = []
+    while (
+        not announced
+        or announced[-1]["event"] != "seek"
+        or parts[-1].sequence[-1] < announced[-1]["samples"] + 10
+    ):
         parts += filter(None, [inlet.pull(0.1)])
-        said += [json.loads(text) for text in events.pull()[0]]
-    assert [each["event"] for each in said] == ["start", "refused", "pause", "resume", "seek"]
+        announced += [json.loads(text) for text in events.pull()[0]]
+    assert [each["event"] for each in announced] == ["start", "refused", "pause", "resume", "seek"]
     samples, stamps = (
         np.concatenate([getattr(part, name) for part in parts]) for name in ("samples", "stamps")
     )
-    before = said[-1]["samples"]
+    before = announced[-1]["samples"]
     np.testing.assert_array_equal(samples[before : before + 10], small_session.neural[55:65])
-    assert said[-1]["sample"] == 55
+    assert announced[-1]["sample"] == 55
     scale = 2.0 if speed == "2" else 1.0
     segments = Continuity(30.0 * scale).check(stamps)
     assert segments[before] > segments[before - 1]
     assert len(set(segments[before : before + 10].tolist())) == 1
-    rows, at = shown.pull(0.5)
+    rows, at = stimulus.pull(0.5)
     frame, repeat = frames_at(at, np.array(rows), stamps, 30.0 * scale)
     np.testing.assert_array_equal(frame[before : before + 10], small_session.frame[55:65])
     assert (repeat[before : before + 10] == 2).all()
-    for each in (events, shown, inlet):
+    for each in (events, stimulus, inlet):
         each.close()
 
 
-def test_full_speed_waits_for_an_engine_that_falls_behind(start: Any, small_session: Session) -> None:
+def test_full_speed_waits_for_a_slow_engine(start: Any, small_session: Session) -> None:
     n_samples = MAX_LEAD + 2000
     long = Session(
         neural=np.arange(n_samples, dtype=np.float32)[:, None],
@@ -358,7 +366,7 @@ def test_full_speed_waits_for_an_engine_that_falls_behind(start: Any, small_sess
         rate_hz=30.0,
         name="ahead",
     )
-    answers = make_outlet(
+    predictions = make_outlet(
         "other-prediction",
         "Prediction",
         ("frame", "stamp_raw"),
@@ -378,12 +386,12 @@ def test_full_speed_waits_for_an_engine_that_falls_behind(start: Any, small_sess
         if chunk is not None:
             newest = float(chunk.stamps[-1])
             first = first if first == first else float(chunk.stamps[0])
-        if answers.have_consumers() and not held:
-            answers.push_sample([0.0, first])  # an engine that has stopped after its first answer
+        if predictions.have_consumers() and not held:
+            predictions.push_sample([0.0, first])  # an engine that stopped after its first prediction
         if chunk is None and inlet.n_received > MAX_LEAD / 2 and not held:
             held = True
             assert inlet.n_received <= MAX_LEAD + 100
         if held:
-            answers.push_sample([0.0, newest])
+            predictions.push_sample([0.0, newest])
     assert held
     inlet.close()
