@@ -1,4 +1,4 @@
-"""Print how a movie is followed at other speeds than in training: ``python -m benchmarks.playback_speeds``."""
+"""Score movies played at other speeds than in training: ``python -m benchmarks.playback_speeds``."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def show(model: Model, test: Session, first: int, speeds: tuple[float, ...]) -> None:
-    """A line for each speed."""
+    """Print a line for each speed."""
     predictions = model.predict(test)
     for index, speed in enumerate(speeds):
         part = test.repeat == first + index

@@ -1,7 +1,7 @@
-"""Print what refits cost a running engine: ``python -m benchmarks.rolling_latency``.
+"""Measure the latency that refits cost a running engine: ``python -m benchmarks.rolling_latency``.
 
-A model of the bundled recording's first three showings decodes the others, replayed, in two engines at once: one with
-``--rolling``, one without. Before that the one without runs alone. Latency is from the neural frame's stamp to the
+A model of the bundled recording's first three repeats decodes a replay of the others in two engines at once, with and
+without ``--rolling``. Before that the engine without runs alone. Latency is from the neural frame's timestamp to the
 prediction's push, as the engine measures it.
 """
 
@@ -31,7 +31,7 @@ from stream.lsl.resolve import find_stream
 TRAIN, TEST = (0, 1, 2), "3-11"
 LAG, SEQUENCE, VERSION = (PREDICTION_CHANNELS.index(name) for name in ("lag_ms", "sequence", "model_version"))
 NEAR_S = 1.0
-"""Frames this near before and after a swap are also looked at by themselves: weights are loaded before it."""
+"""Seconds before and after a swap that are also reported separately; weights are loaded before it."""
 
 
 def main() -> None:
@@ -55,10 +55,11 @@ def main() -> None:
 def run(
     model: Path, engines: dict[str, list[str]], speed: float
 ) -> dict[str, tuple[NDArray[np.float32], dict[str, Any]]]:
-    """Replay once to several engines; the predictions that each published, and its report."""
+    """Replay once to several engines; return the predictions that each published, and its report."""
     stream = f"demo-{uuid.uuid4().hex[:6]}"
     reports = {name: model.parent / f"{stream}-{name}.json" for name in engines}
-    children, rows, threads = [], {name: [] for name in engines}, []
+    rows: dict[str, list[NDArray[np.float32]]] = {name: [] for name in engines}
+    children, threads = [], []
     try:
         for name, options in engines.items():
             arguments = ["live", str(model), "--stream", stream, "--name", f"{stream}-{name}", "--wait", "30"]
@@ -70,13 +71,13 @@ def run(
             inlet = Inlet(find_stream(f"{stream}-{name}-prediction", wait_s=30))
             inlet.open()
 
-            def listen(inlet: Inlet = inlet, into: list[Any] = rows[name], engine: Any = engine) -> None:
+            def receive(inlet: Inlet = inlet, into: list[Any] = rows[name], engine: Any = engine) -> None:
                 while engine.running:
                     chunk = inlet.pull(0.2)
                     if chunk is not None:
                         into.append(chunk.samples)
 
-            threads.append(threading.Thread(target=listen))
+            threads.append(threading.Thread(target=receive))
             threads[-1].start()
         for thread in threads:
             thread.join()
@@ -88,7 +89,7 @@ def run(
 
 
 def show(title: str, rows: NDArray[np.float32], summary: dict[str, Any]) -> None:
-    """Print the latency of all frames, and the accuracy by showing."""
+    """Print the latency of all frames, and the accuracy by repeat."""
     lag = rows[:, LAG]
     line = (
         f"{title:<24} p50 {np.median(lag):6.2f} ms  p99 {np.quantile(lag, 0.99):6.2f}  max {lag.max():6.2f}"
@@ -108,8 +109,8 @@ def show(title: str, rows: NDArray[np.float32], summary: dict[str, Any]) -> None
 
 
 def show_swaps(rolling: NDArray[np.float32], without: NDArray[np.float32], rate_hz: float) -> None:
-    """Print how much later the same frames came than in the other engine, near swaps and over all."""
-    n = min(len(rolling), len(without))  # a listener may miss the very last ones
+    """Print how much later than in the other engine the same frames came, near swaps and over all."""
+    n = min(len(rolling), len(without))  # a receiver may miss the last frames
     later = rolling[:n, LAG] - without[:n, LAG]
     swaps = np.flatnonzero(np.diff(rolling[:n, VERSION]))
     reach = round(NEAR_S * rate_hz)

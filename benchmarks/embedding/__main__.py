@@ -1,9 +1,9 @@
-"""Print what contrastive training adds to the linear embedding: ``python -m benchmarks.embedding --presets sparse``.
+"""Measure what contrastive training adds to the linear embedding: ``python -m benchmarks.embedding --presets sparse``.
 
-Each preset is simulated, a model is fitted on showings 0 to 8 in the given mode, and the two test showings (one in
-order, one disturbed) are decoded without the playback model: by the linear embedding's decoder alone, by the contrastive
-embedding alone, and by what the fit chose between them on a held-out training showing. Where the encoder took a longer
-context than the linear embedding, a linear model with that context stands beside them. Needs torch.
+Each preset is simulated, a model is fitted on repeats 0 to 8 in the given mode, and the two test repeats (one in
+order, one disturbed) are decoded without the playback model: from the linear embedding alone, from the contrastive
+embedding alone, and from what the fit chose on a held-out training repeat. If the encoder uses a longer context than the
+linear embedding, a linear model with that context is scored too. Needs torch.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Print how alike embeddings are between runs and between recordings: ``python -m benchmarks.embedding.consistency``.
+"""Measure the consistency of embeddings between runs and recordings: ``python -m benchmarks.embedding.consistency``.
 
-Several recordings of one movie are simulated, each with units of its own. Every embedding is learned on showings 0 to 8
-of one recording and asked about the test showing in order. Embeddings are reduced to as many dimensions each, in two
-ways, both learned on the training showings: the leading principal components, and what the recordings share (canonical
-correlation of the frames' means). They are compared as CEBRA compares (Schneider, Lee and Mathis 2023): R2 of a linear
+Several recordings of one movie are simulated, each with units of its own. Every embedding is fitted on repeats 0 to 8
+of one recording and transforms the test repeat in order. Embeddings are reduced to the same number of dimensions, in two
+ways, both fitted on the training repeats: the leading principal components, and the shared dimensions (canonical
+correlation of the frames' means). They are compared like in CEBRA (Schneider, Lee and Mathis 2023): R2 of a linear
 map from one to the other; between recordings, moments are matched by the movie's frame. Chance is the same with the test
-frames of one recording turned round by half the movie. Needs torch for all but ``pca`` and ``linear``.
+frames of one recording rotated by half the movie. Needs torch for all but ``pca`` and ``linear``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from stream.session import Session
 MODES = ("pca", "linear", "label", "time", "hybrid")
 TEST = 10
 N_WHITENED = 20
-"""Principal components of each recording among which what is shared is sought."""
+"""Principal components of each recording in which shared dimensions are searched."""
 
 
 def main() -> None:
@@ -40,9 +40,11 @@ def main() -> None:
     parser.add_argument("--presets", nargs="+", default=["demo", "sparse"])
     parser.add_argument("--modes", nargs="+", choices=MODES, default=list(MODES))
     parser.add_argument("--recordings", type=int, default=3)
-    parser.add_argument("--runs", type=int, default=3, help="of the first recording, from other seeds")
-    parser.add_argument("--context", type=int, default=10, help="samples")
-    parser.add_argument("--dimensions", type=int, default=8, help="principal components that are compared")
+    parser.add_argument(
+        "--runs", type=int, default=3, help="fits of the first recording, with different random seeds"
+    )
+    parser.add_argument("--context", type=int, default=10, help="length of the window in samples")
+    parser.add_argument("--dimensions", type=int, default=8, help="number of dimensions compared")
     parser.add_argument("--json", type=Path, help="append one line per embedding to this file")
     arguments = parser.parse_args()
     for preset in arguments.presets:
@@ -74,7 +76,7 @@ def compared(sessions: list[Session], mode: str, arguments: argparse.Namespace) 
 
 
 class Embedded:
-    """One recording embedded: the test moments that show a frame, and the frames' means of the training showings."""
+    """One embedded recording: its test moments with a frame, and the frames' means over the training repeats."""
 
     def __init__(self, session: Session, mode: str, n_context: int, seed: int) -> None:
         train = with_repeat_boundaries(session.select_repeats(range(9)))
@@ -95,13 +97,13 @@ class Embedded:
         self.means /= np.bincount(train.frame[seen], minlength=session.n_frames)[:, None]
 
     def principal(self, n_dimensions: int) -> NDArray[np.float32]:
-        """Axes, float32 [dimensions of the embedding, dimensions kept]."""
+        """Return the principal axes, float32 [dimensions of the embedding, dimensions kept]."""
         axes: NDArray[np.float32] = np.linalg.svd(self.means, full_matrices=False)[2][:n_dimensions].T
         return axes.astype(np.float32)
 
 
 def shared(each: list[Embedded], n_dimensions: int) -> list[NDArray[np.float32]]:
-    """Axes of each recording along which the frames' means of all agree best."""
+    """Return the axes of each recording along which the frames' means of all agree best."""
     whitened, back = [], []
     for one in each:
         left, spread, right = np.linalg.svd(one.means, full_matrices=False)
@@ -113,7 +115,7 @@ def shared(each: list[Embedded], n_dimensions: int) -> list[NDArray[np.float32]]
 
 
 def roots(session: Session, n_context: int) -> NDArray[np.float32]:
-    """Square roots of the counts in the window."""
+    """Return the square roots of the counts in the window."""
     boundary = np.r_[True, np.diff(session.segment) > 0]
     return np.sqrt(window_sums(np.asarray(session.neural, np.float32), boundary, n_context)[0])
 

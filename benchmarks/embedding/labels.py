@@ -1,8 +1,8 @@
-"""Print how well continuous labels are read from embeddings: ``python -m benchmarks.embedding.labels [DATA_FOLDER]``.
+"""Measure how well embeddings decode continuous labels: ``python -m benchmarks.embedding.labels [DATA_FOLDER]``.
 
-Each embedding is learned on the training part with the label, and the label of test moments is read off its neighbours
-(mean of the k most alike training points) or by ridge regression; k and the penalty are chosen on the last third of the
-training part. No playback model, no posterior over frames. Recordings: running speed in the simulated demo, and with
+Each embedding is fitted on the training part with the label, and the label of test moments is decoded from neighbours
+(mean of the k most similar training points) or by ridge regression; k and the penalty are chosen on the last third of
+the training part. No playback model, no posterior over frames. Recordings: running speed in the simulated demo, and with
 DATA_FOLDER the rat's position of ``rat_hippocampus_buddy``, in the folds of `benchmarks.rats`. Needs torch.
 """
 
@@ -44,9 +44,9 @@ def main() -> None:
             ways: dict[str, list[NDArray[np.float32]]] = {}
             truths = []
             for train, test in folds:
-                read = read_off(train, test, label, mode, arguments.context_s)
+                estimates = decode_label(train, test, label, mode, arguments.context_s)
                 truths.append(test.labels[label])
-                for way, estimate in read.items():
+                for way, estimate in estimates.items():
                     ways.setdefault(way, []).append(estimate)
             truth = np.concatenate(truths)
             errors = {way: round(median_error(np.concatenate(e), truth), 3) for way, e in ways.items()}
@@ -64,23 +64,23 @@ def recordings(data: Path | None) -> Iterator[tuple[str, str, list[tuple[Session
         yield "buddy", "position", [(fold.train, fold.test) for fold in buddy_folds(data)]
 
 
-def read_off(train: Session, test: Session, label: str, mode: str, context_s: float) -> dict[str, Points]:
-    """The label of every test moment, by way of reading."""
+def decode_label(train: Session, test: Session, label: str, mode: str, context_s: float) -> dict[str, Points]:
+    """Decode the label of every test moment by each method."""
     context = min(40, max(1, round(context_s * train.rate_hz)))
     cut = 2 * train.n_samples // 3
     index = np.arange(train.n_samples)
     first, last = train.take(index < cut), train.take(index >= cut)
     known = points_of(first, last, label, mode, context)
-    tried = {
+    tried: dict[tuple[str, float], Points] = {
         **{("neighbours", k): neighbours(*known, k) for k in NEIGHBOURS},
         **{("ridge", p): ridge(*known, p) for p in PENALTIES},
     }
     errors = {way: median_error(estimate, last.labels[label]) for way, estimate in tried.items()}
-    asked = points_of(train, test, label, mode, context)
+    final = points_of(train, test, label, mode, context)
     out = {}
-    for name, read in (("neighbours", neighbours), ("ridge", ridge)):
+    for name, decode in (("neighbours", neighbours), ("ridge", ridge)):
         best = min((way for way in tried if way[0] == name), key=lambda way: errors[way])
-        out[name] = read(*asked, best[1])
+        out[name] = decode(*final, best[1])
     middle = np.nanmedian(train.labels[label], axis=0).astype(np.float32)
     return {**out, "median": np.broadcast_to(middle, test.labels[label].shape)}
 
@@ -88,7 +88,7 @@ def read_off(train: Session, test: Session, label: str, mode: str, context_s: fl
 def points_of(
     train: Session, test: Session, label: str, mode: str, context: int
 ) -> tuple[Points, NDArray[np.float32], Points]:
-    """Training points with their labels, and test points."""
+    """Return training points with their labels, and test points."""
     values = np.asarray(train.labels[label], np.float32)
     embedding = Embedding(mode, context).fit(
         train.neural,
@@ -101,14 +101,14 @@ def points_of(
     return before[known], values[known], after
 
 
-def neighbours(points: Points, values: NDArray[np.float32], asked: Points, k: float) -> NDArray[np.float32]:
-    near = np.argpartition(asked @ points.T, -int(k), axis=1)[:, -int(k) :]
+def neighbours(points: Points, values: NDArray[np.float32], test: Points, k: float) -> NDArray[np.float32]:
+    near = np.argpartition(test @ points.T, -int(k), axis=1)[:, -int(k) :]
     return np.asarray(values[near].mean(1), np.float32)
 
 
-def ridge(points: Points, values: NDArray[np.float32], asked: Points, penalty: float) -> NDArray[np.float32]:
+def ridge(points: Points, values: NDArray[np.float32], test: Points, penalty: float) -> NDArray[np.float32]:
     weights = fit_ridge(points, values, penalty)
-    return (asked @ weights[:-1] + weights[-1]).astype(np.float32)
+    return np.asarray(test @ weights[:-1] + weights[-1], np.float32)
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""Which of eight categories somebody looks at, from one slice of an fMRI scan: every run in turn left out."""
+"""Decoding of eight picture categories from one slice of an fMRI scan, leaving out each run in turn."""

@@ -1,7 +1,7 @@
-"""Print what somebody looks at, decoded from fMRI: ``python -m benchmarks.haxby DATA_FOLDER [--json FILE]``.
+"""Decode picture categories from fMRI and print the scores: ``python -m benchmarks.haxby DATA_FOLDER [--json FILE]``.
 
-Every run in turn is tested by a model that was fitted on the other eleven, all settings chosen inside these. Accuracy
-is over picture volumes only: among all answers, where one of "no stimulus" is wrong, and 8-way, among the categories.
+A model fitted on the other eleven runs decodes each run in turn, with all settings chosen inside the eleven. Accuracy
+is over picture volumes only: among all states, where "no stimulus" is wrong, and 8-way, among the categories.
 """
 
 from __future__ import annotations
@@ -22,9 +22,13 @@ from benchmarks.haxby.run import logistic, response, score_runs
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.haxby", description=__doc__)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--json", type=Path, help="write everything here")
-    parser.add_argument("--truth", choices=TRUTHS, action="append", help="whose labels [default: both]")
-    parser.add_argument("--lag", type=int, action="append", help="volumes; may be repeated [default: chosen]")
+    parser.add_argument("--json", type=Path, help="write all figures to this file")
+    parser.add_argument(
+        "--truth", choices=TRUTHS, action="append", help="source of the labels [default: both]"
+    )
+    parser.add_argument(
+        "--lag", type=int, action="append", help="lag in volumes; repeatable [default: chosen in training]"
+    )
     parser.add_argument("--draws", type=int, default=20, help="refits on shifted labels in every fold")
     arguments = parser.parse_args()
     report: dict[str, Any] = {}
@@ -43,7 +47,7 @@ def main() -> None:
 
 
 def show(title: str, result: dict[str, Any]) -> None:
-    """Print one table."""
+    """Print a table."""
     print(f"\n{title}: lag by run {result['lag_volumes']}, window by run {result['window_volumes']}")
     print(f"  {'':<42} {'volume':>7} {'block':>7}   each run's volumes")
     for name, figures in {**result["decoders"], **result["controls"]}.items():

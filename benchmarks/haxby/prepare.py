@@ -1,8 +1,8 @@
-"""The recording as sessions: one slice of subject 1 of Haxby et al. (2001), 12 runs of 121 volumes, 2.5 s each.
+"""The recording as a session: one slice of subject 1 of Haxby et al. (2001), 12 runs of 121 volumes, 2.5 s each.
 
-Whose labels say when a picture was up matters here. In the file they begin 15 to 17.5 s into the run, but the paper's
-runs begin with 12 s of rest: the file's labels are late by about the time in which blood flow answers. So there are
-two truths to choose from: ``file``, as shared, and ``design``, blocks of 24 s every 36 s, the first after 12 s.
+The source of the labels matters here. In the file they begin 15 to 17.5 s into the run, but the paper's runs begin with
+12 s of rest: the file's labels are late by about the haemodynamic lag. So there are two truths to choose from:
+``file``, as shared, and ``design``, blocks of 24 s every 36 s, the first after 12 s.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ TRUTHS = ("file", "design")
 
 
 def load(folder: Path, truth: str = "file") -> Session:
-    """All 12 runs, each a segment and a repeat of its own.
+    """Load all 12 runs, each a segment and a repeat of its own.
 
     Parameters
     ----------
     folder
-        Holds ``haxby_fmri``.
+        Folder that contains ``haxby_fmri``.
     truth
         One of `TRUTHS`.
     """
@@ -56,12 +56,12 @@ def load(folder: Path, truth: str = "file") -> Session:
 
 
 def by_design(frame: NDArray[np.int32]) -> NDArray[np.int32]:
-    """A run's categories, in their order, at the times that the paper gives: whatever was up for most of a volume.
+    """Return a run's categories, in their order, at the paper's times: the one shown for most of each volume.
 
     Parameters
     ----------
     frame
-        Int32 [volume] of one run, -1 = rest.
+        Categories of one run in the file, int32 [volume], -1 = rest.
     """
     shown = frame[(frame >= 0) & (np.diff(frame, prepend=-1) != 0)]
     middle_s = (np.arange(len(frame)) + 0.5) * VOLUME_S - FIRST_BLOCK_S

@@ -1,4 +1,4 @@
-"""Leave one run out: our decoder, its baselines and controls, and a logistic regression written apart from it."""
+"""Leave-one-run-out scores: our decoder, its baselines and controls, and an independent logistic regression."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from stream.session import Session
 WAYS = ("with playback", "without playback")
 
 N_ANSWERING = 30
-"""Voxels whose response to any picture is shown."""
+"""Number of voxels whose response to pictures is printed."""
 
 
 def score_runs(session: Session, lag: int | None, draws: int) -> dict[str, Any]:
-    """Fit on all runs but one, test on that one, for each.
+    """Fit on all runs but one and test on that one, for each run.
 
     Parameters
     ----------
     session
-        From `benchmarks.haxby.prepare.load`.
+        Recording from `benchmarks.haxby.prepare.load`.
     lag
-        Volumes that the activity is late; None = chosen in training.
+        Lag of the activity in volumes; None = chosen in training.
     draws
-        Refits on shifted labels in every fold; 0 = neither these nor the controls.
+        Refits on shifted labels in every fold; 0 disables all controls.
     """
     parts: list[TestPredictions] = []
     lags, windows = [], []
@@ -66,21 +66,21 @@ def score_runs(session: Session, lag: int | None, draws: int) -> dict[str, Any]:
 
 
 def logistic(session: Session, lags: Sequence[int]) -> dict[str, Any]:
-    """Logistic regression on single volumes, each run centred causally by the mean of its volumes so far.
+    """Decode single volumes by logistic regression, each run centred causally by the mean of its volumes so far.
 
     Parameters
     ----------
     session
-        From `benchmarks.haxby.prepare.load`.
+        Recording from `benchmarks.haxby.prepare.load`.
     lags
-        Of each run, volumes.
+        Lag of each run in volumes.
     """
     neural = np.asarray(session.neural, np.float64)[:, np.std(session.neural, axis=0) > 0]
     level = neural.mean(0)
     for run in session.repeats:
         at = session.repeat == run
         count = np.arange(1, at.sum() + 1)[:, None]
-        # The mean of all volumes counts for ten, so that a run's first volumes are not their own mean.
+        # The mean of all volumes counts as ten volumes, so that a run's first volume is not its own mean.
         neural[at] -= (np.cumsum(neural[at], 0) + 10 * level) / (count + 10)
     tests, scores = [], []
     for run, lag in zip(session.repeats, lags, strict=True):
@@ -98,14 +98,14 @@ def logistic(session: Session, lags: Sequence[int]) -> dict[str, Any]:
 
 
 def response(session: Session, before: int = 3, after: int = 12) -> NDArray[np.float64]:
-    """The mean activity around the onset of a block, of the voxels that answer most, as a part of its largest.
+    """Return the mean activity around a block's onset, of the most responsive voxels, relative to its maximum.
 
     Parameters
     ----------
     session
-        From `benchmarks.haxby.prepare.load`.
+        Recording from `benchmarks.haxby.prepare.load`.
     before, after
-        Volumes.
+        Number of volumes before and after the onset.
 
     Returns
     -------
@@ -124,13 +124,13 @@ def response(session: Session, before: int = 3, after: int = 12) -> NDArray[np.f
 
 
 def volume_accuracy(predicted: NDArray[np.integer[Any]], test: Session) -> float:
-    """Share of picture volumes whose category was answered."""
+    """Return the share of picture volumes that were decoded correctly."""
     shown = test.frame >= 0
     return float(np.mean(predicted[shown] == test.frame[shown]))
 
 
 def block_accuracy(posterior: NDArray[np.floating[Any]], test: Session) -> float:
-    """Share of blocks whose category has the largest product of probabilities over the block's volumes.
+    """Return the share of blocks whose category has the largest product of probabilities over the block's volumes.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ def _figures(
 def _each_way(
     both: dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]], test: Session
 ) -> dict[str, Any]:
-    """Figures by name and way: of all answers, and among the categories alone."""
+    """Return figures by decoder and playback: among all states, and among the categories alone."""
     out = {}
     for name, posteriors in both.items():
         for way, posterior in zip(WAYS, posteriors, strict=True):

@@ -1,1 +1,1 @@
-"""Every preset of the simulator, paired seeds: the default decoder beside its baselines and controls."""
+"""Scores of the default decoder beside baselines and controls, on every preset of the simulator with paired seeds."""

@@ -1,14 +1,14 @@
-"""Print what the default decoder and its baselines reach on every preset: ``python -m benchmarks.presets --seeds 8``.
+"""Score the default decoder and its baselines on every preset: ``python -m benchmarks.presets --seeds 8 --json F``.
 
-Each preset is simulated with seeds 0, 1, ...; a model is fitted on all showings but the last two, with the settings that
-``fit`` has by default, and scored on those two: one in order, one disturbed. The last two showings of ``many-scenes``
-are of scenes that training never shows; there the showing before them is the test. Baselines get the same window, the
-same tuning on held-out showings and the same playback model. Seeds are paired: every decoder sees the same recordings,
-and the standard error is that of the difference from the default decoder. Results go to the file of ``--json`` after
-every recording, and those that are there already are not measured again.
+Each preset is simulated with seeds 0, 1, ...; a model is fitted on all repeats but the last two, with the default
+settings of ``fit``, and scored on those two: one in order, one disturbed. The last two repeats of ``many-scenes``
+contain scenes that training never shows; there the repeat before them is the test. Baselines get the same window, the
+same tuning on held-out repeats and the same playback model. Seeds are paired: every decoder gets the same recordings,
+and the standard error is that of the difference from the default decoder. Results are added to the file of ``--json``
+after every recording; those already in it are not measured again.
 
-The calibration error is given of all recordings together and as the mean of single ones: neighbouring moments share
-most of their window, so one recording holds few independent moments in each bin, and its error would not be zero even
+The calibration error is reported for all recordings together and as the mean of single ones: neighbouring moments share
+most of their window, so one recording has few independent moments in each bin, and its error would not be zero even
 if every probability were right.
 """
 
@@ -43,11 +43,13 @@ WAYS = ("without_playback", "with_playback")
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.presets", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=8, help="seeds up to this minus one")
-    parser.add_argument("--first", type=int, default=0, help="the first of the seeds")
+    parser.add_argument("--seeds", type=int, default=8, help="last random seed plus one")
+    parser.add_argument("--first", type=int, default=0, help="first random seed")
     parser.add_argument("--presets", nargs="+", choices=sorted(PRESETS), default=list(PRESETS))
-    parser.add_argument("--draws", type=int, default=20, help="refits on shifted labels; 0 = no controls")
-    parser.add_argument("--json", type=Path, required=True, help="file of the results, added to")
+    parser.add_argument(
+        "--draws", type=int, default=20, help="refits on shifted labels; 0 disables the controls"
+    )
+    parser.add_argument("--json", type=Path, required=True, help="file that results are added to")
     arguments = parser.parse_args()
     results: dict[str, Any] = json.loads(arguments.json.read_text()) if arguments.json.exists() else {}
     for seed in range(arguments.first, arguments.seeds):
@@ -60,9 +62,9 @@ def main() -> None:
 
 
 def measure(preset: str, seed: int, draws: int) -> dict[str, Any]:
-    """Fit on the first showings of one recording and score the last."""
+    """Fit on the first repeats of one recording and score the last."""
     session = simulate(preset, seed)
-    train, test = showings(preset, session)
+    train, test = split_repeats(preset, session)
     begun = time.perf_counter()
     model = fit_model(session, FitOptions(train_repeats=train, seed=seed))
     fit_seconds = time.perf_counter() - begun
@@ -91,8 +93,8 @@ def measure(preset: str, seed: int, draws: int) -> dict[str, Any]:
     }
 
 
-def showings(preset: str, session: Session) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The showings to train on, and those to score."""
+def split_repeats(preset: str, session: Session) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the training and the test repeats."""
     train, test = session.repeats[:-2], session.repeats[-2:]
     if PRESETS[preset].n_unseen:
         train, test = train[:-1], train[-1:]
@@ -104,7 +106,7 @@ def _figures(block: dict[str, Any]) -> dict[str, float]:
 
 
 def _bins(axis: FrameAxis, posterior: NDArray[np.float32], frame: NDArray[np.int32]) -> list[list[float]]:
-    """Moments, summed confidence and hits within one second, for each bin of confidence."""
+    """Return moments, summed confidence and hits within one second, for each bin of confidence."""
     shown = frame >= 0
     sure = confidence(posterior[shown], axis)
     _, hit = frame_errors(likeliest(posterior[shown]), frame[shown], axis.clip, axis.tolerance_frames)
@@ -115,13 +117,13 @@ def _bins(axis: FrameAxis, posterior: NDArray[np.float32], frame: NDArray[np.int
 
 
 def _pooled_error(runs: list[dict[str, Any]], way: str) -> float:
-    """Expected calibration error of the moments of all recordings together."""
+    """Return the expected calibration error of all recordings together."""
     moments, sure, hits = np.sum([run["calibration"][way] for run in runs], axis=0)
     return float(np.abs(sure - hits).sum() / moments.sum())
 
 
 def show(results: dict[str, Any]) -> None:
-    """Print the tables, as they stand in the docs."""
+    """Print the tables of the docs."""
     for way in WAYS:
         print(f"\n### {way.replace('_', ' ').capitalize()}\n")
         print(
@@ -177,7 +179,7 @@ def _control(runs: list[dict[str, Any]], name: str, way: str) -> float:
 
 
 def _difference(values: np.ndarray) -> str:
-    """Mean and standard error of paired differences."""
+    """Format the mean and standard error of paired differences."""
     if len(values) < 2:
         return f"{values.mean():+.3f}"
     return f"{values.mean():+.3f} ± {values.std(ddof=1) / np.sqrt(len(values)):.3f}"

@@ -1,8 +1,8 @@
-"""Print what CEBRA reaches on every preset: ``python -m benchmarks.presets.peer --seeds 1 --json peer.json``.
+"""Score CEBRA on every preset: ``python -m benchmarks.presets.peer --seeds 1 --json peer.json``.
 
-The same recordings and showings as ``python -m benchmarks.presets``; CEBRA as `neuroreel.bench.cebra` runs it, discrete
-labels, causal, temperature 0.1, the mode that did best on the bundled recording. It needs the extra ``compare``.
-Results go to the file after every recording, and those that are there already are not measured again.
+Uses the recordings and repeats of ``python -m benchmarks.presets``, and CEBRA as `neuroreel.bench.cebra` runs it:
+discrete labels, causal, temperature 0.1, its best mode on the bundled recording. It needs the extra ``compare``.
+Results are added to the file after every recording; those already in it are not measured again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.presets.__main__ import showings
+from benchmarks.presets.__main__ import split_repeats
 from decoders.data.training_set import with_repeat_boundaries
 from neuroreel.bench.cebra import CebraSettings, run_cebra
 from replay_data.simulate import PRESETS, simulate
@@ -24,10 +24,10 @@ from replay_data.simulate import PRESETS, simulate
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.presets.peer", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=1, help="seeds 0 to this minus one")
+    parser.add_argument("--seeds", type=int, default=1, help="number of random seeds, from 0")
     parser.add_argument("--presets", nargs="+", choices=sorted(PRESETS), default=list(PRESETS))
     parser.add_argument("--iterations", type=int, default=2000)
-    parser.add_argument("--json", type=Path, required=True, help="file of the results, added to")
+    parser.add_argument("--json", type=Path, required=True, help="file that results are added to")
     arguments = parser.parse_args()
     results: dict[str, Any] = json.loads(arguments.json.read_text()) if arguments.json.exists() else {}
     for seed in range(arguments.seeds):
@@ -41,9 +41,9 @@ def main() -> None:
 
 
 def measure(preset: str, seed: int, iterations: int) -> dict[str, Any]:
-    """Fit CEBRA on the first showings of one recording and score the last."""
+    """Fit CEBRA on the first repeats of one recording and score the last."""
     session = simulate(preset, seed)
-    train, test = (with_repeat_boundaries(session.select_repeats(r)) for r in showings(preset, session))
+    train, test = (with_repeat_boundaries(session.select_repeats(r)) for r in split_repeats(preset, session))
     return run_cebra(train, test, CebraSettings(iterations=iterations), seed)
 
 

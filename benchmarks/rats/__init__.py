@@ -1,1 +1,1 @@
-"""Where a rat is, from hippocampal spikes: two real recordings, our decoder beside shrinkage LDA."""
+"""Decoding of a rat's position from hippocampal spikes: two real recordings, our decoder beside shrinkage LDA."""

@@ -1,10 +1,10 @@
-"""Print where a rat is, decoded, beside shrinkage LDA: ``python -m benchmarks.rats DATA_FOLDER OUT_FOLDER``.
+"""Decode the position of a rat and compare with shrinkage LDA: ``python -m benchmarks.rats DATA_FOLDER OUT_FOLDER``.
 
-DATA_FOLDER holds ``rat_hippocampus_buddy`` and ``rat_linear_track``; OUT_FOLDER gets each fold's training and test
-part as npz sessions, its models and ``rats.json``. Windows are of the lengths that are printed, and last of the length
-that training chose in each fold, for which LDA gets the same. With ``--live`` every test part is also sent by
-``neuroreel replay`` in another process and decoded by ``neuroreel live``; what arrives over LSL is compared with the
-offline predictions and with the true positions.
+DATA_FOLDER contains ``rat_hippocampus_buddy`` and ``rat_linear_track``; OUT_FOLDER receives each fold's training and
+test part as npz sessions, its models and ``rats.json``. Windows have the printed lengths, and last the length that
+training chose in each fold, which LDA then uses too. With ``--live`` every test part is also sent by
+``neuroreel replay`` in another process and decoded by ``neuroreel live``; the predictions received over LSL are compared
+with the offline predictions and with the true positions.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ WINDOWS_S: dict[str, tuple[float | None, ...]] = {
     "track": (0.5, 1.0, 2.0, None),
 }
 REFERENCE = {"buddy": ("LDA, likeliest", "LDA, mean"), "track": ("LDA, likeliest",)}
-"""LDA's figures that ours are divided by, the better one of each line."""
+"""LDA's figures, of which the better one divides ours."""
 
 Errors = dict[str, list[NDArray[np.float64]]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decoded:
-    """What a fold's model said: test states, posteriors with and without playback, and whether intervals held."""
+    """Result of a fold: true states, posteriors with and without playback, whether the truth is in the interval."""
 
     truth: NDArray[np.int32]
     posterior: NDArray[np.float32]
@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("--live", action="store_true", help="also decode every fold live, over LSL")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    configure("loopback", f"rats-{uuid.uuid4().hex}")  # of its own: nobody else's streams are met
+    configure("loopback", f"rats-{uuid.uuid4().hex}")  # a session of its own, apart from other streams
     track = load_track(arguments.data)
     recordings = {"buddy": list(buddy_folds(arguments.data)), "track": list(track_folds(track))}
     report: dict[str, object] = {}
@@ -79,8 +79,10 @@ def main() -> None:
                 "live": live,
             }
     for window_s in (0.5, 1.0):
-        title = f"track, windows of {window_s:g} s that reach back over standing still, as published"
-        errors = collect(read_off(fold, p, "LDA") for fold, p in track_lda_through_holes(track, window_s))
+        title = f"track, windows of {window_s:g} s that reach back over standstills, as published"
+        errors = collect(
+            posterior_errors(fold, p, "LDA") for fold, p in track_lda_through_holes(track, window_s)
+        )
         report[title] = {"median_error": show(title, errors, "px")}
     (arguments.out / "rats.json").write_text(json.dumps(report, indent=2))
 
@@ -88,7 +90,7 @@ def main() -> None:
 def run(
     folds: list[Fold], window_s: float | None, out: Path, *, live: bool
 ) -> tuple[Errors, list[Decoded], list[dict[str, object]]]:
-    """Fit and score every fold of a recording; errors by way of reading, the answers, and the live comparisons."""
+    """Fit and score every fold of a recording; return errors by method, the predictions, and live comparisons."""
     rows, decoded, comparisons = [], [], []
     for fold in folds:
         model = fit_model(fold.train, FitOptions(context_s=window_s), baselines=live)
@@ -106,12 +108,12 @@ def run(
             received = receive(*write(fold, model, context_s, out), fold.test.name)
             comparisons.append(compare(fold.test, offline, received))
             row["ours, continuous label, live"] = distance(fold, received["continuous"])
-        rows.append(row | read_off(fold, lda(fold, context_s), "LDA"))
+        rows.append(row | posterior_errors(fold, lda(fold, context_s), "LDA"))
     return collect(rows), decoded, comparisons
 
 
 def write(fold: Fold, model: Model, window_s: float, out: Path) -> tuple[Path, Path]:
-    """Save a fold's parts and its model; returns the paths of the test part and of the model."""
+    """Save a fold's parts and its model; return the paths of the test part and of the model."""
     stem = f"{fold.recording}-{fold.number}"
     save_session(fold.train, out / f"{stem}-train.npz", force=True)
     save_session(fold.test, out / f"{stem}-test.npz", force=True)
@@ -121,20 +123,20 @@ def write(fold: Fold, model: Model, window_s: float, out: Path) -> tuple[Path, P
 
 
 def our_errors(fold: Fold, predictions: Predictions) -> dict[str, NDArray[np.float64]]:
-    """Distance from the true position, by way of reading it off the predictions, float [time]."""
+    """Return the distance from the true position by method, float64 [time]."""
     ways: dict[str, NDArray[np.float64]] = {}
     for playback, posterior in (
         ("playback", predictions.posterior),
         ("no playback", predictions.posterior_without_playback),
     ):
         places = posterior[:, :-1].astype(np.float64)
-        ways |= read_off(fold, places / places.sum(1, keepdims=True), f"ours, {playback}")
+        ways |= posterior_errors(fold, places / places.sum(1, keepdims=True), f"ours, {playback}")
     ways["ours, continuous label"] = distance(fold, predictions.continuous)
     return ways
 
 
-def read_off(fold: Fold, posterior: NDArray[np.float64], who: str) -> dict[str, NDArray[np.float64]]:
-    """Errors of the likeliest state and of the posterior's mean."""
+def posterior_errors(fold: Fold, posterior: NDArray[np.float64], who: str) -> dict[str, NDArray[np.float64]]:
+    """Return the errors of the likeliest state and of the posterior's mean."""
     centres = fold.centres[: posterior.shape[1]]
     return {
         f"{who}, likeliest": distance(fold, centres[posterior.argmax(1)]),
@@ -143,22 +145,22 @@ def read_off(fold: Fold, posterior: NDArray[np.float64], who: str) -> dict[str, 
 
 
 def distance(fold: Fold, estimate: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Euclidean, in the fold's unit, float [time]."""
+    """Return the Euclidean distance in the fold's unit, float64 [time]."""
     miss = np.asarray(estimate, np.float64) - fold.test.labels["position"]
     return np.sqrt(np.sum(miss**2, axis=1, dtype=np.float64))
 
 
 def against_lda(errors: Errors, reference: tuple[str, ...]) -> dict[str, float]:
-    """Our pooled median errors as parts of LDA's, printed."""
+    """Print and return our pooled median errors relative to LDA's."""
     pooled = {way: float(np.median(np.concatenate(folds))) for way, folds in errors.items()}
     least = min(pooled[way] for way in reference)
     ratios = {way: value / least for way, value in pooled.items() if way.startswith("ours")}
-    print("  of LDA's: " + ", ".join(f"{way[6:]} {ratio:.2f}" for way, ratio in ratios.items()))
+    print("  relative to LDA: " + ", ".join(f"{way[6:]} {ratio:.2f}" for way, ratio in ratios.items()))
     return ratios
 
 
 def calibration(decoded: list[Decoded], n_frames: int) -> dict[str, object]:
-    """Calibration error of the places and coverage of the intervals, pooled and in each fold, printed."""
+    """Print and return calibration error of places and coverage of intervals, pooled and in each fold."""
     axis = frame_axis(n_frames, ())
     truth = np.concatenate([fold.truth for fold in decoded])
     report: dict[str, object] = {"windows_s": [fold.context_s for fold in decoded]}
@@ -171,7 +173,7 @@ def calibration(decoded: list[Decoded], n_frames: int) -> dict[str, object]:
             "pooled": score(np.concatenate(parts), truth, axis)["ece"],
             "folds": each,
         }
-    report["interval of 80 % holds"] = {
+    report["coverage of the 80 % interval"] = {
         "pooled": float(np.concatenate([fold.inside for fold in decoded]).mean()),
         "folds": [float(fold.inside.mean()) for fold in decoded],
     }
@@ -180,7 +182,7 @@ def calibration(decoded: list[Decoded], n_frames: int) -> dict[str, object]:
 
 
 def collect(rows: Iterable[dict[str, NDArray[np.float64]]]) -> Errors:
-    """From a row for each fold to a list of folds for each way."""
+    """Convert one row per fold to one list of folds per method."""
     errors: Errors = {}
     for row in rows:
         for way, error in row.items():
@@ -189,7 +191,7 @@ def collect(rows: Iterable[dict[str, NDArray[np.float64]]]) -> Errors:
 
 
 def show(title: str, errors: Errors, unit: str) -> dict[str, object]:
-    """Print medians, pooled over all test bins and for each fold; returns them."""
+    """Print and return medians, pooled over all test bins and for each fold."""
     digits = 3 if unit == "m" else 0
     print(f"\n{title}: median error in {unit}, over all folds and in each")
     report: dict[str, object] = {}

@@ -1,4 +1,4 @@
-"""Shrinkage LDA on square roots of causal window counts: written apart from the project's own decoders."""
+"""Shrinkage LDA on square roots of causal window counts, independent of the project's own decoders."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SHRINKAGE = {"buddy": 0.3, "track": 0.2}
 def window_counts(
     counts: NDArray[np.float32], segment: NDArray[np.int32], n_bins: int
 ) -> NDArray[np.float64]:
-    """Sum the last ``n_bins`` bins, fewer after a border; [time, unit]."""
+    """Sum the last ``n_bins`` bins, fewer after a segment boundary; float64 [time, unit]."""
     total = np.vstack([np.zeros(counts.shape[1]), np.cumsum(counts, 0, dtype=np.float64)])
     now = np.arange(len(counts))
     first = np.searchsorted(segment, segment)
@@ -29,7 +29,7 @@ def probabilities(
     n_states: int,
     shrinkage: float,
 ) -> NDArray[np.float64]:
-    """Posterior over all states [time, state]; a state that training never saw gets none."""
+    """Return the posterior over all states [time, state]; 0 for states absent from training."""
     model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage).fit(np.sqrt(train), state)
     posterior = np.zeros((len(test), n_states))
     posterior[:, model.classes_] = model.predict_proba(np.sqrt(test))
@@ -37,7 +37,7 @@ def probabilities(
 
 
 def lda(fold: Fold, window_s: float) -> NDArray[np.float64]:
-    """Posterior [time, state] of a fold's test part."""
+    """Return the posterior of a fold's test part, float64 [time, state]."""
     n_bins = round(window_s * fold.train.rate_hz)
 
     def windows(session: Session) -> NDArray[np.float64]:
@@ -50,7 +50,7 @@ def lda(fold: Fold, window_s: float) -> NDArray[np.float64]:
 
 
 def track_lda_through_holes(track: Track, window_s: float) -> list[tuple[Fold, NDArray[np.float64]]]:
-    """As published for the track: windows reach back over the bins in which the rat stood still."""
+    """Decode the track as published: windows reach back over the bins in which the rat stood still."""
     stamps = track.stamps[track.moving]
     counts = window_counts(track.counts, np.zeros(len(track.stamps), np.int32), round(window_s * 20))[
         track.moving

@@ -1,4 +1,4 @@
-"""One fold over LSL: ``neuroreel replay`` sends its test part, ``neuroreel live`` decodes it, and we compare."""
+"""Compare live with offline predictions: ``neuroreel replay`` sends a fold's test part, ``live`` decodes it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from stream.lsl.resolve import find_stream
 from stream.session import Session
 
 ROLES = ("posterior", "continuous", "prediction")
-"""What is listened to; the engine begins when the last of them has a listener."""
+"""Streams received; the engine starts when the last of them has a consumer."""
 
 TIMEOUT_S = 120.0
 
@@ -25,13 +25,13 @@ Received = dict[str, NDArray[np.float32]]
 
 
 def receive(session: Path, model: Path, name: str) -> Received:
-    """Run replay and engine to their end, as fast as they can; what each role's stream brought, [n, channels].
+    """Run replay and engine to their end at full speed; return the samples of each stream, [n, channels].
 
-    The network scope must be settled; the two processes inherit it.
+    Both processes inherit the network scope of this one.
     """
     replay = start_child(["replay", str(session), "--speed", "max"])
-    listen = ["--stream", name, "--await-consumer", "30"]
-    engine = start_child(["live", str(model), *listen], stdout=subprocess.DEVNULL)
+    options = ["--stream", name, "--await-consumer", "30"]
+    engine = start_child(["live", str(model), *options], stdout=subprocess.DEVNULL)
     inlets: dict[str, Inlet] = {}
     parts: dict[str, list[NDArray[np.float32]]] = {role: [] for role in ROLES}
     try:
@@ -39,14 +39,14 @@ def receive(session: Path, model: Path, name: str) -> Received:
             inlets[role] = Inlet(find_stream(f"{name}-{role}", wait_s=30))
             inlets[role].open()
         deadline = time.monotonic() + TIMEOUT_S
-        came = True
-        while time.monotonic() < deadline and (came or engine.running):
-            came = False
+        received = True
+        while time.monotonic() < deadline and (received or engine.running):
+            received = False
             for role, inlet in inlets.items():
                 chunk = inlet.pull(0.05)
                 if chunk is not None:
                     parts[role].append(chunk.samples)
-                    came = True
+                    received = True
     finally:
         for inlet in inlets.values():
             inlet.close()
@@ -58,7 +58,7 @@ def receive(session: Path, model: Path, name: str) -> Received:
 
 
 def compare(session: Session, offline: Predictions, received: Received) -> dict[str, object]:
-    """Print and return how far what was received is from what `Model.predict` says."""
+    """Print and return the largest differences between received predictions and `Model.predict`."""
     channels = dict(zip(PREDICTION_CHANNELS, received["prediction"].T, strict=True))
     pairs: dict[str, tuple[NDArray[Any], NDArray[np.float32]]] = {
         "frame": (offline.frame, channels["frame"]),
@@ -80,7 +80,7 @@ def compare(session: Session, offline: Predictions, received: Received) -> dict[
 
 
 def largest_difference(offline: NDArray[Any], live: NDArray[np.float32]) -> float:
-    """Largest absolute difference; infinite when the numbers of samples differ."""
+    """Return the largest absolute difference; infinite if the numbers of samples differ."""
     if len(offline) != len(live):
         return float("inf")
     return float(np.max(np.abs(np.asarray(offline, np.float64) - live), initial=0.0))

@@ -1,11 +1,11 @@
-"""The two recordings as sessions, split into folds as their published protocol says.
+"""The two recordings as sessions, split into the folds of their published protocols.
 
 Buddy
-    Rat "Buddy" of hc-11 (Grosmark and Buzsaki 2016): 48 units in bins of 25 ms while running, laps glued together.
+    Rat "Buddy" of hc-11 (Grosmark and Buzsaki 2016): 48 units in bins of 25 ms while running, joined laps.
     A state is one of 32 places of 5 cm times 2 directions. Five contiguous folds of laps.
 track
     nelpy's linear track recording: spike times of 31 units and video positions. Bins of 50 ms; only the fastest 28 %
-    of them, holes are segment borders. A state is one of 24 places, k-means of the training positions. Five
+    of them; holes are segment boundaries. A state is one of 24 places, k-means of the training positions. Five
     contiguous folds, with 2 s left out around each test part.
 """
 
@@ -32,11 +32,7 @@ LEFT_OUT_S = 2.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fold:
-    """One split of a recording.
-
-    ``centres`` is float [state, k]: where each state is, in ``unit``; ``position`` is the name of the label that
-    holds the true position.
-    """
+    """One split of a recording; ``centres`` are the positions of the states in ``unit``, float64 [state, k]."""
 
     recording: str
     number: int
@@ -48,7 +44,7 @@ class Fold:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Track:
-    """Every bin of the linear track: counts [bin, unit], stamps [bin], position [bin, 2] in pixels, moving [bin]."""
+    """All bins of the linear track: counts [bin, unit], stamps [bin], position [bin, 2] in pixels, moving [bin]."""
 
     counts: NDArray[np.float32]
     stamps: NDArray[np.float64]
@@ -56,7 +52,7 @@ class Track:
     moving: NDArray[np.bool_]
 
     def session(self) -> Session:
-        """The moving bins; places are filled in fold by fold."""
+        """Return the moving bins; each fold fills in the places."""
         stamps = self.stamps[self.moving]
         return Session(
             neural=self.counts[self.moving],
@@ -77,7 +73,7 @@ def unit_names(n_units: int) -> tuple[str, ...]:
 
 
 def buddy_folds(folder: Path) -> Iterator[Fold]:
-    """Five folds of laps; the repeat of a bin is its lap."""
+    """Yield five folds of laps; the repeat of a bin is its lap."""
     with np.load(folder / "rat_hippocampus_buddy" / "buddy.npz", allow_pickle=False) as file:
         counts, position = file["spikes"].astype(np.float32), file["position"].astype(np.float64)
     metres, direction = position[:, 0], (position[:, 2] > position[:, 1]).astype(np.int32)
@@ -103,12 +99,12 @@ def buddy_folds(folder: Path) -> Iterator[Fold]:
 
 
 def load_track(folder: Path) -> Track:
-    """Bin the spike times, take the positions at the ends of the bins, find the moving ones."""
+    """Bin the spike times, sample the positions at the ends of the bins, and find the moving bins."""
     with np.load(folder / "rat_linear_track" / "linear_track.npz", allow_pickle=False) as file:
         spike_times, spike_unit = file["spike_times"], file["spike_unit"]
         times, pixels = file["pos_t"], np.stack([file["pos_x"], file["pos_y"]], 1).astype(np.float64)
     seen = np.all(pixels > 0, axis=1)
-    seen &= np.diff(times, prepend=-np.inf) > 0  # the camera's clock repeats a stamp
+    seen &= np.diff(times, prepend=-np.inf) > 0  # the camera's clock repeats a timestamp
     edges = np.arange(times[0], times[-1], 1 / TRACK_RATE_HZ)
     _, unit = np.unique(spike_unit, return_inverse=True)
     inside = edges[1:] <= times[seen][-1]
@@ -123,7 +119,7 @@ def load_track(folder: Path) -> Track:
 
 
 def track_folds(track: Track) -> Iterator[Fold]:
-    """Five contiguous folds; the repeat of a bin is the fold it would be tested in."""
+    """Yield five contiguous folds; the repeat of a bin is the fold that tests it."""
     from dataclasses import replace
 
     from sklearn.cluster import KMeans

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.rats.__main__ import REFERENCE, against_lda, collect, read_off, run
+from benchmarks.rats.__main__ import REFERENCE, against_lda, collect, posterior_errors, run
 from benchmarks.rats.lda import lda, track_lda_through_holes, window_counts
 from benchmarks.rats.prepare import Fold, buddy_folds, load_track, track_folds
 
@@ -24,7 +24,7 @@ def test_windows_restart_at_borders() -> None:
 def test_buddy(shared_data: Path, window_s: float, mean_m: float, likeliest_m: float) -> None:
     folds = list(buddy_folds(shared_data))
     assert sum(len(np.unique(fold.test.segment)) for fold in folds) == 63
-    errors = collect(read_off(fold, lda(fold, window_s), "LDA") for fold in folds)
+    errors = collect(posterior_errors(fold, lda(fold, window_s), "LDA") for fold in folds)
     assert np.median(np.concatenate(errors["LDA, mean"])) == pytest.approx(mean_m, abs=0.001)
     assert np.median(np.concatenate(errors["LDA, likeliest"])) == pytest.approx(likeliest_m, abs=0.001)
 
@@ -32,7 +32,7 @@ def test_buddy(shared_data: Path, window_s: float, mean_m: float, likeliest_m: f
 @pytest.mark.parametrize(("window_s", "likeliest_px", "mean_px"), [(1.0, 34, 46), (0.5, 39, 66)])
 def test_track(shared_data: Path, window_s: float, likeliest_px: float, mean_px: float) -> None:
     answers = track_lda_through_holes(load_track(shared_data), window_s)
-    errors = collect(read_off(fold, posterior, "LDA") for fold, posterior in answers)
+    errors = collect(posterior_errors(fold, posterior, "LDA") for fold, posterior in answers)
     assert np.median(np.concatenate(errors["LDA, likeliest"])) == pytest.approx(likeliest_px, abs=1.5)
     assert np.median(np.concatenate(errors["LDA, mean"])) == pytest.approx(mean_px, abs=1.5)
 

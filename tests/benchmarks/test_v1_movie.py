@@ -16,8 +16,8 @@ def test_change_of_state(shared_data: Path) -> None:
     counts = tuning(shared_data)
     runs = [measure(simulate(counts, seed)) for seed in range(3)]
 
-    def mean(who: str, figure: str, showing: int | None = None) -> float:
-        rows = [run[who] if showing is None else run[who]["per_repeat"][str(showing)] for run in runs]
+    def mean(who: str, figure: str, repeat: int | None = None) -> float:
+        rows = [run[who] if repeat is None else run[who]["per_repeat"][str(repeat)] for run in runs]
         return float(np.mean([row[figure] for row in rows]))
 
     assert mean("ours, rolling", "accuracy_exact") > mean("ours, fixed", "accuracy_exact")
