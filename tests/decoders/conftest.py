@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from decoders.evaluation.evaluate import EvaluateOptions, Evaluation, run_cross_validation, run_evaluation
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
 from decoders.model.model import Model
@@ -96,3 +97,15 @@ def unseen(watched: Session) -> Session:
     neural[20:24, 5] = np.nan
     neural[30] = np.nan
     return replace(test, neural=neural)
+
+
+@pytest.fixture(scope="session")
+def evaluation(model: Model, watched: Session) -> Evaluation:
+    """The model tested on held-out repeats, with baselines and controls."""
+    return run_evaluation(model, watched, EvaluateOptions(repeats=(5, 6)))
+
+
+@pytest.fixture(scope="session")
+def places_evaluation() -> Evaluation:
+    """Places without a movie, cross-validated in three blocks of laps, with controls."""
+    return run_cross_validation(places_session(), "blocks:3", FitOptions(context_s=0.25))

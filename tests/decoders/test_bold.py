@@ -9,17 +9,13 @@ import numpy as np
 import pytest
 
 from decoders.data.preprocessing import Preprocessor
-from decoders.data.training_set import training_set
 from decoders.embedding.linear import class_statistics, fit_linear, informative_channels
 from decoders.embedding.shrinkage_path import ShrinkagePath
 from decoders.errors import BadModel
 from decoders.evaluation.evaluate import EvaluateOptions, cross_validate, evaluate
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
-from decoders.fitting.select_lag import select_lag
-from decoders.fitting.validation_sequences import validation_sequences
 from decoders.model.model import Model
-from stream.errors import BadUsage
 from stream.movie import Clip, Movie
 from stream.session import Kind, Session
 
@@ -88,29 +84,6 @@ def test_a_lag_that_is_asked_for_is_taken() -> None:
     asked = fit_model(scan(n_runs=4), FitOptions(lag_s=2.0), baselines=False)
     assert asked.card["lag_ms"] == 2000.0
     assert asked.n_delay == 1
-
-
-@pytest.mark.parametrize("asked_s", [-1.0, 21.0, float("nan")])
-def test_an_impossible_lag_is_refused(asked_s: float) -> None:
-    with pytest.raises(BadUsage, match="give 0 to 20"):
-        select_lag(scan(n_runs=1), asked_s, lambda n_lag: 0.0)
-
-
-def test_a_lag_needs_a_rate() -> None:
-    with pytest.raises(BadUsage, match="regular sampling rate"):
-        select_lag(replace(scan(n_runs=1), rate_hz=0.0), 4.0, lambda n_lag: 0.0)
-
-
-def test_other_signals_have_no_lag_unless_asked_for() -> None:
-    spikes = replace(scan(n_runs=1), kind=Kind.SPIKES)
-    assert select_lag(spikes, None, lambda n_lag: float(n_lag)) == 0
-    assert select_lag(spikes, 4.0, lambda n_lag: 0.0) == 2
-
-
-def test_no_lag_eats_up_short_segments() -> None:
-    short = scan(n_runs=1)
-    short = replace(short, segment=(np.arange(RUN) // 20).astype(np.int32))
-    assert select_lag(short, None, lambda n_lag: float(n_lag)) == 2
 
 
 def test_the_forecast_is_of_what_comes_after_now(model: Model) -> None:
@@ -210,9 +183,3 @@ def test_the_telling_channels_are_kept() -> None:
         e.project(samples) @ e.project(samples).T for e in (embedding, ShrinkagePath(m, 0.15).embedding(0.3))
     ]
     np.testing.assert_allclose(near[0], near[1], rtol=1e-3, atol=1e-3)
-
-
-def test_categories_are_tried_as_they_came() -> None:
-    data = training_set(scan(n_runs=4), N_CATEGORIES, 2.0)
-    tried = validation_sequences(data, data.fold == 0, np.random.default_rng(0))
-    assert [passage.in_order for passage in tried] == [True]

@@ -1,14 +1,14 @@
+"""Fits of whole models."""
+
 from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from decoders.data.scene_cuts import scene_starts
-from decoders.errors import BadSplit, TrainingUnavailable
+from decoders.errors import TrainingUnavailable
 from decoders.evaluation.evaluate import evaluate
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
@@ -19,30 +19,12 @@ from stream.session import Session, segments_from_stamps
 from tests.decoders.conftest import watched_session
 
 
-@pytest.mark.parametrize(
-    ("options", "error", "text"),
-    [
-        ({"positives": "colours"}, BadUsage, "unknown positives 'colours'"),
-        ({"resume": Path("training")}, BadUsage, "no training to resume"),
-        ({"mode": "magic"}, BadUsage, "unknown mode 'magic'"),
-        ({"decoder": "oracle"}, BadUsage, "unknown decoder 'oracle'"),
-        ({"lookahead_frames": -1}, BadUsage, "lookahead of -1"),
-        ({"lookahead_frames": 201}, BadUsage, "give 0 to 200"),
-        ({"context_s": -1.0}, BadUsage, "context of -1"),
-        ({"train_repeats": (0,), "train_time": (0, 0.5)}, BadSplit, "only one"),
-    ],
-)
-def test_options_that_cannot_be(options: dict, error: type[Exception], text: str) -> None:
-    with pytest.raises(error, match=text):
-        FitOptions(**options)
-
-
-def test_one_showing_is_enough_to_fit(watched: Session) -> None:
+def test_a_single_repeat_is_enough_to_fit(watched: Session) -> None:
     model = fit_model(watched, FitOptions(train_repeats=(0,)))
     assert np.isfinite(model.predict(watched.select_repeats([1])).posterior).all()
 
 
-def test_showings_shorter_than_the_furthest_forecast() -> None:
+def test_repeats_shorter_than_the_longest_forecast_horizon() -> None:
     session = replace(watched_session(), movie=None)
     short = session.take(np.arange(session.n_samples) % 72 < 55)  # 1.8 s
     floors = fit_model(short, FitOptions(), baselines=False).card["forecast_floors"]
@@ -50,8 +32,7 @@ def test_showings_shorter_than_the_furthest_forecast() -> None:
 
 
 @pytest.mark.parametrize("rate_hz", [30.0, 0.0])
-def test_a_movie_of_40_frames_with_gaps_in_its_stamps(rate_hz: float) -> None:
-    """No stretch is as long as the furthest forecast."""
+def test_segments_shorter_than_the_longest_forecast_horizon(rate_hz: float) -> None:
     whole = watched_session(n_repeats=4)
     clip = whole.take((whole.frame >= 0) & (whole.frame < 40))
     stamps = 5 + np.arange(clip.n_samples) / 30 + 2.0 * (np.arange(clip.n_samples) // 20)
@@ -70,7 +51,7 @@ def test_several_recordings(watched: Session) -> None:
         fit_model([watched, other])
 
 
-def test_nothing_to_learn_from(watched: Session) -> None:
+def test_recordings_without_usable_data_are_refused(watched: Session) -> None:
     with pytest.raises(BadUsage, match="no repeat"):
         fit_model(watched, FitOptions(train_repeats=(77,)))
     blank = replace(watched, frame=np.full_like(watched.frame, -1))
@@ -87,10 +68,10 @@ def test_negative_counts_are_refused_and_fractions_are_not(watched: Session) -> 
     neural = neural.copy()
     neural[7, 2] = -0.5
     wrong = replace(watched, neural=neural)
-    said = rf"'{watched.channel_names[2]}' is -0.5 at sample 7, .*kind to 'fluorescence'"
-    with pytest.raises(BadRecording, match=said):
+    message = rf"'{watched.channel_names[2]}' is -0.5 at sample 7, .*kind to 'fluorescence'"
+    with pytest.raises(BadRecording, match=message):
         fit_model(wrong)
-    with pytest.raises(BadRecording, match=said):
+    with pytest.raises(BadRecording, match=message):
         evaluate(model, wrong)
 
 
@@ -98,22 +79,13 @@ def test_dead_channels_are_named(watched: Session) -> None:
     assert fit_model(watched, FitOptions(train_repeats=(0, 1))).card["unused_channels"] == ["unit-3"]
 
 
-def test_context_is_what_was_asked_for() -> None:
+def test_a_given_context_is_used() -> None:
     model = fit_model(watched_session(3, n_repeats=3), FitOptions(context_s=0.1))
     assert model.card["context_ms"] == 100
     assert model.parts.scaling.n_window == 3
 
 
-def test_scenes_are_seen_in_the_pictures() -> None:
-    rng = np.random.default_rng(0)
-    scenes = np.repeat(rng.integers(0, 255, (3, 16, 16)), 20, axis=0)
-    pictures = np.clip(scenes + rng.integers(-2, 3, scenes.shape), 0, 255).astype(np.uint8)
-    clips = (Clip("a", 0, 50, 30.0), Clip("b", 50, 10, 30.0))
-    assert scene_starts(Movie(clips, pictures)).tolist() == [0, 20, 40, 50]
-    assert scene_starts(Movie(clips)).tolist() == [0, 50]
-
-
-def test_contrastive_modes_name_the_extra_where_torch_is_missing(
+def test_without_torch_contrastive_modes_name_the_extra_to_install(
     watched: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
