@@ -1,3 +1,5 @@
+"""Evaluation of models, and cross-validation of fit options."""
+
 from __future__ import annotations
 
 import json
@@ -6,9 +8,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import decoders.evaluation.evaluate
 from decoders.errors import BadSplit, TrainedOnTestData
-from decoders.evaluation.evaluate import EvaluateOptions, cross_validate, evaluate, split_folds
+from decoders.evaluation.evaluate import (
+    EvaluateOptions,
+    Evaluation,
+    cross_validate,
+    evaluate,
+    select_test_part,
+    split_folds,
+)
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
 from decoders.model.model import Model
@@ -19,8 +27,8 @@ from tests.decoders.conftest import places_session, watched_session
 
 
 @pytest.fixture(scope="module")
-def result(model: Model, watched: Session) -> dict:
-    return evaluate(model, watched, EvaluateOptions(repeats=(5, 6)))
+def result(evaluation: Evaluation) -> dict:
+    return evaluation.report
 
 
 def test_the_report_has_every_part(result: dict) -> None:
@@ -49,7 +57,7 @@ def test_the_report_has_every_part(result: dict) -> None:
     assert {"lookahead_ms", "context_ms", "lag_ms", "train_seconds", "step_us", "verdict"} <= set(result)
 
 
-def test_a_recording_that_can_be_decoded(result: dict) -> None:
+def test_a_decodable_recording_is_above_chance(result: dict) -> None:
     assert result["verdict"] == "above chance"
     assert result["with_playback"]["accuracy_exact"] > 0.8
     assert result["with_playback"]["accuracy_exact"] > result["without_playback"]["accuracy_exact"]
@@ -68,7 +76,7 @@ def test_noise_is_at_chance() -> None:
         assert result["controls"][name]["without_playback"]["within_null"]
 
 
-def test_training_data_are_refused_in_any_form(model: Model, watched: Session) -> None:
+def test_training_data_are_refused_also_when_cut_and_moved(model: Model, watched: Session) -> None:
     with pytest.raises(TrainedOnTestData, match="repeats"):
         evaluate(model, watched, EvaluateOptions(repeats=(4, 5)))
     with pytest.raises(TrainedOnTestData):
@@ -79,20 +87,16 @@ def test_training_data_are_refused_in_any_form(model: Model, watched: Session) -
         evaluate(model, moved)
 
 
-def test_a_showing_that_ends_early_is_of_another_movie_only_by_its_hash(
-    model: Model, unseen: Session
-) -> None:
+def test_a_repeat_that_ends_early_is_another_movie_only_by_its_hash(model: Model, unseen: Session) -> None:
     early = unseen.take(unseen.frame < 50)
     by_rate, by_hash = (Movie((Clip("movie", 0, 50, 30.0, sha256),)) for sha256 in ("", "ab"))
-    kept = decoders.evaluation.evaluate.select_test_part(
-        model, replace(early, movie=by_rate), EvaluateOptions()
-    )
+    kept = select_test_part(model, replace(early, movie=by_rate), EvaluateOptions())
     assert kept.n_samples == early.n_samples
     with pytest.raises(BadSplit, match="Is it another movie"):
         evaluate(model, replace(early, movie=by_hash))
 
 
-def test_labels_that_the_model_does_not_know_are_not_scored(model: Model, unseen: Session) -> None:
+def test_labels_that_the_model_does_not_decode_are_not_scored(model: Model, unseen: Session) -> None:
     position = unseen.labels["position"]
     labels = {"speed": position, "position": np.full_like(position, np.nan)}
     report = evaluate(model, replace(unseen, labels=labels), EvaluateOptions(draws=0))
@@ -102,7 +106,7 @@ def test_labels_that_the_model_does_not_know_are_not_scored(model: Model, unseen
     assert evaluate(model, other, EvaluateOptions(draws=0))["continuous"] == {}
 
 
-def test_options_that_cannot_be() -> None:
+def test_invalid_options_are_refused() -> None:
     with pytest.raises(BadSplit):
         EvaluateOptions(repeats=(1,), time=(0, 0.5))
     with pytest.raises(BadUsage, match="5 draws"):
@@ -120,7 +124,7 @@ def test_folds_keep_segments_whole() -> None:
         assert len(np.unique(test.segment)) == 3
 
 
-def test_one_segment_is_cut_with_room_between() -> None:
+def test_a_gap_separates_training_and_test_data_within_a_segment() -> None:
     session = places_session()
     one = replace(session, segment=np.zeros_like(session.segment), stamps=np.arange(session.n_samples) / 20)
     for train, test in split_folds(one, "blocks:3", None, 0.5):
@@ -131,24 +135,22 @@ def test_one_segment_is_cut_with_room_between() -> None:
 
 
 @pytest.mark.parametrize("cv", ["blocks", "blocks:1", "block:3", "5", "repeats"])
-def test_unknown_cross_validations(cv: str, watched: Session) -> None:
+def test_unknown_cross_validations_are_refused(cv: str, watched: Session) -> None:
     with pytest.raises(BadUsage, match="cross-validation"):
         list(split_folds(watched, cv, None, 0.3))
 
 
-def test_cross_validation_pools_its_folds() -> None:
-    result = cross_validate(places_session(), "blocks:3", FitOptions(context_s=0.25), draws=20)
+def test_cross_validation_pools_its_folds(places_evaluation: Evaluation) -> None:
+    result = places_evaluation.report
+    n_samples = places_session().n_samples
     assert len(result["folds"]) == 3
-    assert (
-        result["n_moments"]
-        == sum(fold["n_moments"] for fold in result["folds"])
-        == places_session().n_samples
-    )
+    assert result["n_moments"] == sum(fold["n_moments"] for fold in result["folds"]) == n_samples
     assert result["verdict"] == "above chance"
     assert "lda_mean" in result["continuous"]["position"]["baselines"]
 
 
-def test_cross_validation_by_showing(watched: Session) -> None:
-    result = cross_validate(watched.select_repeats([0, 1, 2]), "repeat", draws=0)
+def test_cross_validation_by_repeat(watched: Session) -> None:
+    options = FitOptions(decoder="cosine", context_s=0.2)
+    result = cross_validate(watched.select_repeats([0, 1, 2]), "repeat", options, draws=0)
     assert set(result["with_playback"]["per_repeat"]) == {"0", "1", "2"}
     assert result["verdict"] == "not tested"

@@ -1,3 +1,5 @@
+"""Models with a lookahead, and accuracy against lookahead."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -24,7 +26,7 @@ AHEAD = 4
 
 @pytest.fixture(scope="module")
 def late() -> Session:
-    """Activity that comes four samples after what it is about."""
+    """Activity that follows the stimulus by four samples."""
     session = watched_session(5)
     neural = np.zeros_like(session.neural)
     for segment in np.unique(session.segment):
@@ -39,12 +41,12 @@ def looking_ahead(late: Session) -> Model:
     return fit_model(late, FitOptions(train_repeats=(0, 1, 2, 3, 4), lookahead_frames=AHEAD, context_s=0.1))
 
 
-def test_the_card_and_the_report_say_it(looking_ahead: Model, late: Session) -> None:
+def test_card_and_report_state_the_lookahead(looking_ahead: Model, late: Session) -> None:
     assert looking_ahead.card["lookahead_ms"] == pytest.approx(1000 * AHEAD / 30, abs=0.001)
     assert looking_ahead.n_delay == AHEAD
     report = evaluate(looking_ahead, late, EvaluateOptions(repeats=(5, 6), draws=0))
     assert report["lookahead_ms"] == looking_ahead.card["lookahead_ms"]
-    # Each of the two showings ends before the answers about its last moments come.
+    # Each repeat ends before the predictions for its last samples.
     assert report["n_moments"] == 2 * 60 - 2 * AHEAD
     causal = fit_model(late, FitOptions(train_repeats=(0, 1, 2, 3, 4), context_s=0.1))
     without = evaluate(causal, late, EvaluateOptions(repeats=(5, 6), draws=0))
@@ -52,7 +54,7 @@ def test_the_card_and_the_report_say_it(looking_ahead: Model, late: Session) -> 
     assert exact[0] > exact[1] > 0.5
 
 
-def test_each_answer_is_about_the_moment_that_long_ago(looking_ahead: Model, late: Session) -> None:
+def test_predictions_are_about_the_earlier_sample(looking_ahead: Model, late: Session) -> None:
     test = with_repeat_boundaries(late.select_repeats([5, 6]))
     predictions = looking_ahead.predict(test)
     index = np.arange(test.n_samples)
@@ -62,7 +64,7 @@ def test_each_answer_is_about_the_moment_that_long_ago(looking_ahead: Model, lat
     assert np.array_equal(nothing, index - first < AHEAD)
 
 
-def test_a_swap_goes_on_with_the_moments(looking_ahead: Model, late: Session, tmp_path: object) -> None:
+def test_a_model_swap_keeps_the_delay(looking_ahead: Model, late: Session, tmp_path: object) -> None:
     fresh = refit(looking_ahead, late.select_repeats([2, 3, 4]))
     assert fresh.n_delay == AHEAD
     looking_ahead.reset()
@@ -74,7 +76,7 @@ def test_a_swap_goes_on_with_the_moments(looking_ahead: Model, late: Session, tm
     assert compare(looking_ahead, looking_ahead, late.select_repeats([5])).new > 0.5
 
 
-def test_live_scores_compare_with_the_moment(looking_ahead: Model) -> None:
+def test_live_scores_use_the_truth_of_the_earlier_sample(looking_ahead: Model) -> None:
     truth = StimulusTrack()
     stamps = np.arange(20) / 30
     truth.add(stamps - 0.02, np.arange(20, dtype=np.int32), np.zeros(20, np.int32))
@@ -92,7 +94,7 @@ def test_live_scores_compare_with_the_moment(looking_ahead: Model) -> None:
     assert summary["without_playback"]["mean_frame_error"] == AHEAD
 
 
-def test_the_curve_of_every_lookahead(watched: Session) -> None:
+def test_the_curve_has_a_point_for_every_lookahead(watched: Session) -> None:
     options = FitOptions(context_s=0.2, train_repeats=(0, 1, 2, 3, 4))
     points = lookahead_curve(watched, options, lookaheads=(0, 2, 24))
     assert [point.lookahead_frames for point in points] == [0, 2, 24]
@@ -101,11 +103,11 @@ def test_the_curve_of_every_lookahead(watched: Session) -> None:
     assert as_json(points)[1]["context_ms"] == 200.0
 
 
-def test_the_curve_needs_something_to_hold_out(watched: Session) -> None:
+def test_the_curve_needs_held_out_data(watched: Session) -> None:
     with pytest.raises(BadSplit, match="can be held out"):
         lookahead_curve(watched, FitOptions(train_repeats=(0,)))
 
 
-def test_irregular_samples_cannot_look_ahead(late: Session) -> None:
+def test_a_lookahead_needs_a_regular_rate(late: Session) -> None:
     with pytest.raises(BadUsage, match="regular sampling rate"):
         fit_model(replace(late, rate_hz=0.0), FitOptions(lookahead_frames=1))

@@ -1,3 +1,5 @@
+"""The HTML page of a report."""
+
 from __future__ import annotations
 
 import base64
@@ -6,17 +8,11 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
-import numpy as np
 import pytest
 
-from decoders.evaluation.evaluate import EvaluateOptions, Evaluation, run_cross_validation, run_evaluation
-from decoders.fitting.options import FitOptions
+from decoders.evaluation.evaluate import Evaluation
 from decoders.model.model import Model
-from decoders.report.accuracy_curves import accuracy_curves
 from decoders.report.page import html_page
-from decoders.report.plot_values import confusion, reliability, slow_axes
-from stream.session import Session
-from tests.decoders.conftest import places_session
 
 
 class Page(HTMLParser):
@@ -42,16 +38,11 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def scored(model: Model, watched: Session) -> Evaluation:
-    return run_evaluation(model, watched, EvaluateOptions(repeats=(5, 6)))
+def html(evaluation: Evaluation) -> str:
+    return html_page(evaluation, title="model on <recording>", budget_s=5)
 
 
-@pytest.fixture(scope="module")
-def html(scored: Evaluation) -> str:
-    return html_page(scored, title="model on <recording>", budget_s=5)
-
-
-def test_every_section_is_there(html: str) -> None:
+def test_the_page_has_every_section(html: str) -> None:
     headings = re.findall(r"<h2>(.*?)</h2>", html)
     for words in (
         "Scores, baselines and controls",
@@ -71,7 +62,7 @@ def test_every_section_is_there(html: str) -> None:
     assert "model on &lt;recording&gt;" in html
 
 
-def test_the_page_needs_nothing_else(html: str) -> None:
+def test_the_page_is_self_contained(html: str) -> None:
     page = Page(html)
     assert not re.search(
         r"https?://|//[a-z]|@import|url\(", html.partition("<body>")[2].partition("<script")[0]
@@ -95,8 +86,8 @@ def test_the_page_needs_nothing_else(html: str) -> None:
         }
 
 
-def test_the_numbers_are_those_of_the_report(html: str, scored: Evaluation, model: Model) -> None:
-    report = scored.report
+def test_the_tables_hold_the_numbers_of_the_report(html: str, evaluation: Evaluation, model: Model) -> None:
+    report = evaluation.report
     inside = re.search(r'<script type="application/json" id="report">(.*?)</script>', html)
     assert inside is not None
     assert json.loads(inside[1])["with_playback"] == json.loads(json.dumps(report["with_playback"]))
@@ -109,84 +100,34 @@ def test_the_numbers_are_those_of_the_report(html: str, scored: Evaluation, mode
     assert f"{report['continuous']['position']['median_error']:.3f}" in cells
     assert model.hash in html
     assert model.card["trained_on"]["sha256"] in html
-    assert "unit-3" in html  # left out, being flat
+    assert "unit-3" in html  # a flat channel, left out
 
 
-def test_what_is_drawn_agrees_with_the_scores(scored: Evaluation, model: Model) -> None:
-    posterior = scored.predictions.decoders["model"][1]
-    report = scored.report["without_playback"]
-    part = reliability(posterior, scored.predictions, model.axis)
-    full = part.moments > 0
-    gap = np.abs(part.confidence - part.accuracy)[full]
-    assert np.average(gap, weights=part.moments[full]) == pytest.approx(report["ece"])
-    drawn = confusion(posterior, scored.predictions, model.axis)
-    moments = np.array([row[2] for row in drawn.by_part])
-    within = np.array([row[3] for row in drawn.by_part])
-    assert moments.sum() == scored.report["n_moments"]
-    assert np.average(within, weights=moments) == pytest.approx(report["accuracy_within_1s"])
-    assert np.nanmax(drawn.share) <= 1
-
-
-def test_refits_with_all_units_are_the_model(scored: Evaluation, model: Model) -> None:
-    by_units, by_window = accuracy_curves(model, scored.predictions.test, budget_s=20, seed=0)
-    assert by_units.complete
-    n_used = model.parts.preprocessor.n_used
-    own = round(model.card["context_ms"] / 1000, 4)
-    alone = scored.report["without_playback"]["accuracy_within_1s"]
-    assert by_units.scores["model"][n_used] == pytest.approx([alone], abs=0.02)
-    assert by_window.scores["model"][own] == pytest.approx([alone], abs=0.02)
-    again, _ = accuracy_curves(model, scored.predictions.test, budget_s=20, seed=0)
-    assert again.scores == by_units.scores
-    assert by_units.scores["model"][1][0] < alone
-    cut, _ = accuracy_curves(model, scored.predictions.test, budget_s=0, seed=0)
-    assert not cut.complete
-
-
-def test_refits_stand_beside_the_model(scored: Evaluation) -> None:
-    fixed = scored.report
+def test_refits_and_the_consistency_of_models_are_shown(evaluation: Evaluation, model: Model) -> None:
+    report = evaluation.report
     rolling = {
         "n": 3,
-        **{part: fixed["baselines"]["knn"][part] for part in ("with_playback", "without_playback")},
+        **{part: report["baselines"]["knn"][part] for part in ("with_playback", "without_playback")},
     }
-    with_refits = replace(scored, report={**fixed, "rolling": rolling})
-    html = html_page(with_refits, title="rolling", budget_s=0)
+    consistency = {
+        "models": [model.hash, "other"],
+        "r2": [[1.0, 0.5], [0.25, 1.0]],
+        "mean": 0.375,
+        "chance": 0.125,
+    }
+    extended = replace(evaluation, report={**report, "rolling": rolling, "agreement": consistency})
+    html = html_page(extended, title="rolling", budget_s=0)
     assert html.count("refitted model") == 4
-    assert "on the last 3" in html
+    assert "on the last 3 repeats" in html
+    assert "R2 of a linear map" in html
+    assert "chance 0.125" in html
 
 
-@pytest.mark.slow
-def test_what_a_contrastive_model_says_of_itself(scored: Evaluation, model: Model) -> None:
-    trained = {
-        "steps": 120,
-        "positives": "frames",
-        "temperature": 0.1,
-        "log_score_nats": -1.25,
-        "linear_log_score_nats": -1.5,
-        "both_log_score_nats": -1.125,
-        "infonce_nats": 2.5,
-        "infonce_chance_nats": 6.25,
-    }
-    contrastive = Model(model.parts, {**model.card, "contrastive": trained})
-    html = html_page(replace(scored, model=contrastive), title="contrastive", budget_s=0)
-    for words in (
-        "120 steps",
-        "2.500 nats; chance 6.250",
-        "both -1.125 nats; frames are decoded from: linear",
-    ):
-        assert words in html
-    assert "InfoNCE" not in html_page(scored, title="linear", budget_s=0)
-
-
-@pytest.mark.slow
-def test_places_and_folds() -> None:
-    scored = run_cross_validation(places_session(), "blocks:3", FitOptions(context_s=0.25), draws=0)
-    html = html_page(scored, title="places")
+def test_a_cross_validation_of_places_is_shown_by_fold(places_evaluation: Evaluation) -> None:
+    report = {**places_evaluation.report, "controls": {}, "verdict": "not tested"}
+    html = html_page(replace(places_evaluation, report=report), title="places")
     assert "By fold" in html
     assert "Chance was not measured" in html
-    assert "By number of units" not in html  # each fold has a model of its own
+    assert "By number of units" not in html  # each fold has another model
     assert "Share decoded exactly" in html
     assert "within 1 s" not in html.partition("<script")[0]
-
-
-def test_an_embedding_that_cannot_be_drawn(scored: Evaluation) -> None:
-    assert slow_axes(replace(scored.predictions, embedding=scored.predictions.embedding[:5])) is None
