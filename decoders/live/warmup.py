@@ -26,8 +26,8 @@ class Warmup:
     """Decodes the last sample again, on a copy of the model with its own state, and discards the result.
 
     Between two samples other processes fill the caches, and decoding from cold caches takes two to four times as long
-    (see `docs/latency.md`). The warm-up changes no prediction; it takes CPU time once per sample, while the
-    engine waits.
+    (see `docs/latency.md`). The warm-up changes no prediction; it takes CPU time once per sample, while the engine
+    waits.
 
     Parameters
     ----------

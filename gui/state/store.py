@@ -38,10 +38,22 @@ WINDOW_S = 10.0
 """Seconds of the past on the time axes; longer for slow recordings."""
 
 WINDOW_PERIODS = 60
+"""Smallest number of samples on the time axes."""
+
 MAX_COLUMNS = 600
+"""Largest number of columns in the images over time."""
+
 IMAGE_ROWS = 180
+"""Largest number of rows in those images; further frames or channels are pooled with their neighbours."""
+
 TRAIL_POINTS = 5_000
+"""Number of embedded points kept."""
+
 LATENCY_S = 10.0
+"""Seconds over which the latency quantiles of the status bar are computed."""
+
+RATE_S = 2.0
+"""Seconds over which the input rate is computed."""
 
 _COLUMN = {name: index for index, name in enumerate(PREDICTION_CHANNELS)}
 _STAMP = len(PREDICTION_CHANNELS)
@@ -306,19 +318,17 @@ class Store:
             return counts
         now = self._clock()
         recent = table[table[:, _ARRIVAL] >= now - LATENCY_S]
+        paced = self._snapshot.source.speed != "max"  # at full speed, timestamps run ahead of the clock
         lag = recent[:, _COLUMN["lag_ms"]]
-        lag = (
-            lag[np.isfinite(lag)] if self._snapshot.source.speed != "max" else lag[:0]
-        )  # timestamps run ahead of the clock
+        lag = lag[np.isfinite(lag)] if paced else lag[:0]
         p50, p99 = np.percentile(lag, (50, 99)) if len(lag) else (math.nan, math.nan)
-        second = table[table[:, _ARRIVAL] >= now - 2.0]
-        age_s = now - table[-1, _STAMP]
-        clock = _ARRIVAL if self._snapshot.source.speed == "max" else _STAMP
-        span = second[-1, clock] - second[0, clock] if len(second) > 1 else 0.0
+        newest = table[table[:, _ARRIVAL] >= now - RATE_S]
+        clock = _STAMP if paced else _ARRIVAL
+        span = newest[-1, clock] - newest[0, clock] if len(newest) > 1 else 0.0
         return replace(
             counts,
             latency_p50_ms=float(p50),
             latency_p99_ms=float(p99),
-            age_ms=float(age_s * 1e3) if self._snapshot.source.speed != "max" else math.nan,
-            input_hz=(len(second) - 1) / span if span > 0 else math.nan,
+            age_ms=float(now - table[-1, _STAMP]) * 1e3 if paced else math.nan,
+            input_hz=(len(newest) - 1) / span if span > 0 else math.nan,
         )

@@ -1,44 +1,16 @@
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
 
-from decoders.live import outlets
 from decoders.live.outlets import POSTERIOR_CHANNELS, Publisher
 from decoders.model.decision import Decision
 from decoders.model.model import Model
 from decoders.prediction import PREDICTION_CHANNELS, Prediction
 from stream.session import Session
-
-
-class FakeOutlet:
-    """Records what is pushed, instead of sending it."""
-
-    def __init__(self, name: str, type_: str, labels: Any, rate_hz: float, *_: object, **more: Any) -> None:
-        self.name, self.labels, self.rate_hz, self.more = name, tuple(labels), rate_hz, more
-        self.pushed: list[tuple[Any, float]] = []
-
-    def push_chunk(self, rows: np.ndarray, stamp: float) -> None:
-        self.pushed.append((np.array(rows), stamp))
-
-    def push_sample(self, sample: list[str]) -> None:
-        self.pushed.append((json.loads(sample[0]), 0.0))
-
-
-@pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> dict[str, FakeOutlet]:
-    """The outlets by role."""
-    made: dict[str, FakeOutlet] = {}
-
-    def make_outlet(name: str, *arguments: Any, **more: Any) -> FakeOutlet:
-        return made.setdefault(name.rpartition("-")[2], FakeOutlet(name, *arguments, **more))
-
-    monkeypatch.setattr(outlets, "make_outlet", make_outlet)
-    return made
+from tests.decoders.live.fakes import FakeOutlet
 
 
 @pytest.fixture

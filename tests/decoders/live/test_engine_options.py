@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from decoders.live.options import LiveOptions, channel_health, engine_facts, milliseconds, peak_memory_mb
+from decoders.live.engine_options import (
+    LiveOptions,
+    channel_health,
+    engine_facts,
+    milliseconds,
+    peak_memory_mb,
+)
 from decoders.model.model import Model
 from stream.notices import Notices
 
