@@ -79,22 +79,6 @@ def evaluate(model: Model, session: Session, options: EvaluateOptions | None = N
 
     Parameters
     ----------
-    model, session, options
-        See `run_evaluation`, which may raise.
-
-    Returns
-    -------
-    report
-        JSON-ready scores.
-    """
-    return run_evaluation(model, session, options).report
-
-
-def run_evaluation(model: Model, session: Session, options: EvaluateOptions | None = None) -> Evaluation:
-    """Score a model, its baselines and its controls on test data, and keep their predictions.
-
-    Parameters
-    ----------
     model
         Fitted model.
     session
@@ -104,8 +88,8 @@ def run_evaluation(model: Model, session: Session, options: EvaluateOptions | No
 
     Returns
     -------
-    evaluation
-        Report and predictions.
+    report
+        JSON-ready scores.
 
     Raises
     ------
@@ -117,6 +101,22 @@ def run_evaluation(model: Model, session: Session, options: EvaluateOptions | No
         When channels or rate differ from the model's.
     BadRecording
         When spike counts are negative.
+    """
+    return run_evaluation(model, session, options).report
+
+
+def run_evaluation(model: Model, session: Session, options: EvaluateOptions | None = None) -> Evaluation:
+    """Do what `evaluate` does, and keep the predictions.
+
+    Parameters
+    ----------
+    model, session, options
+        See `evaluate`, also for the errors raised.
+
+    Returns
+    -------
+    evaluation
+        Report and predictions.
     """
     options = options or EvaluateOptions()
     test = select_test_part(model, session, options)
@@ -161,24 +161,6 @@ def select_test_part(model: Model, session: Session, options: EvaluateOptions) -
 
 
 def cross_validate(
-    session: Session, cv: str, options: FitOptions | None = None, **kwargs: Any
-) -> dict[str, Any]:
-    """Cross-validate fit options: fit on all folds but one, test on that one, for each fold.
-
-    Parameters
-    ----------
-    session, cv, options, **kwargs
-        See `run_cross_validation`.
-
-    Returns
-    -------
-    report
-        JSON-ready scores.
-    """
-    return run_cross_validation(session, cv, options, **kwargs).report
-
-
-def run_cross_validation(
     session: Session,
     cv: str,
     options: FitOptions | None = None,
@@ -186,8 +168,8 @@ def run_cross_validation(
     draws: int = MIN_DRAWS,
     gap_s: float | None = None,
     movie: Movie | None = None,
-) -> Evaluation:
-    """Cross-validate fit options: fit on all folds but one, test on that one, for each fold; keep the predictions.
+) -> dict[str, Any]:
+    """Cross-validate fit options: fit on all folds but one, test on that one, for each fold.
 
     Parameters
     ----------
@@ -207,8 +189,39 @@ def run_cross_validation(
 
     Returns
     -------
+    report
+        JSON-ready scores of the pooled predictions; ``folds`` has those of each fold.
+
+    Raises
+    ------
+    BadSplit
+        When there are too few repeats, segments or samples.
+    BadUsage
+        When ``cv`` is neither form.
+    """
+    return run_cross_validation(session, cv, options, draws=draws, gap_s=gap_s, movie=movie).report
+
+
+def run_cross_validation(
+    session: Session,
+    cv: str,
+    options: FitOptions | None = None,
+    *,
+    draws: int = MIN_DRAWS,
+    gap_s: float | None = None,
+    movie: Movie | None = None,
+) -> Evaluation:
+    """Do what `cross_validate` does, and keep the pooled predictions.
+
+    Parameters
+    ----------
+    session, cv, options, draws, gap_s, movie
+        See `cross_validate`, also for the errors raised.
+
+    Returns
+    -------
     evaluation
-        Scores of the pooled predictions; ``folds`` of the report has those of each fold.
+        Report and pooled predictions.
     """
     options = options or FitOptions()
     parts: list[TestPredictions] = []
