@@ -59,10 +59,10 @@ def compared(preset: str, seed: int, mode: str, context_s: float | None) -> dict
     contrastive = Model(
         replace(model.parts, contrastive=alone), {**model.card, "decoder_embedding": "contrastive"}
     )
-    ways = {"linear": model.linear, "contrastive": contrastive, "chosen": model}
+    models = {"linear": model.linear, "contrastive": contrastive, "chosen": model}
     encoder_s = model.card["contrastive"]["context_ms"] / 1000
     if encoder_s > model.card["context_ms"] / 1000:
-        ways["linear_same_context"] = fit_model(
+        models["linear_same_context"] = fit_model(
             session, replace(options, mode="linear", context_s=encoder_s), baselines=False
         )
     return {
@@ -74,7 +74,9 @@ def compared(preset: str, seed: int, mode: str, context_s: float | None) -> dict
         "decoder": model.card["decoder"],
         "fit_cpu_s": round(cpu_s, 1),
         "held_out": model.card["contrastive"],
-        **{name: {n: scored(way, session, n) for n in (10, 11)} for name, way in ways.items()},
+        **{
+            name: {n: scored(decoded_by, session, n) for n in (10, 11)} for name, decoded_by in models.items()
+        },
     }
 
 

@@ -66,9 +66,9 @@ def compared(sessions: list[Session], mode: str, arguments: argparse.Namespace) 
         points = [e.test @ a for e, a in zip(each, axes, strict=True)]
         frames = [e.frame for e in each]
         half = sessions[0].n_frames // 2
-        turned = [frames[0], (frames[1] + half) % sessions[0].n_frames]
+        rotated = [frames[0], (frames[1] + half) % sessions[0].n_frames]
         row[f"{name}_between_recordings"] = off_diagonal(consistency_by_label(points, frames))
-        row[f"{name}_chance"] = off_diagonal(consistency_by_label(points[:2], turned))
+        row[f"{name}_chance"] = off_diagonal(consistency_by_label(points[:2], rotated))
     if mode in ("label", "time", "hybrid"):
         runs = [Embedded(sessions[0], mode, n, seed) for seed in range(arguments.runs)]
         row["between_runs"] = off_diagonal(consistency([run.test @ run.principal(k) for run in runs]))

@@ -41,15 +41,17 @@ def main() -> None:
     arguments = parser.parse_args()
     for name, label, folds in recordings(arguments.data):
         for mode in MODES:
-            ways: dict[str, list[NDArray[np.float32]]] = {}
+            by_method: dict[str, list[NDArray[np.float32]]] = {}
             truths = []
             for train, test in folds:
                 estimates = decode_label(train, test, label, mode, arguments.context_s)
                 truths.append(test.labels[label])
-                for way, estimate in estimates.items():
-                    ways.setdefault(way, []).append(estimate)
+                for method, estimate in estimates.items():
+                    by_method.setdefault(method, []).append(estimate)
             truth = np.concatenate(truths)
-            errors = {way: round(median_error(np.concatenate(e), truth), 3) for way, e in ways.items()}
+            errors = {
+                method: round(median_error(np.concatenate(e), truth), 3) for method, e in by_method.items()
+            }
             print(
                 json.dumps({"recording": name, "label": label, "mode": mode, "median_error": errors}),
                 flush=True,
@@ -75,11 +77,11 @@ def decode_label(train: Session, test: Session, label: str, mode: str, context_s
         **{("neighbours", k): neighbours(*known, k) for k in NEIGHBOURS},
         **{("ridge", p): ridge(*known, p) for p in PENALTIES},
     }
-    errors = {way: median_error(estimate, last.labels[label]) for way, estimate in tried.items()}
+    errors = {method: median_error(estimate, last.labels[label]) for method, estimate in tried.items()}
     final = points_of(train, test, label, mode, context)
     out = {}
     for name, decode in (("neighbours", neighbours), ("ridge", ridge)):
-        best = min((way for way in tried if way[0] == name), key=lambda way: errors[way])
+        best = min((method for method in tried if method[0] == name), key=lambda method: errors[method])
         out[name] = decode(*final, best[1])
     middle = np.nanmedian(train.labels[label], axis=0).astype(np.float32)
     return {**out, "median": np.broadcast_to(middle, test.labels[label].shape)}

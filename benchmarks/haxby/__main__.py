@@ -53,7 +53,7 @@ def show(title: str, result: dict[str, Any]) -> None:
     for name, figures in {**result["decoders"], **result["controls"]}.items():
         runs = " ".join(f"{one:.2f}" for one in figures["runs"])
         print(f"  {name:<42} {figures['volume']:7.3f} {figures['block']:7.3f}   {runs}", flush=True)
-    shifted = ", ".join(f"{way} {p95:.3f}" for way, p95 in result["labels_shifted_p95"].items())
+    shifted = ", ".join(f"{playback} {p95:.3f}" for playback, p95 in result["labels_shifted_p95"].items())
     print(f"  labels shifted, p95 of {result['draws']} draws: {shifted or 'not drawn'}")
     print(f"  expected calibration error {result['ece']}")
 

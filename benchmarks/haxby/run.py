@@ -17,7 +17,7 @@ from decoders.fitting.options import FitOptions
 from decoders.metrics import calibration_error, likeliest
 from stream.session import Session
 
-WAYS = ("with playback", "without playback")
+PLAYBACK = ("with playback", "without playback")
 
 N_ANSWERING = 30
 """Number of voxels whose response to pictures is printed."""
@@ -47,8 +47,10 @@ def score_runs(session: Session, lag: int | None, draws: int) -> dict[str, Any]:
     predictions = pool_folds(parts)
     test = predictions.test
     shifted = {
-        way: float(np.quantile([volume_accuracy(draw[column], test) for draw in predictions.shifted], 0.95))
-        for column, way in enumerate(WAYS)
+        playback: float(
+            np.quantile([volume_accuracy(draw[column], test) for draw in predictions.shifted], 0.95)
+        )
+        for column, playback in enumerate(PLAYBACK)
         if predictions.shifted
     }
     return {
@@ -57,8 +59,8 @@ def score_runs(session: Session, lag: int | None, draws: int) -> dict[str, Any]:
         "labels_shifted_p95": shifted,
         "draws": draws,
         "ece": {
-            way: round(_calibration(posterior, test), 3)
-            for way, posterior in zip(WAYS, predictions.decoders["model"], strict=True)
+            playback: round(_calibration(posterior, test), 3)
+            for playback, posterior in zip(PLAYBACK, predictions.decoders["model"], strict=True)
         },
         "lag_volumes": lags,
         "window_volumes": windows,
@@ -164,10 +166,10 @@ def _each_way(
     """Return figures by decoder and playback: among all states, and among the categories alone."""
     out = {}
     for name, posteriors in both.items():
-        for way, posterior in zip(WAYS, posteriors, strict=True):
-            out[f"{name}, {way}"] = _figures(likeliest(posterior), posterior[:, :-1], test)
+        for playback, posterior in zip(PLAYBACK, posteriors, strict=True):
+            out[f"{name}, {playback}"] = _figures(likeliest(posterior), posterior[:, :-1], test)
             among = posterior[:, :-1].argmax(1)
-            out[f"{name}, {way}, 8-way"] = _figures(among, posterior[:, :-1], test)
+            out[f"{name}, {playback}, 8-way"] = _figures(among, posterior[:, :-1], test)
     return out
 
 

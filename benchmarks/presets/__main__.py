@@ -38,7 +38,7 @@ from stream.session import Session
 
 DECODERS = ("default", "linear", "lda", "naive_bayes", "knn")
 CONTROLS = ("counter", "onset_clock", "neural_shuffled")
-WAYS = ("without_playback", "with_playback")
+PLAYBACK = ("without_playback", "with_playback")
 
 
 def main() -> None:
@@ -72,17 +72,19 @@ def measure(preset: str, seed: int, draws: int) -> dict[str, Any]:
         model, with_repeat_boundaries(session.select_repeats(test)), draws, seed
     )
     scores = build_report(predictions, model, seed)
-    scored = {"default": {way: scores[way] for way in WAYS}, **scores["baselines"]}
+    scored = {"default": {playback: scores[playback] for playback in PLAYBACK}, **scores["baselines"]}
     bins = {
-        way: _bins(model.axis, posterior, predictions.test.frame)
-        for way, posterior in zip(WAYS[::-1], predictions.decoders["model"], strict=True)
+        playback: _bins(model.axis, posterior, predictions.test.frame)
+        for playback, posterior in zip(PLAYBACK[::-1], predictions.decoders["model"], strict=True)
     }
     surest = {
-        way: float(posterior[:, :-1].max())
-        for way, posterior in zip(WAYS[::-1], predictions.decoders["model"], strict=True)
+        playback: float(posterior[:, :-1].max())
+        for playback, posterior in zip(PLAYBACK[::-1], predictions.decoders["model"], strict=True)
     }
     return {
-        "decoders": {n: {way: _figures(block[way]) for way in WAYS} for n, block in scored.items()},
+        "decoders": {
+            n: {playback: _figures(block[playback]) for playback in PLAYBACK} for n, block in scored.items()
+        },
         "controls": scores["controls"],
         "verdict": scores["verdict"],
         "surest": surest,
@@ -108,24 +110,25 @@ def _figures(block: dict[str, Any]) -> dict[str, float]:
 def _bins(axis: FrameAxis, posterior: NDArray[np.float32], frame: NDArray[np.int32]) -> list[list[float]]:
     """Return moments, summed confidence and hits within one second, for each bin of confidence."""
     shown = frame >= 0
-    sure = confidence(posterior[shown], axis)
+    confident = confidence(posterior[shown], axis)
     _, hit = frame_errors(likeliest(posterior[shown]), frame[shown], axis.clip, axis.tolerance_frames)
-    index = np.minimum((sure * N_CALIBRATION_BINS).astype(np.int64), N_CALIBRATION_BINS - 1)
+    index = np.minimum((confident * N_CALIBRATION_BINS).astype(np.int64), N_CALIBRATION_BINS - 1)
     return [
-        np.bincount(index, weight, N_CALIBRATION_BINS).tolist() for weight in (np.ones(len(sure)), sure, hit)
+        np.bincount(index, weight, N_CALIBRATION_BINS).tolist()
+        for weight in (np.ones(len(confident)), confident, hit)
     ]
 
 
-def _pooled_error(runs: list[dict[str, Any]], way: str) -> float:
+def _pooled_error(runs: list[dict[str, Any]], playback: str) -> float:
     """Return the expected calibration error of all recordings together."""
-    moments, sure, hits = np.sum([run["calibration"][way] for run in runs], axis=0)
-    return float(np.abs(sure - hits).sum() / moments.sum())
+    moments, confident, hits = np.sum([run["calibration"][playback] for run in runs], axis=0)
+    return float(np.abs(confident - hits).sum() / moments.sum())
 
 
 def show(results: dict[str, Any]) -> None:
     """Print the tables of the docs."""
-    for way in WAYS:
-        print(f"\n### {way.replace('_', ' ').capitalize()}\n")
+    for playback in PLAYBACK:
+        print(f"\n### {playback.replace('_', ' ').capitalize()}\n")
         print(
             "| preset | seeds | "
             + " | ".join(DECODERS)
@@ -133,13 +136,13 @@ def show(results: dict[str, Any]) -> None:
             + "---|" * (len(DECODERS) + 1)
         )
         for preset, runs in _by_preset(results).items():
-            own = _column(runs, "default", way, "accuracy_within_1s")
+            own = _column(runs, "default", playback, "accuracy_within_1s")
             cells = [f"{own.mean():.3f}"]
             for name in DECODERS[1:]:
-                other = _column(runs, name, way, "accuracy_within_1s")
+                other = _column(runs, name, playback, "accuracy_within_1s")
                 cells.append(f"{other.mean():.3f} ({_difference(other - own)})")
-            ece = _column(runs, "default", way, "ece").mean()
-            cells.append(f"{_pooled_error(runs, way):.3f} ({ece:.3f})")
+            ece = _column(runs, "default", playback, "ece").mean()
+            cells.append(f"{_pooled_error(runs, playback):.3f} ({ece:.3f})")
             print(f"| `{preset}` | {len(runs)} | " + " | ".join(cells) + " |")
     print("\n### Log score in bits above uniform, without playback\n")
     print("| preset | " + " | ".join(DECODERS) + " |\n|---|" + "---|" * len(DECODERS))
@@ -152,14 +155,20 @@ def show(results: dict[str, Any]) -> None:
     print("|---|" + "---|" * (len(CONTROLS) + 3))
     for preset, runs in _by_preset(results).items():
         if all(run["controls"] for run in runs):
-            cells = [" / ".join(f"{_control(runs, name, way):.3f}" for way in WAYS) for name in CONTROLS]
+            cells = [
+                " / ".join(f"{_control(runs, name, playback):.3f}" for playback in PLAYBACK)
+                for name in CONTROLS
+            ]
             shifted = [
-                np.mean([run["controls"]["labels_shifted"][way]["p95"] for run in runs]) for way in WAYS
+                np.mean([run["controls"]["labels_shifted"][playback]["p95"] for run in runs])
+                for playback in PLAYBACK
             ]
             cells.append(" / ".join(f"{value:.3f}" for value in shifted))
             above = sum(run["verdict"] == "above chance" for run in runs)
             cells.append(f"above chance in {above} of {len(runs)}")
-            cells.append(" / ".join(f"{max(run['surest'][way] for run in runs):.2f}" for way in WAYS))
+            cells.append(
+                " / ".join(f"{max(run['surest'][playback] for run in runs):.2f}" for playback in PLAYBACK)
+            )
             print(f"| `{preset}` | " + " | ".join(cells) + " |")
 
 
@@ -170,12 +179,12 @@ def _by_preset(results: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     return out
 
 
-def _column(runs: list[dict[str, Any]], decoder: str, way: str, figure: str) -> np.ndarray:
-    return np.array([run["decoders"][decoder][way][figure] for run in runs])
+def _column(runs: list[dict[str, Any]], decoder: str, playback: str, figure: str) -> np.ndarray:
+    return np.array([run["decoders"][decoder][playback][figure] for run in runs])
 
 
-def _control(runs: list[dict[str, Any]], name: str, way: str) -> float:
-    return float(np.mean([run["controls"][name][way]["accuracy_within_1s"] for run in runs]))
+def _control(runs: list[dict[str, Any]], name: str, playback: str) -> float:
+    return float(np.mean([run["controls"][name][playback]["accuracy_within_1s"] for run in runs]))
 
 
 def _difference(values: np.ndarray) -> str:

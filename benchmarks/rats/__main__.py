@@ -124,15 +124,15 @@ def write(fold: Fold, model: Model, window_s: float, out: Path) -> tuple[Path, P
 
 def our_errors(fold: Fold, predictions: Predictions) -> dict[str, NDArray[np.float64]]:
     """Return the distance from the true position by method, float64 [time]."""
-    ways: dict[str, NDArray[np.float64]] = {}
+    by_method: dict[str, NDArray[np.float64]] = {}
     for playback, posterior in (
         ("playback", predictions.posterior),
         ("no playback", predictions.posterior_without_playback),
     ):
         places = posterior[:, :-1].astype(np.float64)
-        ways |= posterior_errors(fold, places / places.sum(1, keepdims=True), f"ours, {playback}")
-    ways["ours, continuous label"] = distance(fold, predictions.continuous)
-    return ways
+        by_method |= posterior_errors(fold, places / places.sum(1, keepdims=True), f"ours, {playback}")
+    by_method["ours, continuous label"] = distance(fold, predictions.continuous)
+    return by_method
 
 
 def posterior_errors(fold: Fold, posterior: NDArray[np.float64], who: str) -> dict[str, NDArray[np.float64]]:
@@ -152,10 +152,10 @@ def distance(fold: Fold, estimate: NDArray[np.floating]) -> NDArray[np.float64]:
 
 def against_lda(errors: Errors, reference: tuple[str, ...]) -> dict[str, float]:
     """Print and return our pooled median errors relative to LDA's."""
-    pooled = {way: float(np.median(np.concatenate(folds))) for way, folds in errors.items()}
-    least = min(pooled[way] for way in reference)
-    ratios = {way: value / least for way, value in pooled.items() if way.startswith("ours")}
-    print("  relative to LDA: " + ", ".join(f"{way[6:]} {ratio:.2f}" for way, ratio in ratios.items()))
+    pooled = {method: float(np.median(np.concatenate(folds))) for method, folds in errors.items()}
+    least = min(pooled[method] for method in reference)
+    ratios = {method: value / least for method, value in pooled.items() if method.startswith("ours")}
+    print("  relative to LDA: " + ", ".join(f"{method[6:]} {ratio:.2f}" for method, ratio in ratios.items()))
     return ratios
 
 
@@ -185,8 +185,8 @@ def collect(rows: Iterable[dict[str, NDArray[np.float64]]]) -> Errors:
     """Convert one row per fold to one list of folds per method."""
     errors: Errors = {}
     for row in rows:
-        for way, error in row.items():
-            errors.setdefault(way, []).append(error)
+        for method, error in row.items():
+            errors.setdefault(method, []).append(error)
     return errors
 
 
@@ -195,10 +195,10 @@ def show(title: str, errors: Errors, unit: str) -> dict[str, object]:
     digits = 3 if unit == "m" else 0
     print(f"\n{title}: median error in {unit}, over all folds and in each")
     report: dict[str, object] = {}
-    for way, folds in errors.items():
+    for method, folds in errors.items():
         pooled, each = float(np.median(np.concatenate(folds))), [float(np.median(fold)) for fold in folds]
-        print(f"  {way:<32} {pooled:8.{digits + 1}f}   " + " ".join(f"{one:8.{digits}f}" for one in each))
-        report[way] = {"pooled": pooled, "folds": each, "unit": unit}
+        print(f"  {method:<32} {pooled:8.{digits + 1}f}   " + " ".join(f"{one:8.{digits}f}" for one in each))
+        report[method] = {"pooled": pooled, "folds": each, "unit": unit}
     return report
 
 

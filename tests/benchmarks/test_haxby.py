@@ -1,4 +1,4 @@
-"""A real scan: which of eight categories somebody looks at, run by run left out."""
+"""A real fMRI scan: eight categories of pictures, decoded with each run left out in turn."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stream.session import Session
 pytestmark = pytest.mark.data
 
 
-def test_blocks_at_the_times_of_the_paper() -> None:
+def test_blocks_have_the_times_of_the_paper() -> None:
     frame = np.full(121, -1, np.int32)
     frame[10:19], frame[25:34] = 3, 5
     up = by_design(frame)
@@ -24,7 +24,7 @@ def test_blocks_at_the_times_of_the_paper() -> None:
     assert (up[29:] == -1).all()
 
 
-def test_the_recording(shared_data: Path) -> None:
+def test_runs_and_categories_of_the_recording(shared_data: Path) -> None:
     session = load(shared_data)
     assert session.n_samples == 12 * 121
     assert session.n_frames == 8
@@ -34,27 +34,27 @@ def test_the_recording(shared_data: Path) -> None:
         assert np.bincount(shown[shown >= 0]).tolist() == [9] * 8  # every category once a run
 
 
-def test_logistic_regression_reaches_the_known_figure(shared_data: Path) -> None:
-    """0.461 a volume is known of one with other regularisation."""
+def test_logistic_regression_reaches_its_known_accuracy(shared_data: Path) -> None:
+    """With other regularisation, 0.461 of the volumes are known to be decoded."""
     assert logistic(load(shared_data), [0] * 12)["volume"] == pytest.approx(0.47, abs=0.02)
 
 
-def test_blood_answers_before_the_labels_of_the_file(shared_data: Path) -> None:
+def test_the_response_precedes_the_labels_of_the_file(shared_data: Path) -> None:
     late, design = response(load(shared_data)), response(load(shared_data, "design"))
     up = [(curve - curve.min()) / (1 - curve.min()) for curve in (late, design)]
-    assert up[0][2] > 0.5  # more than half-way up, a volume before a picture is said to be shown
-    assert up[1][3] < 0.5 < up[1][4]  # half-way up after one volume and before two
+    assert up[0][2] > 0.5  # more than half its peak, one volume before the labelled onset
+    assert up[1][3] < 0.5 < up[1][4]  # half its peak between one and two volumes after the onset
 
 
 def perfect(session: Session) -> np.ndarray:
     return np.eye(9, dtype=np.float32)[np.where(session.frame >= 0, session.frame, 8)]
 
 
-def test_figures_of_perfect_answers(shared_data: Path) -> None:
+def test_perfect_predictions_score_one(shared_data: Path) -> None:
     session = load(shared_data)
-    answers = perfect(session)
-    assert volume_accuracy(answers.argmax(1), session) == 1.0
-    assert block_accuracy(answers[:, :-1], session) == 1.0
+    posterior = perfect(session)
+    assert volume_accuracy(posterior.argmax(1), session) == 1.0
+    assert block_accuracy(posterior[:, :-1], session) == 1.0
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Real recordings: LDA reaches the figures known for them, we are no worse, and live is what offline says."""
+"""Two real recordings: LDA reaches its published accuracy, ours is better, and live decoding equals offline."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from benchmarks.rats.prepare import Fold, buddy_folds, load_track, track_folds
 pytestmark = pytest.mark.data
 
 
-def test_windows_restart_at_borders() -> None:
+def test_windows_restart_at_segment_boundaries() -> None:
     counts = np.arange(6, dtype=np.float32)[:, None]
     segment = np.array([0, 0, 0, 1, 1, 1], np.int32)
     assert window_counts(counts, segment, 2)[:, 0].tolist() == [0, 1, 3, 3, 7, 9]
 
 
 @pytest.mark.parametrize(("window_s", "mean_m", "likeliest_m"), [(0.25, 0.117, 0.119), (0.5, 0.115, 0.119)])
-def test_buddy(shared_data: Path, window_s: float, mean_m: float, likeliest_m: float) -> None:
+def test_lda_reaches_its_published_error_on_buddy(
+    shared_data: Path, window_s: float, mean_m: float, likeliest_m: float
+) -> None:
     folds = list(buddy_folds(shared_data))
     assert sum(len(np.unique(fold.test.segment)) for fold in folds) == 63
     errors = collect(posterior_errors(fold, lda(fold, window_s), "LDA") for fold in folds)
@@ -30,9 +32,11 @@ def test_buddy(shared_data: Path, window_s: float, mean_m: float, likeliest_m: f
 
 
 @pytest.mark.parametrize(("window_s", "likeliest_px", "mean_px"), [(1.0, 34, 46), (0.5, 39, 66)])
-def test_track(shared_data: Path, window_s: float, likeliest_px: float, mean_px: float) -> None:
-    answers = track_lda_through_holes(load_track(shared_data), window_s)
-    errors = collect(posterior_errors(fold, posterior, "LDA") for fold, posterior in answers)
+def test_lda_reaches_its_published_error_on_the_track(
+    shared_data: Path, window_s: float, likeliest_px: float, mean_px: float
+) -> None:
+    decoded = track_lda_through_holes(load_track(shared_data), window_s)
+    errors = collect(posterior_errors(fold, posterior, "LDA") for fold, posterior in decoded)
     assert np.median(np.concatenate(errors["LDA, likeliest"])) == pytest.approx(likeliest_px, abs=1.5)
     assert np.median(np.concatenate(errors["LDA, mean"])) == pytest.approx(mean_px, abs=1.5)
 
@@ -43,7 +47,9 @@ def folds_of(recording: str, data: Path) -> list[Fold]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("recording", "window_s"), [("buddy", 1.0), ("track", 1.0)])
-def test_better_than_lda(shared_data: Path, tmp_path: Path, recording: str, window_s: float) -> None:
+def test_the_default_decoder_beats_lda(
+    shared_data: Path, tmp_path: Path, recording: str, window_s: float
+) -> None:
     errors, decoded, _ = run(folds_of(recording, shared_data), window_s, tmp_path, live=False)
     ratios = against_lda(errors, REFERENCE[recording])
     assert ratios["ours, no playback, likeliest"] <= 0.95
@@ -54,7 +60,9 @@ def test_better_than_lda(shared_data: Path, tmp_path: Path, recording: str, wind
 @pytest.mark.live
 @pytest.mark.slow
 @pytest.mark.parametrize(("recording", "window_s"), [("buddy", 0.25), ("track", 0.5)])
-def test_live_is_offline(shared_data: Path, tmp_path: Path, recording: str, window_s: float) -> None:
+def test_live_decoding_equals_offline(
+    shared_data: Path, tmp_path: Path, recording: str, window_s: float
+) -> None:
     fold = folds_of(recording, shared_data)[2]
     _, _, (comparison,) = run([fold], window_s, tmp_path, live=True)
     assert comparison["in_order"]

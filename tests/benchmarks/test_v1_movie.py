@@ -1,4 +1,4 @@
-"""V1-sized recordings with a change of state: rolling refits help, we are no worse than LDA, and doubt is shown."""
+"""V1-sized recordings with a change of state: refits help, LDA is matched, and confidence drops at the change."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.v1_movie import CHANGE, measure, simulate, tuning
 pytestmark = [pytest.mark.data, pytest.mark.slow]
 
 
-def test_change_of_state(shared_data: Path) -> None:
+def test_a_change_of_state_is_followed_by_refits_and_lowers_confidence(shared_data: Path) -> None:
     counts = tuning(shared_data)
     runs = [measure(simulate(counts, seed)) for seed in range(3)]
 
