@@ -83,9 +83,7 @@ class SideStreams:
         self._expected = {f"{name}-stimulus": "Stimulus", f"{name}-events": "Markers"}  # LSL type by name
         self._inlets: dict[str, EventInlet] = {}
         self._opening: dict[str, Future[EventInlet | None]] = {}
-        self._returning: dict[
-            str, Future[None]
-        ] = {}  # inlets that a thread is reopening and nobody else may touch
+        self._reopening: dict[str, Future[None]] = {}  # until then, only the thread may use the inlet
         self._threads = ThreadPoolExecutor(_THREADS, "side-streams")
         self._duplicates = DuplicateSenders(self.notices)
         self._neural = neural
@@ -142,21 +140,21 @@ class SideStreams:
 
     def _is_open(self, name: str, inlet: EventInlet) -> bool:
         """Whether an inlet can be pulled; if its sender is gone, a thread tries to reopen it."""
-        returning = self._returning.get(name)
-        if returning is not None:
-            if not returning.done():
+        reopening = self._reopening.get(name)
+        if reopening is not None:
+            if not reopening.done():
                 return False
-            del self._returning[name]
-            returning.result()
+            del self._reopening[name]
+            reopening.result()
         if not inlet.connected:
-            self._returning[name] = self._threads.submit(inlet.try_reconnect, _RECONNECT_WAIT_S)
+            self._reopening[name] = self._threads.submit(inlet.try_reconnect, _RECONNECT_WAIT_S)
             return False
         return True
 
     def close(self) -> None:
         """Close all inlets and wait for the threads to end."""
         self._threads.shutdown(wait=True, cancel_futures=True)
-        self._returning.clear()
+        self._reopening.clear()
         for future in self._opening.values():
             if not future.cancelled() and (opened := future.result()) is not None:
                 opened.close()
@@ -181,7 +179,7 @@ class SideStreams:
                 self._inlets[name] = inlet
                 kind = self._kind(name)
                 self.notices.add("following", f"{name} ({kind})", stream=name, kind=kind)
-        used = [inlet for name, inlet in self._inlets.items() if name not in self._returning]
+        used = [inlet for name, inlet in self._inlets.items() if name not in self._reopening]
         self._duplicates.check(found, [*used, self._neural] if self._neural is not None else used)
 
     def _is_neural(self, info: pylsl.StreamInfo) -> bool:

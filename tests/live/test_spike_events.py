@@ -7,19 +7,16 @@ import time
 from pathlib import Path
 
 import numpy as np
-import pylsl
 import pytest
 
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
 from decoders.prediction import PREDICTION_CHANNELS
 from neuroreel.subprocesses import start_child
-from stream.acquisition.spike_event_inlet import SPIKE_EVENTS, SpikeEventInlet
 from stream.chunk import Chunk
 from stream.errors import BadUsage
 from stream.io.session_io import save_session
-from stream.lsl.inlet import Inlet, InletState
-from stream.lsl.outlet import make_outlet
+from stream.lsl.inlet import Inlet
 from stream.lsl.resolve import find_stream
 from stream.replay.event_replay import EventReplay
 from stream.session import Kind, Session
@@ -84,49 +81,6 @@ def test_events_are_decoded_as_their_counts_are(tmp_path: Path) -> None:
     written = json.loads(report.read_text())
     assert written["received"] == written["announced"] == session.n_samples
     assert written["score"]["moments"] == np.sum(session.frame >= 0)
-
-
-def test_time_passes_by_our_clock_between_events_and_stops_when_the_sender_may_be_frozen() -> None:
-    outlet = make_outlet("sorter", SPIKE_EVENTS, ("unit",), 0, "int32", role="rig")
-    inlet = SpikeEventInlet(find_stream("sorter"), 20.0, units=("a", "b", "c"))
-    inlet.open()
-    assert inlet.channel_labels == ("a", "b", "c")
-    assert inlet.rate_hz == 20.0
-    assert inlet.pull(0.05) is None
-    begun = pylsl.local_clock()
-    outlet.push_chunk(np.array([[0], [2], [2]], np.int32), [begun, begun + 0.001, begun + 0.002])
-    parts: list[Chunk] = []
-    while inlet.state is not InletState.STALE:
-        assert pylsl.local_clock() - begun < 10
-        parts += filter(None, [inlet.pull(0.1)])
-    counts = np.concatenate([part.samples for part in parts])
-    stamps = np.concatenate([part.stamps for part in parts])
-    np.testing.assert_array_equal(counts[0], [1, 0, 2])
-    assert not counts[1:].any()
-    np.testing.assert_allclose(stamps, begun + np.arange(1, len(stamps) + 1) / 20)
-    assert 0.5 < stamps[-1] - begun <= 2.0
-    outlet.push_chunk(np.array([[1], [1], [9]], np.int32), [stamps[-1] + 0.06, begun, stamps[-1] + 0.12])
-    while (chunk := inlet.pull(0.1)) is None:
-        assert pylsl.local_clock() - begun < 15
-    assert chunk.samples[1].tolist() == [0, 1, 0]
-    assert inlet.late == 1
-    events = [notice.event for notice in inlet.notices.take()]
-    assert "late_events" in events
-    inlet.close()
-
-
-def test_one_channel_per_unit_carries_counts() -> None:
-    facts = {"ticks": 1, "settle_ms": 0}
-    outlet = make_outlet("wide", SPIKE_EVENTS, ("u1", "u2"), 0, "int16", role="rig", facts=facts)
-    inlet = SpikeEventInlet(find_stream("wide"), 10.0)
-    inlet.open()
-    assert inlet.channel_labels == ("u1", "u2")
-    now = pylsl.local_clock()
-    outlet.push_chunk(np.array([[0, 0], [2, 1], [0, 0]], np.int16), [now, now + 0.05, now + 0.2])
-    while (chunk := inlet.pull(0.1)) is None:
-        assert pylsl.local_clock() - now < 10
-    np.testing.assert_array_equal(chunk.samples, [[2, 1], [0, 0]])
-    inlet.close()
 
 
 def test_only_counts_become_events(small_session: Session) -> None:

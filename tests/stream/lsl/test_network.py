@@ -16,7 +16,7 @@ def test_tests_run_on_loopback_in_a_session_of_their_own(network: Network) -> No
     assert configure() == configure("loopback", network.session_id) == network
 
 
-def test_a_running_process_cannot_change() -> None:
+def test_the_scope_of_a_process_cannot_change() -> None:
     with pytest.raises(BadUsage, match="already runs as loopback"):
         configure("lab")
     with pytest.raises(BadUsage, match="cannot change"):
@@ -24,13 +24,13 @@ def test_a_running_process_cannot_change() -> None:
 
 
 @pytest.mark.parametrize(("scope", "session_id"), [("moon", None), ("loopback", "a\n[ports]")])
-def test_nonsense_is_refused(scope: str, session_id: str | None) -> None:
+def test_invalid_settings_are_refused(scope: str, session_id: str | None) -> None:
     with pytest.raises(BadUsage):
         configure(scope, session_id)
 
 
 @pytest.mark.live
-def test_children_inherit(network: Network) -> None:
+def test_child_processes_inherit_the_scope(network: Network) -> None:
     environment = child_env()
     assert environment[SCOPE_VARIABLE] == "loopback"
     assert environment[SESSION_VARIABLE] == network.session_id

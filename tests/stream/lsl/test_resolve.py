@@ -35,27 +35,28 @@ class TestFind:
     def test_by_name_with_a_quotation_mark(self, name: str) -> None:
         assert find_stream(f"{name}'s", wait_s=3).type() == "EEG"
 
-    def test_several_are_listed(self, name: str) -> None:
+    def test_several_matches_are_listed_with_a_condition_for_one(self, name: str) -> None:
         with pytest.raises(AmbiguousStream) as caught:
             find_stream(name, wait_s=3)
         assert "2 streams match" in str(caught.value)
+        assert f"\"name='{name}' and type='" in str(caught.value)
         assert f"source_id='neuroreel/{name}/Spikes/one'" in str(caught.value)
         assert f"source_id='neuroreel/{name}/Markers/two'" in str(caught.value)
         assert caught.value.exit_code == 2
 
-    def test_none_within_the_wait(self) -> None:
+    def test_no_match_in_time(self) -> None:
         with pytest.raises(NoStream, match=r"no stream 'nobody' of type EEG appeared within 0.3 s") as caught:
             find_stream("nobody", types=("EEG",), wait_s=0.3)
         assert caught.value.exit_code == 1
 
-    def test_all_are_listed(self, name: str) -> None:
+    def test_all_streams_are_listed(self, name: str) -> None:
         found = {stream.type: stream for stream in list_streams(0.5) if stream.name.startswith(name)}
         assert set(found) == {"Spikes", "Markers", "EEG"}
         assert (found["Spikes"].n_channels, found["Spikes"].rate_hz) == (2, 30.0)
         assert "irregular" in str(found["Markers"])
 
 
-def test_conditions() -> None:
+def test_queries_become_xpath_conditions() -> None:
     assert predicate_of("V1", ("Spikes",)) == "name='V1' and (type='Spikes')"
     assert (
         predicate_of("name='V1' or name='V2'", ("A", "B"))

@@ -1,0 +1,72 @@
+"""Loss of a sender and reconnection; between processes in `tests/live/test_inlet_states.py`."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+
+from stream.errors import StreamLost
+from stream.lsl.inlet import Inlet, InletState
+from stream.lsl.resolve import find_stream
+from tests.stream.lsl.streams import pull_samples, pull_until, spike_outlet
+
+pytestmark = pytest.mark.live
+
+
+def test_a_sender_that_returns_is_accepted_unless_it_differs() -> None:
+    name = uuid.uuid4().hex
+    outlet = spike_outlet(name)
+    inlet = Inlet(find_stream(name, wait_s=3))
+    inlet.open(sync_timeout_s=0)
+    outlet.push_sample([1, 2])
+    pull_until(inlet, InletState.LIVE)
+    del outlet
+    pull_until(inlet, InletState.LOST)
+    assert repr(inlet) == f"<Inlet: LOST | {name} (source: neuroreel/{name}/Spikes/rig)>"
+    wrong = spike_outlet(name, ("a", "b", "c"))
+    pull_until(inlet, InletState.MISMATCH, "3 channels instead of 2")
+    del wrong
+    wrong = spike_outlet(name, rate_hz=60.0)
+    pull_until(inlet, InletState.MISMATCH, "60 Hz")
+    del wrong
+    wrong = spike_outlet(name, ("a", "x"))
+    pull_until(inlet, InletState.MISMATCH, "labels")
+    assert inlet.channel_labels == ("a", "b")
+    del wrong
+    outlet = spike_outlet(name)
+    pull_until(inlet, InletState.CONNECTING)
+    outlet.push_sample([3, 4], 7.0)
+    samples, stamps, sequence = pull_samples(inlet, 1)
+    assert (samples.tolist(), stamps.tolist(), sequence.tolist()) == ([[3, 4]], [7.0], [1])
+    assert inlet.state is InletState.LIVE
+    inlet.close()
+    assert not inlet.connected
+
+
+def test_a_connection_recognises_its_present_and_former_senders() -> None:
+    name = uuid.uuid4().hex
+    outlet = spike_outlet(name)
+    first = find_stream(name, wait_s=3)
+    inlet = Inlet(first)
+    assert inlet.has_seen(first.uid())
+    assert not inlet.has_seen("another")
+    inlet.open(sync_timeout_s=0)
+    del outlet
+    pull_until(inlet, InletState.LOST)
+    outlet = spike_outlet(name)
+    while not inlet.connected:
+        inlet.try_reconnect(0.1)
+    outlet.push_sample([1, 2])
+    pull_until(inlet, InletState.LIVE)
+    assert inlet.has_seen(first.uid())
+    inlet.close()
+
+
+def test_a_stream_that_does_not_answer_raises() -> None:
+    name = uuid.uuid4().hex
+    outlet = spike_outlet(name)
+    info = find_stream(name, wait_s=3)
+    del outlet
+    with pytest.raises(StreamLost, match=f"'{name}' was found but does not answer"):
+        Inlet(info).open(0.5)
