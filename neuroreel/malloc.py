@@ -13,7 +13,7 @@ LARGE_BYTES = 256 << 10
 _M_MMAP_THRESHOLD = -3  # from malloc.h
 
 
-def give_back_large_arrays() -> bool:
+def release_large_arrays() -> bool:
     """Return the memory of large arrays to the system as soon as they are freed.
 
     By default the GNU C library raises its threshold (``M_MMAP_THRESHOLD`` of ``mallopt(3)``, up to 32 MB) with each

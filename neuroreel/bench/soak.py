@@ -37,7 +37,7 @@ MAX_MORE = {"handles": 3, "threads": 1}
 
 
 @dataclass(frozen=True, slots=True)
-class Soak:
+class SoakSettings:
     """Settings of a soak test.
 
     Attributes
@@ -57,7 +57,9 @@ class Soak:
     record: bool = True
 
 
-def run_soak(soak: Soak, folder: Path, each_minute: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+def run_soak(
+    soak: SoakSettings, folder: Path, each_minute: Callable[[dict[str, Any]], None]
+) -> dict[str, Any]:
     """Run all processes and watch them.
 
     Parameters
@@ -144,7 +146,7 @@ def _watch(
 
 
 def _result(
-    soak: Soak, times: dict[str, Any], samples: list[dict[str, Any]], codes: dict[str, int]
+    soak: SoakSettings, times: dict[str, Any], samples: list[dict[str, Any]], codes: dict[str, int]
 ) -> dict[str, Any]:
     """Summary of latencies, losses and resource use, with the problems found."""
     seconds = soak.minutes * 60

@@ -166,7 +166,7 @@ def soak(
     import tempfile
     import uuid
 
-    from neuroreel.bench.soak import WATCHED, Soak, run_soak
+    from neuroreel.bench.soak import WATCHED, SoakSettings, run_soak
     from neuroreel.bench.tables import print_soak
     from neuroreel.options import write_json
     from stream.lsl.network import configure
@@ -182,7 +182,7 @@ def soak(
         click.echo(f"{sample['at_s'] / 60:6.1f} min  {memory}", err=True)
 
     with tempfile.TemporaryDirectory(prefix="neuroreel-soak-") as folder:
-        result = run_soak(Soak(minutes, channels, rate, window, record), Path(folder), each_minute)
+        result = run_soak(SoakSettings(minutes, channels, rate, window, record), Path(folder), each_minute)
     if json_target is not None:
         write_json(result, json_target)
     if json_target != "-":

@@ -11,10 +11,7 @@ from neuroreel.click_types import REPEATS, TIME
 from neuroreel.options import html_option, json_option
 
 if TYPE_CHECKING:
-    from decoders.evaluation.evaluate import EvaluateOptions
-    from decoders.evaluation.evaluate_rolling import Refits
-    from decoders.model.model import Model
-    from stream.session import Session
+    from decoders.evaluation.evaluate import EvaluateOptions, Evaluation
 
 
 @click.command()
@@ -110,10 +107,9 @@ def command(
     json_target: str | None,
 ) -> None:
     """Score MODEL on the recording SESSION against baselines and controls; with --cv, fit and score on SESSION alone."""
-    from decoders.evaluation.evaluate import EvaluateOptions, run_cross_validation, run_evaluation
+    from decoders.evaluation.evaluate import EvaluateOptions, run_cross_validation
     from decoders.fitting.fit import select_part
     from decoders.fitting.options import FitOptions
-    from decoders.model.model import Model
     from neuroreel.options import write_json, write_text
     from stream.errors import BadUsage
     from stream.io.session_io import load_session
@@ -136,16 +132,7 @@ def command(
         movie = load_movie(movie_path) if movie_path is not None else None
         scored = run_cross_validation(session, cv, options, draws=draws, gap_s=gap_s, movie=movie)
     else:
-        fitted, session = Model.load(files[0]), load_session(files[1])
-        refits = _refits(fitted, session, rolling, test_options) if rolling is not None else None
-        scored = run_evaluation(fitted, session, test_options)
-        if refits is not None:
-            scored.report["rolling"] = refits.scores(scored.report)
-        if agree_with:
-            from decoders.evaluation.consistency import embedding_consistency
-
-            others = [(Model.load(path), load_session(recording)) for path, recording in agree_with]
-            scored.report["agreement"] = embedding_consistency(scored, others, test_options)
+        scored = _score_model(files[0], files[1], test_options, rolling, agree_with)
     if html_target is not None:
         from decoders.report.page import html_page
 
@@ -156,10 +143,33 @@ def command(
         _print_scores(scored.report)
 
 
-def _refits(model: Model, session: Session, n: int, options: EvaluateOptions) -> Refits:
-    from decoders.evaluation.evaluate_rolling import refit_before_each_repeat
+def _score_model(
+    model: Path,
+    recording: Path,
+    options: EvaluateOptions,
+    rolling: int | None,
+    agree_with: tuple[tuple[Path, Path], ...],
+) -> Evaluation:
+    """Score a model, optionally with refits and with the agreement of its embedding with others."""
+    from decoders.evaluation.evaluate import run_evaluation
+    from decoders.model.model import Model
+    from stream.io.session_io import load_session
 
-    return refit_before_each_repeat(model, session, n, options)
+    fitted, session = Model.load(model), load_session(recording)
+    refits = None
+    if rolling is not None:
+        from decoders.evaluation.evaluate_rolling import refit_before_each_repeat
+
+        refits = refit_before_each_repeat(fitted, session, rolling, options)
+    scored = run_evaluation(fitted, session, options)
+    if refits is not None:
+        scored.report["rolling"] = refits.scores(scored.report)
+    if agree_with:
+        from decoders.evaluation.consistency import embedding_consistency
+
+        others = [(Model.load(path), load_session(other)) for path, other in agree_with]
+        scored.report["agreement"] = embedding_consistency(scored, others, options)
+    return scored
 
 
 def _title(files: tuple[Path, ...], repeats: tuple[int, ...] | None, part: tuple[float, float] | None) -> str:

@@ -14,7 +14,11 @@ from neuroreel.options import json_option, network_option, wait_option
 if TYPE_CHECKING:
     from decoders.live.engine import Engine
     from decoders.live.refit_client import RefitClient
+    from decoders.model.model import Model
     from neuroreel.recording.recorder_process import RecorderChild
+    from neuroreel.subprocesses import Child
+    from stream.acquisition.spike_event_inlet import SpikeEventInlet
+    from stream.lsl.inlet import Inlet
     from stream.notices import Notice
 
 
@@ -36,7 +40,7 @@ if TYPE_CHECKING:
     "record_to",
     metavar="F.xdf",
     type=click.Path(path_type=Path),
-    help="Record the neural stream, its side streams and all outputs; continues if the decoder crashes.",
+    help="Record the neural stream, its side streams and all outputs to this file; continues if the decoder crashes.",
 )
 @click.option(
     "--seconds",
@@ -64,7 +68,7 @@ if TYPE_CHECKING:
     type=click.IntRange(min=2),
     is_flag=False,
     flag_value=9,
-    help="Refit the model on the last N repeats of the movie while decoding; needs a stimulus stream [N: 9].",
+    help="Refit the model on the last N repeats of the movie (9 without N) while decoding; needs a stimulus stream.",
 )
 @click.option(
     "--adapt/--no-adapt",
@@ -123,32 +127,23 @@ def command(
 
     from decoders.live.engine import Engine, LiveOptions
     from decoders.model.model import Model
-    from neuroreel.malloc import give_back_large_arrays
+    from neuroreel.malloc import release_large_arrays
     from neuroreel.options import write_json
-    from stream.acquisition.spike_event_inlet import SPIKE_EVENTS, SpikeEventInlet
     from stream.control import ControlReader
     from stream.errors import BadUsage, refuse_existing
-    from stream.lsl.inlet import Inlet
     from stream.lsl.network import configure
-    from stream.lsl.outlet import NEURAL_TYPES
-    from stream.lsl.resolve import find_stream
 
     if rolling and adapt:
         raise BadUsage("--adapt and --rolling both track drifts and cannot be combined; give one of them.")
     if record_to is not None:
         refuse_existing(record_to, recording=True)
     configure(network)
-    give_back_large_arrays()
+    release_large_arrays()
     loaded = Model.load(model)
     loaded.use_playback = playback
-    info = find_stream(query, types=(*NEURAL_TYPES, SPIKE_EVENTS), wait_s=wait_s)
-    inlet = (
-        SpikeEventInlet(info, loaded.rate_hz, loaded.channel_names)
-        if info.type() == SPIKE_EVENTS
-        else Inlet(info)
-    )
+    inlet = _find_inlet(query, wait_s, loaded)
     options = LiveOptions(
-        name=name or info.name(),
+        name=name or inlet.name,
         seconds=seconds,
         stimulus_offset_ms=stimulus_offset_ms,
         await_consumer_s=max(await_consumer, 10.0 if display else 0.0),
@@ -159,12 +154,12 @@ def command(
     )
     commands = ControlReader() if control else None
     with contextlib.ExitStack() as stack:
-        refits = stack.enter_context(_trainer(model, rolling)) if rolling else None
+        refits = stack.enter_context(_refit_client(model, rolling)) if rolling else None
         engine = Engine(loaded, inlet, options, commands, refits)
         stack.callback(engine.close)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: engine.stop("interrupted"))
-        recorder = _recorder(record_to, info, options.name) if record_to is not None else None
+        recorder = _start_recorder(record_to, inlet, options.name) if record_to is not None else None
         if display:
             stack.callback(_open_window(options.name, model).stop)
         with threadpool_limits(1):
@@ -186,11 +181,24 @@ def command(
         raise click.exceptions.Exit(1)
 
 
-def _recorder(path: Path, info: Any, name: str) -> RecorderChild:
+def _find_inlet(query: str | None, wait_s: float, model: Model) -> Inlet | SpikeEventInlet:
+    """Find the neural stream; spike events are binned at the model's rate."""
+    from stream.acquisition.spike_event_inlet import SPIKE_EVENTS, SpikeEventInlet
+    from stream.lsl.inlet import Inlet
+    from stream.lsl.outlet import NEURAL_TYPES
+    from stream.lsl.resolve import find_stream
+
+    info = find_stream(query, types=(*NEURAL_TYPES, SPIKE_EVENTS), wait_s=wait_s)
+    if info.type() == SPIKE_EVENTS:
+        return SpikeEventInlet(info, model.rate_hz, model.channel_names)
+    return Inlet(info)
+
+
+def _start_recorder(path: Path, inlet: Inlet | SpikeEventInlet, name: str) -> RecorderChild:
     """Start the recorder in a process of its own; returns when it is ready."""
     from neuroreel.recording.recorder_process import RecorderChild
 
-    recorder = RecorderChild(path, info.name(), info.type(), name)
+    recorder = RecorderChild(path, inlet.name, inlet.type, name)
     recorder.wait_ready()
     return recorder
 
@@ -201,7 +209,7 @@ def _run(engine: Engine, recorder: RecorderChild | None, *, quiet: bool) -> dict
     def each_second(stats: dict[str, Any]) -> None:
         status = recorder.poll(engine.announce) if recorder is not None else {}
         if not quiet:
-            _print_second(stats, status)
+            _print_status(stats, status)
 
     def on_notice(notice: Notice) -> None:
         in_status_line = notice.event == "state" and notice.facts["state"] not in ("live", "stale")
@@ -210,14 +218,14 @@ def _run(engine: Engine, recorder: RecorderChild | None, *, quiet: bool) -> dict
 
     def before_open() -> None:
         if recorder is not None:
-            recorder.go(engine.following, engine.announce)
+            recorder.open_neural(engine.following, engine.announce)
 
     return engine.run(each_second, before_open, on_notice)
 
 
 @contextlib.contextmanager
-def _trainer(model: Path, n: int) -> Iterator[RefitClient]:
-    """The trainer in a process of its own, with a folder shared with the engine; ends with the context."""
+def _refit_client(model: Path, n: int) -> Iterator[RefitClient]:
+    """Client of a trainer that runs in a process of its own and ends with the context."""
     import subprocess
     import tempfile
 
@@ -236,13 +244,15 @@ def _trainer(model: Path, n: int) -> Iterator[RefitClient]:
             child.process.stdout.close()
 
 
-def _open_window(name: str, model: Path) -> Any:
+def _open_window(name: str, model: Path) -> Child:
+    """Open the window in a process of its own."""
     from neuroreel.subprocesses import start_child
 
     return start_child(["display", str(model), "--name", name])
 
 
-def _print_second(stats: dict[str, Any], recording: dict[str, Any]) -> None:
+def _print_status(stats: dict[str, Any], recording: dict[str, Any]) -> None:
+    """Print the state of decoder and recorder as one line."""
     latency = stats["latency_ms"]
     delay = (
         f"latency p50 {latency['p50']:6.2f} ms  p99 {latency['p99']:6.2f} ms  "
@@ -256,7 +266,7 @@ def _print_second(stats: dict[str, Any], recording: dict[str, Any]) -> None:
         if recording["problem"]:
             recorded = click.style(f"  NOT RECORDED: {recording['problem']}", fg="red")
     click.echo(
-        f"{stats['state']:<10} {stats['received']:>8} frames  {rate_hz:8.1f} Hz  {delay}gaps {stats['gaps']}"
+        f"{stats['state']:<10} {stats['received']:>8} samples  {rate_hz:8.1f} Hz  {delay}gaps {stats['gaps']}"
         f"{_counts(stats)}{recorded}",
         err=True,
     )
@@ -269,9 +279,10 @@ def _counts(stats: dict[str, Any]) -> str:
 
 
 def _print_summary(summary: dict[str, Any]) -> None:
+    """Print counts, and the scores if there was a stimulus stream."""
     click.echo(f"{summary['received']} samples decoded; {summary['ended']}.")
     if summary["rolling"] is not None:
-        counts = ", ".join(f"{count} {what}" for what, count in summary["rolling"].items())
+        counts = ", ".join(f"{count} {outcome}" for outcome, count in summary["rolling"].items())
         click.echo(f"rolling: {counts}; final model version {summary['model_version']}")
     for label, figures in (summary["labels"] or {}).items():
         click.echo(

@@ -76,7 +76,7 @@ def command(
     Samples and timestamps are stored exactly as sent. An existing OUT is never overwritten, not even with --force. At
     the end the file is read back and compared with the samples received.
     """
-    from neuroreel.malloc import give_back_large_arrays
+    from neuroreel.malloc import release_large_arrays
     from neuroreel.options import write_json
     from neuroreel.recording.views import ReportView, TerminalView, print_summary
     from stream.control import ControlReader
@@ -87,7 +87,7 @@ def command(
     if out.suffix.lower() != ".xdf":
         raise BadUsage(f"{out} does not end in .xdf: recordings are XDF files; add the suffix.")
     configure(network)
-    give_back_large_arrays()
+    release_large_arrays()
     recorder = Recorder(out, queries, hold=(until_gone or "") if control else "", expected=expect)
     stop = _Stop()
     view: View = ReportView() if control else TerminalView(str(out))
@@ -142,7 +142,7 @@ def _watch(
             view.event(event)
         if time.monotonic() >= next_second:
             next_second = max(next_second + 1.0, time.monotonic())
-            view.second(recorder)
+            view.update(recorder)
         if commands is not None and not _run_commands(commands, recorder, stop):
             view.orphaned()
             commands = None

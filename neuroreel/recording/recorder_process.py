@@ -101,7 +101,7 @@ class RecorderChild:
             self.path,
         )
 
-    def go(self, streams: Sequence[str], announce: Callable[..., None]) -> None:
+    def open_neural(self, streams: Sequence[str], announce: Callable[..., None]) -> None:
         """Wait until the engine's streams are recorded, then let the child open the neural stream.
 
         Parameters

@@ -43,7 +43,7 @@ class View:
     def event(self, event: dict[str, Any]) -> None:
         """Report an event, such as a stream that appeared or was lost."""
 
-    def second(self, recorder: Recorder) -> None:
+    def update(self, recorder: Recorder) -> None:
         """Report the state of the recording; called once a second."""
 
     def orphaned(self) -> None:
@@ -82,7 +82,7 @@ class ReportView(View):
         """Report an event."""
         self._report({"do": "event", **event})
 
-    def second(self, recorder: Recorder) -> None:
+    def update(self, recorder: Recorder) -> None:
         """Report the number of samples, the file size, and a problem if there is one."""
         problem = recorder.disk_writer.problem
         if problem != self._problem:
@@ -140,7 +140,7 @@ class TerminalView(View):
         """Print an event as one line."""
         self._print(event["reason"])
 
-    def second(self, recorder: Recorder) -> None:
+    def update(self, recorder: Recorder) -> None:
         """Show samples, rate and age of the newest sample, for each stream."""
         for stream in recorder.streams:
             stream.update_rate()

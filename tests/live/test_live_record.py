@@ -117,11 +117,11 @@ def test_a_replay_is_let_go_when_the_recorder_has_what_is_there(tmp_path: Path) 
         process.suspend()
         threading.Timer(1.0, process.resume).start()
         begun = time.monotonic()
-        recorder.go([f"{name}-one", f"{name}-two", "keys"], lambda *_, **facts: said.append(facts))
+        recorder.open_neural([f"{name}-one", f"{name}-two", "keys"], lambda *_, **facts: said.append(facts))
         assert time.monotonic() - begun > 0.9
         assert all(outlet.have_consumers() for outlet in late)
         until(outlets[-1].have_consumers)
-        recorder.go([f"{name}-never"], lambda *_, **facts: said.append(facts))
+        recorder.open_neural([f"{name}-never"], lambda *_, **facts: said.append(facts))
         told = said[-1]
         assert told["state"] == "incomplete"
         assert f"{name}-never" in told["reason"]

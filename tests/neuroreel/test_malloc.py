@@ -11,8 +11,8 @@ pytestmark = pytest.mark.live
 STALLS = """
 import os, sys, numpy as np
 from pathlib import Path
-from neuroreel.malloc import give_back_large_arrays
-assert sys.argv[1] == "default" or give_back_large_arrays()
+from neuroreel.malloc import release_large_arrays
+assert sys.argv[1] == "default" or release_large_arrays()
 def memory_mb():
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 before, small = memory_mb(), []

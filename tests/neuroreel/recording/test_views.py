@@ -62,8 +62,8 @@ def recorder(problem: str) -> Any:
 
 def test_one_line_per_second_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     with TerminalView("a.xdf") as view:
-        view.second(recorder("the disk is full"))
-        view.second(recorder("the disk is full"))
+        view.update(recorder("the disk is full"))
+        view.update(recorder("the disk is full"))
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "NOT WRITTEN: a.xdf: the disk is full"
     assert lines[1] == "1:01:01  1.00 MB  V1 300 (30.0 Hz, STALE)  EEG: missing"
@@ -74,8 +74,8 @@ def test_reports_for_a_parent_process(capfd: pytest.CaptureFixture[str]) -> None
     view = ReportView()
     try:
         view.ready(recorder(""))
-        view.second(recorder("the disk is full"))
-        view.second(recorder(""))
+        view.update(recorder("the disk is full"))
+        view.update(recorder(""))
     finally:
         view.end({"verified": True})
     reports = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
