@@ -11,7 +11,9 @@ import click
 import pytest
 
 import neuroreel
+from decoders.prediction import PREDICTION_CHANNELS
 from neuroreel.cli import cli
+from stream.replay.faults import CONSTANT_FAULTS, SCHEDULED_FAULTS
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -79,3 +81,11 @@ def test_every_public_name_has_one_entry() -> None:
 def test_every_page_is_in_the_navigation() -> None:
     listed = re.findall(r"[\w/]+\.md$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
     assert sorted(listed) == sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
+
+
+def test_every_prediction_channel_and_fault_is_described() -> None:
+    streams, replay = (DOCS / "streams.md").read_text(), (DOCS / "replay.md").read_text()
+    assert [name for name in PREDICTION_CHANNELS if f"`{name}`" not in streams] == []
+    assert [
+        kind for kind in (*SCHEDULED_FAULTS, *CONSTANT_FAULTS) if not re.search(rf"`{kind}[@=]", replay)
+    ] == []
