@@ -13,7 +13,7 @@ from stream.errors import ShapeMismatch
     st.lists(st.tuples(st.floats(-1, 6), st.integers(0, 3)), max_size=60),
     st.lists(st.integers(0, 50), min_size=2, max_size=12, unique=True),
 )
-def test_counts_as_counting_by_hand_does(spikes: list[tuple[float, int]], tenths: list[int]) -> None:
+def test_counts_equal_a_count_by_hand(spikes: list[tuple[float, int]], tenths: list[int]) -> None:
     edges = np.array(sorted(tenths)) / 10
     times, unit = np.array([time for time, _ in spikes]), np.array([unit for _, unit in spikes], int)
     counts = bin_spikes(times, unit, edges, 4)
@@ -26,7 +26,7 @@ def test_counts_as_counting_by_hand_does(spikes: list[tuple[float, int]], tenths
     np.testing.assert_array_equal(counts, by_hand)
 
 
-def test_units_are_counted_when_not_given() -> None:
+def test_the_number_of_units_defaults_to_the_largest() -> None:
     assert bin_spikes([0.5], [2], [0, 1]).tolist() == [[0, 0, 1]]
     assert bin_spikes([], np.zeros(0, int), [0, 1]).shape == (1, 0)
 
@@ -35,14 +35,14 @@ def test_units_are_counted_when_not_given() -> None:
     ("times", "unit", "edges", "n_units"),
     [([1.0], [0, 1], [0, 1], None), ([1.0], [3], [0, 1], 2), ([1.0], [0], [0, 0], 1), ([1.0], [0], [0], 1)],
 )
-def test_what_does_not_fit_is_refused(
+def test_invalid_arguments_are_refused(
     times: list[float], unit: list[int], edges: list[float], n_units: int | None
 ) -> None:
     with pytest.raises(ShapeMismatch):
         bin_spikes(times, unit, edges, n_units)
 
 
-def test_interpolates_inside_and_knows_nothing_outside() -> None:
+def test_values_are_interpolated_inside_and_nan_outside() -> None:
     got = sample_at([0.0, 1.0, 2.0], [[0.0, 5.0], [10.0, np.nan], [20.0, 5.0]], [-1.0, 0.5, 1.0, 2.0, 2.1])
     np.testing.assert_array_equal(got[:, 0], np.float32([np.nan, 5, 10, 20, np.nan]))
     np.testing.assert_array_equal(got[:, 1], np.float32([np.nan, np.nan, np.nan, 5, np.nan]))

@@ -5,7 +5,7 @@ import os
 from stream.control import ControlReader
 
 
-def test_reads_commands_in_pieces_and_stops_at_the_end() -> None:
+def test_commands_may_arrive_in_pieces_and_the_end_of_input_is_stop() -> None:
     read, write = os.pipe()
     control = ControlReader(read)
     assert control.poll() is None

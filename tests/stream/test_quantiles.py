@@ -34,7 +34,7 @@ def test_figures_of_a_series() -> None:
 
 
 @given(st.lists(st.floats(0, 1e3), max_size=50))
-def test_a_histogram_counts_everything(values: list[float]) -> None:
+def test_a_histogram_counts_every_value(values: list[float]) -> None:
     counts, top = histogram(np.array(values), 8)
     assert counts.sum() == len(values)
     assert len(counts) == 8

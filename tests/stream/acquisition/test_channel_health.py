@@ -32,23 +32,25 @@ def feed(
 
 @pytest.mark.parametrize("expected_hz", [None, 20.0])
 @pytest.mark.parametrize("chunk", [1, 7])
-def test_a_channel_that_dies_is_named_masked_and_taken_back(expected_hz: float | None, chunk: int) -> None:
+def test_a_dead_channel_is_reported_and_masked_until_it_is_active_again(
+    expected_hz: float | None, chunk: int
+) -> None:
     health, notices = make(5, expected_hz)
     feed(health, 4, 30, chunk=chunk)
     assert not notices
     feed(health, 5, 30, dead=(2,), chunk=chunk)
-    (said,) = notices.take()
-    assert (said.event, said.facts["channels"], said.warning) == ("channel_dead", ["ch2"], True)
+    (notice,) = notices.take()
+    assert (notice.event, notice.facts["channels"], notice.warning) == ("channel_dead", ["ch2"], True)
     masked = health.mask(np.ones((2, 5), np.float32))
     assert np.isnan(masked[:, 2]).all()
     assert np.isfinite(np.delete(masked, 2, axis=1)).all()
     feed(health, 1, 30, chunk=chunk)
-    (said,) = notices.take()
-    assert (said.event, said.facts["channels"]) == ("channel_back", ["ch2"])
+    (notice,) = notices.take()
+    assert (notice.event, notice.facts["channels"]) == ("channel_back", ["ch2"])
     assert not health.any_dead
 
 
-def test_a_unit_that_seldom_fires_may_be_silent_for_long() -> None:
+def test_a_unit_that_rarely_fires_may_be_silent_for_long() -> None:
     health, notices = make(3, 0.5)
     feed(health, 60, 10, dead=(0, 1, 2))
     assert not notices
@@ -56,7 +58,7 @@ def test_a_unit_that_seldom_fires_may_be_silent_for_long() -> None:
     assert [notice.event for notice in notices.take()] == ["channel_dead"]
 
 
-def test_slow_signals_are_judged_by_samples() -> None:
+def test_slow_signals_must_be_constant_for_many_samples() -> None:
     health, notices = make(3, None)
     random = np.random.default_rng(0)
     for _ in range(60):  # a volume every two seconds, looked at every second
@@ -66,7 +68,7 @@ def test_slow_signals_are_judged_by_samples() -> None:
     assert not notices
 
 
-def test_what_the_model_does_not_use_is_left_alone() -> None:
+def test_channels_that_the_model_does_not_use_are_ignored() -> None:
     health, notices = make(4, 20.0, watched=(0, 1))
     feed(health, 8, 30, dead=(3,))
     samples = np.ones((1, 4), np.float32)
@@ -77,21 +79,21 @@ def test_what_the_model_does_not_use_is_left_alone() -> None:
 
 
 @pytest.mark.parametrize("expected_hz", [None, 20.0])
-def test_what_is_not_a_number_is_told_when_it_begins_and_ends(expected_hz: float | None) -> None:
+def test_nan_is_reported_when_it_begins_and_ends(expected_hz: float | None) -> None:
     health, notices = make(20, expected_hz)
     samples = np.ones((4, 20), np.float32)
     samples[1:, :12] = np.nan
     samples[2, 0] = np.inf
     health.update(samples, 7.0)
-    (said,) = notices.take()
-    assert (said.event, said.facts["n_channels"], len(said.facts["channels"])) == ("nan", 12, MAX_NAMED)
+    (notice,) = notices.take()
+    assert (notice.event, notice.facts["n_channels"], len(notice.facts["channels"])) == ("nan", 12, MAX_NAMED)
     health.update(np.ones((1, 20), np.float32), 8.0)
-    (said,) = notices.take()
-    assert (said.event, said.facts["samples"]) == ("nan_over", 3)
+    (notice,) = notices.take()
+    assert (notice.event, notice.facts["samples"]) == ("nan_over", 3)
     assert health.n_nan == 3
 
 
-def test_a_channel_that_stays_not_a_number_is_dead() -> None:
+def test_a_channel_that_stays_nan_is_dead() -> None:
     health, notices = make(2, None)
     random = np.random.default_rng(0)
     for _ in range(4):
@@ -103,7 +105,7 @@ def test_a_channel_that_stays_not_a_number_is_dead() -> None:
 
 
 @pytest.mark.parametrize("chunk", [1, 7])
-def test_negative_counts_are_said_once_for_each_channel(chunk: int) -> None:
+def test_negative_counts_are_reported_once_per_channel(chunk: int) -> None:
     health, notices = make(4, 20.0, watched=(0, 1, 2))
     feed(health, 2, 30, chunk=chunk)
     assert not notices
@@ -114,8 +116,8 @@ def test_negative_counts_are_said_once_for_each_channel(chunk: int) -> None:
         for part in np.array_split(samples, 14 // chunk):
             health.update(part, 0.0)
         health.judge(1.0)
-    (said,) = [notice for notice in notices.take() if not notice.event.startswith("nan")]
-    assert (said.event, said.facts, said.warning) == (
+    (notice,) = [notice for notice in notices.take() if not notice.event.startswith("nan")]
+    assert (notice.event, notice.facts, notice.warning) == (
         "negative",
         {"least": -2.5, "channels": ["ch1"], "n_channels": 1},
         True,

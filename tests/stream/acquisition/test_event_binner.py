@@ -15,7 +15,7 @@ RATE_HZ, N_UNITS = 30.0, 4
 
 
 def everything(binner: EventBinner, parts: list[tuple[list[float], list[int]]], late_s: float) -> tuple:
-    """What comes out of events that come in parts; time passes with the newest of them."""
+    """All bins of events that are added in parts; time passes with the newest event."""
     counts, stamps = [], []
     for part_stamps, unit in parts:
         binner.add(part_stamps, unit)
@@ -32,7 +32,7 @@ def everything(binner: EventBinner, parts: list[tuple[list[float], list[int]]], 
     st.lists(st.integers(0, 200), max_size=10),
     st.sampled_from([0.0, 0.02, 0.1]),
 )
-def test_live_bins_equal_offline_ones_for_any_portions(
+def test_bins_equal_offline_ones_however_events_are_split(
     seed: int, n: int, cuts: list[int], settle_s: float
 ) -> None:
     random = np.random.default_rng(seed)
@@ -54,7 +54,7 @@ def test_live_bins_equal_offline_ones_for_any_portions(
     assert binner.late == 0
 
 
-def test_empty_bins_come_out_as_time_passes() -> None:
+def test_empty_bins_close_as_time_passes() -> None:
     binner = EventBinner(2, 10.0, settle_s=0.05)
     assert len(binner.close_bins(100.0)[1]) == 0  # nothing has come, so bins have no place yet
     binner.add([5.0, 5.01], [1, 1])
@@ -77,7 +77,7 @@ def test_late_and_unknown_events_are_counted() -> None:
     np.testing.assert_array_equal(binner.close_bins(5.3)[0], [[1, 1]])
 
 
-def test_ticks_close_bins_and_are_no_spikes() -> None:
+def test_ticks_close_bins_and_are_not_counted() -> None:
     binner = EventBinner(2, 10.0)
     binner.add([5.0, 5.05, 5.1, 5.3], [TICK, 1, TICK, TICK])
     counts, stamps = binner.close_bins()
@@ -85,7 +85,7 @@ def test_ticks_close_bins_and_are_no_spikes() -> None:
     np.testing.assert_allclose(stamps, [5.1, 5.2, 5.3])
 
 
-def test_a_clock_that_jumps_and_a_sender_that_says_so_begin_anew() -> None:
+def test_clock_jumps_and_begin_events_start_a_new_grid() -> None:
     binner = EventBinner(1, 10.0)
     binner.add([5.0, 5.15, 105.0, 105.15, 55.03, 55.2], [0] * 6)
     counts, stamps = binner.close_bins()
@@ -97,13 +97,13 @@ def test_a_clock_that_jumps_and_a_sender_that_says_so_begin_anew() -> None:
     assert binner.jumps == 2
 
 
-def test_counts_of_several_spikes_add_up() -> None:
+def test_events_of_several_spikes_add_up() -> None:
     binner = EventBinner(2, 10.0)
     binner.add([1.0, 1.05], [0, 1], [3, 2])
     np.testing.assert_array_equal(binner.close_bins(1.1)[0], [[3, 2]])
 
 
 @pytest.mark.parametrize(("n_units", "rate_hz"), [(0, 30.0), (3, 0.0)])
-def test_what_cannot_be_binned_is_refused(n_units: int, rate_hz: float) -> None:
+def test_no_units_or_rate_is_refused(n_units: int, rate_hz: float) -> None:
     with pytest.raises(ShapeMismatch, match="cannot be binned"):
         EventBinner(n_units, rate_hz)

@@ -42,128 +42,128 @@ class Bench:
         with self.intake.accept(Chunk(samples, stamps, sequence), arrival_s, **more) as accepted:
             return accepted
 
-    def steadily(self, n: int, delay_s: float = 0.002) -> list[TimedSamples]:
-        """One at a time, in time."""
-        taken = [self.feed(1, START_S + self.n / RATE_HZ + delay_s) for _ in range(n)]
-        assert all(one is not None for one in taken)
-        return [one for one in taken if one is not None]
+    def in_time(self, n: int, delay_s: float = 0.002) -> list[TimedSamples]:
+        """Samples one at a time, each in time."""
+        accepted = [self.feed(1, START_S + self.n / RATE_HZ + delay_s) for _ in range(n)]
+        assert all(one is not None for one in accepted)
+        return [one for one in accepted if one is not None]
 
-    def said(self, event: str) -> list[Notice]:
+    def reported(self, event: str) -> list[Notice]:
         """Notices of a kind, since the last call."""
         return [notice for notice in self.inlet.notices.take() if notice.event == event]
 
 
-def test_what_comes_in_time_is_all_taken() -> None:
+def test_all_samples_in_time_are_accepted() -> None:
     bench = Bench()
-    taken = bench.steadily(500)
-    assert [int(one.sequence[0]) for one in taken] == list(range(500))
-    assert {int(one.segment[0]) for one in taken} == {0}
+    accepted = bench.in_time(500)
+    assert [int(one.sequence[0]) for one in accepted] == list(range(500))
+    assert {int(one.segment[0]) for one in accepted} == {0}
     assert bench.intake.skipped == 0
     assert not bench.inlet.notices
 
 
 @pytest.mark.parametrize("pieces", [1, 4])
-def test_after_a_stall_decoding_goes_on_with_the_newest(pieces: int) -> None:
+def test_after_a_stall_decoding_resumes_with_the_newest_samples(pieces: int) -> None:
     bench = Bench()
-    bench.steadily(300)
-    resumed_s, taken = START_S + 7.0, []
+    bench.in_time(300)
+    resumed_s, accepted = START_S + 7.0, []
     for piece in range(pieces):  # the backlog may come out at once or bit by bit
         away_s = 4.0 if piece == 0 else 0.01
-        taken.append(bench.feed(400 // pieces, resumed_s + piece * 0.01, away_s=away_s))
-    kept = [one for one in taken if one is not None]
+        accepted.append(bench.feed(400 // pieces, resumed_s + piece * 0.01, away_s=away_s))
+    kept = [one for one in accepted if one is not None]
     assert int(kept[-1].sequence[-1]) == 699
     n_kept = sum(len(one) for one in kept)
     assert 0 < n_kept <= 125
     assert bench.intake.skipped == 400 - n_kept
-    (said,) = bench.said("skipped")
-    assert said.facts["samples"] == 400 - n_kept
+    (notice,) = bench.reported("skipped")
+    assert notice.facts["samples"] == 400 - n_kept
     assert {int(one.segment[0]) for one in kept} == {1}
     assert bench.intake.timing.counts.gaps == 0
-    after = bench.steadily(50)
+    after = bench.in_time(50)
     assert {int(one.segment[0]) for one in after} == {1}
 
 
-def test_a_sender_that_sends_in_large_pieces_is_not_late() -> None:
+def test_large_chunks_are_not_late() -> None:
     bench = Bench()
     for piece in range(10):
-        taken = bench.feed(200, START_S + (piece + 1) * 2.0)
-        assert taken is not None
-        assert len(taken) == 200
+        accepted = bench.feed(200, START_S + (piece + 1) * 2.0)
+        assert accepted is not None
+        assert len(accepted) == 200
     assert bench.intake.skipped == 0
 
 
-def test_samples_that_stay_late_are_decoded_in_the_end() -> None:
+def test_samples_that_stay_late_are_decoded_after_a_while() -> None:
     bench = Bench()
-    bench.steadily(100)
-    taken = [bench.feed(1, START_S + bench.n / RATE_HZ + 3.0) for _ in range(400)]
-    late = [one is None for one in taken]
+    bench.in_time(100)
+    accepted = [bench.feed(1, START_S + bench.n / RATE_HZ + 3.0) for _ in range(400)]
+    late = [one is None for one in accepted]
     assert sum(late) == pytest.approx(PATIENCE_S * RATE_HZ, abs=2)
     assert not any(late[-100:])
 
 
 @pytest.mark.parametrize("options", [{"lag_budget_s": math.inf}, {"paced": False}])
-def test_nothing_is_skipped_when_nothing_may_be(options: dict[str, float | bool]) -> None:
+def test_nothing_is_skipped_without_a_budget_or_at_full_speed(options: dict[str, float | bool]) -> None:
     bench = Bench(**options)
-    bench.steadily(100)
-    taken = bench.feed(5000, START_S + 90, away_s=50)
-    assert taken is not None
-    assert len(taken) == 5000
+    bench.in_time(100)
+    accepted = bench.feed(5000, START_S + 90, away_s=50)
+    assert accepted is not None
+    assert len(accepted) == 5000
 
 
-def test_local_time_goes_on_over_a_jump_of_the_senders_clock() -> None:
+def test_local_time_is_continuous_across_a_jump_of_the_senders_clock() -> None:
     bench = Bench()
-    bench.steadily(100)
+    bench.in_time(100)
     for i in range(100, 200):
         stamps = np.array([START_S + i / RATE_HZ + 5.0])
-        taken = bench.feed(1, START_S + i / RATE_HZ + 0.002, stamps)
-        assert taken is not None
-        assert taken.local[0] == pytest.approx(START_S + i / RATE_HZ, abs=0.02)
-        assert taken.stamps[0] == stamps[0]
-    assert [round(notice.facts["seconds"]) for notice in bench.said("clock_jump")] == [5]
+        accepted = bench.feed(1, START_S + i / RATE_HZ + 0.002, stamps)
+        assert accepted is not None
+        assert accepted.local[0] == pytest.approx(START_S + i / RATE_HZ, abs=0.02)
+        assert accepted.stamps[0] == stamps[0]
+    assert [round(notice.facts["seconds"]) for notice in bench.reported("clock_jump")] == [5]
 
 
-def test_stamps_of_another_clock_are_replaced_until_the_offset_is_known() -> None:
+def test_timestamps_of_another_clock_are_replaced_until_its_offset_is_known() -> None:
     bench = Bench()
     for i in range(10):
         stamps = np.array([5e8 + i / RATE_HZ])
-        taken = bench.feed(1, START_S + i / RATE_HZ, stamps)
-        assert taken is not None
-        assert taken.local[0] == START_S + i / RATE_HZ
-        assert taken.stamps[0] == stamps[0]
+        accepted = bench.feed(1, START_S + i / RATE_HZ, stamps)
+        assert accepted is not None
+        assert accepted.local[0] == START_S + i / RATE_HZ
+        assert accepted.stamps[0] == stamps[0]
     assert bench.intake.stats()["foreign_clock"]
-    assert len(bench.said("foreign_clock")) == 1
+    assert len(bench.reported("foreign_clock")) == 1
     bench.inlet.time_correction_s = START_S - 5e8 - 0.002
     bench.intake.tick(START_S + 1)
-    taken = bench.feed(1, START_S + 10 / RATE_HZ, np.array([5e8 + 10 / RATE_HZ]))
-    assert taken is not None
-    assert taken.local[0] == pytest.approx(START_S + 10 / RATE_HZ - 0.002, abs=1e-6)
-    assert len(bench.said("clock_known")) == 1
+    accepted = bench.feed(1, START_S + 10 / RATE_HZ, np.array([5e8 + 10 / RATE_HZ]))
+    assert accepted is not None
+    assert accepted.local[0] == pytest.approx(START_S + 10 / RATE_HZ - 0.002, abs=1e-6)
+    assert len(bench.reported("clock_known")) == 1
 
 
 def test_the_clock_of_a_replay_at_full_speed_is_not_judged() -> None:
     bench = Bench(paced=False)
     for i in range(10):
-        taken = bench.feed(1, START_S + i * 1e-4, np.array([5e8 + i / RATE_HZ]))
-        assert taken is not None
+        accepted = bench.feed(1, START_S + i * 1e-4, np.array([5e8 + i / RATE_HZ]))
+        assert accepted is not None
     assert not bench.inlet.notices
 
 
-@pytest.mark.parametrize(("factor", "told"), [(1.0, 0), (1.02, 1), (0.98, 1), (1.003, 0)])
-def test_a_rate_that_is_off_is_said_once(factor: float, told: int) -> None:
+@pytest.mark.parametrize(("factor", "n_reports"), [(1.0, 0), (1.02, 1), (0.98, 1), (1.003, 0)])
+def test_a_rate_that_is_off_is_reported_once(factor: float, n_reports: int) -> None:
     bench = Bench()
     for i in range(2500):
         stamp = START_S + i / (RATE_HZ * factor)
         bench.feed(1, stamp + 0.002, np.array([stamp]))
         if i % 100 == 99:
             bench.intake.tick(stamp + 0.002)
-    said = bench.said("rate_off")
-    assert len(said) == told
+    notices = bench.reported("rate_off")
+    assert len(notices) == n_reports
     assert bench.intake.timing.measured_hz == pytest.approx(RATE_HZ * factor, rel=0.002)
-    for notice in said:
+    for notice in notices:
         assert notice.facts["off_percent"] == pytest.approx(100 * (factor - 1), abs=0.2)
 
 
-def test_a_channel_that_stands_still_is_masked_until_it_moves() -> None:
+def test_a_constant_channel_is_masked_until_it_changes() -> None:
     bench = Bench()
     for i in range(700):
         samples = np.random.default_rng(i).normal(size=(1, 2)).astype(np.float32)
@@ -178,8 +178,8 @@ def test_a_channel_that_stands_still_is_masked_until_it_moves() -> None:
     assert [notice.event for notice in bench.inlet.notices.take()] == ["channel_dead", "channel_back"]
 
 
-def test_a_sample_in_time_is_judged_quickly() -> None:
-    """Beside the least that was ever asked of a sample: whether its stamp follows."""
+def test_screening_a_sample_in_order_is_fast() -> None:
+    """Compared with `Continuity`, the least check that exists: whether a timestamp follows."""
 
     def best_s(judge: Callable[[int], object]) -> float:
         times = []
@@ -197,13 +197,13 @@ def test_a_sample_in_time_is_judged_quickly() -> None:
     assert took_s < 15 * best_s(lambda i: continuity.check(stamps[i]))
 
 
-def test_a_sender_that_returns_begins_a_segment_with_a_clock_of_its_own() -> None:
+def test_a_reconnection_begins_a_segment_with_a_new_clock() -> None:
     bench = Bench()
-    bench.steadily(100)
+    bench.in_time(100)
     bench.inlet.n_connections = 2
     stamps = np.array([3.0])
-    taken = bench.feed(1, 3.001, stamps)
-    assert taken is not None
-    assert taken.segment[0] == 1
-    assert taken.local[0] == pytest.approx(3.0)
-    assert not bench.said("clock_jump")
+    accepted = bench.feed(1, 3.001, stamps)
+    assert accepted is not None
+    assert accepted.segment[0] == 1
+    assert accepted.local[0] == pytest.approx(3.0)
+    assert not bench.reported("clock_jump")

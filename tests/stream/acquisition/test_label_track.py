@@ -14,7 +14,7 @@ from stream.binning import sample_at
     st.lists(st.floats(-1, 20), min_size=1, max_size=30),
     st.integers(1, 5),
 )
-def test_asking_in_order_equals_interpolating_afterwards(
+def test_queries_in_order_equal_interpolation_offline(
     steps: list[float], moments: list[float], portion: int
 ) -> None:
     stamps = np.cumsum(steps)
@@ -27,7 +27,7 @@ def test_asking_in_order_equals_interpolating_afterwards(
     np.testing.assert_allclose(got, sample_at(stamps, values, moments), rtol=1e-4, atol=1e-5)
 
 
-def test_a_value_near_a_sample_counts_for_it_and_a_late_starter_is_unknown_before() -> None:
+def test_a_value_near_a_sample_is_used_as_it_is_and_nothing_is_known_before_the_first() -> None:
     labels = Labels()
     wanted = [("position", 2), ("speed", 1)]
     assert np.isnan(labels.at(wanted, 1.0, 10.0)).all()
@@ -39,21 +39,21 @@ def test_a_value_near_a_sample_counts_for_it_and_a_late_starter_is_unknown_befor
     assert np.isnan(labels.at(wanted, 2.2, 10.0)).all()
 
 
-def test_nothing_is_made_up_across_a_long_pause_or_of_another_width() -> None:
+def test_no_interpolation_across_a_long_pause_or_another_number_of_columns() -> None:
     track = LabelTrack()
     track.add([1.0, 1.0 + MAX_STEP_S + 0.1], [[0.0], [1.0]])
     assert np.isnan(track.at(2.0, 1)).all()
     assert np.isnan(track.at(1.0 + MAX_STEP_S + 0.1, 3)).all()
 
 
-def test_a_clock_that_steps_back_begins_anew() -> None:
+def test_a_clock_that_steps_back_drops_earlier_values() -> None:
     track = LabelTrack()
     track.add([10.0, 10.1, 5.0, 5.1, 5.1], [[1], [2], [3], [4], [5]])
     assert track.at(5.05, 1) == pytest.approx(3.5)
     assert len(track) == 2
 
 
-def test_memory_is_bounded_while_nobody_asks() -> None:
+def test_memory_is_bounded_without_queries() -> None:
     track = LabelTrack()
     stamps = np.arange(MAX_VALUES + 10) / 100
     track.add(stamps, np.zeros((len(stamps), 1), np.float32))

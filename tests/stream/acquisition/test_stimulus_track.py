@@ -12,7 +12,7 @@ SHOWN = st.lists(st.tuples(st.integers(-1, 5), st.integers(-1, 2)), min_size=1, 
 @given(
     SHOWN, st.sampled_from([0.0, 0.4, 30.0, 1000.0]), st.integers(0, 2**31), st.sampled_from([0.0, 0.1, 0.8])
 )
-def test_events_give_back_every_sample(
+def test_events_reproduce_the_frame_of_every_sample(
     shown: list[tuple[int, int]], rate_hz: float, seed: int, jitter: float
 ) -> None:
     frame, repeat = np.array(shown, np.int32).T
@@ -49,7 +49,7 @@ def test_nothing_is_known_before_the_first_event() -> None:
     assert frame.tolist() == repeat.tolist() == [-1, -1, -1]
 
 
-def test_a_long_track_forgets_what_is_past() -> None:
+def test_past_events_are_dropped() -> None:
     track = StimulusTrack()
     track.add(np.arange(1000.0), np.arange(1000, dtype=np.int32), np.zeros(1000, np.int32))
     assert track.at(998.5, 10.0) == (998, 0)

@@ -1,0 +1,105 @@
+"""`movie` and `movie_metadata`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stream.errors import BadRecording, OutputExists, ShapeMismatch
+from stream.movie import Clip, Movie, load_movie, one_clip, save_movie
+from stream.movie_metadata import clips_from_json, clips_to_json, movie_facts, movie_from_facts
+
+CLIPS = (Clip("first", 0, 10, 30.0, "0f"), Clip("second", 10, 5, 25.0))
+
+
+def gradient(n_frames: int, height: int = 16, width: int = 32) -> np.ndarray:  # type: ignore[type-arg]
+    """Smooth gray pictures, each of another brightness."""
+    column = np.linspace(0, 100, width)
+    return np.stack([np.tile(column + 10 * frame, (height, 1)) for frame in range(n_frames)]).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("clips", "n_pictures", "message"),
+    [
+        ((), None, "'clips' must have at least one clip"),
+        ((Clip("a", 1, 10, 30.0),), None, "clip 'a' must start at frame 0, .* got frame 1"),
+        ((Clip("a", 0, 0, 30.0),), None, "at least one frame .* 0 frames"),
+        ((Clip("a", 0, 3, -1.0),), None, "got frame 0, 3 frames and -1.0 Hz"),
+        (CLIPS, 7, "'frames' must have 15 pictures, one per frame of the clips, got 7"),
+    ],
+)
+def test_clips_must_join_and_have_their_pictures(
+    clips: tuple[Clip, ...], n_pictures: int | None, message: str
+) -> None:
+    with pytest.raises(ShapeMismatch, match=message):
+        Movie(clips, None if n_pictures is None else gradient(n_pictures))
+
+
+def test_thumbnails_average_over_area_and_stay_within_a_size() -> None:
+    movie = one_clip("test", gradient(4), 30.0)
+    small = movie.thumbnails(width=8)
+    assert small is not None
+    assert small.shape == (4, 4, 8)
+    np.testing.assert_allclose(small[0, 0], gradient(4)[0, 0].reshape(8, 4).mean(1), atol=0.5)
+    tiny = movie.thumbnails(width=32, max_bytes=600)
+    assert tiny is not None
+    assert tiny.nbytes <= 600
+    assert Movie(CLIPS).thumbnails() is None
+
+
+@pytest.mark.parametrize("colour", [False, True])
+def test_a_written_video_is_read_back(tmp_path: Path, colour: bool) -> None:
+    frames = gradient(5)
+    if colour:
+        frames = np.stack([frames, frames // 2, frames // 3], axis=-1)
+    path = tmp_path / "scene.mp4"
+    save_movie(one_clip("scene", frames, 25.0), path)
+    movie = load_movie(path)
+    assert movie.frames is not None
+    assert movie.frames.shape == frames.shape
+    assert np.abs(movie.frames.astype(int) - frames).mean() < 4
+    assert (movie.clips[0].name, movie.rate_hz, movie.n_frames) == ("scene", 25.0, 5)
+    with pytest.raises(OutputExists, match=r"scene\.mp4 exists\. Give another name, or --force"):
+        save_movie(movie, path)
+
+
+def test_what_is_no_video_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadRecording, match="there is no movie file"):
+        load_movie(tmp_path / "none.mp4")
+    (tmp_path / "text.mp4").write_text("no video")
+    with pytest.raises(BadRecording, match="cannot be read as a video"):
+        load_movie(tmp_path / "text.mp4")
+    with pytest.raises(ShapeMismatch, match="must have pictures"):
+        save_movie(Movie(CLIPS), tmp_path / "out.mp4")
+
+
+def test_clips_survive_the_metadata_of_a_stream() -> None:
+    movie = Movie(CLIPS)
+    facts = {key: str(value) for key, value in movie_facts(movie).items()}
+    restored = movie_from_facts(facts)
+    assert restored is not None
+    assert restored.clips == CLIPS
+    assert clips_from_json(clips_to_json(movie)).clips == CLIPS
+    few = movie_from_facts({"n_frames": "12", "movie_rate_hz": "24.0"})
+    assert few is not None
+    assert (few.n_frames, few.rate_hz) == (12, 24.0)
+    assert movie_from_facts({}) is None
+    assert movie_facts(None) == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no JSON",
+        "{}",
+        "[1]",
+        '[{"name": "a"}]',
+        "[" * 9999,
+        clips_to_json(Movie((Clip("a", 0, 10**8, 1.0),))),
+    ],
+)
+def test_invalid_metadata_are_refused(text: str) -> None:
+    with pytest.raises(BadRecording):
+        clips_from_json(text)
