@@ -52,7 +52,7 @@ python_packages() {
                 return
             fi
         done
-        say "this system has no package for Python 3.11 to 3.13. Install one of them, for example with https://docs.astral.sh/uv/"
+        say "this system has no package for Python 3.11 to 3.13. Install Python, for example with https://docs.astral.sh/uv/"
         return 1
         ;;
     esac

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.metrics import FrameAxis, accuracy, frame_axis
+from decoders.metrics import accuracy, frame_axis
 from stream.errors import BadUsage
 from stream.session import Session
 
@@ -193,11 +193,6 @@ def import_cebra() -> Any:
     return cebra
 
 
-def session_axis(session: Session) -> FrameAxis:
-    """The frame axis of a recording's movie, which defines the distance between frames."""
-    return frame_axis(session.n_frames, session.movie.clips if session.movie is not None else ())
-
-
 def run_cebra(train: Session, test: Session, settings: CebraSettings, seed: int = 0) -> dict[str, Any]:
     """Fit CEBRA on one part of a recording and score it on another.
 
@@ -219,7 +214,8 @@ def run_cebra(train: Session, test: Session, settings: CebraSettings, seed: int 
     import torch
 
     decoder = CebraDecoder(settings, seed).fit(train)
-    frame, axis = test.frame, session_axis(train)
+    frame = test.frame
+    axis = frame_axis(train.n_frames, train.movie.clips if train.movie is not None else ())
     points = decoder.transform(test)
     predictions = {k: decoder.predict_frames(points, k) for k in NEIGHBOURS}
     scores = {k: accuracy(frames, frame, axis) for k, frames in predictions.items()}

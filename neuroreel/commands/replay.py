@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from neuroreel.click_types import REPEATS
 from neuroreel.options import json_option, network_option
+
+if TYPE_CHECKING:
+    from stream.replay.player import Replay, ReplayReport
+    from stream.session import Session
 
 _LONG_PAUSE_S = 30.0  # a longer pause in the recording looks as if the replay hangs
 
@@ -119,22 +123,32 @@ def command(
     else:
         replay = (EventReplay if as_events else Replay)(recording, **options)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # the replay announces its end, as on Ctrl-C
+    _print_start(replay, recording, speed, waiting=not no_wait)
+    report = replay.run()
+    _print_report(report)
+    if json_target is not None:
+        write_json({"name": replay.name, **asdict(report)}, json_target)
+
+
+def _print_start(replay: Replay, recording: Session, speed: str, *, waiting: bool) -> None:
+    """Print what is sent."""
     rate = f"{recording.rate_hz:g} Hz" if recording.rate_hz else "irregular"
-    waiting = "" if no_wait else "; waiting for the first consumer"
+    state = "; waiting for the first consumer" if waiting else ""
     click.echo(
-        f"sending '{replay.name}': {recording.n_channels} channels, {rate}, speed {speed}{waiting}", err=True
+        f"sending '{replay.name}': {recording.n_channels} channels, {rate}, speed {speed}{state}", err=True
     )
     if replay.longest_pause_s > _LONG_PAUSE_S:
         click.echo(f"the recording has a gap of {replay.longest_pause_s:.0f} s without samples", err=True)
-    report = replay.run()
+
+
+def _print_report(report: ReplayReport) -> None:
+    """Print what was sent, and how late; lateness is NaN at full speed."""
     late = f", late by {report.late_p50_ms:.2f} ms (p50), {report.late_p99_ms:.2f} ms (p99)"
     click.echo(
         f"{report.samples} samples sent{late if report.late_p50_ms == report.late_p50_ms else ''}"
         f"{'; stopped' if report.stopped else ''}",
         err=True,
     )
-    if json_target is not None:
-        write_json({"name": replay.name, **asdict(report)}, json_target)
 
 
 def _speed(text: str) -> float:
