@@ -95,6 +95,11 @@ def milliseconds(seconds: float) -> float | None:
     ----------
     seconds
         Any duration; NaN, if unknown, becomes None.
+
+    Examples
+    --------
+    >>> milliseconds(0.00123456)
+    1.2346
     """
     return round(seconds * 1e3, 4) if seconds == seconds else None
 

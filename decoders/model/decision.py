@@ -55,7 +55,13 @@ class Decision:
 
 
 def entropy_bits(posterior: NDArray[np.float32]) -> float:
-    """Entropy in bits of a posterior, float32 [states]."""
+    """Entropy in bits of a posterior, float32 [states].
+
+    Examples
+    --------
+    >>> round(entropy_bits(np.full(8, 1 / 8, np.float32)), 3)
+    3.0
+    """
     logs: NDArray[np.float32] = posterior + _TINY
     np.log(logs, out=logs)
     return -_LOG2_E * float(posterior.dot(logs))

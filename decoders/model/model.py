@@ -57,7 +57,7 @@ class Model(CardProperties):
         if parts.contrastive is not None:
             self._encoder = EncoderStream(parts.contrastive.encoder)
             self._typicality = parts.contrastive.typicality.tolist()
-        self._moments = Lookback(self.n_delay)
+        self._lookback = Lookback(self.n_delay)
         self._kalman = KalmanStream(parts.kalman) if parts.kalman is not None else None
         self.playback = Playback(
             parts.playback,
@@ -103,7 +103,7 @@ class Model(CardProperties):
         self._readout.reset()
         if self._encoder is not None:
             self._encoder.reset()
-        self._moments.reset()
+        self._lookback.reset()
         if self._kalman is not None:
             self._kalman.reset()
         self.playback.reset()
@@ -132,7 +132,7 @@ class Model(CardProperties):
             if self._encoder is not None:
                 self._encoder.take_over(other._encoder or other._readout.window)
         if self.n_delay == other.n_delay:
-            self._moments.take_over(other._moments)
+            self._lookback.take_over(other._lookback)
         same_labels = self.card["labels"] == other.card["labels"]
         if self._kalman is not None and other._kalman is not None and same_labels:
             self._kalman.take_over(other._kalman)
@@ -254,7 +254,7 @@ class Model(CardProperties):
         """Update windows and playback state, and compute what the published prediction needs."""
         parts = self.parts
         clean = parts.preprocessor.step(samples)
-        moment, in_segment = self._moments.push(stamp)
+        moment, in_segment = self._lookback.push(stamp)
         has_evidence = clean is not None and in_segment
         if clean is not None:
             self._readout.push(clean)

@@ -166,6 +166,11 @@ def typicality_of(similarity: NDArray[np.float32], levels: list[float]) -> float
         Similarity of this moment to each prototype, float32 [states].
     levels
         Similarities of those moments to their nearest prototype, sorted.
+
+    Examples
+    --------
+    >>> typicality_of(np.array([0.1, 0.7], np.float32), [0.2, 0.4, 0.6, 0.8])
+    0.75
     """
     return bisect_left(levels, fast_max(similarity)) / len(levels)
 

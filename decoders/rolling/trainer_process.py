@@ -47,7 +47,7 @@ class RollingTrainer:
         Folder for the weights.
     fit
         Fits a replacement of a model on repeats.
-    judge
+    compare_models
         Compares a new model with an old one on a repeat.
 
     Attributes
@@ -64,7 +64,7 @@ class RollingTrainer:
         n: int,
         folder: Path,
         fit: Callable[[Model, Session], Model] = refit,
-        judge: Callable[[Model, Model, Session], Comparison] = compare,
+        compare_models: Callable[[Model, Model, Session], Comparison] = compare,
     ) -> None:
         self.running = model
         self.version = 0
@@ -74,7 +74,7 @@ class RollingTrainer:
         self._n = n
         self._folder = folder
         self._fit = fit
-        self._judge = judge
+        self._compare = compare_models
         self._repeats: deque[Session] = deque(maxlen=n)
 
     def add(self, repeat: Session) -> None:
@@ -123,7 +123,7 @@ class RollingTrainer:
         self._previous = None
         if was_trained_on(self.running, repeat) or was_trained_on(previous, repeat):
             return None
-        comparison = self._judge(self.running, previous, repeat)
+        comparison = self._compare(self.running, previous, repeat)
         if not comparison.worse:
             return None
         failed, self.running, self._weights = self._weights, previous, weights
@@ -145,7 +145,7 @@ class RollingTrainer:
                 "do": "refuse",
                 "reason": f"the last {len(earlier)} repeats contain only {covered:.0%} of the model's frames",
             }
-        comparison = self._judge(self._fit(self.running, train), self.running, repeat)
+        comparison = self._compare(self._fit(self.running, train), self.running, repeat)
         if not comparison.worse:
             return None
         return {"do": "refuse", "reason": "the refit is worse on the newest repeat", **comparison.facts()}

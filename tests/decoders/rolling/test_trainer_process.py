@@ -23,11 +23,11 @@ class Scripted:
             self.fitted_on.append(len(repeats_in_order(session)))
             return Model(model.parts, {**model.card, "seed": len(self.fitted_on)})
 
-        def judge(new: Model, old: Model, repeat: Session) -> Comparison:
+        def compare(new: Model, old: Model, repeat: Session) -> Comparison:
             self.compared.append((new, old))
             return Comparison(*next(self._accuracies), 0.01)
 
-        self.trainer = RollingTrainer(model, n, folder, fit, judge)
+        self.trainer = RollingTrainer(model, n, folder, fit, compare)
 
 
 def new_repeats(n: int) -> list[Session]:
