@@ -1,4 +1,4 @@
-"""The bundled recording: paths of its files, and how they are made."""
+"""Paths of the bundled recording, movie and model, and the function that makes them."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ SEED = 2
 """Random seed of the bundled recording."""
 
 TRAIN_REPEATS = tuple(range(10))
-"""Repeats that the bundled model is fitted on: nine for training and one for validation."""
+"""Repeats on which the bundled model is fitted."""
 
 TEST_REPEATS = "10-11"
-"""Test repeats in the form of `replay --repeats`: one in order, one disturbed."""
+"""Test repeats, one in order and one disturbed, in the form of `replay --repeats`."""
 
 _FOLDER = Path(__file__).resolve().parent
 
 
 def demo_recording() -> Path:
-    """Return the path of the recording: 120 units, twelve repeats of the movie."""
+    """Return the path of the recording: 120 units, 12 repeats of the movie."""
     return _FOLDER / "demo.xdf"
 
 
 def demo_movie() -> Path:
-    """Return the path of the movie."""
+    """Return the path of the movie that was shown."""
     return _FOLDER / "demo.mp4"
 
 
 def demo_model() -> Path:
-    """Return the path of the model fitted on the first ten repeats."""
+    """Return the path of the model fitted on `TRAIN_REPEATS`."""
     return _FOLDER / "demo.safetensors"
 
 
 def make_bundle(folder: Path | str = _FOLDER, seed: int = SEED) -> None:
-    """Make the bundled files again, replacing existing ones.
+    """Make the bundled files; existing ones are overwritten.
 
     Parameters
     ----------
     folder
-        Output folder.
+        Folder of the files.
     seed
-        Random seed of the simulation.
+        Random seed of the simulation and the fit.
     """
     from decoders.fitting.fit import fit_model
     from decoders.fitting.options import FitOptions
@@ -51,7 +51,7 @@ def make_bundle(folder: Path | str = _FOLDER, seed: int = SEED) -> None:
 
     folder = Path(folder)
     save_movie(preset_movie(PRESETS["demo"], seed), folder / demo_movie().name, force=True)
-    # The video is lossy: the population sees its decoded frames, not the original drawings.
+    # The video is lossy, so the population responds to its decoded frames.
     movie = load_movie(folder / demo_movie().name)
     recording = folder / demo_recording().name
     save_session(simulate("demo", seed, movie), recording, force=True)

@@ -1,4 +1,4 @@
-"""Compare the simulated population with real tissue: which is easier to decode? Prints the table of the README."""
+"""Calibration: compares how well the simulated population and real neurons can be decoded; prints the README's table."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ Array = NDArray[np.float64]
 def nearest_mean_accuracy(
     train: Array, test: Array, n_units: int, rng: np.random.Generator, draws: int = 1000
 ) -> float:
-    """Classify each second of a movie by the nearest class mean, on random subsets of units.
+    """Return the nearest-class-mean accuracy of seconds of a movie, averaged over random subsets of units.
 
     Parameters
     ----------
     train, test
-        Mean spike counts over two disjoint sets of repeats, float64 [units, seconds].
+        Float64 [units, seconds], mean spike counts over two disjoint sets of repeats.
     n_units
-        Units in a subset, drawn without replacement.
+        Units in each subset.
     rng
         Random generator.
     draws
@@ -38,18 +38,18 @@ def nearest_mean_accuracy(
     Returns
     -------
     accuracy
-        Share of seconds of ``test`` whose nearest second of ``train`` is the same one; square roots of the counts,
-        each unit scaled to mean 0 and standard deviation 1 over the seconds of ``train``, Euclidean distance.
+        Share of seconds of ``test`` whose nearest second of ``train`` is the same one. The distance is Euclidean, on
+        square roots of the counts, with each unit scaled to mean 0 and standard deviation 1 over ``train``.
     """
-    train, test = np.sqrt(train), np.sqrt(test)
-    mean, spread = train.mean(1, keepdims=True), train.std(1, keepdims=True) + 1e-6
-    train, test = (train - mean) / spread, (test - mean) / spread
+    means, queries = np.sqrt(train), np.sqrt(test)
+    mean, spread = means.mean(1, keepdims=True), means.std(1, keepdims=True) + 1e-6
+    means, queries = (means - mean) / spread, (queries - mean) / spread
     n_seconds = train.shape[1]
     n_correct = 0
     for _ in range(draws):
-        units = rng.permutation(len(train))[:n_units]
-        means = train[units]
-        distance = (means**2).sum(0)[:, None] - 2 * means.T @ test[units]
+        units = rng.permutation(len(means))[:n_units]
+        # The squared norm of the query is the same for all means, so it is left out.
+        distance = (means[units] ** 2).sum(0)[:, None] - 2 * means[units].T @ queries[units]
         n_correct += int(np.sum(distance.argmin(0) == np.arange(n_seconds)))
     return float(n_correct / (draws * n_seconds))
 
@@ -60,7 +60,7 @@ def counts_per_second(session: Session, repeats: NDArray[np.int64]) -> Array:
     Parameters
     ----------
     session
-        Recording whose ``repeats`` were played in order and completely.
+        Recording in which ``repeats`` were shown in order and completely.
     repeats
         Repeats to average.
 
@@ -78,21 +78,21 @@ def counts_per_second(session: Session, repeats: NDArray[np.int64]) -> Array:
 
 
 def calibration(n_units: int = 600, draws: int = 1000, seed: int = 0) -> dict[int, float]:
-    """Measure a larger population with the demo's settings like the real one: sixteen repeats, and the four after them.
+    """Measure the demo's population as the real one was measured: 16 repeats to train, and the next 4 to test.
 
     Parameters
     ----------
     n_units
         Size of the population from which subsets are drawn.
     draws
-        Random subsets of each size.
+        Number of random subsets of each size.
     seed
-        Random seed of the simulation and the draws.
+        Random seed of the simulation and the subsets.
 
     Returns
     -------
     accuracy
-        Accuracy by number of units, like `REAL_ACCURACY`.
+        Accuracy by number of units, as `REAL_ACCURACY`.
     """
     preset = replace(PRESETS["demo"], n_units=n_units, n_train=N_TRAIN + N_TEST, n_dead=0, n_noisy=0)
     session = simulate(preset, seed)
@@ -103,7 +103,7 @@ def calibration(n_units: int = 600, draws: int = 1000, seed: int = 0) -> dict[in
 
 
 def main() -> None:
-    """Print the table of the README."""
+    """Print the README's table."""
     print("| units | real V1 | simulated |\n|---|---|---|")
     for size, accuracy in calibration().items():
         print(f"| {size} | {REAL_ACCURACY[size]:.3f} | {accuracy:.3f} |")

@@ -1,4 +1,4 @@
-"""The simulated movie: scenes of 1/f textures, occluding moving objects and camera motion, from a random seed."""
+"""Simulated movie: scenes of 1/f textures, with moving, occluding objects and camera motion."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ RATE_HZ = 30.0
 HEIGHT, WIDTH = 72, 128
 
 _CANVAS = 256
-"""Side of the periodic textures in pixels; a camera that leaves on one side enters on the other."""
+"""Side of the periodic textures in pixels, around which the camera wraps."""
 
 _APPROACH = 2.4
-"""Log growth of an approaching object, from small and far to large and gone; then it starts again."""
+"""Log growth of an approaching object, from far away until it restarts."""
 
 Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """Look and motion of a scene; lengths in pixels, speeds in pixels per second, gray from 0 to 1.
+    """Appearance and motion of a scene; lengths in pixels, speeds in pixels per second, gray from 0 to 1.
 
     Attributes
     ----------
     gray, contrast, slope
-        Mean of the backdrop, standard deviation of its texture, exponent of its amplitude spectrum (1 = 1/f).
+        Mean and standard deviation of the background, and exponent of its amplitude spectrum (1 = 1/f).
     stretch
-        Width over height of the backdrop's structures.
+        Width over height of the background's structures.
     horizon
-        Brightness of the backdrop's top minus that of its bottom.
+        Difference in brightness between the top and the bottom of the background.
     pan, sway, zoom, turn
-        Camera: steady speed (x, y), amplitude of a slow sway (x, y), log growth per second, radians per second.
+        Camera: steady velocity (x, y), amplitude of a slow sway (x, y), growth rate per second, radians per second.
     n_objects, shapes, size, aspect, speed, spin
-        Objects: number, shapes, range of the radius, range of height over width, own speed, radians per second.
+        Objects: number, shapes, range of radius, range of height over width, speed, radians per second.
     object_gray, object_contrast, shading
-        Objects: range of the mean gray, standard deviation of the texture, strength of light from one side.
+        Objects: range of mean gray, standard deviation of the texture, and strength of one-sided light.
     """
 
     gray: float = 0.5
@@ -92,7 +92,7 @@ STYLES: tuple[Style, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class _Object:
-    """One moving object; ``depth`` scales its motion against the camera (1 = like the backdrop)."""
+    """A moving object; ``depth`` is how strongly it moves with the camera (1 = like the background)."""
 
     shape: str
     radius: float
@@ -103,8 +103,8 @@ class _Object:
     velocity: tuple[float, float]
     depth: float
     gray: float
-    texture_at: tuple[float, float]
-    nearing: float
+    texture_origin: tuple[float, float]
+    approach: float
 
 
 def scene_starts(n_scenes: int, n_frames: int, seed: int) -> NDArray[np.int32]:
@@ -113,14 +113,19 @@ def scene_starts(n_scenes: int, n_frames: int, seed: int) -> NDArray[np.int32]:
     Parameters
     ----------
     n_scenes, n_frames
-        Length of the whole movie.
+        Numbers of scenes and frames of the movie.
     seed
         Random seed of the movie.
 
     Returns
     -------
     starts
-        Int32 [n_scenes + 1]; the last entry is ``n_frames``. Lengths differ by up to a fifth from their mean.
+        Int32 [n_scenes + 1]; the last entry is ``n_frames``. Lengths differ by up to about 20 % from their mean.
+
+    Examples
+    --------
+    >>> scene_starts(3, 90, seed=0).tolist()
+    [0, 32, 59, 90]
     """
     rng = np.random.default_rng([seed, 1])
     length = 1 + rng.uniform(-0.2, 0.2, n_scenes)
@@ -134,18 +139,18 @@ def make_movie(n_scenes: int = 8, n_frames: int = 900, seed: int = 0, name: str 
     Parameters
     ----------
     n_scenes
-        Number of scenes, with cuts between; the first eight follow `STYLES`, later ones vary them at random.
+        Number of scenes; the first eight have the styles of `STYLES`, later ones random variations of these.
     n_frames
-        Total number of frames, at `RATE_HZ`.
+        Number of frames, at `RATE_HZ`.
     seed
         Random seed; the same seed gives the same pictures.
     name
-        Name of its one clip.
+        Name of the movie's only clip.
 
     Returns
     -------
     movie
-        Uint8 [n_frames, 72, 128].
+        Movie with pictures, uint8 [n_frames, 72, 128].
     """
     starts = scene_starts(n_scenes, n_frames, seed)
     frames = np.empty((n_frames, HEIGHT, WIDTH), np.uint8)
@@ -158,7 +163,7 @@ def make_movie(n_scenes: int = 8, n_frames: int = 900, seed: int = 0, name: str 
 
 
 def _vary(style: Style, rng: np.random.Generator) -> Style:
-    """Vary the light, camera and objects of a scene at random."""
+    """Vary light, camera and objects of a style at random."""
     flip = rng.choice([-1.0, 1.0], 2)
     faster = rng.uniform(0.6, 1.4)
     small, large = np.array(style.size) * rng.uniform(0.7, 1.5)
@@ -176,14 +181,14 @@ def _vary(style: Style, rng: np.random.Generator) -> Style:
 
 
 def pink_texture(rng: np.random.Generator, slope: float, stretch: float = 1.0) -> Array:
-    """Make a periodic random texture with the amplitude spectrum of natural images.
+    """Make a periodic random texture with the amplitude spectrum of natural images (Field 1987).
 
     Parameters
     ----------
     rng
         Random generator of the phases.
     slope
-        Exponent: amplitude = 1 / frequency ** slope (Field 1987 found about 1).
+        Exponent of the amplitude spectrum, ``1 / frequency ** slope``; about 1 in natural images.
     stretch
         Width over height of its structures.
 
@@ -202,11 +207,11 @@ def pink_texture(rng: np.random.Generator, slope: float, stretch: float = 1.0) -
 
 
 def _render_scene(style: Style, n_frames: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Render all frames of a scene."""
-    backdrop = pink_texture(rng, style.slope, style.stretch)
-    skin = pink_texture(rng, 0.9)
+    """Render all frames of a scene, uint8 [frames, height, width]."""
+    background = pink_texture(rng, style.slope, style.stretch)
+    surface = pink_texture(rng, 0.9)
     objects = [_draw_object(style, rng) for _ in range(style.n_objects)]
-    objects.sort(key=lambda thing: thing.depth)
+    objects.sort(key=lambda item: item.depth)
     phase = rng.uniform(0, 2 * np.pi, 2)
     light = style.horizon * (0.5 - np.arange(HEIGHT, dtype=np.float32)[:, None] / HEIGHT)
     y, x = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
@@ -219,20 +224,20 @@ def _render_scene(style: Style, n_frames: int, rng: np.random.Generator) -> NDAr
         angle, shrink = style.turn * t, float(np.exp(-0.5 * style.zoom * t))
         cos, sin = np.cos(angle) * shrink, np.sin(angle) * shrink
         at_x, at_y = cos * x - sin * y + camera[0], sin * x + cos * y + camera[1]
-        picture = style.gray + light + style.contrast * _sample(backdrop, at_x, at_y)
-        for thing in objects:
-            _paint(picture, thing, style, skin, t, camera, angle)
+        picture = style.gray + light + style.contrast * _sample(background, at_x, at_y)
+        for item in objects:
+            _paint(picture, item, style, surface, t, camera, angle)
         out[index] = np.rint(255 * np.clip(picture, 0, 1))
     return out
 
 
 def _draw_object(style: Style, rng: np.random.Generator) -> _Object:
-    """Draw one object of a style at random."""
+    """Draw the properties of an object at random."""
     shape = str(rng.choice(style.shapes))
     direction = rng.uniform(0, 2 * np.pi)
     speed = style.speed * rng.uniform(0.5, 1.3)
-    nearness = rng.random()
-    radius = style.size[0] + (style.size[1] - style.size[0]) * nearness
+    closeness = rng.random()
+    radius = style.size[0] + (style.size[1] - style.size[0]) * closeness
     return _Object(
         shape=shape,
         radius=float(radius),
@@ -241,59 +246,61 @@ def _draw_object(style: Style, rng: np.random.Generator) -> _Object:
         spin=style.spin * float(rng.uniform(-1, 1)),
         start=(float(rng.uniform(0, 400)), float(rng.uniform(0, 400))),
         velocity=(speed * float(np.cos(direction)), speed * float(np.sin(direction))),
-        depth=0.8 + 1.2 * float(nearness),
+        depth=0.8 + 1.2 * float(closeness),
         gray=float(rng.uniform(*style.object_gray)),
-        texture_at=(float(rng.uniform(0, _CANVAS)), float(rng.uniform(0, _CANVAS))),
-        nearing=float(rng.uniform(0, _APPROACH)),
+        texture_origin=(float(rng.uniform(0, _CANVAS)), float(rng.uniform(0, _CANVAS))),
+        approach=float(rng.uniform(0, _APPROACH)),
     )
 
 
 def _paint(
     picture: Array,
-    thing: _Object,
+    item: _Object,
     style: Style,
-    skin: Array,
+    surface: Array,
     t: float,
     camera: NDArray[np.float64],
     angle: float,
 ) -> None:
-    """Paint one object into the part of the picture that it covers."""
+    """Paint an object over the picture, inside its bounding box only."""
     scale = 1.0
     if style.zoom:
-        scale = float(np.exp((style.zoom * t + thing.nearing) % _APPROACH - _APPROACH / 2))
-    radius = thing.radius * scale
-    reach = radius * 1.5 + 2
-    place = np.array(thing.start) + np.array(thing.velocity) * t - camera * thing.depth
-    # Objects re-enter on the other side of a field slightly larger than the picture.
-    field = np.array([WIDTH, HEIGHT]) + 3 * thing.radius + 4
-    place = (place % field - field / 2) * scale
+        scale = float(np.exp((style.zoom * t + item.approach) % _APPROACH - _APPROACH / 2))
+    radius = item.radius * scale
+    margin = radius * 1.5 + 2
+    position = np.array(item.start) + np.array(item.velocity) * t - camera * item.depth
+    # Objects wrap around a field slightly larger than the picture.
+    field = np.array([WIDTH, HEIGHT]) + 3 * item.radius + 4
+    position = (position % field - field / 2) * scale
     cos, sin = np.cos(-angle), np.sin(-angle)
-    centre_x = cos * place[0] - sin * place[1] + WIDTH / 2
-    centre_y = sin * place[0] + cos * place[1] + HEIGHT / 2
-    left, right = max(0, int(centre_x - reach)), min(WIDTH, int(centre_x + reach) + 1)
-    top, foot = max(0, int(centre_y - reach)), min(HEIGHT, int(centre_y + reach) + 1)
-    if thing.shape == "trunk":
-        top, foot = 0, HEIGHT
-    if left >= right or top >= foot:
+    centre_x = cos * position[0] - sin * position[1] + WIDTH / 2
+    centre_y = sin * position[0] + cos * position[1] + HEIGHT / 2
+    left, right = max(0, int(centre_x - margin)), min(WIDTH, int(centre_x + margin) + 1)
+    top, bottom = max(0, int(centre_y - margin)), min(HEIGHT, int(centre_y + margin) + 1)
+    if item.shape == "trunk":
+        top, bottom = 0, HEIGHT
+    if left >= right or top >= bottom:
         return
-    y, x = np.mgrid[top:foot, left:right].astype(np.float32)
-    turned = thing.angle + thing.spin * t - angle
-    cos, sin = np.cos(turned), np.sin(turned)
+    y, x = np.mgrid[top:bottom, left:right].astype(np.float32)
+    rotation = item.angle + item.spin * t - angle
+    cos, sin = np.cos(rotation), np.sin(rotation)
     u = (cos * (x - centre_x) + sin * (y - centre_y)) / radius
-    v = (-sin * (x - centre_x) + cos * (y - centre_y)) / (radius * thing.aspect)
-    distance = _outside(thing.shape, u, v)
-    cover = np.clip(0.5 - distance * radius * min(thing.aspect, 1.0), 0, 1).astype(np.float32)
-    texture = _sample(skin, u * thing.radius + thing.texture_at[0], v * thing.radius + thing.texture_at[1])
+    v = (-sin * (x - centre_x) + cos * (y - centre_y)) / (radius * item.aspect)
+    distance = _signed_distance(item.shape, u, v)
+    opacity = np.clip(0.5 - distance * radius * min(item.aspect, 1.0), 0, 1).astype(np.float32)
+    texture = _sample(
+        surface, u * item.radius + item.texture_origin[0], v * item.radius + item.texture_origin[1]
+    )
     shade = style.shading * np.clip(-0.7 * (x - centre_x) - 0.7 * (y - centre_y), -radius, radius) / radius
-    if thing.shape == "trunk":
+    if item.shape == "trunk":
         shade = -style.shading * u
-    colour = thing.gray + style.object_contrast * texture + shade
-    box = picture[top:foot, left:right]
-    box += cover * (colour - box)
+    gray = item.gray + style.object_contrast * texture + shade
+    box = picture[top:bottom, left:right]
+    box += opacity * (gray - box)
 
 
-def _outside(shape: str, u: Array, v: Array) -> Array:
-    """Return the distance of each point from a shape of radius 1; negative inside."""
+def _signed_distance(shape: str, u: Array, v: Array) -> Array:
+    """Return the distance of points from the outline of a shape of radius 1; negative inside."""
     if shape == "box":
         return np.maximum(np.abs(u), np.abs(v)) - 1
     if shape == "trunk":
@@ -304,5 +311,5 @@ def _outside(shape: str, u: Array, v: Array) -> Array:
 
 
 def _sample(texture: Array, x: NDArray[np.floating], y: NDArray[np.floating]) -> Array:
-    """Interpolate a periodic texture linearly."""
+    """Sample a periodic texture between its pixels by linear interpolation."""
     return map_coordinates(texture, [y, x], order=1, mode="grid-wrap")  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""A simulated population of visual cortex: motion energy, divisive normalisation, rates, spikes."""
+"""Simulated population of visual cortex: motion energy, divisive normalisation, firing rates."""
 
 from __future__ import annotations
 
@@ -12,14 +12,9 @@ from replay_data.movie import HEIGHT, RATE_HZ, WIDTH
 
 Array = NDArray[np.float32]
 
-_BLOCK_SIDE = 2
-"""Side of the blocks of pixels that pictures are averaged over; no receptive field resolves more."""
-
-_BLOCK = 100
-"""Number of units whose filters are in memory at once."""
-
-_KERNEL_FRAMES, _KERNEL_DECAY = 7, 0.8
-"""Length and decay of the temporal kernel, in frames."""
+_DOWNSAMPLING = 2  # pictures are averaged over 2 x 2 pixels; no receptive field resolves more
+_BLOCK = 100  # units whose filters are in memory at a time
+_KERNEL_FRAMES, _KERNEL_DECAY = 7, 0.8  # length and decay of the temporal kernel, in frames
 
 _SIMPLE_SHARE, _MAX_TRANSIENT = 0.8, 0.4
 _LATENCY_S = (0.04, 0.07)
@@ -27,25 +22,25 @@ _LATENCY_S = (0.04, 0.07)
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """Response properties that all units of a population share.
+    """Response properties of a population.
 
     Attributes
     ----------
     pool_floor, pool_s
-        Divisive normalisation: the constant added to the population's energy, relative to its mean, and the time
-        constant of the energy in seconds.
+        Divisive normalisation: semi-saturation constant relative to the population's mean energy, and time constant in
+        seconds over which the energy is averaged.
     threshold
-        Drive, in standard deviations above a unit's mean, below which it only fires spontaneously.
+        Drive below which a unit fires only spontaneously, in standard deviations above its mean.
     exponent
-        Range over units of the exponent of the power law above threshold: the selectivity.
+        Exponent of the power law above threshold, smallest and largest over units.
     adaptation, adaptation_s
-        Strength with which a unit's own recent firing divides its rate, and the time constant of "recent" in seconds.
+        Strength with which a unit's recent firing divides its present firing, and time constant in seconds.
     spontaneous
-        Range over units of the share of the mean rate that does not depend on the stimulus.
+        Share of the mean rate that is spontaneous, smallest and largest over units.
     max_rate_hz
-        Upper limit of the rate.
+        Saturation rate in Hz.
     rate_spread
-        Standard deviation of the logarithm of the units' mean rates.
+        Standard deviation of the log mean rates over units.
     """
 
     pool_floor: float = 0.35
@@ -61,11 +56,24 @@ class Tuning:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Units:
-    """Receptive fields; every array has one entry per unit. Lengths in pixels of the downsampled picture.
+    """Receptive fields; every array has one entry per unit, lengths are in pixels of the downsampled picture.
 
-    ``simple`` units respond to one phase, complex units to all. ``direction`` is -1 to 1: preference for one direction
-    of motion. ``transient`` is 0 to 1: share of the drive that responds to change instead of the picture.
-    ``exponent`` and ``spontaneous`` are those of `Tuning`.
+    Attributes
+    ----------
+    x, y
+        Centre of the Gabor filter.
+    angle, wavelength, size, phase
+        Orientation (radians), wavelength, standard deviation of the envelope, and phase (radians).
+    direction
+        Preference for one direction of motion, -1 to 1; 0 prefers none.
+    transient
+        Share of the drive that comes from changes of the picture, 0 to 1.
+    exponent, spontaneous
+        See `Tuning`.
+    simple
+        True for simple cells (one phase), false for complex cells (phase invariant).
+    latency_s
+        Response latency in seconds.
     """
 
     x: Array
@@ -86,18 +94,18 @@ class Units:
 
 
 def draw_units(n_units: int, tuning: Tuning, rng: np.random.Generator) -> Units:
-    """Draw receptive fields at random, spread over the picture.
+    """Draw receptive fields that cover the picture.
 
     Parameters
     ----------
     n_units
         Number of units.
     tuning
-        Ranges of exponents and spontaneous shares.
+        Response properties, for the ranges of exponents and spontaneous shares.
     rng
         Random generator.
     """
-    width, height = WIDTH // _BLOCK_SIDE, HEIGHT // _BLOCK_SIDE
+    width, height = WIDTH // _DOWNSAMPLING, HEIGHT // _DOWNSAMPLING
     wavelength = np.exp(rng.uniform(np.log(6), np.log(20), n_units))
     values = {
         "x": rng.uniform(0.08 * width, 0.92 * width, n_units),
@@ -117,7 +125,7 @@ def draw_units(n_units: int, tuning: Tuning, rng: np.random.Generator) -> Units:
 
 
 def shift_units(units: Units, rng: np.random.Generator) -> Units:
-    """Return the units after drift of their tuning: fields slightly moved and rotated.
+    """Return the units after representational drift: receptive fields shifted and rotated a little.
 
     Parameters
     ----------
@@ -140,25 +148,25 @@ def shift_units(units: Units, rng: np.random.Generator) -> Units:
 
 
 def drive(units: Units, frames: NDArray[np.uint8], shown: NDArray[np.int32], tuning: Tuning) -> Array:
-    """Compute the normalised drive of every unit during a sequence of frames.
+    """Compute the normalised drive of every unit while a sequence of frames is shown.
 
     Parameters
     ----------
     units
-        The population.
+        Receptive fields.
     frames
-        Pictures, uint8 [frame, height, width].
+        Uint8 [frames, height, width].
     shown
-        Frame shown in each bin of 1/30 s, int32 [time]; -1 = gray.
+        Int32 [time], frame shown in each bin of 1/30 s; -1 = gray.
     tuning
-        Constants of the normalisation.
+        Response properties, for the normalisation.
 
     Returns
     -------
     drive
-        Float32 [time, units], not negative: motion energy (Adelson and Bergen 1985) of complex units, its
-        rectified phase for simple ones, divided by the energy of the whole population (Heeger 1992), which
-        is delayed (Zhou, Benson, Kay and Winawer 2019), so that responses overshoot at a cut.
+        Float32 [time, units], not negative: motion energy (Adelson and Bergen 1985) for complex units, half-rectified
+        linear responses for simple ones, divided by the energy of the whole population (Heeger 1992). The energy is
+        delayed (Zhou, Benson, Kay and Winawer 2019), so that responses overshoot at a cut.
     """
     pictures = _downsample(frames)
     gray = pictures.mean()
@@ -174,48 +182,48 @@ def drive(units: Units, frames: NDArray[np.uint8], shown: NDArray[np.int32], tun
         energy += (amplitude**2).sum(1)
         out[:, block] = np.where(units.simple[block], 1.4 * np.maximum(signed, 0), amplitude)
     pool = np.sqrt(energy / len(units))
-    late = _recent(np.r_[np.float32(0), pool[:-1]], tuning.pool_s)
-    out /= (tuning.pool_floor * float(pool.mean()) + late)[:, None]
+    delayed = _running_mean(np.r_[np.float32(0), pool[:-1]], tuning.pool_s)
+    out /= (tuning.pool_floor * float(pool.mean()) + delayed)[:, None]
     return out
 
 
 def latent_rates(units: Units, drives: Array, reference: NDArray[np.intp], tuning: Tuning) -> Array:
-    """Convert drive to a rate whose mean over one repeat of the movie is 1.
+    """Convert drive to a rate with mean 1 over a repeat of the movie.
 
     Parameters
     ----------
     units
-        The population.
+        Receptive fields.
     drives
-        Float32 [time, units], see `drive`.
+        Float32 [time, units], from `drive`.
     reference
-        Indices of the bins of that repeat.
+        Int [bins], indices of the bins of that repeat.
     tuning
-        Threshold and adaptation.
+        Response properties, for threshold and adaptation.
 
     Returns
     -------
     rates
-        Float32 [time, units]: threshold, power law, division by the unit's recent firing, spontaneous rate.
+        Float32 [time, units], after threshold, power law, adaptation and spontaneous rate.
     """
     mean, spread = drives[reference].mean(0), drives[reference].std(0) + 1e-6
     fired = np.maximum((drives - mean) / spread - tuning.threshold, 0) ** units.exponent
     fired /= np.maximum(fired[reference].mean(0), 1e-6)
     before = np.concatenate([np.zeros_like(fired[:1]), fired[:-1]])
-    fired /= 1 + tuning.adaptation * _recent(before, tuning.adaptation_s)
+    fired /= 1 + tuning.adaptation * _running_mean(before, tuning.adaptation_s)
     fired /= np.maximum(fired[reference].mean(0), 1e-6)
     return np.asarray(units.spontaneous + (1 - units.spontaneous) * fired, np.float32)
 
 
 def delay(rates: Array, latency_s: Array) -> Array:
-    """Delay every unit's rate by its latency, interpolated linearly between bins.
+    """Delay every unit's rate by its latency, with linear interpolation between bins.
 
     Parameters
     ----------
     rates
-        Float32 [time, units] at the movie's rate.
+        Float32 [time, units], at the movie's rate.
     latency_s
-        Latency in seconds, float32 [units]; at most 5 frames.
+        Float32 [units], latency in seconds, at most 5 frames.
     """
     bins = latency_s * np.float32(RATE_HZ)
     whole = bins.astype(int)
@@ -233,16 +241,18 @@ def delay(rates: Array, latency_s: Array) -> Array:
 
 
 def _downsample(frames: NDArray[np.uint8]) -> Array:
-    """Average pictures over 2 x 2 pixels and flatten them; float32 [frame, pixels], 0 to 1."""
+    """Average pictures over 2 x 2 pixels, float32 [frames, pixels], 0 to 1."""
     n_frames, height, width = frames.shape
-    blocks = frames.reshape(n_frames, height // _BLOCK_SIDE, _BLOCK_SIDE, width // _BLOCK_SIDE, _BLOCK_SIDE)
+    blocks = frames.reshape(
+        n_frames, height // _DOWNSAMPLING, _DOWNSAMPLING, width // _DOWNSAMPLING, _DOWNSAMPLING
+    )
     small: Array = blocks.mean((2, 4), dtype=np.float32) / 255
     return small.reshape(n_frames, -1)
 
 
 def _gabors(units: Units, block: slice) -> tuple[Array, Array]:
-    """Return even and odd Gabor filters as columns, float32 [pixels, units], mean 0 and norm 1."""
-    y, x = np.mgrid[: HEIGHT // _BLOCK_SIDE, : WIDTH // _BLOCK_SIDE].astype(np.float32)
+    """Return even and odd Gabor filters, float32 [pixels, units], with mean 0 and norm 1."""
+    y, x = np.mgrid[: HEIGHT // _DOWNSAMPLING, : WIDTH // _DOWNSAMPLING].astype(np.float32)
     dx = x.reshape(-1, 1) - units.x[block]
     dy = y.reshape(-1, 1) - units.y[block]
     across = np.cos(units.angle[block]) * dx + np.sin(units.angle[block]) * dy
@@ -259,13 +269,12 @@ def _gabors(units: Units, block: slice) -> tuple[Array, Array]:
 def _motion(
     units: Units, block: slice, even: Array, odd: Array, shown: NDArray[np.int32], kernel: Array
 ) -> tuple[Array, Array]:
-    """Return the output at the preferred phase and the amplitude over all phases of direction-selective pairs."""
+    """Return the response at the preferred phase and the amplitude of direction-selective quadrature pairs."""
     sustained, change = [], []
     for projection in (even, odd):
-        seen = projection[shown]
-        slow = _filter(seen, kernel)
-        sustained.append(slow)
-        change.append(seen - _filter(np.concatenate([seen[:1], seen[:-1]]), kernel))
+        response = projection[shown]
+        sustained.append(_filter(response, kernel))
+        change.append(response - _filter(np.concatenate([response[:1], response[:-1]]), kernel))
     transient, direction = units.transient[block], units.direction[block]
     first = (1 - transient) * sustained[0] + transient * (change[0] + direction * sustained[1])
     second = (1 - transient) * sustained[1] + transient * (change[1] - direction * sustained[0])
@@ -274,7 +283,7 @@ def _motion(
 
 
 def _filter(series: Array, kernel: Array) -> Array:
-    """Convolve causally along time, with the first sample held before the start."""
+    """Convolve causally along time, with the first sample repeated before the start."""
     padded = np.concatenate([np.repeat(series[:1], len(kernel) - 1, 0), series])
     out = np.zeros_like(series)
     for lag, weight in enumerate(kernel):
@@ -283,7 +292,7 @@ def _filter(series: Array, kernel: Array) -> Array:
     return out
 
 
-def _recent(series: Array, time_constant_s: float) -> Array:
-    """Return the exponential running mean along time, from 0 at the start."""
+def _running_mean(series: Array, time_constant_s: float) -> Array:
+    """Compute the exponential running mean along time, starting at 0."""
     keep = float(np.exp(-1 / (time_constant_s * RATE_HZ)))
     return np.asarray(lfilter([1 - keep], [1, -keep], series, axis=0), np.float32)

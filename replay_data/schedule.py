@@ -1,4 +1,4 @@
-"""The stimulus schedule of a simulated session: training repeats, gray between them, and the two test repeats."""
+"""Stimulus schedule of a simulated recording: repeats of the movie with gray between them."""
 
 from __future__ import annotations
 
@@ -8,33 +8,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replay_data.movie import RATE_HZ
+from stream.errors import BadUsage
 
 GRAY = -1
+"""Frame number of gray."""
 
 _GRAY_S = (1.0, 3.0)
 _PAUSE_FRAMES = 30
-_LEAP_S = (3.2, 5.0)
-_CLOCK_SHARE = 0.04
-_SHORTEST_RUN_S = 1.2
+_JUMP_S = (3.2, 5.0)
+_CLOCK_ACCURACY = 0.04  # largest accuracy of a clock that starts with a disturbed repeat
+_SHORTEST_RUN_S = 1.2  # shortest stretch played in order
+_MAX_DRAWS = 50_000
 
 Frames = NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Schedule:
-    """Frame (-1 = gray) and repeat (-1 = gray) at every bin, int32 [time]."""
+    """Frame and repeat number in every bin, int32 [time]; -1 = gray."""
 
     frame: Frames
     repeat: Frames
 
 
 def make_schedule(repeats: list[Frames], rng: np.random.Generator) -> Schedule:
-    """Join repeats, with 1 to 3 s of gray before, between and after them.
+    """Concatenate repeats, with 1 to 3 s of gray before, between and after them.
 
     Parameters
     ----------
     repeats
-        Frames of each repeat, int32 [time], numbered from 0.
+        Frames shown in each repeat, int32 [bins]; repeats are numbered from 0.
     rng
         Random generator.
     """
@@ -47,12 +50,12 @@ def make_schedule(repeats: list[Frames], rng: np.random.Generator) -> Schedule:
 
 
 def scene_derangement(n_scenes: int, rng: np.random.Generator) -> Frames:
-    """Draw an order in which no scene keeps its place or follows its usual predecessor, the end included.
+    """Draw an order of scenes in which none keeps its place or follows its usual predecessor (cyclically).
 
     Parameters
     ----------
     n_scenes
-        Number of scenes, at least 4: fewer have no such order.
+        Number of scenes, at least 4.
     rng
         Random generator.
 
@@ -63,11 +66,16 @@ def scene_derangement(n_scenes: int, rng: np.random.Generator) -> Frames:
 
     Raises
     ------
-    ValueError
-        If ``n_scenes`` is below 4.
+    BadUsage
+        With fewer than 4 scenes, for which there is no such order.
+
+    Examples
+    --------
+    >>> scene_derangement(4, np.random.default_rng(0)).tolist()
+    [3, 2, 1, 0]
     """
     if n_scenes < 4:
-        raise ValueError(f"{n_scenes} scenes have no derangement without usual neighbours; give at least 4.")
+        raise BadUsage(f"a shuffled test repeat needs at least 4 scenes, got {n_scenes} scenes.")
     while True:
         order = rng.permutation(n_scenes)
         follows = (order - np.roll(order, 1)) % n_scenes == 1
@@ -76,30 +84,38 @@ def scene_derangement(n_scenes: int, rng: np.random.Generator) -> Frames:
 
 
 def disturbed_repeat(starts: Frames, rng: np.random.Generator) -> Frames:
-    """Draw a repeat that no clock can follow: deranged scenes from a random frame on, with a pause, a jump and a rewind.
+    """Draw a repeat that a clock cannot predict: deranged scenes from a random start, with pause, jump and rewind.
 
     Parameters
     ----------
     starts
-        First frame of each scene, and the end of the movie, int32 [n_scenes + 1].
+        Int32 [n_scenes + 1], first frame of each scene, and the end of the movie.
     rng
         Random generator.
 
     Returns
     -------
     frame
-        Int32 [time]: the deranged sequence, played once in a circle from a random frame; about a quarter in, one frame
-        is held for 1 s, later more than 3 s are skipped, and later still it rewinds by more than 3 s. Drawn again
-        until a clock started with it is right (within 1 s) in at most 4 of 100 moments.
+        Int32 [bins], frames shown. The deranged scenes are played once, cyclically from a random frame. First a frame is
+        held for 1 s, then more than 3 s are skipped, then the movie rewinds by more than 3 s. Drawn again until a clock
+        that starts with the repeat is within 1 s of the truth in at most 4 % of bins.
+
+    Raises
+    ------
+    BadUsage
+        When the scenes are too few or too short for such a repeat.
     """
     first, n_frames = int(starts[0]), int(starts[-1] - starts[0])
     tolerance = round(RATE_HZ)
-    while True:
+    for _ in range(_MAX_DRAWS):
         order = scene_derangement(len(starts) - 1, rng)
         sequence = np.concatenate([np.arange(starts[scene], starts[scene + 1]) for scene in order])
         sequence = np.roll(sequence, -int(rng.integers(1, n_frames)))
         pause, jump, rewind = (round(rng.uniform(low, low + 0.1) * n_frames) for low in (0.2, 0.5, 0.75))
-        ahead, back = (round(rng.uniform(*_LEAP_S) * RATE_HZ) for _ in range(2))
+        ahead, back = (round(rng.uniform(*_JUMP_S) * RATE_HZ) for _ in range(2))
+        between = rewind - jump - ahead  # frames played between jump and rewind
+        if between <= _SHORTEST_RUN_S * RATE_HZ:
+            continue
         parts = [
             sequence[: pause + 1],
             np.full(_PAUSE_FRAMES, sequence[pause]),
@@ -111,12 +127,16 @@ def disturbed_repeat(starts: Frames, rng: np.random.Generator) -> Frames:
         clock = first + np.arange(len(shown)) % n_frames
         breaks = np.flatnonzero((np.diff(shown) != 1) & (np.diff(shown) != 0))
         runs = np.diff(np.r_[-1, breaks, len(shown) - 1])
-        leaps = np.array([sequence[[jump - 1, jump + ahead]], sequence[[rewind - 1, rewind - back]]])
-        like_cuts = np.isin(leaps[:, 0] + 1, starts) & np.isin(leaps[:, 1], starts)
-        between = rewind - jump - ahead  # frames; without any, the jump and the rewind would be one
-        shortest = min(*runs, *np.abs(np.diff(leaps)).ravel(), between)
-        is_plain = (
+        jumps = np.array([sequence[[jump - 1, jump + ahead]], sequence[[rewind - 1, rewind - back]]])
+        like_cuts = np.isin(jumps[:, 0] + 1, starts) & np.isin(jumps[:, 1], starts)
+        shortest = min(*runs, *np.abs(np.diff(jumps)).ravel())
+        is_clear = (
             len(runs) <= len(starts) + 1 and shortest > _SHORTEST_RUN_S * RATE_HZ and not like_cuts.any()
         )
-        if is_plain and np.mean(np.abs(shown - clock) <= tolerance) <= _CLOCK_SHARE:
+        if is_clear and np.mean(np.abs(shown - clock) <= tolerance) <= _CLOCK_ACCURACY:
             return shown
+    seconds = n_frames / (len(starts) - 1) / RATE_HZ
+    raise BadUsage(
+        f"no shuffled test repeat found for {len(starts) - 1} scenes of {seconds:.3g} s on average; "
+        "make the scenes longer."
+    )

@@ -1,4 +1,4 @@
-"""Simulated recordings of visual cortex during a movie: named presets, reproducible from a random seed."""
+"""Simulated recordings of visual cortex during a movie, from a preset and a random seed."""
 
 from __future__ import annotations
 
@@ -27,33 +27,33 @@ class Preset:
     Attributes
     ----------
     n_units, mean_rate_hz
-        Number of channels, and their mean rate over the movie (log-normal over units).
+        Number of channels, and their mean firing rate in Hz (log-normal over units).
     gain_noise
-        Standard deviation of the shared fluctuations of log gain.
+        Standard deviation of the log gain fluctuations that units share.
     own_noise
-        Standard deviation of each unit's own fluctuations of log gain (Goris, Movshon and Simoncelli 2014).
+        Standard deviation of each unit's private log gain fluctuations (Goris, Movshon and Simoncelli 2014).
     drift
-        Share of the tuning that has changed by the end of the recording (0 to 1).
+        Representational drift: share of each unit's tuning that is replaced by the end of the recording, 0 to 1.
     gain_drift
         Standard deviation of each unit's log gain over minutes.
     state_gain
-        Standard deviation over units of the change of log gain during running.
+        Standard deviation over units of the change of log gain by running.
     n_dead, n_noisy
         Number of silent channels, and of channels that fire independently of the movie.
     n_train
-        Number of training repeats; one for validation and two for the test follow.
+        Number of training repeats; one validation and two test repeats follow.
     episode
-        Repeats within which a lasting change of state begins and ends.
+        Repeats within which a long episode of running begins and ends.
     n_scenes, scene_s
-        Number of scenes in the movie, and their mean length in seconds.
+        Number of scenes of the movie, and their mean length in seconds.
     n_unseen
-        Number of further scenes, which occur only in the two test repeats (for reconstruction).
+        Number of further scenes, which only the test repeats show.
     speeds
-        Playback speeds of further test repeats in order; 2 = twice as fast.
+        Playback speeds of further test repeats, in order.
     stimulus
         Whether units respond to the movie; if not, nothing can be decoded.
     tuning
-        Shape of the responses.
+        Response properties of the units.
     """
 
     n_units: int = 120
@@ -112,12 +112,17 @@ def find_preset(name: str) -> Preset:
     Raises
     ------
     BadUsage
-        If no preset has that name.
+        When there is no preset of that name.
+
+    Examples
+    --------
+    >>> find_preset("units-1000").n_units
+    1000
     """
     if name in PRESETS:
         return PRESETS[name]
     near = difflib.get_close_matches(name, PRESETS, 1)
-    hint = f" Did you mean {near[0]!r}?" if near else f" There are: {', '.join(PRESETS)}."
+    hint = f" Did you mean {near[0]!r}?" if near else f" Presets are: {', '.join(PRESETS)}."
     raise BadUsage(f"preset {name!r} does not exist.{hint}")
 
 
@@ -127,23 +132,30 @@ def simulate(preset: str | Preset, seed: int = 0, movie: Movie | None = None) ->
     Parameters
     ----------
     preset
-        A name in `PRESETS`, or settings of your own.
+        Name in `PRESETS`, or a `Preset`.
     seed
         Random seed; the same preset and seed give the same bytes.
     movie
-        The preset's movie as decoded from a video file, in place of the original drawings.
+        Movie to show instead of the preset's: the same one, read back from a (lossy) video file.
 
     Returns
     -------
     session
-        Spike counts in bins of 1/30 s. Repeats ``0 .. n_train - 1`` are for training, the next for validation, then a
-        test repeat in order and a disturbed one (see `replay_data.schedule.disturbed_repeat`); gray in between.
-        Label "running": speed in cm/s.
+        Spike counts in bins of 1/30 s. Repeats ``0 .. n_train - 1`` are for training, the next one for validation; a
+        test repeat in order and a disturbed one follow (see `replay_data.schedule.disturbed_repeat`), with gray between.
+        The label "running" is the speed in cm/s.
 
     Raises
     ------
     BadUsage
-        If the preset is unknown, or ``movie`` lacks pictures or has another number of frames.
+        When there is no such preset, its scenes are too few or too short, or the movie lacks pictures or has another
+        length.
+
+    Examples
+    --------
+    >>> preset = Preset(n_units=12, n_train=2, episode=(0, 1), n_scenes=4, scene_s=4.0)
+    >>> simulate(preset, seed=2)  # doctest: +ELLIPSIS
+    <Session: V1 | spikes 12 channels, 30 Hz, ... samples, 5 repeats, 480 frames>
     """
     preset = find_preset(preset) if isinstance(preset, str) else preset
     starts = _starts(preset, seed)
@@ -155,8 +167,8 @@ def simulate(preset: str | Preset, seed: int = 0, movie: Movie | None = None) ->
     rng = np.random.default_rng([seed, 11])
     rates = _stimulus_rates(preset, movie.frames, schedule, rng)
     state, running = behaviour(schedule.repeat, preset.episode, rng)
-    rates = _with_state(preset, rates, state, rng)
-    counts = rng.poisson(_with_bad_channels(preset, rates, rng) / RATE_HZ).astype(np.float32)
+    rates = _add_state(preset, rates, state, rng)
+    counts = rng.poisson(_add_bad_channels(preset, rates, rng) / RATE_HZ).astype(np.float32)
     n_bins = len(counts)
     return Session(
         neural=counts,
@@ -174,7 +186,7 @@ def simulate(preset: str | Preset, seed: int = 0, movie: Movie | None = None) ->
 
 
 def preset_movie(preset: Preset, seed: int) -> Movie:
-    """Return the movie of a preset: one clip, or one per scene when some scenes occur only in the test."""
+    """Return the movie of a preset: one clip, or one per scene when only the test shows some of the scenes."""
     starts = _starts(preset, seed)
     movie = make_movie(len(starts) - 1, int(starts[-1]), seed, name="demo")
     if not preset.n_unseen or movie.frames is None:
@@ -193,11 +205,11 @@ def _starts(preset: Preset, seed: int) -> NDArray[np.int32]:
 
 
 def _schedule(preset: Preset, starts: NDArray[np.int32], rng: np.random.Generator) -> Schedule:
-    """Schedule training and validation in order, one test in order and one disturbed."""
-    seen = np.arange(starts[preset.n_scenes], dtype=np.int32)
+    """Schedule training and validation repeats in order, then a test repeat in order and a disturbed one."""
+    train = np.arange(starts[preset.n_scenes], dtype=np.int32)
     test_starts = starts[preset.n_scenes :] if preset.n_unseen else starts
     in_order = np.arange(test_starts[0], test_starts[-1], dtype=np.int32)
-    repeats = [seen] * (preset.n_train + 1) + [in_order, disturbed_repeat(test_starts, rng)]
+    repeats = [train] * (preset.n_train + 1) + [in_order, disturbed_repeat(test_starts, rng)]
     repeats += [in_order[np.arange(0, len(in_order), speed).astype(np.int32)] for speed in preset.speeds]
     return make_schedule(repeats, rng)
 
@@ -208,7 +220,7 @@ def _stimulus_rates(
     schedule: Schedule,
     rng: np.random.Generator,
 ) -> Array:
-    """Return the rate of every unit relative to its mean, from the stimulus alone; float32 [time, units]."""
+    """Return each unit's response to the stimulus, relative to its mean, float32 [time, units]."""
     if not preset.stimulus:
         return np.ones((len(schedule.frame), preset.n_units), np.float32)
     units = draw_units(preset.n_units, preset.tuning, rng)
@@ -222,8 +234,8 @@ def _stimulus_rates(
     return delay((1 - moved) * latent[0] + moved * latent[1], units.latency_s)
 
 
-def _with_state(preset: Preset, rates: Array, state: Array, rng: np.random.Generator) -> Array:
-    """Return rates in Hz, with every unit's mean rate, gain fluctuations, running and saturation."""
+def _add_state(preset: Preset, rates: Array, state: Array, rng: np.random.Generator) -> Array:
+    """Convert responses to rates in Hz: mean rates, gain fluctuations, running and saturation."""
     n_bins, n_units = rates.shape
     mean_hz = np.exp(preset.tuning.rate_spread * rng.standard_normal(n_units)).astype(np.float32)
     mean_hz *= preset.mean_rate_hz / mean_hz.mean()
@@ -234,8 +246,8 @@ def _with_state(preset: Preset, rates: Array, state: Array, rng: np.random.Gener
     return np.asarray(preset.tuning.max_rate_hz * np.tanh(hz / preset.tuning.max_rate_hz), np.float32)
 
 
-def _with_bad_channels(preset: Preset, rates: Array, rng: np.random.Generator) -> Array:
-    """Silence some channels and fill others with bursts that are independent of the movie."""
+def _add_bad_channels(preset: Preset, rates: Array, rng: np.random.Generator) -> Array:
+    """Silence some channels, and replace others by bursts independent of the movie."""
     bad = rng.permutation(preset.n_units)[: preset.n_dead + preset.n_noisy]
     rates[:, bad[: preset.n_dead]] = 0
     for channel in bad[preset.n_dead :]:

@@ -1,5 +1,3 @@
-"""The simulated population is no easier to decode than real tissue."""
-
 from __future__ import annotations
 
 from pathlib import Path
@@ -11,14 +9,14 @@ from replay_data.calibrate import REAL_ACCURACY, calibration, nearest_mean_accur
 
 
 @pytest.mark.slow
-def test_simulated_as_hard_as_real() -> None:
+def test_simulated_units_are_as_hard_to_decode_as_real_ones() -> None:
     accuracy = calibration(draws=200)
     for size, real in REAL_ACCURACY.items():
         assert accuracy[size] == pytest.approx(real, abs=0.05)
 
 
 @pytest.mark.data
-def test_measure_gives_the_known_figures_on_real_data(shared_data: Path) -> None:
+def test_the_measure_reproduces_the_accuracy_of_real_units(shared_data: Path) -> None:
     with np.load(shared_data / "v1_movie_tuning" / "v1_movie_tuning.npz") as file:
         train, test = (file[f"mean_counts_{part}"].astype(np.float64) for part in ("train", "test"))
     rng = np.random.default_rng(0)
@@ -26,7 +24,7 @@ def test_measure_gives_the_known_figures_on_real_data(shared_data: Path) -> None
         assert nearest_mean_accuracy(train, test, size, rng) == pytest.approx(real, abs=0.02)
 
 
-def test_measure_at_its_bounds() -> None:
+def test_the_measure_is_one_for_equal_data_and_at_chance_for_unrelated_data() -> None:
     rng = np.random.default_rng(0)
     counts = rng.uniform(1, 9, (50, 30))
     assert nearest_mean_accuracy(counts, counts, 20, rng, 20) == 1

@@ -1,5 +1,3 @@
-"""The movie: seeded, cut where it says, natural in its spectrum, moving."""
-
 from __future__ import annotations
 
 from itertools import pairwise
@@ -11,19 +9,14 @@ from replay_data.movie import make_movie, pink_texture, scene_starts
 from stream.movie import Movie
 
 
-@pytest.fixture(scope="module")
-def movie() -> Movie:
-    return make_movie(seed=1)
-
-
-def test_seeded(movie: Movie) -> None:
-    first, again, other = (make_movie(3, 60, seed) for seed in (1, 1, 2))
-    assert first.clips == again.clips  # a clip holds the hash of its pictures
+def test_the_same_seed_gives_the_same_movie() -> None:
+    first, again, other = (make_movie(n_scenes=2, n_frames=60, seed=seed) for seed in (1, 1, 2))
+    assert first.clips == again.clips
     assert first.clips != other.clips
-    assert movie.rate_hz == 30.0
+    assert first.rate_hz == 30.0
 
 
-def test_cuts_are_where_they_should_be(movie: Movie) -> None:
+def test_cuts_are_at_the_scene_starts(movie: Movie) -> None:
     assert movie.frames is not None
     frames = movie.frames.astype(np.float32)
     change = np.abs(np.diff(frames, axis=0)).mean((1, 2))
@@ -33,7 +26,7 @@ def test_cuts_are_where_they_should_be(movie: Movie) -> None:
         assert change[begin + 1 : end].max() < max(change[begin], change[end])
 
 
-def test_everything_moves(movie: Movie) -> None:
+def test_every_frame_differs_from_the_previous_one(movie: Movie) -> None:
     assert movie.frames is not None
     change = np.abs(np.diff(movie.frames.astype(np.float32), axis=0)).mean((1, 2))
     assert change.min() > 0.5
@@ -66,7 +59,7 @@ def test_texture_is_periodic() -> None:
     assert texture.std() == pytest.approx(1, abs=1e-3)
 
 
-def test_more_scenes_than_styles() -> None:
+def test_scenes_beyond_the_styles_differ() -> None:
     movie = make_movie(n_scenes=10, n_frames=60, seed=0)
     assert movie.frames is not None
     assert len({movie.frames[start].tobytes() for start in scene_starts(10, 60, 0)[:-1]}) == 10

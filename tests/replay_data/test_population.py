@@ -1,5 +1,3 @@
-"""Units respond as visual cortex does: tuned, late, silent to gray."""
-
 from __future__ import annotations
 
 import numpy as np
@@ -20,15 +18,15 @@ def test_units_prefer_their_orientation() -> None:
     units = draw_units(150, TUNING, np.random.default_rng(0))
     frames = np.concatenate([_grating(0), _grating(np.pi / 2)])
     response = drive(units, frames, np.arange(120, dtype=np.int32), TUNING)
-    upright, flat = response[10:60].mean(0), response[70:].mean(0)
-    fitting = (units.wavelength > 8) & (units.wavelength < 13)
-    prefers_upright = np.abs(np.cos(units.angle)) > 0.9
-    prefers_flat = np.abs(np.cos(units.angle)) < 0.4
-    assert np.all(upright[fitting & prefers_upright] > flat[fitting & prefers_upright])
-    assert np.all(upright[fitting & prefers_flat] < flat[fitting & prefers_flat])
+    vertical, horizontal = response[10:60].mean(0), response[70:].mean(0)
+    matching = (units.wavelength > 8) & (units.wavelength < 13)
+    prefers_vertical = np.abs(np.cos(units.angle)) > 0.9
+    prefers_horizontal = np.abs(np.cos(units.angle)) < 0.4
+    assert np.all(vertical[matching & prefers_vertical] > horizontal[matching & prefers_vertical])
+    assert np.all(vertical[matching & prefers_horizontal] < horizontal[matching & prefers_horizontal])
 
 
-def test_gray_drives_nothing() -> None:
+def test_gray_gives_no_drive() -> None:
     units = draw_units(20, TUNING, np.random.default_rng(0))
     shown = np.r_[np.full(40, -1), np.arange(60)].astype(np.int32)
     assert np.all(drive(units, _grating(0), shown, TUNING)[:40] == 0)
@@ -42,16 +40,16 @@ def test_rates_have_mean_one_over_the_reference() -> None:
     assert np.all(rates >= units.spontaneous - 1e-6)
 
 
-def test_response_comes_after_its_latency() -> None:
+def test_delay_shifts_by_the_latency() -> None:
     step = np.zeros((20, 2), np.float32)
     step[10:] = 1
-    late = delay(step, np.array([1 / 30, 0.05], np.float32))
-    assert np.allclose(late[9:13, 0], [0, 0, 1, 1], atol=1e-5)
-    assert np.allclose(late[9:14, 1], [0, 0, 0.5, 1, 1], atol=1e-5)
+    delayed = delay(step, np.array([1 / 30, 0.05], np.float32))
+    assert np.allclose(delayed[9:13, 0], [0, 0, 1, 1], atol=1e-5)
+    assert np.allclose(delayed[9:14, 1], [0, 0, 0.5, 1, 1], atol=1e-5)
 
 
-def test_drift_moves_fields_a_little() -> None:
+def test_drift_shifts_receptive_fields_slightly() -> None:
     units = draw_units(200, TUNING, np.random.default_rng(0))
-    moved = shift_units(units, np.random.default_rng(1))
-    assert 0 < np.median(np.abs(moved.x - units.x) / units.wavelength) < 0.5
-    assert np.array_equal(moved.wavelength, units.wavelength)
+    drifted = shift_units(units, np.random.default_rng(1))
+    assert 0 < np.median(np.abs(drifted.x - units.x) / units.wavelength) < 0.5
+    assert np.array_equal(drifted.wavelength, units.wavelength)

@@ -1,4 +1,4 @@
-"""Presets: the same seed gives the same bytes, and what they promise is in the recording."""
+"""Simulated recordings, and with them `replay_data.state`."""
 
 from __future__ import annotations
 
@@ -8,43 +8,28 @@ import numpy as np
 import pytest
 
 from replay_data.movie import make_movie
-from replay_data.simulate import PRESETS, Preset, find_preset, preset_movie, simulate
+from replay_data.simulate import PRESETS, Preset, find_preset, simulate
 from stream.errors import BadUsage
 from stream.movie import Movie
 from stream.session import Kind, Session
-
-SHORT = replace(PRESETS["demo"], n_scenes=4)  # half of the movie
-
-
-@pytest.fixture(scope="module")
-def demo() -> Session:
-    return simulate("demo", seed=3)
+from tests.replay_data.conftest import SEED
 
 
-@pytest.fixture(scope="module")
-def movie() -> Movie:
-    return preset_movie(PRESETS["demo"], 0)
-
-
-def test_same_seed_same_bytes() -> None:
-    demo, again = simulate(SHORT, seed=3), simulate(SHORT, seed=3)
-    assert demo.movie is not None
+def test_the_same_seed_gives_the_same_bytes() -> None:
+    small = Preset(n_units=20, n_train=2, episode=(0, 1), n_scenes=4, scene_s=4.0)
+    first, again, other = (simulate(small, seed) for seed in (2, 2, 3))
+    assert first.movie is not None
     assert again.movie is not None
-    for name in ("neural", "stamps", "frame", "repeat"):
-        assert getattr(demo, name).tobytes() == getattr(again, name).tobytes()
-    assert demo.labels["running"].tobytes() == again.labels["running"].tobytes()
-    assert demo.movie.clips == again.movie.clips
-
-
-def test_other_seed_other_recording() -> None:
-    demo, other = simulate(SHORT, seed=3), simulate(SHORT, seed=4)
     assert other.movie is not None
-    assert demo.movie is not None
-    assert other.movie.clips[0].sha256 != demo.movie.clips[0].sha256
-    assert other.sha256() != demo.sha256()
+    for name in ("neural", "stamps", "frame", "repeat"):
+        assert getattr(first, name).tobytes() == getattr(again, name).tobytes()
+    assert first.labels["running"].tobytes() == again.labels["running"].tobytes()
+    assert first.movie.clips == again.movie.clips
+    assert first.movie.clips[0].sha256 != other.movie.clips[0].sha256
+    assert first.sha256() != other.sha256()
 
 
-def test_demo_is_what_it_says(demo: Session) -> None:
+def test_shape_and_kind_of_the_demo(demo: Session) -> None:
     assert (demo.n_channels, demo.n_frames, demo.kind, demo.rate_hz) == (120, 900, Kind.SPIKES, 30.0)
     assert demo.repeats == tuple(range(12))
     assert np.allclose(np.diff(demo.stamps), 1 / 30)
@@ -57,12 +42,12 @@ def test_demo_is_what_it_says(demo: Session) -> None:
     assert demo.movie.frames.shape == (900, 72, 128)
 
 
-def test_repeats_in_order(demo: Session) -> None:
+def test_repeats_show_the_frames_in_order(demo: Session) -> None:
     for repeat in range(11):
         assert np.array_equal(demo.frame[demo.repeat == repeat], np.arange(900))
 
 
-def test_gray_between(demo: Session) -> None:
+def test_gray_separates_the_repeats(demo: Session) -> None:
     gray = demo.frame < 0
     assert np.array_equal(gray, demo.repeat < 0)
     edges = np.flatnonzero(np.diff(np.r_[0, gray.astype(int), 0]))
@@ -93,11 +78,10 @@ def test_two_channels_are_dead_and_two_noisy(demo: Session) -> None:
     assert np.sum(loud & (signal < 1.3)) == 2
 
 
-def test_running_lasts_from_inside_repeat_6_to_inside_7(demo: Session) -> None:
+def test_running_begins_within_repeat_6_and_ends_within_repeat_7(demo: Session) -> None:
     speed = demo.labels["running"][:, 0]
     fast = speed > 14
-    middle = np.flatnonzero(fast)
-    assert set(np.unique(demo.repeat[middle])) <= {-1, 6, 7}
+    assert set(np.unique(demo.repeat[fast])) <= {-1, 6, 7}
     for repeat in (6, 7):
         assert 0.2 < np.mean(fast[demo.repeat == repeat]) < 0.8
     assert not fast[demo.repeat == 6][0]
@@ -113,8 +97,8 @@ def test_units_share_fluctuations(demo: Session) -> None:
     assert np.median(correlation[np.triu_indices(len(correlation), 1)]) > 0.02
 
 
-def test_noise_preset_knows_nothing_of_the_movie(movie: Movie) -> None:
-    session = simulate("noise", 0, movie)
+def test_units_of_the_noise_preset_ignore_the_movie(movie: Movie) -> None:
+    session = simulate("noise", SEED, movie)
     shown = session.neural[(session.repeat >= 0) & (session.repeat < 11)].reshape(11, 900, 120)
     odd, even = shown[::2].mean(0), shown[1::2].mean(0)
     busy = shown.mean((0, 1)) > 0.1
@@ -129,23 +113,22 @@ def test_noise_preset_knows_nothing_of_the_movie(movie: Movie) -> None:
         ("sparse-gain-30", 30, 0.5),
         ("sparse-gain-100", 100, 0.5),
         ("sparse-gain-300", 300, 0.1),
-        pytest.param("units-1000", 1000, 6.0, marks=pytest.mark.slow),
     ],
 )
 def test_other_presets(name: str, n_units: int, rate_hz: float, movie: Movie) -> None:
-    session = simulate(name, 0, movie)
+    session = simulate(name, SEED, movie)
     assert session.n_channels == n_units
     assert session.neural.mean() * 30 == pytest.approx(rate_hz, rel=0.35)
     assert session.repeats == tuple(range(12))
+    assert PRESETS["units-1000"] == replace(PRESETS["demo"], n_units=1000)
 
 
-@pytest.mark.slow
-def test_unseen_scenes_are_only_in_the_test() -> None:
-    preset = replace(PRESETS["many-scenes"], n_units=20, n_scenes=9, n_unseen=6, scene_s=2.5)
+def test_only_test_repeats_show_the_unseen_scenes() -> None:
+    preset = replace(PRESETS["many-scenes"], n_units=20, n_scenes=2, n_unseen=5, scene_s=3.75)
     session = simulate(preset, seed=0)
     assert session.movie is not None
-    assert len(session.movie.clips) == 15
-    first_unseen = session.movie.clips[9].first_frame
+    assert len(session.movie.clips) == 7
+    first_unseen = session.movie.clips[2].first_frame
     assert session.repeats == (0, 1, 2, 3, 4, 5)
     training = (session.repeat >= 0) & (session.repeat <= 3)
     assert session.frame[training].max() == first_unseen - 1
@@ -157,7 +140,7 @@ def test_unknown_presets_are_refused() -> None:
     assert find_preset("demo") == Preset()
     with pytest.raises(BadUsage, match="Did you mean 'sparse'"):
         find_preset("sprase")
-    with pytest.raises(BadUsage, match="There are: demo"):
+    with pytest.raises(BadUsage, match="Presets are: demo"):
         simulate("zzz")
 
 
