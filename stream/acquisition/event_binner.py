@@ -86,12 +86,6 @@ class EventBinner:
         """Time at which the oldest open bin may close, seconds; inf before the first event."""
         return self._edge(self._first + 1) + self._settle_s if self.begun else math.inf
 
-    def restart(self) -> None:
-        """Discard the open bins; the next event begins a new grid."""
-        self._origin = math.nan
-        self._newest = -math.inf
-        self._open.clear()
-
     def add(self, stamps: ArrayLike, unit: ArrayLike, count: ArrayLike | None = None) -> None:
         """Add events to their bins.
 

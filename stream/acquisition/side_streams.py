@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -20,8 +19,6 @@ from stream.lsl.event_inlet import EventInlet
 from stream.lsl.resolve import quoted
 from stream.notices import Notices
 
-log = logging.getLogger(__name__)
-
 SEARCH_EVERY_S = 1.0
 """Interval between searches for new streams."""
 
@@ -31,11 +28,8 @@ MAX_MARKERS_PER_S = 20
 _RECONNECT_WAIT_S = 0.05  # duration of one attempt to reconnect
 _THREADS = 3  # so that a stream that does not answer delays few others
 _FORWARDED = ("lost", "back", "mismatch", "ambiguous")
-_OWN_ROLES = (
-    "engine",
-    "replay",
-    "recorder",
-)  # last part of the source id of this program's own Markers streams
+# last part of the source id of this program's own streams of type Markers
+_OWN_ROLES = ("engine", "replay", "recorder")
 
 
 class SideStreams:

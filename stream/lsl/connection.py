@@ -114,9 +114,7 @@ class Connection:
         """
         inlet = self._inlet or self.prepare(timeout_s, sync_timeout_s=sync_timeout_s)
         try:
-            inlet.open_stream(
-                timeout_s
-            )  # last, because a replay starts as soon as its consumer opens the stream
+            inlet.open_stream(timeout_s)  # last, because this is what makes a replay start
         except (LslTimeoutError, LostError) as error:
             self._inlet = None
             raise self._no_answer(error) from error

@@ -82,16 +82,14 @@ class Inlet(Connection):
         if self._inlet is None:
             self._reconnect(timeout_s)
             return None
-        begun = time.monotonic()
+        start = time.monotonic()
         try:
             samples, stamps = self._pull(self._inlet, timeout_s)
         except LostError:
             self._lose()
             return None
         if not len(stamps):
-            if (
-                time.monotonic() - begun < timeout_s + self.stale_after_s
-            ):  # otherwise this process was suspended
+            if time.monotonic() - start < timeout_s + self.stale_after_s:  # else this process was suspended
                 self._silent(self.stale_after_s)
             return None
         self._received()

@@ -163,6 +163,18 @@ def test_a_rate_that_is_off_is_reported_once(factor: float, n_reports: int) -> N
         assert notice.facts["off_percent"] == pytest.approx(100 * (factor - 1), abs=0.2)
 
 
+def test_values_are_examined_when_the_block_is_left() -> None:
+    bench = Bench()
+    chunk = Chunk(np.ones((3, 2), np.float32), START_S + np.arange(3) / RATE_HZ, np.arange(3))
+    with bench.intake.accept(chunk, START_S + 0.03) as accepted:
+        assert accepted is not None
+        assert bench.intake.health.n_new == 0
+    assert bench.intake.health.n_new == 3
+    with bench.intake.accept(chunk, START_S + 0.04) as again:
+        assert again is None
+    assert bench.intake.health.n_new == 3
+
+
 def test_a_constant_channel_is_masked_until_it_changes() -> None:
     bench = Bench()
     for i in range(700):
