@@ -64,6 +64,7 @@ def command(
         write_json({"source": str(source), "target": str(target), **facts, "notes": notes}, json_target)
     if json_target != "-":
         from rich.console import Console
+        from rich.markup import escape
         from rich.table import Table
 
         table = Table(box=None, pad_edge=False, show_header=False)
@@ -72,7 +73,7 @@ def command(
         for name, value in {**facts, "notes": "\n".join(notes), "written to": target}.items():
             text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
             if text:
-                table.add_row({"showings": "repeats"}.get(name, name.replace("_", " ")), text)
+                table.add_row({"showings": "repeats"}.get(name, name.replace("_", " ")), escape(text))
         Console().print(table)
 
 

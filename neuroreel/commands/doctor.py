@@ -37,13 +37,15 @@ def command(scope: str, json_target: str | None) -> None:
         write_json({"ok": failed == 0, "checks": [asdict(check) for check in checks]}, json_target)
     if json_target != "-":
         from rich.console import Console
+        from rich.markup import escape
         from rich.table import Table
 
         table = Table("", "check", box=None, pad_edge=False)
         table.add_column("found", overflow="fold")
         table.add_column("what to do")
         for check in checks:
-            table.add_row(f"[{_COLOURS[check.status]}]{check.status}", check.name, check.found, check.advice)
+            texts = (escape(text) for text in (check.name, check.found, check.advice))
+            table.add_row(f"[{_COLOURS[check.status]}]{check.status}", *texts)
         Console().print(table)
     if failed:
         raise click.exceptions.Exit(1)

@@ -183,6 +183,7 @@ def _title(files: tuple[Path, ...], repeats: tuple[int, ...] | None, part: tuple
 def _print_scores(result: dict[str, Any]) -> None:
     """Print the scores of model, baselines and controls, and the verdict."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     names = ("accuracy_within_1s", "accuracy_exact", "median_frame_error", "log_score_bits", "ece")
@@ -201,7 +202,7 @@ def _print_scores(result: dict[str, Any]) -> None:
     console = Console()
     console.print(table)
     for name, scores in result["continuous"].items():
-        console.print(f"{name}: median error {scores['median_error']:.4g}, r2 {scores['r2']:.3f}")
+        console.print(f"{escape(name)}: median error {scores['median_error']:.4g}, r2 {scores['r2']:.3f}")
         for other, figures in scores["baselines"].items():
             console.print(f"  {other}: median error {figures['median_error']:.4g}", highlight=False)
     for horizon, scores in result["forecast"].items():

@@ -155,9 +155,10 @@ def command(
 def _print_card(output: Path, content_hash: str, card: dict[str, object]) -> None:
     """Print what was fitted as a table."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=f"{output} ({content_hash})", show_header=False, title_justify="left")
+    table = Table(title=f"{escape(str(output))} ({content_hash})", show_header=False, title_justify="left")
     used = len(card["channel_names"]) - len(card["unused_channels"])  # type: ignore[arg-type]
     rows = {
         "channels": f"{used} used of {len(card['channel_names'])}",  # type: ignore[arg-type]

@@ -53,10 +53,11 @@ def test_targets_that_cannot_be_written(tmp_path: Path, small_session: Session) 
 
 
 def test_properties_as_table_and_as_json(files: Path) -> None:
-    result = run("convert", files / "session.npz", files / "session.csv")
+    result = run("convert", files / "session.npz", files / "[a]session.csv")
     assert result.exit_code == 0, result.output
     rows = dict(line.split(maxsplit=1) for line in result.output.splitlines() if " " in line.strip())
     assert rows["repeats"].strip() == "6"
+    assert "[a]" in result.output
     result = run("convert", files / "session.npz", files / "b.npz", "--json", "-")
     assert json.loads(result.output)["showings"] == 6
 

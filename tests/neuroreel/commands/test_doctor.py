@@ -48,6 +48,14 @@ def test_report_as_json_contains_every_check() -> None:
     assert done.returncode == (0 if report["ok"] else 1)
 
 
+def test_brackets_in_an_advice_are_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    check = Check("ports", Status.WARN, "[1] free", "set [ports]")
+    monkeypatch.setattr(local_checks, "check_all", lambda scope: [check])
+    output = run("doctor").output
+    assert "[1] free" in output
+    assert "set [ports]" in output
+
+
 @pytest.mark.parametrize(("status", "code"), [(Status.OK, 0), (Status.WARN, 0), (Status.FAIL, 1)])
 def test_only_a_failed_check_changes_the_exit_code(
     monkeypatch: pytest.MonkeyPatch, status: Status, code: int
