@@ -164,9 +164,13 @@ def session_from_arrays(arrays: Mapping[str, NDArray[Any]], name: str) -> Sessio
     if len(neural) != len(stamps):
         raise ShapeMismatch(f"'stamps' has {len(stamps)} entries, but 'neural' has {len(neural)} samples.")
     if not len(stamps):
-        raise BadRecording("'stamps' is empty: there is not one sample.")
-    if not np.all(np.abs(stamps) < MAX_SECONDS):
-        raise BadRecording("'stamps' must be finite numbers of seconds; some are not.")
+        raise BadRecording("'stamps' is empty: the recording has no samples.")
+    valid = np.abs(stamps) < MAX_SECONDS
+    if not valid.all():
+        n_invalid = int(np.sum(~valid))
+        raise BadRecording(
+            f"'stamps' must be finite numbers of seconds; {n_invalid} of {len(stamps)} are not."
+        )
     frame, rate_hz = _integers(arrays, "frame"), _sampling_rate(arrays, stamps)
     segment = segments_from_stamps(stamps, rate_hz)
     if "segment" in arrays:
@@ -207,8 +211,9 @@ def _integers(arrays: Mapping[str, NDArray[Any]], name: str) -> NDArray[np.int32
     bounds = np.iinfo(np.int32)
     with np.errstate(invalid="ignore"):
         integers = np.rint(array) if array.dtype.kind == "f" else array
-        if not ((integers == array) & (array >= bounds.min) & (array <= bounds.max)).all():
-            raise BadRecording(f"'{name}' must hold whole numbers (-1 = none).")
+        valid = (integers == array) & (array >= bounds.min) & (array <= bounds.max)
+        if not valid.all():
+            raise BadRecording(f"'{name}' must hold whole numbers (-1 = none), got {array[~valid][0]}.")
     return integers.astype(np.int32)
 
 
@@ -223,7 +228,7 @@ def _strings(array: NDArray[Any]) -> tuple[str, ...]:
     """Return an array of strings as a tuple."""
     if array.ndim != 1 or array.dtype.kind not in "US":
         raise BadRecording(
-            f"'channel_names' must be a list of texts, got {array.dtype} of shape {array.shape}."
+            f"'channel_names' must be a list of strings, got {array.dtype} of shape {array.shape}."
         )
     return tuple(str(name) for name in array.astype(np.str_))
 
@@ -234,7 +239,7 @@ def _string(arrays: Mapping[str, NDArray[Any]], name: str, default: str) -> str:
         return default
     array = arrays[name]
     if array.dtype.kind not in "US" or array.size != 1:
-        raise BadRecording(f"'{name}' must be one text, got {array.dtype} of shape {array.shape}.")
+        raise BadRecording(f"'{name}' must be one string, got {array.dtype} of shape {array.shape}.")
     return str(array.astype(np.str_).ravel()[0])
 
 
@@ -251,7 +256,7 @@ def _sampling_rate(arrays: Mapping[str, NDArray[Any]], stamps: NDArray[np.float6
     if "rate_hz" in arrays:
         rate_hz = float(_numbers(arrays, "rate_hz", 0))
         if not 0 <= rate_hz < float("inf"):
-            raise BadRecording(f"'rate_hz' is {rate_hz}; it must be positive, or 0 for irregular.")
+            raise BadRecording(f"'rate_hz' is {rate_hz}; it must be positive, or 0 for irregular sampling.")
         return rate_hz
     step = np.diff(stamps)
     step = step[step > 0]

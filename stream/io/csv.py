@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
@@ -137,8 +138,9 @@ def _read(file: IO[str]) -> dict[str, NDArray[Any]]:
         raise BadRecording(
             f"its first line must name the columns, 'time' and 'frame' among them; got {names[:12]}."
         )
-    if len(set(names)) < len(names) or "" in names:
-        raise BadRecording("two columns have the same name, or a column has no name.")
+    invalid = [name for name, n in Counter(names).items() if n > 1 or not name]
+    if invalid:
+        raise BadRecording(f"column names must be unique and not empty; invalid ones: {invalid[:8]}.")
     table = _table(reader, len(names), n_before)
     arrays = _columns(names, table)
     arrays |= {name: np.array(str(facts[name])) for name in TEXTS if name in facts}

@@ -82,9 +82,8 @@ def _plain(array: NDArray[Any], name: str) -> NDArray[Any]:
             raise BadRecording(f"'{name}' must be a cell array of character vectors.")
         return string_array([str(cell.ravel()[0]) if cell.size else "" for cell in cells], name)
     if array.dtype.kind == "U" and name == "channel_names":
-        return string_array(
-            [text.rstrip() for text in array.ravel().tolist()], name
-        )  # a matrix of letters is padded
+        # MATLAB pads the rows of a character matrix
+        return string_array([text.rstrip() for text in array.ravel().tolist()], name)
     return array
 
 

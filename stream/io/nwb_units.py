@@ -128,7 +128,7 @@ def select_units(file: Any, area: Sequence[str], quality: Sequence[str], limits:
         or ends.max(initial=0) > spike_times.size
         or spike_times.ndim != 1
     ):
-        raise BadRecording("'spike_times_index' does not fit 'spike_times'.")
+        raise BadRecording("'spike_times_index' does not fit 'spike_times'; the table of units is damaged.")
     n_units = len(ends)
     areas = _areas(file, table, n_units, limits)
     keep = np.ones(n_units, bool)

@@ -166,7 +166,9 @@ def _select_neural(streams: list[XdfStream], name: str | None, path: Path | str)
         )
         neural = neural[:1]
     if len(neural) > 1:
-        raise AmbiguousStream(f"{path} has {len(neural)} neural streams; select one by name: {present}.")
+        raise AmbiguousStream(
+            f"{path} has {len(neural)} neural streams; select one with --stream NAME: {present}."
+        )
     if not len(neural[0].stamps):
         raise BadRecording(f"the neural stream '{neural[0].name}' of {path} holds no samples.")
     return neural[0]
