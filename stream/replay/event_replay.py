@@ -47,6 +47,7 @@ class EventReplay(Replay):
         super().__init__(session, **options)
 
     def _open_neural_outlet(self, labels: Sequence[str], role: str = "replay") -> pylsl.StreamOutlet:
+        """Create the outlet of the spike events."""
         facts = self._facts | {"units": json.dumps(list(labels)), "ticks": 1, "settle_ms": 0}
         return make_outlet(self.name, SPIKE_EVENTS, ("unit",), 0, "int32", facts=facts, role=role)
 

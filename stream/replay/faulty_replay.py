@@ -61,12 +61,14 @@ class FaultyReplay(Replay):
         )
 
     def _play(self, first: int) -> None:
+        """Play from a sample, with jitter added to the deadlines."""
         self._held.clear()
         times_s = (self._schedule.times_s + self._offset_s) / self._actual_speed
         self._sent_s = np.maximum.accumulate(times_s + self._plan.delay_s)
         super()._play(first)
 
     def _wait_for_last_fetch(self) -> None:
+        """Wait for consumers, unless a fault has closed the stream."""
         if self._closed_by is None:
             super()._wait_for_last_fetch()
 

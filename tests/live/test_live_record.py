@@ -1,4 +1,4 @@
-"""An engine with a recorder beside it: what it records decodes to the same, and it outlives the engine."""
+"""Tests of `live --record`: the recording decodes to the same predictions, and the recorder outlives the engine."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.live.test_engine import movie_session
 pytestmark = pytest.mark.live
 
 SPEED = "4"
-NEVER_SKIP = ("--lag-budget-s", "0")  # as it may when the computer is busy
+NEVER_SKIP = ("--lag-budget-s", "0")  # a busy computer would skip samples
 OUTPUTS = ("prediction", "forecast", "posterior", "embedding", "continuous", "status")
 
 
@@ -57,7 +57,7 @@ def start() -> Iterator[Callable[..., Child]]:
 
 
 def record(start: Callable[..., Child], recording: Path, model: Path, folder: Path) -> dict[str, XdfStream]:
-    """Replay a recording, decode it with a recorder beside, and return what was recorded."""
+    """Replay a recording, decode and record it, and return the recorded streams."""
     out = folder / "out.xdf"
     folder.mkdir()
     start("replay", recording, "--speed", SPEED, control=True)
@@ -87,24 +87,26 @@ def test_a_recording_replays_to_the_same_predictions(
     np.testing.assert_array_equal(recorded.segment, session.segment)
     assert recorded.labels["running"].tobytes() == session.labels["running"].tobytes()
     np.testing.assert_allclose(np.diff(recorded.stamps), np.diff(session.stamps), rtol=0, atol=1e-8)
-    said = np.asarray(first["V1-prediction"].samples)
-    assert said[:, 6].tolist() == list(range(session.n_samples))
-    assert said[:, 7].tobytes() == first["V1"].stamps.tobytes()  # the stamps as the engine got them
+    predictions = np.asarray(first["V1-prediction"].samples)
+    assert predictions[:, 6].tolist() == list(range(session.n_samples))
+    assert (
+        predictions[:, 7].tobytes() == first["V1"].stamps.tobytes()
+    )  # timestamps as the engine received them
     predicted = Model.load(model_path).predict(recorded)
-    np.testing.assert_array_equal(said[:, 0], predicted.frame)
+    np.testing.assert_array_equal(predictions[:, 0], predicted.frame)
     np.testing.assert_allclose(first["V1-posterior"].samples, predicted.posterior, rtol=0, atol=1e-6)
 
     again = record(start, tmp_path / "first" / "out.xdf", model_path, tmp_path / "again")
     assert again["V1"].samples.tobytes() == first["V1"].samples.tobytes()
-    np.testing.assert_array_equal(np.asarray(again["V1-prediction"].samples)[:, 0], said[:, 0])
+    np.testing.assert_array_equal(np.asarray(again["V1-prediction"].samples)[:, 0], predictions[:, 0])
     for role in ("posterior", "forecast", "embedding"):
-        got, wanted = again[f"V1-{role}"].samples, first[f"V1-{role}"].samples
-        np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-6)
+        repeated, original = again[f"V1-{role}"].samples, first[f"V1-{role}"].samples
+        np.testing.assert_allclose(repeated, original, rtol=0, atol=1e-6)
 
 
-def test_a_replay_is_let_go_when_the_recorder_has_what_is_there(tmp_path: Path) -> None:
-    """Late streams too, and while the recorder stands still; what does not come is told, and decoding begins."""
-    name, said = "letgo", []
+def test_a_replay_starts_once_the_recorder_has_opened_all_streams(tmp_path: Path) -> None:
+    """Also late streams and with a frozen recorder; a missing stream is reported and does not stop decoding."""
+    name, events = "letgo", []
     outlets = [
         make_outlet(f"{name}-{role}", "Markers", ("x",), 0, "string", role="engine") for role in OUTPUTS
     ]
@@ -117,21 +119,20 @@ def test_a_replay_is_let_go_when_the_recorder_has_what_is_there(tmp_path: Path) 
         process.suspend()
         threading.Timer(1.0, process.resume).start()
         begun = time.monotonic()
-        recorder.open_neural([f"{name}-one", f"{name}-two", "keys"], lambda *_, **facts: said.append(facts))
+        recorder.open_neural([f"{name}-one", f"{name}-two", "keys"], lambda *_, **facts: events.append(facts))
         assert time.monotonic() - begun > 0.9
         assert all(outlet.have_consumers() for outlet in late)
         until(outlets[-1].have_consumers)
-        recorder.open_neural([f"{name}-never"], lambda *_, **facts: said.append(facts))
-        told = said[-1]
-        assert told["state"] == "incomplete"
-        assert f"{name}-never" in told["reason"]
-        assert [each["state"] for each in said].count("incomplete") == 1
+        recorder.open_neural([f"{name}-never"], lambda *_, **facts: events.append(facts))
+        assert events[-1]["state"] == "incomplete"
+        assert f"{name}-never" in events[-1]["reason"]
+        assert [event["state"] for event in events].count("incomplete") == 1
     finally:
         recorder.stop()
 
 
 @pytest.mark.slow
-def test_an_engine_that_is_killed_is_outlived_by_its_recorder(
+def test_the_recorder_continues_after_the_engine_is_killed(
     start: Callable[..., Child], model_path: Path, tmp_path: Path
 ) -> None:
     session = movie_session(4, seed=2)
@@ -139,12 +140,12 @@ def test_an_engine_that_is_killed_is_outlived_by_its_recorder(
     out = tmp_path / "out.xdf"
     start("replay", tmp_path / "session.npz", "--speed", SPEED, control=True)
     engine = start("live", model_path, "--record", out)
-    until(lambda: sum(tally.n_samples for tally in read_xdf_stats(out)[0].values()) > 100)
+    until(lambda: sum(stats.n_samples for stats in read_xdf_stats(out)[0].values()) > 100)
     engine.process.kill()
     engine.wait(5)
     assert engine.process.stderr is not None
     until(lambda: b"the engine has ended" in engine.process.stderr.readline())  # type: ignore[union-attr]
-    until(lambda: (tallies := read_xdf_stats(out))[0] and all(tally.ended for tally in tallies[0].values()))
+    until(lambda: (stats := read_xdf_stats(out)[0]) and all(stream.ended for stream in stats.values()))
     recorded = {stream.name: stream for stream in read_xdf(out)}
     assert recorded["V1"].samples.tobytes() == session.neural.tobytes()
     predicted = len(recorded["V1-prediction"].stamps)
@@ -152,7 +153,7 @@ def test_an_engine_that_is_killed_is_outlived_by_its_recorder(
     assert load_session(out).n_samples == session.n_samples
 
 
-def test_a_recorder_that_cannot_or_dies_does_not_stop_the_decoding(
+def test_decoding_continues_if_the_recorder_cannot_start_or_crashes(
     start: Callable[..., Child], model_path: Path, tmp_path: Path
 ) -> None:
     session = movie_session(3, seed=2)
@@ -171,7 +172,7 @@ def test_a_recorder_that_cannot_or_dies_does_not_stop_the_decoding(
     engine = start("live", model_path, "--record", out, "--json", tmp_path / "out.json", *NEVER_SKIP)
     status = EventInlet(find_stream("V1-status", wait_s=30))
     status.open()
-    until(lambda: sum(tally.n_samples for tally in read_xdf_stats(out)[0].values()) > 20)
+    until(lambda: sum(stats.n_samples for stats in read_xdf_stats(out)[0].values()) > 20)
     (recorder,) = psutil.Process(engine.pid).children()
     recorder.kill()
     events: list[dict[str, Any]] = []
@@ -179,9 +180,9 @@ def test_a_recorder_that_cannot_or_dies_does_not_stop_the_decoding(
     status.close()
     assert engine.wait(0) == 1
     assert engine.process.stderr is not None
-    said = engine.process.stderr.read().decode()
-    assert "decoding continues" in said
-    assert "Traceback" not in said
+    output = engine.process.stderr.read().decode()
+    assert "decoding continues" in output
+    assert "Traceback" not in output
     assert {"event": "recorder", "state": "ended", "reason": "the recorder ended with exit code -9"} in events
     assert json.loads((tmp_path / "out.json").read_text())["received"] == session.n_samples
     assert {stream.name for stream in read_xdf(out)} >= {"V1", "V1-prediction"}
