@@ -1,4 +1,4 @@
-"""Categories decoded from a simulated scan: late, slow, drifting, and most voxels have nothing to do with it."""
+"""Categories decoded from a simulated fMRI scan: delayed, slow, drifting, with mostly uninformative voxels."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from stream.movie import Clip, Movie
 from stream.session import Kind, Session
 
 TR_S = 2.0
-N_CATEGORIES, N_VOXELS, N_TELLING = 4, 60, 15
+N_CATEGORIES, N_VOXELS, N_INFORMATIVE = 4, 60, 15
 RUN = 112
 
 
-def scan(seed: int = 0, n_runs: int = 7, *, label_late: int = 0) -> Session:
-    """Runs of blocks in random order; the labels may be as many volumes later than what was shown."""
+def scan(seed: int = 0, n_runs: int = 7, *, label_delay: int = 0) -> Session:
+    """Simulate runs of blocks in random order; labels are delayed by ``label_delay`` volumes against the stimulus."""
     rng = np.random.default_rng(seed)
     pattern = np.zeros((N_CATEGORIES, N_VOXELS))
-    pattern[:, :N_TELLING] = rng.normal(1.0, 1.0, (N_CATEGORIES, N_TELLING))
+    pattern[:, :N_INFORMATIVE] = rng.normal(1.0, 1.0, (N_CATEGORIES, N_INFORMATIVE))
     time_s = np.arange(0, 20, TR_S)
     response = time_s**5 * np.exp(-time_s)  # peaks after 5 s
     response /= response.sum()
@@ -40,7 +40,7 @@ def scan(seed: int = 0, n_runs: int = 7, *, label_late: int = 0) -> Session:
         blood = np.stack([np.convolve(column, response)[:RUN] for column in drive.T], 1)
         drift = rng.normal(0, 3, N_VOXELS) + np.linspace(0, 1, RUN)[:, None] * rng.normal(0, 2, N_VOXELS)
         neural.append(1000 + 20 * (blood + 0.1 * drift + rng.normal(0, 1.2, (RUN, N_VOXELS))))
-        frame.append(np.r_[np.full(label_late, -1), shown[: RUN - label_late]])
+        frame.append(np.r_[np.full(label_delay, -1), shown[: RUN - label_delay]])
     voxels = np.concatenate(neural).astype(np.float32)
     voxels[:, -3:] = 0  # outside the head
     run = np.repeat(np.arange(n_runs), RUN).astype(np.int32)
@@ -68,34 +68,34 @@ def last_run() -> Session:
     return session.take(session.repeat == 6)
 
 
-def test_the_lag_is_found_in_training_and_said(model: Model) -> None:
+def test_the_lag_is_estimated_in_training_and_reported(model: Model) -> None:
     assert model.card["lag_ms"] in (4000.0, 6000.0)
     assert model.n_delay in (2, 3)
     result = evaluate(model, last_run(), EvaluateOptions(draws=0))
     assert result["lag_ms"] == model.card["lag_ms"]
 
 
-def test_labels_that_are_late_already_leave_less_lag(model: Model) -> None:
-    late = fit_model(scan(label_late=3), baselines=False)
+def test_delayed_labels_reduce_the_lag(model: Model) -> None:
+    late = fit_model(scan(label_delay=3), baselines=False)
     assert late.n_delay == max(0, model.n_delay - 3)
 
 
-def test_a_lag_that_is_asked_for_is_taken() -> None:
-    asked = fit_model(scan(n_runs=4), FitOptions(lag_s=2.0), baselines=False)
-    assert asked.card["lag_ms"] == 2000.0
-    assert asked.n_delay == 1
+def test_a_given_lag_is_used() -> None:
+    fitted = fit_model(scan(n_runs=4), FitOptions(lag_s=2.0), baselines=False)
+    assert fitted.card["lag_ms"] == 2000.0
+    assert fitted.n_delay == 1
 
 
-def test_the_forecast_is_of_what_comes_after_now(model: Model) -> None:
+def test_the_forecast_bridges_the_lag(model: Model) -> None:
     lag = model.n_delay
-    assert model.playback.horizon_ticks[0] == lag  # a quarter of a second is no volume more
+    assert model.playback.horizon_ticks[0] == lag  # a quarter of a second adds no volume
     session = last_run()
     result = evaluate(model, session, EvaluateOptions(draws=0))
-    ahead = model.predict(session).forecast_posterior[0.25]
-    # What is decoded with a volume was up a lag ago; what is forecast with it is up now.
+    forecast = model.predict(session).forecast_posterior[0.25]
+    # A volume decodes what was shown one lag ago, so its forecast is about what is shown now.
     shown = np.flatnonzero(session.frame >= 0)
-    shown = shown[(shown >= lag) & (shown < RUN - lag)]  # scored where truth is known that much later, too
-    at_truth = np.log2(ahead[shown, session.frame[shown]])
+    shown = shown[(shown >= lag) & (shown < RUN - lag)]  # scored only where the truth one lag later is known
+    at_truth = np.log2(forecast[shown, session.frame[shown]])
     expected = float(at_truth.mean() + np.log2(N_CATEGORIES))
     assert result["forecast"]["0.25"]["log_score_bits"] == pytest.approx(expected, abs=1e-4)
 
@@ -108,7 +108,7 @@ def test_categories_are_decoded_and_playback_helps() -> None:
     assert with_playback > without
 
 
-def test_the_future_changes_nothing(model: Model) -> None:
+def test_predictions_do_not_depend_on_the_future(model: Model) -> None:
     whole = last_run()
     neural = whole.neural.copy()
     neural[60:] = np.random.default_rng(1).normal(1000, 50, neural[60:].shape)
@@ -118,14 +118,14 @@ def test_the_future_changes_nothing(model: Model) -> None:
     assert not np.array_equal(before.posterior[60:], after.posterior[60:])
 
 
-def test_the_run_before_changes_nothing(model: Model) -> None:
+def test_predictions_do_not_depend_on_the_previous_run(model: Model) -> None:
     session = scan()
     both = model.predict(session.take(session.repeat >= 5))
     alone = model.predict(last_run())
     np.testing.assert_array_equal(both.posterior[RUN:], alone.posterior)
 
 
-def test_step_and_a_loaded_model_say_the_same(model: Model, tmp_path: Path) -> None:
+def test_a_loaded_model_streams_as_in_batch(model: Model, tmp_path: Path) -> None:
     model.save(tmp_path / "scan.safetensors")
     loaded = Model.load(tmp_path / "scan.safetensors")
     session = last_run()
@@ -137,18 +137,18 @@ def test_step_and_a_loaded_model_say_the_same(model: Model, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("share", [0.0, 1.5, "half", None])
-def test_a_card_that_lies_about_the_channels(model: Model, tmp_path: Path, share: object) -> None:
-    told = Model(model.parts, {**model.card, "channel_share": share})
-    told.save(tmp_path / "told.safetensors")
+def test_an_invalid_channel_share_on_the_card_is_refused(model: Model, tmp_path: Path, share: object) -> None:
+    damaged = Model(model.parts, {**model.card, "channel_share": share})
+    damaged.save(tmp_path / "damaged.safetensors")
     with pytest.raises(BadModel, match="channel_share"):
-        Model.load(tmp_path / "told.safetensors")
+        Model.load(tmp_path / "damaged.safetensors")
 
 
-def test_voxels_outside_the_head_are_left_out(model: Model) -> None:
+def test_voxels_outside_the_head_are_unused(model: Model) -> None:
     assert model.card["unused_channels"] == ["voxel 57", "voxel 58", "voxel 59"]
 
 
-def test_a_volume_without_values_is_no_decision(model: Model) -> None:
+def test_a_volume_without_values_gives_no_decision(model: Model) -> None:
     session = last_run()
     neural = session.neural.copy()
     neural[50] = np.nan
@@ -157,7 +157,7 @@ def test_a_volume_without_values_is_no_decision(model: Model) -> None:
     assert np.isnan(predictions.novelty[50])
 
 
-def test_a_level_of_its_own_is_taken_off_each_run() -> None:
+def test_the_offset_of_each_run_is_removed() -> None:
     session = scan(n_runs=2)
     fitted = Preprocessor.fit(session.neural, Kind.BOLD, session.rate_hz)
     boundary = np.r_[True, np.diff(session.segment) > 0]
@@ -169,7 +169,7 @@ def test_a_level_of_its_own_is_taken_off_each_run() -> None:
     assert last < 0.2 * first
 
 
-def test_the_telling_channels_are_kept() -> None:
+def test_informative_channels_have_the_largest_f_ratio() -> None:
     rng = np.random.default_rng(0)
     state = np.arange(400) % 4
     samples = rng.normal(size=(400, 20)).astype(np.float32)
@@ -179,7 +179,7 @@ def test_the_telling_channels_are_kept() -> None:
     assert len(informative_channels(m, 1e-6)) == 1
     embedding = fit_linear(m, 0.3, share=0.15)
     assert np.flatnonzero(np.abs(embedding.projection).sum(1)).tolist() == [2, 7, 11]
-    near = [
+    similarity = [
         e.project(samples) @ e.project(samples).T for e in (embedding, ShrinkagePath(m, 0.15).embedding(0.3))
     ]
-    np.testing.assert_allclose(near[0], near[1], rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(similarity[0], similarity[1], rtol=1e-3, atol=1e-3)

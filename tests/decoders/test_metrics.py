@@ -18,7 +18,7 @@ from stream.movie import Clip
 AXIS = FrameAxis(np.repeat([0, 1], [6, 4]), 2)
 
 
-def test_errors_and_tolerance() -> None:
+def test_frame_errors_and_tolerance() -> None:
     predicted = np.array([3, 5, 6, -1, 0])
     truth = np.array([3, 3, 5, 2, 9])
     error, within = frame_errors(predicted, truth, AXIS.clip, 2)
@@ -26,14 +26,14 @@ def test_errors_and_tolerance() -> None:
     assert within.tolist() == [True, True, False, False, False]
 
 
-def test_reach_stays_in_the_clip() -> None:
+def test_the_tolerance_range_stays_in_the_clip() -> None:
     low, high = AXIS.tolerance_range
     assert (low[5], high[5]) == (3, 6)
     assert (low[6], high[6]) == (6, 9)
     assert (low[10], high[10]) == (10, 11)
 
 
-def test_frames_that_are_no_movie_have_no_neighbours() -> None:
+def test_frames_without_a_movie_have_no_tolerance() -> None:
     axis = frame_axis(4, ())
     assert axis.tolerance_frames == 0
     assert (np.array(axis.tolerance_range[1]) - axis.tolerance_range[0]).tolist() == [1] * 5
@@ -43,7 +43,7 @@ def test_frames_that_are_no_movie_have_no_neighbours() -> None:
     assert movie.clip[20] == 1
 
 
-def test_a_perfect_answer() -> None:
+def test_scores_of_a_perfect_prediction() -> None:
     frame = np.array([-1, 0, 3, 9], np.int32)
     posterior = np.zeros((4, 11), np.float32)
     posterior[np.arange(4), [10, 0, 3, 9]] = 1
@@ -54,15 +54,15 @@ def test_a_perfect_answer() -> None:
     assert set(scores["per_repeat"]) == {"0", "1"}
 
 
-def test_uniform_scores_zero_bits() -> None:
+def test_a_uniform_posterior_scores_zero_bits() -> None:
     assert log_score_bits(np.full((5, 11), 0.1, np.float32), np.arange(5)) == pytest.approx(0, abs=1e-6)
 
 
-def test_confidence_is_mass_near_the_likeliest() -> None:
+def test_confidence_is_the_probability_near_the_most_probable_frame() -> None:
     posterior = np.array([[0.1, 0.2, 0.3, 0.1, 0.1, 0.1, 0.1, 0, 0, 0, 0]], np.float32)
     assert likeliest(posterior).tolist() == [2]
     assert confidence(posterior, AXIS)[0] == pytest.approx(0.8)
 
 
-def test_calibration_error_is_the_gap() -> None:
+def test_calibration_error_is_the_gap_between_confidence_and_accuracy() -> None:
     assert calibration_error(np.full(100, 0.75), np.arange(100) < 50) == pytest.approx(0.25)

@@ -9,7 +9,7 @@ from stream.session import Session
 from tests.decoders.conftest import watched_session
 
 
-def test_shared_stretches_are_found_wherever_they_lie(watched: Session) -> None:
+def test_shared_samples_are_found_anywhere(watched: Session) -> None:
     known = fingerprints(watched.select_repeats([0, 1]))
     assert overlap(watched.select_repeats([2, 3]), known) == 0
     assert overlap(watched, known) > 0.2
@@ -17,7 +17,7 @@ def test_shared_stretches_are_found_wherever_they_lie(watched: Session) -> None:
     assert overlap(watched.take((index > 30) & (index < 63)), known) > 0
 
 
-def test_sparse_firing_is_no_fingerprint() -> None:
+def test_sparse_activity_gives_no_fingerprint() -> None:
     rng = np.random.default_rng(0)
     session = watched_session()
     sparse = [

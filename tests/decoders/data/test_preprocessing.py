@@ -16,19 +16,19 @@ def recording(seed: int = 0) -> np.ndarray:
     return neural
 
 
-def test_flat_and_empty_channels_are_left_out() -> None:
+def test_flat_and_empty_channels_are_dropped() -> None:
     fitted = Preprocessor.fit(recording(), Kind.BOLD, 1.0)
     assert fitted.valid.tolist() == [True, False, False, True, True]
     assert fitted.n_used == 3
 
 
-def test_no_usable_channel_is_refused() -> None:
+def test_a_recording_without_usable_channels_is_refused() -> None:
     with pytest.raises(BadRecording, match="none of the 2 channels"):
         Preprocessor.fit(np.zeros((50, 2), np.float32), Kind.SPIKES, 30.0)
 
 
 @pytest.mark.parametrize("kind", list(Kind))
-def test_streaming_equals_batch_across_borders(kind: Kind) -> None:
+def test_streaming_equals_batch_across_segment_boundaries(kind: Kind) -> None:
     neural = np.abs(recording())
     boundary = np.zeros(200, bool)
     boundary[[0, 80]] = True
@@ -42,7 +42,7 @@ def test_streaming_equals_batch_across_borders(kind: Kind) -> None:
         np.testing.assert_allclose(clean, batch[index], atol=1e-5)
 
 
-def test_counts_pass_and_missing_ones_become_the_mean() -> None:
+def test_counts_are_unchanged_and_missing_ones_become_the_mean() -> None:
     neural = np.array([[1, 4], [3, np.nan], [2, 8]], np.float32)
     fitted = Preprocessor.fit(neural, Kind.SPIKES, 30.0)
     clean = fitted.step(np.array([5, np.nan], np.float32))
@@ -50,12 +50,12 @@ def test_counts_pass_and_missing_ones_become_the_mean() -> None:
     np.testing.assert_allclose(clean, [5, 6])
 
 
-def test_a_frame_without_any_value_says_nothing() -> None:
+def test_a_sample_without_any_value_gives_none() -> None:
     fitted = Preprocessor.fit(recording(), Kind.SPIKES, 30.0)
     assert fitted.step(np.full(5, np.nan, np.float32)) is None
 
 
-def test_a_slow_offset_is_taken_off() -> None:
+def test_a_constant_offset_is_removed() -> None:
     neural = np.random.default_rng(1).normal(0, 1, (2000, 2)).astype(np.float32)
     fitted = Preprocessor.fit(neural, Kind.FLUORESCENCE, 10.0)
     out = fitted.run(neural + 40, np.r_[True, np.zeros(1999, bool)])
