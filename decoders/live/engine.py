@@ -112,7 +112,7 @@ class Engine:
         self.inlet = inlet
         self.options = options
         self._control = control
-        self._adapter = GainAdaptation(model.parts.preprocessor, model.rate_hz) if options.adapt else None
+        self._adaptation = GainAdaptation(model.parts.preprocessor, model.rate_hz) if options.adapt else None
         self._refit_client = refit_client
         if refit_client is not None:
             refit_client.start(model)
@@ -136,14 +136,14 @@ class Engine:
         )
         self._publisher = Publisher(options.name, model, inlet.rate_hz, engine_facts(model, inlet, options))
         self._side_streams = SideStreams(inlet.name, options.stimulus_offset_ms / 1e3, inlet)
-        self._score = RunningScore(
+        self._frame_score = RunningScore(
             truth_of(self._side_streams.track, inlet.rate_hz),
             model.axis,
             ("with_playback", "without_playback"),
             model.n_delay,
             self.stamp_rate,
         )
-        self._labels = LabelScore(
+        self._label_score = LabelScore(
             self._side_streams.labels, model.card["labels"], inlet.rate_hz, model.n_delay
         )
 
@@ -151,16 +151,12 @@ class Engine:
         return f"<Engine: {self.inlet.state} | {self.options.name}, {self.received} frames>"
 
     def stop(self, reason: str = "stopped") -> None:
-        """Request the end of the run.
+        """Request the end of the run; may be called in a signal handler or another thread.
 
         Parameters
         ----------
         reason
             Published with the end; of several requests, the first counts.
-
-        Notes
-        -----
-        May be called from a signal handler or another thread.
         """
         self._stopped = self._stopped or reason
 
@@ -261,9 +257,9 @@ class Engine:
             "reason": self.inlet.reason,
             "events": dict(self._events),
             "movie_speed": self.model.playback.speed,
-            "labels": self._labels.summary(),
+            "labels": self._label_score.summary(),
             "markers": dict(self._side_streams.markers),
-            "adaptation": self._adapter.facts() if self._adapter is not None else None,
+            "adaptation": self._adaptation.facts() if self._adaptation is not None else None,
         }
 
     def close(self) -> None:
@@ -299,7 +295,7 @@ class Engine:
     def _tick(self, clock: float) -> None:
         """Once per second: update clocks and channel health, and score the samples whose truth has settled."""
         self._intake.tick(clock)
-        truths, labels = self._score.settle(clock), self._labels.settle(clock)
+        truths, labels = self._frame_score.settle(clock), self._label_score.settle(clock)
         if self._refit_client is not None:
             self._refit_client.settle(truths, labels)
 
@@ -359,26 +355,28 @@ class Engine:
                 self.trace.append((stamp_raw, arrival, decided, published))
             without = int(decision.logits.argmax())
             without = without if without < model.n_frames else -1
-            self._score.add(arrival, stamp_raw, (decision.frame, without), in_segment=decision.in_segment)
+            self._frame_score.add(
+                arrival, stamp_raw, (decision.frame, without), in_segment=decision.in_segment
+            )
             return self._publisher.secondary_due() and decision.in_segment
 
-        sample = raw if self._adapter is None else self._adapter.step(raw)
+        sample = raw if self._adaptation is None else self._adaptation.step(raw)
         prediction = model.step(sample, stamp_raw * stamp_rate, publish)
         if prediction is not None:
             self._publisher.push_secondary(prediction, stamp)
-        self._labels.add(arrival, stamp_raw, None if prediction is None else prediction.continuous)
+        self._label_score.add(arrival, stamp_raw, None if prediction is None else prediction.continuous)
         if self._refit_client is not None:
             self._refit_client.add(raw, stamp_raw * stamp_rate, self._segment)
         self.received += 1
 
     def _finish(self, cpu_s: float, wall_s: float) -> dict[str, Any]:
         self._side_streams.poll()
-        for score in (self._score, self._labels):
+        for score in (self._frame_score, self._label_score):
             score.settle(pylsl.local_clock() + SETTLE_S)
         summary = self.stats(cpu_s, wall_s)
         summary |= {
             "ended": self._stopped,
-            "score": self._score.summary(),
+            "score": self._frame_score.summary(),
             "announced": self._side_streams.announced,
             "model_version": self.model.version,
             "rolling": self._refit_client.counts if self._refit_client is not None else None,
