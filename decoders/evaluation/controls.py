@@ -60,8 +60,8 @@ def onset_clock(data: TrainingSet, playback: Playback, test: Session) -> Posteri
     test
         Test data; of its truth only stimulus on or off is used.
     """
-    table = replace(playback.transitions, steps=playback.transitions.forecast_steps)
-    clock = Playback(table, playback.jump_ahead, playback.jump_ahead, data.movie_rate_hz, data.rate_hz)
+    transitions = replace(playback.transitions, steps=playback.transitions.forecast_steps)
+    clock = Playback(transitions, playback.jump_ahead, playback.jump_ahead, data.movie_rate_hz, data.rate_hz)
     shown = test.frame >= 0
     logits = np.zeros((test.n_samples, data.n_states), np.float32)
     logits[shown, -1] = -CERTAINTY

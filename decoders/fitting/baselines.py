@@ -13,7 +13,7 @@ from decoders.data.training_set import TrainingSet
 from decoders.embedding.linear import LinearEmbedding, class_statistics, fit_linear, unit_length
 from decoders.embedding.windows import window_sums
 from decoders.errors import BadModel
-from decoders.fitting.select_playback import select_evidence_weight
+from decoders.fitting.select_weights import select_evidence_weight
 from decoders.fitting.settings import MAX_HELD_OUT, cross_validation_folds, evenly_spaced
 from decoders.playback.filter import Playback
 from decoders.playback.transitions import Transitions

@@ -17,7 +17,7 @@ CONFIDENCE_SCALES = tuple(np.geomspace(0.5, 2.0, 15).tolist())
 """Candidate factors on the inverse temperature of the selected decoder; calibrated confidence decides."""
 
 GUESS_RATE = 0.01
-"""Share of answers assumed to be guesses in the log score within tolerance."""
+"""Share of predictions assumed to be guesses in the log score within tolerance."""
 
 Folds = list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]
 """Training and held-out mask of each cross-validation fold."""

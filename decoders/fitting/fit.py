@@ -17,7 +17,8 @@ from decoders.embedding.trainer import require_torch
 from decoders.embedding.training_run import ProgressCallback
 from decoders.fitting.baselines import select_baselines
 from decoders.fitting.card import new_card
-from decoders.fitting.fit_contrastive import ContrastiveOptions, candidate_contexts, fit_contrastive
+from decoders.fitting.contrastive_pairs import ContrastiveOptions
+from decoders.fitting.fit_contrastive import candidate_contexts, fit_contrastive
 from decoders.fitting.options import FitOptions
 from decoders.fitting.select_classifier import DECODERS, select_classifier
 from decoders.fitting.select_continuous import select_continuous

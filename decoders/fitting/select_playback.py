@@ -1,10 +1,9 @@
-"""Selects the playback model's evidence, its weight and the jump probabilities by cross-validation."""
+"""Selects the playback model's source of evidence and jump probabilities by cross-validation."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,6 @@ from decoders.fitting.fit_emission import (
     DEFAULT_EVIDENCE_WEIGHT,
     DEFAULT_JUMP,
     EmissionSettings,
-    EvidenceFunction,
     SequenceEvidence,
     emission_candidates,
     fit_emission,
@@ -24,103 +22,24 @@ from decoders.fitting.fit_emission import (
     sample_evidence,
 )
 from decoders.fitting.select_forecast import select_forecast
+from decoders.fitting.select_weights import (
+    filter_sequence,
+    log_scores,
+    select_evidence_weight,
+    select_weights,
+    with_window_evidence,
+)
 from decoders.fitting.settings import ReadoutSettings
-from decoders.fitting.validation_sequences import ValidationSequence
-from decoders.metrics import FrameAxis
 from decoders.model.parts import Emission, ModelParts
-from decoders.playback.filter import MIN_PROBABILITY, Playback
+from decoders.playback.filter import Playback
 from decoders.playback.transitions import Transitions
 from stream.session import Kind
-
-EVIDENCE_WEIGHTS = (0.0, 0.01, 0.03, 0.1, 0.2, 0.35, 0.6, 1.0, 2.0)
-START = EVIDENCE_WEIGHTS.index(0.35)
-"""Index of the evidence weight from which the search climbs."""
-
-WINDOW_WEIGHTS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-"""Candidate weights of the frame decoder's logits when the filter's evidence comes from single samples."""
 
 JUMPS = (0.001, 0.003, 0.01, 0.03)
 """Candidate probabilities per tick of a jump to any frame."""
 
 PLACE_JUMP = 0.001
 """Initial jump probability without a movie rate: animals do not jump, and categories follow each other as usual."""
-
-MIN_GAIN = 0.1
-"""Nats, besides three standard errors, by which evidence must improve on ignoring it: on noise a small weight wins by
-chance, and the filter would then follow noise with confidence."""
-
-GUESS_RATE = 0.1
-"""Share of answers assumed to be guesses, so that samples that no setting decodes do not decide."""
-
-
-def filter_sequence(
-    playback: Playback, evidence: NDArray[np.float64], sequence: ValidationSequence
-) -> NDArray[np.float64]:
-    """Return the posteriors after the forward filter, float64 [time, states].
-
-    Parameters
-    ----------
-    playback
-        Candidate playback model.
-    evidence
-        Float64 [time, states], weighted log likelihoods.
-    sequence
-        Its ticks and segment boundaries are used.
-    """
-    likelihood: NDArray[np.float64] = np.exp(evidence - evidence.max(1, keepdims=True))
-    out = np.empty_like(likelihood)
-    initial = playback.transitions.initial
-    state: NDArray[np.floating[Any]] = initial
-    for index, ticks in enumerate(sequence.ticks):
-        state = initial if sequence.boundary[index] else playback.advance(state, int(ticks))
-        state = state * likelihood[index]
-        state /= state.sum()
-        out[index] = state
-    return out
-
-
-def with_window_evidence(
-    filtered: NDArray[np.float64], evidence: SequenceEvidence, weight: float
-) -> NDArray[np.float64]:
-    """Multiply filtered posteriors by the frame decoder's likelihood, float64 [time, states].
-
-    Parameters
-    ----------
-    filtered
-        Float64 [time, states], from `filter_sequence`.
-    evidence
-        With the frame decoder's logits.
-    weight
-        Weight of these logits; 0 disables them.
-    """
-    logits = evidence.window_evidence
-    if logits is None or weight == 0:
-        return filtered
-    product = filtered * np.exp(weight * (logits - logits.max(1, keepdims=True))) + float(MIN_PROBABILITY)
-    return np.asarray(product / product.sum(1, keepdims=True))
-
-
-def filtered_log_score(filtered: NDArray[np.float64], sequence: ValidationSequence, axis: FrameAxis) -> float:
-    """Return the mean log score in nats: half of the exact state, half of all states within one second.
-
-    Parameters
-    ----------
-    filtered
-        Float64 [time, states], posteriors.
-    sequence
-        With the true states.
-    axis
-        With the range of states within one second.
-    """
-    n_states = filtered.shape[1]
-    rows, truth = np.arange(len(filtered)), sequence.state
-    low, high = (bound[truth] for bound in axis.tolerance_range)
-    cumulative = np.zeros((len(filtered), n_states + 1))
-    np.cumsum(filtered, axis=1, out=cumulative[:, 1:])
-    near = cumulative[rows, high] - cumulative[rows, low]
-    exact = np.log((1 - GUESS_RATE) * filtered[rows, truth] + GUESS_RATE / n_states)
-    within = np.log((1 - GUESS_RATE) * near + GUESS_RATE * (high - low) / n_states)
-    return float(np.mean(0.5 * exact + 0.5 * within))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -190,7 +109,7 @@ def select_playback(
     score = best.score
     for candidate_jump in JUMPS if best.evidence else ():
         playback = _playback(data, transitions, candidate_jump)
-        scores, _ = _log_scores(playback, best.evidence, best.weight, data.axis, (best.window_weight,))
+        scores, _ = log_scores(playback, best.evidence, best.weight, data.axis, (best.window_weight,))
         if float(scores.mean()) > score:
             score, jump = float(scores.mean()), candidate_jump
     playback = _playback(data, transitions, jump)
@@ -218,25 +137,6 @@ def select_playback(
     return PlaybackSelection(best.settings, emission, transitions, floors, score, filtered)
 
 
-def select_evidence_weight(
-    data: TrainingSet, evidence_of: EvidenceFunction, playback: Playback, seed: int
-) -> float:
-    """Select the weight with which a decoder's logits serve the playback model best on held-out data.
-
-    Parameters
-    ----------
-    data
-        Training data.
-    evidence_of
-        Fits the decoder on a part of the data and computes its logits for other samples.
-    playback
-        Playback model.
-    seed
-        Random seed of the shuffled scenes.
-    """
-    return select_weights(playback, held_out_evidence(data, evidence_of, seed), data.axis)[1]
-
-
 def select_posterior_weight(
     data: TrainingSet, settings: ReadoutSettings, parts: ModelParts, seed: int
 ) -> float:
@@ -257,49 +157,6 @@ def select_posterior_weight(
     if not parts.emission.own_readout:
         return parts.emission.evidence_weight
     return select_evidence_weight(data, posterior_evidence(data, settings), playback, seed)
-
-
-def select_weights(
-    playback: Playback, evidence: list[SequenceEvidence], axis: FrameAxis
-) -> tuple[float, float, float]:
-    """Climb from the usual evidence weight to the nearest peak of the log score.
-
-    Both weights are 0 when the peak does not exceed ignoring the evidence by `MIN_GAIN` and three standard errors.
-
-    Parameters
-    ----------
-    playback
-        Playback model.
-    evidence
-        Evidence for the validation sequences.
-    axis
-        With the range of states within one second.
-
-    Returns
-    -------
-    score, weight, window_weight
-        Log score in nats (NaN without sequences), evidence weight, and weight of the window evidence.
-    """
-    if not evidence:
-        return float("nan"), DEFAULT_EVIDENCE_WEIGHT, 0.0
-    window_weights = WINDOW_WEIGHTS if evidence[0].window_evidence is not None else (0.0,)
-    scores: dict[int, tuple[NDArray[np.float64], float]] = {}
-
-    def mean_score(index: int) -> float:
-        if index not in scores:
-            scores[index] = _log_scores(playback, evidence, EVIDENCE_WEIGHTS[index], axis, window_weights)
-        return float(scores[index][0].mean())
-
-    best = START
-    for step in (1, -1):
-        while 0 <= best + step < len(EVIDENCE_WEIGHTS) and mean_score(best + step) > mean_score(best):
-            best += step
-    ignoring, _ = _log_scores(playback, evidence, 0.0, axis, (0.0,))
-    gain = scores[best][0] - ignoring
-    error = gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else 0.0
-    if gain.mean() <= max(MIN_GAIN, 3 * error):
-        return float(ignoring.mean()), 0.0, 0.0
-    return mean_score(best), EVIDENCE_WEIGHTS[best], scores[best][1]
 
 
 def _playback(data: TrainingSet, transitions: Transitions, jump: float) -> Playback:
@@ -332,25 +189,3 @@ def _evidence(
         return evidence
     of_windows = held_out_evidence(data, posterior_evidence(data, settings), seed)
     return [replace(e, window_evidence=w.evidence) for e, w in zip(evidence, of_windows, strict=True)]
-
-
-def _log_scores(
-    playback: Playback,
-    evidence: list[SequenceEvidence],
-    weight: float,
-    axis: FrameAxis,
-    window_weights: Sequence[float],
-) -> tuple[NDArray[np.float64], float]:
-    """Return the log score of each sequence, float64 [sequences], with the best window weight, and that weight."""
-    filtered = [filter_sequence(playback, weight * e.evidence, e.sequence) for e in evidence]
-    scores = [
-        np.array(
-            [
-                filtered_log_score(with_window_evidence(f, e, window_weight), e.sequence, axis)
-                for f, e in zip(filtered, evidence, strict=True)
-            ]
-        )
-        for window_weight in window_weights
-    ]
-    best = int(np.argmax([each.mean() for each in scores]))
-    return scores[best], window_weights[best]

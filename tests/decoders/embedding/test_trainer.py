@@ -19,8 +19,9 @@ from decoders.embedding.trainer import Samples, Trainer, forward
 from decoders.embedding.training_run import VALIDATION_INTERVAL, TrainingProgress, TrainingRun
 from decoders.errors import BadSplit
 from decoders.evaluation.controls import settings_from_model
+from decoders.fitting.contrastive_pairs import ContrastiveOptions
 from decoders.fitting.fit import fit_model
-from decoders.fitting.fit_contrastive import ContrastiveOptions, candidate_contexts, fit_contrastive
+from decoders.fitting.fit_contrastive import candidate_contexts, fit_contrastive
 from decoders.fitting.options import FitOptions
 from decoders.model.model import Model
 from decoders.model.training_archive import restore_training

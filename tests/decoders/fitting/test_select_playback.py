@@ -1,47 +1,54 @@
-"""Selection of the playback model's evidence and its weight."""
+"""Selection of the playback model's source of evidence."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from decoders.fitting.fit_emission import SequenceEvidence
-from decoders.fitting.select_playback import select_weights
-from decoders.fitting.validation_sequences import ValidationSequence
-from decoders.metrics import FrameAxis
-from decoders.playback.filter import Playback
+from decoders.data.training_set import TrainingSet, training_set
+from decoders.fitting.fit_emission import DEFAULT_EVIDENCE_WEIGHT
+from decoders.fitting.select_playback import PlaybackSelection, select_playback
+from decoders.fitting.settings import ReadoutSettings
 from decoders.playback.transitions import learn_playback
+from stream.session import Kind, Session
+from tests.decoders.conftest import N_FRAMES, places_session, watched_session
 
-N_FRAMES = 30
 
-
-@pytest.mark.parametrize(("strength", "ignored"), [(0.0, True), (3.0, False)])
-def test_evidence_without_held_out_gain_is_ignored(strength: float, ignored: bool) -> None:
-    shown = np.tile(np.arange(N_FRAMES), 4)
+def selected(data: TrainingSet) -> PlaybackSelection:
+    settings = ReadoutSettings(4, 0.5, True, 8.0, 0.0)
     transitions = learn_playback(
-        shown,
-        np.ones(len(shown), np.int64),
-        np.arange(len(shown)) == 0,
-        N_FRAMES,
-        np.array([14, N_FRAMES - 1]),
-        np.array([0, 7, 15]),
+        data.state, data.ticks, data.boundary, data.n_frames, data.clip_ends, data.scene_starts
     )
-    playback = Playback(transitions, 0.01, 0.01, 30.0, 30.0)
-    rng = np.random.default_rng(0)
-    state = np.arange(N_FRAMES)
-    evidence = []
-    for _ in range(6):
-        logits = rng.normal(size=(N_FRAMES, N_FRAMES + 1))
-        logits[state, state] += strength
-        sequence = ValidationSequence(
-            index=state,
-            clean=np.zeros((N_FRAMES, 1), np.float32),
-            state=state,
-            ticks=np.ones(N_FRAMES, np.int64),
-            boundary=state == 0,
-            in_order=True,
-        )
-        evidence.append(SequenceEvidence(np.zeros(N_FRAMES, bool), sequence, logits))
-    _, weight, window_weight = select_weights(playback, evidence, FrameAxis(np.zeros(N_FRAMES, np.int64), 3))
-    assert (weight == 0.0) == ignored
-    assert window_weight == 0.0
+    return select_playback(data, [settings], transitions, 0)
+
+
+def test_spikes_and_a_movie_are_filtered_sample_by_sample(watched: Session) -> None:
+    selection = selected(training_set(watched, N_FRAMES, 0.3))
+    assert selection.emission.own_readout
+    assert selection.emission.n_window == 1
+    assert selection.emission.evidence_weight > 0
+    assert selection.emission.window_weight == 0
+    assert len(selection.filtered) == 6  # three folds, each in order and shuffled
+    for _, posterior in selection.filtered:
+        np.testing.assert_allclose(posterior.sum(1), 1)
+
+
+def test_evidence_of_noise_is_ignored() -> None:
+    selection = selected(training_set(watched_session(5, signal=0.0), N_FRAMES, 0.3))
+    assert selection.emission.evidence_weight == 0
+
+
+def test_places_may_multiply_window_evidence_in() -> None:
+    selection = selected(training_set(places_session(), 8, 0.3))
+    evidence, _ = selection.filtered[0]
+    assert (evidence.window_evidence is not None) == selection.emission.own_readout
+    assert selection.score < 0
+
+
+@pytest.mark.parametrize("kind", [Kind.SPIKES, Kind.FLUORESCENCE])
+def test_without_held_out_data_the_frame_decoder_gives_the_evidence(kind: Kind) -> None:
+    selection = selected(training_set(watched_session(kind=kind, n_repeats=1), N_FRAMES, 0.3))
+    assert not selection.emission.own_readout
+    assert selection.emission.evidence_weight == DEFAULT_EVIDENCE_WEIGHT
+    assert np.isnan(selection.score)
+    assert selection.filtered == []
