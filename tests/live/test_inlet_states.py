@@ -29,14 +29,14 @@ RATE_HZ = 60.0
 N_CHANNELS = 4
 RECOVERY_S = 1.0
 """What is promised, on an idle computer; tests allow `BUSY_S` more."""
-BUSY_S = 3.0
+BUSY_S = 30.0
 
 
 class Watch:
     """An inlet with its intake, pulled as an engine does, and everything that was said."""
 
     def __init__(self, name: str) -> None:
-        self.inlet = Inlet(find_stream(name, wait_s=10))
+        self.inlet = Inlet(find_stream(name, wait_s=30))
         self.inlet.open()
         health = ChannelHealth(
             [f"unit{i}" for i in range(N_CHANNELS)], None, np.ones(N_CHANNELS, bool), self.inlet.notices
@@ -58,7 +58,7 @@ class Watch:
             (notice.event, {"text": notice.text, **notice.facts}) for notice in self.inlet.notices.take()
         ]
 
-    def until(self, done: Callable[[], bool], within_s: float = 10.0) -> float:
+    def until(self, done: Callable[[], bool], within_s: float = 30.0) -> float:
         """Pull until something is so; how long it took."""
         begun = time.monotonic()
         while not done():
@@ -132,7 +132,7 @@ def test_a_killed_sender_is_missed_at_once_and_taken_back(
     watched.until(lambda: watched.inlet.state is InletState.LOST, 0.5 + BUSY_S)
     assert "is gone" in watched.inlet.reason
     rig(source_id)
-    find_stream(watched.inlet.name, wait_s=10)  # until it can be found at all
+    find_stream(watched.inlet.name, wait_s=30)  # until it can be found at all
     watched.until(watched.live, RECOVERY_S + BUSY_S)
     watched.until(lambda: len(watched.segments) == 2)
     assert watched.events()[:2] == ["lost", "back"]
@@ -168,8 +168,8 @@ def test_between_two_senders_there_is_no_choice(
     watched = watch()
     end(first)
     second, third = rig("two"), rig("three")
-    find_stream(f"name='{name}' and source_id='two'", wait_s=10)
-    find_stream(f"name='{name}' and source_id='three'", wait_s=10)
+    find_stream(f"name='{name}' and source_id='two'", wait_s=30)
+    find_stream(f"name='{name}' and source_id='three'", wait_s=30)
     watched.until(lambda: "ambiguous" in watched.events())
     assert watched.inlet.state is InletState.LOST
     assert len(dict(watched.said)["ambiguous"]["streams"]) == 2

@@ -117,8 +117,8 @@ def test_a_replay_starts_once_the_recorder_has_opened_all_streams(tmp_path: Path
         late = [make_outlet(f"{name}-{label}", "Label", ("x",), 0, role="rig") for label in ("one", "two")]
         process = psutil.Process(recorder.pid)
         process.suspend()
-        threading.Timer(1.0, process.resume).start()
         begun = time.monotonic()
+        threading.Timer(1.0, process.resume).start()
         recorder.open_neural([f"{name}-one", f"{name}-two", "keys"], lambda *_, **facts: events.append(facts))
         assert time.monotonic() - begun > 0.9
         assert all(outlet.have_consumers() for outlet in late)
@@ -138,11 +138,13 @@ def test_the_recorder_continues_after_the_engine_is_killed(
     session = movie_session(4, seed=2)
     save_session(session, tmp_path / "session.npz")
     out = tmp_path / "out.xdf"
-    start("replay", tmp_path / "session.npz", "--speed", SPEED, control=True)
+    replay = start("replay", tmp_path / "session.npz", "--speed", "2", control=True)
     engine = start("live", model_path, "--record", out)
     until(lambda: sum(stats.n_samples for stats in read_xdf_stats(out)[0].values()) > 100)
+    replay.send("pause")  # so that samples are left for the recorder alone
     engine.process.kill()
-    engine.wait(5)
+    engine.wait(60)
+    replay.send("resume")
     assert engine.process.stderr is not None
     until(lambda: b"the engine has ended" in engine.process.stderr.readline())  # type: ignore[union-attr]
     until(lambda: (stats := read_xdf_stats(out)[0]) and all(stream.ended for stream in stats.values()))

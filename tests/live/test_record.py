@@ -77,7 +77,7 @@ def children() -> Iterator[Callable[..., Child]]:
             child.process.stdout.close()
 
 
-def until(condition: Callable[[], Any], timeout_s: float = 15.0) -> None:
+def until(condition: Callable[[], Any], timeout_s: float = 60.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline
@@ -100,9 +100,11 @@ class Sender:
         self._thread.start()
 
     def _send(self, n_channels: int) -> None:
+        begun = time.monotonic()
         while not self._done.wait(0.005):
-            self.outlet.push_sample([float(self.n_sent)] * n_channels)
-            self.n_sent += 1
+            while self.n_sent < (time.monotonic() - begun) * 200:  # several if this thread was held up
+                self.outlet.push_sample([float(self.n_sent)] * n_channels)
+                self.n_sent += 1
 
     def stop(self) -> None:
         self._done.set()
@@ -166,7 +168,7 @@ configure()
 from stream.lsl.outlet import make_outlet
 name, n_channels, rate = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
 outlet = make_outlet(name, "Spikes", [f"c{i}" for i in range(n_channels)], rate, role="rig")
-outlet.wait_for_consumers(20)
+outlet.wait_for_consumers(60)
 time.sleep(0.3)
 for count in range(int(sys.argv[4])):
     outlet.push_sample([float(count)] * n_channels)
@@ -285,9 +287,9 @@ def test_a_full_disk_exits_with_1_and_leaves_a_readable_file(
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
 
-    child = children("record", path, "--stream", name, "--seconds", "2", preexec_fn=small_disk)
+    child = children("record", path, "--stream", name, "--seconds", "60", preexec_fn=small_disk)
     try:
-        assert child.wait(30) == 1
+        assert child.wait(60) == 1
     finally:
         source.stop()
     output = child.process.stderr.read().decode()

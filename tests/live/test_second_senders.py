@@ -30,8 +30,10 @@ from tests.live.test_faults import N_CHANNELS, RATE_HZ, movie_session
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 HERE = Path(__file__).parent
-LONGEST_GAP_S = 0.5
-"""Between two predictions, on a busy computer."""
+FROZEN_S = 2.4
+"""How long a process that hardly answers stands still: what waits for it waits so long."""
+LONGEST_GAP_S = FROZEN_S / 2
+"""Upper bound of the time between two predictions, and of a poll; the machine may be busy."""
 
 
 class Rig:
@@ -82,7 +84,7 @@ class Rig:
 
     def hear(self, event: str, **facts: Any) -> dict[str, Any]:
         """Wait for what the engine says, and return the newest of it."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not (found := self.all_of(event, **facts)):
             assert time.monotonic() < deadline, (event, facts, self.said)
             self.listen(0.1)
@@ -126,13 +128,13 @@ def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
 
 @contextlib.contextmanager
 def hardly_answering(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """A process that stands still, but for 30 ms in every 0.9 s."""
+    """A process that stands still, but for 30 ms in between."""
     over = threading.Event()
 
     def toggle() -> None:
         while not over.wait(0.03):
             process.send_signal(signal.SIGSTOP)
-            over.wait(0.87)
+            over.wait(FROZEN_S)
             process.send_signal(signal.SIGCONT)
 
     thread = threading.Thread(target=toggle)
@@ -158,7 +160,7 @@ def test_a_stimulus_that_hardly_answers_delays_no_prediction(rig: Rig, model: Pa
     rig.hear("following_lost", **followed)
     begin(again)
     with hardly_answering(again):
-        rig.listen(5.0)
+        rig.listen(3 * FROZEN_S)
     rig.hear("following_back", **followed)
     longest_s = float(np.diff(rig.heard_at).max())
     print(f"stimulus killed, back, hardly answering: longest time between predictions {longest_s:.3f} s")
@@ -174,7 +176,7 @@ def test_a_return_that_takes_long_holds_up_nothing(rig: Rig, monkeypatch: pytest
 
     def follow_until(event: str) -> None:
         nonlocal longest_s
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while event not in events:
             begun = time.monotonic()
             assert begun < deadline, events
@@ -184,7 +186,7 @@ def test_a_return_that_takes_long_holds_up_nothing(rig: Rig, monkeypatch: pytest
             time.sleep(0.02)
 
     def takes_long(inlet: Connection, *arguments: Any, **options: Any) -> Any:
-        time.sleep(1.5)
+        time.sleep(FROZEN_S)
         return prepare(inlet, *arguments, **options)
 
     prepare = Connection.prepare

@@ -28,6 +28,9 @@ from stream.session import Kind, Session
 
 pytestmark = pytest.mark.live
 
+WITHIN_S = 60.0
+"""Upper bound of every wait; the machine may be busy."""
+
 
 @dataclass
 class Received:
@@ -40,7 +43,7 @@ class Received:
     labels: dict[str, tuple[NDArray[np.float32], NDArray[np.float64]]]
     markers: list[dict[str, Any]]
     facts: dict[str, str]
-    late_s: list[float] = field(default_factory=list)
+    late_s: list[float] = field(default_factory=list)  # arrival of each chunk after its last timestamp
 
 
 @pytest.fixture
@@ -76,7 +79,7 @@ def receive(session: Session, child: Child | None = None, until: str = "end") ->
     markers: list[dict[str, Any]] = []
     late_s = []
     expected: int | None = None
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + WITHIN_S
     while expected is None or inlet.n_received < expected:
         assert time.monotonic() < deadline, f"only {inlet.n_received} samples and {markers}"
         chunk = inlet.pull(0.1)
@@ -89,16 +92,24 @@ def receive(session: Session, child: Child | None = None, until: str = "end") ->
             stamps.extend(new_stamps)
         markers += [json.loads(text) for text in events.pull()[0]]
         expected = next((marker["samples"] for marker in markers if marker["event"] == until), None)
-    for other, (rows, stamps) in zip(others, received, strict=True):  # each stream has its own connection
-        while len((new := other.pull(0.5))[1]):
-            rows.extend(new[0])
-            stamps.extend(new[1])
+    stamps_s = np.concatenate([chunk.stamps for chunk in chunks])
+    n_after_change = session.n_samples - 1 - np.flatnonzero(np.diff(session.frame))[-1]
+    last_change_s = stamps_s[-n_after_change] - 1.01 * np.median(np.diff(stamps_s))  # the start of its bin
+    due_s = [last_change_s, *[stamps_s[-1] - 1e-9] * len(session.labels)]
+    for other, (rows, stamps), due in zip(
+        others, received, due_s, strict=True
+    ):  # each has its own connection
+        while not stamps or stamps[-1] < due:
+            assert time.monotonic() < deadline, f"{other} ends at {stamps[-1:]}, before {due}"
+            new_rows, new_stamps = other.pull(0.1)
+            rows.extend(new_rows)
+            stamps.extend(new_stamps)
     for each in (inlet, events, *others):
         each.close()
     arrays = [(np.array(rows), np.array(stamps)) for rows, stamps in received]
     return Received(
         np.concatenate([chunk.samples for chunk in chunks]),
-        np.concatenate([chunk.stamps for chunk in chunks]),
+        stamps_s,
         arrays[0][1],
         arrays[0][0],
         dict(zip(session.labels, arrays[1:], strict=True)),
@@ -129,9 +140,9 @@ def test_all_streams_arrive_as_recorded(start: Any, small_session: Session, spee
     assert (got.facts["speed"], float(got.facts["stamp_rate"])) == (speed, scale)
     assert float(got.facts["recorded_rate_hz"]) == 30
     assert float(got.facts["first_original_stamp"]) == small_session.stamps[0]
-    assert child.wait(8) == 0
+    assert child.wait(WITHIN_S) == 0
     if speed == "1":
-        assert np.median(got.late_s) < 0.05
+        assert min(got.late_s) > -0.01  # none before its time
 
 
 def test_boundaries_without_gaps_and_backward_clock_steps_arrive_as_gaps(
@@ -182,7 +193,7 @@ def test_a_loop_pauses_between_rounds_and_stops_on_command(start: Any, small_ses
             parts.append(chunk.samples)
             segments += continuity.check(chunk.stamps).tolist()
     assert child.send("stop")
-    assert child.wait(5) == 0
+    assert child.wait(WITHIN_S) == 0
     got = np.concatenate(parts)
     part = small_session.neural[15:40]  # the gap after sample 40 ends each round
     rounds = [got[np.array(segments[1:]) == segment] for segment in range(4)]
@@ -197,28 +208,38 @@ def test_a_pause_is_a_gap_and_nothing_is_lost(start: Any, small_session: Session
     events.open()
     inlet.open()
     parts, stamps, announced = [], [], []
-    while (chunk := inlet.pull(1.0)) is None or len(parts) < 10:
+
+    def listen() -> int:
+        """Receive for a moment; returns the number of samples so far."""
+        chunk = inlet.pull(0.05)
         if chunk is not None:
             parts.append(chunk.samples)
             stamps.append(chunk.stamps)
+        announced.extend(json.loads(text)["event"] for text in events.pull()[0])
+        return inlet.n_received
+
+    while listen() < 10:
+        pass
+    requested = time.monotonic()
     child.send("pause")
-    paused_at = time.monotonic()
-    while chunk is not None:
-        parts.append(chunk.samples)
-        stamps.append(chunk.stamps)
-        chunk = inlet.pull(0.4)
+    while "pause" not in announced:
+        listen()
+    paused = time.monotonic()
+    while time.monotonic() < paused + 0.4:
+        listen()
+    at_least_s, n_before = time.monotonic() - paused, inlet.n_received
     child.send("resume")
-    held_s = time.monotonic() - paused_at
-    while "end" not in announced:
-        chunk = inlet.pull(0.1)
-        if chunk is not None:
-            parts.append(chunk.samples)
-            stamps.append(chunk.stamps)
-        announced += [json.loads(text)["event"] for text in events.pull()[0]]
+    while listen() == n_before:
+        pass
+    at_most_s = time.monotonic() - requested
+    while "end" not in announced or inlet.n_received < small_session.n_samples:
+        listen()
     assert np.concatenate(parts).tobytes() == small_session.neural.tobytes()
-    steps = np.sort(np.diff(np.concatenate(stamps)))
-    assert steps[-1] == pytest.approx(2 + 1 / 30, abs=1e-6)  # the recording's own gap
-    assert steps[-2] == pytest.approx(held_s, abs=0.2)
+    steps = np.diff(np.concatenate(stamps))
+    in_recording = np.abs(steps - 2 - 1 / 30) < 1e-6
+    assert in_recording.sum() == 1
+    (pause_s,) = steps[~in_recording & (steps > 0.1)]
+    assert at_least_s < pause_s < at_most_s + 1 / 30
     assert announced == ["start", "pause", "resume", "end"]
     inlet.close()
     events.close()
@@ -234,12 +255,12 @@ def test_a_killed_sender_is_lost_and_found_again(start: Any, small_session: Sess
     begin = time.monotonic()
     while inlet.state is not InletState.LOST:
         inlet.pull(0.1)
-        assert time.monotonic() - begin < 5
+        assert time.monotonic() - begin < WITHIN_S
     received = inlet.n_received
     start(small_session, "--loop")
     while inlet.state is not InletState.LIVE:
         chunk = inlet.pull(0.1)
-        assert time.monotonic() - begin < 15
+        assert time.monotonic() - begin < 2 * WITHIN_S
     assert chunk is not None
     assert chunk.sequence[0] == received
     inlet.close()
@@ -258,18 +279,18 @@ def test_a_frozen_sender_is_stale(start: Any, small_session: Session) -> None:
     begin = time.monotonic()
     while inlet.state is not InletState.STALE:
         inlet.pull(0.1)
-        assert time.monotonic() - begin < 5
+        assert time.monotonic() - begin < WITHIN_S
     child.process.send_signal(signal.SIGCONT)
     while inlet.state is not InletState.LIVE:
         inlet.pull(0.1)
-        assert time.monotonic() - begin < 10
+        assert time.monotonic() - begin < 2 * WITHIN_S
     inlet.close()
 
 
 def test_faults_are_injected_and_announced(start: Any, small_session: Session, tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     spec = "drop@0.2+0.1,dup@0.5+0.1,nan@0.8+0.1:unit2,stall@3.5+0.2,clock@4+5,seed=1"
-    start(small_session, "--speed", "2", "--faults", spec, "--json", str(report))
+    child = start(small_session, "--speed", "2", "--faults", spec, "--json", str(report))
     got = receive(small_session)
     announced = [marker for marker in got.markers if marker["event"] == "fault"]
     assert [each["fault"] for each in announced] == ["drop", "dup", "nan", "stall", "clock"]
@@ -282,8 +303,7 @@ def test_faults_are_injected_and_announced(start: Any, small_session: Session, t
     elapsed_s = got.stamps - got.stamps[0]
     moved_s = np.where(expected >= announced[-1]["first"], 5.0, 0.0)
     np.testing.assert_allclose(elapsed_s, (small_session.stamps - 100)[expected] / 2 + moved_s, atol=1e-9)
-    while not report.exists() or not report.read_text():
-        time.sleep(0.05)
+    assert child.wait(WITHIN_S) == 0
     written = json.loads(report.read_text())
     assert written["samples"] == len(expected)
     assert [each["fault"] for each in written["injected"]] == [each["fault"] for each in announced]
@@ -296,7 +316,7 @@ def test_a_restart_closes_and_reopens_the_stream(start: Any, small_session: Sess
     events.open()
     inlet.open()
     announced: list[dict[str, Any]] = []
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + WITHIN_S
     while not any(each["event"] == "reopened" for each in announced):
         assert time.monotonic() < deadline
         inlet.pull(0.1)
@@ -345,8 +365,13 @@ def test_a_seek_begins_a_new_segment(start: Any, small_session: Session, speed: 
     segments = Continuity(30.0 * scale).check(stamps)
     assert segments[before] > segments[before - 1]
     assert len(set(segments[before : before + 10].tolist())) == 1
-    rows, at = stimulus.pull(0.5)
-    frame, repeat = frames_at(at, np.array(rows), stamps, 30.0 * scale)
+    rows: list[Any] = []
+    at: list[float] = []
+    while not at or at[-1] < stamps[before + 9] - 1.01 / (30.0 * scale):  # the start of that sample's bin
+        new_rows, new_stamps = stimulus.pull(0.1)
+        rows.extend(new_rows)
+        at.extend(new_stamps)
+    frame, repeat = frames_at(np.array(at), np.array(rows), stamps, 30.0 * scale)
     np.testing.assert_array_equal(frame[before : before + 10], small_session.frame[55:65])
     assert (repeat[before : before + 10] == 2).all()
     for each in (events, stimulus, inlet):
@@ -379,7 +404,7 @@ def test_full_speed_waits_for_a_slow_engine(start: Any, small_session: Session) 
     inlet.open()
     first = newest = float("nan")
     held = False
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 2 * WITHIN_S
     while inlet.n_received < n_samples:
         assert time.monotonic() < deadline
         chunk = inlet.pull(0.1 if not held else 1.0)

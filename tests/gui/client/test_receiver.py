@@ -151,7 +151,7 @@ def receive(name: str) -> Iterator[Callable[[], Store]]:
         assert receiver.error is None
 
 
-def wait_for(store: Store, condition: Callable[[Snapshot], bool], seconds: float = 8.0) -> Snapshot:
+def wait_for(store: Store, condition: Callable[[Snapshot], bool], seconds: float = 60.0) -> Snapshot:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         snapshot = store.snapshot()

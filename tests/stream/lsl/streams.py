@@ -21,7 +21,7 @@ def spike_outlet(
 
 
 def pull_samples(
-    inlet: Inlet, n_samples: int, within_s: float = 5.0
+    inlet: Inlet, n_samples: int, within_s: float = 60.0
 ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.int64]]:
     """Samples, timestamps and sequence numbers of the next samples."""
     chunks: list[Chunk] = []
@@ -35,7 +35,7 @@ def pull_samples(
     return samples, stamps, sequence
 
 
-def pull_until(inlet: Inlet, state: InletState, reason: str = "", within_s: float = 5.0) -> None:
+def pull_until(inlet: Inlet, state: InletState, reason: str = "", within_s: float = 60.0) -> None:
     """Pull until the inlet has a state, with some text in its reason."""
     deadline = time.monotonic() + within_s
     while inlet.state is not state or reason not in inlet.reason:

@@ -61,8 +61,8 @@ def test_a_pull_returns_as_soon_as_a_sample_arrives() -> None:
     assert math.isnan(inlet.time_correction_s)
     outlet.push_sample([1, 2])
     begin = time.perf_counter()
-    assert inlet.pull(2.0) is not None
-    assert time.perf_counter() - begin < 0.5
+    assert inlet.pull(20.0) is not None
+    assert time.perf_counter() - begin < 10.0  # not the whole timeout
     inlet.close()
 
 
@@ -75,7 +75,7 @@ def test_a_silent_stream_becomes_stale() -> None:
     inlet.open(sync_timeout_s=0)
     pull_until(inlet, InletState.STALE, "has sent nothing for 0.", 2.0)
     outlet.push_sample([1, 2])
-    pull_until(inlet, InletState.LIVE, within_s=2.0)
+    pull_until(inlet, InletState.LIVE)
     inlet.close()
 
 
