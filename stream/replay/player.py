@@ -36,7 +36,7 @@ _SPIN_S = 0.0002  # busy-wait for this long before a deadline: sleep is not more
 _LEAD_S = 0.002  # push stimulus and labels this long before the neural sample, so that they do not delay it
 _SLICE_S = 0.05  # longest sleep without handling commands
 _SECONDARY_WAIT_S = 0.5  # for consumers of stimulus, labels and events, once the neural stream has one
-_SETTLE_S = 0.2  # for a recorder that opens the neural stream together with the first consumer
+_SETTLE_S = 1.0  # if those are there: an engine may open the neural stream together with a recorder, on a busy machine
 _FETCH_TIMEOUT_S = 5.0  # for consumers to fetch the last samples
 
 
@@ -211,14 +211,14 @@ class Replay:
         return ReplayReport(self._n_sent, self._late_ms.p50, self._late_ms.p99, self._stopped)
 
     def _wait_for_consumers(self) -> bool:
-        """Wait for a consumer of the neural stream, and briefly for those of the other streams."""
+        """Wait for a consumer of the neural stream, and briefly for those of the other streams, or for a second one."""
         while self._wait and not self._outlet.wait_for_consumers(_SLICE_S):
             if self._handle_commands():
                 return False
         secondary = [self._events, self._stimulus, *(outlet for outlet, _ in self._labels)]
         begun = time.monotonic()
-        while self._wait and (waited_s := time.monotonic() - begun) < _SECONDARY_WAIT_S:
-            if waited_s >= _SETTLE_S and all(outlet.have_consumers() for outlet in secondary):
+        while self._wait and (waited_s := time.monotonic() - begun) < _SETTLE_S:
+            if waited_s >= _SECONDARY_WAIT_S and not all(outlet.have_consumers() for outlet in secondary):
                 break
             time.sleep(0.01)
         return True

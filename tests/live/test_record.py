@@ -287,7 +287,7 @@ def test_a_full_disk_exits_with_1_and_leaves_a_readable_file(
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
 
-    child = children("record", path, "--stream", name, "--seconds", "60", preexec_fn=small_disk)
+    child = children("record", path, "--stream", name, "--seconds", "4", preexec_fn=small_disk)
     try:
         assert child.wait(60) == 1
     finally:
