@@ -44,7 +44,7 @@ class Refits:
     train_seconds: dict[int, float]
 
     def scores(self, fixed: dict[str, Any]) -> dict[str, Any]:
-        """Return the scores over all test repeats, by decoder, and for each repeat beside those of the fixed model.
+        """Return the scores over all test repeats, by decoder, and for each repeat with those of the fixed model.
 
         Parameters
         ----------

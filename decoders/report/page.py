@@ -172,8 +172,8 @@ def _confusion(data: PageData, rate: float, criterion: str) -> str:
             data.confusion["with_playback"].by_part, data.confusion["without_playback"].by_part, strict=True
         )
     ]
-    unanswered = ", ".join(
-        f"{_percent(part.unanswered)} {name.removesuffix('_playback')}"
+    no_stimulus = ", ".join(
+        f"{_percent(part.no_stimulus)} {name.removesuffix('_playback')}"
         for name, part in data.confusion.items()
     )
     headings = (
@@ -187,7 +187,7 @@ def _confusion(data: PageData, rate: float, criterion: str) -> str:
     return section(
         "Decoded against true, over movie time" if rate else "Decoded against true frame",
         "Each column is the distribution of decoded frames for one range of true frames. Decoded as no stimulus: "
-        f"{unanswered} the playback model.",
+        f"{no_stimulus} the playback model.",
         plots.confusions(data.confusion, rate),
         "Two-dimensional histograms of decoded against true frame; an accurate decoder stays on the diagonal",
         table(headings, rows, "By tenth of the frames"),

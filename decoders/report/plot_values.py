@@ -33,7 +33,7 @@ class Confusion:
         Float64 [decoded, true], shares of each true column; NaN where no frame was shown.
     edges
         Float64 [cells + 1], cell edges in frames.
-    unanswered
+    no_stimulus
         Share of samples with a frame that were decoded as "no stimulus".
     by_part
         For each tenth of the movie: first and last frame, number of samples, accuracy within one second, and median
@@ -42,7 +42,7 @@ class Confusion:
 
     share: NDArray[np.float64]
     edges: NDArray[np.float64]
-    unanswered: float
+    no_stimulus: float
     by_part: list[tuple[int, int, int, float, float]]
 
 
@@ -134,8 +134,8 @@ def confusion(posterior: NDArray[np.float32], predictions: TestPredictions, axis
     shown = predictions.test.frame >= 0
     truth, decoded = predictions.test.frame[shown].astype(np.int64), likeliest(posterior[shown])
     edges = np.linspace(0, axis.n_frames, min(MAX_CELLS, axis.n_frames) + 1)
-    answered = decoded >= 0
-    count, _, _ = np.histogram2d(decoded[answered], truth[answered], bins=(edges, edges))
+    some_frame = decoded >= 0
+    count, _, _ = np.histogram2d(decoded[some_frame], truth[some_frame], bins=(edges, edges))
     of_truth = np.histogram(truth, edges)[0]
     share = np.where(of_truth > 0, count / np.maximum(of_truth, 1), np.nan)
     error, within = frame_errors(decoded, truth, axis.clip, axis.tolerance_frames)
@@ -146,7 +146,7 @@ def confusion(posterior: NDArray[np.float32], predictions: TestPredictions, axis
         if at.any():
             scores = float(within[at].mean()), float(np.median(error[at]))
             parts.append((first, stop - 1, int(at.sum()), *scores))
-    return Confusion(share, edges, float(1 - answered.mean()), parts)
+    return Confusion(share, edges, float(1 - some_frame.mean()), parts)
 
 
 def reliability(posterior: NDArray[np.float32], predictions: TestPredictions, axis: FrameAxis) -> Reliability:
@@ -154,7 +154,7 @@ def reliability(posterior: NDArray[np.float32], predictions: TestPredictions, ax
 
     Parameters
     ----------
-    posterior, answers, axis
+    posterior, predictions, axis
         See `confusion`.
     """
     shown = predictions.test.frame >= 0
@@ -173,7 +173,7 @@ def slow_axes(predictions: TestPredictions) -> Points | None:
 
     Parameters
     ----------
-    answers
+    predictions
         With the embedding and the truth.
 
     Returns

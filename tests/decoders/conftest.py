@@ -22,21 +22,21 @@ N_CHANNELS = 20
 def watched_session(
     seed: int = 0, *, signal: float = 1.0, n_repeats: int = 7, kind: Kind = Kind.SPIKES, rate_hz: float = 30.0
 ) -> Session:
-    """Showings of a two-clip movie, blanks before each, a dead channel, one gap; ``signal`` 0 is pure noise."""
+    """Repeats of a two-clip movie, each after a blank, with a dead channel and a gap; ``signal`` 0 is pure noise."""
     rng = np.random.default_rng(seed)
     tuning = rng.normal(size=(N_FRAMES + 8, N_CHANNELS))
     tuning = np.stack([np.convolve(column, np.ones(5) / np.sqrt(5), "same") for column in tuning.T], 1)[4:-4]
     drive = np.vstack([tuning, np.full((1, N_CHANNELS), -1.0)]) * signal
-    showing = np.r_[np.full(N_BLANK, -1), np.arange(N_FRAMES)]
-    frame = np.tile(showing, n_repeats).astype(np.int32)
-    repeat = np.repeat(np.arange(n_repeats), len(showing))
+    one_repeat = np.r_[np.full(N_BLANK, -1), np.arange(N_FRAMES)]
+    frame = np.tile(one_repeat, n_repeats).astype(np.int32)
+    repeat = np.repeat(np.arange(n_repeats), len(one_repeat))
     if kind is Kind.SPIKES:
         neural = rng.poisson(1.5 * np.exp(drive[frame])).astype(np.float32)
     else:
         neural = (3 * drive[frame] + rng.normal(size=(len(frame), N_CHANNELS)) + 50).astype(np.float32)
     neural[:, 3] = 0
     stamps = 10 + np.arange(len(frame)) / rate_hz
-    stamps[3 * len(showing) :] += 4.0
+    stamps[3 * len(one_repeat) :] += 4.0
     pictures = np.cumsum(rng.integers(-3, 4, (N_FRAMES, 8, 12)), 0) + 120
     pictures[40:] += 60
     movie = Movie(
@@ -49,7 +49,7 @@ def watched_session(
         stamps=stamps,
         frame=frame,
         repeat=np.where(frame >= 0, repeat, -1).astype(np.int32),
-        segment=(np.arange(len(frame)) >= 3 * len(showing)).astype(np.int32),
+        segment=(np.arange(len(frame)) >= 3 * len(one_repeat)).astype(np.int32),
         channel_names=tuple(f"unit-{i}" for i in range(N_CHANNELS)),
         kind=kind,
         rate_hz=rate_hz,
@@ -91,7 +91,7 @@ def model(watched: Session) -> Model:
 
 @pytest.fixture(scope="session")
 def unseen(watched: Session) -> Session:
-    """The showings that the model was not trained on, with missing values."""
+    """Repeats that the model was not trained on, with missing values."""
     test = watched.select_repeats([5, 6])
     neural = test.neural.copy()
     neural[20:24, 5] = np.nan

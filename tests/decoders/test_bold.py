@@ -103,7 +103,9 @@ def test_the_forecast_bridges_the_lag(model: Model) -> None:
 @pytest.mark.slow
 def test_categories_are_decoded_and_playback_helps() -> None:
     result = cross_validate(scan(), "repeat", FitOptions(lag_s=4.0), draws=0)
-    without, with_playback = (result[way]["accuracy_exact"] for way in ("without_playback", "with_playback"))
+    without, with_playback = (
+        result[playback]["accuracy_exact"] for playback in ("without_playback", "with_playback")
+    )
     assert without > 0.5  # chance is a quarter
     assert with_playback > without
 

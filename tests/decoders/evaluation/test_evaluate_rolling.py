@@ -1,4 +1,4 @@
-"""Evaluation of refits beside the fixed model."""
+"""Evaluation of refits, compared with the fixed model."""
 
 from __future__ import annotations
 

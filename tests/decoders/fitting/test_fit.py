@@ -18,6 +18,8 @@ from stream.movie import Clip, Movie
 from stream.session import Session, segments_from_stamps
 from tests.decoders.conftest import watched_session
 
+QUICK = FitOptions(decoder="cosine", context_s=0.2)
+
 
 def test_a_single_repeat_is_enough_to_fit(watched: Session) -> None:
     model = fit_model(watched, FitOptions(train_repeats=(0,)))
@@ -27,7 +29,7 @@ def test_a_single_repeat_is_enough_to_fit(watched: Session) -> None:
 def test_repeats_shorter_than_the_longest_forecast_horizon() -> None:
     session = replace(watched_session(), movie=None)
     short = session.take(np.arange(session.n_samples) % 72 < 55)  # 1.8 s
-    floors = fit_model(short, FitOptions(), baselines=False).card["forecast_floors"]
+    floors = fit_model(short, QUICK, baselines=False).card["forecast_floors"]
     assert floors["persistence"][-1] == floors["advance"][-1] == DEFAULT_FLOOR
 
 
@@ -38,13 +40,15 @@ def test_segments_shorter_than_the_longest_forecast_horizon(rate_hz: float) -> N
     stamps = 5 + np.arange(clip.n_samples) / 30 + 2.0 * (np.arange(clip.n_samples) // 20)
     movie = Movie((Clip("short", 0, 40, rate_hz),)) if rate_hz else None
     session = replace(clip, stamps=stamps, segment=segments_from_stamps(stamps, 30.0), movie=movie)
-    model = fit_model(session, FitOptions(), baselines=False)
+    model = fit_model(session, QUICK, baselines=False)
     assert np.isfinite(model.predict(session).posterior).all()
     assert np.isfinite(model.card["forecast_floors"]["advance"]).all()
 
 
 def test_several_recordings(watched: Session) -> None:
-    both = fit_model([watched.select_repeats([0, 1, 2]), watched.select_repeats([3, 4])])
+    both = fit_model(
+        [watched.select_repeats([0, 1, 2]), watched.select_repeats([3, 4])], QUICK, baselines=False
+    )
     assert both.card["trained_on"]["n_samples"] == watched.select_repeats([0, 1, 2, 3, 4]).n_samples
     other = replace(watched, channel_names=tuple(f"x{i}" for i in range(20)))
     with pytest.raises(ShapeMismatch, match="same channels"):
@@ -76,11 +80,13 @@ def test_negative_counts_are_refused_and_fractions_are_not(watched: Session) -> 
 
 
 def test_dead_channels_are_named(watched: Session) -> None:
-    assert fit_model(watched, FitOptions(train_repeats=(0, 1))).card["unused_channels"] == ["unit-3"]
+    assert fit_model(watched, QUICK, baselines=False).card["unused_channels"] == ["unit-3"]
 
 
 def test_a_given_context_is_used() -> None:
-    model = fit_model(watched_session(3, n_repeats=3), FitOptions(context_s=0.1))
+    model = fit_model(
+        watched_session(3, n_repeats=3), FitOptions(context_s=0.1, decoder="cosine"), baselines=False
+    )
     assert model.card["context_ms"] == 100
     assert model.parts.scaling.n_window == 3
 
