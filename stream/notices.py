@@ -21,6 +21,7 @@ WARNINGS = frozenset(
         "duplicate",
         "reordered",
         "repeated_stamp",
+        "invalid_stamp",
         "clock_jump",
         "foreign_clock",
         "rate_off",

@@ -16,7 +16,7 @@ from stream.acquisition.rate_meter import RateMeter
 from stream.acquisition.timing_notices import TimingCounts, TimingNotices
 from stream.chunk import Chunk
 from stream.notices import Notices
-from stream.session import GAP_PERIODS
+from stream.session import GAP_PERIODS, MAX_SECONDS
 
 CLOCK_JUMP_S = 0.5
 """A step between timestamps that exceeds the elapsed time by more than this is a jump of the sender's clock."""
@@ -83,15 +83,15 @@ class SampleTiming:
     """Screens samples for timing faults and estimates delay, rate and clock offset.
 
     A gap or a jump of the sender's clock begins a new segment; without a counter, so does a timestamp that stands
-    still. Duplicates and samples that arrive after their successor are dropped.
+    still. Duplicates, samples that arrive after their successor and those without a valid timestamp are dropped.
 
     Parameters
     ----------
     rate_hz
         Sampling rate of the timestamps in Hz; 0 for irregular streams, where only a counter reveals losses.
     notices
-        Receives ``gap``, ``duplicate``, ``reordered``, ``repeated_stamp``, ``clock_jump``, ``rate_off``,
-        ``foreign_clock`` and ``clock_known``.
+        Receives ``gap``, ``duplicate``, ``reordered``, ``repeated_stamp``, ``invalid_stamp``, ``clock_jump``,
+        ``rate_off``, ``foreign_clock`` and ``clock_known``.
     nominal_hz
         Rate that the stream announces, which the measured rate is compared with; None for ``rate_hz``.
     paced
@@ -117,7 +117,7 @@ class SampleTiming:
         self.foreign_clock = False
         self._rate_hz = rate_hz
         self._period_s = 1 / rate_hz if rate_hz > 0 else 0.0
-        self._longest_s = GAP_PERIODS * self._period_s or math.inf
+        self._longest_s = GAP_PERIODS * self._period_s or MAX_SECONDS
         self._reorder_s = max(REORDER_S, REORDER_PERIODS * self._period_s)
         self._paced = paced
         self._notices = notices
@@ -286,6 +286,9 @@ class SampleTiming:
 
         ``early_s`` is how much sooner than usual it arrived after its timestamp; NaN if the usual delay is unknown.
         """
+        if not abs(stamp) < MAX_SECONDS:
+            self._faults.add("invalid_stamp", arrival_s, stamp)
+            return False
         before, self._counter = self._counter, count
         if not self._begun:
             self._begun = kept = True
@@ -332,7 +335,7 @@ class SampleTiming:
         self.segment += 1
         if step_s == 0:
             self._faults.add("repeated_stamp", arrival_s, stamp)
-        elif not step_s > 0:
+        elif step_s < 0:
             self._undo_jump(step_s - self._period_s, stamp, arrival_s)
         elif (
             self._paced and early_s > CLOCK_JUMP_S

@@ -10,7 +10,7 @@ from stream.notices import Notices
 REPORT_EVERY_S = 1.0
 """Faults of one kind that follow sooner than this are reported together."""
 
-_EVENTS = ("gap", "repeated_stamp", "clock_jump", "duplicate", "reordered")
+_EVENTS = ("gap", "repeated_stamp", "invalid_stamp", "clock_jump", "duplicate", "reordered")
 
 
 @dataclass(slots=True)
@@ -41,7 +41,7 @@ class TimingNotices:
     Parameters
     ----------
     notices
-        Receives ``gap``, ``duplicate``, ``reordered``, ``repeated_stamp`` and ``clock_jump``.
+        Receives ``gap``, ``duplicate``, ``reordered``, ``repeated_stamp``, ``invalid_stamp`` and ``clock_jump``.
 
     Attributes
     ----------
@@ -110,6 +110,9 @@ class TimingNotices:
             facts["seconds"] = round(pending.seconds, 6)
         elif event == "repeated_stamp":
             text = f"two different samples carry the same timestamp, {last}{pending.stamp:.3f}"
+        elif event == "invalid_stamp":
+            text = f"sample dropped because its timestamp is {pending.stamp}"
+            del facts["stamp"]  # JSON has no NaN
         else:
             kind = "duplicate" if event == "duplicate" else "out-of-order"
             text = f"{kind} sample dropped, {last}at timestamp {pending.stamp:.3f}"

@@ -215,6 +215,24 @@ def test_a_counter_that_falls_far_back_has_restarted() -> None:
     assert timed.segment.tolist() == [1]
 
 
+@pytest.mark.parametrize("counted", [False, True])
+@pytest.mark.parametrize("rate_hz", [0.0, RATE_HZ])
+@pytest.mark.parametrize("invalid", [np.nan, np.inf, -np.inf])
+def test_a_sample_with_an_invalid_timestamp_is_dropped(invalid: float, rate_hz: float, counted: bool) -> None:
+    notices = Notices()
+    timing = SampleTiming(rate_hz, notices)
+    stamps = 50 + np.arange(6) / RATE_HZ
+    stamps[[0, 3]] = invalid
+    for i in range(6):
+        timed = timing.accept(chunk_of(stamps[i : i + 1], [i] if counted else None), 50 + i / RATE_HZ)
+        assert (timed is None) == (i in (0, 3))
+        assert timed is None or timed.local.tolist() == stamps[i : i + 1].tolist()
+    timing.tick(60.0)
+    reported = notices.take()
+    assert sum(notice.facts["count"] for notice in reported if notice.event == "invalid_stamp") == 2
+    assert {notice.event for notice in reported} <= {"invalid_stamp", "gap"}  # a sample is missing then
+
+
 def test_frequent_faults_are_reported_once_a_second() -> None:
     notices = Notices()
     timing = SampleTiming(RATE_HZ, notices)

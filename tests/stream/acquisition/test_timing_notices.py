@@ -31,6 +31,7 @@ def test_the_first_fault_of_a_kind_is_reported_at_once_and_the_next_ones_togethe
         ("duplicate", "duplicate sample dropped, at timestamp 4.500", "duplicates"),
         ("reordered", "out-of-order sample dropped, at timestamp 4.500", "reordered"),
         ("clock_jump", "the sender's clock jumped by -2.000 s", "clock_jumps"),
+        ("invalid_stamp", "sample dropped because its timestamp is 4.5", None),
         ("repeated_stamp", "two different samples carry the same timestamp, 4.500", None),
     ],
 )
