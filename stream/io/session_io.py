@@ -68,6 +68,11 @@ def load_session(
     options
         Full selection, in place of ``stream``.
 
+    Returns
+    -------
+    session
+        The recording; neural data of more than `stream.io.lazy_array.MAX_LOADED_BYTES` in HDF5 stay in their file.
+
     Raises
     ------
     BadRecording
