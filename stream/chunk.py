@@ -31,3 +31,8 @@ class Chunk:
 
     def __len__(self) -> int:
         return len(self.stamps)
+
+    def __repr__(self) -> str:
+        n, n_channels = self.samples.shape
+        when = f"{self.stamps[0]:.3f} to {self.stamps[-1]:.3f} s" if n else "empty"
+        return f"<Chunk: {n} samples of {n_channels} channels | {when}>"

@@ -74,6 +74,13 @@ class Movie:
                 f"'frames' must have {expected} pictures, one per frame of the clips, got {len(self.frames)}."
             )
 
+    def __repr__(self) -> str:
+        pictures = "without pictures"
+        if self.frames is not None:
+            pictures = f"{self.frames.shape[2]} x {self.frames.shape[1]} pixels"
+        clips = "1 clip" if len(self.clips) == 1 else f"{len(self.clips)} clips"
+        return f"<Movie: {self.clips[0].name} | {clips}, {self.n_frames} frames at {self.rate_hz:g} Hz, {pictures}>"
+
     @property
     def n_frames(self) -> int:
         """Number of frames on the joined axis."""

@@ -65,6 +65,11 @@ def test_a_written_video_is_read_back(tmp_path: Path, colour: bool) -> None:
         save_movie(movie, path)
 
 
+def test_a_movie_says_what_it_is() -> None:
+    assert repr(Movie(CLIPS)) == "<Movie: first | 2 clips, 15 frames at 30 Hz, without pictures>"
+    assert repr(one_clip("test", gradient(4), 25.0)).endswith("1 clip, 4 frames at 25 Hz, 32 x 16 pixels>")
+
+
 def test_what_is_no_video_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadRecording, match="there is no movie file"):
         load_movie(tmp_path / "none.mp4")
