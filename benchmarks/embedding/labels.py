@@ -1,7 +1,7 @@
 """Measure how well embeddings decode continuous labels: ``python -m benchmarks.embedding.labels [DATA_FOLDER]``.
 
 Each embedding is fitted on the training part with the label, and the label of test moments is decoded from neighbours
-(mean of the k most similar training points) or by ridge regression; k and the penalty are chosen on the last third of
+(mean of the k most similar training points) or by ridge regression; k and the penalty are selected on the last third of
 the training part. No playback model, no posterior over frames. Recordings: running speed in the simulated demo, and with
 DATA_FOLDER the rat's position of ``rat_hippocampus_buddy``, in the folds of `benchmarks.rats`. Needs torch.
 """

@@ -1,6 +1,6 @@
 """Decode picture categories from fMRI and print the scores: ``python -m benchmarks.haxby DATA_FOLDER [--json FILE]``.
 
-A model fitted on the other eleven runs decodes each run in turn, with all settings chosen inside the eleven. Accuracy
+A model fitted on the other eleven runs decodes each run in turn, with all settings selected inside the eleven. Accuracy
 is over picture volumes only: among all states, where "no stimulus" is wrong, and 8-way, among the categories.
 """
 
@@ -27,7 +27,7 @@ def main() -> None:
         "--truth", choices=TRUTHS, action="append", help="source of the labels [default: both]"
     )
     parser.add_argument(
-        "--lag", type=int, action="append", help="lag in volumes; repeatable [default: chosen in training]"
+        "--lag", type=int, action="append", help="lag in volumes; repeatable [default: selected in training]"
     )
     parser.add_argument("--draws", type=int, default=20, help="refits on shifted labels in every fold")
     arguments = parser.parse_args()

@@ -31,7 +31,7 @@ def score_runs(session: Session, lag: int | None, draws: int) -> dict[str, Any]:
     session
         Recording from `benchmarks.haxby.prepare.load`.
     lag
-        Lag of the activity in volumes; None = chosen in training.
+        Lag of the activity in volumes; None selects it in training.
     draws
         Refits on shifted labels in every fold; 0 disables all controls.
     """

@@ -110,7 +110,7 @@ def refit_before_each_repeat(model: Model, session: Session, n: int, options: Ev
     Raises
     ------
     BadUsage
-        When the options choose a part of the time.
+        When the options select a part of the time.
     TrainedOnTestData
         When the model, or a refit, was trained on some of its test data.
     BadSplit

@@ -1,1 +1,1 @@
-"""Fitting a model, and choosing its settings on held-out training data."""
+"""Fits models, and selects their settings by cross-validation within the training data."""

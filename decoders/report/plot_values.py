@@ -160,12 +160,12 @@ def reliability(posterior: NDArray[np.float32], predictions: TestPredictions, ax
     shown = predictions.test.frame >= 0
     truth = predictions.test.frame[shown].astype(np.int64)
     _, within = frame_errors(likeliest(posterior[shown]), truth, axis.clip, axis.tolerance_frames)
-    sure = confidence(posterior[shown], axis)
-    which = np.minimum((sure * N_CALIBRATION_BINS).astype(np.int64), N_CALIBRATION_BINS - 1)
+    confident = confidence(posterior[shown], axis)
+    which = np.minimum((confident * N_CALIBRATION_BINS).astype(np.int64), N_CALIBRATION_BINS - 1)
     moments = np.bincount(which, minlength=N_CALIBRATION_BINS)
     with np.errstate(invalid="ignore"):
-        mean, right = (np.bincount(which, x, N_CALIBRATION_BINS) / moments for x in (sure, within))
-    return Reliability(mean, right, moments)
+        mean, accuracy = (np.bincount(which, x, N_CALIBRATION_BINS) / moments for x in (confident, within))
+    return Reliability(mean, accuracy, moments)
 
 
 def slow_axes(predictions: TestPredictions) -> Points | None:
