@@ -1,0 +1,162 @@
+"""Contrastive fits: `fit_contrastive`, `contrastive_validation`, `embedding.checkpoint` and `readouts.contrastive`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from decoders.embedding.training_run import TrainingProgress
+from decoders.errors import BadSplit
+from decoders.evaluation.controls import settings_from_model
+from decoders.fitting.contrastive_pairs import ContrastiveOptions
+from decoders.fitting.fit import fit_model
+from decoders.fitting.fit_contrastive import candidate_contexts, fit_contrastive
+from decoders.fitting.options import FitOptions
+from decoders.model.model import Model
+from decoders.model.training_archive import restore_training
+from decoders.rolling.refit import refit
+from stream.errors import BadRecording, BadUsage, OutputExists
+from stream.session import Session
+from tests.decoders.conftest import places_session, watched_session
+
+pytestmark = [
+    pytest.mark.train,
+    pytest.mark.skipif(
+        find_spec("torch") is None, reason="torch is not installed: pip install neuroreel[train]"
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def label_model(watched: Session) -> Model:
+    return fit_model(watched, FitOptions(mode="label", train_repeats=(0, 1, 2, 3, 4)))
+
+
+@pytest.fixture
+def short_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Limit fits to one context and few steps, for tests that do not depend on the embedding's accuracy."""
+    for name, limit in (("FIRST_STEPS", 25), ("MAX_STEPS", 75), ("CONTEXTS_S", ())):
+        monkeypatch.setattr(f"decoders.fitting.fit_contrastive.{name}", limit)
+
+
+def test_label_mode_decodes_and_streams(label_model: Model, unseen: Session, tmp_path: Path) -> None:
+    card = label_model.card["contrastive"]
+    assert card["infonce_nats"] < card["infonce_chance_nats"]
+    assert label_model.decoder_embedding in ("linear", "contrastive", "both")
+    best = {
+        "linear": card["linear_log_score_nats"],
+        "contrastive": card["log_score_nats"],
+        "both": card["both_log_score_nats"],
+    }
+    assert best[label_model.decoder_embedding] >= max(best.values()) - 0.021
+    label_model.save(tmp_path / "m.safetensors")
+    loaded = Model.load(tmp_path / "m.safetensors")
+    ours, theirs = label_model.predict(unseen), loaded.predict(unseen)
+    assert np.array_equal(ours.posterior, theirs.posterior)
+    contrastive = label_model.parts.contrastive
+    assert contrastive is not None
+    clean = label_model.parts.preprocessor.run(np.nan_to_num(unseen.neural[:19]), np.arange(19) == 0)
+    points = contrastive.encoder.transform(clean, np.arange(19) == 0)
+    directions = points / np.linalg.norm(points, axis=1, keepdims=True)
+    assert np.allclose(ours.embedding[:19], directions, atol=1e-5)
+    assert label_model.linear.predict(unseen).embedding.shape[1] > 0
+
+
+def test_a_refit_keeps_the_contrastive_embedding(watched: Session, label_model: Model) -> None:
+    again = refit(label_model, watched.select_repeats([2, 3, 4, 5]))
+    assert again.decoder_embedding == "linear"
+    clean = watched.select_repeats([6])
+    assert np.allclose(again.predict(clean).embedding, label_model.predict(clean).embedding, atol=1e-5)
+
+
+def test_a_longer_context_than_the_linear_window_streams_and_swaps(
+    watched: Session, label_model: Model, unseen: Session
+) -> None:
+    data = restore_training(label_model)
+    assert candidate_contexts(data, 6) == (6, 20, 30)
+    assert candidate_contexts(data, 60) == (40,)
+    short = replace(data, block=np.arange(len(data.block)) // 12)  # blocks of 12 samples
+    assert candidate_contexts(short, 6) == (6, 12)
+    settings = settings_from_model(label_model)
+    trained = fit_contrastive(data, settings, ContrastiveOptions("label", contexts=(12,)), {})
+    parts = replace(label_model.parts, contrastive=trained.contrastive)
+    model, fresh = (Model(parts, {**label_model.card, "decoder_embedding": "both"}) for _ in range(2))
+    clean = model.parts.preprocessor.run(np.nan_to_num(unseen.neural[:19]), np.arange(19) == 0)
+    points = trained.contrastive.encoder.transform(clean, np.arange(19) == 0)
+    model.reset()
+    for index in range(15):
+        model.step(unseen.neural[index], float(unseen.stamps[index]))
+    assert fresh.take_over(model)
+    for index in range(15, 19):
+        after = fresh.step(unseen.neural[index], float(unseen.stamps[index]))
+    assert np.allclose(after.embedding, points[18] / np.linalg.norm(points[18]), atol=1e-5)
+
+
+@pytest.mark.usefixtures("short_training")
+def test_the_same_seed_gives_the_same_model(watched: Session) -> None:
+    options = FitOptions(mode="label", train_repeats=(0, 1, 2))
+    first, again = (fit_model(watched, options, baselines=False) for _ in range(2))
+    assert again.hash == first.hash
+
+
+@pytest.mark.usefixtures("short_training")
+@pytest.mark.parametrize("mode", ["time", "hybrid"])
+def test_other_modes(watched: Session, mode: str) -> None:
+    model = fit_model(watched, FitOptions(mode=mode, train_repeats=(0, 1, 2, 3)), baselines=False)
+    assert model.card["mode"] == mode
+    assert model.card["contrastive"]["infonce_nats"] < model.card["contrastive"]["infonce_chance_nats"]
+
+
+@pytest.mark.usefixtures("short_training")
+@pytest.mark.parametrize("positives", ["auto", "both", "frames"])
+def test_continuous_labels(positives: str) -> None:
+    model = fit_model(places_session(), FitOptions(mode="label", positives=positives), baselines=False)
+    expected = "labels" if positives == "auto" else positives
+    assert model.card["contrastive"]["positives"] == expected
+
+
+@pytest.mark.usefixtures("short_training")
+def test_resume_continues_the_training_and_refuses_other_data(watched: Session, tmp_path: Path) -> None:
+    path = tmp_path / "training.safetensors"
+    options = FitOptions(mode="label", train_repeats=(0, 1, 2), resume=path)
+
+    def interrupt(progress: TrainingProgress) -> None:
+        if progress.step == 60:
+            raise KeyboardInterrupt
+
+    stopped = fit_model(watched, options, baselines=False, report=interrupt)
+    assert stopped.card["contrastive"]["interrupted"]
+    steps: list[TrainingProgress] = []
+    finished = fit_model(watched, options, baselines=False, report=steps.append)
+    unbroken = fit_model(watched, replace(options, resume=None), baselines=False)
+    assert steps[0].step == 51
+    assert finished.hash == unbroken.hash
+    with pytest.raises(BadRecording, match="other data"):
+        fit_model(watched, replace(options, train_repeats=(0, 1, 3)), baselines=False)
+    with pytest.raises(BadRecording, match="other data"):
+        fit_model(watched_session(5), options, baselines=False)
+    with pytest.raises(BadRecording, match="mode label, not hybrid"):
+        fit_model(watched, replace(options, mode="hybrid"), baselines=False)
+    path.write_text("nonsense")
+    with pytest.raises(OutputExists, match="not a training to resume"):
+        fit_model(watched, options, baselines=False)
+
+
+def test_bad_input(watched: Session) -> None:
+    with pytest.raises(BadSplit, match="at least two repeats"):
+        fit_model(watched, FitOptions(mode="label", train_repeats=(0,)))
+    with pytest.raises(BadUsage, match="too long for contrastive"):
+        fit_model(watched, FitOptions(mode="label", context_s=2.0), baselines=False)
+    short = replace(watched, segment=(np.arange(watched.n_samples) // 8).astype(np.int32))
+    with pytest.raises(BadSplit, match="fewer than the context"):
+        fit_model(short, FitOptions(mode="label", context_s=0.4), baselines=False)
+    places = places_session()
+    same = {"position": np.ones_like(places.labels["position"])}
+    with pytest.raises(BadRecording, match="never vary"):
+        fit_model(replace(places, labels=same), FitOptions(mode="label"), baselines=False)
+    with pytest.raises(BadRecording, match="has none"):
+        fit_model(replace(places, labels={}), FitOptions(mode="label", positives="labels"), baselines=False)
