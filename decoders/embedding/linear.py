@@ -150,7 +150,7 @@ def unit_length(points: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(points / np.maximum(length, np.float32(1e-12))[..., None], np.float32)
 
 
-def informative_channels(m: ClassStatistics, share: float) -> NDArray[np.int64]:
+def informative_features(m: ClassStatistics, share: float) -> NDArray[np.int64]:
     """Select the features with the largest F ratio: variance between classes over variance within.
 
     Parameters
@@ -218,10 +218,10 @@ def fit_linear(
     max_dimensions
         Largest number of dimensions to keep.
     share
-        Share of the features that are used (see `informative_channels`).
+        Share of the features that are used (see `informative_features`).
     """
     if share < 1:
-        index = informative_channels(m, share)
+        index = informative_features(m, share)
         return expand_projection(fit_linear(select_features(m, index), shrinkage, max_dimensions), m, index)
     values, vectors = np.linalg.eigh(shrink_covariance(m.within, shrinkage))
     whiten = vectors / np.sqrt(np.maximum(values, 1e-12 * values[-1]))

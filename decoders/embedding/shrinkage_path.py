@@ -9,7 +9,7 @@ from decoders.embedding.linear import (
     ClassStatistics,
     LinearEmbedding,
     expand_projection,
-    informative_channels,
+    informative_features,
     select_features,
 )
 
@@ -22,12 +22,12 @@ class ShrinkagePath:
     m
         Class statistics of the training features.
     share
-        Share of the features that are used (see `decoders.embedding.linear.informative_channels`).
+        Share of the features that are used (see `decoders.embedding.linear.informative_features`).
     """
 
     def __init__(self, m: ClassStatistics, share: float = 1.0) -> None:
         self._statistics = m
-        self._index = informative_channels(m, share) if share < 1 else None
+        self._index = informative_features(m, share) if share < 1 else None
         if self._index is not None:
             m = select_features(m, self._index)
         self._values, self._vectors = np.linalg.eigh(m.within)

@@ -96,7 +96,7 @@ class ReadoutSettings:
     secondary
         Settings of the secondary classifier, or None.
     channel_share
-        Share of the channels that the linear embedding uses, see `decoders.embedding.linear.informative_channels`.
+        Share of the channels that the linear embedding uses, see `decoders.embedding.linear.informative_features`.
     spans
         Samples in each of several windows that end together, the longest last; empty for one window.
     smoothing

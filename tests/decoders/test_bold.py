@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from decoders.data.preprocessing import Preprocessor
-from decoders.embedding.linear import class_statistics, fit_linear, informative_channels
+from decoders.embedding.linear import class_statistics, fit_linear, informative_features
 from decoders.embedding.shrinkage_path import ShrinkagePath
 from decoders.errors import BadModel
 from decoders.evaluation.evaluate import EvaluateOptions, cross_validate, evaluate
@@ -171,14 +171,14 @@ def test_the_offset_of_each_run_is_removed() -> None:
     assert last < 0.2 * first
 
 
-def test_informative_channels_have_the_largest_f_ratio() -> None:
+def test_informative_features_have_the_largest_f_ratio() -> None:
     rng = np.random.default_rng(0)
     state = np.arange(400) % 4
     samples = rng.normal(size=(400, 20)).astype(np.float32)
     samples[:, [2, 7, 11]] += 2 * rng.normal(size=(4, 3))[state].astype(np.float32)
     m = class_statistics(samples, state, 5)
-    assert informative_channels(m, 0.15).tolist() == [2, 7, 11]
-    assert len(informative_channels(m, 1e-6)) == 1
+    assert informative_features(m, 0.15).tolist() == [2, 7, 11]
+    assert len(informative_features(m, 1e-6)) == 1
     embedding = fit_linear(m, 0.3, share=0.15)
     assert np.flatnonzero(np.abs(embedding.projection).sum(1)).tolist() == [2, 7, 11]
     similarity = [
