@@ -29,7 +29,7 @@ def open_window(qtbot) -> Iterator[Callable[..., Window]]:
         window = Window(feed.store, options.pop("watch", lambda name: None), **options)
         qtbot.addWidget(window)
         opened.append(window)
-        with qtbot.waitActive(window):
+        with qtbot.waitActive(window, timeout=60_000):
             window.show()
             window.activateWindow()
         window.tick()

@@ -78,7 +78,7 @@ def test_labels_and_markers_beside_the_neural_stream(tmp_path: Path) -> None:
         status.open()
         inlet = Inlet(find_stream(f"{name}-prediction", wait_s=20))
         inlet.open()
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not any(event["event"] == "end" for event in said) and time.monotonic() < deadline:
             chunk = inlet.pull(0.05)
             chunks += [chunk] if chunk is not None else []
@@ -94,7 +94,7 @@ def test_labels_and_markers_beside_the_neural_stream(tmp_path: Path) -> None:
             if not pressed and keys.have_consumers():
                 keys.push_sample(["space"])
                 pressed = True
-        assert engine.wait(20) == 0
+        assert engine.wait(60) == 0
     finally:
         engine.stop()
         replay.stop()

@@ -78,7 +78,7 @@ def decode(
         predictions.open()
         last = time.monotonic()
         resting = False
-        while engine.running and time.monotonic() - last < (120 if resting else 20):
+        while engine.running and time.monotonic() - last < (120 if resting else 60):
             chunk = predictions.pull(0.05)
             if chunk is not None:
                 rows.append(chunk.samples)
@@ -89,7 +89,7 @@ def decode(
             elif rest is not None and resting and any(event.get("newest", 0) >= rest for event in events):
                 replay.send("resume")
                 rest, resting = None, False
-        assert engine.wait(20) == 0
+        assert engine.wait(60) == 0
     finally:
         replay.stop()
         engine.stop()

