@@ -148,9 +148,11 @@ def select_test_part(model: Model, session: Session, options: EvaluateOptions) -
     share = overlap(test, model.parts.extra.get("fingerprints", np.zeros(0, np.uint64)))
     if share > 0:
         trained = model.card["trained_on"]
-        part = f"repeats {trained['repeats']}" if trained["repeats"] else f"time {trained['time'] or '0-1'}"
+        first, last = trained["time"] or (0, 1)
+        repeats = trained["repeats"] and ", ".join(map(str, trained["repeats"]))
+        part = f"repeats {repeats}" if repeats else f"time {first:g}-{last:g}"
         raise TrainedOnTestData(
-            f"the model was trained on {share:.0%} of these test data (its training data: {part}). Choose others with "
+            f"the model was trained on {share:.0%} of these test data (it was fitted on {part}). Choose others with "
             "--repeats or --time."
         )
     if options.time is not None and options.time[0] > 0:
