@@ -271,8 +271,8 @@ def calibrate(
         return float(np.mean(beta * at_truth - np.log(np.exp(np.float32(beta) * relative).sum(1))))
 
     low, high = -np.log(max_inverse_temperature), np.log(max_inverse_temperature)
-    n_steps = int(np.ceil(np.log(2 * high / TOLERANCE) / -np.log((np.sqrt(5) - 1) / 2)))
     golden = (np.sqrt(5) - 1) / 2
+    n_steps = int(np.ceil(np.log(2 * high / TOLERANCE) / -np.log(golden)))
     a, b = high - golden * (high - low), low + golden * (high - low)
     at_a, at_b = score(np.exp(a)), score(np.exp(b))
     for _ in range(n_steps):

@@ -47,8 +47,8 @@ class ContinuousReader:
     ridge
         Float64 [dimensions + 1, columns], weights of the ridge regression; the last row is the intercept.
     sharpness
-        Float64 [columns]: the power of the posterior, 0 for the likeliest frame, `RIDGE` for the embedding, `LOCAL_MEAN`
-        or `KALMAN`.
+        Float64 [columns], exponent of the posterior in its mean; 0 takes the most probable frame. `RIDGE`, `LOCAL_MEAN`
+        and `KALMAN` stand for other methods.
     radius
         Float64 [columns], radius of the neighbourhood in the label's unit, where `LOCAL_MEAN` is used.
     label
