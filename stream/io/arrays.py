@@ -23,10 +23,14 @@ from stream.session import MAX_SECONDS, Kind, Session, repeats_from_frames, segm
 REQUIRED = ("neural", "stamps", "frame")
 """Names of the arrays that every file must hold."""
 
-TEXTS = ("kind", "name", "movie_clips")
+STRINGS = ("kind", "name", "movie_clips")
+"""Names of the arrays that hold one string."""
+
 NUMBERS = ("rate_hz", "movie_rate_hz")
+"""Names of the arrays that hold one number."""
+
 _LISTS = ("stamps", "frame", "repeat", "segment", "channel_names")
-_OPTIONAL = ("repeat", "segment", "channel_names", "movie", *TEXTS, *NUMBERS)
+_OPTIONAL = ("repeat", "segment", "channel_names", "movie", *STRINGS, *NUMBERS)
 _LABEL = "label_"
 _REGULAR = 0.1  # regular sampling: the median deviation of the steps is below this share of a period
 
@@ -123,7 +127,7 @@ def orient_time_first(arrays: dict[str, NDArray[Any]]) -> list[str]:
     """
     notes = []
     for name, array in arrays.items():
-        if name in (*NUMBERS, *TEXTS) and array.size == 1:
+        if name in (*NUMBERS, *STRINGS) and array.size == 1:
             arrays[name] = array.reshape(())
         elif name in _LISTS and array.ndim == 2 and 1 in array.shape:
             arrays[name] = array.reshape(-1)

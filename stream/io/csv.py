@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.errors import BadRecording, BadUsage, NeuroReelError, ShapeMismatch, refuse_existing
-from stream.io.arrays import NUMBERS, TEXTS, session_from_arrays, session_to_arrays
+from stream.io.arrays import NUMBERS, STRINGS, session_from_arrays, session_to_arrays
 from stream.io.limits import check_fits_memory
 from stream.session import Session
 
@@ -28,8 +28,8 @@ _FACTS = "# neuroreel "
 _COLUMNS = {"time": "stamps", "frame": "frame", "repeat": "repeat", "segment": "segment"}
 _LABEL = re.compile(r"label_(.+)\[(\d+)\]", re.DOTALL)
 _MISSING = ("", "na", "n/a", "null")
-_ROWS = 2048
-_MAX_LINE = 20_000_000
+_ROWS_PER_BLOCK = 2048
+_MAX_LINE_CHARACTERS = 20_000_000
 _EXPANSION = 8  # memory per byte of text: '0,' becomes a float64, and two copies exist for a moment
 
 
@@ -64,13 +64,13 @@ def save_csv(session: Session, path: Path | str, *, force: bool = False) -> None
     labels = [
         f"label_{column}" for name, label in session.labels.items() for column in _label_columns(name, label)
     ]
-    facts = {name: arrays[name].item() for name in (*TEXTS, *NUMBERS) if name in arrays}
+    facts = {name: arrays[name].item() for name in (*STRINGS, *NUMBERS) if name in arrays}
     with path.open("w" if force else "x", encoding="utf-8", newline="") as file:
         file.write(_FACTS + json.dumps(facts) + "\n")
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([*_COLUMNS, *labels, *session.channel_names])
-        for at in range(0, session.n_samples, _ROWS):
-            part = slice(at, at + _ROWS)
+        for at in range(0, session.n_samples, _ROWS_PER_BLOCK):
+            part = slice(at, at + _ROWS_PER_BLOCK)
             integers = np.stack([session.frame[part], session.repeat[part], session.segment[part]], 1)
             values = np.hstack([*(label[part] for label in session.labels.values()), session.neural[part]])
             rows = zip(session.stamps[part].tolist(), integers.tolist(), values.tolist(), strict=True)
@@ -143,15 +143,15 @@ def _read(file: IO[str]) -> dict[str, NDArray[Any]]:
         raise BadRecording(f"column names must be unique and not empty; invalid ones: {invalid[:8]}.")
     table = _table(reader, len(names), n_before)
     arrays = _columns(names, table)
-    arrays |= {name: np.array(str(facts[name])) for name in TEXTS if name in facts}
+    arrays |= {name: np.array(str(facts[name])) for name in STRINGS if name in facts}
     return arrays | {name: np.array(float(facts[name])) for name in NUMBERS if name in facts}
 
 
 def _lines(file: IO[str]) -> Iterator[str]:
     """Yield the lines of a file, refusing extremely long ones."""
-    while line := file.readline(_MAX_LINE):
-        if len(line) == _MAX_LINE:
-            raise BadRecording(f"a line has more than {_MAX_LINE} characters.")
+    while line := file.readline(_MAX_LINE_CHARACTERS):
+        if len(line) == _MAX_LINE_CHARACTERS:
+            raise BadRecording(f"a line has more than {_MAX_LINE_CHARACTERS} characters.")
         yield line
 
 
@@ -160,7 +160,7 @@ def _table(reader: Iterable[list[str]], n_columns: int, n_before: int) -> NDArra
     rows = iter(reader)
     parts = [np.zeros((0, n_columns))]
     at = n_before
-    while part := list(islice(rows, _ROWS)):
+    while part := list(islice(rows, _ROWS_PER_BLOCK)):
         for index, row in enumerate(part):
             if row and len(row) != n_columns:
                 raise BadRecording(

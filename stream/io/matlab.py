@@ -14,9 +14,9 @@ from stream.io.hdf5 import check_dataset, import_h5py, read_dataset, string_arra
 from stream.io.limits import check_claimed_size
 from stream.io.read_limits import ReadLimits
 
-_BYTES = {"double": 8, "single": 4, "logical": 1, "char": 4, "cell": 100}
-_BYTES |= {f"{sign}int{bits}": bits // 8 for sign in ("", "u") for bits in (8, 16, 32, 64)}
-_HDF5 = b"\x89HDF\r\n\x1a\n"
+_BYTES_PER_VALUE = {"double": 8, "single": 4, "logical": 1, "char": 4, "cell": 100}
+_BYTES_PER_VALUE |= {f"{sign}int{bits}": bits // 8 for sign in ("", "u") for bits in (8, 16, 32, 64)}
+_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _MAX_CELLS = 1_000_000
 
 
@@ -37,7 +37,7 @@ def read(path: Path, limits: ReadLimits) -> FileContents:
     """
     with path.open("rb") as file:
         head = file.read(520)
-    if head[512:520] == _HDF5 or head[:8] == _HDF5:
+    if head[512:520] == _HDF5_SIGNATURE or head[:8] == _HDF5_SIGNATURE:
         arrays = _read_v7_3(path, limits)
     elif head[:4].isalpha() and len(head) > 128:
         arrays = _read_v5(path, limits)
@@ -57,7 +57,7 @@ def _read_v5(path: Path, limits: ReadLimits) -> dict[str, NDArray[Any]]:
     known = {name: entry for name, entry in classes.items() if is_session_array(name)}
     for name, (shape, kind) in known.items():
         _check_class(name, kind)
-        n_bytes = int(np.prod(shape, dtype=object)) * _BYTES[kind]
+        n_bytes = int(np.prod(shape, dtype=object)) * _BYTES_PER_VALUE[kind]
         if min(shape, default=0) < 0:
             raise BadRecording(f"'{name}' has the impossible shape {shape}.")
         check_claimed_size(name, n_bytes, path.stat().st_size)
@@ -68,7 +68,7 @@ def _read_v5(path: Path, limits: ReadLimits) -> dict[str, NDArray[Any]]:
 
 def _check_class(name: str, kind: str) -> None:
     """Check that a variable holds numbers or text, not objects, function handles or structures."""
-    if kind not in _BYTES or (kind == "cell" and name != "channel_names"):
+    if kind not in _BYTES_PER_VALUE or (kind == "cell" and name != "channel_names"):
         raise BadRecording(
             f"'{name}' is a MATLAB {kind}; it must hold numbers or text. Convert or remove it."
         )

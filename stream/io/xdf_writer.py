@@ -16,8 +16,13 @@ from numpy.typing import NDArray
 from stream.errors import OutputExists, ShapeMismatch
 
 MAGIC = b"XDF:"
+"""First bytes of every XDF file."""
+
 FILE_HEADER, STREAM_HEADER, SAMPLES, CLOCK_OFFSET, BOUNDARY, STREAM_FOOTER = range(1, 7)
+"""Tags of the chunks."""
+
 BOUNDARY_CONTENT = bytes.fromhex("43a546dccbf5410fb30ed5467383cbe4")
+"""Content of a boundary chunk, fixed by the specification."""
 
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 

@@ -13,7 +13,7 @@ from stream.lsl.resolve import resolver_of
 LOST_AFTER_S = 2.0
 """A sender that has not responded for this long is lost, in seconds."""
 
-_SETTLE_S = {"loopback": 0.3, "lab": 1.0}
+_SETTLE_S = {"loopback": 0.3, "lab": 1.0}  # without a further stream before the wait ends
 _POLL_S = 0.05
 
 

@@ -31,7 +31,7 @@ BUFFER_BYTES = 64 << 20
 SYNC_EVERY_S = 1.0
 """Interval of syncing the file to the disk, in seconds: roughly what a power cut can cost."""
 
-_MAX_WRITE = 1 << 20
+_MAX_WRITE_BYTES = 1 << 20
 _RETRY_S = 0.5
 _IDLE_S = 0.1
 
@@ -189,7 +189,7 @@ class DiskWriter:
         """Write a part of the pending data, and sync when due; False if the disk refuses."""
         try:
             if self._cursor.lag:
-                count = self._file.write(memoryview(self._cursor.view(_MAX_WRITE)))  # type: ignore[arg-type]
+                count = self._file.write(memoryview(self._cursor.view(_MAX_WRITE_BYTES)))  # type: ignore[arg-type]
                 with self._changed:
                     self._cursor.advance(count or 0)
                     self._changed.notify_all()
@@ -222,7 +222,7 @@ class DiskWriter:
         try:
             self._file.seek(0)
             with self.path.open("xb") as copy:
-                shutil.copyfileobj(self._file, copy, _MAX_WRITE)
+                shutil.copyfileobj(self._file, copy, _MAX_WRITE_BYTES)
         except OSError as error:
             self._report(
                 f"the file was deleted, moved or replaced, and restoring it failed: {_describe(error)}"
