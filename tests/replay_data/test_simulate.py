@@ -15,17 +15,12 @@ from stream.session import Kind, Session
 from tests.replay_data.conftest import SEED
 
 
-def test_the_same_seed_gives_the_same_bytes() -> None:
-    small = Preset(n_units=20, n_train=2, episode=(0, 1), n_scenes=4, scene_s=4.0)
-    first, again, other = (simulate(small, seed) for seed in (2, 2, 3))
-    assert first.movie is not None
-    assert again.movie is not None
-    assert other.movie is not None
+def test_the_same_seed_gives_the_same_bytes(movie: Movie) -> None:
+    small = Preset(n_units=20, n_train=2, episode=(0, 1))
+    first, again, other = (simulate(small, seed, movie) for seed in (SEED, SEED, SEED + 1))
     for name in ("neural", "stamps", "frame", "repeat"):
         assert getattr(first, name).tobytes() == getattr(again, name).tobytes()
     assert first.labels["running"].tobytes() == again.labels["running"].tobytes()
-    assert first.movie.clips == again.movie.clips
-    assert first.movie.clips[0].sha256 != other.movie.clips[0].sha256
     assert first.sha256() != other.sha256()
 
 
