@@ -1,13 +1,20 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from decoders.embedding.encoder import Encoder
+from decoders.embedding.linear import LinearEmbedding
 from decoders.errors import BadModel
+from decoders.model.parts import Emission
+from decoders.readouts.classifiers import Prototypes, Scaling
+from decoders.readouts.continuous import ContinuousReader
+from decoders.readouts.kalman import Kalman
+from decoders.readouts.secondary_classifier import LinearSecondary, NeighbourSecondary
 from decoders.serialization import pack, unpack
 
 
@@ -38,3 +45,22 @@ def test_missing_and_misshapen_arrays_are_refused() -> None:
     del arrays["part.factor"]
     with pytest.raises(BadModel, match=r"lacks 'part\.factor'"):
         unpack(Part, arrays, "part")
+
+
+@pytest.mark.parametrize(
+    ("part", "names"),
+    [
+        (Scaling, "n_window root total"),
+        (LinearEmbedding, "mean projection"),
+        (Prototypes, "prototypes bias cosine"),
+        (Encoder, "taps root mean projection inner inner_bias outer"),
+        (Emission, "own weights bias n_window root power jump jump_ahead aside"),
+        (ContinuousReader, "values ridge sharpness reach label interval"),
+        (Kalman, "advance wander hear certainty middle start spread"),
+        (LinearSecondary, "n_window root left weights bias factor"),
+        (NeighbourSecondary, "points state n_states k sharpness factor"),
+    ],
+)
+def test_names_in_model_files_never_change(part: type, names: str) -> None:
+    values = {field.name: np.zeros(1) for field in fields(part)}
+    assert list(pack(part(**values), "part")) == [f"part.{name}" for name in names.split()]
