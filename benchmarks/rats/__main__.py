@@ -173,7 +173,7 @@ def calibration(decoded: list[Decoded], n_frames: int) -> dict[str, object]:
             "pooled": score(np.concatenate(parts), truth, axis)["ece"],
             "folds": each,
         }
-    report["coverage of the 80 % interval"] = {
+    report["interval of 80 % holds"] = {
         "pooled": float(np.concatenate([fold.inside for fold in decoded]).mean()),
         "folds": [float(fold.inside.mean()) for fold in decoded],
     }
