@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gui.qt_setup import FPS, has_screen, start_qt
 from gui.state.snapshot import Snapshot
-from stream.errors import refuse_existing
+from stream.output_files import check_output
 
 if TYPE_CHECKING:
     from PyQt5.QtWidgets import QApplication
@@ -72,9 +72,11 @@ def run_display(
     NoStream, AmbiguousStream
         Offscreen only: if no engine answers in time, or several do.
     OutputExists
-        If ``screenshot`` exists and ``force`` is false.
+        If ``screenshot`` exists and ``force`` is false, or is a recording.
+    CannotWrite
+        If ``screenshot`` cannot be written.
     """
-    screenshot = None if screenshot is None else refuse_existing(screenshot, force=force)
+    screenshot = None if screenshot is None else check_output(screenshot, force=force)
     offscreen = offscreen or not has_screen()
     application = start_qt(offscreen=offscreen)
     import pylsl
@@ -88,7 +90,9 @@ def run_display(
     store = Store(pylsl.local_clock)
     receiver = Receiver(store, name, None if model is None else Path(model))
     give_up_after_s = wait_s if offscreen else None
-    run = DisplayLoop(store, receiver, start_engine, screenshot, seconds, give_up_after_s, on_tick, fps)
+    run = DisplayLoop(
+        store, receiver, start_engine, screenshot, force, seconds, give_up_after_s, on_tick, fps
+    )
     run.window.on_close = on_close
     return _until_closed(application, run, receiver)
 

@@ -16,7 +16,8 @@ from gui.qt_setup import FPS
 from gui.state.snapshot import Snapshot, State
 from gui.state.store import Store
 from gui.window import Window
-from stream.errors import AmbiguousStream, NeuroReelError, NoStream
+from stream.errors import AmbiguousStream, CannotWrite, NoStream
+from stream.output_files import replacing
 
 AMBIGUOUS_S = 1.5
 PICK_S = 2.0
@@ -68,7 +69,7 @@ class DisplayLoop:
     ----------
     store, receiver
         The data to show, and the thread that receives them.
-    start_engine, screenshot, seconds, on_tick, fps
+    start_engine, screenshot, force, seconds, on_tick, fps
         See `gui.app.run_display`.
     wait_s
         Seconds without a prediction after which it gives up; None waits indefinitely.
@@ -80,13 +81,15 @@ class DisplayLoop:
         receiver: Receiver,
         start_engine: StartEngine | None,
         screenshot: Path | None,
+        force: bool,
         seconds: float | None,
         wait_s: float | None,
         on_tick: Callable[[Snapshot], None] | None,
         fps: int = FPS,
     ) -> None:
         self._receiver, self._start_engine = receiver, start_engine
-        self._screenshot, self._seconds, self._wait_s, self._on_tick = screenshot, seconds, wait_s, on_tick
+        self._screenshot, self._force = screenshot, force
+        self._seconds, self._wait_s, self._on_tick = seconds, wait_s, on_tick
         self.window = Window(store, receiver.choose, self._decode if start_engine is not None else None)
         self._timer = QTimer(self.window)
         self._timer.setTimerType(Qt.PreciseTimer)
@@ -128,8 +131,11 @@ class DisplayLoop:
         picture = self._picture
         if picture is None or movie_is_on(self.window.snapshot):
             picture = self.window.grab()
-        if not picture.save(str(self._screenshot), "PNG"):
-            raise NeuroReelError(f"cannot write the screenshot to {self._screenshot}.")
+        with replacing(self._screenshot, force=self._force) as partial:
+            if not picture.save(str(partial), "PNG"):
+                raise CannotWrite(
+                    f"cannot write the screenshot {self._screenshot}. Free some space, or choose another file."
+                )
 
     def summary(self) -> DisplaySummary:
         """Summarize the run."""

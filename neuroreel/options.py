@@ -1,4 +1,4 @@
-"""Options that several commands share, and functions that write results to files."""
+"""Options that several commands share, and writing results as JSON."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import click
+
+from neuroreel.files import OUTPUT_OR_STDOUT, write_text
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -32,30 +34,6 @@ def network_option(default: str) -> Decorator:
 
 def _store_force(ctx: click.Context, _param: click.Parameter, value: bool) -> bool:
     ctx.meta["neuroreel.force"] = value
-    return value
-
-
-def new_file(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
-    """Option callback for an output file: refuses an existing file before the work starts.
-
-    Parameters
-    ----------
-    ctx, param
-        Click's context and the option.
-    value
-        The file; ``-`` is standard output.
-
-    Raises
-    ------
-    click.UsageError
-        When the file exists and ``--force`` was not given.
-    """
-    from pathlib import Path
-
-    if value is not None and value != "-" and Path(value).exists() and not ctx.meta.get("neuroreel.force"):
-        raise click.UsageError(
-            f"{value} already exists. Choose another file for {param.opts[0]}, or add --force to overwrite it."
-        )
     return value
 
 
@@ -89,7 +67,7 @@ def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
         "--json",
         "json_target",
         metavar="FILE",
-        callback=new_file,
+        type=OUTPUT_OR_STDOUT,
         help="Write the result as JSON; '-' prints it to standard output.",
     )
     return force_option(option(function))
@@ -99,7 +77,7 @@ html_option: Decorator = click.option(
     "--html",
     "html_target",
     metavar="FILE",
-    callback=new_file,
+    type=OUTPUT_OR_STDOUT,
     help="Write the result as a single HTML page with plots; '-' prints it to standard output.",
 )
 """``--html FILE``, passed as ``html_target``; apply it above `json_option`, which adds ``--force``."""
@@ -123,46 +101,16 @@ def write_json(data: Any, target: str) -> None:
     data
         Dicts, lists, numbers (Python's or numpy's) and strings.
     target
-        File, or ``-`` for standard output. An existing file is overwritten: `json_option` checks ``--force``.
+        See `neuroreel.files.write_text`.
 
     Raises
     ------
-    BadUsage
-        When the file cannot be written.
+    OutputExists, CannotWrite
+        See `neuroreel.files.write_text`.
     """
     import json
 
     write_text(json.dumps(plain(data), indent=2, allow_nan=False), target)
-
-
-def write_text(text: str, target: str) -> None:
-    """Write text to a file or to standard output.
-
-    Parameters
-    ----------
-    text
-        Text without the final newline.
-    target
-        See `write_json`.
-
-    Raises
-    ------
-    BadUsage
-        When the file cannot be written.
-    """
-    from pathlib import Path
-
-    from stream.errors import BadUsage
-
-    if target == "-":
-        click.echo(text)
-        return
-    try:
-        Path(target).write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise BadUsage(
-            f"cannot write {target}: {error.strerror}. Choose another file or fix its permissions."
-        ) from error
 
 
 def plain(data: Any) -> Any:

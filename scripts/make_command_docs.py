@@ -18,7 +18,7 @@ HEAD = """# Commands
 <!-- Written by scripts/make_command_docs.py (`make command-docs`). Do not edit. -->
 
 Exit codes: 0 success, 1 failure, 2 wrong usage or unusable input. An existing output file is overwritten only with
-`--force`, a recording never.
+`--force`, a recording never. Files are written completely or not at all.
 """
 
 

@@ -6,7 +6,7 @@
     ├── BadUsage               an invalid value on the command line or in a call
     ├── BadRecording           a file that is not a valid recording
     ├── ShapeMismatch          arrays or streams whose shapes do not match
-    ├── OutputExists           an output file that exists already
+    ├── OutputExists           an output file that exists already, or would destroy a recording
     ├── CannotWrite            exit code 1: the disk is full, or the folder is not writable
     ├── AmbiguousStream        several streams match a query
     ├── StreamError            exit code 1
@@ -18,8 +18,6 @@ Messages about a value have one form: "'name' must be ..., got ...". All others 
 """
 
 from __future__ import annotations
-
-from pathlib import Path
 
 
 class NeuroReelError(Exception):
@@ -72,43 +70,3 @@ class NoStream(StreamError):
 
 class StreamLost(StreamError):
     """A stream disappeared or does not answer."""
-
-
-def refuse_existing(path: Path | str, *, force: bool = False, recording: bool = False) -> Path:
-    """Check that writing a file overwrites nothing by accident.
-
-    Parameters
-    ----------
-    path
-        Path of the file.
-    force
-        Whether it may be overwritten.
-    recording
-        Whether it is a recording; for these the message does not suggest ``--force``.
-
-    Returns
-    -------
-    path
-        The same as `Path`.
-
-    Raises
-    ------
-    OutputExists
-        If the file exists and ``force`` is not given.
-    """
-    path = Path(path)
-    if path.exists() and not force:
-        raise output_exists(path, recording=recording)
-    return path
-
-
-def output_exists(path: Path | str, *, recording: bool) -> OutputExists:
-    """Error for a file that exists already, to be raised by code that opens it exclusively.
-
-    Parameters
-    ----------
-    path, recording
-        See `refuse_existing`.
-    """
-    remedy = "; recordings are never overwritten" if recording else ", or --force to overwrite it"
-    return OutputExists(f"{path} exists. Give another name{remedy}.")

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.errors import BadRecording, ShapeMismatch, refuse_existing
+from stream.errors import BadRecording, ShapeMismatch
+from stream.output_files import replacing
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,17 +209,18 @@ def save_movie(movie: Movie, path: Path | str, *, force: bool = False, crf: int 
     ------
     OutputExists
         If ``path`` exists and ``force`` is not given.
+    CannotWrite
+        If the file cannot be written.
     ShapeMismatch
         If the movie has no pictures.
     """
     import av
     from av.video.reformatter import ColorRange
 
-    path = refuse_existing(path, force=force)
     if movie.frames is None:
         raise ShapeMismatch("'movie' must have pictures to be written as a video, got clips only.")
     gray = movie.frames.ndim == 3
-    with av.open(str(path), "w") as container:
+    with replacing(path, force=force) as partial, av.open(str(partial), "w") as container:
         stream = container.add_stream("libx264", rate=Fraction(movie.rate_hz).limit_denominator(1001))
         stream.height, stream.width = movie.frames.shape[1:3]
         stream.pix_fmt = "gray" if gray else "yuv420p"

@@ -11,6 +11,7 @@ import safetensors.numpy
 
 from decoders.serialization import Arrays
 from stream.errors import BadRecording, OutputExists
+from stream.output_files import replacing
 
 _KEY, _NOTES = "neuroreel-training", "notes"
 
@@ -56,9 +57,8 @@ class Checkpoint:
             f"{stage}|{name}": a for stage, by_name in self._arrays.items() for name, a in by_name.items()
         }
         metadata = {_KEY: json.dumps(self._key, sort_keys=True), _NOTES: json.dumps(self.notes)}
-        partial = self._path.with_name(self._path.name + ".part")
-        partial.write_bytes(safetensors.numpy.save(flat, metadata))
-        partial.replace(self._path)
+        with replacing(self._path, force=True) as partial:
+            partial.write_bytes(safetensors.numpy.save(flat, metadata))
 
     def _read(self) -> None:
         try:

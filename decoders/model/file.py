@@ -14,7 +14,7 @@ import safetensors.numpy
 
 from decoders.errors import BadModel
 from decoders.serialization import Arrays
-from stream.errors import refuse_existing
+from stream.output_files import replacing
 
 FORMAT = "neuroreel-model"
 FORMAT_VERSION = 1
@@ -41,10 +41,12 @@ def write(path: Path | str, arrays: Arrays, card: dict[str, Any], *, force: bool
     Raises
     ------
     OutputExists
-        If the file exists and ``force`` is false.
+        If the file exists and ``force`` is false, or is a recording.
+    CannotWrite
+        If the file cannot be written; one that existed is then unchanged.
     """
-    path = refuse_existing(path, force=force)
-    path.write_bytes(safetensors.numpy.save(arrays, {_CARD: json.dumps(card, sort_keys=True)}))
+    with replacing(path, force=force) as partial:
+        partial.write_bytes(safetensors.numpy.save(arrays, {_CARD: json.dumps(card, sort_keys=True)}))
 
 
 def read(path: Path | str) -> tuple[Arrays, dict[str, Any]]:

@@ -229,7 +229,9 @@ class Model(CardProperties):
         Raises
         ------
         OutputExists
-            If the file exists and ``force`` is false.
+            If the file exists and ``force`` is false, or is a recording.
+        CannotWrite
+            If the file cannot be written; one that existed is then unchanged.
         """
         model_file.write(path, self.parts.arrays(), self.card, force=force)
 

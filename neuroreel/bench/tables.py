@@ -8,6 +8,7 @@ from typing import Any
 import click
 import numpy as np
 
+from stream.output_files import replacing
 from stream.quantiles import SUMMARY_KEYS
 
 
@@ -232,4 +233,5 @@ def plot_latency(result: dict[str, Any], path: Path) -> None:
         axes.set_xlabel("latency from the push (ms)")
         axes.set_ylabel("samples")
         axes.legend(frameon=False, fontsize=8)
-    figure.savefig(path, dpi=150)
+    with replacing(path, force=True) as partial:
+        figure.savefig(partial, dpi=150)

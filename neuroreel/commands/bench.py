@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from neuroreel.options import json_option, new_file
+from neuroreel.files import OUTPUT, PLOT, FileCommand
+from neuroreel.options import json_option
 
 units_option = click.option(
     "--units",
@@ -19,7 +20,7 @@ units_option = click.option(
 
 trace_option = click.option(
     "--trace",
-    type=click.Path(path_type=Path),
+    type=OUTPUT,
     required=True,
     help="File for the timestamps and times (npz).",
 )
@@ -33,7 +34,7 @@ def command() -> None:
     """Measure latency, decoding speed and fitting time, each compared with a reference in the same run."""
 
 
-@command.command(short_help="Latency from sample to published prediction.")
+@command.command(cls=FileCommand, short_help="Latency from sample to published prediction.")
 @click.option(
     "--seconds",
     type=click.FloatRange(min=3),
@@ -75,8 +76,7 @@ def command() -> None:
 @click.option(
     "--plot",
     metavar="FILE",
-    type=click.Path(path_type=Path),
-    callback=new_file,
+    type=PLOT,
     help="Save histograms of the latencies to this file (.png, .svg or .pdf).",
 )
 @json_option
@@ -124,7 +124,7 @@ def latency(
         raise click.exceptions.Exit(1)
 
 
-@command.command(short_help="Long run: memory, handles, clocks, lost samples, latency.")
+@command.command(cls=FileCommand, short_help="Long run: memory, handles, clocks, lost samples, latency.")
 @click.option(
     "--minutes",
     type=click.FloatRange(min=0.1),
@@ -191,7 +191,7 @@ def soak(
         raise click.exceptions.Exit(1)
 
 
-@command.command(short_help="Time of one decoding step.")
+@command.command(cls=FileCommand, short_help="Time of one decoding step.")
 @units_option
 @click.option(
     "--seconds",
@@ -239,7 +239,7 @@ def decode(
         raise click.exceptions.Exit(1)
 
 
-@command.command(short_help="Time, memory and accuracy of the default fit.")
+@command.command(cls=FileCommand, short_help="Time, memory and accuracy of the default fit.")
 @units_option
 @click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
 @click.option("--against", type=click.Choice(["cebra"]), help="Also fit CEBRA (extra 'compare').")
@@ -300,7 +300,7 @@ def fit(
         print_fit(result)
 
 
-@command.command(hidden=True)
+@command.command(cls=FileCommand, hidden=True)
 @click.argument("stream")
 @click.option("--channels", type=int, required=True, help="Number of channels.")
 @click.option("--rate", type=float, required=True, help="Sampling rate in Hz.")
@@ -312,6 +312,7 @@ def send(stream: str, channels: int, rate: float, seconds: float, trace: Path) -
     import numpy as np
 
     from neuroreel.bench.sender import send_paced
+    from neuroreel.files import write_arrays
     from replay_data.bundle import demo_recording
     from stream.control import ControlReader
     from stream.io.session_io import load_session
@@ -320,10 +321,10 @@ def send(stream: str, channels: int, rate: float, seconds: float, trace: Path) -
     configure()
     neural = np.asarray(load_session(demo_recording()).neural, np.float32)
     sent = send_paced(stream, neural, channels, rate, seconds, ControlReader())
-    np.savez(trace, sender=sent)
+    write_arrays(trace, sender=sent)
 
 
-@command.command(hidden=True)
+@command.command(cls=FileCommand, hidden=True)
 @click.argument("stream")
 @click.option("--by", default="pylsl", help="Library that receives: pylsl, mne-lsl or ezmsg-lsl.")
 @trace_option
@@ -333,9 +334,10 @@ def receive(stream: str, by: str, trace: Path) -> None:
     import numpy as np
 
     from neuroreel.bench.receivers import receive_stream
+    from neuroreel.files import write_arrays
     from stream.control import ControlReader
     from stream.lsl.network import configure
 
     configure()
     arrivals = receive_stream(stream, by, ControlReader(), lambda: click.echo("ready"))
-    np.savez(trace, received=np.array(arrivals).reshape(-1, 3))
+    write_arrays(trace, received=np.array(arrivals).reshape(-1, 3))

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from neuroreel.files import INPUT, SESSION_OUTPUT, FileCommand
 from neuroreel.options import json_option
 
 if TYPE_CHECKING:
     from stream.session import Session
 
 
-@click.command()
-@click.argument("source", metavar="IN", type=click.Path(path_type=Path))
-@click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
+@click.command(cls=FileCommand)
+@click.argument("source", metavar="IN", type=INPUT)
+@click.argument("target", metavar="OUT", type=SESSION_OUTPUT)
 @click.option("--stream", metavar="NAME", help="Neural stream to convert, if the file contains several.")
 @click.option("--stimulus", metavar="NAME", help="NWB: name of the stimulus in the file.")
 @click.option(
@@ -53,10 +54,9 @@ def command(
     not even with --force.
     """
     from neuroreel.options import write_json
-    from stream.errors import refuse_existing
-    from stream.io.session_io import ReadOptions, load_session_with_notes, save_session
+    from stream.io.session_io import ReadOptions, check_suffix, load_session_with_notes, save_session
 
-    refuse_existing(target, recording=True)
+    check_suffix(target)
     session, notes = load_session_with_notes(source, ReadOptions(stream, stimulus, area, quality, bin_ms))
     notes += save_session(session, target)
     facts = _facts(session)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from neuroreel.files import OUTPUT, FileCommand
 from neuroreel.options import json_option
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ HEADLESS_SECONDS = 30.0
 NAME = "V1"
 
 
-@click.command()
+@click.command(cls=FileCommand)
 @click.option(
     "--headless",
     is_flag=True,
@@ -33,7 +34,7 @@ NAME = "V1"
 @click.option(
     "--screenshot",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=OUTPUT,
     help="Save a picture of the window (PNG) at the end.",
 )
 @json_option

@@ -10,14 +10,15 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
+from neuroreel.files import INPUT, OUTPUT, FileCommand
 from neuroreel.options import json_option, network_option, wait_option
 
 if TYPE_CHECKING:
     from neuroreel.subprocesses import Child
 
 
-@click.command()
-@click.argument("model", type=click.Path(path_type=Path), required=False)
+@click.command(cls=FileCommand)
+@click.argument("model", type=INPUT, required=False)
 @click.option(
     "--name",
     metavar="NAME",
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 @click.option(
     "--screenshot",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=OUTPUT,
     help="Save a picture of the window (PNG) at the end.",
 )
 @click.option(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
+from neuroreel.files import FileCommand
 from neuroreel.options import json_option
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
-@click.command()
+@click.command(cls=FileCommand)
 @click.option(
     "--network",
     "scope",

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from neuroreel.click_types import REPEATS, TIME
+from neuroreel.files import INPUT, FileCommand
 from neuroreel.options import html_option, json_option
 
 if TYPE_CHECKING:
     from decoders.evaluation.evaluate import EvaluateOptions, Evaluation
 
 
-@click.command()
-@click.argument("files", metavar="[MODEL] SESSION", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.command(cls=FileCommand)
+@click.argument("files", metavar="[MODEL] SESSION", nargs=-1, required=True, type=INPUT)
 @click.option(
     "--repeats", type=REPEATS, help="Test on these repeats of the movie, such as 9-19 [default: all]."
 )
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     metavar="MODEL SESSION",
     nargs=2,
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=INPUT,
     help="Measure how well the embedding agrees with that of another model, on the same or another recording of "
     "the same movie; repeatable.",
 )
@@ -82,7 +83,7 @@ if TYPE_CHECKING:
     "--movie",
     "movie_path",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=INPUT,
     help="With --cv: video file of the movie.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
@@ -110,7 +111,8 @@ def command(
     from decoders.evaluation.evaluate import EvaluateOptions, run_cross_validation
     from decoders.fitting.fit import select_part
     from decoders.fitting.options import FitOptions
-    from neuroreel.options import write_json, write_text
+    from neuroreel.files import write_text
+    from neuroreel.options import write_json
     from stream.errors import BadUsage
     from stream.io.session_io import load_session
     from stream.movie import load_movie
@@ -123,8 +125,6 @@ def command(
         raise BadUsage("--rolling needs a MODEL to refit, so it cannot be combined with --cv.")
     if cv and agree_with:
         raise BadUsage("--agree-with compares the embedding of a MODEL, so it cannot be combined with --cv.")
-    if json_target == "-" == html_target:
-        raise BadUsage("--json - and --html - would mix on standard output; write one of them to a file.")
     test_options = EvaluateOptions(repeats, part, draws, seed)
     if cv:
         options = FitOptions(mode, decoder, context_s, lookahead_frames, seed=seed)

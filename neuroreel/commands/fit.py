@@ -8,22 +8,24 @@ from typing import TYPE_CHECKING
 import click
 
 from neuroreel.click_types import REPEATS, TIME
+from neuroreel.files import INPUT, OUTPUT, UPDATED, FileCommand
 from neuroreel.options import json_option
 
 if TYPE_CHECKING:
     from decoders.evaluation.lookahead_curve import LookaheadPoint
+    from decoders.model.model import Model
 
 N_NAMED = 20
 """Excluded channels listed by name at most; an fMRI scan has hundreds of voxels outside the head."""
 
 
-@click.command()
-@click.argument("sessions", metavar="SESSION...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.command(cls=FileCommand)
+@click.argument("sessions", metavar="SESSION...", nargs=-1, required=True, type=INPUT)
 @click.option(
     "-o",
     "--output",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=OUTPUT,
     help="File for the model (.safetensors).",
 )
 @click.option(
@@ -81,14 +83,15 @@ N_NAMED = 20
 )
 @click.option(
     "--resume",
-    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    type=UPDATED,
     help="Save the state of contrastive training to this file, and continue from it if it exists.",
 )
 @click.option(
     "--movie",
     "movie_path",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=INPUT,
     help="Video file of the movie, for its frames [default: none].",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
@@ -116,7 +119,7 @@ def command(
     from decoders.fitting.options import FitOptions
     from neuroreel.options import write_json
     from neuroreel.progress import training_bar
-    from stream.errors import BadUsage, refuse_existing
+    from stream.errors import BadUsage
     from stream.io.session_io import load_session
     from stream.movie import load_movie
 
@@ -136,10 +139,9 @@ def command(
         if json_target != "-":
             _print_curve(points)
         return
-    refuse_existing(output, force=force)
     with training_bar() as report:
         model = fit_model([load_session(path) for path in sessions], options, movie, report=report)
-    model.save(output, force=force)
+    _save(model, output, force)
     unused = model.card["unused_channels"]
     if unused:
         names = ", ".join(unused[:N_NAMED]) + (
@@ -150,6 +152,23 @@ def command(
         write_json({"model": str(output), "hash": model.hash, **model.card}, json_target)
     if json_target != "-":
         _print_card(output, model.hash, model.card)
+
+
+def _save(model: Model, path: Path, force: bool) -> None:
+    """Save the model; if that fails after the training, save it among the temporary files instead, and report both."""
+    import tempfile
+
+    from stream.errors import NeuroReelError
+
+    try:
+        model.save(path, force=force)
+    except NeuroReelError as error:
+        rescued = Path(tempfile.mkdtemp(prefix="neuroreel-")) / path.name
+        try:
+            model.save(rescued)
+        except NeuroReelError:
+            raise error from None
+        raise type(error)(f"{error} The fitted model is saved as {rescued}.") from error
 
 
 def _print_card(output: Path, content_hash: str, card: dict[str, object]) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from neuroreel.files import INPUT, OUTPUT, XDF_OUTPUT, FileCommand
 from neuroreel.options import json_option, network_option, wait_option
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from stream.notices import Notice
 
 
-@click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@click.command(cls=FileCommand)
+@click.argument("model", type=INPUT)
 @click.option(
     "--stream",
     "query",
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     "--record",
     "record_to",
     metavar="F.xdf",
-    type=click.Path(path_type=Path),
+    type=XDF_OUTPUT,
     help="Record the neural stream, its side streams and all outputs to this file; continues if the decoder crashes.",
 )
 @click.option(
@@ -93,7 +94,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--trace",
-    type=click.Path(path_type=Path),
+    type=OUTPUT,
     hidden=True,
     help="Write the timing of every sample to this file (npz); for short runs.",
 )
@@ -127,16 +128,15 @@ def command(
 
     from decoders.live.engine import Engine, LiveOptions
     from decoders.model.model import Model
+    from neuroreel.files import write_arrays
     from neuroreel.malloc import release_large_arrays
     from neuroreel.options import write_json
     from stream.control import ControlReader
-    from stream.errors import BadUsage, refuse_existing
+    from stream.errors import BadUsage
     from stream.lsl.network import configure
 
     if rolling and adapt:
         raise BadUsage("--adapt and --rolling both track drifts and cannot be combined; give one of them.")
-    if record_to is not None:
-        refuse_existing(record_to, recording=True)
     configure(network)
     release_large_arrays()
     loaded = Model.load(model)
@@ -170,7 +170,7 @@ def command(
     if trace is not None:
         import numpy as np
 
-        np.savez(trace, engine=np.array(engine.trace).reshape(-1, 4))
+        write_arrays(trace, engine=np.array(engine.trace).reshape(-1, 4))
     if json_target is not None:
         write_json({"name": options.name, "model": loaded.hash, **summary}, json_target)
     if not control and json_target != "-":

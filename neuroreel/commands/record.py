@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from neuroreel.files import XDF_OUTPUT, FileCommand
 from neuroreel.options import json_option, network_option
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ GRACE_S = 5.0
 _POLL_S = 0.1
 
 
-@click.command()
-@click.argument("out", type=click.Path(path_type=Path))
+@click.command(cls=FileCommand)
+@click.argument("out", type=XDF_OUTPUT)
 @click.option(
     "--stream",
     "queries",
@@ -80,12 +81,9 @@ def command(
     from neuroreel.options import write_json
     from neuroreel.recording.views import ReportView, TerminalView, print_summary
     from stream.control import ControlReader
-    from stream.errors import BadUsage
     from stream.lsl.network import configure
     from stream.recorder.recorder import Recorder
 
-    if out.suffix.lower() != ".xdf":
-        raise BadUsage(f"{out} does not end in .xdf: recordings are XDF files; add the suffix.")
     configure(network)
     release_large_arrays()
     recorder = Recorder(out, queries, hold=(until_gone or "") if control else "", expected=expect)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from neuroreel.files import INPUT, FileCommand
+
 if TYPE_CHECKING:
     from stream.session import Session
 
@@ -14,13 +16,16 @@ NICE = 10
 """Niceness of the trainer, so that the engine gets the CPU first."""
 
 
-@click.command(hidden=True)
-@click.argument("model", type=click.Path(path_type=Path))
+@click.command(cls=FileCommand, hidden=True)
+@click.argument("model", type=INPUT)
 @click.option(
     "--rolling", "n", type=click.IntRange(min=2), required=True, help="Refit on the last N repeats."
 )
 @click.option(
-    "--folder", type=click.Path(path_type=Path), required=True, help="Folder for the refitted weights."
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="Folder for the refitted weights.",
 )
 @click.option(
     "--control", is_flag=True, expose_value=False, help="Read commands from standard input (always on)."

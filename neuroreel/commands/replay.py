@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from neuroreel.click_types import REPEATS
+from neuroreel.files import INPUT, FileCommand
 from neuroreel.options import json_option, network_option
 
 if TYPE_CHECKING:
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 _LONG_PAUSE_S = 30.0  # a longer pause in the recording looks as if the replay hangs
 
 
-@click.command()
-@click.argument("session", type=click.Path(path_type=Path))
+@click.command(cls=FileCommand)
+@click.argument("session", type=INPUT)
 @click.option("--name", metavar="NAME", help="Name of the neural stream [default: as in the recording].")
 @click.option(
     "--speed",

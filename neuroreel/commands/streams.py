@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from neuroreel.files import FileCommand
 from neuroreel.options import json_option, network_option
 
 if TYPE_CHECKING:
     from stream.lsl.resolve import FoundStream
 
 
-@click.command()
+@click.command(cls=FileCommand)
 @click.option(
     "--wait",
     "wait_s",

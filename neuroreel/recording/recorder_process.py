@@ -14,9 +14,9 @@ import click
 from neuroreel.recording.views import print_summary
 from neuroreel.subprocesses import start_child
 from stream.control import ControlReader
-from stream.errors import refuse_existing
 from stream.lsl.outlet import NEURAL_TYPES
 from stream.lsl.resolve import quoted
+from stream.output_files import check_output
 
 log = logging.getLogger(__name__)
 
@@ -59,10 +59,12 @@ class RecorderChild:
     ------
     OutputExists
         When ``path`` exists.
+    CannotWrite
+        When it cannot be written.
     """
 
     def __init__(self, path: Path, stream: str, type_: str, name: str) -> None:
-        refuse_existing(path, recording=True)
+        check_output(path, recording=True)
         arguments = ["record", str(path), "--wait", "10", "--until-gone", stream]
         for query in _queries(stream, type_, name):
             arguments += ["--stream", query]

@@ -19,9 +19,10 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.errors import BadRecording, BadUsage, NeuroReelError, ShapeMismatch, refuse_existing
+from stream.errors import BadRecording, BadUsage, NeuroReelError, ShapeMismatch
 from stream.io.arrays import NUMBERS, STRINGS, session_from_arrays, session_to_arrays
 from stream.io.limits import check_fits_memory
+from stream.output_files import replacing
 from stream.session import Session
 
 _FACTS = "# neuroreel "
@@ -49,10 +50,11 @@ def save_csv(session: Session, path: Path | str, *, force: bool = False) -> None
     ------
     OutputExists
         If ``path`` exists and ``force`` is not set.
+    CannotWrite
+        If the file cannot be written; one that existed is then unchanged.
     BadUsage
         If a channel has the name of another column, or a label has no column.
     """
-    path = refuse_existing(path, force=force, recording=True)
     arrays = session_to_arrays(session)
     for name in session.channel_names:
         if name in _COLUMNS or name.startswith("label_") or not name.strip():
@@ -65,7 +67,10 @@ def save_csv(session: Session, path: Path | str, *, force: bool = False) -> None
         f"label_{column}" for name, label in session.labels.items() for column in _label_columns(name, label)
     ]
     facts = {name: arrays[name].item() for name in (*STRINGS, *NUMBERS) if name in arrays}
-    with path.open("w" if force else "x", encoding="utf-8", newline="") as file:
+    with (
+        replacing(path, force=force, recording=True) as partial,
+        partial.open("x", encoding="utf-8", newline="") as file,
+    ):
         file.write(_FACTS + json.dumps(facts) + "\n")
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([*_COLUMNS, *labels, *session.channel_names])

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.errors import BadRecording, BadUsage, output_exists
+from stream.errors import BadRecording, BadUsage
 from stream.io.arrays import (
     FileContents,
     is_session_array,
@@ -20,6 +20,7 @@ from stream.io.arrays import (
 from stream.io.lazy_array import MAX_LOADED_BYTES
 from stream.io.limits import check_claimed_size
 from stream.io.read_limits import ReadLimits
+from stream.output_files import replacing
 from stream.session import Session
 
 _CHUNK_BYTES = 1 << 20
@@ -60,15 +61,13 @@ def save_hdf5(session: Session, path: Path | str, *, force: bool = False) -> Non
     ------
     OutputExists
         If ``path`` exists and ``force`` is not set.
+    CannotWrite
+        If the file cannot be written; one that existed is then unchanged.
     BadUsage
         If h5py is not installed.
     """
     h5py = import_h5py()
-    try:
-        file = h5py.File(path, "w" if force else "x")
-    except FileExistsError:
-        raise output_exists(path, recording=True) from None
-    with file:
+    with replacing(path, force=force, recording=True) as partial, h5py.File(partial, "x") as file:
         for name, array in session_to_arrays(session).items():
             if np.ndim(array) == 0:
                 value = array.item()

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.errors import BadRecording, NeuroReelError, ShapeMismatch, output_exists
+from stream.errors import BadRecording, NeuroReelError, ShapeMismatch
 from stream.io.arrays import is_session_array, require_arrays, session_from_arrays, session_to_arrays
 from stream.io.limits import check_claimed_size, check_fits_memory
+from stream.output_files import replacing
 from stream.session import Session
 
 
@@ -31,14 +32,12 @@ def save_npz(session: Session, path: Path | str, *, force: bool = False) -> None
     ------
     OutputExists
         If ``path`` exists and ``force`` is not set.
+    CannotWrite
+        If the file cannot be written; one that existed is then unchanged.
     """
-    path = Path(path)
     arrays = session_to_arrays(session) | {"neural": np.asarray(session.neural, np.float32)}
-    try:
-        with path.open("wb" if force else "xb") as file:
-            np.savez_compressed(file, **arrays)
-    except FileExistsError:
-        raise output_exists(path, recording=True) from None
+    with replacing(path, force=force, recording=True) as partial, partial.open("wb") as file:
+        np.savez_compressed(file, **arrays)
 
 
 def load_npz(path: Path | str) -> Session:

@@ -8,14 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from stream.errors import (
-    AmbiguousStream,
-    BadRecording,
-    BadUsage,
-    OutputExists,
-    ShapeMismatch,
-    refuse_existing,
-)
+from stream.errors import AmbiguousStream, BadRecording, BadUsage, ShapeMismatch
+from stream.output_files import check_output
 from stream.session import Session
 
 log = logging.getLogger(__name__)
@@ -150,29 +144,38 @@ def save_session(session: Session, path: Path | str, *, force: bool = False) -> 
     ------
     OutputExists
         If ``path`` exists and ``force`` is not set.
+    CannotWrite
+        If the file cannot be written.
     BadUsage
         If the suffix is not in `WRITABLE`, or the folder does not exist.
     """
-    path = refuse_existing(path, force=force, recording=True)
-    if not path.absolute().parent.is_dir():
-        raise BadUsage(f"the folder {path.absolute().parent} of {path.name} does not exist; create it first.")
-    suffix = path.suffix.lower()
-    if suffix not in WRITABLE:
-        problem = "can only be read, not written" if suffix in SUFFIXES else "has no known suffix"
-        raise BadUsage(f"{path} {problem}; recordings are written as {', '.join(WRITABLE)}.")
-    new = not path.exists()
-    try:
-        _saver(suffix)(session, path, force=force)
-    except OutputExists:
-        raise
-    except BaseException:
-        if new:
-            path.unlink(missing_ok=True)  # an incomplete recording is useless
-        raise
+    path = check_output(path, force=force, recording=True)
+    suffix = check_suffix(path)
+    _saver(suffix)(session, path, force=force)
     has_pictures = session.movie is not None and session.movie.frames is not None
     if has_pictures and suffix in (".xdf", ".csv"):
         return [f"the movie's pictures were not written: {suffix} cannot hold them"]
     return []
+
+
+def check_suffix(path: Path) -> str:
+    """Return the suffix of a session to be written, in lower case.
+
+    Parameters
+    ----------
+    path
+        Output file.
+
+    Raises
+    ------
+    BadUsage
+        If the suffix is not in `WRITABLE`.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in WRITABLE:
+        problem = "can only be read, not written" if suffix in SUFFIXES else "has no known suffix"
+        raise BadUsage(f"{path} {problem}; recordings are written as {', '.join(WRITABLE)}.")
+    return suffix
 
 
 def _saver(suffix: str) -> Callable[..., None]:

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from stream.acquisition.stimulus_track import changes, frames_at
 from stream.binning import sample_at
-from stream.errors import AmbiguousStream, BadRecording, ShapeMismatch, refuse_existing
+from stream.errors import AmbiguousStream, BadRecording, ShapeMismatch
 from stream.io.xdf_join import join_restarted
 from stream.io.xdf_reader import XdfStream, read_xdf
 from stream.io.xdf_writer import XdfWriter, stream_xml
 from stream.lsl.outlet import LSL_TYPES, NEURAL_TYPES, UNITS
 from stream.movie_metadata import movie_facts, movie_from_facts
+from stream.output_files import replacing
 from stream.session import NO_FRAME, Kind, Session, repeats_from_frames, segments_from_stamps
 
 log = logging.getLogger(__name__)
@@ -43,14 +44,14 @@ def save_xdf(session: Session, path: Path | str, *, force: bool = False) -> None
     ------
     OutputExists
         If ``path`` exists and ``force`` is not set.
+    CannotWrite
+        If the file cannot be written; one that existed is then unchanged.
     """
-    path = refuse_existing(path, force=force, recording=True)
-    path.unlink(missing_ok=True)
     neural = np.asarray(session.neural, np.float32)
     fmt = "int16" if _fits_int16(neural) else "float32"
     samples, onsets = changes(session.stamps, session.frame, session.repeat, session.rate_hz, session.segment)
     events = np.stack([session.frame[samples], session.repeat[samples]], 1)
-    with XdfWriter(path) as writer:
+    with replacing(path, force=force, recording=True) as partial, XdfWriter(partial) as writer:
         _write_headers(writer, session, fmt, samples)
         block = max(1, round(_BLOCK_S * session.rate_hz)) if session.rate_hz > 0 else 1000
         for start in range(0, session.n_samples, block):

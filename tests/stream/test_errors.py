@@ -1,13 +1,10 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
-
-import pytest
 
 import decoders.errors
 import stream.errors
-from stream.errors import NeuroReelError, OutputExists, refuse_existing
+from stream.errors import NeuroReelError
 
 
 def subclasses(kind: type[NeuroReelError]) -> set[type[NeuroReelError]]:
@@ -25,14 +22,3 @@ def test_every_error_has_an_exit_code() -> None:
     assert {kind.exit_code for kind in subclasses(NeuroReelError)} <= {1, 2}
     assert stream.errors.StreamLost("").exit_code == 1
     assert stream.errors.BadUsage("").exit_code == 2
-
-
-def test_existing_files_are_not_overwritten_by_accident(tmp_path: Path) -> None:
-    path = tmp_path / "a.npz"
-    assert refuse_existing(path) == path
-    path.touch()
-    assert refuse_existing(path, force=True) == path
-    with pytest.raises(OutputExists, match=r"a\.npz exists\. Give another name, or --force to overwrite it"):
-        refuse_existing(path)
-    with pytest.raises(OutputExists, match="recordings are never overwritten"):
-        refuse_existing(path, recording=True)

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from decoders.model.model import Model
 from stream.io.session_io import save_session
 from stream.session import Session
 from tests.neuroreel.commands.conftest import N_CHANNELS
@@ -24,6 +26,31 @@ def test_existing_output_is_kept(files: Path) -> None:
     existing.write_text("precious")
     assert "--force" in run_refused("fit", files / "session.npz", "-o", existing)
     assert existing.read_text() == "precious"
+
+
+def test_model_that_cannot_be_saved_after_training_is_not_lost(
+    files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, rescued = files / "model.safetensors", files / "rescued"
+    before = good.read_bytes()
+    rescued.mkdir()
+    monkeypatch.setattr(tempfile, "mkdtemp", lambda prefix: str(rescued))
+    write_bytes = Path.write_bytes
+
+    def full(path: Path, data: bytes) -> int:
+        if path.parent == files:
+            write_bytes(path, data[:100])
+            raise OSError(28, "No space left on device")
+        return write_bytes(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    result = run("fit", files / "session.npz", "-o", good, "--force")
+    assert result.exit_code == 1
+    assert f"cannot write {good}: No space left on device" in result.output
+    assert f"The fitted model is saved as {rescued / 'model.safetensors'}." in result.output
+    assert good.read_bytes() == before
+    assert Model.load(rescued / "model.safetensors")
+    assert not list(files.glob(".*"))
 
 
 @pytest.mark.parametrize(
