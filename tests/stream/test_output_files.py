@@ -15,7 +15,6 @@ from stream.io.session_io import SUFFIXES, WRITABLE, save_session
 from stream.output_files import RECORDING_SUFFIXES, check_output, is_recording, replacing, same_file
 from stream.session import Session
 
-
 try:
     import h5py
 except ImportError:
