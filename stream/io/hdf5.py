@@ -17,6 +17,7 @@ from stream.io.arrays import (
     require_arrays,
     session_to_arrays,
 )
+from stream.io.hdf5_output import Hdf5Output
 from stream.io.lazy_array import MAX_LOADED_BYTES
 from stream.io.limits import check_claimed_size
 from stream.io.read_limits import ReadLimits
@@ -67,7 +68,11 @@ def save_hdf5(session: Session, path: Path | str, *, force: bool = False) -> Non
         If h5py is not installed.
     """
     h5py = import_h5py()
-    with replacing(path, force=force, recording=True) as partial, h5py.File(partial, "x") as file:
+    with (
+        replacing(path, force=force, recording=True) as partial,
+        Hdf5Output(partial) as output,
+        h5py.File(output, "w") as file,
+    ):
         for name, array in session_to_arrays(session).items():
             if np.ndim(array) == 0:
                 value = array.item()
@@ -76,6 +81,7 @@ def save_hdf5(session: Session, path: Path | str, *, force: bool = False) -> Non
                 file.create_dataset(name, data=array.astype(object), dtype=h5py.string_dtype())
             else:
                 _write(file, _escape_slash(name), array)
+            output.check()
 
 
 def _escape_slash(name: str) -> str:
