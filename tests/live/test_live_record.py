@@ -6,6 +6,7 @@ import json
 import subprocess
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -135,11 +136,14 @@ def test_a_replay_starts_once_the_recorder_has_opened_all_streams(tmp_path: Path
 def test_the_recorder_continues_after_the_engine_is_killed(
     start: Callable[..., Child], model_path: Path, tmp_path: Path
 ) -> None:
-    session = movie_session(4, seed=2)
+    session, name = (
+        movie_session(4, seed=2),
+        f"killed-{uuid.uuid4().hex[:8]}",
+    )  # LSL resumes one in any session
     save_session(session, tmp_path / "session.npz")
     out = tmp_path / "out.xdf"
-    replay = start("replay", tmp_path / "session.npz", "--speed", "2", control=True)
-    engine = start("live", model_path, "--record", out)
+    replay = start("replay", tmp_path / "session.npz", "--name", name, "--speed", "2", control=True)
+    engine = start("live", model_path, "--stream", name, "--record", out)
     until(lambda: sum(stats.n_samples for stats in read_xdf_stats(out)[0].values()) > 100)
     replay.send("pause")  # so that samples are left for the recorder alone
     engine.process.kill()
@@ -149,8 +153,8 @@ def test_the_recorder_continues_after_the_engine_is_killed(
     until(lambda: b"the engine has ended" in engine.process.stderr.readline())  # type: ignore[union-attr]
     until(lambda: (stats := read_xdf_stats(out)[0]) and all(stream.ended for stream in stats.values()))
     recorded = {stream.name: stream for stream in read_xdf(out)}
-    assert recorded["V1"].samples.tobytes() == session.neural.tobytes()
-    predicted = len(recorded["V1-prediction"].stamps)
+    assert recorded[name].samples.tobytes() == session.neural.tobytes()
+    predicted = len(recorded[f"{name}-prediction"].stamps)
     assert 0 < predicted < session.n_samples
     assert load_session(out).n_samples == session.n_samples
 
