@@ -13,13 +13,16 @@ from PyQt5.QtGui import QPixmap
 
 from gui.client.receiver import Receiver
 from gui.qt_setup import FPS
-from gui.state.snapshot import Snapshot, State
+from gui.state.snapshot import Candidate, Snapshot, State
 from gui.state.store import Store
+from gui.untrusted import one_line
 from gui.window import Window
 from stream.errors import AmbiguousStream, CannotWrite, NoStream
 from stream.output_files import replacing
 
-AMBIGUOUS_S = 1.5
+AMBIGUOUS_S = 2.5
+"""Seconds for which several engines must have been there: one that has just ended is found for two seconds more."""
+
 PICK_S = 2.0
 END_GRACE_S = 0.7
 """Seconds from the announced end until the window closes, so that the last predictions are scored and drawn."""
@@ -90,7 +93,7 @@ class DisplayLoop:
         self._receiver, self._start_engine = receiver, start_engine
         self._screenshot, self._force = screenshot, force
         self._seconds, self._wait_s, self._on_tick = seconds, wait_s, on_tick
-        self.window = Window(store, receiver.choose, self._decode if start_engine is not None else None)
+        self.window = Window(store, self._watch, self._decode if start_engine is not None else None)
         self._timer = QTimer(self.window)
         self._timer.setTimerType(Qt.PreciseTimer)
         self._timer.setInterval(1000 // fps)
@@ -102,6 +105,7 @@ class DisplayLoop:
         self._error: Exception | None = None
         self._problem: Callable[[], str] | None = None
         self._picker_shown = False
+        self._ambiguous_since: float | None = None
 
     def start(self) -> None:
         """Open the window and start the timer."""
@@ -162,6 +166,7 @@ class DisplayLoop:
         if self._first is None and snapshot.newest is not None:
             self._first = now
             window.picker.hide()
+        self._pick_when_ambiguous(snapshot, now)
         if now >= self._next_second:
             self._next_second += 1.0
             self._every_second(snapshot)
@@ -185,32 +190,65 @@ class DisplayLoop:
             self._problem = None
             self.window.picker.show_message(problem)
 
+    def _pick_when_ambiguous(self, snapshot: Snapshot, now: float) -> None:
+        """Open the picker while several engines could be meant; raise an error where nobody could pick one."""
+        engines = [c for c in snapshot.candidates if c.type == "Prediction" and c.alive]
+        several = snapshot.state is State.SEARCHING and len(engines) > 1
+        if not several and snapshot.state is not State.AMBIGUOUS:
+            self._ambiguous_since = None
+            return
+        self._ambiguous_since = self._ambiguous_since or now
+        if now - self._ambiguous_since < AMBIGUOUS_S:
+            return
+        if self._wait_s is None:
+            self._show_picker()
+        elif several:
+            listed = "\n".join(f"  {engine_name(c)} on {one_line(c.hostname, 60)}" for c in engines)
+            raise AmbiguousStream(f"{len(engines)} engines are running; choose one with --name:\n{listed}")
+        elif self._first is None:
+            raise AmbiguousStream(f"{snapshot.reason}, or give it another name with 'neuroreel live --name'.")
+
     def _while_waiting(self, snapshot: Snapshot, waited_s: float) -> None:
         """Before the first prediction: open the picker, or offscreen raise an error when time is up."""
-        engines = [c for c in snapshot.candidates if c.type == "Prediction" and c.alive]
-        searching = snapshot.state is State.SEARCHING
         if self._wait_s is None:
             if (
-                searching
-                and not self._picker_shown
-                and (waited_s > PICK_S or (len(engines) > 1 and waited_s > AMBIGUOUS_S))
+                waited_s > PICK_S
+                and snapshot.state in (State.SEARCHING, State.WAITING)
+                and not snapshot.source.name
             ):
-                self._picker_shown = True
-                self.window.pick_stream()
-            return
-        if searching and len(engines) > 1 and waited_s > AMBIGUOUS_S:
-            listed = "\n".join(f"  {c.name.removesuffix('-prediction')} on {c.hostname}" for c in engines)
-            raise AmbiguousStream(f"{len(engines)} engines are running; choose one with --name:\n{listed}")
-        if waited_s > self._wait_s:
-            raise NoStream(
-                f"no prediction arrived within {self._wait_s:g} s: {snapshot.reason}. Check that the engine is running."
+                self._show_picker()
+        elif waited_s > self._wait_s:
+            engines = [engine_name(c) for c in snapshot.candidates if c.type == "Prediction" and c.alive]
+            there = (
+                f"Engines on the network: {', '.join(engines)}."
+                if engines
+                else "No engine is on the network."
             )
+            raise NoStream(
+                f"no prediction arrived within {self._wait_s:g} s: {snapshot.reason}. {there} "
+                "Check that the engine is running."
+            )
+
+    def _show_picker(self) -> None:
+        """Open the picker, once."""
+        if not self._picker_shown:
+            self._picker_shown = True
+            self.window.pick_stream()
+
+    def _watch(self, engine: Candidate) -> None:
+        """Watch the engine of a prediction stream."""
+        self._receiver.choose(engine.name.removesuffix("-prediction"), engine.uid)
 
     def _decode(self, stream: str) -> None:
         """Start an engine for a neural stream and watch it."""
         assert self._start_engine is not None
         self._problem = self._start_engine(stream)
         self._receiver.choose(stream)
+
+
+def engine_name(candidate: Candidate) -> str:
+    """Name of the engine that sends a prediction stream."""
+    return one_line(candidate.name.removesuffix("-prediction"), 80)
 
 
 def movie_is_on(snapshot: Snapshot) -> bool:

@@ -22,9 +22,10 @@ from gui.panels.score import ScorePanel
 from gui.panels.timeline import TimelinePanel
 from gui.panels.traces import TracesPanel
 from gui.qt_setup import FPS
-from gui.state.snapshot import Snapshot
+from gui.state.snapshot import Candidate, Snapshot
 from gui.state.store import Store
 from gui.theme import DARK, LIGHT, Theme, style_sheet
+from gui.untrusted import one_line
 from gui.widgets.header import Header
 from gui.widgets.latency_table import LatencyTable
 from gui.widgets.overlays import KeyList, StreamPicker
@@ -44,7 +45,7 @@ class Window(QMainWindow):
     store
         Source of the snapshots.
     watch
-        Called with the name of the engine that the user picked.
+        Called with the prediction stream of the engine that the user picked.
     start
         Called with the name of a neural stream to start an engine for; None without a model.
     """
@@ -52,7 +53,7 @@ class Window(QMainWindow):
     def __init__(
         self,
         store: Store,
-        watch: Callable[[str], None],
+        watch: Callable[[Candidate], None],
         start: Callable[[str], None] | None = None,
     ) -> None:
         super().__init__()
@@ -129,13 +130,13 @@ class Window(QMainWindow):
         """Draw the newest snapshot."""
         self.snapshot = snapshot = self.store.snapshot()
         self.header.show_snapshot(snapshot, paused=self.paused, theme=self.theme)
-        self.status.show_snapshot(snapshot, self.fps, self.theme.dim)
+        self.status.show_snapshot(snapshot, self.fps)
         if self.picker.isVisible():
             self.picker.show_candidates(snapshot.candidates)
         if not self.paused:
             for panel in self.panels.values():
                 if panel.isVisible() and self.painted % panel.every == 0:
-                    panel.show_snapshot(snapshot)
+                    self._show(panel, snapshot)
         if self.latency.isVisible() and self.painted % FPS == 0:
             self.latency.show_figures(self.store.stage_latency())
         self.painted += 1
@@ -144,6 +145,14 @@ class Window(QMainWindow):
         if newest is not None and not self.paused and newest.sequence != self._last_painted:
             self._last_painted = newest.sequence
             QTimer.singleShot(0, partial(self.store.add_painted, newest.stamp))  # runs after the repaint
+
+    def _show(self, panel: Panel, snapshot: Snapshot) -> None:
+        """Draw a panel; one that cannot be drawn says why, and the others go on."""
+        try:
+            panel.show_snapshot(snapshot)
+        except Exception as error:
+            logger.exception("the %s panel cannot be drawn", type(panel).__name__)
+            panel.show_message(f"this cannot be drawn ({one_line(str(error))}); the other panels go on")
 
     @property
     def fps(self) -> float:
@@ -156,6 +165,7 @@ class Window(QMainWindow):
         self.theme = theme
         self.setStyleSheet(style_sheet(theme))
         self.header.badge.setText("")  # redrawn in the new colours
+        self.status.set_theme(theme)
         for panel in self.panels.values():
             panel.set_theme(theme)
 

@@ -68,6 +68,8 @@ def engine_facts(model: Model, inlet: Connection, options: LiveOptions) -> dict[
         "lookahead_ms": repr(float(model.card["lookahead_ms"])),
         "signal_lag_ms": repr(float(model.card["lag_ms"])),
         "source_stream": inlet.name,
+        "source_hostname": inlet.hostname,
+        "source_id": inlet.source_id,
     }
     return facts
 

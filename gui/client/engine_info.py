@@ -1,49 +1,109 @@
-"""The engine's description of itself, read from its prediction stream."""
+"""The engine's description of itself, read from its prediction stream: the one place where its facts get their types."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from gui.client.inlet import DisplayInlet
 from gui.state.snapshot import Source
+from gui.untrusted import one_line
+
+MAX_FRAMES = 1_000_000
+"""Largest number of movie frames: nine hours at 30 Hz."""
+
+MODES = ("live", "replay", "simulated")
+
+LONGEST_PATH = 4_096
 
 
-def parse_engine_info(inlet: DisplayInlet) -> Source:
+class Facts:
+    """Facts of a description, each read with its type and bounds; one that is neither counts as absent.
+
+    Parameters
+    ----------
+    facts
+        Texts by name, as `stream.lsl.outlet.read_facts` returns them.
+
+    Attributes
+    ----------
+    problems
+        Why facts were not used.
+    """
+
+    def __init__(self, facts: Mapping[str, str]) -> None:
+        self._facts = facts
+        self.problems: list[str] = []
+
+    def number(self, name: str, default: float, low: float, high: float) -> float:
+        """A number from ``low`` to ``high``; ``default`` if there is none."""
+        text = self._facts.get(name)
+        if text is None:
+            return default
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if low <= value <= high:
+            return value
+        self.problems.append(f"{name} is {one_line(text, 40)!r}, which is no number from {low:g} to {high:g}")
+        return default
+
+    def integer(self, name: str, default: int, low: int, high: int) -> int:
+        """An integer from ``low`` to ``high``; ``default`` if there is none."""
+        return round(self.number(name, default, low, high))
+
+    def text(self, name: str, default: str = "", longest: int = 120) -> str:
+        """One line of printable text of bounded length."""
+        return one_line(self._facts.get(name, default), longest)
+
+    def one_of(self, name: str, choices: tuple[str, ...]) -> str:
+        """One of several words; empty if it is none of them."""
+        text = self._facts.get(name, "")
+        return text if text in choices else ""
+
+    def speed(self) -> str:
+        """Replay speed: ``max`` or a number."""
+        text = self._facts.get("speed", "1")
+        return text if text == "max" else f"{self.number('speed', 1.0, 1e-3, 1e4):g}"
+
+
+def parse_engine_info(inlet: DisplayInlet) -> tuple[Source, tuple[str, ...]]:
     """Parse the engine's description in its prediction stream.
 
     Parameters
     ----------
-    link
+    inlet
         Inlet of the prediction stream.
+
+    Returns
+    -------
+    source, problems
+        The description, and why some of its facts were not used.
     """
-    facts = inlet.facts
+    facts = Facts(inlet.facts)
     name = inlet.name.removesuffix("-prediction")
-    stamp_rate = _number(facts.get("stamp_rate"), 1.0) or 1.0
-    movie_rate = _number(facts.get("movie_rate_hz"), 0.0)
-    return Source(
+    stamp_rate = facts.number("stamp_rate", 1.0, 1e-4, 1e4)
+    movie_rate = facts.number("movie_rate_hz", 0.0, 0.0, 10_000.0)
+    source = Source(
         name=name,
-        neural_name=facts.get("source_stream", name),
+        neural_name=inlet.facts.get("source_stream", name),
+        neural_hostname=inlet.facts.get("source_hostname", ""),
+        neural_source_id=inlet.facts.get("source_id", ""),
         hostname=inlet.hostname,
-        mode=facts.get("mode", ""),
-        speed=facts.get("speed", "1"),
-        rate_hz=_number(facts.get("recorded_rate_hz"), inlet.rate_hz / stamp_rate),
+        mode=facts.one_of("mode", MODES),
+        speed=facts.speed(),
+        rate_hz=facts.number("recorded_rate_hz", inlet.rate_hz / stamp_rate, 0.0, 1e6),
         stamp_rate=stamp_rate,
-        n_frames=int(_number(facts.get("n_frames"), 0)),
+        n_frames=facts.integer("n_frames", 0, 0, MAX_FRAMES),
         movie_rate_hz=movie_rate,
-        tolerance_frames=int(_number(facts.get("tolerance_frames"), round(movie_rate))),
-        movie_name=facts.get("movie_name", ""),
-        playback=facts.get("playback", "on") == "on",
-        lookahead_ms=_number(facts.get("lookahead_ms"), 0.0),
-        signal_lag_ms=_number(facts.get("signal_lag_ms"), 0.0),
-        recording=facts.get("recording", ""),
-        model_path=facts.get("model_path", ""),
-        model_hash=facts.get("model_hash", ""),
+        tolerance_frames=facts.integer("tolerance_frames", round(movie_rate), 0, MAX_FRAMES),
+        movie_name=facts.text("movie_name"),
+        playback=facts.text("playback", "on") == "on",
+        lookahead_ms=facts.number("lookahead_ms", 0.0, 0.0, 600_000.0),
+        signal_lag_ms=facts.number("signal_lag_ms", 0.0, 0.0, 600_000.0),
+        recording=facts.text("recording"),
+        model_path=facts.text("model_path", longest=LONGEST_PATH),
+        model_hash=facts.text("model_hash"),
     )
-
-
-def _number(text: str | None, default: float) -> float:
-    try:
-        number = float(text) if text is not None else default
-    except ValueError:
-        return default
-    return number if math.isfinite(number) else default
+    return source, tuple(facts.problems)

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import pylsl
 from numpy.typing import NDArray
 
+from gui.untrusted import one_line
 from stream.lsl.outlet import buffer_length, read_facts
 
 OPEN_S = 2.0
 KEEP_S = 30.0
+
+MAX_CHUNKS = 64
+"""Largest number of chunks in one pull, so that a stream that floods its consumers cannot hold up the others."""
+
+MAX_CHUNK_VALUES = 1 << 22
+"""Largest number of values in a chunk."""
 
 _GONE = (pylsl.util.LostError, pylsl.util.TimeoutError, RuntimeError)
 
@@ -31,20 +39,20 @@ class DisplayInlet:
     """
 
     def __init__(self, info: pylsl.StreamInfo) -> None:
-        rate = info.nominal_srate()
-        length = buffer_length(rate, info.channel_count(), KEEP_S)
+        self.name: str = info.name()
+        self.uid: str = info.uid()
+        self.type: str = info.type()
+        self.hostname: str = info.hostname()
+        self.source_id: str = info.source_id()
+        self.rate_hz = nominal_rate(info)
+        self.n_channels: int = info.channel_count()
+        length = buffer_length(self.rate_hz, self.n_channels, KEEP_S)
         self._inlet = pylsl.StreamInlet(info, max_buflen=length, recover=False)
+        self._max_samples = min(max(MAX_CHUNK_VALUES // self.n_channels, 1), 1024)
         try:
-            full = self._inlet.info(OPEN_S)
+            self.facts = read_facts(self._inlet.info(OPEN_S))
         except _GONE as error:
-            raise StreamGone(info.name()) from error
-        self.name = info.name()
-        self.uid = info.uid()
-        self.type = info.type()
-        self.hostname = info.hostname()
-        self.rate_hz = rate
-        self.n_channels = info.channel_count()
-        self.facts = read_facts(full)
+            raise StreamGone(self.name) from error
 
     def open(self) -> None:
         """Start receiving.
@@ -60,7 +68,7 @@ class DisplayInlet:
             raise StreamGone(self.name) from error
 
     def pull(self) -> tuple[NDArray[Any], NDArray[np.float64]] | None:
-        """Pull all samples that have arrived.
+        """Pull the samples that have arrived.
 
         Returns
         -------
@@ -74,8 +82,8 @@ class DisplayInlet:
         """
         parts = []
         try:
-            while True:
-                rows, stamps = self._inlet.pull_chunk(0.0, as_numpy=True)
+            for _ in range(MAX_CHUNKS):
+                rows, stamps = self._inlet.pull_chunk(0.0, max_samples=self._max_samples, as_numpy=True)
                 if not len(stamps):
                     break
                 parts.append((np.asarray(rows), np.asarray(stamps, np.float64)))
@@ -87,13 +95,13 @@ class DisplayInlet:
         return np.concatenate([rows for rows, _ in parts]), np.concatenate([stamps for _, stamps in parts])
 
     def pull_texts(self) -> list[str]:
-        """Pull all messages that have arrived on a text stream."""
+        """Pull the messages that have arrived on a text stream."""
         texts: list[str] = []
         try:
-            while True:
+            for _ in range(MAX_CHUNKS):
                 rows, stamps = self._inlet.pull_chunk(0.0)
                 if not stamps:
-                    return texts
+                    break
                 texts += [str(row[0]) for row in rows]
         except pylsl.util.LostError as error:
             if not texts:
@@ -107,3 +115,14 @@ class DisplayInlet:
 
 class StreamGone(Exception):
     """The sender of a stream is gone; the receiver searches for it again."""
+
+
+def nominal_rate(info: pylsl.StreamInfo) -> float:
+    """Nominal sampling rate of a stream in Hz; 0 if it has none, or one that cannot be."""
+    rate: float = info.nominal_srate()
+    return rate if math.isfinite(rate) and 0 < rate <= 1e6 else 0.0
+
+
+def describe_sender(info: pylsl.StreamInfo) -> str:
+    """Computer and source id of a stream's sender, for messages."""
+    return f"{one_line(info.hostname(), 60)} ({one_line(info.source_id(), 80) or 'no source id'})"

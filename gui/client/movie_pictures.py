@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
 
 from gui.state.snapshot import MoviePictures, Source
+from gui.untrusted import one_line
+
+logger = logging.getLogger(__name__)
 
 
 def load_movie_pictures(path: Path | None, source: Source) -> tuple[MoviePictures | None, str]:
@@ -24,12 +28,25 @@ def load_movie_pictures(path: Path | None, source: Source) -> tuple[MoviePicture
     pictures, note
         The pictures, or None and the reason.
     """
+    if path is None:
+        try:
+            if not source.model_path or not Path(source.model_path).is_file():
+                return None, "the model file is not on this computer: frames are shown as numbers"
+            return _load(Path(source.model_path), source)
+        except (
+            Exception
+        ) as error:  # the path comes from the network: whatever lies there must not end the window
+            logger.debug("no pictures from %s", source.model_path, exc_info=True)
+            return (
+                None,
+                f"{one_line(Path(source.model_path).name, 80)} cannot be read: {one_line(str(error))}",
+            )
+    return _load(path, source)
+
+
+def _load(path: Path, source: Source) -> tuple[MoviePictures | None, str]:
     from decoders.model.model import Model
 
-    if path is None:
-        if not source.model_path or not Path(source.model_path).is_file():
-            return None, "the model file is not on this computer: frames are shown as numbers"
-        path = Path(source.model_path)
     model = Model.load(path)
     if source.model_hash and model.hash != source.model_hash:
         return (

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import logging
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pylsl
 
-from decoders.errors import BadModel
 from gui.client.engine_info import parse_engine_info
+from gui.client.engine_streams import Candidates, EngineStreams
 from gui.client.inlet import DisplayInlet, StreamGone
 from gui.client.movie_pictures import load_movie_pictures
-from gui.state.snapshot import Candidate, Source, State
+from gui.client.roles import ROLES, usable_rows
+from gui.client.status_message import StatusMessage, parse_status
+from gui.state.snapshot import Source, State
 from gui.state.store import Store
-from stream.lsl.outlet import NEURAL_TYPES
+from gui.untrusted import one_line
 from stream.notices import WARNINGS
 
 logger = logging.getLogger(__name__)
@@ -32,12 +30,6 @@ LOOK_S = 0.2
 SETTLED_S = 0.6
 """Seconds to search for other engines before the first one counts as the only one."""
 
-REMEMBER_S = 10.0
-"""Seconds for which the picker still lists a stream that is gone."""
-
-HOLD_S = 0.6
-"""Seconds to search for the engine's other streams before the prediction stream is opened."""
-
 STALE_S = 0.4
 STALE_PERIODS = 3
 """An engine is stale when it sends nothing for `STALE_S` and `STALE_PERIODS` of its samples."""
@@ -45,19 +37,14 @@ STALE_PERIODS = 3
 NOTICE_S = 15.0
 """Seconds for which a warning is shown."""
 
-ROLES = {
-    "posterior": "Posterior",
-    "forecast": "Forecast",
-    "embedding": "Embedding",
-    "status": "Markers",
-}
-
 _OVER = ("back", "channel_back", "nan_over", "clock_known", "second_sender_gone")
 _TROUBLE = {"stale": State.STALE, "lost": State.LOST, "mismatch": State.MISMATCH}
 
 
 class Receiver(threading.Thread):
     """Finds an engine's streams, pulls them, and reconnects when they return.
+
+    Nothing that a stream sends ends it: a stream that cannot be read is dropped, by name, and the rest goes on.
 
     Parameters
     ----------
@@ -75,24 +62,30 @@ class Receiver(threading.Thread):
         self._store = store
         self._name = name
         self._model = model
-        self._chosen: str | None = None
-        self._inlets: dict[str, DisplayInlet] = {}
-        self._pending: DisplayInlet | None = None
-        self._pending_since = 0.0
+        self._choice: tuple[str, str] | None = None
+        self._streams = EngineStreams()
+        self._candidates = Candidates()
         self._source = Source()
-        self._lost: dict[str, str] = {}
         self._last_data = 0.0
         self._first_seen: float | None = None
-        self._seen: dict[tuple[str, str, str], tuple[Candidate, float]] = {}
         self._ended = False
         self._reason = ""
         self._input = ("live", "")
+        self._notice = ""
         self._notice_until = 0.0
         self._stopping = threading.Event()
 
-    def choose(self, name: str) -> None:
-        """Watch another engine; safe to call from another thread."""
-        self._chosen = name
+    def choose(self, name: str, uid: str = "") -> None:
+        """Watch another engine; safe to call from another thread.
+
+        Parameters
+        ----------
+        name
+            Name of its streams.
+        uid
+            LSL's id of its prediction stream, where several engines have that name.
+        """
+        self._choice = (name, uid)
 
     def stop(self) -> None:
         """End the thread."""
@@ -108,8 +101,7 @@ class Receiver(threading.Thread):
             logger.debug("the receiver failed", exc_info=True)
             self.error = error
         finally:
-            for inlet in self._inlets.values():
-                inlet.close()
+            self._streams.close()
 
     def _receive(self) -> None:
         resolver = pylsl.ContinuousResolver(forget_after=2.0)
@@ -118,7 +110,9 @@ class Receiver(threading.Thread):
             if time.monotonic() >= look_at:
                 self._look(resolver.results())
                 look_at = time.monotonic() + LOOK_S
-            self._pull()
+            for role in ROLES:
+                if role in self._streams.inlets:
+                    self._pull(role, self._streams.inlets[role])
             self._store.settle()
             self._update_state()
             self._stopping.wait(POLL_S)
@@ -126,81 +120,30 @@ class Receiver(threading.Thread):
     def _look(self, found: list[pylsl.StreamInfo]) -> None:
         """Update the list of streams on the network and open those that are still missing."""
         unique = list({info.uid(): info for info in found}.values())
-        self._update_candidates(unique)
-        if self._chosen is not None and self._chosen != self._name:
-            self._disconnect()
-            self._name = self._chosen
+        self._store.set_candidates(self._candidates.update(unique))
+        if self._choice is not None:
+            (self._name, uid), self._choice = self._choice, None
+            self._streams.close()
+            self._streams = EngineStreams(uid)
+            self._source = Source()
         if self._name is None:
             self._name = self._only_engine(unique)
         if self._name is None:
             return
-        if "prediction" not in self._inlets and self._pending is None:
-            self._find_engine(_named(unique, f"{self._name}-prediction", ("Prediction",)))
-        engine = self._inlets.get("prediction", self._pending)
-        if engine is None:
-            return
-        self._open_side_streams(engine, unique)
-        if self._pending is not None and self._all_open():
-            self._open_engine(self._pending)
-
-    def _find_engine(self, infos: list[pylsl.StreamInfo]) -> None:
-        """Read the engine's description. Its stream is opened last: a replay may start when a consumer connects."""
-        self._pending = self._find_stream("prediction", infos)
-        if self._pending is not None:
-            self._pending_since = time.monotonic()
-            self._begin(self._pending)
-
-    def _open_side_streams(self, engine: DisplayInlet, found: list[pylsl.StreamInfo]) -> None:
-        """Open the engine's other streams, and those that it receives."""
-        here = [info for info in found if info.hostname() == engine.hostname]
-        neural = self._source.neural_name
-        wanted: list[tuple[str, list[pylsl.StreamInfo], str, Sequence[str]]] = [
-            (role, here, f"{self._name}-{role}", (type_,)) for role, type_ in ROLES.items()
-        ]
-        if self._last_data:  # opened earlier, it would make a replay start before its engine is there
-            wanted.append(("neural", found, neural, NEURAL_TYPES))
-        wanted.append(("stimulus", found, f"{neural}-stimulus", ("Stimulus",)))
-        for role, among, name, types in wanted:
-            if role in self._inlets:
-                continue
-            inlet = self._find_stream(role, _named(among, name, types))
-            if inlet is None or not self._opened(inlet, role):
-                continue
-            if role == "neural":
-                self._store.set_neural(inlet.n_channels, inlet.type)
-
-    def _all_open(self) -> bool:
-        """Whether all other streams are open, or `HOLD_S` has passed."""
-        waited_s = time.monotonic() - self._pending_since
-        return {*ROLES, "stimulus"} <= self._inlets.keys() or waited_s > HOLD_S
-
-    def _open_engine(self, inlet: DisplayInlet) -> None:
-        self._pending = None
-        self._opened(inlet, "prediction")
-
-    def _disconnect(self) -> None:
-        """Close all inlets, to watch another engine."""
-        for inlet in self._inlets.values():
-            inlet.close()
-        self._inlets.clear()
-        self._lost.clear()
-        self._pending = None
-        self._source = Source()
-
-    def _update_candidates(self, found: list[pylsl.StreamInfo]) -> None:
-        """Update the picker's list with the streams found now, and those lost a moment ago."""
-        now = time.monotonic()
-        for info in found:
-            if info.type() == "Prediction" or info.type() in NEURAL_TYPES:
-                key = (info.name(), info.type(), info.hostname())
-                self._seen[key] = (Candidate(*key, info.channel_count(), info.nominal_srate()), now)
-        self._seen = {key: entry for key, entry in self._seen.items() if now - entry[1] < REMEMBER_S}
-        self._store.set_candidates(
-            tuple(replace(self._seen[key][0], alive=self._seen[key][1] == now) for key in sorted(self._seen))
-        )
+        engine = self._streams.find_engine(self._name, unique)
+        if engine is not None:
+            self._begin(engine)
+        neural = bool(self._last_data)
+        known = self._streams.inlets.get("neural")
+        self._streams.open_side_streams(self._source, unique, neural=neural)
+        inlet = self._streams.inlets.get("neural")
+        if inlet is not None and inlet is not known:
+            self._store.set_neural(inlet.n_channels, inlet.type)
+        self._streams.open_engine()
+        self._store.set_refused(self._streams.refused)
 
     def _only_engine(self, found: list[pylsl.StreamInfo]) -> str | None:
-        engines = [info for info in found if info.type() == "Prediction"]
+        engines = [info for info in found if info.type() in ROLES["prediction"].types]
         if not engines:
             self._first_seen = None
             return None
@@ -209,64 +152,42 @@ class Receiver(threading.Thread):
             return None
         return str(engines[0].name()).removesuffix("-prediction")
 
-    def _find_stream(self, role: str, infos: list[pylsl.StreamInfo]) -> DisplayInlet | None:
-        """The newest matching stream, not yet open; never the one that was just lost."""
-        infos = [info for info in infos if info.uid() != self._lost.get(role)]
-        try:
-            return DisplayInlet(max(infos, key=lambda info: info.created_at())) if infos else None
-        except StreamGone as error:
-            logger.debug("%s does not answer", error)
-            return None
-
-    def _opened(self, inlet: DisplayInlet, role: str) -> bool:
-        try:
-            inlet.open()
-        except StreamGone as error:
-            logger.debug("%s could not be opened", error)
-            return False
-        self._inlets[role] = inlet
-        return True
-
     def _begin(self, inlet: DisplayInlet) -> None:
         self._ended = False
         self._input = ("live", "")
         self._last_data = 0.0
-        source = parse_engine_info(inlet)
+        source, problems = parse_engine_info(inlet)
+        if problems:
+            self._tell(f"{one_line(inlet.name, 80)} describes itself wrongly: {'; '.join(problems)}")
         if source != self._source:
             self._source = source
             self._store.begin(source)
-            try:
-                self._store.set_movie_pictures(*load_movie_pictures(self._model, source))
-            except BadModel as error:
-                if self._model is not None:
-                    raise
-                self._store.set_movie_pictures(None, str(error))
+            self._store.set_movie_pictures(*load_movie_pictures(self._model, source))
         else:
             self._store.begin(source)
         self._store.set_state(State.WAITING, "connected, no prediction yet")
 
-    def _pull(self) -> None:
-        """Write new samples of every stream into the store; predictions first, since the others refer to them."""
-        for role in ("prediction", "stimulus", "posterior", "forecast", "embedding", "neural", "status"):
-            inlet = self._inlets.get(role)
-            if inlet is None:
-                continue
-            try:
-                self._hand_on(role, inlet)
-            except StreamGone:
-                inlet.close()
-                del self._inlets[role]
-                self._lost[role] = inlet.uid
+    def _pull(self, role: str, inlet: DisplayInlet) -> None:
+        """Write a stream's new samples into the store; a stream that cannot be read is dropped."""
+        try:
+            if ROLES[role].text:
+                for text in inlet.pull_texts():
+                    self._read_status(text)
+                return
+            pulled = inlet.pull()
+            if pulled is not None:
+                rows, stamps = usable_rows(role, *pulled, self._source)
+                self._store.add_unusable(len(pulled[1]) - len(stamps))
+                if len(stamps):
+                    self._hand_on(role, rows, stamps)
+        except StreamGone:
+            self._streams.lose(role)
+        except Exception as error:
+            logger.debug("%s cannot be read", inlet.name, exc_info=True)
+            self._streams.refuse(role, inlet.name, inlet.uid, f"it cannot be read ({error})")
+            self._tell(self._streams.refused[role])
 
-    def _hand_on(self, role: str, inlet: DisplayInlet) -> None:
-        if role == "status":
-            for text in inlet.pull_texts():
-                self._status(text)
-            return
-        pulled = inlet.pull()
-        if pulled is None:
-            return
-        rows, stamps = pulled
+    def _hand_on(self, role: str, rows: np.ndarray, stamps: np.ndarray) -> None:
         if role == "prediction":
             self._last_data = time.monotonic()
             self._ended = False
@@ -282,53 +203,63 @@ class Receiver(threading.Thread):
         else:
             self._store.add_neural(rows, stamps)
 
-    def _status(self, text: str) -> None:
-        with contextlib.suppress(ValueError):
-            message = json.loads(text)
-            if not isinstance(message, dict):
-                return
-            event = message.get("event")
-            if event in ("state", "stats") and "state" in message:
-                self._input = str(message["state"]), str(message.get("reason", ""))
-            if event == "stats":
-                self._store.add_stats(message)
-            if event == "end":
-                self._ended = True
-                self._reason = str(message.get("reason", ""))
-            elif event in WARNINGS or event in _OVER:
-                self._notice_until = time.monotonic() + NOTICE_S
-                self._store.set_notice(str(message.get("text", event)))
-            elif isinstance(message.get("clock_offset_ms"), int | float):
-                self._store.add_clock_offset(float(message["clock_offset_ms"]))
+    def _read_status(self, text: str) -> None:
+        message = parse_status(text)
+        if message is None:
+            self._store.add_unusable(1)
+            return
+        if message.event in ("state", "stats") and message.state:
+            self._input = message.state, message.reason
+        if message.event == "stats":
+            self._store.add_stats(message.fields)
+        if message.event == "end":
+            self._ended = True
+            self._reason = message.reason
+        elif message.event in WARNINGS or message.event in _OVER:
+            self._tell(message.text or message.event)
+        else:
+            self._add_clock_offset(message)
+
+    def _add_clock_offset(self, message: StatusMessage) -> None:
+        if np.isfinite(message.clock_offset_ms):
+            self._store.add_clock_offset(message.clock_offset_ms)
+
+    def _tell(self, notice: str) -> None:
+        """Show a notice for a while."""
+        self._notice_until = time.monotonic() + NOTICE_S
+        self._notice = notice
 
     def _update_state(self) -> None:
-        """Write the connection state and its reason into the store."""
-        now = time.monotonic()
-        age_s = now - self._last_data
-        state, reason = State.LIVE, ""
+        """Write the connection state, its reason and the notice into the store."""
+        if self._notice_until and time.monotonic() > self._notice_until:
+            self._notice_until, self._notice = 0.0, ""
+        self._store.set_notice(self._notice or self._streams.warning)
+        self._store.set_state(*self._state())
+
+    def _state(self) -> tuple[State, str]:
+        streams = self._streams
+        name = one_line(self._name or "", 80)
         if self._name is None:
-            state, reason = State.SEARCHING, "searching for an engine on the network"
-        elif self._ended:
-            state, reason = State.ENDED, self._reason
-        elif "prediction" not in self._inlets:
-            lost = "prediction" in self._lost
-            state = State.LOST if lost else State.WAITING
-            reason = f"the engine of {self._name} is gone" if lost else f"waiting for {self._name}-prediction"
-        elif self._input[0] in _TROUBLE:
-            state, reason = _TROUBLE[self._input[0]], self._input[1]
-        elif not self._last_data:
-            state, reason = State.WAITING, f"{self._name}-prediction is connected but has sent nothing yet"
-        elif age_s > self._stale_s():
-            state, reason = State.STALE, f"the engine has sent nothing for {age_s:.1f} s"
-        self._store.set_state(state, reason)
-        if self._notice_until and now > self._notice_until:
-            self._notice_until = 0.0
-            self._store.set_notice("")
+            return State.SEARCHING, "searching for an engine on the network"
+        if self._ended:
+            return State.ENDED, self._reason
+        if "prediction" not in streams.inlets:
+            if streams.ambiguous:
+                return State.AMBIGUOUS, streams.ambiguous
+            if "prediction" in streams.refused:
+                return State.MISMATCH, streams.refused["prediction"]
+            if streams.lost:
+                return State.LOST, f"the engine of {name} is gone"
+            return State.WAITING, f"waiting for {name}-prediction"
+        if self._input[0] in _TROUBLE:
+            return _TROUBLE[self._input[0]], self._input[1]
+        if not self._last_data:
+            return State.WAITING, f"{name}-prediction is connected but has sent nothing yet"
+        age_s = time.monotonic() - self._last_data
+        if age_s > self._stale_s():
+            return State.STALE, f"the engine has sent nothing for {age_s:.1f} s"
+        return State.LIVE, ""
 
     def _stale_s(self) -> float:
-        rate = self._inlets["prediction"].rate_hz
+        rate = self._streams.inlets["prediction"].rate_hz
         return max(STALE_S, STALE_PERIODS / rate) if rate > 0 else 10.0
-
-
-def _named(infos: list[pylsl.StreamInfo], name: str, types: Sequence[str]) -> list[pylsl.StreamInfo]:
-    return [info for info in infos if info.name() == name and info.type() in types]

@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-from PyQt5.QtCore import QSize, Qt, pyqtSignal
-from PyQt5.QtGui import QPainter
-from PyQt5.QtWidgets import QFrame, QHBoxLayout, QLabel, QStackedLayout, QVBoxLayout, QWidget
+from PyQt5.QtCore import Qt, pyqtSignal
+from PyQt5.QtWidgets import QFrame, QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
 
 from gui.state.snapshot import Snapshot
 from gui.theme import DARK, Theme
-
-
-class _Elided(QLabel):
-    """A line of text, elided where it does not fit."""
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(0, super().minimumSizeHint().height())
-
-    def paintEvent(self, _event: object) -> None:
-        painter = QPainter(self)
-        text = self.fontMetrics().elidedText(self.text(), Qt.ElideRight, self.width())
-        painter.drawText(self.rect(), int(Qt.AlignLeft | Qt.AlignVCenter), text)
+from gui.widgets.labels import ElidedLabel, Legend, PlainLabel
 
 
 class Panel(QFrame):
@@ -42,14 +30,10 @@ class Panel(QFrame):
         self.setObjectName("panel")
         self.theme = DARK
         self.content = content
-        self._title = QLabel(title)
-        self._title.setObjectName("title")
-        self._detail = _Elided()
-        self._detail.setObjectName("detail")
-        self._legend = QLabel()
-        self._legend.setObjectName("detail")
-        self._message = QLabel()
-        self._message.setObjectName("message")
+        self._title = PlainLabel(title, "title")
+        self._detail = ElidedLabel(name="detail")
+        self._legend = Legend()
+        self._message = PlainLabel(name="message")
         self._message.setAlignment(Qt.AlignCenter)
         self._message.setWordWrap(True)
         line = QHBoxLayout()
@@ -78,8 +62,7 @@ class Panel(QFrame):
     def show_message(self, message: str) -> None:
         """Show a message instead of the content; an empty one shows the content again."""
         if message:
-            if self._message.text() != message:
-                self._message.setText(message)
+            self._message.setText(message)
             self._stack.setCurrentWidget(self._message)
         elif self._stack.currentWidget() is not self.content:
             self._stack.setCurrentWidget(self.content)
@@ -91,15 +74,16 @@ class Panel(QFrame):
 
     def detail(self, text: str) -> None:
         """Set the text beside the title."""
-        if self._detail.text() != text:
-            self._detail.setText(text)
+        self._detail.setText(text)
 
     def legend(self, *entries: tuple[str, str]) -> None:
         """Set the legend at the right of the title: (colour, name) of each line."""
-        parts = [f'<span style="color:{colour}">&#9632;</span> {name}' for colour, name in entries]
-        text = "&nbsp;&nbsp; ".join(parts)
-        if self._legend.text() != text:
-            self._legend.setText(text)
+        self._legend.set_entries(entries)
+
+    @property
+    def legend_text(self) -> str:
+        """The names in the legend."""
+        return self._legend.text()
 
     def mouseDoubleClickEvent(self, _event: object) -> None:
         """Maximise the panel, or show all panels."""

@@ -44,7 +44,7 @@ class EmbeddingPanel(Panel):
         """Draw the trail."""
         trail = snapshot.trail
         if trail is None or len(trail) < 3 or snapshot.trail_frame is None:
-            self.show_message("waiting for the embedding")
+            self.show_message(snapshot.refused.get("embedding") or "waiting for the embedding")
             return
         self.show_message("")
         source = snapshot.source

@@ -14,6 +14,7 @@ from PyQt5.QtWidgets import QWidget
 from gui.panels.base import Panel
 from gui.state.snapshot import UNKNOWN, Snapshot, Source, State
 from gui.theme import DARK, Theme
+from gui.untrusted import one_line
 
 CAPTION = 24
 FOOT = 44
@@ -135,7 +136,7 @@ def slots_of(snapshot: Snapshot) -> tuple[Slot, ...]:
 
 def _shown(frame: int, known: bool, pictures: NDArray[np.uint8] | None, source: Source) -> Slot:
     if not known or frame == UNKNOWN:
-        waiting = "not reported yet" if known else f"no stream {source.neural_name}-stimulus"
+        waiting = "not reported yet" if known else f"no stream {one_line(source.neural_name, 80)}-stimulus"
         return Slot("on screen", "", waiting, None, "?")
     picture = _picture(frame, pictures)
     return Slot("on screen", _which(frame, source), "shown by the stimulus program", picture, _number(frame))

@@ -9,6 +9,7 @@ from gui.panels.base import Panel
 from gui.panels.timeline import AHEAD_S
 from gui.state.snapshot import Snapshot
 from gui.theme import Theme
+from gui.untrusted import one_line
 from gui.widgets.plots import ImageLayer, Plot
 
 LEVEL_EVERY = 30
@@ -37,9 +38,12 @@ class NeuralPanel(Panel):
         if columns is None:
             name = snapshot.source.neural_name
             self.show_message(
-                f"no neural stream '{name}' seen"
-                if name and snapshot.newest
-                else "waiting for neural activity"
+                snapshot.refused.get("neural")
+                or (
+                    f"no neural stream '{one_line(name, 80)}' seen"
+                    if name and snapshot.newest
+                    else "waiting for neural activity"
+                )
             )
             return
         self.show_message("")

@@ -49,10 +49,7 @@ class TimelinePanel(Panel):
         """Draw the last seconds and the next one."""
         columns, source = snapshot.posterior, snapshot.source
         if columns is None or not source.n_frames:
-            waiting = snapshot.source.name or "the engine"
-            self.show_message(
-                f"waiting for {waiting}-posterior …" if snapshot.newest else "waiting for the posterior"
-            )
+            self.show_message(snapshot.refused.get("posterior") or "waiting for the posterior")
             return
         self.show_message("")
         n = float(source.n_frames)

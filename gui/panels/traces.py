@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from PyQt5.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from gui.panels.base import Panel
 from gui.state.snapshot import Snapshot, Trace
 from gui.theme import Theme
+from gui.widgets.labels import PlainLabel
 from gui.widgets.plots import Plot, decimate, pen
 
 POINTS = 800
@@ -31,7 +32,7 @@ class TracesPanel(Panel):
         column.setContentsMargins(0, 0, 0, 2)
         column.setSpacing(0)
         self._plots: dict[str, Plot] = {}
-        self._values: dict[str, QLabel] = {}
+        self._values: dict[str, PlainLabel] = {}
         self._curves = {}
         for key, title in (
             ("confidence", "confidence"),
@@ -54,9 +55,7 @@ class TracesPanel(Panel):
     def _caption(self, key: str, title: str) -> QHBoxLayout:
         line = QHBoxLayout()
         line.setContentsMargins(12, 2, 16, 0)
-        name, value = QLabel(title), QLabel()
-        name.setObjectName("detail")
-        value.setObjectName("detail")
+        name, value = PlainLabel(title, "detail"), PlainLabel(name="detail")
         line.addWidget(name)
         line.addStretch(1)
         line.addWidget(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import nan
@@ -23,6 +24,7 @@ class State(StrEnum):
     STALE = "stale"
     LOST = "lost"
     MISMATCH = "mismatch"
+    AMBIGUOUS = "ambiguous"
     ENDED = "ended"
 
 
@@ -32,6 +34,8 @@ class Source:
 
     Attributes
     ----------
+    neural_name, neural_hostname, neural_source_id
+        Neural stream that the engine decodes, and its sender; empty if unknown.
     mode, speed
         ``live``, ``replay`` or ``simulated`` (empty if unknown); replay speed as text.
     rate_hz, stamp_rate
@@ -48,6 +52,8 @@ class Source:
 
     name: str = ""
     neural_name: str = ""
+    neural_hostname: str = ""
+    neural_source_id: str = ""
     hostname: str = ""
     mode: str = ""
     speed: str = "1"
@@ -122,10 +128,15 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Figures of the status bar; NaN if unknown."""
+    """Figures of the status bar; NaN if unknown.
+
+    ``dropped`` counts predictions missing from their sequence, ``unusable`` samples of any stream that were not finite
+    or out of bounds.
+    """
 
     received: int = 0
     dropped: int = 0
+    unusable: int = 0
     input_hz: float = nan
     latency_p50_ms: float = nan
     latency_p99_ms: float = nan
@@ -137,7 +148,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A stream that can be watched or decoded; ``alive`` says whether it still answers."""
+    """A stream that can be watched or decoded; ``alive`` says whether it still answers, ``uid`` is LSL's id of it."""
 
     name: str
     type: str
@@ -145,6 +156,7 @@ class Candidate:
     n_channels: int
     rate_hz: float
     alive: bool = True
+    uid: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -161,12 +173,13 @@ class MoviePictures:
 class Snapshot:
     """Everything that the window shows at one moment.
 
-    ``notice`` is the latest warning; it expires.
+    ``notice`` is the latest warning; it expires. ``refused`` says, by role, why a stream is not shown.
     """
 
     state: State = State.SEARCHING
     reason: str = ""
     notice: str = ""
+    refused: Mapping[str, str] = field(default_factory=dict)
     source: Source = field(default_factory=Source)
     newest: Newest | None = None
     truth_known: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gui.untrusted import finite_number
 from stream.quantiles import SUMMARY_KEYS, RollingQuantiles, histogram
 
 KEPT = 1_000
@@ -57,10 +59,8 @@ class StageLatency:
         for key, stage in ENGINE_STAGES.items():
             figures = stats.get(key)
             if isinstance(figures, dict):
-                values = {name: figures.get(name) for name in SUMMARY_KEYS}
-                self._engine[stage] = {
-                    name: float(value) for name, value in values.items() if isinstance(value, int | float)
-                }
+                values = {name: finite_number(figures.get(name)) for name in SUMMARY_KEYS}
+                self._engine[stage] = {name: value for name, value in values.items() if math.isfinite(value)}
 
     def receive(self, ages_s: NDArray[np.float64]) -> None:
         """Add the ages of predictions when this display received them, float64 [n] in seconds."""

@@ -55,6 +55,9 @@ LATENCY_S = 10.0
 RATE_S = 2.0
 """Seconds over which the input rate is computed."""
 
+MAX_LOSS = 10_000_000
+"""A sequence number that is ahead by more than this is another sequence, no loss."""
+
 _COLUMN = {name: index for index, name in enumerate(PREDICTION_CHANNELS)}
 _STAMP = len(PREDICTION_CHANNELS)
 _ARRIVAL = _STAMP + 1
@@ -76,6 +79,7 @@ class Store:
         self._sequence: int | None = None
         self._dropped = 0
         self._received = 0
+        self._unusable = 0
         self._first = math.nan
         self._offsets: deque[float] = deque(maxlen=20)
         self._predictions = RowRing(1, _ARRIVAL + 1)
@@ -113,6 +117,16 @@ class Store:
         """Set the list of streams on the network."""
         with self._lock:
             self._snapshot = replace(self._snapshot, candidates=candidates)
+
+    def set_refused(self, refused: Mapping[str, str]) -> None:
+        """Set the reasons why streams are not shown, by role."""
+        with self._lock:
+            self._snapshot = replace(self._snapshot, refused=dict(refused))
+
+    def add_unusable(self, n: int) -> None:
+        """Count samples that were left out because they were not finite or out of bounds."""
+        with self._lock:
+            self._unusable += n
 
     def set_movie_pictures(self, movie_pictures: MoviePictures | None, note: str = "") -> None:
         """Set the model file's pictures, or the reason why there are none."""
@@ -160,7 +174,8 @@ class Store:
             sequence = rows[:, _COLUMN["sequence"]]
             before = sequence[0] - 1 if self._sequence is None else self._sequence
             steps = np.diff(np.r_[before, sequence])
-            self._dropped += int(np.sum(steps[steps > 1] - 1))
+            steps = steps[(steps > 1) & (steps < MAX_LOSS)]
+            self._dropped += int(np.sum(steps - 1))
             self._sequence = int(sequence[-1])
             if self._snapshot.source.speed != "max":  # timestamps run ahead of the clock
                 self._stage_latency.receive(now - stamps)
@@ -273,8 +288,8 @@ class Store:
         if not len(table):
             return None, None
         time_s = (table[:, _STAMP] - table[-1, _STAMP]) * self._stamp_rate
-        table = table[time_s >= -self._window_s]
-        time_s = time_s[-len(table) :]
+        inside = (time_s >= -self._window_s) & (time_s <= 0)  # a clock may have jumped
+        table, time_s = table[inside], time_s[inside]
         truth = self._stimulus.frames_at(table[:, _COLUMN["stamp_raw"]])
         frame = table[:, _COLUMN["frame"]].astype(np.int32)
         columns = {name: table[:, _COLUMN[name]].copy() for name in ("confidence", "lag_ms")}
@@ -310,7 +325,12 @@ class Store:
 
     def _counts(self) -> Counts:
         table = self._predictions.rows()
-        counts = Counts(received=self._received, dropped=self._dropped, first_prediction_s=self._first)
+        counts = Counts(
+            received=self._received,
+            dropped=self._dropped,
+            unusable=self._unusable,
+            first_prediction_s=self._first,
+        )
         if self._offsets:
             spread = (max(self._offsets) - min(self._offsets)) / 2 if len(self._offsets) > 1 else math.nan
             counts = replace(counts, clock_offset_ms=self._offsets[-1], clock_uncertainty_ms=spread)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from PyQt5.QtCore import Qt, pyqtSignal
-from PyQt5.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
+from PyQt5.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
 from gui.state.snapshot import Snapshot, Source, State
 from gui.theme import BLUE, GREEN, ORANGE, YELLOW, Theme
+from gui.untrusted import one_line
+from gui.widgets.labels import ElidedLabel, PlainLabel
 
 DARK_INK, LIGHT_INK = "#14171a", "#ffffff"
 
@@ -23,6 +25,7 @@ STATE_COLOURS = {
     State.STALE: ORANGE,
     State.LOST: ORANGE,
     State.MISMATCH: ORANGE,
+    State.AMBIGUOUS: ORANGE,
     State.ENDED: "#8b949e",
 }
 
@@ -38,10 +41,9 @@ class Header(QWidget):
         super().__init__()
         self.setObjectName("header")
         self.setAttribute(Qt.WA_StyledBackground)
-        self.name, self.facts, self.state = QLabel("NeuroReel"), QLabel(), QLabel()
+        self.name, self.facts, self.state = PlainLabel("NeuroReel"), ElidedLabel(name="detail"), PlainLabel()
         self.name.setStyleSheet("font-size: 16px; font-weight: 700;")
-        self.facts.setObjectName("detail")
-        self.badge = QLabel()
+        self.badge = PlainLabel()
         self.badge.setAlignment(Qt.AlignCenter)
         self.badge.setMinimumWidth(150)
         self.pause_button = QPushButton("Pause  (Space)")
@@ -53,9 +55,9 @@ class Header(QWidget):
         line = QHBoxLayout(self)
         line.setContentsMargins(14, 6, 8, 6)
         line.setSpacing(12)
-        for widget in (self.name, self.state, self.facts):
-            line.addWidget(widget)
-        line.addStretch(1)
+        line.addWidget(self.name)
+        line.addWidget(self.state)
+        line.addWidget(self.facts, 1)
         for button in (self.pause_button, theme_button, keys_button):
             button.setFocusPolicy(Qt.NoFocus)  # Space pauses; it must not press a button
             line.addWidget(button)
@@ -64,14 +66,15 @@ class Header(QWidget):
     def show_snapshot(self, snapshot: Snapshot, *, paused: bool, theme: Theme) -> None:
         """Update source, state and badge."""
         source = snapshot.source
-        self._set(self.name, source.name or "NeuroReel")
-        self._set(self.state, f"● {snapshot.state}")
+        self.name.setText(one_line(source.name, 40) or "NeuroReel")
+        self.state.setText(f"● {snapshot.state}")
         style = state_style(snapshot.state, theme)
         if self.state.styleSheet() != style:
             self.state.setStyleSheet(style)
-        self._set(self.facts, snapshot.reason if snapshot.reason else describe(source))
+        self.facts.setText(snapshot.reason or describe(source))
+        self.facts.set_tip(self.facts.text())
         self.pause_button.setChecked(paused)
-        self._set(self.pause_button, "Paused  (Space)" if paused else "Pause  (Space)")
+        self.pause_button.setText("Paused  (Space)" if paused else "Pause  (Space)")
         words, ground, ink = badge_of(source, theme)
         if self.badge.text() != words:
             self.badge.setText(words)
@@ -79,11 +82,6 @@ class Header(QWidget):
                 f"background: {ground}; color: {ink}; font-size: 17px; font-weight: 800; letter-spacing: 1px;"
                 "border-radius: 4px; padding: 5px 16px;"
             )
-
-    @staticmethod
-    def _set(widget: QLabel | QPushButton, text: str) -> None:
-        if widget.text() != text:
-            widget.setText(text)
 
 
 def state_style(state: State, theme: Theme) -> str:
@@ -141,5 +139,5 @@ def describe(source: Source) -> str:
     if source.signal_lag_ms:
         parts.append(f"shows the moment {source.signal_lag_ms / 1000:g} s ago (signal lag)")
     if source.hostname:
-        parts.append(f"from {source.hostname}")
+        parts.append(f"from {one_line(source.hostname, 60)}")
     return " · ".join(parts)

@@ -7,10 +7,11 @@ from math import isfinite
 import numpy as np
 from PyQt5.QtCore import QRectF, Qt
 from PyQt5.QtGui import QColor, QPainter, QPaintEvent
-from PyQt5.QtWidgets import QGridLayout, QLabel, QWidget
+from PyQt5.QtWidgets import QGridLayout, QWidget
 
 from gui.state.stage_latency import KEPT, STAGES, LatencyFigures
 from gui.theme import PURPLE
+from gui.widgets.labels import PlainLabel
 from gui.widgets.overlays import Overlay
 from stream.quantiles import SUMMARY_KEYS
 
@@ -26,19 +27,16 @@ class LatencyTable(Overlay):
         grid = QGridLayout()
         grid.setHorizontalSpacing(24)
         grid.setVerticalSpacing(7)
-        self.cells: dict[tuple[str, str], QLabel] = {}
+        self.cells: dict[tuple[str, str], PlainLabel] = {}
         for column, name in enumerate(SUMMARY_KEYS, 1):
-            heading = QLabel(HEADINGS[name])
-            heading.setObjectName("dim")
-            grid.addWidget(heading, 0, column, Qt.AlignRight)
+            grid.addWidget(PlainLabel(HEADINGS[name], "dim"), 0, column, Qt.AlignRight)
         for row, stage in enumerate(STAGES, 1):
-            grid.addWidget(QLabel(stage), row, 0)
+            grid.addWidget(PlainLabel(stage), row, 0)
             for column, name in enumerate(SUMMARY_KEYS, 1):
-                self.cells[stage, name] = QLabel("–")
+                self.cells[stage, name] = PlainLabel("–")
                 grid.addWidget(self.cells[stage, name], row, column, Qt.AlignRight)
         self.bars = Bars()
-        self.note = QLabel()
-        self.note.setObjectName("dim")
+        self.note = PlainLabel(name="dim")
         self.column.addLayout(grid)
         self.column.addWidget(self.bars)
         self.column.addWidget(self.note)

@@ -12,7 +12,6 @@ from PyQt5.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
     QHeaderView,
-    QLabel,
     QPushButton,
     QTableWidget,
     QTableWidgetItem,
@@ -23,6 +22,8 @@ from PyQt5.QtWidgets import (
 from gui.actions import ACTIONS
 from gui.state.snapshot import Candidate
 from gui.theme import ORANGE, SKY
+from gui.untrusted import one_line
+from gui.widgets.labels import PlainLabel
 
 HEADINGS = ("", "name", "type", "host", "channels", "rate")
 
@@ -37,7 +38,7 @@ class Overlay(QFrame):
         self.column = QVBoxLayout(self)
         self.column.setContentsMargins(28, 22, 28, 22)
         self.column.setSpacing(12)
-        self.heading = QLabel(title)
+        self.heading = PlainLabel(title)
         self.heading.setStyleSheet("font-size: 18px; font-weight: 700;")
         self.column.addWidget(self.heading)
         self.hide()
@@ -65,10 +66,10 @@ class KeyList(Overlay):
         grid.setHorizontalSpacing(24)
         grid.setVerticalSpacing(7)
         for row, action in enumerate(ACTIONS):
-            key = QLabel("  ".join(action.keys))
+            key = PlainLabel("  ".join(action.keys))
             key.setStyleSheet("font-weight: 700;")
             grid.addWidget(key, row, 0, Qt.AlignRight)
-            grid.addWidget(QLabel(action.help), row, 1)
+            grid.addWidget(PlainLabel(action.help), row, 1)
         self.column.addLayout(grid)
 
 
@@ -80,19 +81,18 @@ class StreamPicker(Overlay):
     parent
         The window.
     watch
-        Called with the name of the engine to watch.
+        Called with the prediction stream of the engine to watch.
     start
         Called with the name of a neural stream to start an engine for; None without a model.
     """
 
     def __init__(
-        self, parent: QWidget, watch: Callable[[str], None], start: Callable[[str], None] | None
+        self, parent: QWidget, watch: Callable[[Candidate], None], start: Callable[[str], None] | None
     ) -> None:
         super().__init__(parent, "Streams")
         self._watch, self._start = watch, start
         self._candidates: tuple[Candidate, ...] = ()
-        self.note = QLabel()
-        self.note.setObjectName("dim")
+        self.note = PlainLabel(name="dim")
         self.note.setWordWrap(True)
         self.table = QTableWidget(0, len(HEADINGS))
         self.table.setHorizontalHeaderLabels(list(HEADINGS))
@@ -132,9 +132,9 @@ class StreamPicker(Overlay):
             rate = f"{candidate.rate_hz:g} Hz" if candidate.rate_hz else "irregular"
             texts = (
                 "●" if candidate.alive else "○",
-                candidate.name,
-                candidate.type,
-                candidate.hostname,
+                one_line(candidate.name, 80),
+                one_line(candidate.type, 20),
+                one_line(candidate.hostname, 60),
                 str(candidate.n_channels),
                 rate,
             )
@@ -169,7 +169,7 @@ class StreamPicker(Overlay):
         candidate = self._candidates[row]
         self.hide()
         if candidate.type == "Prediction":
-            self._watch(candidate.name.removesuffix("-prediction"))
+            self._watch(candidate)
         elif self._start is not None:
             self._start(candidate.name)
 

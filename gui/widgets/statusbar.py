@@ -5,9 +5,13 @@ from __future__ import annotations
 from math import isfinite
 
 from PyQt5.QtCore import Qt
-from PyQt5.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
+from PyQt5.QtGui import QColor, QPainter
+from PyQt5.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
 from gui.state.snapshot import Snapshot
+from gui.theme import DARK, Theme
+from gui.untrusted import one_line
+from gui.widgets.labels import PlainLabel
 
 FIELDS = ("latency", "age", "input", "display", "dropped", "clock", "model")
 
@@ -21,26 +25,30 @@ class StatusBar(QWidget):
         super().__init__()
         self.setObjectName("status")
         self.setAttribute(Qt.WA_StyledBackground)
-        self.fields = {name: QLabel() for name in FIELDS}
-        self.note = QLabel(_KEYS)
-        self.note.setObjectName("dim")
+        self.fields = {name: Field(name) for name in FIELDS}
+        self.note = PlainLabel(_KEYS, "dim")
         self._notice = ""
         line = QHBoxLayout(self)
         line.setContentsMargins(14, 4, 14, 4)
         line.setSpacing(18)
         self.note.setSizePolicy(QSizePolicy.Ignored, QSizePolicy.Preferred)  # figures take precedence
         line.addWidget(self.note, 1)
-        for label in self.fields.values():
-            label.setTextFormat(Qt.RichText)
-            line.addWidget(label)
+        for field in self.fields.values():
+            line.addWidget(field)
 
-    def show_snapshot(self, snapshot: Snapshot, display_fps: float, dim: str) -> None:
+    def set_theme(self, theme: Theme) -> None:
+        """Apply a theme."""
+        for field in self.fields.values():
+            field.colours = (QColor(theme.dim), QColor(theme.text))
+            field.update()
+
+    def show_snapshot(self, snapshot: Snapshot, display_fps: float) -> None:
         """Update the figures."""
         counts, source = snapshot.counts, snapshot.source
         if snapshot.notice != self._notice:
             self._notice = snapshot.notice
             self.note.setText(self._notice or _KEYS)
-            self.note.setToolTip(self._notice)
+            self.note.set_tip(self._notice)
         at_full_speed = source.speed == "max"
         latency = f"p50 {_ms(counts.latency_p50_ms)} · p99 {_ms(counts.latency_p99_ms)} ms"
         nominal = 0.0 if at_full_speed else source.rate_hz * source.stamp_rate
@@ -56,19 +64,48 @@ class StatusBar(QWidget):
             "model": _model(snapshot),
         }
         for name, text in texts.items():
-            rich = f'<span style="color:{dim}">{name}</span>&nbsp; {text}'
-            label = self.fields[name]
-            if label.text() != rich:
-                label.setText(rich)
-                label.setMinimumWidth(
-                    max(label.minimumWidth(), label.sizeHint().width())
-                )  # figures keep their place
+            self.fields[name].set_value(text)
         self.fields["clock"].setVisible(isfinite(counts.clock_offset_ms))
+
+
+class Field(PlainLabel):
+    """A named figure, whose place does not change with its value.
+
+    Parameters
+    ----------
+    name
+        Name of the figure.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+        self.colours = (QColor(DARK.dim), QColor(DARK.text))
+
+    def set_value(self, text: str) -> None:
+        """Set the value."""
+        whole = f"{self._name}  {text}"
+        if whole != self.text():
+            self.setText(whole)
+            self.setMinimumWidth(max(self.minimumWidth(), self.sizeHint().width()))
+
+    def paintEvent(self, _event: object) -> None:
+        """Draw the name and the value, each in its colour."""
+        painter = QPainter(self)
+        for text, colour, flag in zip(
+            (self._name, self.text()[len(self._name) + 2 :]),
+            self.colours,
+            (Qt.AlignLeft, Qt.AlignRight),
+            strict=True,
+        ):
+            painter.setPen(colour)
+            painter.drawText(self.rect(), int(flag | Qt.AlignVCenter), text)
+        painter.end()
 
 
 def _model(snapshot: Snapshot) -> str:
     source = snapshot.source
-    name = source.model_path.replace("\\", "/").rpartition("/")[2] or source.model_hash or "–"
+    name = one_line(source.model_path.replace("\\", "/").rpartition("/")[2] or source.model_hash, 48) or "–"
     if not source.playback:
         name += ", no playback"
     return f"{name} v{snapshot.newest.model_version}" if snapshot.newest is not None else name

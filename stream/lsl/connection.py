@@ -53,7 +53,7 @@ class Connection:
 
     Attributes
     ----------
-    name, type, source_id
+    name, type, source_id, hostname
         Identity of the stream.
     rate_hz
         Nominal sampling rate in Hz; 0 for irregular streams.
@@ -75,6 +75,7 @@ class Connection:
         self.name: str = info.name()
         self.type: str = info.type()
         self.source_id: str = info.source_id()
+        self.hostname: str = info.hostname()
         self.rate_hz: float = info.nominal_srate()
         self.n_channels: int = info.channel_count()
         self.channel_labels: tuple[str, ...] = ()

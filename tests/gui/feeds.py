@@ -33,12 +33,12 @@ SOURCE = Source(
 )
 
 
-def make_pictures() -> NDArray[np.uint8]:
+def make_pictures(n_frames: int = N_FRAMES) -> NDArray[np.uint8]:
     """Pictures that differ: a bright column whose place and a gray whose depth tell the frame."""
-    pictures = np.zeros((N_FRAMES, 40, 60), np.uint8)
-    for index in range(N_FRAMES):
-        pictures[index] = index
-        pictures[index, :, index * 60 // N_FRAMES] = 255
+    pictures = np.zeros((n_frames, 40, 60), np.uint8)
+    for index in range(n_frames):
+        pictures[index] = index % 250
+        pictures[index, :, index * 60 // n_frames] = 255
     return pictures
 
 
@@ -60,7 +60,7 @@ class Feed:
         if self.pictures:
             clips = np.zeros(self.source.n_frames, np.int64)
             self.store.set_movie_pictures(
-                MoviePictures(Path("demo.safetensors"), "abc", make_pictures(), clips)
+                MoviePictures(Path("demo.safetensors"), "abc", make_pictures(self.source.n_frames), clips)
             )
         if self.neural:
             self.store.set_neural(N_CHANNELS, "Spikes")

@@ -53,6 +53,52 @@ def picture_pixels(window: Window) -> list[NDArray[np.uint8]]:
     return [image[r.top() : r.bottom(), r.left() : r.right()] for r in inner]
 
 
+RICH = "<img src='/etc/passwd' width=500><h1>ALL IS WELL</h1>&nbsp;"
+
+
+def test_text_from_the_network_is_shown_as_it_is(open_window) -> None:
+    feed = with_source(
+        name=RICH, neural_name=RICH, hostname=RICH, recording=RICH, movie_name=RICH, model_path=f"/x/{RICH}"
+    )
+    feed.run(1)
+    feed.store.set_notice(RICH)
+    feed.store.set_refused({"posterior": RICH})
+    feed.store.set_candidates((Candidate(RICH, "Prediction", RICH, 12, 30.0),))
+    window = open_window(feed)
+    window.pick_stream()
+    labels = window.findChildren(QLabel)
+    assert {label.textFormat() for label in labels} == {Qt.PlainText}
+    assert window.status.note.text() == RICH
+    assert "<img" not in window.status.note.toolTip()
+    assert RICH[:30] in window.header.name.text()
+    assert window.picker.table.item(0, 1).text() == RICH
+
+
+@pytest.mark.parametrize("state", [State.LOST, State.AMBIGUOUS])
+def test_a_reason_with_markup_does_not_hide_the_fault(open_window, feed: Feed, state: State) -> None:
+    feed.run(1)
+    feed.store.set_state(state, RICH)
+    window = open_window(feed)
+    assert window.header.state.text() == f"● {state}"
+    assert window.header.facts.text() == RICH
+    assert "<img" not in window.header.facts.toolTip()
+
+
+def test_a_panel_that_cannot_be_drawn_says_so_and_the_others_go_on(
+    open_window, feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object) -> None:
+        raise ValueError("no such frame")
+
+    feed.run(2)
+    window = open_window(feed)
+    monkeypatch.setattr(window.panels["timeline"], "show_snapshot", fail)
+    window.painted = 0
+    window.tick()
+    assert "no such frame" in window.panels["timeline"].message
+    assert not window.panels["movie"].message
+
+
 def test_before_anything_comes_every_panel_says_so(open_window, feed: Feed) -> None:
     feed.store.set_state(State.WAITING, "waiting for V1-prediction")
     window = open_window(feed)
@@ -173,7 +219,7 @@ def test_what_is_not_current_is_marked(open_window, feed: Feed, state: State) ->
     window = open_window(feed)
     assert window.header.state.text() == f"● {state}"
     assert "background" in window.header.state.styleSheet()
-    assert any("not current" in label.text() for label in window.panels["movie"].findChildren(QLabel))
+    assert "not current" in window.panels["movie"].legend_text
 
 
 def test_the_status_bar_says_what_went_wrong(open_window, feed: Feed) -> None:
@@ -331,9 +377,10 @@ def test_nothing_overlaps_at_any_size(open_window, feed: Feed, qtbot, size: tupl
     assert (window.width(), window.height()) == size
     for bar in (window.header, window.status):
         seen = [w for w in bar.findChildren((QLabel, QPushButton)) if w.isVisible()]
-        for widget in seen:
-            assert bar.rect().contains(widget.geometry()), widget.text()
-        assert not any(a.geometry().intersects(b.geometry()) for a in seen for b in seen if a is not b)
+        rects = [QRect(w.mapTo(bar, QPoint(0, 0)), w.size()) for w in seen]
+        for widget, rect in zip(seen, rects, strict=True):
+            assert bar.rect().contains(rect), widget.text()
+        assert not any(a.intersects(b) for a in rects for b in rects if a is not b)
     panels = [QRect(p.mapTo(window, QPoint(0, 0)), p.size()) for p in window.panels.values()]
     assert not any(a.intersects(b) for a in panels for b in panels if a is not b)
     rects = window.panels["movie"].picture_rects
@@ -349,7 +396,7 @@ def test_the_picker_lists_engines_and_neural_streams(open_window, feed: Feed, qt
             Candidate("V1-prediction", "Prediction", "rig", 12, 30.0),
         )
     )
-    watched: list[str] = []
+    watched: list[Candidate] = []
     started: list[str] = []
     window = open_window(feed, watch=watched.append, start=started.append)
     qtbot.keyClick(window, Qt.Key_K, Qt.ControlModifier)
@@ -363,7 +410,7 @@ def test_the_picker_lists_engines_and_neural_streams(open_window, feed: Feed, qt
     picker.table.selectRow(1)
     assert picker.button.text() == "Watch"
     picker.choose()
-    assert watched == ["V1"]
+    assert [engine.name for engine in watched] == ["V1-prediction"]
 
 
 def test_without_a_model_the_picker_lists_engines_only(open_window, feed: Feed) -> None:

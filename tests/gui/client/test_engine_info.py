@@ -1,0 +1,50 @@
+"""Facts of an engine's description: bounded, whatever was sent."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import fields
+from types import SimpleNamespace
+
+import pytest
+
+from gui.client.engine_info import MAX_FRAMES, MODES, parse_engine_info
+from gui.state.snapshot import Source
+
+GOOD = {"mode": "replay", "speed": "2.0", "stamp_rate": "2.0", "recorded_rate_hz": "30", "n_frames": "900",
+        "movie_rate_hz": "30.0", "tolerance_frames": "30", "playback": "off", "source_stream": "V1"}  # fmt: skip
+NUMBERS = ("stamp_rate", "recorded_rate_hz", "n_frames", "movie_rate_hz", "tolerance_frames", "lookahead_ms",
+           "signal_lag_ms", "speed")  # fmt: skip
+
+
+def parse(facts: dict[str, str], rate_hz: float = 60.0) -> tuple[Source, tuple[str, ...]]:
+    inlet = SimpleNamespace(facts=facts, name="V1-prediction", hostname="rig", rate_hz=rate_hz)
+    return parse_engine_info(inlet)  # type: ignore[arg-type]
+
+
+def test_an_engine_describes_itself() -> None:
+    source, problems = parse(GOOD)
+    assert (source.mode, source.speed, source.rate_hz, source.n_frames) == ("replay", "2", 30.0, 900)
+    assert not source.playback
+    assert problems == ()
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("text", ["abc", "", "nan", "inf", "-inf", "-1", "1e300", "1" * 400, "0x10"])
+def test_a_fact_that_is_no_number_in_range_is_absent_and_named(name: str, text: str) -> None:
+    source, problems = parse({**GOOD, name: text})
+    assert any(problem.startswith(name) for problem in problems)
+    values = [getattr(source, field.name) for field in fields(source)]
+    assert all(math.isfinite(value) for value in values if isinstance(value, int | float))
+    assert 0 <= source.n_frames <= MAX_FRAMES
+    assert source.stamp_rate > 0
+    assert source.speed == "max" or float(source.speed) > 0
+
+
+def test_texts_are_bounded_and_a_mode_is_one_of_three() -> None:
+    source, _ = parse({"mode": "<h1>LIVE", "recording": "x\n" * 9_000, "movie_name": "\x1b[2J"})
+    assert source.mode == ""
+    assert source.mode not in MODES
+    assert len(source.recording) <= 120
+    assert source.recording.isprintable()
+    assert source.movie_name.isprintable()
