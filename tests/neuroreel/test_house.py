@@ -18,7 +18,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 TESTED_THROUGH_OTHERS = {
     "decoders.embedding.checkpoint",
     "decoders.playback.playback_speed",
-    "gui.client.engine_info",
+    "gui.client.engine_streams",
     "gui.client.inlet",
     "gui.client.movie_pictures",
     "gui.display_loop",
@@ -27,6 +27,7 @@ TESTED_THROUGH_OTHERS = {
     "gui.panels.neural",
     "gui.panels.score",
     "gui.panels.traces",
+    "gui.widgets.labels",
     "gui.widgets.latency_table",
     "gui.widgets.overlays",
     "gui.widgets.plots",
