@@ -39,7 +39,8 @@ class FakeInlet:
     """Returns the samples of a session in chunks, as a replay at full speed would send them."""
 
     def __init__(self, session: Session, n_chunk: int, **facts: str) -> None:
-        self.name, self.state, self.reason = "V1", InletState.LIVE, ""
+        self.name, self.hostname, self.source_id = "V1", "rig", "rig/V1"
+        self.state, self.reason = InletState.LIVE, ""
         self.facts = {"speed": "max", **facts}
         self.channel_labels, self.rate_hz = session.channel_names, session.rate_hz
         self.notices, self.clock = Notices(), SimpleNamespace(uncertainty_s=nan)

@@ -21,10 +21,13 @@ from stream.notices import Notices
 
 
 def test_metadata_describe_model_stream_and_options(model: Model) -> None:
-    inlet: Any = SimpleNamespace(name="V1", facts={"mode": "replay", "speed": "4"})
+    inlet: Any = SimpleNamespace(
+        name="V1", hostname="rig", source_id="rig/V1", facts={"mode": "replay", "speed": "4"}
+    )
     facts = engine_facts(model, inlet, LiveOptions("V1", model_path="/m.safetensors", adapt=True))
     assert (facts["mode"], facts["speed"], facts["source_stream"]) == ("replay", "4", "V1")
     assert (facts["model_hash"], facts["n_frames"], facts["tolerance_frames"]) == (model.hash, "60", "30")
+    assert (facts["source_hostname"], facts["source_id"]) == ("rig", "rig/V1")
     assert (facts["adaptation"], facts["playback"]) == ("on", "on")
     assert all(isinstance(value, str) for value in facts.values())
 

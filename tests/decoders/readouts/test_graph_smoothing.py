@@ -75,6 +75,7 @@ def test_smoothing_brings_class_means_closer_to_the_truth() -> None:
     assert fine < rough
 
 
+@pytest.mark.slow
 def test_places_are_decoded_from_multiscale_windows(model: Model) -> None:
     assert model.parts.spans == (1, 2, 5, 10, 20)
     assert model.card["windows_ms"] == [50, 100, 250, 500, 1000]

@@ -123,6 +123,7 @@ def test_refits_and_the_consistency_of_models_are_shown(evaluation: Evaluation, 
     assert "chance 0.125" in html
 
 
+@pytest.mark.slow
 def test_a_cross_validation_of_places_is_shown_by_fold(places_evaluation: Evaluation) -> None:
     report = {**places_evaluation.report, "controls": {}, "verdict": "not tested"}
     html = html_page(replace(places_evaluation, report=report), title="places")
