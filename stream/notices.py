@@ -30,6 +30,8 @@ WARNINGS = frozenset(
         "channel_dead",
         "skipped",
         "late_events",
+        "unknown_events",
+        "following_dropped",
     }
 )
 """Events that mean that something is wrong."""

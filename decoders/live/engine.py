@@ -10,7 +10,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable
-from math import inf, nan
+from math import inf, isnan, nan
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,7 @@ from stream.control import ControlReader
 from stream.lsl.inlet import Inlet, InletState
 from stream.notices import Notice
 from stream.quantiles import RollingQuantiles
+from stream.stream_facts import parse_facts
 
 __all__ = ["Engine", "LiveOptions"]
 
@@ -103,11 +104,12 @@ class Engine:
         refit_client: RefitClient | None = None,
     ) -> None:
         inlet.prepare()
-        facts = inlet.facts
+        facts = parse_facts(inlet.facts, inlet.name)
         # In a replay at full speed, timestamps count recorded time and give no latency.
-        self._paced = facts.get("speed") != "max"
-        self.stamp_rate = float(facts.get("stamp_rate", "1"))
-        model.check_stream(inlet.channel_labels, float(facts.get("recorded_rate_hz", inlet.rate_hz)))
+        self._paced = facts.paced
+        self.stamp_rate = facts.stamp_rate
+        recorded_hz = inlet.rate_hz if isnan(facts.recorded_rate_hz) else facts.recorded_rate_hz
+        model.check_stream(inlet.channel_labels, recorded_hz)
         self.model = model
         self.inlet = inlet
         self.options = options

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pylsl
 
 from stream.acquisition.label_track import Labels
-from stream.acquisition.stimulus_track import StimulusTrack
-from stream.errors import StreamLost
+from stream.acquisition.stimulus_track import StimulusTrack, stimulus_events
+from stream.errors import NeuroReelError, ShapeMismatch, StreamLost
 from stream.lsl.connection import Connection
 from stream.lsl.duplicate_senders import DuplicateSenders
 from stream.lsl.event_inlet import EventInlet
-from stream.lsl.resolve import quoted
+from stream.lsl.resolve import quoted, readable
 from stream.notices import Notices
 
 SEARCH_EVERY_S = 1.0
@@ -25,11 +27,31 @@ SEARCH_EVERY_S = 1.0
 MAX_MARKERS_PER_S = 20
 """At most this many markers per second become notices; the others are only counted."""
 
+MAX_MARKER_LENGTH = 1000
+"""Longer markers are cut in notices."""
+
+MAX_LABEL_COLUMNS = 1000
+"""A label stream with more channels is not followed."""
+
+_MAX_EVENT_LENGTH = 10_000  # an event of a replay is far shorter
+_FOREIGN_RETRY_S = 3.0  # when to look again at an events stream that is not the neural stream's
 _RECONNECT_WAIT_S = 0.05  # duration of one attempt to reconnect
 _THREADS = 3  # so that a stream that does not answer delays few others
 _FORWARDED = ("lost", "back", "mismatch", "ambiguous")
 # last part of the source id of this program's own streams of type Markers
 _OWN_ROLES = ("engine", "replay", "recorder")
+
+
+@dataclass(slots=True, eq=False)
+class _SideStream:
+    """A stream that is followed: its inlet, its kind, and the attempt to reopen it, if any.
+
+    While it is being reopened, only that thread may use the inlet.
+    """
+
+    inlet: EventInlet
+    kind: str
+    reopening: Future[None] | None = None
 
 
 class SideStreams:
@@ -45,7 +67,8 @@ class SideStreams:
     offset_s
         Seconds added to the timestamps of the stimulus: the latency of the monitor.
     neural
-        Connection to the neural stream, to report a second sender of it; None if there is none.
+        Connection to the neural stream, whose sender may announce the end, and of which a second sender is reported;
+        None if there is none.
 
     Attributes
     ----------
@@ -55,12 +78,12 @@ class SideStreams:
         Continuous labels.
     notices
         Receives ``following`` for every new stream; ``following_lost``, ``following_back``, ``following_mismatch`` and
-        ``following_ambiguous`` after that; ``second_sender`` and ``second_sender_gone``, see
-        `stream.lsl.duplicate_senders.DuplicateSenders`; and ``marker``.
+        ``following_ambiguous`` after that; ``following_dropped`` for one that cannot be used; ``second_sender`` and
+        ``second_sender_gone``, see `stream.lsl.duplicate_senders.DuplicateSenders`; and ``marker``.
     markers
         Markers received, by stream.
     ended
-        Whether a replay has announced its end.
+        Whether the sender of the neural stream, a replay, has announced its end; nobody else can.
     announced
         Samples that the replay then reported to have sent; None if unknown.
     """
@@ -74,14 +97,17 @@ class SideStreams:
         self.announced: int | None = None
         self._offset_s = offset_s
         self._name = name
-        self._expected = {f"{name}-stimulus": "Stimulus", f"{name}-events": "Markers"}  # LSL type by name
-        self._inlets: dict[str, EventInlet] = {}
-        self._opening: dict[str, Future[EventInlet | None]] = {}
-        self._reopening: dict[str, Future[None]] = {}  # until then, only the thread may use the inlet
+        # by name and kind
+        self._streams: dict[tuple[str, str], _SideStream] = {}
+        self._opening: dict[tuple[str, str], Future[EventInlet | None]] = {}
+        self._opening_uid: dict[tuple[str, str], str] = {}
+        self._ignored: dict[str, float] = {}  # by LSL's unique id, until this time, seconds
         self._threads = ThreadPoolExecutor(_THREADS, "side-streams")
         self._duplicates = DuplicateSenders(self.notices)
         self._neural = neural
-        named = dict(self._expected) if neural is None else {**self._expected, neural.name: neural.type}
+        named = {f"{name}-stimulus": "Stimulus", f"{name}-events": "Markers"}
+        if neural is not None:
+            named[neural.name] = neural.type
         own = " or ".join(f"(name={quoted(full)} and type={quoted(type_)})" for full, type_ in named.items())
         labels = f"(type='Label' and starts-with(name,{quoted(name + '-')}))"
         announcing = " or ".join(f"contains(source_id,'/Markers/{role}')" for role in _OWN_ROLES)
@@ -98,7 +124,7 @@ class SideStreams:
     @property
     def following(self) -> tuple[str, ...]:
         """Names of the streams found so far, open or about to be."""
-        return (*self._inlets, *self._opening)
+        return (*(name for name, _ in self._streams), *(name for name, _ in self._opening))
 
     def connect(self, wait_s: float) -> None:
         """Wait for the stimulus and event streams; streams that appear later are found by `poll`.
@@ -110,96 +136,153 @@ class SideStreams:
         """
         deadline = time.monotonic() + wait_s
         while (
-            self._opening or not self._expected.keys() <= self._inlets.keys()
+            self._opening or not {"stimulus", "events"} <= {side.kind for side in self._streams.values()}
         ) and time.monotonic() < deadline:
             self._search()
             time.sleep(0.02)
 
     def poll(self) -> None:
-        """Read what has arrived; about once a second, also search for new streams."""
-        for name, inlet in self._inlets.items():
-            if not self._is_open(name, inlet):
-                continue
-            rows, stamps = inlet.pull()
-            if len(stamps):
-                self._store(name, rows, stamps)
-            if inlet.notices:
-                for notice in inlet.notices.take():
-                    if notice.event in _FORWARDED:
-                        self.notices.add(f"following_{notice.event}", notice.text, stream=name)
+        """Read what has arrived; about once a second, also search for new streams. Raises nothing."""
+        failed: dict[tuple[str, str], Exception] = {}
+        for key, side in self._streams.items():
+            try:
+                if self._is_open(side):
+                    self._read(side)
+            except Exception as error:  # whatever a sender does must not end the decoding
+                failed[key] = error
+        for key, cause in failed.items():
+            self._drop(key, cause)
         now = time.monotonic()
         if now >= self._next_search:
             self._next_search = now + (SEARCH_EVERY_S / 10 if self._opening else SEARCH_EVERY_S)
             self._search()
 
-    def _is_open(self, name: str, inlet: EventInlet) -> bool:
-        """Whether an inlet can be pulled; if its sender is gone, a thread tries to reopen it."""
-        reopening = self._reopening.get(name)
-        if reopening is not None:
-            if not reopening.done():
-                return False
-            del self._reopening[name]
-            reopening.result()
-        if not inlet.connected:
-            self._reopening[name] = self._threads.submit(inlet.try_reconnect, _RECONNECT_WAIT_S)
-            return False
-        return True
-
     def close(self) -> None:
         """Close all inlets and wait for the threads to end."""
         self._threads.shutdown(wait=True, cancel_futures=True)
-        self._reopening.clear()
         for future in self._opening.values():
-            if not future.cancelled() and (opened := future.result()) is not None:
+            if not future.cancelled() and future.exception() is None and (opened := future.result()):
                 opened.close()
         self._opening.clear()
-        for inlet in self._inlets.values():
-            inlet.close()
-        self._inlets.clear()
+        for side in self._streams.values():
+            side.inlet.close()
+        self._streams.clear()
+
+    def _is_open(self, side: _SideStream) -> bool:
+        """Whether an inlet can be pulled; if its sender is gone, a thread tries to reopen it."""
+        if side.reopening is not None:
+            if not side.reopening.done():
+                return False
+            reopened, side.reopening = side.reopening, None
+            reopened.result()
+        if not side.inlet.connected:
+            side.reopening = self._threads.submit(side.inlet.try_reconnect, _RECONNECT_WAIT_S)
+            return False
+        return True
+
+    def _read(self, side: _SideStream) -> None:
+        """Read what one stream has sent, and pass on what happened to it."""
+        inlet = side.inlet
+        rows, stamps = inlet.pull()
+        if len(stamps):
+            self._store(side, rows, stamps)
+        if inlet.notices:
+            for notice in inlet.notices.take():
+                if notice.event in _FORWARDED:
+                    self.notices.add(f"following_{notice.event}", notice.text, stream=inlet.name)
+
+    def _drop(self, key: tuple[str, str], error: Exception) -> None:
+        """Stop following a stream that has caused an error."""
+        inlet = self._streams.pop(key).inlet
+        self._ignore(inlet.name, inlet.uid, error)
+        inlet.close()
+
+    def _ignore(self, name: str, uid: str, error: Exception) -> None:
+        """Report a stream that cannot be used; it is not opened again unless its sender restarts."""
+        self._ignored[uid] = math.inf
+        reason = str(error) if isinstance(error, NeuroReelError) else f"{type(error).__name__}: {error}"
+        self.notices.add(
+            "following_dropped", f"'{name}' is not followed: {reason}", stream=name, reason=reason
+        )
 
     def _search(self) -> None:
         """Open new streams, in threads so that one that does not answer does not delay the neural stream."""
-        found = self._resolver.results()
-        for info in found:
-            name = info.name()
-            if name not in self._inlets and name not in self._opening and not self._is_neural(info):
-                self._opening[name] = self._threads.submit(_opened, info)
-        for name, future in list(self._opening.items()):
-            if not future.done():
+        now = time.monotonic()
+        found = readable(self._resolver.results())
+        for info in sorted(
+            found, key=self._is_elsewhere
+        ):  # where several could be meant, those beside the neural one
+            key = info.name(), self._kind(info)
+            if key in self._streams or key in self._opening or self._is_neural(info):
                 continue
-            del self._opening[name]
-            inlet = future.result()
-            if inlet is not None:  # otherwise it is gone again, or the next search finds it
-                self._inlets[name] = inlet
-                kind = self._kind(name)
-                self.notices.add("following", f"{name} ({kind})", stream=name, kind=kind)
-        used = [inlet for name, inlet in self._inlets.items() if name not in self._reopening]
+            if now >= self._ignored.get(info.uid(), -math.inf):
+                self._opening[key] = self._threads.submit(_opened, info, key[1])
+                self._opening_uid[key] = info.uid()
+        for key, future in list(self._opening.items()):
+            if future.done():
+                del self._opening[key]
+                self._follow(key, self._opening_uid.pop(key), future)
+        used = [side.inlet for side in self._streams.values() if side.reopening is None]
         self._duplicates.check(found, [*used, self._neural] if self._neural is not None else used)
+
+    def _follow(self, key: tuple[str, str], uid: str, opened: Future[EventInlet | None]) -> None:
+        """Follow a stream that a thread has opened, unless it cannot be used."""
+        name, kind = key
+        try:
+            inlet = opened.result()
+        except Exception as error:  # a description that cannot be read, a shape that cannot be used
+            self._ignore(name, uid, error)
+            return
+        if inlet is None:  # it is gone again, or the next search finds it
+            return
+        if kind == "events" and not self._sends_neural(inlet):
+            if inlet.source_id.endswith("/replay") or (name, "markers") in self._streams:
+                self._ignored[uid] = time.monotonic() + _FOREIGN_RETRY_S
+                inlet.close()
+                return
+            kind = "markers"  # of a rig, for example, beside a replay
+        self._streams[name, kind] = _SideStream(inlet, kind)
+        self.notices.add("following", f"{name} ({kind})", stream=name, kind=kind)
 
     def _is_neural(self, info: pylsl.StreamInfo) -> bool:
         """Whether a stream is the neural one or a second sender of it."""
         neural = self._neural
         return neural is not None and (info.name(), info.type()) == (neural.name, neural.type)
 
-    def _kind(self, name: str) -> str:
-        """Kind of an open stream: stimulus, events, label or markers."""
-        if name in self._expected:
-            return "stimulus" if self._expected[name] == "Stimulus" else "events"
-        return "label" if self._inlets[name].type == "Label" else "markers"
+    def _is_elsewhere(self, info: pylsl.StreamInfo) -> bool:
+        """Whether a stream comes from another computer than the neural one."""
+        return self._neural is not None and info.hostname() != self._neural.hostname
 
-    def _store(self, name: str, rows: list[Any], stamps: Any) -> None:
+    def _sends_neural(self, inlet: EventInlet) -> bool:
+        """Whether the sender of a stream is that of the neural stream, whose end it may announce."""
+        return self._neural is None or inlet.is_same_sender(self._neural)
+
+    def _kind(self, info: pylsl.StreamInfo) -> str:
+        """Kind of a stream: stimulus, events, label or markers.
+
+        A stream ``<name>-events`` whose source id is not this program's, or that of the neural stream, holds markers.
+        """
+        name, type_ = info.name(), info.type()
+        if type_ == "Markers":
+            own = f"neuroreel/{name}/Markers/"
+            neural_id = self._neural.source_id if self._neural is not None else ""
+            announces = info.source_id().startswith(own) or info.source_id() == neural_id != ""
+            return "events" if name == f"{self._name}-events" and announces else "markers"
+        return "stimulus" if type_ == "Stimulus" else "label"
+
+    def _store(self, side: _SideStream, rows: list[Any], stamps: Any) -> None:
         """Store what one stream has sent, according to its kind."""
-        kind = self._kind(name)
-        if kind == "stimulus":
-            events = np.asarray(rows, np.int32)
+        name = side.inlet.name
+        if side.kind == "stimulus":
+            events = stimulus_events(rows)
             repeat = events[:, 1] if events.shape[1] > 1 else np.full(len(events), -1, np.int32)
             self.track.add(np.asarray(stamps) + self._offset_s, events[:, 0], repeat)
-        elif kind == "events":
-            for row in rows:
-                self._read_event(row)
-        elif kind == "label":
-            if not isinstance(rows[0], str | list):
-                self.labels.add(name.removeprefix(f"{self._name}-"), stamps, rows)
+        elif side.kind == "events":
+            if self._sends_neural(side.inlet):
+                for row in rows:
+                    self._read_event(row)
+        elif side.kind == "label":
+            self.labels.add(name.removeprefix(f"{self._name}-"), stamps, rows)
         else:
             self.markers[name] = self.markers.get(name, 0) + len(rows)
             for row, stamp in zip(rows, stamps, strict=True):
@@ -211,24 +294,44 @@ class SideStreams:
         if second != self._second:
             self._second, self._n_this_second = second, 0
         self._n_this_second += 1
-        if self._n_this_second <= MAX_MARKERS_PER_S:
-            text = row if isinstance(row, str) else " ".join(map(str, row))
-            self.notices.add("marker", f"{name}: {text}", stream=name, marker=text, stamp=stamp)
+        if self._n_this_second > MAX_MARKERS_PER_S:
+            return
+        text = row if isinstance(row, str) else " ".join(map(str, row))
+        if len(text) > MAX_MARKER_LENGTH:
+            text = text[:MAX_MARKER_LENGTH] + " ..."
+        self.notices.add("marker", f"{name}: {text}", stream=name, marker=text, stamp=stamp)
 
     def _read_event(self, text: Any) -> None:
         """Detect the end of a replay."""
+        text = text if isinstance(text, str) else str(text[0])
+        if len(text) > _MAX_EVENT_LENGTH:
+            return
         try:
-            event = json.loads(text if isinstance(text, str) else text[0])
-        except (ValueError, IndexError, TypeError):
+            event = json.loads(text)
+        except (ValueError, RecursionError):
             return  # not an event of this program
         if isinstance(event, dict) and event.get("event") == "end":
+            samples = event.get("samples")
             self.ended = True
-            self.announced = event.get("samples")
+            self.announced = samples if isinstance(samples, int) else None
 
 
-def _opened(info: pylsl.StreamInfo) -> EventInlet | None:
-    """Open an inlet; None if the stream does not answer."""
+def _opened(info: pylsl.StreamInfo, kind: str) -> EventInlet | None:
+    """Open an inlet; None if the stream does not answer.
+
+    Raises
+    ------
+    ShapeMismatch
+        If its samples are not of its kind.
+    """
     inlet = EventInlet(info)
+    if kind in ("stimulus", "label") and inlet.carries_text:
+        wanted = "numbers (frame, repeat)" if kind == "stimulus" else "numbers"
+        raise ShapeMismatch(f"it carries text, but a stream of type {inlet.type} must carry {wanted}.")
+    if kind == "label" and inlet.n_channels > MAX_LABEL_COLUMNS:
+        raise ShapeMismatch(
+            f"a label must have at most {MAX_LABEL_COLUMNS} channels, got {inlet.n_channels}."
+        )
     try:
         inlet.open(timeout_s=2.0)
     except StreamLost:

@@ -17,12 +17,10 @@ from stream.chunk import Chunk
 from stream.errors import BadUsage, ShapeMismatch
 from stream.lsl.connection import MAX_PULL, Connection, carries_text
 from stream.lsl.outlet import usable_labels
+from stream.stream_facts import parse_facts
 
 SPIKE_EVENTS = "SpikeEvents"
 """LSL type of a stream of spike events."""
-
-SETTLE_S = 0.01
-"""Time for which a bin waits for late events, unless the stream's description says otherwise (``settle_ms``)."""
 
 SILENT_S = 1.0
 """After this long without any event the sender may be frozen, and no more empty bins are produced."""
@@ -73,8 +71,9 @@ class SpikeEventInlet(Connection):
         self._units = tuple(units)
         self._ticks = False
         self._foreign: bool | None = None
-        self._n_late_reported = 0
+        self._n_late_reported = self._n_unknown_reported = 0
         self._n_received = 0
+        self._next_report_s = 0.0
         self._binner: EventBinner | None = None
         self.stale_after_s = SILENT_S
 
@@ -91,16 +90,15 @@ class SpikeEventInlet(Connection):
     def prepare(self, timeout_s: float = 5.0, *, sync_timeout_s: float = 2.0) -> pylsl.StreamInlet:
         """Read the description: units, settling delay, whether the sender sends ticks; see `Connection.prepare`."""
         inlet = super().prepare(timeout_s, sync_timeout_s=sync_timeout_s)
-        facts = self.facts
+        facts = parse_facts(self.facts, self.name)
         if self._n_event_channels == 1:
-            self.channel_labels = _described_units(facts.get("units"), self.name) or self._units
+            self.channel_labels = _described_units(self.facts.get("units"), self.name) or self._units
         self.n_channels = len(self.channel_labels)
-        self.rate_hz = self._bin_rate_hz * float(facts.get("stamp_rate", "1"))
-        settle_s = float(facts.get("settle_ms", SETTLE_S * 1e3)) / 1e3
-        self._ticks = facts.get("ticks", "0") == "1"
+        self.rate_hz = self._bin_rate_hz * facts.stamp_rate
+        self._ticks = facts.ticks
         self._foreign = None
-        self._n_late_reported = 0
-        self._binner = EventBinner(self.n_channels, self.rate_hz, settle_s)
+        self._n_late_reported = self._n_unknown_reported = 0
+        self._binner = EventBinner(self.n_channels, self.rate_hz, facts.settle_s)
         return inlet
 
     def pull(self, timeout_s: float = 0.1) -> Chunk | None:
@@ -126,6 +124,7 @@ class SpikeEventInlet(Connection):
             except LostError:
                 self._lose()
                 return None
+            self._report_unknown()
             now = self._sender_clock()
             counts, stamps = self._binner.close_bins(now)
             if len(stamps):
@@ -168,6 +167,20 @@ class SpikeEventInlet(Connection):
             return -math.inf
         correction_s = self.clock.offset_s
         return float(pylsl.local_clock()) - (0.0 if math.isnan(correction_s) else correction_s)
+
+    def _report_unknown(self) -> None:
+        """Report events that were not counted, at most once a second."""
+        assert self._binner is not None
+        n, now = self._binner.unknown - self._n_unknown_reported, time.monotonic()
+        if n and now >= self._next_report_s:
+            self._n_unknown_reported += n
+            self._next_report_s = now + 1.0
+            self.notices.add(
+                "unknown_events",
+                f"{n} events of '{self.name}' were not counted: their unit is not from 0 to {self.n_channels - 1}, or "
+                "their timestamp is not finite",
+                n=n,
+            )
 
     def _chunk(self, counts: NDArray[np.float32], stamps: NDArray[np.float64]) -> Chunk:
         assert self._binner is not None

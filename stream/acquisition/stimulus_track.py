@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from stream.session import NO_FRAME
 
@@ -105,6 +105,28 @@ def frames_at(
         return none, none.copy()
     shown = np.where(last[:, None] >= 0, events[np.maximum(last, 0)], np.int32(NO_FRAME)).astype(np.int32)
     return shown[:, 0], shown[:, 1]
+
+
+def stimulus_events(samples: ArrayLike) -> NDArray[np.int32]:
+    """Frames and repeats from the samples of a stimulus stream of any number format.
+
+    Parameters
+    ----------
+    samples
+        Numbers [events, columns]; the first column is the frame, the second the repeat.
+
+    Returns
+    -------
+    events
+        Int32 [events, columns]; values that are not finite become -1 (none), those beyond int32 its limits.
+    """
+    events = np.asarray(samples)
+    if events.dtype.kind != "i":
+        events = np.asarray(events, np.float64)  # float32 cannot hold the limits of int32
+        events = np.where(np.isfinite(events), np.rint(events), NO_FRAME)
+    limits = np.iinfo(np.int32)
+    clipped: NDArray[np.int32] = np.clip(events, limits.min, limits.max).astype(np.int32)
+    return clipped
 
 
 class StimulusTrack:

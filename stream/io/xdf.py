@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.acquisition.stimulus_track import changes, frames_at
+from stream.acquisition.stimulus_track import changes, frames_at, stimulus_events
 from stream.binning import sample_at
 from stream.errors import AmbiguousStream, BadRecording, ShapeMismatch
 from stream.io.xdf_join import join_restarted
@@ -22,6 +22,7 @@ from stream.lsl.outlet import LSL_TYPES, NEURAL_TYPES, UNITS
 from stream.movie_metadata import movie_facts, movie_from_facts
 from stream.output_files import replacing
 from stream.session import NO_FRAME, Kind, Session, repeats_from_frames, segments_from_stamps
+from stream.stream_facts import MAX_STAMP_RATE, number_fact
 
 log = logging.getLogger(__name__)
 
@@ -183,15 +184,7 @@ def _kind(type_: str) -> Kind:
 
 def _stamp_rate(neural: XdfStream) -> float:
     """Return recorded seconds per second of timestamps: 1, except for a recorded replay at another speed."""
-    try:
-        scale = float(neural.facts.get("stamp_rate") or 1)
-    except ValueError:
-        scale = 0.0
-    if not 0 < scale < float("inf"):
-        raise BadRecording(
-            f"stream '{neural.name}' has stamp_rate={neural.facts['stamp_rate']!r}; it must be a positive number."
-        )
-    return scale
+    return number_fact(neural.facts, "stamp_rate", 1.0, 1 / MAX_STAMP_RATE, MAX_STAMP_RATE, neural.name)
 
 
 def _add_boundaries(segment: NDArray[np.int32], starts: str) -> NDArray[np.int32]:
@@ -217,11 +210,7 @@ def _stimulus_at_samples(
     n_samples = len(neural.stamps)
     if stimulus is None or not len(stimulus.stamps):
         return np.full(n_samples, NO_FRAME, np.int32), np.full(n_samples, NO_FRAME, np.int32)
-    events = np.asarray(stimulus.samples)
-    if events.dtype.kind != "i":
-        with np.errstate(invalid="ignore"):
-            events = np.nan_to_num(np.rint(events), nan=NO_FRAME)
-    events = np.clip(events, np.iinfo(np.int32).min, np.iinfo(np.int32).max).astype(np.int32)
+    events = stimulus_events(stimulus.samples)
     if events.shape[1] == 1:
         events = np.stack([events[:, 0], repeats_from_frames(events[:, 0])], 1)
     stamps = _on_clock_of(neural, stimulus)

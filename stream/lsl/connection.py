@@ -10,7 +10,7 @@ import pylsl
 from pylsl.util import LostError
 from pylsl.util import TimeoutError as LslTimeoutError
 
-from stream.errors import StreamLost
+from stream.errors import NeuroReelError, StreamLost
 from stream.lsl.clock_offset import ClockOffset
 from stream.lsl.outlet import FORMATS, buffer_length, channel_labels, read_facts
 from stream.lsl.reconnect import Reconnector
@@ -21,6 +21,10 @@ log = logging.getLogger(__name__)
 MAX_PULL = 1024
 """Largest number of samples that LSL returns in one pull."""
 
+SENDER_FACT = "sender"
+"""Entry of a description that is the same in all streams of one sender, and differs between any two senders."""
+
+_TIME_FACTS = ("stamp_rate", "speed")  # a sender that returns with others would be decoded with wrong times
 _RETRY_EVERY_S = 0.05
 _REOPEN_TIMEOUT_S = 1.0
 _NEW_OUTLET_S = 2.0  # a new outlet can be found shortly before it answers
@@ -55,6 +59,8 @@ class Connection:
     ----------
     name, type, source_id, hostname
         Identity of the stream.
+    carries_text
+        Whether its samples are text.
     rate_hz
         Nominal sampling rate in Hz; 0 for irregular streams.
     n_channels
@@ -76,6 +82,7 @@ class Connection:
         self.type: str = info.type()
         self.source_id: str = info.source_id()
         self.hostname: str = info.hostname()
+        self.carries_text = carries_text(info)
         self.rate_hz: float = info.nominal_srate()
         self.n_channels: int = info.channel_count()
         self.channel_labels: tuple[str, ...] = ()
@@ -146,7 +153,7 @@ class Connection:
                 self._info,
                 max_buflen=self._max_buffer,
                 recover=False,
-                as_numpy=not carries_text(self._info),
+                as_numpy=not self.carries_text,
             )
             try:
                 full = inlet.info(timeout_s)
@@ -209,6 +216,30 @@ class Connection:
         """
         return uid == self._info.uid() or uid in self._excluded
 
+    @property
+    def uid(self) -> str:
+        """LSL's unique id of the outlet."""
+        return str(self._info.uid())
+
+    def is_same_sender(self, other: Connection) -> bool:
+        """Whether one program sends this stream and another: on one computer, in one session, with one identity.
+
+        A replay writes an identity of its own (`SENDER_FACT`) into the description of every stream. For other programs
+        the source ids decide: they are equal, or come from `stream.lsl.outlet.make_outlet` with the same role.
+
+        Parameters
+        ----------
+        other
+            Another connection, prepared as this one.
+        """
+        ours, theirs = self._info, other._info
+        if (ours.hostname(), ours.session_id()) != (theirs.hostname(), theirs.session_id()):
+            return False
+        senders = self.facts.get(SENDER_FACT), other.facts.get(SENDER_FACT)
+        if any(senders):
+            return senders[0] == senders[1]
+        return bool(self.source_id) and _source(self.source_id) == _source(other.source_id)
+
     def _disconnect(self) -> None:
         if self._inlet is not None:
             self._inlet.close_stream()
@@ -243,7 +274,7 @@ class Connection:
             self._report_ambiguous(self._reconnector.ambiguous)
             time.sleep(min(timeout_s, _RETRY_EVERY_S))
             return
-        before, labels, silent_s = self._info, self.channel_labels, self.age_s
+        before, labels, facts, silent_s = self._info, self.channel_labels, self.facts, self.age_s
         differs = _difference(before, info)
         if not differs:
             self._info = info
@@ -253,10 +284,15 @@ class Connection:
                 self._info = before
                 log.warning("%s", error)
                 return
-            if self.channel_labels != labels:
+            except NeuroReelError as error:
+                differs = f"a description that cannot be used ({error})"
+            if not differs and self.channel_labels != labels:
                 differs = "other channel labels"
+            if not differs and any(self.facts.get(key) != facts.get(key) for key in _TIME_FACTS):
+                differs = "timestamps of another speed"
+            if differs:
                 self._disconnect()
-                self._info, self.channel_labels = before, labels
+                self._info, self.channel_labels, self.facts = before, labels, facts
         if differs:
             reason = f"'{self.name}' came back with {differs}; it is not used, and the search continues"
             self.notices.add("mismatch", reason, differs=differs, source_id=info.source_id())
@@ -316,6 +352,12 @@ def _difference(before: pylsl.StreamInfo, now: pylsl.StreamInfo) -> str:
             f"{FORMATS[now.channel_format() - 1]} instead of {FORMATS[before.channel_format() - 1]} samples"
         )
     return ""
+
+
+def _source(source_id: str) -> str:
+    """Part of a source id that all streams of a sender share: the role of this program's own, else all of it."""
+    prefix, *_, role = source_id.split("/")
+    return f"{prefix}/{role}" if prefix == "neuroreel" else source_id
 
 
 def carries_text(info: pylsl.StreamInfo) -> bool:

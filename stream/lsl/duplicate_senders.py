@@ -42,11 +42,15 @@ class DuplicateSenders:
         used
             Connections in use.
         """
-        now, by_name = time.monotonic(), {(stream.name, stream.type): stream for stream in used}
+        now = time.monotonic()
+        by_name: dict[tuple[str, str], list[Connection]] = {}
+        for stream in used:
+            by_name.setdefault((stream.name, stream.type), []).append(stream)
         duplicates = {}
         for info in found:
-            stream = by_name.get((info.name(), info.type()))
-            if stream is not None and stream.connected and not stream.has_seen(info.uid()):
+            streams = by_name.get((info.name(), info.type()), [])
+            connected = any(stream.connected for stream in streams)
+            if connected and not any(stream.has_seen(info.uid()) for stream in streams):
                 duplicates[info.uid()] = info
         self._since = {uid: self._since.get(uid, now) for uid in duplicates}
         for uid, info in duplicates.items():

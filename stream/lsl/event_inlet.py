@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pylsl.util import LostError
 
-from stream.lsl.connection import MAX_PULL, Connection, carries_text
+from stream.lsl.connection import MAX_PULL, Connection
 
 
 class EventInlet(Connection):
@@ -29,7 +29,7 @@ class EventInlet(Connection):
         -------
         events
             For each event, a str (text stream of one channel), a list of str (text stream of several channels) or an
-            array [channels] (numeric stream).
+            array [channels] (numeric stream). Bytes that are not UTF-8 become U+FFFD.
         stamps
             Float64 [events], timestamps as sent, seconds.
         """
@@ -54,15 +54,14 @@ class EventInlet(Connection):
     def _pull_once(self, timeout_s: float) -> tuple[Any, Any]:
         """Pull up to `MAX_PULL` events, as text or numbers."""
         assert self._inlet is not None
-        if not carries_text(self._info):
-            samples, stamps = self._inlet.pull_chunk(
-                timeout=timeout_s, max_samples=MAX_PULL, min_samples=1, as_numpy=True
-            )
+        samples, stamps = self._inlet.pull_chunk(
+            timeout=timeout_s, max_samples=MAX_PULL, min_samples=1, as_numpy=True
+        )
+        if not self.carries_text:
             return samples, stamps
-        samples, stamps = self._inlet.pull_chunk(timeout=timeout_s, max_samples=MAX_PULL, min_samples=1)
-        if self.n_channels == 1:
-            samples = [row[0] for row in samples]
-        return samples, stamps
+        # as bytes, because pylsl's own decoding raises at text that is not UTF-8, and loses the chunk
+        rows = [[value.decode("utf-8", "replace") for value in row] for row in samples]
+        return [row[0] for row in rows] if self.n_channels == 1 else rows, stamps
 
     def open(self, timeout_s: float = 5.0, *, sync_timeout_s: float = 0.0) -> None:
         """Connect; without clock offset by default, because events share the clock of the neural stream.

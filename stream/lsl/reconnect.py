@@ -8,7 +8,7 @@ from collections.abc import Set
 import pylsl
 
 from stream.lsl.network import configure
-from stream.lsl.resolve import FoundStream, quoted
+from stream.lsl.resolve import FoundStream, quoted, readable
 
 GRACE_S = {"loopback": 0.5, "lab": 2.0}
 """Time after the loss during which only the same source is accepted, by network scope."""
@@ -62,7 +62,7 @@ class Reconnector:
         excluded
             LSL's unique ids of outlets that are gone or do not match.
         """
-        unique = {info.uid(): info for info in self._resolver.results()}
+        unique = {info.uid(): info for info in readable(self._resolver.results())}
         found = [info for uid, info in unique.items() if uid not in excluded]
         candidates = [info for info in found if self._source_id and info.source_id() == self._source_id]
         if not candidates:

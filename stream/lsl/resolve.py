@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import pylsl
 
 from stream.errors import AmbiguousStream, BadUsage, NoStream
 from stream.lsl.network import configure
+
+log = logging.getLogger(__name__)
 
 _SLICE_S = 0.5  # duration of one call to LSL; between two, Ctrl-C takes effect
 
@@ -212,6 +215,25 @@ def _bad_query(query: str | None, error: Exception) -> BadUsage:
     )
 
 
+def readable(infos: Iterable[pylsl.StreamInfo]) -> list[pylsl.StreamInfo]:
+    """Leave out streams whose name, type, source id or computer is no UTF-8: pylsl raises when they are read.
+
+    Parameters
+    ----------
+    infos
+        Streams that LSL has found.
+    """
+    usable = []
+    for info in infos:
+        try:
+            FoundStream.from_info(info)
+        except UnicodeDecodeError as error:
+            log.debug("a stream is ignored, because its name or source is not UTF-8: %s", error)
+        else:
+            usable.append(info)
+    return usable
+
+
 def _unique(infos: list[pylsl.StreamInfo]) -> list[pylsl.StreamInfo]:
     """One entry per outlet, even if it answered on several network interfaces."""
-    return list({info.uid(): info for info in infos}.values())
+    return list({info.uid(): info for info in readable(infos)}.values())

@@ -6,6 +6,7 @@ import json
 import logging
 import math
 import time
+import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from stream.acquisition.stimulus_track import onset
 from stream.control import ControlReader
 from stream.errors import BadUsage
+from stream.lsl.connection import SENDER_FACT
 from stream.lsl.outlet import LSL_TYPES, UNITS, make_outlet
 from stream.movie_metadata import movie_facts
 from stream.quantiles import RollingQuantiles
@@ -160,6 +162,7 @@ class Replay:
             "recorded_rate_hz": repr(float(session.rate_hz)),
             "first_original_stamp": repr(float(session.stamps[self._schedule.first_sample])),
             "waits": int(self._wait),
+            SENDER_FACT: uuid.uuid4().hex,
         }
         # the neural stream comes last: a consumer that finds it can also find the others
         self._events = make_outlet(

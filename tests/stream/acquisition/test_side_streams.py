@@ -8,10 +8,13 @@ import uuid
 from collections.abc import Callable, Iterator
 
 import numpy as np
+import pylsl
 import pytest
 
-from stream.acquisition.side_streams import MAX_MARKERS_PER_S, SideStreams
+from stream.acquisition.side_streams import MAX_MARKER_LENGTH, MAX_MARKERS_PER_S, SideStreams
+from stream.lsl.inlet import Inlet
 from stream.lsl.outlet import make_outlet
+from stream.lsl.resolve import find_stream
 
 pytestmark = pytest.mark.live
 
@@ -73,3 +76,146 @@ def test_the_end_of_a_replay_is_detected_among_other_events(name: str, side: Sid
     events.push_sample([json.dumps({"event": "end", "samples": 42})])
     poll_until(side, lambda: side.ended)
     assert side.announced == 42
+
+
+@pytest.fixture
+def beside(name: str) -> Iterator[Callable[..., SideStreams]]:
+    """Makes the side streams of a neural stream with the given facts."""
+    made: list[SideStreams] = []
+    kept: list[object] = []
+
+    def make(role: str, **facts: object) -> SideStreams:
+        outlet = make_outlet(name, "Spikes", ("a", "b"), 30, facts=facts, role=role)
+        inlet = Inlet(find_stream(name, wait_s=10))
+        inlet.prepare(sync_timeout_s=0)
+        kept.extend([outlet, inlet])
+        made.append(SideStreams(name, neural=inlet))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def announce_end(side: SideStreams, events: pylsl.StreamOutlet, marker: pylsl.StreamOutlet) -> None:
+    """Send the end, and wait for a marker that was sent after it."""
+    poll_until(side, lambda: len(side.following) == 2 and not side._opening)
+    events.push_sample([json.dumps({"event": "end", "samples": 42})])
+    time.sleep(0.1)
+    marker.push_sample(["after it"])
+    poll_until(side, lambda: side.markers.get("button", 0) == 1)
+    side.poll()
+
+
+@pytest.mark.parametrize(("role", "sender"), [("replay", "one"), ("rig", None)])
+def test_the_end_counts_from_the_sender_of_the_neural_stream(
+    name: str, beside: Callable[..., SideStreams], role: str, sender: str | None
+) -> None:
+    side = beside(role, sender=sender)
+    marker = make_outlet("button", "Markers", ("marker",), 0, "string", role="rig")
+    events = make_outlet(
+        f"{name}-events", "Markers", ("event",), 0, "string", facts={"sender": sender}, role=role
+    )
+    announce_end(side, events, marker)
+    assert side.ended
+    assert side.announced == 42
+
+
+def test_a_strangers_end_is_a_marker(name: str, beside: Callable[..., SideStreams]) -> None:
+    side = beside("replay", sender="one")
+    marker = make_outlet("button", "Markers", ("marker",), 0, "string", role="rig")
+    events = pylsl.StreamOutlet(pylsl.StreamInfo(f"{name}-events", "Markers", 1, 0, "string", "stranger/7"))
+    announce_end(side, events, marker)
+    assert not side.ended
+    assert side.markers[f"{name}-events"] == 1
+    own = make_outlet(
+        f"{name}-events", "Markers", ("event",), 0, "string", facts={"sender": "one"}, role="replay"
+    )
+    poll_until(side, lambda: len(side.following) == 3 and not side._opening)  # beside the stranger's
+    own.push_sample([json.dumps({"event": "end", "samples": "many"})])
+    poll_until(side, lambda: side.ended)
+    assert side.announced is None
+
+
+def test_another_replay_of_the_same_name_cannot_end_this_one(
+    name: str, beside: Callable[..., SideStreams]
+) -> None:
+    side = beside("replay", sender="one")
+    other = make_outlet(
+        f"{name}-events", "Markers", ("event",), 0, "string", facts={"sender": "two"}, role="replay"
+    )
+    marker = make_outlet("button", "Markers", ("marker",), 0, "string", role="rig")
+    poll_until(side, lambda: "button" in side.following and not side._opening)
+    other.push_sample([json.dumps({"event": "end"})])
+    marker.push_sample(["after it"])
+    poll_until(side, lambda: side.markers.get("button", 0) == 1)
+    assert not side.ended
+    assert f"{name}-events" not in side.following
+
+
+def test_streams_of_an_unusable_shape_are_dropped_by_name(name: str, side: SideStreams) -> None:
+    text = make_outlet(f"{name}-stimulus", "Stimulus", ("frame",), 0, "string", role="rig")
+    words = make_outlet(f"{name}-word", "Label", ("x", "y"), 0, "string", role="rig")
+    wide = make_outlet(f"{name}-video", "Label", [f"p{i}" for i in range(10_000)], 30, role="rig")
+    usable = make_outlet(f"{name}-position", "Label", ("x", "y"), 30, role="rig")
+    poll_until(side, lambda: side.following == (f"{name}-position",) and not side._opening)
+    time.sleep(1.2)
+    for _ in range(3):
+        text.push_sample(["frame 12"])
+        words.push_sample(["left", "right"])
+        wide.push_sample(np.zeros(10_000, np.float32))
+        usable.push_sample([1.0, 2.0])
+        side.poll()
+    poll_until(side, lambda: "position" in side.labels.tracks)
+    dropped = {
+        notice.facts["stream"]: notice for notice in side.notices.take() if notice.event != "following"
+    }
+    assert set(dropped) == {f"{name}-stimulus", f"{name}-word", f"{name}-video"}  # once each
+    assert all(notice.event == "following_dropped" and notice.warning for notice in dropped.values())
+    assert "frame, repeat" in dropped[f"{name}-stimulus"].text
+
+
+def test_an_error_drops_one_stream_and_nothing_else(
+    name: str, side: SideStreams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = make_outlet(f"{name}-stimulus", "Stimulus", ("frame", "repeat"), 0, "int32", role="rig")
+    good = make_outlet("button", "Markers", ("marker",), 0, "string", role="rig")
+    poll_until(side, lambda: len(side.following) == 2 and not side._opening)
+    monkeypatch.setattr(side.track, "add", lambda *_: 1 / 0)
+    bad.push_sample([1, 0])
+    poll_until(side, lambda: side.following == ("button",))
+    good.push_sample(["still here"])
+    poll_until(side, lambda: side.markers.get("button", 0) == 1)
+    (dropped,) = (notice for notice in side.notices.take() if notice.event == "following_dropped")
+    assert dropped.facts == {
+        "stream": f"{name}-stimulus",
+        "reason": "ZeroDivisionError: division by zero",
+    }
+
+
+def test_markers_that_are_no_text_or_json_or_very_long_do_no_harm(name: str, side: SideStreams) -> None:
+    theirs = make_outlet("button", "Markers", ("marker",), 0, "string", role="rig")
+    numbers = make_outlet("trigger", "Markers", ("code",), 0, "int32", role="rig")
+    events = make_outlet(f"{name}-events", "Markers", ("event",), 0, "string", role="replay")
+    poll_until(side, lambda: len(side.following) == 3 and not side._opening)
+    numbers.push_sample([7])
+    theirs.push_sample([b"gr\xfcn \xff"])
+    theirs.push_sample(["y" * 1_000_000])
+    events.push_sample(["[" * 5_000])
+    events.push_sample(["[" * 200_000])
+    events.push_sample([b"\xff\xfe"])
+    events.push_sample(['"end"'])
+    events.push_sample(['{"event": "end"}'])
+    poll_until(side, lambda: side.ended and side.markers == {"button": 2, "trigger": 1})
+    markers = [notice.facts["marker"] for notice in side.notices.take() if notice.event == "marker"]
+    assert {"7", "gr\ufffdn \ufffd", "y" * MAX_MARKER_LENGTH + " ..."} == set(markers)
+
+
+def test_a_blank_may_be_a_number_that_is_none(name: str, side: SideStreams) -> None:
+    stimulus = make_outlet(f"{name}-stimulus", "Stimulus", ("frame",), 0, "float32", role="rig")
+    poll_until(side, lambda: len(side.following) == 1 and not side._opening)
+    for index, frame in enumerate([3.0, np.nan, np.inf, 1e30]):
+        stimulus.push_sample([frame], 100.0 + index)
+    poll_until(side, lambda: len(side.track) == 4)
+    frames = [side.track.at(100.5 + index, 0.0)[0] for index in range(4)]
+    assert frames == [3, -1, -1, 2**31 - 1]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import uuid
+
 import numpy as np
 import pylsl
 import pytest
 
 from stream.acquisition.spike_event_inlet import SPIKE_EVENTS, SpikeEventInlet
 from stream.chunk import Chunk
-from stream.errors import BadUsage, ShapeMismatch
+from stream.errors import BadRecording, BadUsage, ShapeMismatch
 from stream.lsl.inlet import InletState
 from stream.lsl.outlet import make_outlet
 from stream.lsl.resolve import find_stream
@@ -39,8 +41,10 @@ def test_empty_bins_close_by_the_local_clock_until_the_sender_may_be_frozen() ->
         assert pylsl.local_clock() - start < 15
     assert chunk.samples[1].tolist() == [0, 1, 0]
     assert inlet.late == 1
-    events = [notice.event for notice in inlet.notices.take()]
-    assert "late_events" in events
+    notices = {notice.event: notice for notice in inlet.notices.take()}
+    assert "late_events" in notices
+    assert notices["unknown_events"].facts == {"n": 1}  # unit 9 of 3
+    assert notices["unknown_events"].warning
     inlet.close()
 
 
@@ -75,4 +79,16 @@ def test_a_stream_of_text_is_refused() -> None:
     outlet = make_outlet("words", SPIKE_EVENTS, ("unit",), 0, "string", role="rig")
     with pytest.raises(BadUsage, match="carries text"):
         SpikeEventInlet(find_stream("words"), 20.0)
+    del outlet
+
+
+@pytest.mark.live
+@pytest.mark.parametrize(
+    ("key", "value"), [("stamp_rate", "abc"), ("settle_ms", "-1"), ("stamp_rate", "nan")]
+)
+def test_a_description_without_sense_is_refused(key: str, value: str) -> None:
+    name = f"wrong-{uuid.uuid4().hex[:8]}"
+    outlet = make_outlet(name, SPIKE_EVENTS, ("unit",), 0, "int32", role="rig", facts={key: value})
+    with pytest.raises(BadRecording, match=f"'{name}' has {key}='{value}'"):
+        SpikeEventInlet(find_stream(name), 20.0, units=("a", "b")).open()
     del outlet

@@ -8,6 +8,7 @@ import pytest
 
 from stream.errors import StreamLost
 from stream.lsl.inlet import Inlet, InletState
+from stream.lsl.outlet import make_outlet
 from stream.lsl.resolve import find_stream
 from tests.stream.lsl.streams import pull_samples, pull_until, spike_outlet
 
@@ -33,6 +34,10 @@ def test_a_sender_that_returns_is_accepted_unless_it_differs() -> None:
     wrong = spike_outlet(name, ("a", "x"))
     pull_until(inlet, InletState.MISMATCH, "labels")
     assert inlet.channel_labels == ("a", "b")
+    del wrong
+    wrong = make_outlet(name, "Spikes", ("a", "b"), 30.0, facts={"stamp_rate": 2}, role="rig")
+    pull_until(inlet, InletState.MISMATCH, "another speed")
+    assert inlet.facts == {"mode": "live"}
     del wrong
     outlet = spike_outlet(name)
     pull_until(inlet, InletState.CONNECTING)
@@ -70,3 +75,26 @@ def test_a_stream_that_does_not_answer_raises() -> None:
     del outlet
     with pytest.raises(StreamLost, match=f"'{name}' was found but does not answer"):
         Inlet(info).open(0.5)
+
+
+def test_streams_of_one_sender_are_recognised() -> None:
+    name = uuid.uuid4().hex
+    facts = [{"sender": "one"}, {"sender": "one"}, {"sender": "two"}, {}, {}]
+    roles = ["replay", "replay-other", "replay", "replay", "rig"]
+    outlets = [
+        make_outlet(f"{name}-{index}", "Spikes", ("a", "b"), 30.0, facts=more, role=role)
+        for index, (more, role) in enumerate(zip(facts, roles, strict=True))
+    ]
+    inlets = [Inlet(find_stream(f"{name}-{index}", wait_s=3)) for index in range(len(outlets))]
+    for inlet in inlets:
+        inlet.prepare(sync_timeout_s=0)
+    same = [[a.is_same_sender(b) for b in inlets] for a in inlets]
+    expected = [
+        [True, True, False, False, False],
+        [True, True, False, False, False],
+        [False, False, True, False, False],
+        [False, False, False, True, False],
+        [False, False, False, False, True],
+    ]
+    assert same == expected
+    assert all(made.hostname == inlets[0].hostname for made in inlets)

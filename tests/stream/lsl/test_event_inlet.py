@@ -23,6 +23,8 @@ def test_events_arrive_exactly_as_they_were_sent() -> None:
         numbers.push_sample([index, -1], 100.0 + index)
     text.push_sample(['{"event": "ü"}'], 5.5)
     assert inlets[0].pull(2.0) == (['{"event": "ü"}'], [5.5])
+    text.push_sample([b"\xff\x00z"], 6.5)  # no UTF-8
+    assert inlets[0].pull(2.0) == (["\ufffd\0z"], [6.5])
     rows: list[list[int]] = []
     while len(rows) < n_events:
         events, stamps = inlets[1].pull(2.0)
