@@ -337,7 +337,7 @@ def test_invalid_outputs_and_queries_are_refused(tmp_path: Path, name: str) -> N
     existing.write_bytes(b"mine")
     assert "a.xdf exists" in run("record", existing, "--force", expect=2)
     assert existing.read_bytes() == b"mine"
-    assert "cannot be created" in run("record", tmp_path / "none" / "b.xdf", expect=1)
+    assert "does not exist. Create it first" in run("record", tmp_path / "none" / "b.xdf", expect=2)
     assert "does not end in .xdf" in run("record", tmp_path / "b.csv", expect=2)
     assert "cannot be understood" in run("record", tmp_path / "b.xdf", "--stream", "name='", expect=2)
     assert not (tmp_path / "b.xdf").exists()
