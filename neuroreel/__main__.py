@@ -11,9 +11,17 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 def main() -> None:
     """Run the command line."""
+    import logging
+
+    from neuroreel import terminal
     from neuroreel.cli import cli
 
-    cli.main(prog_name="neuroreel")
+    terminal.open_standard_streams()
+    logging.lastResort = terminal.LogHandler(logging.WARNING)
+    try:
+        cli.main(prog_name="neuroreel")
+    finally:
+        terminal.flush()
 
 
 if __name__ == "__main__":

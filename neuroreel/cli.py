@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import importlib
 from typing import Any
 
 import click
 
-from neuroreel import __version__
+from neuroreel import __version__, terminal
 
 COMMANDS = {
     "demo": "Replay the bundled recording, decode it live and show it.",
@@ -61,7 +62,7 @@ class LazyGroup(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; a `NeuroReelError` ends with its message and exit code instead of a traceback."""
+        """Run the command; errors that a user can correct end with a message and an exit code, without a traceback."""
         try:
             return super().invoke(ctx)
         except click.exceptions.Exit:
@@ -69,12 +70,27 @@ class LazyGroup(click.Group):
         except KeyboardInterrupt:
             raise click.exceptions.Exit(130) from None
         except Exception as error:
-            from stream.errors import NeuroReelError
-
-            if not isinstance(error, NeuroReelError):
+            message, code = _explain(error)
+            if not message:
                 raise
-            click.echo(f"neuroreel: {error}", err=True)
-            raise click.exceptions.Exit(error.exit_code) from error
+            terminal.echo_live(f"neuroreel: {message}", err=True, lines=True)
+            raise click.exceptions.Exit(code) from error
+
+
+def _explain(error: Exception) -> tuple[str, int]:
+    """Message and exit code of an error; the message is empty for one that is not the user's to correct."""
+    from stream.errors import NeuroReelError
+
+    if isinstance(error, NeuroReelError):
+        return str(error), error.exit_code
+    if isinstance(error, MemoryError):
+        return "not enough memory. Close other programs, or use a smaller recording.", 1
+    if (
+        isinstance(error, OSError) and error.errno != errno.EPIPE
+    ):  # click ends quietly when nobody reads its output
+        names = " and ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
+        return f"{f'{names}: ' if names else ''}{error.strerror or error}.", 1
+    return "", 1
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from neuroreel.terminal import live_console
+
 if TYPE_CHECKING:
     from decoders.embedding.training_run import ProgressCallback, TrainingProgress
 
@@ -23,7 +25,6 @@ def training_bar() -> Iterator[ProgressCallback | None]:
     if not sys.stderr.isatty():
         yield None
         return
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     scores = TextColumn("loss {task.fields[loss]:.2f}, held-out score {task.fields[score]:.3f} nats")
@@ -34,7 +35,7 @@ def training_bar() -> Iterator[ProgressCallback | None]:
         TimeRemainingColumn(),
         scores,
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with Progress(*columns, console=live_console(err=True)) as progress:
         tasks = {}
 
         def report(now: TrainingProgress) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 
+from neuroreel.terminal import console, echo
 from stream.output_files import replacing
 from stream.quantiles import SUMMARY_KEYS
 
@@ -20,14 +20,12 @@ def print_latency(result: dict[str, Any]) -> None:
     result
         Result of `neuroreel.bench.latency.run_grid`.
     """
-    from rich.console import Console
-
-    console = Console()
+    output = console()
     for cell in result["cells"]:
-        console.print(_latency_table(cell))
-        console.print(_remarks(cell), highlight=False)
+        output.print(_latency_table(cell))
+        output.print(_remarks(cell), highlight=False)
     verdict = "Within" if result["within_budget"] else "OVER"
-    console.print(
+    output.print(
         f"{verdict} the budget: median latency at most {result['budget_ms']:g} ms above the floor, no sample lost."
     )
 
@@ -87,7 +85,6 @@ def print_decode(result: dict[str, Any]) -> None:
     result
         Result of `neuroreel.bench.decode.bench_decode`, with ``budget_us`` and ``within_budget``.
     """
-    from rich.console import Console
     from rich.table import Table
 
     names = {"sklearn_knn": "scikit-learn kNN on our embedding", "cebra": "cebra.transform and KNNDecoder"}
@@ -107,9 +104,9 @@ def print_decode(result: dict[str, Any]) -> None:
     for name, (times, ratio) in rows.items():
         figures = (f"{times[key]:.0f}" for key in ("p50", "p99", "cpu_p50"))
         table.add_row(name, *figures, "" if ratio is None else f"{ratio:.1f}")
-    Console().print(table)
+    console().print(table)
     verdict = "Within" if result["within_budget"] else "OVER"
-    click.echo(f"{verdict} the budget: the median paced step may take {result['budget_us']:g} us.")
+    echo(f"{verdict} the budget: the median paced step may take {result['budget_us']:g} us.")
 
 
 def print_fit(result: dict[str, Any]) -> None:
@@ -120,7 +117,6 @@ def print_fit(result: dict[str, Any]) -> None:
     result
         Result of `neuroreel.bench.fit_cost.bench_fit`.
     """
-    from rich.console import Console
     from rich.table import Table
 
     ours, peer = result["fit"], result["peer"]
@@ -140,13 +136,13 @@ def print_fit(result: dict[str, Any]) -> None:
     if peer is not None:
         name = f"{peer['peer']}, {peer['settings']['iterations']} iterations"
         row(name if peer["causal"] else f"{name}, NOT causal", peer, peer)
-    Console().print(table)
-    click.echo(f"Tested on repeats {result['test_repeats']}; peak memory {ours['peak_memory_mb']} MB.")
+    console().print(table)
+    echo(f"Tested on repeats {result['test_repeats']}; peak memory {ours['peak_memory_mb']} MB.")
     if peer is not None:
         cached = f" (from {peer['from_cache']})" if peer["from_cache"] else ""
         ratio = result["times_faster"]
         times = f"took {ratio:g} times as much CPU time" if ratio else "has no CPU time on record"
-        click.echo(f"CEBRA {times}{cached}; best with {peer['n_neighbors']} neighbours.")
+        echo(f"CEBRA {times}{cached}; best with {peer['n_neighbors']} neighbours.")
 
 
 def print_soak(result: dict[str, Any]) -> None:
@@ -158,7 +154,6 @@ def print_soak(result: dict[str, Any]) -> None:
         Result of `neuroreel.bench.soak.run_soak`.
     """
     from rich.box import SIMPLE
-    from rich.console import Console
     from rich.table import Table
 
     minutes = result["seconds"] / 60
@@ -187,19 +182,19 @@ def print_soak(result: dict[str, Any]) -> None:
                 if key in growth
             ),
         )
-    console = Console()
-    console.print(table)
+    output = console()
+    output.print(table)
     received, floor = result["stages_ms"]["received"], result["floor_ms"]
-    console.print(
+    output.print(
         f"{result['sent']} samples sent, {result['lost']['received']} lost; predictions received by another process "
         f"p50 {received['p50']:.2f} ms, p99 {received['p99']:.2f} ms after the push (floor {floor['p50']:.2f}, "
         f"{floor['p99']:.2f}); clock drift {result['clock_drift_ms']:+.2f} ms"
     )
     if not result["holds_judged"]:
-        console.print("Memory, handles and threads are judged only in runs of at least four minutes.")
+        output.print("Memory, handles and threads are judged only in runs of at least four minutes.")
     for problem in result["problems"]:
-        console.print(f"[bold red]{problem}[/]")
-    console.print("Passed." if result["passed"] else "FAILED.")
+        output.print(f"[bold red]{problem}[/]")
+    output.print("Passed." if result["passed"] else "FAILED.")
 
 
 def plot_latency(result: dict[str, Any], path: Path) -> None:

@@ -9,6 +9,7 @@ import click
 
 from neuroreel.files import OUTPUT, PLOT, FileCommand
 from neuroreel.options import json_option
+from neuroreel.terminal import echo_live
 
 units_option = click.option(
     "--units",
@@ -179,7 +180,7 @@ def soak(
             for name in WATCHED
             if sample.get(name)
         )
-        click.echo(f"{sample['at_s'] / 60:6.1f} min  {memory}", err=True)
+        echo_live(f"{sample['at_s'] / 60:6.1f} min  {memory}", err=True)
 
     with tempfile.TemporaryDirectory(prefix="neuroreel-soak-") as folder:
         result = run_soak(SoakSettings(minutes, channels, rate, window, record), Path(folder), each_minute)

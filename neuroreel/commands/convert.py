@@ -9,6 +9,7 @@ import click
 
 from neuroreel.files import INPUT, SESSION_OUTPUT, FileCommand
 from neuroreel.options import json_option
+from neuroreel.terminal import console
 
 if TYPE_CHECKING:
     from stream.session import Session
@@ -63,7 +64,6 @@ def command(
     if json_target is not None:
         write_json({"source": str(source), "target": str(target), **facts, "notes": notes}, json_target)
     if json_target != "-":
-        from rich.console import Console
         from rich.markup import escape
         from rich.table import Table
 
@@ -74,7 +74,7 @@ def command(
             text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
             if text:
                 table.add_row({"showings": "repeats"}.get(name, name.replace("_", " ")), escape(text))
-        Console().print(table)
+        console().print(table)
 
 
 def _facts(session: Session) -> dict[str, object]:

@@ -11,6 +11,7 @@ import click
 
 from neuroreel.files import OUTPUT, FileCommand
 from neuroreel.options import json_option
+from neuroreel.terminal import echo_live
 
 if TYPE_CHECKING:
     from gui.state.snapshot import Snapshot
@@ -60,7 +61,7 @@ def command(
     from replay_data.bundle import TEST_REPEATS, demo_model, demo_recording
     from stream.lsl.network import configure
 
-    echo = partial(click.echo, err=json_target == "-")
+    echo = partial(echo_live, err=json_target == "-")
     if not headless and not has_screen():
         echo("No screen found: the window is drawn in memory, as with --headless.")
         headless = True
@@ -125,18 +126,19 @@ def _frame(frame: int) -> str:
 
 def _print_result(result: dict[str, Any]) -> None:
     display = result["display"]
-    click.echo(
-        f"\nFirst frame decoded after {result['first_decoded_frame_s']:.1f} s; {display['received']} predictions "
+    echo_live("", err=False)
+    echo_live(
+        f"First frame decoded after {result['first_decoded_frame_s']:.1f} s; {display['received']} predictions "
         f"received, {display['dropped']} dropped; window refreshed at {display['painted_fps']:.0f} Hz."
     )
     score = result["live"].get("score")
     for name in ("with_playback", "without_playback") if score else ():
         figures = score[name]
-        click.echo(
+        echo_live(
             f"  {name.replace('_', ' '):<17} within 1 s {figures['accuracy_within_1s']:.3f}   exact "
             f"{figures['accuracy_exact']:.3f}   (simulated recording, {score['moments']} test moments)"
         )
     if score:
-        click.echo(f"  {'chance':<17} within 1 s {display['chance']:.3f}")
+        echo_live(f"  {'chance':<17} within 1 s {display['chance']:.3f}")
     if result["screenshot"]:
-        click.echo(f"Screenshot saved to {result['screenshot']}.")
+        echo_live(f"Screenshot saved to {result['screenshot']}.")

@@ -12,6 +12,7 @@ import click
 
 from neuroreel.files import INPUT, OUTPUT, FileCommand
 from neuroreel.options import json_option, network_option, wait_option
+from neuroreel.terminal import echo, keep_running_without_terminal
 
 if TYPE_CHECKING:
     from neuroreel.subprocesses import Child
@@ -69,6 +70,7 @@ def command(
     from stream.lsl.network import configure
 
     configure(network)
+    keep_running_without_terminal()
     engines = _Engines(model)
     if model is not None:
         from decoders.model.model import Model
@@ -90,7 +92,7 @@ def command(
     if json_target is not None:
         write_json(asdict(summary), json_target)
     if json_target != "-":
-        click.echo(
+        echo(
             f"{summary.received} predictions received, {summary.dropped} dropped, window refreshed at "
             f"{summary.painted_fps:.0f} Hz"
             + (f", screenshot saved to {screenshot}" if screenshot is not None else "")

@@ -6,6 +6,7 @@ import click
 
 from neuroreel.files import FileCommand
 from neuroreel.options import json_option
+from neuroreel.terminal import console
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
@@ -37,7 +38,6 @@ def command(scope: str, json_target: str | None) -> None:
     if json_target is not None:
         write_json({"ok": failed == 0, "checks": [asdict(check) for check in checks]}, json_target)
     if json_target != "-":
-        from rich.console import Console
         from rich.markup import escape
         from rich.table import Table
 
@@ -47,6 +47,6 @@ def command(scope: str, json_target: str | None) -> None:
         for check in checks:
             texts = (escape(text) for text in (check.name, check.found, check.advice))
             table.add_row(f"[{_COLOURS[check.status]}]{check.status}", *texts)
-        Console().print(table)
+        console().print(table)
     if failed:
         raise click.exceptions.Exit(1)

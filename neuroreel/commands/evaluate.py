@@ -10,6 +10,7 @@ import click
 from neuroreel.click_types import REPEATS, TIME
 from neuroreel.files import INPUT, FileCommand
 from neuroreel.options import html_option, json_option
+from neuroreel.terminal import console
 
 if TYPE_CHECKING:
     from decoders.evaluation.evaluate import EvaluateOptions, Evaluation
@@ -182,7 +183,6 @@ def _title(files: tuple[Path, ...], repeats: tuple[int, ...] | None, part: tuple
 
 def _print_scores(result: dict[str, Any]) -> None:
     """Print the scores of model, baselines and controls, and the verdict."""
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
@@ -199,25 +199,25 @@ def _print_scores(result: dict[str, Any]) -> None:
             null = scores.get("null_p95", scores.get("p95"))
             figures = [f"{scores[name]:.3f}" if name in scores else "" for name in names]
             table.add_row(label, *figures, "" if null is None else f"{null:.3f}")
-    console = Console()
-    console.print(table)
+    output = console()
+    output.print(table)
     for name, scores in result["continuous"].items():
-        console.print(f"{escape(name)}: median error {scores['median_error']:.4g}, r2 {scores['r2']:.3f}")
+        output.print(f"{escape(name)}: median error {scores['median_error']:.4g}, r2 {scores['r2']:.3f}")
         for other, figures in scores["baselines"].items():
-            console.print(f"  {other}: median error {figures['median_error']:.4g}", highlight=False)
+            output.print(f"  {other}: median error {figures['median_error']:.4g}", highlight=False)
     for horizon, scores in result["forecast"].items():
-        console.print(
+        output.print(
             f"forecast +{horizon} s: log score {scores['log_score_bits']:.2f} bits; persistence "
             f"{scores['persistence']['log_score_bits']:.2f}, advance {scores['advance']['log_score_bits']:.2f}"
         )
     if "rolling" in result:
-        console.print(_rolling_table(result["rolling"]))
+        output.print(_rolling_table(result["rolling"]))
     if "agreement" in result:
         found = result["agreement"]
-        console.print(f"agreement of embeddings: R2 {found['mean']:.3f}, chance {found['chance']:.3f}")
+        output.print(f"agreement of embeddings: R2 {found['mean']:.3f}, chance {found['chance']:.3f}")
     if result["lookahead_ms"]:
-        console.print(f"predictions are delayed by a lookahead of {result['lookahead_ms']:g} ms")
-    console.print(f"verdict: {result['verdict']}")
+        output.print(f"predictions are delayed by a lookahead of {result['lookahead_ms']:g} ms")
+    output.print(f"verdict: {result['verdict']}")
 
 
 def _rolling_table(rolling: dict[str, Any]) -> Any:

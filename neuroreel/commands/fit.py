@@ -10,6 +10,7 @@ import click
 from neuroreel.click_types import REPEATS, TIME
 from neuroreel.files import INPUT, OUTPUT, UPDATED, FileCommand
 from neuroreel.options import json_option
+from neuroreel.terminal import console, echo
 
 if TYPE_CHECKING:
     from decoders.evaluation.lookahead_curve import LookaheadPoint
@@ -147,7 +148,7 @@ def command(
         names = ", ".join(unused[:N_NAMED]) + (
             f" and {len(unused) - N_NAMED} more" if len(unused) > N_NAMED else ""
         )
-        click.echo(f"excluded channels (constant or mostly NaN): {names}", err=True)
+        echo(f"excluded channels (constant or mostly NaN): {names}", err=True)
     if json_target is not None:
         write_json({"model": str(output), "hash": model.hash, **model.card}, json_target)
     if json_target != "-":
@@ -173,7 +174,6 @@ def _save(model: Model, path: Path, force: bool) -> None:
 
 def _print_card(output: Path, content_hash: str, card: dict[str, object]) -> None:
     """Print what was fitted as a table."""
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
@@ -203,12 +203,11 @@ def _print_card(output: Path, content_hash: str, card: dict[str, object]) -> Non
         rows["training"] = steps + (", interrupted" if contrastive["interrupted"] else "")
     for name, value in rows.items():
         table.add_row(name, str(value))
-    Console().print(table)
+    console().print(table)
 
 
 def _print_curve(points: list[LookaheadPoint]) -> None:
     """Print held-out accuracy against lookahead as a table."""
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(
@@ -224,4 +223,4 @@ def _print_curve(points: list[LookaheadPoint]) -> None:
             f"{point.context_ms:.0f} ms",
             *("" if share != share else f"{share:.3f}" for share in shares),
         )
-    Console().print(table)
+    console().print(table)

@@ -11,6 +11,7 @@ import click
 
 from neuroreel.files import INPUT, OUTPUT, XDF_OUTPUT, FileCommand
 from neuroreel.options import json_option, network_option, wait_option
+from neuroreel.terminal import echo_live, keep_running_without_terminal
 
 if TYPE_CHECKING:
     from decoders.live.engine import Engine
@@ -139,6 +140,7 @@ def command(
         raise BadUsage("--adapt and --rolling both track drifts and cannot be combined; give one of them.")
     configure(network)
     release_large_arrays()
+    keep_running_without_terminal()
     loaded = Model.load(model)
     loaded.use_playback = playback
     inlet = _find_inlet(query, wait_s, loaded)
@@ -214,7 +216,7 @@ def _run(engine: Engine, recorder: RecorderChild | None, *, quiet: bool) -> dict
     def on_notice(notice: Notice) -> None:
         in_status_line = notice.event == "state" and notice.facts["state"] not in ("live", "stale")
         if not quiet and not in_status_line:
-            click.secho(f"{notice.event}: {notice.text}", err=True, fg="yellow" if notice.warning else None)
+            echo_live(f"{notice.event}: {notice.text}", err=True, fg="yellow" if notice.warning else None)
 
     def before_open() -> None:
         if recorder is not None:
@@ -260,15 +262,16 @@ def _print_status(stats: dict[str, Any], recording: dict[str, Any]) -> None:
         else ""
     )
     rate_hz = stats["input_hz"] or stats["rate_hz"]
-    recorded = ""
-    if recording:
+    recorded, problem = "", recording.get("problem")
+    if problem:
+        recorded = f"  NOT RECORDED: {problem}"
+    elif recording:
         recorded = f"  recorded {(recording.get('bytes') or 0) / 1e6:.2f} MB"
-        if recording["problem"]:
-            recorded = click.style(f"  NOT RECORDED: {recording['problem']}", fg="red")
-    click.echo(
+    echo_live(
         f"{stats['state']:<10} {stats['received']:>8} samples  {rate_hz:8.1f} Hz  {delay}gaps {stats['gaps']}"
         f"{_counts(stats)}{recorded}",
         err=True,
+        fg="red" if problem else None,
     )
 
 
@@ -280,24 +283,24 @@ def _counts(stats: dict[str, Any]) -> str:
 
 def _print_summary(summary: dict[str, Any]) -> None:
     """Print counts, and the scores if there was a stimulus stream."""
-    click.echo(f"{summary['received']} samples decoded; {summary['ended']}.")
+    echo_live(f"{summary['received']} samples decoded; {summary['ended']}.")
     if summary["rolling"] is not None:
         counts = ", ".join(f"{count} {outcome}" for outcome, count in summary["rolling"].items())
-        click.echo(f"rolling: {counts}; final model version {summary['model_version']}")
+        echo_live(f"rolling: {counts}; final model version {summary['model_version']}")
     for label, figures in (summary["labels"] or {}).items():
-        click.echo(
+        echo_live(
             f"label {label}: median error {figures['median_error']:.3g}, r2 {figures['r2']:.3f} "
             f"over {figures['moments']} samples"
         )
     for stream, n in summary["markers"].items():
-        click.echo(f"{n} markers received from '{stream}'")
+        echo_live(f"{n} markers received from '{stream}'")
     score = summary["score"]
     if score is None:
-        click.echo("No scores: there was no stimulus stream to compare with.")
+        echo_live("No scores: there was no stimulus stream to compare with.")
         return
     for name in ("with_playback", "without_playback"):
         figures = score[name]
-        click.echo(
+        echo_live(
             f"{name.replace('_', ' '):<17} within 1 s {figures['accuracy_within_1s']:.3f}  "
             f"exact {figures['accuracy_exact']:.3f}  median error {figures['median_frame_error']:.0f} frames"
         )

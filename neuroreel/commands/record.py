@@ -9,6 +9,7 @@ import click
 
 from neuroreel.files import XDF_OUTPUT, FileCommand
 from neuroreel.options import json_option, network_option
+from neuroreel.terminal import keep_running_without_terminal
 
 if TYPE_CHECKING:
     from neuroreel.recording.views import View
@@ -86,6 +87,7 @@ def command(
 
     configure(network)
     release_large_arrays()
+    keep_running_without_terminal()
     recorder = Recorder(out, queries, hold=(until_gone or "") if control else "", expected=expect)
     stop = _Stop()
     view: View = ReportView() if control else TerminalView(str(out))
@@ -107,13 +109,13 @@ def command(
 
 
 class _Stop:
-    """The reason to stop recording, empty until there is one; SIGINT, SIGTERM and SIGHUP set it."""
+    """The reason to stop recording, empty until there is one; SIGINT and SIGTERM set it."""
 
     def __init__(self) -> None:
         import signal
 
         self.reason = ""
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: self.request("interrupted"))
 
     def request(self, reason: str) -> None:

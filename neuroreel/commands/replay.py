@@ -10,6 +10,7 @@ import click
 from neuroreel.click_types import REPEATS
 from neuroreel.files import INPUT, FileCommand
 from neuroreel.options import json_option, network_option
+from neuroreel.terminal import echo_live
 
 if TYPE_CHECKING:
     from stream.replay.player import Replay, ReplayReport
@@ -123,7 +124,9 @@ def command(
         replay: Replay = FaultyReplay(recording, injected, **options)
     else:
         replay = (EventReplay if as_events else Replay)(recording, **options)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the replay announces its end, as on Ctrl-C
+    for number in (signal.SIGTERM, signal.SIGHUP):  # the replay announces its end, as on Ctrl-C
+        if signal.getsignal(number) != signal.SIG_IGN:  # under nohup
+            signal.signal(number, signal.default_int_handler)
     _print_start(replay, recording, speed, waiting=not no_wait)
     report = replay.run()
     _print_report(report)
@@ -135,17 +138,17 @@ def _print_start(replay: Replay, recording: Session, speed: str, *, waiting: boo
     """Print what is sent."""
     rate = f"{recording.rate_hz:g} Hz" if recording.rate_hz else "irregular"
     state = "; waiting for the first consumer" if waiting else ""
-    click.echo(
+    echo_live(
         f"sending '{replay.name}': {recording.n_channels} channels, {rate}, speed {speed}{state}", err=True
     )
     if replay.longest_pause_s > _LONG_PAUSE_S:
-        click.echo(f"the recording has a gap of {replay.longest_pause_s:.0f} s without samples", err=True)
+        echo_live(f"the recording has a gap of {replay.longest_pause_s:.0f} s without samples", err=True)
 
 
 def _print_report(report: ReplayReport) -> None:
     """Print what was sent, and how late; lateness is NaN at full speed."""
     late = f", late by {report.late_p50_ms:.2f} ms (p50), {report.late_p99_ms:.2f} ms (p99)"
-    click.echo(
+    echo_live(
         f"{report.samples} samples sent{late if report.late_p50_ms == report.late_p50_ms else ''}"
         f"{'; stopped' if report.stopped else ''}",
         err=True,

@@ -8,6 +8,7 @@ import click
 
 from neuroreel.files import FileCommand
 from neuroreel.options import json_option, network_option
+from neuroreel.terminal import console, echo
 
 if TYPE_CHECKING:
     from stream.lsl.resolve import FoundStream
@@ -53,7 +54,7 @@ def command(wait_s: float, measure_s: float, json_target: str | None, network: s
     if json_target == "-":
         return
     if not rows:
-        click.echo(f"No streams found (network scope: {scope}).")
+        echo(f"No streams found (network scope: {scope}).")
         return
     _print_streams(rows)
 
@@ -104,7 +105,6 @@ def _measure(found: list[FoundStream], rows: list[dict[str, Any]], measure_s: fl
 
 def _print_streams(rows: list[dict[str, Any]]) -> None:
     """Print the streams as a table."""
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
@@ -116,4 +116,4 @@ def _print_streams(rows: list[dict[str, Any]]) -> None:
         nominal, effective = row["nominal_rate_hz"], row["effective_rate_hz"]
         rates = f"{nominal:g}" if nominal else "irregular", "-" if effective is None else f"{effective:g}"
         table.add_row(*texts, str(row["n_channels"]), *rates, row["mode"] or "-")
-    Console().print(table)
+    console().print(table)

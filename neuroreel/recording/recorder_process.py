@@ -9,10 +9,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import click
-
 from neuroreel.recording.views import print_summary
 from neuroreel.subprocesses import start_child
+from neuroreel.terminal import echo_live
 from stream.control import ControlReader
 from stream.lsl.outlet import NEURAL_TYPES
 from stream.lsl.resolve import quoted
@@ -127,7 +126,7 @@ class RecorderChild:
             state = f"does not record {', '.join(self._missing)} yet" if self._missing else "does not respond"
             reason = f"the recorder {state}; decoding starts, and {self.path} may lack the first samples"
             announce("recorder", state="incomplete", reason=reason, file=str(self.path))
-            click.secho(f"recording {self.path}: {reason}", err=True, fg="yellow")
+            echo_live(f"recording {self.path}: {reason}", err=True, fg="yellow")
         self._child.send("go")
 
     def poll(self, announce: Callable[..., None]) -> dict[str, Any]:
@@ -150,7 +149,7 @@ class RecorderChild:
             code = self._child.process.returncode
             self.problem = f"the recorder ended with exit code {code}"
             announce("recorder", state="ended", reason=self.problem)
-            click.echo(f"recording {self.path}: {self.problem}; decoding continues", err=True)
+            echo_live(f"recording {self.path}: {self.problem}; decoding continues", err=True)
         return self._status | {"problem": self.problem}
 
     def stop(self) -> bool:

@@ -11,9 +11,9 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-import click
-
 from neuroreel.options import plain
+from neuroreel.terminal import echo_live, live_console
+from stream.printable import printable
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -48,9 +48,10 @@ class View:
 
     def orphaned(self) -> None:
         """Report that the parent process has died."""
-        _print_line(
+        echo_live(
             "the engine has ended; recording continues until the neural stream ends "
-            f"(stop it with 'kill -INT {os.getpid()}')"
+            f"(stop it with 'kill -INT {os.getpid()}')",
+            err=True,
         )
 
     def end(self, summary: dict[str, Any]) -> None:
@@ -123,10 +124,9 @@ class TerminalView(View):
 
     def __enter__(self) -> Self:
         if sys.stderr.isatty():
-            from rich.console import Console
             from rich.live import Live
 
-            self._live = Live(console=Console(stderr=True), auto_refresh=False, transient=True)
+            self._live = Live(console=live_console(err=True), auto_refresh=False, transient=True)
             self._live.start()
         return self
 
@@ -157,9 +157,9 @@ class TerminalView(View):
         if self._live is not None:
             from rich.text import Text
 
-            self._live.console.print(Text(text))  # Text: names may contain rich's markup
+            self._live.console.print(Text(printable(text)))  # Text: names may contain rich's markup
         else:
-            _print_line(text)
+            echo_live(text, err=True)
 
 
 def print_summary(summary: dict[str, Any]) -> None:
@@ -170,7 +170,6 @@ def print_summary(summary: dict[str, Any]) -> None:
     summary
         Returned by `stream.recorder.recorder.Recorder.stop`.
     """
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
@@ -187,7 +186,7 @@ def print_summary(summary: dict[str, Any]) -> None:
             str(row["clock_offsets"]),
             lost,
         )
-    console = Console()
+    console = live_console()
     console.print(table)
     verdict = (
         "verified, no samples lost"
@@ -201,7 +200,7 @@ def print_summary(summary: dict[str, Any]) -> None:
         soft_wrap=True,
     )
     for problem in summary["problems"]:
-        _print_line(f"problem: {problem}")
+        echo_live(f"problem: {problem}", err=True)
 
 
 def _state_table(title: str, recorder: Recorder) -> Table:
@@ -248,9 +247,3 @@ def _clock(seconds: float) -> str:
     """Seconds as h:mm:ss."""
     whole = int(seconds)
     return f"{whole // 3600:d}:{whole // 60 % 60:02d}:{whole % 60:02d}"
-
-
-def _print_line(text: str) -> None:
-    """Print a line on standard error, unless it has been closed."""
-    with contextlib.suppress(OSError):
-        click.echo(text, err=True)

@@ -11,6 +11,7 @@ import pylsl
 
 from stream.errors import AmbiguousStream, BadUsage, NoStream
 from stream.lsl.network import configure
+from stream.printable import printable
 
 log = logging.getLogger(__name__)
 
@@ -64,10 +65,9 @@ class FoundStream:
 
     def __str__(self) -> str:
         rate = f"{self.rate_hz:g} Hz" if self.rate_hz else "irregular"
-        return (
-            f"name='{self.name}' type='{self.type}' source_id='{self.source_id}' hostname='{self.hostname}' "
-            f"({self.n_channels} channels, {rate})"
-        )
+        keys = ("name", "type", "source_id", "hostname")
+        identity = " ".join(f"{key}='{printable(getattr(self, key), limit=200)}'" for key in keys)
+        return f"{identity} ({self.n_channels} channels, {rate})"
 
 
 def list_streams(wait_s: float = 1.0) -> list[FoundStream]:
