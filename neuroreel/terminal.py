@@ -15,6 +15,7 @@ import select
 import signal
 import sys
 import threading
+import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -31,7 +32,7 @@ MAX_WAITING = 200
 MAX_MESSAGE = 20_000
 """Longest message of several lines, in characters."""
 
-FLUSH_S = 5.0
+FLUSH_S = 3.0
 """Longest wait at the end for a terminal that does not accept what is left, seconds."""
 
 
@@ -156,8 +157,9 @@ def flush(timeout_s: float = FLUSH_S) -> None:
     timeout_s
         Longest wait, seconds.
     """
+    deadline = time.monotonic() + timeout_s
     for printer in list(_printers.values()):
-        printer.flush(timeout_s)
+        printer.flush(max(0.0, deadline - time.monotonic()))
 
 
 def console(*, err: bool = False) -> Console:
