@@ -37,8 +37,6 @@ TESTED_THROUGH_OTHERS = {
     "stream.io.nwb_stimulus",
     "stream.io.nwb_units",
     "stream.recorder.discovery",
-    "stream.replay.faulty_replay",
-    "stream.replay.player",
 }
 """Modules that no test names, only tests of those that use them; the list may shrink, not grow."""
 
