@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -27,6 +28,9 @@ MAX_RATE_HZ = 1e6
 
 MAX_FRAMES = 10_000_000
 """Largest plausible movie (92 h at 30 Hz); beyond it, the file is damaged."""
+
+
+_NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class Kind(StrEnum):
@@ -68,6 +72,8 @@ class Session:
         Movie that ``frame`` refers to; None if frames are places or categories.
     name
         Name of the neural stream.
+    losses
+        What of the recording's file is damaged and was left out, one sentence each.
 
     Raises
     ------
@@ -88,11 +94,14 @@ class Session:
     labels: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     movie: Movie | None = None
     name: str = "neural"
+    losses: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if np.ndim(self.neural) != 2:
             raise ShapeMismatch(f"'neural' must be [time, channels], got shape {np.shape(self.neural)}.")
         n_samples, n_channels = np.shape(self.neural)
+        if not n_channels:
+            raise ShapeMismatch("'neural' must have at least one channel, got none.")
         for name in ("stamps", "frame", "repeat", "segment"):
             shape = np.shape(getattr(self, name))
             if shape != (n_samples,):
@@ -110,6 +119,13 @@ class Session:
         if len(set(self.channel_names)) != n_channels:
             double = next(name for name in self.channel_names if self.channel_names.count(name) > 1)
             raise ShapeMismatch(f"'channel_names' must be unique, got {double!r} more than once.")
+        clips = self.movie.clips if self.movie is not None else ()
+        for name in (self.name, *self.channel_names, *self.labels, *(clip.name for clip in clips)):
+            if _NOT_STORABLE.search(name):
+                raise BadRecording(
+                    f"the name {name[:80]!r} holds a NUL or half a character (a lone surrogate), which no file or "
+                    "stream can store. Rename it."
+                )
         if not np.all(np.abs(self.stamps) < MAX_SECONDS):
             n_bad = np.sum(~(np.abs(self.stamps) < MAX_SECONDS))
             raise BadRecording(f"'stamps' must be seconds, got {n_bad} values that are NaN or beyond 1e12.")

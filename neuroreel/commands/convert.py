@@ -18,8 +18,17 @@ if TYPE_CHECKING:
 @click.command(cls=FileCommand)
 @click.argument("source", metavar="IN", type=INPUT)
 @click.argument("target", metavar="OUT", type=SESSION_OUTPUT)
-@click.option("--stream", metavar="NAME", help="Neural stream to convert, if the file contains several.")
-@click.option("--stimulus", metavar="NAME", help="NWB: name of the stimulus in the file.")
+@click.option(
+    "--stream",
+    metavar="NAME",
+    help="Neural stream to convert, if the file contains several: a name or, for XDF, a query such as "
+    "\"name='EEG' and hostname='pc-b'\".",
+)
+@click.option(
+    "--stimulus",
+    metavar="NAME",
+    help="NWB and XDF: name of the stimulus in the file; for XDF also a query.",
+)
 @click.option(
     "--area",
     multiple=True,
@@ -51,15 +60,16 @@ def command(
 ) -> None:
     """Convert the recording IN to the file OUT; the suffixes choose the formats.
 
-    Reads .xdf, .npz, .h5, .csv, .mat and .nwb; writes .xdf, .npz, .h5 and .csv. An existing OUT is never overwritten,
-    not even with --force.
+    Reads .xdf (also compressed, .xdfz or .xdf.gz), .npz, .h5, .csv, .mat and .nwb; writes .xdf, .npz, .h5 and .csv. An
+    existing OUT is never overwritten, not even with --force. Where IN is damaged, the rest is converted, and the exit
+    code is 1.
     """
     from neuroreel.options import write_json
     from stream.io.session_io import ReadOptions, check_suffix, load_session_with_notes, save_session
 
     check_suffix(target)
     session, notes = load_session_with_notes(source, ReadOptions(stream, stimulus, area, quality, bin_ms))
-    notes += save_session(session, target)
+    notes += [*session.losses, *save_session(session, target)]
     facts = _facts(session)
     if json_target is not None:
         write_json({"source": str(source), "target": str(target), **facts, "notes": notes}, json_target)
@@ -75,6 +85,8 @@ def command(
             if text:
                 table.add_row({"showings": "repeats"}.get(name, name.replace("_", " ")), escape(text))
         console().print(table)
+    if session.losses:
+        click.get_current_context().exit(1)
 
 
 def _facts(session: Session) -> dict[str, object]:

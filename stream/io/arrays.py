@@ -7,6 +7,7 @@ Required: ``neural`` [time, channels], ``stamps`` [time], ``frame`` [time]. Opti
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,9 +17,12 @@ from numpy.typing import NDArray
 
 from stream.errors import BadRecording, ShapeMismatch
 from stream.io.lazy_array import LazyArray
+from stream.io.stamp_checks import check_stamps
 from stream.movie import Clip, Movie, one_clip
 from stream.movie_metadata import clips_from_json, clips_to_json
 from stream.session import MAX_SECONDS, Kind, Session, repeats_from_frames, segments_from_stamps
+
+log = logging.getLogger(__name__)
 
 REQUIRED = ("neural", "stamps", "frame")
 """Names of the arrays that every file must hold."""
@@ -175,7 +179,10 @@ def session_from_arrays(arrays: Mapping[str, NDArray[Any]], name: str) -> Sessio
         raise BadRecording(
             f"'stamps' must be finite numbers of seconds; {n_invalid} of {len(stamps)} are not."
         )
-    frame, rate_hz = _integers(arrays, "frame"), _sampling_rate(arrays, stamps)
+    frame = _integers(arrays, "frame")
+    rate_hz, note = check_stamps(stamps, _sampling_rate(arrays, stamps), stated="rate_hz" in arrays)
+    if note:
+        log.warning("%s: %s", name, note)
     segment = segments_from_stamps(stamps, rate_hz)
     if "segment" in arrays:
         segment = _merge_segments(segment, _integers(arrays, "segment"))

@@ -14,7 +14,7 @@ from stream.session import Session
 
 log = logging.getLogger(__name__)
 
-SUFFIXES = (".xdf", ".npz", ".h5", ".hdf5", ".csv", ".mat", ".nwb")
+SUFFIXES = (".xdf", ".npz", ".h5", ".hdf5", ".csv", ".mat", ".nwb", ".xdfz", ".xdf.gz")
 """File formats that can be read."""
 
 WRITABLE = SUFFIXES[:5]
@@ -30,9 +30,10 @@ class ReadOptions:
     Attributes
     ----------
     stream
-        Name of the neural stream (in NWB: ``units`` or a fluorescence series).
+        Name of the neural stream (in NWB: ``units`` or a fluorescence series; in XDF also a condition such as
+        ``name='EEG' and hostname='pc-b'``).
     stimulus
-        NWB only: name of the stimulus table, without ``_presentations``.
+        NWB and XDF only: name of the stimulus table, without ``_presentations``, or of the stimulus stream.
     area
         NWB only: brain areas whose units to keep; ``*`` matches any characters.
     quality
@@ -101,17 +102,18 @@ def load_session_with_notes(path: Path | str, options: ReadOptions) -> tuple[Ses
     path = Path(path)
     if not path.is_file():
         raise BadRecording(f"no such recording: {path}.")
-    suffix = path.suffix.lower()
-    if suffix != ".nwb" and options != ReadOptions(options.stream):
-        raise BadUsage(
-            f"'--stimulus', '--area', '--quality' and '--bin-ms' are for NWB files, not for {path.name}."
-        )
+    suffix = suffix_of(path)
+    is_xdf = suffix in (".xdf", ".xdfz", ".xdf.gz")
+    if suffix != ".nwb" and options != ReadOptions(options.stream, options.stimulus):
+        raise BadUsage(f"'--area', '--quality' and '--bin-ms' are for NWB files, not for {path.name}.")
+    if suffix != ".nwb" and not is_xdf and options.stimulus is not None:
+        raise BadUsage(f"'--stimulus' is for NWB and XDF files, not for {path.name}.")
     if suffix in _SANDBOXED:
         return _load_sandboxed(_SANDBOXED[suffix], path, asdict(options) if suffix == ".nwb" else {})
-    if suffix == ".xdf":
+    if is_xdf:
         from stream.io.xdf import load_xdf
 
-        return load_xdf(path, stream=options.stream), []
+        return load_xdf(path, stream=options.stream, stimulus=options.stimulus), []
     if suffix == ".npz":
         from stream.io.npz import load_npz
 
@@ -121,6 +123,18 @@ def load_session_with_notes(path: Path | str, options: ReadOptions) -> tuple[Ses
 
         return load_csv(path), []
     raise BadRecording(f"{path} has no known suffix; recordings end in {', '.join(SUFFIXES)}.")
+
+
+def suffix_of(path: Path) -> str:
+    """Return the suffix of a recording in lower case; ``.xdf.gz`` counts as one.
+
+    Parameters
+    ----------
+    path
+        Path of the recording.
+    """
+    name = path.name.lower()
+    return ".xdf.gz" if name.endswith(".xdf.gz") else path.suffix.lower()
 
 
 def save_session(session: Session, path: Path | str, *, force: bool = False) -> list[str]:
@@ -171,7 +185,7 @@ def check_suffix(path: Path) -> str:
     BadUsage
         If the suffix is not in `WRITABLE`.
     """
-    suffix = path.suffix.lower()
+    suffix = suffix_of(path)
     if suffix not in WRITABLE:
         problem = "can only be read, not written" if suffix in SUFFIXES else "has no known suffix"
         raise BadUsage(f"{path} {problem}; recordings are written as {', '.join(WRITABLE)}.")

@@ -6,22 +6,28 @@ change), continuous labels are in ``<name>-<label>``: the streams that a replay 
 
 from __future__ import annotations
 
+import itertools
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.acquisition.stimulus_track import changes, frames_at, stimulus_events
+from stream.acquisition.stimulus_track import changes
 from stream.binning import sample_at
 from stream.errors import AmbiguousStream, BadRecording, ShapeMismatch
+from stream.io.stamp_checks import check_stamps
+from stream.io.xdf_clock import on_one_clock
 from stream.io.xdf_join import join_restarted
-from stream.io.xdf_reader import XdfStream, read_xdf
+from stream.io.xdf_query import select
+from stream.io.xdf_reader import XdfStream, read_xdf_with_losses
+from stream.io.xdf_stimulus import select_stimulus, stimulus_at_samples
 from stream.io.xdf_writer import XdfWriter, stream_xml
 from stream.lsl.outlet import LSL_TYPES, NEURAL_TYPES, UNITS
 from stream.movie_metadata import movie_facts, movie_from_facts
 from stream.output_files import replacing
-from stream.session import NO_FRAME, Kind, Session, repeats_from_frames, segments_from_stamps
+from stream.session import NO_FRAME, Kind, Session, segments_from_stamps
 from stream.stream_facts import MAX_STAMP_RATE, number_fact
 
 log = logging.getLogger(__name__)
@@ -66,61 +72,96 @@ def save_xdf(session: Session, path: Path | str, *, force: bool = False) -> None
         if session.n_samples:
             ends = float(session.stamps[0]), float(session.stamps[-1])
             writer.footer(1, *ends, session.n_samples)
-            writer.footer(2, float(onsets[0]), float(onsets[-1]), len(onsets))
+            writer.footer(2, float(onsets[0]), ends[1], len(onsets))  # the last event lasts until then
             for index in range(len(session.labels)):
                 writer.footer(3 + index, *ends, session.n_samples)
 
 
-def load_xdf(path: Path | str, *, stream: str | None = None) -> Session:
-    """Read a session from an XDF file; a truncated file is read up to its end, with a warning in the log.
+def load_xdf(path: Path | str, *, stream: str | None = None, stimulus: str | None = None) -> Session:
+    """Read a session from an XDF file; damaged parts are left out, with a warning in the log.
 
     Parameters
     ----------
     path
         File to read.
     stream
-        Name of the neural stream; None for the only one.
+        Name or condition of the neural stream, such as ``name='EEG' and hostname='pc-b'``; None for the only one.
+    stimulus
+        Name or condition of the stimulus stream; None for ``<name>-stimulus``.
+
+    Returns
+    -------
+    session
+        The recording; its ``losses`` list what was damaged.
 
     Raises
     ------
     BadRecording
-        If the file is not XDF, is damaged, or has no neural stream with samples.
+        If the file is not XDF, has no neural stream with samples, or its stimulus was at another time.
     AmbiguousStream
-        If it has several neural streams and none was selected; the message lists them.
+        If it has several neural or stimulus streams and none was selected; the message lists them.
     """
-    streams = join_restarted(read_xdf(path))
+    found, file_losses, cut = read_xdf_with_losses(path)
+    streams = join_restarted(found)
     neural = _select_neural(streams, stream, path)
+    losses = [f"{path} {loss}" for loss in file_losses]
+    for problem in [*file_losses, *cut]:
+        log.warning("%s %s", path, problem)
+    try:
+        return replace(_session(streams, neural, stimulus, losses), losses=tuple(losses))
+    except (BadRecording, ShapeMismatch, AmbiguousStream) as error:
+        raise type(error)(f"{path}: {error}") from error
+
+
+def _session(
+    streams: list[XdfStream], neural: XdfStream, stimulus_query: str | None, losses: list[str]
+) -> Session:
+    """Build the session of a neural stream."""
     scale = _stamp_rate(neural)
-    stamps = neural.stamps * scale if scale != 1 else neural.stamps
-    rate_hz = neural.rate_hz / scale
-    segment = segments_from_stamps(stamps, rate_hz)
-    segment = _add_boundaries(segment, neural.facts.get("segment_starts", ""))
-    stimulus = next(
-        (found for found in streams if found.name == f"{neural.name}-stimulus" and found.fmt != "string"),
-        None,
-    )
-    frame, repeat = _stimulus_at_samples(stimulus, neural)
-    labels = {
-        found.name.removeprefix(f"{neural.name}-"): _label(found, neural)
+    keep = neural.valid
+    if not keep.all():
+        losses.append(
+            f"{np.sum(~keep)} of {len(keep)} timestamps of '{neural.name}' are not valid numbers of seconds; these "
+            "samples are left out"
+        )
+        log.warning("%s", losses[-1])
+    stamps = neural.stamps[keep] * scale if scale != 1 else neural.stamps[keep]
+    rate_hz, note = check_stamps(stamps, neural.rate_hz / scale)
+    if note:
+        log.warning("'%s': %s", neural.name, note)
+    starts = _indices(neural.facts.get("segment_starts", ""), len(keep))
+    segment = _add_boundaries(segments_from_stamps(stamps, rate_hz), np.cumsum(np.r_[0, keep])[starts])
+    stimulus = select_stimulus(streams, neural, stimulus_query)
+    frame = repeat = np.full(len(keep), NO_FRAME, np.int32)
+    if stimulus is not None:
+        events = _indices(stimulus.stream.facts.get("segment_events", ""), len(stimulus.events))
+        if len(events) and len(starts) > len(events):
+            raise BadRecording(
+                f"'{stimulus.stream.name}' lists {len(events)} segments, but '{neural.name}' {len(starts)}."
+            )
+        sample_starts = starts.tolist() if len(events) else []
+        frame, repeat = stimulus_at_samples(
+            stimulus, rate_hz * scale, sample_starts, events[: len(sample_starts)].tolist()
+        )
+    labels = [
+        found
         for found in streams
         if found.type == "Label" and found.fmt != "string" and found.name.startswith(f"{neural.name}-")
-    }
-    try:
-        return Session(
-            neural=np.asarray(neural.samples, np.float32),
-            stamps=stamps,
-            frame=frame,
-            repeat=repeat,
-            segment=segment,
-            channel_names=neural.labels,
-            kind=_kind(neural.type),
-            rate_hz=rate_hz,
-            labels=labels,
-            movie=movie_from_facts(stimulus.facts) if stimulus is not None else None,
-            name=neural.name,
-        )
-    except (BadRecording, ShapeMismatch) as error:
-        raise type(error)(f"{path}: {error}") from error
+    ]
+    labels.sort(key=lambda found: len(found.stamps))  # of two with one name, the longer one is used
+    return Session(
+        neural=np.asarray(neural.samples, np.float32)[keep],
+        stamps=stamps,
+        frame=frame[keep],
+        repeat=repeat[keep],
+        segment=segment,
+        channel_names=neural.labels,
+        kind=_kind(neural.type),
+        rate_hz=rate_hz,
+        labels={found.name.removeprefix(f"{neural.name}-"): _label(found, neural)[keep] for found in labels},
+        movie=movie_from_facts(stimulus.stream.facts) if stimulus is not None else None,
+        name=neural.name,
+    )
 
 
 def _write_headers(writer: XdfWriter, session: Session, fmt: str, event_samples: NDArray[np.intp]) -> None:
@@ -148,32 +189,44 @@ def _write_headers(writer: XdfWriter, session: Session, fmt: str, event_samples:
         writer.header(3 + index, xml, "float32", len(columns))
 
 
-def _select_neural(streams: list[XdfStream], name: str | None, path: Path | str) -> XdfStream:
+def _select_neural(streams: list[XdfStream], query: str | None, path: Path | str) -> XdfStream:
     """Select the neural stream."""
     numeric = [found for found in streams if found.fmt != "string"]
     neural = [found for found in numeric if found.type.lower() in map(str.lower, NEURAL_TYPES)]
-    if name is not None:
-        neural = [found for found in numeric if found.name == name]
-    present = ", ".join(f"'{found.name}' ({found.type or 'no type'})" for found in streams) or "none"
+    if query is not None:
+        neural = select(numeric, query)
+    present = "".join(f"\n  {found}" for found in streams) or " none"
     if not neural:
-        wanted = f"stream '{name}'" if name is not None else f"neural stream (type {', '.join(NEURAL_TYPES)})"
-        raise BadRecording(f"{path} has no {wanted}; its streams: {present}.")
-    if len({found.name for found in neural}) == 1 < len(neural):
-        neural.sort(key=lambda found: -len(found.stamps))
+        wanted = (
+            f"stream {query!r}" if query is not None else f"neural stream (type {', '.join(NEURAL_TYPES)})"
+        )
+        raise BadRecording(f"{path} has no {wanted}; its streams:{present}")
+    filled = [found for found in neural if found.valid.any()]
+    if not filled:
+        raise BadRecording(
+            f"the neural stream '{neural[0].name}' of {path} holds no samples with valid timestamps."
+        )
+    filled.sort(key=lambda found: -len(found.stamps))
+    if len({found.name for found in filled}) == 1 < len(filled) and not _overlap(filled):
         log.warning(
             "%s has %d neural streams named '%s', as its sender changed; the longest one is used.",
             path,
-            len(neural),
-            neural[0].name,
+            len(filled),
+            filled[0].name,
         )
-        neural = neural[:1]
-    if len(neural) > 1:
+        filled = filled[:1]
+    if len(filled) > 1:
         raise AmbiguousStream(
-            f"{path} has {len(neural)} neural streams; select one with --stream NAME: {present}."
+            f"{path} has {len(filled)} neural streams; select one with --stream NAME, or with a condition such as "
+            f"--stream \"name='{filled[0].name}' and hostname='{filled[0].hostname}'\":{present}"
         )
-    if not len(neural[0].stamps):
-        raise BadRecording(f"the neural stream '{neural[0].name}' of {path} holds no samples.")
-    return neural[0]
+    return filled[0]
+
+
+def _overlap(streams: list[XdfStream]) -> bool:
+    """Return whether any two streams were recorded at the same time."""
+    ordered = sorted(found.extent for found in streams)
+    return any(after[0] <= before[1] for before, after in itertools.pairwise(ordered))
 
 
 def _kind(type_: str) -> Kind:
@@ -187,10 +240,10 @@ def _stamp_rate(neural: XdfStream) -> float:
     return number_fact(neural.facts, "stamp_rate", 1.0, 1 / MAX_STAMP_RATE, MAX_STAMP_RATE, neural.name)
 
 
-def _add_boundaries(segment: NDArray[np.int32], starts: str) -> NDArray[np.int32]:
+def _add_boundaries(segment: NDArray[np.int32], starts: NDArray[np.intp]) -> NDArray[np.int32]:
     """Add the segment boundaries that a file lists to those derived from its timestamps."""
     boundary = np.diff(segment, prepend=segment[:1]) > 0
-    boundary[_indices(starts, len(segment))] = True
+    boundary[starts[starts < len(boundary)]] = True
     boundary[:1] = False
     return np.cumsum(boundary).astype(np.int32)
 
@@ -203,64 +256,17 @@ def _indices(text: str, n: int) -> NDArray[np.intp]:
     return numbers[numbers < n]
 
 
-def _stimulus_at_samples(
-    stimulus: XdfStream | None, neural: XdfStream
-) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Return frame and repeat at each neural sample."""
-    n_samples = len(neural.stamps)
-    if stimulus is None or not len(stimulus.stamps):
-        return np.full(n_samples, NO_FRAME, np.int32), np.full(n_samples, NO_FRAME, np.int32)
-    events = stimulus_events(stimulus.samples)
-    if events.shape[1] == 1:
-        events = np.stack([events[:, 0], repeats_from_frames(events[:, 0])], 1)
-    stamps = _on_clock_of(neural, stimulus)
-    first_samples = _indices(neural.facts.get("segment_starts", ""), n_samples)
-    first_events = _indices(stimulus.facts.get("segment_events", ""), len(events))
-    if not len(first_events):
-        first_samples = first_samples[:0]
-    if len(first_samples) > len(first_events):
-        raise BadRecording(
-            f"'{stimulus.name}' lists {len(first_events)} segments, but '{neural.name}' {len(first_samples)}."
-        )
-    sample_edges = [0, *first_samples.tolist(), n_samples]
-    event_edges = [0, *first_events[: len(first_samples)].tolist(), len(events)]
-    frames, repeats = [], []
-    for part in range(len(sample_edges) - 1):
-        inside = slice(event_edges[part], event_edges[part + 1])
-        at = neural.stamps[sample_edges[part] : sample_edges[part + 1]]
-        if np.any(np.diff(stamps[inside]) < 0):
-            log.warning("the timestamps of '%s' go back; the stimulus is unknown there", stimulus.name)
-            inside = slice(0, 0)
-        frame, repeat = frames_at(stamps[inside], events[inside, :2], at, neural.rate_hz)
-        frames.append(frame)
-        repeats.append(repeat)
-    return np.concatenate(frames), np.concatenate(repeats)
-
-
 def _label(label: XdfStream, neural: XdfStream) -> NDArray[np.float32]:
-    """Return a continuous label at each neural sample, float32 [time, k]."""
+    """Return a continuous label at each neural sample, float32 [time, k]; NaN where it is unknown."""
     values = np.asarray(label.samples, np.float32)
-    if np.array_equal(label.stamps, neural.stamps):
+    if np.array_equal(label.stamps, neural.stamps, equal_nan=True):
         return values
-    stamps, first = np.unique(_on_clock_of(neural, label), return_index=True)
-    return sample_at(stamps, values[first], neural.stamps)
-
-
-def _on_clock_of(neural: XdfStream, other: XdfStream) -> NDArray[np.float64]:
-    """Convert another stream's timestamps to the clock of the neural stream, whose own are not changed."""
-    same_host = neural.hostname == other.hostname
-    if same_host or not len(neural.clock_times) or not len(other.clock_times):
-        return other.stamps
-    if np.any(np.diff(neural.clock_times) <= 0) or np.any(np.diff(other.clock_times) <= 0):
-        log.warning("a clock was reset while '%s' was recorded; its timestamps are not corrected", other.name)
-        return other.stamps
-    recorder_stamps = other.stamps + np.interp(other.stamps, other.clock_times, other.clock_offsets)
-    recorder_times = neural.clock_times + neural.clock_offsets
-    if np.any(np.diff(recorder_times) <= 0):
-        return other.stamps
-    offsets = np.interp(recorder_stamps, recorder_times, neural.clock_offsets)
-    aligned: NDArray[np.float64] = recorder_stamps - offsets
-    return aligned
+    neural_stamps, stamps = on_one_clock(neural, label)
+    stamps, first = np.unique(stamps[label.valid], return_index=True)
+    sampled = sample_at(stamps, values[label.valid][first], neural_stamps)
+    if len(sampled) and np.isnan(sampled).all() and not np.isnan(values).all():
+        log.warning("the label '%s' does not overlap '%s' in time; it is unknown", label.name, neural.name)
+    return sampled
 
 
 def _fits_int16(neural: NDArray[np.float32]) -> bool:

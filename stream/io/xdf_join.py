@@ -33,7 +33,8 @@ def join_restarted(streams: Sequence[XdfStream]) -> list[XdfStream]:
     -------
     joined
         Streams in the order of their first parts. Streams that overlap in time or differ in channels, format or
-        rate stay separate; an empty stream is dropped if another of its description has samples.
+        rate stay separate; a stream without a valid timestamp is dropped if another of its
+        description has some.
     """
     groups: dict[tuple[Any, ...], list[XdfStream]] = {}
     for found in streams:
@@ -41,8 +42,8 @@ def join_restarted(streams: Sequence[XdfStream]) -> list[XdfStream]:
         groups.setdefault(key, []).append(found)
     joined: list[XdfStream] = []
     for group in groups.values():
-        parts = [part for part in group if len(part.stamps)] or group[:1]
-        parts.sort(key=lambda part: float(part.stamps[0]) if len(part.stamps) else 0.0)
+        parts = [part for part in group if part.valid.any()] or group[:1]
+        parts.sort(key=lambda part: part.extent[0] if part.valid.any() else 0.0)
         joined += [_concatenate(parts)] if len(parts) > 1 and _are_consecutive(parts) else parts
     return joined
 
@@ -50,7 +51,7 @@ def join_restarted(streams: Sequence[XdfStream]) -> list[XdfStream]:
 def _are_consecutive(parts: Sequence[XdfStream]) -> bool:
     """Return whether each part begins after the previous one has ended, and no part lists sample indices."""
     pairs = itertools.pairwise(parts)
-    in_turn = all(before.stamps.max() < after.stamps.min() for before, after in pairs)
+    in_turn = all(before.extent[1] < after.extent[0] for before, after in pairs)
     return in_turn and not any(fact in part.facts for part in parts for fact in _INDEX_FACTS)
 
 
@@ -58,13 +59,11 @@ def _concatenate(parts: Sequence[XdfStream]) -> XdfStream:
     """Concatenate the parts, with the description of the first."""
     first = parts[0]
     log.info("'%s' restarted %d times as another stream; the parts are joined", first.name, len(parts) - 1)
-    text = first.fmt == "string"
     return replace(
         first,
-        samples=[row for part in parts for row in part.samples]
-        if text
-        else np.concatenate([part.samples for part in parts]),
+        chunks=[chunk for part in parts for chunk in part.chunks],
         stamps=np.concatenate([part.stamps for part in parts]),
         clock_times=np.concatenate([part.clock_times for part in parts]),
         clock_offsets=np.concatenate([part.clock_offsets for part in parts]),
+        parts=tuple(parts),
     )

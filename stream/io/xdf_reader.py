@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import logging
-from dataclasses import dataclass
+import mmap
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
+from xml.etree.ElementTree import Element
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stream.errors import BadRecording
-from stream.io.xdf_validate import read_valid_part
+from stream.io.limits import check_fits_memory
+from stream.io.xdf_samples import SamplesChunk, read_samples, read_stamps, read_text
+from stream.io.xdf_validate import Loss, iter_chunks
+from stream.io.xdf_writer import CLOCK_OFFSET, MAGIC, SAMPLES, STREAM_FOOTER, STREAM_HEADER
+from stream.io.xdf_xml import parse_xml, rate_of
 from stream.lsl.outlet import usable_labels
 from stream.session import MAX_SECONDS
 
+log = logging.getLogger(__name__)
 
-@dataclass(frozen=True, slots=True, eq=False)
+_GZIP_MAGIC = b"\x1f\x8b"
+_MAX_GZIP_RATIO = 100  # neural data compress by 2 to 20
+_GZIP_SLACK_BYTES = 1 << 24
+_BLOCK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, eq=False)
 class XdfStream:
     """One stream of an XDF file.
 
@@ -33,14 +50,22 @@ class XdfStream:
         One label per channel; ``ch0``, ``ch1`` ... if the file has none.
     facts
         Entries under ``<neuroreel>`` in the description.
-    samples
-        Values [n, channels] in the stream's own format; a list of rows of text for ``string``.
+    chunks
+        Samples as they are stored.
     stamps
-        Timestamps as recorded, float64 [n], in seconds.
+        Timestamps as recorded, float64 [n], in seconds; they may be invalid, see ``valid``.
     clock_times
         Times of the clock offset measurements on the sender's clock, float64 [k], in seconds.
     clock_offsets
         Offsets that convert the sender's clock to the recorder's when added, float64 [k], in seconds.
+    header
+        Every entry of the stream header that is a text, such as ``source_id``.
+    n_announced
+        Number of samples according to the stream footer; None without a footer.
+    stated_end
+        Last timestamp according to the stream footer, in seconds; NaN without one.
+    parts
+        The streams that were joined into this one; empty for a stream of the file.
     """
 
     name: str
@@ -50,78 +75,200 @@ class XdfStream:
     rate_hz: float
     labels: tuple[str, ...]
     facts: dict[str, str]
-    samples: Any
+    chunks: Sequence[SamplesChunk]
     stamps: NDArray[np.float64]
     clock_times: NDArray[np.float64]
     clock_offsets: NDArray[np.float64]
+    header: Mapping[str, str] = field(default_factory=dict)
+    n_announced: int | None = None
+    stated_end: float = np.nan
+    parts: tuple[XdfStream, ...] = ()
+
+    @cached_property
+    def samples(self) -> Any:
+        """Values [n, channels] in the stream's own format; a list of rows of text for ``string``."""
+        if self.fmt == "string":
+            return read_text(self.chunks, len(self.labels))
+        n_bytes = sum(len(body) for _, body in self.chunks)
+        check_fits_memory(2 * n_bytes, f"stream '{self.name}'")
+        return read_samples(self.chunks, self.fmt, len(self.labels))
+
+    @cached_property
+    def valid(self) -> NDArray[np.bool_]:
+        """Which timestamps are finite numbers of seconds, bool [n]."""
+        out: NDArray[np.bool_] = np.abs(self.stamps) < MAX_SECONDS
+        return out
+
+    @property
+    def extent(self) -> tuple[float, float]:
+        """First and last valid timestamp in seconds; NaN without one."""
+        stamps = self.stamps[self.valid]
+        return (float(stamps.min()), float(stamps.max())) if len(stamps) else (np.nan, np.nan)
+
+    def __str__(self) -> str:
+        host = f" and hostname='{self.hostname}'" if self.hostname else ""
+        first, last = self.extent
+        time = f"{first:.3f} to {last:.3f} s" if len(self.stamps) else "empty"
+        return f"name='{self.name}' and type='{self.type}'{host} ({len(self.stamps)} samples, {time})"
 
 
 def read_xdf(path: Path | str) -> list[XdfStream]:
-    """Read all streams of an XDF file; a damaged file is read up to the damage, with a warning in the log.
+    """Read all streams of an XDF file; what is damaged is left out, with a warning in the log.
 
     Parameters
     ----------
     path
-        File to read.
+        File to read; it may be compressed by gzip.
 
     Raises
     ------
     BadRecording
         If the file is missing or not XDF.
     """
-    import pyxdf
+    streams, losses, cut = read_xdf_with_losses(path)
+    for loss in [*losses, *cut]:
+        log.warning("%s %s", path, loss)
+    return streams
 
+
+def read_xdf_with_losses(path: Path | str) -> tuple[list[XdfStream], list[str], list[str]]:
+    """Read all streams like `read_xdf`, and return what was left out instead of logging it.
+
+    Parameters
+    ----------
+    path
+        File to read.
+
+    Returns
+    -------
+    streams
+        In the order of their headers.
+    losses
+        What is damaged and was left out, one phrase each that follows the file's name.
+    cut
+        Likewise, if the file ends early.
+    """
     path = Path(path)
+    content, problem = _content(path)
+    if content[:4] != MAGIC:
+        raise BadRecording(
+            f"{path} is not an XDF file: it begins with {bytes(content[:4])!r} instead of {MAGIC!r}."
+        )
+    formats: dict[int, tuple[str, int]] = {}
+    found: dict[int, _Collected] = {}
+    losses: list[Loss] = []
+    for tag, stream_id, body in iter_chunks(content, formats, str(path), losses):
+        if stream_id is None:
+            continue
+        if tag == STREAM_HEADER:
+            found[stream_id] = _Collected(parse_xml(body))
+        elif tag == SAMPLES:
+            found[stream_id].chunks.append(SamplesChunk.of(body))
+        elif tag == CLOCK_OFFSET:
+            found[stream_id].clock.append(np.frombuffer(body, "<f8"))
+        elif tag == STREAM_FOOTER:
+            found[stream_id].footer = parse_xml(body)
+    streams = [_stream(one, *formats[stream_id]) for stream_id, one in found.items()]
+    short = [
+        f"holds {len(one.stamps)} samples of '{one.name}' where its end announces {one.n_announced}"
+        for one in streams
+        if one.n_announced is not None and len(one.stamps) < one.n_announced
+    ]
+    damage = [_describe(loss, len(content)) for loss in losses if not loss.is_cut]
+    cut = [_describe(loss, len(content)) for loss in losses if loss.is_cut]
+    return streams, damage + short, ([problem] if problem else []) + cut
+
+
+@dataclass(slots=True)
+class _Collected:
+    """The chunks of one stream."""
+
+    header: Element
+    chunks: list[SamplesChunk] = field(default_factory=list)
+    clock: list[NDArray[np.float64]] = field(default_factory=list)
+    footer: Element | None = None
+
+
+def _content(path: Path) -> tuple[memoryview, str]:
+    """Map a file into memory, or unpack it if it is compressed; return also what is wrong with the compression."""
     if not path.is_file():
         raise BadRecording(f"no such recording: {path}.")
-    content = read_valid_part(path)
-    logging.getLogger("pyxdf").setLevel(
-        logging.CRITICAL
-    )  # it warns of valid features, such as several clocks
     try:
-        with np.errstate(all="ignore"):
-            streams, _ = pyxdf.load_xdf(
-                io.BytesIO(content), synchronize_clocks=False, dejitter_timestamps=False
-            )
-    except Exception as error:  # pyxdf raises many types at a damaged file
-        raise BadRecording(f"{path} cannot be read as XDF: {error!r}.") from error
-    return [_stream(found, path) for found in streams]
+        with path.open("rb") as file:
+            if file.read(2) == _GZIP_MAGIC:
+                file.seek(0)
+                return _unpack(file, path)
+            if not path.stat().st_size:
+                return memoryview(b""), ""
+            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)), ""
+    except (OSError, ValueError) as error:
+        raise BadRecording(f"{path} cannot be read: {error}.") from error
 
 
-def _stream(found: dict[str, Any], path: Path) -> XdfStream:
-    """Convert a stream that pyxdf read."""
-    info = found["info"]
-    for key in ("time_stamps", "clock_times", "clock_values"):
-        if not np.all(np.abs(np.asarray(found[key], np.float64)) < MAX_SECONDS):
-            raise BadRecording(
-                f"stream '{_text(info, 'name')}' of {path} has timestamps that are not valid numbers of seconds."
-            )
-    desc = _first(info, "desc")
-    channels = _first(desc, "channels").get("channel", []) if isinstance(desc, dict) else []
-    labels = [_text(channel, "label") for channel in channels]
-    facts = _first(desc, "neuroreel")
-    return XdfStream(
-        name=_text(info, "name"),
-        type=_text(info, "type"),
-        fmt=_text(info, "channel_format"),
-        hostname=_text(info, "hostname"),
-        rate_hz=float(_text(info, "nominal_srate")),
-        labels=usable_labels(labels, int(_text(info, "channel_count"))),
-        facts={key: _text(facts, key) for key in facts},
-        samples=found["time_series"],
-        stamps=np.asarray(found["time_stamps"], np.float64),
-        clock_times=np.asarray(found["clock_times"], np.float64),
-        clock_offsets=np.asarray(found["clock_values"], np.float64),
+def _unpack(file: Any, path: Path) -> tuple[memoryview, str]:
+    """Unpack a gzip file, up to its damage if it has one."""
+    most = _MAX_GZIP_RATIO * path.stat().st_size + _GZIP_SLACK_BYTES
+    out, problem = io.BytesIO(), ""
+    try:
+        with gzip.GzipFile(fileobj=file) as packed:
+            while block := packed.read1(_BLOCK_BYTES):
+                out.write(block)
+                if out.tell() > most:
+                    raise BadRecording(
+                        f"{path} unpacks to more than {most} bytes, {_MAX_GZIP_RATIO} times its size. Unpack it with "
+                        "gunzip if this is right."
+                    )
+                if not out.tell() & 0x3FFFFFF:
+                    check_fits_memory(2 * out.tell(), str(path))
+    except (EOFError, zlib.error, OSError) as error:
+        if not out.tell():
+            raise BadRecording(f"{path} cannot be unpacked: {error}.") from error
+        problem = f"cannot be unpacked to its end ({error}); {out.tell()} bytes are read"
+    return memoryview(out.getvalue()), problem
+
+
+def _describe(loss: Loss, n_bytes: int) -> str:
+    """Say where and how much of a file was lost."""
+    if loss.is_cut:
+        return f"is truncated at byte {loss.at} of {n_bytes} ({loss.reason}); read up to there"
+    places = "" if loss.n_places == 1 else f", and at {loss.n_places - 1} later places"
+    return (
+        f"is damaged at byte {loss.at} of {n_bytes}{places} ({loss.reason}): "
+        f"{loss.n_bytes} bytes ({100 * loss.n_bytes / n_bytes:.2g} % of the file) were left out"
     )
 
 
-def _first(element: Any, key: str) -> dict[str, Any]:
-    """Return the first child of this name if it has children itself, else an empty dictionary."""
-    children = element.get(key) if isinstance(element, dict) else None
-    return children[0] if children and isinstance(children[0], dict) else {}
+def _stream(found: _Collected, fmt: str, n_channels: int) -> XdfStream:
+    """Build a stream from its chunks."""
+    root = found.header
+    rate_hz = rate_of(root)
+    facts = root.find("desc/neuroreel")
+    labels = [channel.findtext("label") or "" for channel in root.iterfind("desc/channels/channel")]
+    clock = np.array(found.clock, np.float64).reshape(-1, 2)
+    header = {child.tag: child.text or "" for child in root if not len(child)}
+    footer = Element("info") if found.footer is None else found.footer
+    count = (footer.findtext("sample_count") or "").strip()
+    return XdfStream(
+        name=root.findtext("name") or "",
+        type=root.findtext("type") or "",
+        fmt=fmt,
+        hostname=root.findtext("hostname") or "",
+        rate_hz=rate_hz,
+        labels=usable_labels(labels, n_channels),
+        facts={child.tag: child.text or "" for child in (() if facts is None else facts)},
+        chunks=found.chunks,
+        stamps=read_stamps(found.chunks, fmt, n_channels, rate_hz),
+        clock_times=clock[:, 0],
+        clock_offsets=clock[:, 1],
+        header=header,
+        n_announced=int(count) if count.isdecimal() else None,
+        stated_end=_number(footer.findtext("last_timestamp") or ""),
+    )
 
 
-def _text(element: Any, key: str) -> str:
-    """Return the text of the first child of this name, else an empty string."""
-    children = element.get(key) if isinstance(element, dict) else None
-    return children[0] if children and isinstance(children[0], str) else ""
+def _number(text: str) -> float:
+    """Parse a number; NaN if it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")

@@ -1,22 +1,25 @@
-"""Validates an XDF file before a reader allocates the sizes that it declares.
+"""Validates the chunks of an XDF file before anything is allocated for the sizes that they declare.
 
-pyxdf trusts the lengths in a file: 2 KB with one changed length made it allocate 1.3 GB. Here every length is compared
-with the bytes present, and everything after the first damage is left out.
+2 KB with one changed length can declare gigabytes. Here every length is compared with the bytes present, and channels,
+XML elements and their depth have one budget per file. Reading goes on behind damage: at the next chunk if the damaged
+one ends where another begins, else behind the next boundary chunk.
 """
 
 from __future__ import annotations
 
-import logging
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from xml.etree.ElementTree import Element, ParseError, fromstring
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stream.errors import BadRecording
 from stream.io.xdf_writer import (
+    BOUNDARY,
+    BOUNDARY_CONTENT,
     CLOCK_OFFSET,
     DTYPES,
     FILE_HEADER,
@@ -26,70 +29,53 @@ from stream.io.xdf_writer import (
     STREAM_HEADER,
     sample_dtype,
 )
-
-log = logging.getLogger(__name__)
+from stream.io.xdf_xml import DamagedChunk, XmlBudget, check_footer, check_header, parse
 
 _WITH_STREAM = (STREAM_HEADER, SAMPLES, CLOCK_OFFSET, STREAM_FOOTER)
-_MAX_CHANNELS = 1_000_000
-_MAX_DEPTH = 50
+_TAGS = (FILE_HEADER, *_WITH_STREAM, BOUNDARY)
+_MAX_RUNS = 200_000  # changes between samples with and without a timestamp in one chunk
+_MAX_CHUNK_BYTES = 1 << 30
+_MAX_SEARCH_BYTES = 1 << 30  # the largest distance to the next boundary chunk
+_MAX_CUT_BYTES = 4096  # a file that was cut lacks at most a part of a sample or of a description
+_MAX_DAMAGED = 200_000  # damaged chunks after which a file is given up
 
 
-class _DamagedFile(Exception):
-    """The file is invalid at some point; carries the reason."""
+@dataclass(slots=True)
+class Loss:
+    """A kind of damage that was skipped.
+
+    Attributes
+    ----------
+    at
+        Position of the first damaged byte.
+    n_bytes
+        Bytes that were skipped.
+    n_places
+        Number of places with this damage.
+    reason
+        What is wrong.
+    is_cut
+        Whether the file merely ends in the middle of a chunk.
+    """
+
+    at: int
+    n_bytes: int
+    n_places: int
+    reason: str
+    is_cut: bool = False
 
 
 @dataclass(slots=True)
 class _Scan:
-    """A file's content, and channel format and count of the streams found so far."""
+    """A file's content, channel format and count of the streams found so far, and the budget of descriptions."""
 
     data: memoryview
     formats: dict[int, tuple[str, int]] = field(default_factory=dict)
-
-
-def read_valid_part(path: Path) -> bytes:
-    """Read the part of an XDF file that can be parsed safely; log a warning if it is not the whole file.
-
-    Parameters
-    ----------
-    path
-        XDF file.
-
-    Returns
-    -------
-    content
-        The whole file if it is intact, else everything before the damage, including the complete samples of a
-        truncated chunk.
-
-    Raises
-    ------
-    BadRecording
-        If it is not an XDF file.
-    """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise BadRecording(f"{path} cannot be read: {error.strerror}.") from error
-    if content[:4] != MAGIC:
-        raise BadRecording(f"{path} is not an XDF file: it begins with {content[:4]!r} instead of {MAGIC!r}.")
-    scan = _Scan(memoryview(content))
-    at = len(MAGIC)
-    try:
-        while at < len(content):
-            at = _check_chunk(scan, at)[0]
-    except _DamagedFile as damage:
-        log.warning(
-            "%s is truncated or damaged at byte %d of %d (%s); read up to there.",
-            path,
-            at,
-            len(content),
-            damage,
-        )
-        return content[:at] + _salvage_samples(scan, at)
-    return content
+    budget: XmlBudget = field(default_factory=XmlBudget)
 
 
 def iter_chunks(
-    content: memoryview, formats: dict[int, tuple[str, int]], name: str
+    content: memoryview, formats: dict[int, tuple[str, int]], name: str, losses: list[Loss] | None = None
 ) -> Iterator[tuple[int, int | None, memoryview]]:
     """Yield tag, stream id (or None) and validated body of every chunk of an XDF file.
 
@@ -101,38 +87,90 @@ def iter_chunks(
         Filled with channel format and count by stream id, as the stream headers are read.
     name
         Name of the file for error messages.
+    losses
+        Filled with what was skipped; None refuses every damage.
 
     Raises
     ------
     BadRecording
-        At the first damage.
+        At the first damage, if ``losses`` is None.
     """
     scan = _Scan(content, formats)
-    at = len(MAGIC)
+    at, kinds, n_damaged = len(MAGIC), dict[tuple[int | None, str], Loss](), 0
     while at < len(content):
         try:
             end, tag, stream_id, body = _check_chunk(scan, at)
-        except _DamagedFile as damage:
-            raise BadRecording(
-                f"{name} is truncated or damaged at byte {at} of {len(content)}: {damage}."
-            ) from None
+            if tag == STREAM_HEADER and not body:  # declared again
+                at = end
+                continue
+        except DamagedChunk as damage:
+            if losses is None:
+                raise BadRecording(
+                    f"{name} is truncated or damaged at byte {at} of {len(content)}: {damage}."
+                ) from None
+            rest = _salvage_samples(scan, at) if n_damaged < _MAX_DAMAGED else None
+            if rest is not None and rest[1]:  # only the length of the chunk was wrong
+                yield rest[0]
+                at = rest[1]
+                continue
+            end = _next_chunk(scan, at) if n_damaged < _MAX_DAMAGED else len(content)
+            n_damaged += 1
+            key = (_stream_of(scan, at), re.sub(r"\d+", "", str(damage)))
+            if key not in kinds:
+                kinds[key] = Loss(at, 0, 0, str(damage))
+                losses.append(kinds[key])
+            kinds[key].n_bytes += end - at
+            kinds[key].n_places += 1
+            if end == len(content) and rest is not None:
+                kinds[key].n_bytes -= len(rest[0][2])
+                yield rest[0]
+            is_last = end == len(content) and _is_cut(scan.data, at)
+            kinds[key].is_cut = is_last and kinds[key].n_bytes < _MAX_CUT_BYTES
+            at = end
+            continue
         yield tag, stream_id, body
         at = end
 
 
-def header_problem(xml: bytes) -> str:
-    """Return why a stream header would make a file unreadable; empty if it is valid.
-
-    Parameters
-    ----------
-    xml
-        The stream's XML description.
-    """
+def _next_chunk(scan: _Scan, at: int) -> int:
+    """Return where reading goes on after damage: where the chunk ends, or behind the next boundary chunk."""
     try:
-        _check_header(memoryview(xml))
-    except _DamagedFile as damage:
-        return str(damage)
-    return ""
+        length, start = read_length(scan.data, at)
+        end = start + length
+        if end == len(scan.data) or _is_chunk(scan.data, end):
+            return end
+    except DamagedChunk:
+        pass
+    source: Any = scan.data.obj  # memoryviews cannot be searched, but bytes and memory maps can
+    limit = min(len(scan.data), at + _MAX_SEARCH_BYTES)
+    found = source.find(struct.pack("<H", BOUNDARY) + BOUNDARY_CONTENT, at + 1, limit)
+    return found + 2 + len(BOUNDARY_CONTENT) if found >= 0 else len(scan.data)
+
+
+def _is_chunk(data: memoryview, at: int) -> bool:
+    """Return whether something that looks like a chunk begins at a byte."""
+    try:
+        length, start = read_length(data, at)
+    except DamagedChunk:
+        return False
+    return 2 <= length <= len(data) - start and int.from_bytes(data[start : start + 2], "little") in _TAGS
+
+
+def _is_cut(data: memoryview, at: int) -> bool:
+    """Return whether the file ends in the middle of the chunk at a byte."""
+    try:
+        length, start = read_length(data, at)
+    except DamagedChunk:
+        return at + 9 > len(data)
+    return start + length > len(data)
+
+
+def _stream_of(scan: _Scan, at: int) -> int | None:
+    """Return the stream of a damaged chunk, if it is readable."""
+    try:
+        return _read_tag(scan.data[read_length(scan.data, at)[1] :][:6])[1]
+    except DamagedChunk:
+        return None
 
 
 def _check_chunk(scan: _Scan, at: int) -> tuple[int, int, int | None, memoryview]:
@@ -140,44 +178,72 @@ def _check_chunk(scan: _Scan, at: int) -> tuple[int, int, int | None, memoryview
     length, start = read_length(scan.data, at)
     end = start + length
     if end > len(scan.data):
-        raise _DamagedFile(f"a chunk declares {length} bytes, but {len(scan.data) - start} are left")
+        raise DamagedChunk(f"a chunk declares {length} bytes, but {len(scan.data) - start} are left")
+    if length > _MAX_CHUNK_BYTES:
+        raise DamagedChunk(f"a chunk has {length} bytes; at most {_MAX_CHUNK_BYTES} are read")
     tag, stream_id, body = _read_tag(scan.data[start:end])
     if stream_id is not None and tag != STREAM_HEADER and stream_id not in scan.formats:
-        raise _DamagedFile(f"stream {stream_id} has data but no header")
+        raise DamagedChunk(f"stream {stream_id} has data but no valid header")
     if tag == FILE_HEADER:
-        _parse(body)
+        parse(scan.budget, body)
     elif tag == STREAM_HEADER:
         assert stream_id is not None
-        if stream_id in scan.formats:
-            raise _DamagedFile(f"stream {stream_id} has two headers")
-        scan.formats[stream_id] = _check_header(body)
+        body = _add_header(scan, stream_id, body)
     elif tag == SAMPLES:
         assert stream_id is not None
         n_samples, first = read_length(body, 0)
         n_whole, used = _count_whole_samples(body[first:], n_samples, *scan.formats[stream_id])
         if n_whole != n_samples or first + used != len(body):
-            raise _DamagedFile(f"a chunk declares {n_samples} samples, but holds {n_whole}")
+            raise DamagedChunk(
+                f"a chunk of stream {stream_id} holds {n_whole} of {n_samples} samples in {first + used} of "
+                f"its {len(body)} bytes"
+            )
     elif tag == CLOCK_OFFSET:
         if len(body) != 16 or not all(map(np.isfinite, struct.unpack("<dd", body))):
-            raise _DamagedFile("a clock offset is not two finite numbers")
+            raise DamagedChunk("a clock offset is not two finite numbers")
+    elif tag == BOUNDARY:
+        if body != BOUNDARY_CONTENT:
+            raise DamagedChunk("a boundary chunk is not the one of the format")
     elif tag == STREAM_FOOTER:
-        _check_footer(body)
+        check_footer(scan.budget, body)
+    else:
+        raise DamagedChunk(f"a chunk has the unknown tag {tag}")
     return end, tag, stream_id, body
 
 
-def _salvage_samples(scan: _Scan, at: int) -> bytes:
-    """Return the complete samples of a truncated samples chunk as a valid chunk; empty if there are none."""
+def _add_header(scan: _Scan, stream_id: int, body: memoryview) -> memoryview:
+    """Add a stream; return its header, or nothing if it was declared before."""
+    declared = check_header(scan.budget, body)
+    if stream_id in scan.formats:
+        if declared != scan.formats[stream_id]:
+            raise DamagedChunk(f"stream {stream_id} has a second header of another format, which is ignored")
+        return body[:0]
+    scan.formats[stream_id] = declared
+    return body
+
+
+def _salvage_samples(scan: _Scan, at: int) -> tuple[tuple[int, int, memoryview], int] | None:
+    """Read a samples chunk by its number of samples instead of its length.
+
+    Returns its complete samples as `iter_chunks` yields them, and the position of the next chunk: 0 if samples are
+    missing or no chunk follows. None if it has no complete sample.
+    """
     try:
-        length, start = read_length(scan.data, at)
-        tag, stream_id, body = _read_tag(scan.data[start:])
-        if start + length <= len(scan.data) or tag != SAMPLES or stream_id not in scan.formats:
-            return b""
+        start = read_length(scan.data, at)[1]
+        tag, stream_id, body = _read_tag(scan.data[start : start + _MAX_CHUNK_BYTES])
+        if tag != SAMPLES or stream_id not in scan.formats:
+            return None
         n_samples, first = read_length(body, 0)
         n_whole, used = _count_whole_samples(body[first:], n_samples, *scan.formats[stream_id])
-    except _DamagedFile:
-        return b""
-    chunk = struct.pack("<HIBI", SAMPLES, stream_id, 4, n_whole) + bytes(body[first : first + used])
-    return b"\x08" + struct.pack("<Q", len(chunk)) + chunk
+    except DamagedChunk:
+        return None
+    if not n_whole:
+        return None
+    assert stream_id is not None
+    content = struct.pack("<BQ", 8, n_whole) + bytes(body[first : first + used])
+    end = start + 6 + first + used
+    follows = n_whole == n_samples and (end == len(scan.data) or _is_chunk(scan.data, end))
+    return (tag, stream_id, memoryview(content)), end if follows else 0
 
 
 def read_length(data: memoryview, at: int) -> tuple[int, int]:
@@ -192,19 +258,19 @@ def read_length(data: memoryview, at: int) -> tuple[int, int]:
     """
     size = data[at] if at < len(data) else 0
     if size not in (1, 4, 8) or at + 1 + size > len(data):
-        raise _DamagedFile("a length is invalid")
+        raise DamagedChunk("a length is invalid")
     return int.from_bytes(data[at + 1 : at + 1 + size], "little"), at + 1 + size
 
 
 def _read_tag(chunk: memoryview) -> tuple[int, int | None, memoryview]:
     """Split a chunk into tag, stream id and body."""
     if len(chunk) < 2:
-        raise _DamagedFile("a chunk has no tag")
+        raise DamagedChunk("a chunk has no tag")
     (tag,) = struct.unpack("<H", chunk[:2])
     if tag not in _WITH_STREAM:
         return tag, None, chunk[2:]
     if len(chunk) < 6:
-        raise _DamagedFile("a chunk has no stream id")
+        raise DamagedChunk("a chunk has no stream id")
     return tag, struct.unpack("<I", chunk[2:6])[0], chunk[6:]
 
 
@@ -218,14 +284,51 @@ def _count_whole_samples(body: memoryview, n_samples: int, fmt: str, n_channels:
             flags = np.frombuffer(body, dtype)["flag"]
             if np.all((flags == 8) if stamped else (flags == 0)):
                 return n_samples, len(body)
-    value_bytes = n_channels * DTYPES[fmt].itemsize
+    positions = sample_positions(body, n_samples, n_channels * DTYPES[fmt].itemsize)
+    if not len(positions):
+        return 0, 0
+    last = int(positions[-1])
+    return len(positions), last + 1 + body[last] + n_channels * DTYPES[fmt].itemsize
+
+
+def sample_positions(body: memoryview, n_samples: int, value_bytes: int) -> NDArray[np.int64]:
+    """Find the complete samples of a chunk in which only some have a timestamp.
+
+    Parameters
+    ----------
+    body
+        Numeric samples.
+    n_samples
+        Largest number of samples.
+    value_bytes
+        Size of the values of one sample.
+
+    Returns
+    -------
+    positions
+        Int64 [samples], where each begins in ``body``.
+    """
+    raw = np.frombuffer(body, np.uint8)
+    parts: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
     at = n_whole = 0
-    while n_whole < n_samples and at < len(body):
-        end = at + 1 + _stamp_bytes(body, at) + value_bytes
-        if end > len(body):
+    while n_whole < n_samples and at < len(raw):
+        size = 1 + _stamp_bytes(body, at) + value_bytes
+        most, length = min(n_samples - n_whole, (len(raw) - at) // size), 1
+        while length < most:  # samples of the same size, in steps that grow
+            flags = raw[at : at + 2 * length * size : size][:most]
+            other = np.flatnonzero(flags != raw[at])
+            length = int(other[0]) if len(other) else len(flags)
+            if len(other):
+                break
+        if not most:
             break
-        at, n_whole = end, n_whole + 1
-    return n_whole, at
+        parts.append(at + size * np.arange(length))
+        at, n_whole = at + size * length, n_whole + length
+        if len(parts) > _MAX_RUNS:
+            raise DamagedChunk(
+                f"a chunk mixes samples with and without timestamps more than {_MAX_RUNS} times"
+            )
+    return np.concatenate(parts)
 
 
 def _count_whole_text_samples(body: memoryview, n_samples: int, n_channels: int) -> tuple[int, int]:
@@ -239,7 +342,7 @@ def _count_whole_text_samples(body: memoryview, n_samples: int, n_channels: int)
                 end = start + length
                 if end > len(body):
                     return n_whole, at
-        except _DamagedFile:
+        except DamagedChunk:
             break
         at, n_whole = end, n_whole + 1
     return n_whole, at
@@ -248,48 +351,5 @@ def _count_whole_text_samples(body: memoryview, n_samples: int, n_channels: int)
 def _stamp_bytes(body: memoryview, at: int) -> int:
     """Return the size of the timestamp of the sample at a byte: 8, or 0 if it has none."""
     if body[at] not in (0, 8):
-        raise _DamagedFile(f"a sample begins with {body[at]} instead of 0 or 8")
+        raise DamagedChunk(f"a sample begins with {body[at]} instead of 0 or 8")
     return body[at]
-
-
-def _check_header(body: memoryview) -> tuple[str, int]:
-    """Check a stream header; return channel format and count."""
-    root = _parse(body)
-    try:
-        n_channels = int(root.findtext("channel_count", ""))
-        rate_hz = float(root.findtext("nominal_srate", ""))
-    except ValueError as error:
-        raise _DamagedFile(f"a stream has no valid channel count or rate: {error}") from error
-    fmt = root.findtext("channel_format", "")
-    if root.tag != "info" or root.find("name") is None:
-        raise _DamagedFile("a stream has no name")
-    if fmt not in DTYPES and fmt != "string":
-        raise _DamagedFile(f"unknown channel format {fmt!r}")
-    if not 1 <= n_channels <= _MAX_CHANNELS or not 0 <= rate_hz < float("inf"):
-        raise _DamagedFile(f"a stream declares {n_channels} channels at {rate_hz} Hz")
-    return fmt, n_channels
-
-
-def _check_footer(body: memoryview) -> None:
-    """Check the fields that pyxdf reads from a stream footer."""
-    root = _parse(body)
-    count = root.findtext("sample_count", "0") or "0"
-    if root.tag != "info" or not count.strip().isdecimal():
-        raise _DamagedFile("a stream footer is invalid")
-
-
-def _parse(body: memoryview) -> Element:
-    """Parse XML, refusing entity definitions and deep nesting."""
-    text = bytes(body)
-    if b"<!" in text.replace(b"<![CDATA[", b"").replace(b"<!--", b""):
-        raise _DamagedFile("XML has a document type")
-    try:
-        root = fromstring(text.decode("utf-8", "replace"))
-    except (ParseError, ValueError) as error:
-        raise _DamagedFile(f"XML is invalid: {error}") from error
-    level, depth = [root], 0
-    while level:
-        level, depth = [child for element in level for child in element], depth + 1
-        if depth > _MAX_DEPTH:
-            raise _DamagedFile("XML is nested too deeply")
-    return root

@@ -18,8 +18,8 @@ from pylsl.util import LostError
 from pylsl.util import TimeoutError as LslTimeoutError
 
 from stream.io.xdf_stats import StreamStats
-from stream.io.xdf_validate import header_problem
 from stream.io.xdf_writer import DTYPES, XdfWriter, stream_xml
+from stream.io.xdf_xml import header_problem
 from stream.lsl.connection import MAX_PULL
 from stream.lsl.outlet import FORMATS, buffer_length
 from stream.recorder.continuity import Continuity

@@ -11,8 +11,8 @@ import pyxdf
 
 from stream.errors import BadRecording
 from stream.io.xdf import load_xdf, save_xdf
-from stream.io.xdf_validate import header_problem
-from stream.io.xdf_writer import XdfWriter, stream_xml
+from stream.io.xdf_writer import BOUNDARY_CONTENT, XdfWriter, stream_xml
+from stream.io.xdf_xml import header_problem
 from stream.session import Session
 
 
@@ -79,7 +79,9 @@ def _chunk(tag: int, body: bytes) -> bytes:
         ),
         _chunk(
             2, struct.pack("<I", 1) + stream_xml("x", "EEG", ("a",), 1, "float32").encode()
-        ),  # second header of a stream
+        ),  # second header of a stream, of another format
+        _chunk(77, b"what is this"),
+        _chunk(5, b"not a boundary"),
         _chunk(2, struct.pack("<I", 9) + stream_xml("x", "EEG", ("a",), 1, "complex").encode()),
         _chunk(6, struct.pack("<I", 1) + b"<info><sample_count>many</sample_count></info>"),
         b"\x08" + struct.pack("<Q", 1 << 62) + b"\x03\x00",
@@ -88,13 +90,66 @@ def _chunk(tag: int, body: bytes) -> bytes:
         b"\x01\x03\x03\x00\x00",
     ],
 )
-def test_everything_after_the_first_damage_is_ignored(
+def test_reading_goes_on_behind_a_damaged_chunk(
     small_xdf: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture, chunk: bytes
 ) -> None:
-    (tmp_path / "a.xdf").write_bytes(small_xdf + chunk)
+    path = tmp_path / "a.xdf"
+    path.write_bytes(small_xdf + chunk)
     with caplog.at_level(logging.WARNING):
-        assert load_xdf(tmp_path / "a.xdf").n_samples == 20
-    assert f"damaged at byte {len(small_xdf)}" in caplog.text
+        assert load_xdf(path).n_samples == 20
+    assert f"at byte {len(small_xdf)}" in caplog.text
+    boundary = _chunk(5, BOUNDARY_CONTENT)
+    first = small_xdf.index(BOUNDARY_CONTENT) + len(BOUNDARY_CONTENT)
+    path.write_bytes(small_xdf[:first] + chunk + boundary + small_xdf[first:])
+    session = load_xdf(path)
+    assert session.n_samples == 20
+    assert f"{path} is damaged at byte {first}" in session.losses[0]
+
+
+def test_a_wrong_byte_anywhere_loses_what_lies_before_the_next_boundary(tmp_path: Path) -> None:
+    path = tmp_path / "a.xdf"
+    with XdfWriter(path) as writer:
+        writer.header(1, stream_xml("a", "EEG", ("a",), 20, "int16"), "int16", 1)
+        for begin in range(0, 400, 20):
+            writer.samples(1, 1 + np.arange(begin, begin + 20) / 20, np.arange(begin, begin + 20)[:, None])
+            if begin % 100 == 80:
+                writer.boundary()
+        writer.footer(1, 1.0, 21.0, 400)
+    content = path.read_bytes()
+    begin = content.index(b"</info>", 200) + len(b"</info>")
+    counts = []
+    for at in range(begin, len(content), 7):
+        damaged = bytearray(content)
+        damaged[at] ^= 0x43
+        path.write_bytes(damaged)
+        session = load_xdf(path)
+        counts.append(session.n_samples)
+        right = session.neural[:, 0] == np.rint((session.stamps - 1) * 20)
+        assert np.sum(~right) <= 1  # the changed value itself, or its timestamp
+        assert session.n_samples == 400 or session.losses, at
+    assert min(counts) >= 300
+
+
+def test_a_second_header_is_ignored(small_xdf: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "a.xdf"
+    header = struct.pack("<I", 1) + stream_xml("a", "EEG", ("a", "b"), 10, "float32").encode()
+    first = small_xdf.index(BOUNDARY_CONTENT) + len(BOUNDARY_CONTENT)
+    path.write_bytes(small_xdf[:first] + _chunk(2, header) + small_xdf[first:])
+    session = load_xdf(path)
+    assert (session.n_samples, session.losses) == (20, ())
+
+
+def test_the_damage_of_other_streams_costs_no_neural_sample(small_xdf: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "a.xdf"
+    cut = _chunk(2, struct.pack("<I", 8) + b"<?xml version='1.0'?><info><name>M</name><type>Mark")
+    data = _chunk(3, struct.pack("<I", 8) + b"\x01\x01\x08" + bytes(8) + b"\x01\x01a")
+    offset = _chunk(4, struct.pack("<Idd", 1, np.nan, 0.5))
+    path.write_bytes(small_xdf[:4] + cut + small_xdf[4:] + data * 3 + offset + data)
+    session = load_xdf(path)
+    assert session.n_samples == 20
+    assert len(session.losses) == 3
+    assert "stream 8 has data but no valid header" in session.losses[1]
+    assert "3 later places" in session.losses[1]
 
 
 @pytest.mark.parametrize("content", [b"", b"XDF", b"PK\x03\x04", b"XDF:", b"XDF:\x01"])

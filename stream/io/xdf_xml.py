@@ -1,0 +1,176 @@
+"""Parses the XML of an XDF file: stream headers and footers, within one budget per file."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element, ParseError, fromstring
+from xml.parsers.expat import ExpatError, ParserCreate
+
+from stream.io.xdf_writer import DTYPES
+
+_MAX_CHANNELS = 1_000_000  # of all streams together
+_MAX_ELEMENTS = 1_000_000  # of all descriptions together
+_MAX_DEPTH = 50
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+
+
+class DamagedChunk(Exception):
+    """A chunk is invalid; carries the reason."""
+
+
+@dataclass(slots=True)
+class XmlBudget:
+    """Channels and XML elements of all streams of a file so far.
+
+    Attributes
+    ----------
+    n_channels, n_elements
+        Number of each.
+    """
+
+    n_channels: int = 0
+    n_elements: int = 0
+
+
+def header_problem(xml: bytes) -> str:
+    """Return why a stream header would make a file unreadable; empty if it is valid.
+
+    Parameters
+    ----------
+    xml
+        The stream's XML description.
+    """
+    try:
+        check_header(XmlBudget(), memoryview(xml))
+        float(fromstring(xml).findtext("nominal_srate", ""))  # other readers are stricter than `check_header`
+    except DamagedChunk as damage:
+        return str(damage)
+    except (ParseError, ValueError) as error:
+        return f"XML is invalid: {error}"
+    return ""
+
+
+def check_header(budget: XmlBudget, body: memoryview) -> tuple[str, int]:
+    """Check a stream header; return channel format and count.
+
+    Parameters
+    ----------
+    budget
+        Used so far; the header is added.
+    body
+        Content of the chunk.
+
+    Raises
+    ------
+    DamagedChunk
+        If it is invalid or exceeds the budget.
+    """
+    root = parse(budget, body)
+    try:
+        n_channels = int(root.findtext("channel_count", ""))
+        rate_hz = rate_of(root)
+    except ValueError as error:
+        raise DamagedChunk(f"a stream has no valid channel count or rate: {str(error)[:80]}") from error
+    fmt = root.findtext("channel_format", "")
+    if root.tag != "info" or root.find("name") is None:
+        raise DamagedChunk("a stream has no name")
+    if fmt not in DTYPES and fmt != "string":
+        raise DamagedChunk(f"unknown channel format {fmt[:40]!r}")
+    if not 1 <= n_channels <= _MAX_CHANNELS - budget.n_channels or not 0 <= rate_hz < float("inf"):
+        raise DamagedChunk(
+            f"a stream declares {n_channels} channels at {rate_hz} Hz, beside {budget.n_channels} of others"
+        )
+    budget.n_channels += n_channels
+    return fmt, n_channels
+
+
+def rate_of(header: Element) -> float:
+    """Return the nominal rate in Hz that a stream header gives, also with a decimal comma.
+
+    Parameters
+    ----------
+    header
+        Parsed header.
+    """
+    return float(header.findtext("nominal_srate", "").replace(",", "."))
+
+
+def check_footer(budget: XmlBudget, body: memoryview) -> None:
+    """Check the fields of a stream footer that are used.
+
+    Parameters
+    ----------
+    budget, body
+        See `check_header`.
+
+    Raises
+    ------
+    DamagedChunk
+        If it is invalid or exceeds the budget.
+    """
+    root = parse(budget, body)
+    count = root.findtext("sample_count", "0") or "0"
+    if root.tag != "info" or not count.strip().isdecimal() or len(count) > 18:
+        raise DamagedChunk("a stream footer is invalid")
+
+
+def parse_xml(body: memoryview) -> Element:
+    """Parse the XML of a chunk that was validated; characters that XML does not allow are replaced.
+
+    Parameters
+    ----------
+    body
+        Content of the chunk.
+    """
+    return fromstring(_xml_text(body))
+
+
+def _xml_text(body: memoryview) -> str:
+    """Decode XML; tolerate a byte order mark, a terminating NUL and control characters."""
+    text = bytes(body).decode("utf-8", "replace").strip("\ufeff\0 \t\r\n")
+    return _NOT_XML.sub("\ufffd", text)
+
+
+def parse(budget: XmlBudget, body: memoryview) -> Element:
+    """Parse XML; refuse document types, deep nesting, and more elements than the file's budget allows.
+
+    Parameters
+    ----------
+    budget, body
+        See `check_header`.
+
+    Raises
+    ------
+    DamagedChunk
+        If it is invalid or exceeds the budget.
+    """
+    text = _xml_text(body)
+    n_elements = text.count("<") + text.count("=")
+    if budget.n_elements + n_elements > 2 * _MAX_ELEMENTS:
+        raise DamagedChunk(f"the descriptions of all streams hold more than {_MAX_ELEMENTS} elements")
+    depth = 0
+
+    def begin(*_: object) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > _MAX_DEPTH:
+            raise DamagedChunk("XML is nested too deeply")
+
+    def end(_: str) -> None:
+        nonlocal depth
+        depth -= 1
+
+    def doctype(*_: object) -> None:
+        raise DamagedChunk("XML has a document type")
+
+    parser = ParserCreate()
+    parser.StartElementHandler, parser.EndElementHandler = begin, end
+    parser.StartDoctypeDeclHandler = doctype
+    try:
+        parser.Parse(text, True)
+        root = fromstring(text)
+    except (ExpatError, ParseError, ValueError) as error:
+        raise DamagedChunk(f"XML is invalid: {error}") from error
+    budget.n_elements += n_elements
+    return root
