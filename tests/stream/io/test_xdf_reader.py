@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import pyxdf
 
 from stream.errors import BadRecording
 from stream.io.session_io import load_session
@@ -74,23 +73,6 @@ def test_a_gzip_bomb_is_refused(tmp_path: Path) -> None:
     path.write_bytes(gzip.compress(b"XDF:" + bytes(100_000_000)))
     with pytest.raises(BadRecording, match=r"a\.xdfz unpacks to more than .* times its size"):
         load_session(path)
-
-
-def test_samples_of_mixed_chunks_equal_those_of_pyxdf(tmp_path: Path) -> None:
-    random = np.random.default_rng(0)
-    body = b""
-    for index, stamped in enumerate(random.random(500) < 0.3):
-        body += b"\x08" + struct.pack("<d", 5 + index / 20) if stamped or not index else b"\0"
-        body += struct.pack("<2h", index, -index)
-    path = tmp_path / "a.xdf"
-    with XdfWriter(path) as writer:
-        writer.header(1, stream_xml("a", "EEG", ("a", "b"), 20, "int16"), "int16", 2)
-    chunk = struct.pack("<HIBI", 3, 1, 4, 500) + body
-    path.write_bytes(path.read_bytes() + b"\x08" + struct.pack("<Q", len(chunk)) + chunk)
-    (mine,) = read_xdf(path)
-    (other,), _ = pyxdf.load_xdf(path, synchronize_clocks=False, dejitter_timestamps=False)
-    np.testing.assert_array_equal(mine.samples, other["time_series"])
-    np.testing.assert_allclose(mine.stamps, other["time_stamps"], atol=1e-9)
 
 
 def test_few_bytes_that_declare_much_take_little_memory(tmp_path: Path) -> None:
