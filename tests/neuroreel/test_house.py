@@ -36,7 +36,6 @@ TESTED_THROUGH_OTHERS = {
     "neuroreel.bench.sender",
     "stream.io.nwb_stimulus",
     "stream.io.nwb_units",
-    "stream.recorder.discovery",
 }
 """Modules that no test names, only tests of those that use them; the list may shrink, not grow."""
 
