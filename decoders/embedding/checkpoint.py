@@ -64,12 +64,14 @@ class Checkpoint:
         try:
             with safetensors.safe_open(self._path, "numpy") as file:
                 metadata = file.metadata() or {}
-                found = json.loads(metadata[_KEY])
-                self.notes = json.loads(metadata[_NOTES])
+                found = _json_object(metadata[_KEY])
+                self.notes = _json_object(metadata[_NOTES])
+                if not all(isinstance(notes, dict) for notes in self.notes.values()):
+                    raise ValueError("the notes of a stage are no object")
                 for name in file.keys():  # noqa: SIM118  (the file is no dict)
                     stage, _, rest = name.partition("|")
                     self._arrays.setdefault(stage, {})[rest] = file.get_tensor(name)
-        except (safetensors.SafetensorError, OSError, ValueError, KeyError) as error:
+        except (safetensors.SafetensorError, OSError, ValueError, KeyError, RecursionError) as error:
             raise OutputExists(
                 f"{self._path} exists but is not a training to resume. Name another file with --resume."
             ) from error
@@ -85,3 +87,10 @@ class Checkpoint:
                 f"{self._path} holds a training with {name} {str(found.get(name))[:40]}, not "
                 f"{str(self._key[name])[:40]}. Resume with the options it started with, or name a new file."
             )
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError("not a JSON object")
+    return found

@@ -57,7 +57,8 @@ class PlaybackSpeed:
         self._powers = powers
         self._initial = initial
         self._clocks = [FrameClock(movie_rate_hz * speed) for speed in SPEEDS]
-        self._every = max(1, round(COMPARISON_INTERVAL_S * rate_hz))
+        # rounded down, but for rates such as 29.97 Hz: evidence summed over a longer time misses fast speeds at 15 Hz
+        self._every = max(1, int(COMPARISON_INTERVAL_S * rate_hz + 0.1))
         self._prior = np.full(len(SPEEDS), OTHER_SPEED / (len(SPEEDS) - 1))
         self._prior[0] = 1 - OTHER_SPEED
         self._change = min(CHANGES_PER_S * self._every / rate_hz, 0.5)

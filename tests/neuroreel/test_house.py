@@ -16,8 +16,6 @@ ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 TESTED_THROUGH_OTHERS = {
-    "decoders.embedding.checkpoint",
-    "decoders.playback.playback_speed",
     "gui.client.engine_streams",
     "gui.client.inlet",
     "gui.client.movie_pictures",
