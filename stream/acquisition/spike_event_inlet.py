@@ -146,7 +146,7 @@ class SpikeEventInlet(Connection):
             n = len(stamps)
             if not n:
                 return
-            self._received()
+            self._received(stamps)
             self._binner.add(*_events(np.asarray(rows), np.asarray(stamps, float)))
             if self._foreign is None:
                 self._foreign = self._is_foreign()

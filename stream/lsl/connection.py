@@ -6,14 +6,17 @@ import logging
 import time
 from enum import StrEnum
 
+import numpy as np
 import pylsl
+from numpy.typing import NDArray
 from pylsl.util import LostError
 from pylsl.util import TimeoutError as LslTimeoutError
 
 from stream.errors import NeuroReelError, StreamLost
 from stream.lsl.clock_offset import ClockOffset
-from stream.lsl.outlet import FORMATS, buffer_length, channel_labels, read_facts
+from stream.lsl.outlet import buffer_length, channel_labels, read_facts
 from stream.lsl.reconnect import Reconnector
+from stream.lsl.sender import Received, described_difference, difference
 from stream.notices import Notices
 
 log = logging.getLogger(__name__)
@@ -24,7 +27,6 @@ MAX_PULL = 1024
 SENDER_FACT = "sender"
 """Entry of a description that is the same in all streams of one sender, and differs between any two senders."""
 
-_TIME_FACTS = ("stamp_rate", "speed")  # a sender that returns with others would be decoded with wrong times
 _RETRY_EVERY_S = 0.05
 _REOPEN_TIMEOUT_S = 1.0
 _NEW_OUTLET_S = 2.0  # a new outlet can be found shortly before it answers
@@ -73,6 +75,8 @@ class Connection:
         Receives ``state``, ``lost``, ``back``, ``mismatch`` and ``ambiguous``.
     n_connections
         Number of times the stream has been opened.
+    received
+        Samples received in each of these connections.
     clock
         Offset between the sender's clock and the local one.
     """
@@ -93,6 +97,7 @@ class Connection:
         self._max_buffer = buffer_length(self.rate_hz, self.n_channels, max_buffer_s)
         self.notices = Notices()
         self.n_connections = 0
+        self.received: list[Received] = []
         self.clock = ClockOffset()
         self._inlet: pylsl.StreamInlet | None = None
         self._reconnector: Reconnector | None = None
@@ -127,6 +132,7 @@ class Connection:
             self._inlet = None
             raise self._no_answer(error) from error
         self.n_connections += 1
+        self.received.append(Received(self._info.uid()))
         self._last_data = time.monotonic()
 
     def prepare(self, timeout_s: float = 5.0, *, sync_timeout_s: float = 2.0) -> pylsl.StreamInlet:
@@ -245,8 +251,9 @@ class Connection:
             self._inlet.close_stream()
         self._inlet = None
 
-    def _received(self) -> None:
-        """Handle the arrival of data."""
+    def _received(self, stamps: NDArray[np.float64]) -> None:
+        """Handle the arrival of data, with these timestamps."""
+        self.received[-1].add(stamps)
         self._last_data = time.monotonic()
         if self.state is not InletState.LIVE:
             self._set(InletState.LIVE, f"'{self.name}' is sending")
@@ -275,7 +282,7 @@ class Connection:
             time.sleep(min(timeout_s, _RETRY_EVERY_S))
             return
         before, labels, facts, silent_s = self._info, self.channel_labels, self.facts, self.age_s
-        differs = _difference(before, info)
+        differs = difference(before, info)
         if not differs:
             self._info = info
             try:
@@ -286,10 +293,7 @@ class Connection:
                 return
             except NeuroReelError as error:
                 differs = f"a description that cannot be used ({error})"
-            if not differs and self.channel_labels != labels:
-                differs = "other channel labels"
-            if not differs and any(self.facts.get(key) != facts.get(key) for key in _TIME_FACTS):
-                differs = "timestamps of another speed"
+            differs = differs or described_difference(labels, facts, self.channel_labels, self.facts)
             if differs:
                 self._disconnect()
                 self._info, self.channel_labels, self.facts = before, labels, facts
@@ -339,19 +343,6 @@ class Connection:
         """Change the state and report it."""
         self.state, self.reason = state, reason
         self.notices.add("state", f"{state}: {reason}", state=str(state), reason=reason)
-
-
-def _difference(before: pylsl.StreamInfo, now: pylsl.StreamInfo) -> str:
-    """Difference between two versions of a stream as text; empty if there is none."""
-    if before.channel_count() != now.channel_count():
-        return f"{now.channel_count()} channels instead of {before.channel_count()}"
-    if abs(before.nominal_srate() - now.nominal_srate()) > 1e-6 * before.nominal_srate():
-        return f"{now.nominal_srate():g} Hz instead of {before.nominal_srate():g} Hz"
-    if before.channel_format() != now.channel_format():
-        return (
-            f"{FORMATS[now.channel_format() - 1]} instead of {FORMATS[before.channel_format() - 1]} samples"
-        )
-    return ""
 
 
 def _source(source_id: str) -> str:

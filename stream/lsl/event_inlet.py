@@ -47,9 +47,10 @@ class EventInlet(Connection):
                     break
         except LostError:
             self._lose()
+        all_stamps = np.concatenate(parts)
         if rows:
-            self._received()
-        return rows, np.concatenate(parts)
+            self._received(all_stamps)
+        return rows, all_stamps
 
     def _pull_once(self, timeout_s: float) -> tuple[Any, Any]:
         """Pull up to `MAX_PULL` events, as text or numbers."""

@@ -92,7 +92,7 @@ class Inlet(Connection):
             if time.monotonic() - start < timeout_s + self.stale_after_s:  # else this process was suspended
                 self._silent(self.stale_after_s)
             return None
-        self._received()
+        self._received(stamps)
         first = self._n_received
         self._n_received += len(stamps)
         sequence = np.arange(first, self._n_received, dtype=np.int64)
@@ -123,7 +123,10 @@ class Inlet(Connection):
             return _NOTHING
         samples, stamps = [sample[None]], [np.array([stamp])]
         while (n_more := min(inlet.samples_available(), MAX_PULL)) and len(samples) <= _MAX_ROUNDS:
-            more = inlet.pull_chunk(timeout=0.0, max_samples=n_more, as_numpy=True)
+            try:
+                more = inlet.pull_chunk(timeout=0.0, max_samples=n_more, as_numpy=True)
+            except LostError:  # raised again by the next pull; what was pulled is not lost
+                break
             samples.append(more[0])
             stamps.append(more[1])
         if len(samples) == 1:

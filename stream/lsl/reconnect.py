@@ -9,6 +9,7 @@ import pylsl
 
 from stream.lsl.network import configure
 from stream.lsl.resolve import FoundStream, quoted, readable
+from stream.lsl.sender import is_return
 
 GRACE_S = {"loopback": 0.5, "lab": 2.0}
 """Time after the loss during which only the same source is accepted, by network scope."""
@@ -21,9 +22,10 @@ discover the same source, or a third one (0.02 to 0.12 s on loopback)."""
 class Reconnector:
     """Searches the network for a stream that can replace a lost one.
 
-    The same source id is accepted at once. Another source of the same name and type on the same computer is accepted
-    after a grace period, once it has been seen for a while and if it is the only one: a sender without a source id of
-    its own has a new one after a restart. A stream of another computer is another rig and never accepted.
+    The same sender is accepted at once, see `stream.lsl.sender.is_return`. Another source of the same name and
+    type on the same computer is accepted after a grace period, once it has been seen for a while and if it is the only
+    one: a sender without a source id of its own has a new one after a restart. A stream of another computer is another
+    rig and never accepted.
 
     Parameters
     ----------
@@ -43,7 +45,7 @@ class Reconnector:
     def __init__(
         self, info: pylsl.StreamInfo, grace_s: float | None = None, confirm_s: float | None = None
     ) -> None:
-        self._source_id: str = info.source_id()
+        self._info = info
         self._hostname: str = info.hostname()
         scope = configure().scope
         self._grace_ends = time.monotonic() + (GRACE_S[scope] if grace_s is None else grace_s)
@@ -64,7 +66,7 @@ class Reconnector:
         """
         unique = {info.uid(): info for info in readable(self._resolver.results())}
         found = [info for uid, info in unique.items() if uid not in excluded]
-        candidates = [info for info in found if self._source_id and info.source_id() == self._source_id]
+        candidates = [info for info in found if is_return(self._info, info)]
         if not candidates:
             now = time.monotonic()
             others = [info for info in found if info.hostname() == self._hostname]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence, Set
 import pylsl
 
 from stream.lsl.network import configure
-from stream.lsl.resolve import resolver_of
+from stream.lsl.resolve import readable, resolver_of
 
 LOST_AFTER_S = 2.0
 """A sender that has not responded for this long is lost, in seconds."""
@@ -44,7 +44,7 @@ class Discovery:
         """Return the matching outlets that are online, by uid."""
         online: dict[str, pylsl.StreamInfo] = {}
         for query, resolver in self._resolvers.items():
-            infos = {info.uid(): info for info in resolver.results()}
+            infos = {info.uid(): info for info in readable(resolver.results())}
             if infos:
                 self.unmatched.discard(query)
             online |= infos

@@ -1,48 +1,40 @@
-"""One stream being recorded: its inlet, its statistics, its clock offset.
-
-`stream.lsl.inlet.Inlet` is made for decoding (32-bit floats, newest first, a loss is detected at once). A recorder needs
-every sample in the sender's own format, and may be late. So it uses LSL's inlet with recovery enabled: without recovery,
-samples that had arrived but were not pulled are lost when the sender dies (30 of 1,000 samples in a test).
-"""
+"""One stream of a recording: its header, its statistics, and the sender that it is received from."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import math
 import time
+from collections import deque
+from dataclasses import asdict
 from typing import Any
 
 import pylsl
-from pylsl.util import LostError
-from pylsl.util import TimeoutError as LslTimeoutError
 
 from stream.io.xdf_stats import StreamStats
 from stream.io.xdf_writer import DTYPES, XdfWriter, stream_xml
 from stream.io.xdf_xml import header_problem
-from stream.lsl.connection import MAX_PULL
-from stream.lsl.outlet import FORMATS, buffer_length
+from stream.lsl.outlet import FORMATS
+from stream.lsl.sender import Received, difference, is_return
 from stream.recorder.continuity import Continuity
+from stream.recorder.sender_link import SenderLink
 
 log = logging.getLogger(__name__)
 
 CLOCK_EVERY_S = 5.0
 """Interval of clock offset measurements, in seconds."""
 
-_MAX_PULL_BYTES = 4 << 20
-_CLOCK_TIMEOUT_S = 2.0
-_OPEN_TIMEOUT_S = 5.0
 _STALE_PERIODS = 3.0
 _STALE_S = 1.0
 
 
 class RecordedStream:
-    """Receives one stream and writes it to a file.
+    """Writes what one sender sends to a file, also after that sender has restarted.
 
     Parameters
     ----------
-    info
-        Stream found by LSL.
+    link
+        Connection to the sender.
     stream_id
         Id of the stream in the file.
     writer
@@ -54,21 +46,20 @@ class RecordedStream:
         Properties that the sender declares; ``fmt`` is the channel format.
     rate_hz
         Nominal sampling rate in Hz; 0 for irregular streams.
-    uid
-        Id of the current outlet; changes when the sender restarts.
+    link
+        Connection to the sender; another one after its restart.
     stats
         Counts and checksums of the received samples.
     present
         Whether the sender is online.
-    superseded
-        Whether a new stream of the file replaces this one; it is pulled once more, then closed.
     offset_s
         Last clock offset in seconds; NaN before the first measurement.
     measured_hz
         Samples received per second, see `update_rate`.
     """
 
-    def __init__(self, info: pylsl.StreamInfo, stream_id: int, writer: XdfWriter) -> None:
+    def __init__(self, link: SenderLink, stream_id: int, writer: XdfWriter) -> None:
+        info = link.info
         self.name: str = info.name()
         self.type: str = info.type()
         self.fmt: str = FORMATS[info.channel_format() - 1]
@@ -76,19 +67,17 @@ class RecordedStream:
         self.rate_hz: float = info.nominal_srate()
         self.source_id: str = info.source_id()
         self.hostname: str = info.hostname()
-        self.uid: str = info.uid()
         self.stream_id = stream_id
+        self.link = link
+        link.stream = self
         self.stats = StreamStats()
         self.present = True
-        self.superseded = False
         self.offset_s = math.nan
         self.measured_hz = 0.0
         self._writer = writer
+        self._successors: deque[SenderLink] = deque()
+        self._received: list[Received] = [link.received]
         self._continuity = Continuity(self.rate_hz)
-        self._inlet = pylsl.StreamInlet(
-            info, max_buflen=buffer_length(self.rate_hz, self.n_channels), recover=bool(self.source_id)
-        )
-        self._max_samples = max(1, min(MAX_PULL, _MAX_PULL_BYTES // self.bytes_per_sample))
         self._last_data = time.monotonic()
         self._rate_n_samples = 0
         self._rate_since_s = time.monotonic()
@@ -103,21 +92,38 @@ class RecordedStream:
         return 9 + self.n_channels * (64 if self.fmt == "string" else DTYPES[self.fmt].itemsize)
 
     @property
-    def identity(self) -> tuple[str, str, str]:
-        """Name, type and source id, by which LSL recognizes a restarted sender."""
-        return self.name, self.type, self.source_id
+    def uid(self) -> str:
+        """LSL's unique id of the current outlet; changes when the sender restarts."""
+        return (self._successors[-1] if self._successors else self.link).uid
 
-    def is_same_sender(self, info: pylsl.StreamInfo) -> bool:
-        """Return whether LSL recovers this stream from an outlet: same identity, channel count and format.
+    def may_continue_with(self, info: pylsl.StreamInfo) -> bool:
+        """Return whether an outlet is of the same sender and agrees in channel count, rate and format.
 
         Parameters
         ----------
         info
-            Description of the outlet.
+            Outlet found by LSL.
         """
-        same = self.identity == (info.name(), info.type(), info.source_id())
-        fits = self.n_channels == info.channel_count() and self.fmt == FORMATS[info.channel_format() - 1]
-        return bool(self.source_id) and not self.superseded and same and fits
+        return is_return(self.link.info, info) and not difference(self.link.info, info)
+
+    def continue_with(self, link: SenderLink) -> None:
+        """Receive from the restarted sender, once everything from the old connection is pulled.
+
+        Parameters
+        ----------
+        link
+            New connection, open.
+        """
+        link.stream = self
+        self._received.append(link.received)
+        self._last_data = time.monotonic()
+        self._successors.append(link)
+        self.present = True
+
+    @property
+    def receiving(self) -> bool:
+        """Whether there may be samples to pull."""
+        return self.link.is_open or bool(self._successors)
 
     @property
     def gaps(self) -> int:
@@ -136,14 +142,14 @@ class RecordedStream:
         return overdue or not self.present
 
     def write_header(self) -> None:
-        """Fetch the full description from the sender and write it as the stream header.
+        """Write the sender's description as the stream header.
 
         Raises
         ------
         LostError, TimeoutError
             Of pylsl, if the sender does not respond.
         """
-        full = self._inlet.info(_OPEN_TIMEOUT_S)
+        full = self.link.describe()
         try:
             xml = full.as_xml()
             problem = header_problem(xml.encode())
@@ -157,43 +163,28 @@ class RecordedStream:
             xml = stream_xml(self.name, self.type, labels, self.rate_hz, self.fmt)
         self._writer.header(self.stream_id, xml, self.fmt, self.n_channels)
 
-    def open(self) -> None:
-        """Open the stream; samples collect in LSL's buffer until `pull`.
+    def add_clock_offset(self, sender_s: float, offset_s: float) -> None:
+        """Write a clock offset.
 
-        Raises
-        ------
-        LostError, TimeoutError
-            Of pylsl, if the sender does not respond.
+        Parameters
+        ----------
+        sender_s
+            Time of the measurement on the sender's clock, as LabRecorder writes it, seconds.
+        offset_s
+            Seconds to add to the stream's timestamps to get the local clock.
         """
-        self._inlet.open_stream(_OPEN_TIMEOUT_S)
-        self._last_data = time.monotonic()
-
-    def measure_clock(self) -> None:
-        """Measure the clock offset and write it; may block for seconds, so never call it in the pulling thread."""
-        with contextlib.suppress(LslTimeoutError, LostError):
-            self.offset_s = float(self._inlet.time_correction(_CLOCK_TIMEOUT_S))
-            sender_time = pylsl.local_clock() - self.offset_s  # LabRecorder writes the sender's clock, too
-            self._writer.clock_offset(self.stream_id, sender_time, self.offset_s)
-            self.stats.clock_offsets += 1
+        self.offset_s = offset_s
+        self._writer.clock_offset(self.stream_id, sender_s, offset_s)
+        self.stats.clock_offsets += 1
 
     def pull(self) -> int:
-        """Pull all available samples and write them; return their number.
-
-        Raises
-        ------
-        LostError
-            Of pylsl, if the sender is lost and has no source id by which LSL could recover it.
-        """
-        total = 0
-        while True:
-            samples, stamps = self._inlet.pull_chunk(
-                timeout=0.0, max_samples=self._max_samples, as_numpy=True
-            )
-            if len(stamps):
-                self._write(samples, stamps)
-                total += len(stamps)
-            if len(stamps) < self._max_samples:
-                return total
+        """Pull all available samples and write them; return their number."""
+        n_successors, total = len(self._successors), self._pull_link()
+        for _ in range(n_successors):  # counted before pulling, so that nothing of the old connection is left
+            self.link.close()
+            self.link = self._successors.popleft()
+            total += self._pull_link()
+        return total
 
     def update_rate(self) -> None:
         """Update ``measured_hz`` from the samples since the last call; call it about once a second."""
@@ -202,17 +193,13 @@ class RecordedStream:
         self._rate_n_samples, self._rate_since_s = n_samples, now
 
     def finish(self) -> None:
-        """Write the stream footer and close the inlet."""
+        """Write the stream footer and disconnect."""
         stats = self.stats
         span_s = stats.last - stats.first
         rate_hz = (stats.n_samples - 1) / span_s if span_s > 0 else 0.0
         first, last = (stats.first, stats.last) if stats.n_samples else (0.0, 0.0)
         self._writer.footer(self.stream_id, first, last, stats.n_samples, measured_hz=rate_hz)
-        self.close()
-
-    def close(self) -> None:
-        """Close the inlet."""
-        self._inlet.close_stream()
+        self.link.close()
 
     def summary(self) -> dict[str, Any]:
         """Return the stream's entry in the summary of the recording, see ``docs/recording.md``."""
@@ -234,7 +221,19 @@ class RecordedStream:
             "last_stamp": stats.last,
             "duration_s": span_s,
             "clock_offsets": stats.clock_offsets,
+            "senders": [asdict(received) for received in self._received if received.samples],
         }
+
+    def _pull_link(self) -> int:
+        """Pull all available samples from the present connection."""
+        total = 0
+        while True:
+            samples, stamps = self.link.pull()
+            if len(stamps):
+                self._write(samples, stamps)
+                total += len(stamps)
+            if len(stamps) < self.link.max_samples:
+                return total
 
     def _write(self, samples: Any, stamps: Any) -> None:
         """Write samples and update the statistics."""

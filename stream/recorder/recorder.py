@@ -1,14 +1,13 @@
 """Records any number of LSL streams into one XDF file, every sample as it was sent.
 
-One thread pulls from all inlets into the buffer of a `stream.recorder.disk_writer.DiskWriter`, whose own thread writes;
-each stream has a thread that opens it and then measures clock offsets. None blocks another. What is not pulled in time
-stays in LSL's buffers (360 s or 60,000 samples, less above half a gigabyte).
+One thread pulls from all outlets into the buffer of a `stream.recorder.disk_writer.DiskWriter`, whose own thread
+writes; each outlet has a thread that opens it and then measures clock offsets (`stream.recorder.connections`). None
+blocks another. What is not pulled in time stays in LSL's buffers (360 s or 60,000 samples, less above half a gigabyte).
 """
 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import logging
 import threading
 import time
@@ -18,17 +17,17 @@ from pathlib import Path
 from typing import Any
 
 import pylsl
-from pylsl.util import LostError
-from pylsl.util import TimeoutError as LslTimeoutError
 
 from stream.errors import CannotWrite, NoStream
 from stream.io.xdf_writer import XdfWriter
 from stream.lsl.network import configure
 from stream.lsl.outlet import NEURAL_TYPES
+from stream.recorder.connections import Connections
 from stream.recorder.discovery import LOST_AFTER_S, Discovery
 from stream.recorder.disk_writer import BUFFER_BYTES, DiskWriter
 from stream.recorder.pending_streams import STREAM_TIMEOUT_S, PendingStreams
-from stream.recorder.recorded_stream import CLOCK_EVERY_S, RecordedStream
+from stream.recorder.recorded_stream import RecordedStream
+from stream.recorder.successors import lost_reason
 from stream.recorder.verify import verify_recording
 
 log = logging.getLogger(__name__)
@@ -40,10 +39,9 @@ LOW_SPACE_S = 300.0
 """The recorder warns if the disk will be full in less than this time, in seconds."""
 
 _PULL_EVERY_S = 0.05
-_UPDATE_EVERY_S = 0.1
-_OPEN_TIMEOUT_S = 3.0  # for all streams that open together
+_PULL_OFTEN_S = 0.005  # where LSL drops what has not been pulled when a sender without source id dies
+_UPDATE_EVERY_S = 0.04
 _DRAIN_S = 0.3  # pull for this long after stop() to receive the last samples
-_RETRY_S = 2.0  # until the next attempt to open a stream that failed
 _JOIN_TIMEOUT_S = 5.0
 
 
@@ -95,19 +93,14 @@ class Recorder:
     ) -> None:
         self._discovery = Discovery(queries)
         self.disk_writer = DiskWriter(path, buffer_bytes=buffer_bytes)
-        self.streams: list[RecordedStream] = []
         self._writer = XdfWriter(path, sink=self.disk_writer)
+        self._connections = Connections(self._writer, hold, self._report)
+        self.streams: list[RecordedStream] = self._connections.streams
         self._hold = hold
         self._expected = set(expected) | ({hold} if hold else set())
-        self._held_released = threading.Event()
         self._stopping = threading.Event()
         self._events: deque[dict[str, Any]] = deque()
         self._pending: PendingStreams | None = None
-        self._first_seen_s: dict[str, float] = {}
-        self._retry_at: dict[str, float] = {}
-        self._stream_threads: dict[str, tuple[threading.Thread, threading.Event]] = {}
-        self._active: list[RecordedStream] = []
-        self._ids = itertools.count(1)
         self._next_update_s = 0.0
         self._started_s = time.monotonic()
         self._low_space_reported = False
@@ -147,14 +140,12 @@ class Recorder:
         self._pull_thread.start()
         for group in (0, 1, 2):
             members = [info for info in found.values() if _opening_order(info) == group]
-            for info in members:
-                self._add_stream(info)
-            self._wait_until_open([info.uid() for info in members])
+            self._connections.start(members)
         self._started_s = time.monotonic()
 
     def open_held(self) -> None:
         """Open the stream that ``hold`` names."""
-        self._held_released.set()
+        self._connections.release_held()
 
     def watch_for(self, names: Sequence[str], timeout_s: float = STREAM_TIMEOUT_S) -> None:
         """Have `poll` return an event ``awaited`` once these streams are recorded, or on timeout.
@@ -175,7 +166,7 @@ class Recorder:
         -------
         events
             Events since the last call, each with ``event`` and ``reason``: ``recording`` (of a stream), ``lost``,
-            ``back``, ``failed``, ``low_space``, ``awaited`` (see `watch_for`).
+            ``back``, ``new_sender``, ``failed``, ``low_space``, ``awaited`` (see `watch_for`).
         """
         now = time.monotonic()
         if now >= self._next_update_s and not self._stopping.is_set():
@@ -229,15 +220,14 @@ class Recorder:
             ``seconds`` and the entries of `stream.recorder.verify.verify_recording`; see ``docs/recording.md``.
         """
         seconds = self.elapsed_s
-        self._held_released.set()
+        self._connections.stop(self._discovery.online())
         self._stopping.set()
         if self._pull_thread.ident is not None:
             self._pull_thread.join(_JOIN_TIMEOUT_S)
         if self._pull_thread.is_alive():
             self.disk_writer.abandon()
             self._pull_thread.join()
-        for thread, _ in list(self._stream_threads.values()):
-            thread.join(_JOIN_TIMEOUT_S)
+        self._connections.join()
         with contextlib.suppress(CannotWrite):
             for stream in list(self.streams):
                 stream.finish()
@@ -250,81 +240,11 @@ class Recorder:
         for stream in list(self.streams):
             if stream.present and stream.uid not in online and stream.age_s > LOST_AFTER_S:
                 stream.present = False
-                self._report("lost", stream, f"the sender of '{stream.name}' is lost")
-            elif not stream.present and stream.uid in online:
+                self._report("lost", stream.name, lost_reason(stream))
+            elif not stream.present and stream.uid in online and stream.link.is_open:
                 stream.present = True
-                self._report("back", stream, f"'{stream.name}' is back")
-        for uid, info in online.items():
-            if uid in self._stream_threads or uid in (stream.uid for stream in list(self.streams)):
-                continue
-            if now >= self._retry_at.get(uid, 0.0):
-                self._handle_outlet(info, now - self._first_seen_s.setdefault(uid, now), online)
-
-    def _handle_outlet(
-        self, info: pylsl.StreamInfo, known_s: float, online: dict[str, pylsl.StreamInfo]
-    ) -> None:
-        """Record an outlet as a new stream, unless it is a restarted sender, which LSL recovers by itself."""
-        for stream in list(self.streams):
-            if not stream.is_same_sender(info):
-                continue
-            if stream.uid in online and known_s < 2 * LOST_AFTER_S:
-                return  # undecided: the old outlet may be a stale entry, or this is a second sender
-            if stream.uid in online:
-                continue
-            if stream.rate_hz != info.nominal_srate():
-                stream.superseded = True
-                continue
-            stream.uid, stream.present = info.uid(), True
-            self._report("back", stream, f"'{stream.name}' is back")
-            return
-        self._add_stream(info)
-
-    def _add_stream(self, info: pylsl.StreamInfo) -> None:
-        """Start recording a stream."""
-        stream = RecordedStream(info, next(self._ids), self._writer)
-        self.streams.append(stream)
-        settled = threading.Event()
-        thread = threading.Thread(
-            target=self._run_stream, args=(stream, settled), name=f"record {stream.name}", daemon=True
-        )
-        self._stream_threads[stream.uid] = thread, settled
-        thread.start()
-
-    def _wait_until_open(self, uids: Sequence[str]) -> None:
-        """Wait until streams are open, or prepared and held."""
-        deadline = time.monotonic() + _OPEN_TIMEOUT_S
-        for uid in uids:
-            if uid in self._stream_threads:
-                self._stream_threads[uid][1].wait(max(0.0, deadline - time.monotonic()))
-
-    def _run_stream(self, stream: RecordedStream, settled: threading.Event) -> None:
-        """Open a stream, then measure its clock offset until the end (one thread per stream)."""
-        try:
-            stream.write_header()
-            if self._hold and stream.name == self._hold and stream.type in NEURAL_TYPES:
-                stream.measure_clock()
-                settled.set()
-                self._held_released.wait()
-            if self._stopping.is_set():
-                return
-            stream.open()
-        except Exception as error:
-            if not isinstance(error, LostError | LslTimeoutError | CannotWrite):
-                log.exception("opening '%s' failed", stream.name)
-            self._report("failed", stream, f"'{stream.name}' was found but cannot be recorded: {error}")
-            self._retry_at[stream.uid] = time.monotonic() + _RETRY_S
-            self.streams.remove(stream)
-            self._stream_threads.pop(stream.uid, None)  # retried while the outlet is online
-            return
-        finally:
-            settled.set()
-        self._active.append(stream)
-        self._report("recording", stream, f"recording '{stream.name}'")
-        while not self._stopping.is_set():
-            due = time.monotonic() + CLOCK_EVERY_S
-            with contextlib.suppress(CannotWrite):
-                stream.measure_clock()
-            self._stopping.wait(max(0.0, due - time.monotonic()))
+                self._report("back", stream.name, f"'{stream.name}' is back")
+        self._connections.update(online, now)
 
     def _run_puller(self) -> None:
         """Pull from all streams until stopped (the pulling thread)."""
@@ -334,12 +254,14 @@ class Recorder:
             while time.monotonic() < last_round:
                 if self._stopping.is_set() and last_round == float("inf"):
                     last_round = time.monotonic() + _DRAIN_S
-                for stream in list(self._active):
+                streams = [stream for stream in list(self.streams) if stream.receiving]
+                for stream in streams:
                     self._pull_stream(stream)
                 if time.monotonic() >= next_boundary:
                     next_boundary += BOUNDARY_EVERY_S
                     self._writer.boundary()
-                time.sleep(_PULL_EVERY_S)
+                recovers = all(stream.link.recovers for stream in streams)
+                time.sleep(_PULL_EVERY_S if recovers else _PULL_OFTEN_S)
         except CannotWrite as error:
             log.error("%s", error)
 
@@ -347,27 +269,24 @@ class Recorder:
         """Pull from one stream; an error ends only this stream."""
         try:
             stream.pull()
-            if stream.superseded:
-                self._active.remove(stream)
-                stream.close()
-        except LostError:
-            self._active.remove(stream)
-            stream.present = False
-            reason = f"the sender of '{stream.name}' is lost; without a source id it cannot be recovered"
-            self._report("lost", stream, reason)
         except CannotWrite:
             raise
         except Exception as error:
-            self._active.remove(stream)
+            stream.link.close()
             stream.present = False
             log.exception("recording '%s' failed", stream.name)
-            self._report("failed", stream, f"recording '{stream.name}' failed: {error!r}")
+            self._report("failed", stream.name, f"recording '{stream.name}' failed: {error!r}")
+            return
+        if stream.link.closed.is_set():
+            self._connections.forget(stream.link)
+            if stream.present:
+                stream.present = False
+                self._report("lost", stream.name, lost_reason(stream))
 
     def _check_pending(self, now: float) -> None:
         """Add the event of `watch_for` when it is due."""
         if self._pending is not None:
-            settled = {uid for uid, (_, event) in list(self._stream_threads.items()) if event.is_set()}
-            open_names = {stream.name for stream in list(self.streams) if stream.uid in settled}
+            open_names = {stream.name for stream in list(self.streams) if stream.link.settled.is_set()}
             result = self._pending.result(open_names, now)
             if result is not None:
                 self._pending = None
@@ -383,9 +302,9 @@ class Recorder:
         threshold_s = 2 * LOW_SPACE_S if self._low_space_reported else LOW_SPACE_S  # hysteresis
         self._low_space_reported = left_s < threshold_s
 
-    def _report(self, event: str, stream: RecordedStream, reason: str) -> None:
+    def _report(self, event: str, stream: str, reason: str) -> None:
         """Log an event of a stream and return it with the next `poll`."""
-        self._events.append({"event": event, "stream": stream.name, "reason": reason})
+        self._events.append({"event": event, "stream": stream, "reason": reason})
         log.log(logging.WARNING if event == "failed" else logging.INFO, "%s", reason)
 
 

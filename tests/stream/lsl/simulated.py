@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class SimulatedOutlet:
     """What LSL shows of an outlet from afar: has the methods of `pylsl.StreamInfo`."""
 
-    def __init__(self, uid: str, source_id: str, hostname: str = "here", name: str = "V1") -> None:
-        self._fields = {"uid": uid, "source_id": source_id, "hostname": hostname, "name": name}
+    def __init__(
+        self, uid: str, source_id: str, hostname: str = "here", name: str = "V1", **fields: Any
+    ) -> None:
+        common = {
+            "type": "Spikes",
+            "channel_count": 4,
+            "nominal_srate": 60.0,
+            "channel_format": 1,
+            "session_id": "ours",
+        }
+        self._fields = {
+            **common, "uid": uid, "source_id": source_id, "hostname": hostname, "name": name, **fields
+        }  # fmt: skip
 
     def __getattr__(self, field: str) -> object:
-        common = {"type": "Spikes", "channel_count": 4, "nominal_srate": 60.0, "channel_format": 1}
-        return lambda: {**common, **self._fields}[field]
+        return lambda: self._fields[field]
 
 
 class SimulatedNetwork:

@@ -51,3 +51,15 @@ def test_a_third_source_must_be_confirmed_too_and_makes_the_choice_ambiguous(lan
     lan.now_s = 101.0
     assert found(search) is None
     assert len(search.ambiguous) == 2  # a stream of another computer is no candidate
+
+
+def test_the_same_source_on_another_computer_or_in_another_session_is_not_accepted(
+    lan: SimulatedNetwork,
+) -> None:
+    search = reconnector()
+    lan.outlets = [SimulatedOutlet("a", "one", hostname="there")]
+    assert found(search) is None
+    lan.now_s = 110.0
+    assert found(search) is None
+    lan.outlets.append(SimulatedOutlet("b", "one"))
+    assert found(search) == "b"

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from stream.errors import BadUsage
 from stream.recorder import discovery
 from stream.recorder.discovery import Discovery
+from tests.stream.lsl.simulated import SimulatedOutlet
 
 
 class Network:
@@ -30,7 +31,7 @@ class Network:
     def resolver_of(self, query: str, forget_after_s: float) -> SimpleNamespace:
         def results() -> list[SimpleNamespace]:
             return [
-                SimpleNamespace(uid=lambda name=name: f"uid-{name}", name=lambda name=name: name)
+                SimulatedOutlet(f"uid-{name}", "one", name=name)
                 for name, (begin_s, end_s) in self.online.items()
                 if name.startswith(query) and begin_s <= self.now_s - 1000 < end_s + forget_after_s
             ]

@@ -1,0 +1,258 @@
+"""Whose samples a recording holds: one sender's in a stream of the file, all of them, and those of no other."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import stream.recorder.recorder
+from stream.io.xdf_reader import XdfStream, read_xdf
+from stream.lsl.network import SESSION_VARIABLE, child_env
+from stream.recorder.recorder import Recorder
+
+pytestmark = pytest.mark.live
+
+OTHER_COMPUTER = ("unshare", "--map-root-user", "--uts", "sh", "-c", 'hostname other-pc && exec "$@"', "sh")
+"""Runs a command under another host name."""
+
+_SENDER = """
+import sys, time
+from stream.lsl.network import configure
+configure()
+from stream.lsl.outlet import make_outlet
+name, value, burst, labels, role = sys.argv[1], float(sys.argv[2]), int(sys.argv[3]), sys.argv[4], sys.argv[5]
+outlet = make_outlet(name, "Spikes", labels.split(","), 200.0, role=role)
+count = 0
+while True:
+    outlet.push_chunk([[value, float(count + index)] for index in range(burst)])
+    count += burst
+    print(count, flush=True)
+    sys.stdin.readline() if burst > 1 else time.sleep(0.005)
+"""
+
+
+class Sender:
+    """A process that sends (value, count) at 200 Hz, or bursts on request; it prints how many it has sent."""
+
+    def __init__(
+        self,
+        name: str,
+        value: int,
+        *,
+        session: str = "",
+        burst: int = 1,
+        labels: str = "a,b",
+        role: str = "rig",
+        prefix: tuple[str, ...] = (),
+    ) -> None:
+        command = [sys.executable, "-P", "-c", _SENDER, name, str(value), str(burst), labels, role]
+        environment = child_env() | ({SESSION_VARIABLE: session} if session else {})
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen([*prefix, *command], env=environment, stdin=pipe, stdout=pipe)
+        self.wait_sent(1)
+
+    def wait_sent(self, count: int) -> None:
+        assert self.process.stdout is not None
+        while int(self.process.stdout.readline()) < count:
+            pass
+
+    def send(self) -> None:
+        """Send another burst."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(b"\n")
+        self.process.stdin.flush()
+        assert self.process.stdout is not None
+        self.process.stdout.readline()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+class Recording:
+    """A recorder of one stream name and the events that it reported."""
+
+    def __init__(self, path: Path, name: str) -> None:
+        self.path, self.name = path, name
+        self.recorder = Recorder(path, [name])
+        self.recorder.start(20)
+        self.events: list[dict[str, Any]] = []
+
+    def wait(self, event: str, count: int = 1) -> dict[str, Any]:
+        """Poll until an event was reported so many times, and return it."""
+        deadline = time.monotonic() + 60
+        while len(found := [one for one in self.events if one["event"] == event]) < count:
+            assert time.monotonic() < deadline, (event, self.events)
+            self.poll(0.05)
+        return found[count - 1]
+
+    def poll(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            self.events += self.recorder.poll()
+            time.sleep(0.02)
+
+    def stop(self) -> list[XdfStream]:
+        summary = self.recorder.stop()
+        assert summary["verified"], summary["problems"]
+        return read_xdf(self.path)
+
+
+@pytest.fixture
+def name() -> str:
+    return f"whose-{uuid.uuid4().hex[:6]}"
+
+
+@pytest.fixture
+def sender() -> Iterator[Callable[..., Sender]]:
+    started: list[Sender] = []
+
+    def start(*arguments: Any, **options: Any) -> Sender:
+        started.append(Sender(*arguments, **options))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.kill()
+
+
+def values(stream: XdfStream) -> set[float]:
+    return set(np.asarray(stream.samples)[:, 0].tolist())
+
+
+def assert_contiguous(counts: Any) -> None:
+    np.testing.assert_array_equal(np.diff(counts), 1)
+
+
+def test_a_recording_never_continues_with_the_stream_of_another_session(
+    sender: Any, tmp_path: Path, name: str
+) -> None:
+    ours = sender(name, 1)
+    sender(name, 2, session=f"other-{name}")  # same name, type, source id, format
+    recording = Recording(tmp_path / "a.xdf", name)
+    recording.poll(1.0)
+    ours.kill()
+    recording.wait("lost")
+    recording.poll(3.0)  # LSL's own recovery takes 1.5 s
+    sender(name, 1)
+    recording.wait("back")
+    recording.poll(0.5)
+    (only,) = recording.stop()
+    assert values(only) == {1.0}
+    first, again = (row["samples"] for row in recording.recorder.streams[0].summary()["senders"])
+    counts = np.asarray(only.samples)[:, 1]
+    assert first + again == len(counts)
+    assert_contiguous(counts[:first])
+    assert_contiguous(counts[first:])
+    assert min(first, again) > 50
+
+
+@pytest.mark.parametrize("session", ["", "other"])
+def test_what_has_arrived_is_recorded_when_the_sender_dies(
+    sender: Any, tmp_path: Path, name: str, session: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also with a stream of another session beside it, to which LSL would turn."""
+    monkeypatch.setattr(
+        stream.recorder.recorder, "_PULL_EVERY_S", 0.4
+    )  # so that much is pulled after the death
+    burst = 1000
+    ours = sender(name, 1, burst=burst)
+    if session:
+        sender(name, 2, session=f"other-{name}")
+    recording = Recording(tmp_path / "a.xdf", name)
+    recording.poll(1.0)
+    ours.send()
+    time.sleep(0.1)
+    ours.kill()
+    recording.wait("lost")
+    recording.poll(2.0)
+    (only,) = recording.stop()
+    assert np.asarray(only.samples).tolist() == [[1.0, float(burst + index)] for index in range(burst)]
+
+
+def test_a_second_sender_is_a_new_stream_complete_from_its_beginning(
+    sender: Any, tmp_path: Path, name: str
+) -> None:
+    sender(name, 1)
+    recording = Recording(tmp_path / "a.xdf", name)
+    recording.poll(0.5)
+    sender(name, 2)
+    said = recording.wait("new_sender")
+    assert said["reason"].startswith(
+        f"a second sender of '{name}' is recorded as a new stream of the file: name="
+    )
+    recording.poll(0.5)
+    one, two = recording.stop()
+    assert (values(one), values(two)) == ({1.0}, {2.0})
+    counts = np.asarray(two.samples)[:, 1]
+    assert_contiguous(counts)
+    assert counts[0] < 400  # it was opened when it appeared, 4 s before it was known to be a second one
+
+
+def test_a_sender_that_returns_with_other_channels_or_source_is_a_new_stream(
+    sender: Any, tmp_path: Path, name: str
+) -> None:
+    ours = sender(name, 1)
+    recording = Recording(tmp_path / "a.xdf", name)
+    recording.poll(0.3)
+    ours.kill()
+    recording.wait("lost")
+    other = sender(name, 2, labels="b,a")
+    said = recording.wait("new_sender")["reason"]
+    assert said.startswith(
+        f"the same sender with other channel labels of '{name}' is recorded as a new stream"
+    )
+    recording.poll(0.3)
+    other.kill()
+    recording.wait("lost", 2)
+    sender(name, 3, role="spare")
+    assert recording.wait("new_sender", 2)["reason"].startswith(f"another sender of '{name}'")
+    recording.poll(0.3)
+    assert [values(each) for each in recording.stop()] == [{1.0}, {2.0}, {3.0}]
+
+
+def test_a_sender_on_another_computer_is_a_new_stream(sender: Any, tmp_path: Path, name: str) -> None:
+    if shutil.which("unshare") is None or subprocess.run([*OTHER_COMPUTER, "true"], check=False).returncode:
+        pytest.skip("another host name is not allowed here")
+    ours = sender(name, 1)
+    recording = Recording(tmp_path / "a.xdf", name)
+    recording.poll(0.3)
+    ours.kill()
+    recording.wait("lost")
+    sender(name, 2, prefix=OTHER_COMPUTER)
+    assert "hostname='other-pc'" in recording.wait("new_sender")["reason"]
+    recording.poll(0.3)
+    one, two = recording.stop()
+    assert (values(one), values(two)) == ({1.0}, {2.0})
+    assert two.hostname == "other-pc"
+
+
+@pytest.mark.slow
+def test_a_sender_that_stands_still_for_long_continues_its_stream(
+    sender: Any, tmp_path: Path, name: str
+) -> None:
+    """After 15 s without data LSL turns to the stream of another session; the own one is connected again later."""
+    ours = sender(name, 1)
+    sender(name, 2, session=f"other-{name}")
+    recording = Recording(tmp_path / "a.xdf", name)
+    recording.poll(0.3)
+    os.kill(ours.process.pid, signal.SIGSTOP)
+    recording.wait("lost")
+    recording.poll(31.0)  # LSL looks every 15 s whether there were data in the last 15 s
+    os.kill(ours.process.pid, signal.SIGCONT)
+    recording.wait("back")
+    recording.poll(0.5)
+    (only,) = recording.stop()
+    assert values(only) == {1.0}
+    assert len(recording.recorder.streams[0].summary()["senders"]) == 2
