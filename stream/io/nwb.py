@@ -153,7 +153,7 @@ def _binned(
     """Count the spikes of units in bins."""
     movie_rate = presentations.rate_hz if presentations is not None and presentations.is_movie else 0.0
     rate_hz = 1000 / bin_ms if bin_ms else movie_rate or 1000 / DEFAULT_BIN_MS
-    first, last = units.extent()
+    first, last = units.extent(limits)
     epochs = [(first, last, first)] if presentations is None else presentations.epochs(first, last)
     edges = [_bin_edges(epoch, rate_hz) for epoch in epochs]
     edges = [edge for edge in edges if len(edge) > 1]

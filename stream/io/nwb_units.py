@@ -73,8 +73,13 @@ class Units:
         times = times[np.isfinite(times)]
         return times if np.all(np.diff(times) >= 0) else np.sort(times)
 
-    def extent(self) -> tuple[float, float]:
+    def extent(self, limits: ReadLimits) -> tuple[float, float]:
         """Return the times of the first and the last spike of all units, in seconds.
+
+        Parameters
+        ----------
+        limits
+            Limits of this process.
 
         Raises
         ------
@@ -82,14 +87,18 @@ class Units:
             If no unit has a spike.
         """
         begins = np.r_[0, self.ends[:-1]][self.rows]
-        spans = [
-            (begin, end - 1) for begin, end in zip(begins, self.ends[self.rows], strict=True) if end > begin
-        ]
-        times = np.array([[self.spike_times[at] for at in span] for span in spans], np.float64).reshape(-1, 2)
-        times = times[np.isfinite(times).all(1)]
-        if not len(times):
+        times: list[float] = []
+        for index, (begin, end) in enumerate(
+            zip(begins.tolist(), self.ends[self.rows].tolist(), strict=True)
+        ):
+            outermost = [self.spike_times[at] for at in (begin, end - 1)] if end > begin else []
+            if not np.all(np.isfinite(outermost)):
+                usable = self.times(index, limits)
+                outermost = [usable[0], usable[-1]] if len(usable) else []
+            times += map(float, outermost)
+        if not times:
             raise BadRecording("none of its units has a spike.")
-        return float(times.min()), float(times.max())
+        return min(times), max(times)
 
     def names(self) -> NDArray[np.str_]:
         """Return unique channel names, made of area and id."""

@@ -32,8 +32,6 @@ TESTED_THROUGH_OTHERS = {
     "gui.widgets.statusbar",
     "neuroreel.bench.receivers",
     "neuroreel.bench.sender",
-    "stream.io.nwb_stimulus",
-    "stream.io.nwb_units",
 }
 """Modules that no test names, only tests of those that use them; the list may shrink, not grow."""
 

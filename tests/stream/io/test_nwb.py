@@ -1,4 +1,5 @@
-"""Tests of `nwb`, `nwb_units` and `nwb_stimulus`: files in the layouts of Allen Visual Coding and DANDI."""
+"""Whole NWB files in the layouts of Allen Visual Coding and DANDI; their parts are tested in test_nwb_units.py and
+test_nwb_stimulus.py."""
 
 from __future__ import annotations
 
