@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,7 +43,7 @@ class Filter:
         state = POWERS.advance(self.state, ticks) * np.exp(evidence - evidence.max())
         mass = float(state.sum())
         state = (state / mass).astype(np.float32)
-        likelihood = mass * float(np.exp(evidence.max()))
+        likelihood = mass * math.exp(evidence.max())
         self.clock, self.state = self.estimator.update(evidence, likelihood, stamp, state)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,6 @@ from stream.errors import AmbiguousStream, BadRecording
 from stream.io.nwb_stimulus import PAD_S, Presentations, read_presentations
 from stream.session import MAX_FRAMES
 from tests.stream.io.conftest import NoLimits
-import itertools
 
 
 def presentations(
