@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +12,20 @@ from stream.session import Kind
 
 MAX_FRAMES = 10_000_000
 MAX_DELAY_MS = 60_000
+MAX_CONTEXT_MS = 600_000
+MAX_RATE_HZ = 100_000
+MAX_MOVIE_RATE_HZ = 1000
+MAX_DELAY_SAMPLES = 1_000_000
+MAX_TICKS = 5000
+"""Largest forecast in frames of the playback model."""
+
+MAX_LABEL_COLUMNS = 1000
+"""Largest number of columns of all continuous labels together."""
+
+MAX_NUMBER = 1e15
+"""Largest number anywhere on a card."""
+
+_MAX_DEPTH = 10
 
 
 def check_card(card: Mapping[str, Any]) -> None:
@@ -28,26 +41,69 @@ def check_card(card: Mapping[str, Any]) -> None:
     BadModel
         If a field is missing or invalid; the message names it.
     """
+    for field, value in card.items():
+        _require(_are_numbers_bounded(value, _MAX_DEPTH), card, field)
     names = card.get("channel_names")
     strings = isinstance(names, list) and bool(names) and all(isinstance(name, str) for name in names)
     _require(strings, card, "channel_names")
     _require(_is_int(card.get("n_frames"), 1, MAX_FRAMES), card, "n_frames")
     _require(card.get("kind") in list(Kind), card, "kind")
-    for field in ("rate_hz", "movie_rate_hz", "context_ms", "lookahead_ms", "lag_ms", "shrinkage"):
-        _require(_is_size(card.get(field)), card, field)
-    for field in ("lookahead_ms", "lag_ms"):
-        _require(card[field] <= MAX_DELAY_MS, card, field)
+    for field, most in _MOST.items():
+        _require(_is_size(card.get(field)) and card[field] <= most, card, field)
+    delay_s, tick_hz = (
+        (card["lookahead_ms"] + card["lag_ms"]) / 1000,
+        card["movie_rate_hz"] or card["rate_hz"],
+    )
+    _require(delay_s * card["rate_hz"] <= MAX_DELAY_SAMPLES, card, "lag_ms")
+    _require((1 + card["lag_ms"] / 1000) * tick_hz <= MAX_TICKS, card, "movie_rate_hz")
     share = card.get("channel_share", 1.0)
     _require(_is_size(share) and 0 < share <= 1, card, "channel_share")
     for field in ("mode", "decoder", "recording"):
         _require(isinstance(card.get(field), str), card, field)
     labels = card.get("labels")
     pairs = isinstance(labels, list) and all(
-        isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) and _is_int(pair[1], 1, 10_000)
+        isinstance(pair, list)
+        and len(pair) == 2
+        and isinstance(pair[0], str)
+        and _is_int(pair[1], 1, MAX_LABEL_COLUMNS)
         for pair in labels
     )
-    _require(pairs, card, "labels")
+    _require(pairs and sum(pair[1] for pair in labels or []) <= MAX_LABEL_COLUMNS, card, "labels")
     _require(_are_clips(card), card, "clips")
+    for field, types in _OPTIONAL.items():
+        value = card.get(field)
+        valid = isinstance(value, types) and not (isinstance(value, bool) and bool not in types)
+        _require(field not in card or valid, card, field)
+
+
+_MOST = {
+    "rate_hz": MAX_RATE_HZ,
+    "movie_rate_hz": MAX_MOVIE_RATE_HZ,
+    "context_ms": MAX_CONTEXT_MS,
+    "lookahead_ms": MAX_DELAY_MS,
+    "lag_ms": MAX_DELAY_MS,
+    "shrinkage": MAX_NUMBER,
+}
+"""Largest value of each number that every card has."""
+
+_OPTIONAL: dict[str, tuple[type, ...]] = {
+    "train_seconds": (int, float),
+    "posterior_power": (int, float),
+    "evening": (int, float),
+    "seed": (int,),
+    "decoder_embedding": (str,),
+    "trained_on": (dict,),
+    "unused_channels": (list,),
+}
+"""Types of fields that evaluation and the report use."""
+
+
+def _are_numbers_bounded(value: Any, depth: int) -> bool:
+    """Return whether every number in a value is finite and of a possible size, and it is not nested too deeply."""
+    if isinstance(value, dict | list):
+        members = value.values() if isinstance(value, dict) else value
+        return depth > 0 and all(_are_numbers_bounded(member, depth - 1) for member in members)
+    return not isinstance(value, int | float) or abs(value) <= MAX_NUMBER  # false for NaN, too
 
 
 def _are_clips(card: Mapping[str, Any]) -> bool:
@@ -55,15 +111,21 @@ def _are_clips(card: Mapping[str, Any]) -> bool:
     if not isinstance(clips, list):
         return False
     try:
-        return not clips or Movie(tuple(Clip(**clip) for clip in clips)).n_frames == card["n_frames"]
+        movie = Movie(tuple(Clip(**clip) for clip in clips)) if clips else None
+        texts = all(
+            isinstance(text, str) for clip in clips for text in (clip["name"], clip.get("sha256", ""))
+        )
+        rates = all(_is_size(clip["rate_hz"]) and clip["rate_hz"] <= MAX_MOVIE_RATE_HZ for clip in clips)
+        ints = all(
+            _is_int(clip[name], 0, MAX_FRAMES) for clip in clips for name in ("first_frame", "n_frames")
+        )
+        return texts and rates and ints and (movie is None or movie.n_frames == card["n_frames"])
     except (TypeError, ValueError, NeuroReelError):
         return False
 
 
 def _is_size(value: Any) -> bool:
-    return (
-        isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 and math.isfinite(value)
-    )
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MAX_NUMBER
 
 
 def _is_int(value: Any, low: int, high: int) -> bool:

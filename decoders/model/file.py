@@ -20,6 +20,7 @@ FORMAT = "neuroreel-model"
 FORMAT_VERSION = 1
 MAX_BYTES = 2_000_000_000
 MAX_HEADER_BYTES = 4_000_000
+MAX_VALUE = 1e18  # the square of any value is finite in single precision
 _CARD = "neuroreel"
 _DTYPES = {"BOOL", "U8", "I32", "I64", "U64", "F16", "F32", "F64"}
 _UNHASHED = ("train_seconds",)
@@ -84,9 +85,13 @@ def read(path: Path | str) -> tuple[Arrays, dict[str, Any]]:
     ) as error:
         raise BadModel(f"{path} is not a readable model file: {error}.") from error
     for name, array in arrays.items():
+        if array.dtype.kind != "f":
+            continue
         allowed = np.isnan(array) if name.startswith(_MAY_BE_NAN) else False
-        if array.dtype.kind == "f" and not np.all(np.isfinite(array) | allowed):
-            raise BadModel(f"{path}: {name!r} has values that are not finite. Fit the model again.")
+        if not np.all((np.abs(array) <= MAX_VALUE) | allowed):  # NaN is not, either
+            raise BadModel(
+                f"{path}: {name!r} has values that are not finite, or beyond {MAX_VALUE:g}. Fit the model again."
+            )
     return arrays, card
 
 

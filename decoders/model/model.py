@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from decoders.data.delays import Lookback
 from decoders.embedding.encoder import EncoderStream
 from decoders.embedding.linear import unit_length
+from decoders.errors import BadModel
 from decoders.model import file as model_file
 from decoders.model.card_properties import CardProperties
 from decoders.model.decision import Decision, entropy_bits, forecast_channels, stack_predictions
 from decoders.model.parts import ModelParts
+from decoders.model.probe import probe
 from decoders.model.streaming import StreamingReadout, typicality_of
 from decoders.numerics import fast_sum, softmax
 from decoders.playback.filter import Playback
@@ -247,10 +249,27 @@ class Model(CardProperties):
         Raises
         ------
         BadModel
-            If the file is missing, damaged, not a model, or of another format version.
+            If the file is missing, damaged, not a model, of another format version, or cannot decode a sample.
         """
         arrays, card = model_file.read(path)
-        return cls(ModelParts.from_file(arrays, card), card)
+        try:
+            model = cls(ModelParts.from_file(arrays, card), card)
+            probe(model)
+        except BadModel as error:
+            raise BadModel(f"{path}: {error}") from error
+        except (
+            ArithmeticError,
+            ValueError,
+            IndexError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            MemoryError,
+        ) as error:
+            raise BadModel(
+                f"{path}: the model cannot decode a sample ({error!r}): the file is damaged. Fit the model again."
+            ) from error
+        return model
 
     def _decide(self, samples: NDArray[np.float32], stamp: float) -> Decision:
         """Update windows and playback state, and compute what the published prediction needs."""

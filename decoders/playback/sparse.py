@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from decoders.errors import BadModel
 from decoders.numerics import ones
 
 NEGLIGIBLE = 1e-8
@@ -22,6 +23,12 @@ MAX_PLACES_PER_ENTRY = 25
 
 ROWS_PER_ACTIVE_ROW = 3
 """A product leaves out zero rows when at most one row in this many is nonzero."""
+
+MAX_PAIRS = 10_000_000
+"""Products of entries above which a matrix product is computed densely."""
+
+MAX_DENSE_STATES = 3000
+"""Size up to which a matrix product may be computed densely."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,11 +78,24 @@ class Sparse:
         n_in_row = np.bincount(other.row, minlength=other.size)
         row_begins = np.r_[0, np.cumsum(n_in_row)[:-1]]
         n_pairs = n_in_row[self.column]
+        if n_pairs.sum() > MAX_PAIRS:
+            return self._times_dense(other)
         left = np.repeat(np.arange(len(self.row)), n_pairs)
         within_row = np.arange(len(left)) - np.repeat(np.cumsum(n_pairs) - n_pairs, n_pairs)
         right = row_begins[self.column[left]] + within_row
         value = self.value[left] * other.value[right]
         return Sparse(self.row[left], other.column[right], value, self.size).merged()
+
+    def _times_dense(self, other: Sparse) -> Sparse:
+        """Return the matrix product where it is no longer sparse: after many steps, or in a damaged model."""
+        if self.size > MAX_DENSE_STATES:
+            raise BadModel(
+                f"the model's transitions between {self.size} states fill up over so many frames that their powers "
+                "cannot be computed. Fit the model again, with fewer frames per second or a shorter lag."
+            )
+        product = self.dense() @ other.dense()
+        row, column = np.nonzero(product > NEGLIGIBLE)
+        return Sparse(row, column, product[row, column], self.size)
 
     def power(self, exponent: int) -> Sparse:
         """Return the matrix to the power ``exponent`` (at least 1), by repeated squaring."""

@@ -13,25 +13,54 @@ INVALID: dict[str, list[Any]] = {
     "channel_names": [None, "x", [], [1, 2], {}],
     "n_frames": [None, "x", 0, -5, 2.0, True, MAX_FRAMES + 1],
     "kind": [None, "x", 3, []],
-    "rate_hz": [None, "30", -1, True, math.nan, math.inf, [30]],
-    "movie_rate_hz": [None, -1],
-    "context_ms": [None, -1],
+    "rate_hz": [None, "30", -1, True, math.nan, math.inf, [30], 1e6, 1e308, 10**400],
+    "movie_rate_hz": [None, -1, 1e6, 1e308, 10**400],
+    "context_ms": [None, -1, 1e9, 1e308, 10**400],
     "lookahead_ms": [None, -1, MAX_DELAY_MS + 1],
-    "lag_ms": [None, MAX_DELAY_MS + 1],
-    "shrinkage": [None, -1],
+    "lag_ms": [None, MAX_DELAY_MS + 1, 10**400],
+    "shrinkage": [None, -1, 10**400],
     "channel_share": [0, 1.5, "all"],
     "mode": [None, 3],
     "decoder": [None, 3],
     "recording": [None, 3],
-    "labels": [None, "x", [1], [["a"]], [[1, 1]], [["a", 0]], [["a", 1.5]]],
+    "labels": [
+        None,
+        "x",
+        [1],
+        [["a"]],
+        [[1, 1]],
+        [["a", 0]],
+        [["a", 1.5]],
+        [["a", 10_000]],
+        [["a", 600], ["b", 600]],
+    ],
     "clips": [
         None,
         "x",
         [1],
         [{"name": "a"}],
         [{"name": "a", "first_frame": 0, "n_frames": 7, "rate_hz": 30.0}],
+        [{"name": "a", "first_frame": 0, "n_frames": 30, "rate_hz": 10**400}],
+        [{"name": 3, "first_frame": 0, "n_frames": 30, "rate_hz": 30}],
     ],
 }
+
+
+OPTIONAL: dict[str, Any] = {
+    "train_seconds": 1e300,
+    "posterior_power": "x",
+    "seed": 1.5,
+    "trained_on": [],
+    "scores": {"a": [math.nan]},
+    "baselines": {"lda": {"power": 10**400}},
+    "windows_ms": [[[[[[[[[[[1]]]]]]]]]]],
+}
+
+
+@pytest.mark.parametrize("field", OPTIONAL)
+def test_invalid_values_of_other_fields_are_named(model: Model, field: str) -> None:
+    with pytest.raises(BadModel, match=rf"card has {field} = .*Fit the model again"):
+        check_card({**model.card, field: OPTIONAL[field]})
 
 
 def test_a_fitted_models_card_is_valid(model: Model) -> None:
