@@ -123,6 +123,7 @@ def score(
     frame: NDArray[np.int32],
     axis: FrameAxis,
     repeat: NDArray[np.int32] | None = None,
+    evidence: NDArray[np.bool_] | None = None,
 ) -> dict[str, Any]:
     """Score posteriors over all samples in which a frame was shown.
 
@@ -136,6 +137,8 @@ def score(
         Frame axis, which defines the tolerance.
     repeat
         Int32 [time], repeat number; when given, each repeat is scored separately too.
+    evidence
+        Bool [time], false where no channel had a valid value: such a prediction is never right. None if all had.
 
     Returns
     -------
@@ -153,12 +156,14 @@ def score(
     """
     shown = frame >= 0
     posterior, truth = posterior[shown], frame[shown].astype(np.int64)
-    scores: dict[str, Any] = _scores(posterior, truth, axis)
+    known = np.ones(len(truth), bool) if evidence is None else evidence[shown]
+    scores: dict[str, Any] = _scores(posterior, truth, known, axis)
     if repeat is not None:
         repeat_shown = repeat[shown]
         scores["per_repeat"] = {
-            str(r): _scores(posterior[repeat_shown == r], truth[repeat_shown == r], axis)
+            str(r): _scores(posterior[of], truth[of], known[of], axis)
             for r in np.unique(repeat_shown).tolist()
+            for of in (repeat_shown == r,)
         }
     return scores
 
@@ -171,7 +176,9 @@ def accuracy(predicted: NDArray[np.int64], frame: NDArray[np.int32], axis: Frame
     return float(frame_errors(predicted[shown], frame[shown], axis.clip, axis.tolerance_frames)[1].mean())
 
 
-def _scores(posterior: NDArray[np.float32], truth: NDArray[np.int64], axis: FrameAxis) -> dict[str, Any]:
+def _scores(
+    posterior: NDArray[np.float32], truth: NDArray[np.int64], evidence: NDArray[np.bool_], axis: FrameAxis
+) -> dict[str, Any]:
     names = (
         "accuracy_within_1s",
         "accuracy_exact",
@@ -183,7 +190,7 @@ def _scores(posterior: NDArray[np.float32], truth: NDArray[np.int64], axis: Fram
     )
     if not len(truth):
         return dict.fromkeys(names, float("nan"))
-    predicted = likeliest(posterior)
+    predicted = np.where(evidence, likeliest(posterior), -1)
     error, within = frame_errors(predicted, truth, axis.clip, axis.tolerance_frames)
     confident = confidence(posterior, axis)
     values = (

@@ -37,11 +37,47 @@ PREDICTION_CHANNELS = (
 """Channels of the prediction stream, in order; each is an attribute of `Prediction`."""
 
 
+UNSURE_BELOW = 0.5
+"""Confidence below which a prediction is unsure: it is more probably wrong than right."""
+
+
 class Provenance(StrEnum):
-    """Origin of a picture on screen: choosing a frame is not generating a picture, and the window says which it is."""
+    """Origin of a picture on screen, or why there is none: choosing a frame is not generating a picture."""
 
     RETRIEVED = "retrieved"
-    NO_DECISION = "no decision"
+    """A training frame."""
+    NO_STIMULUS = "no stimulus"
+    """Decoded with confidence: nothing was shown."""
+    UNSURE = "unsure"
+    """The confidence is below `UNSURE_BELOW`."""
+    NO_EVIDENCE = "no evidence"
+    """No used channel had a valid value, so the frame is that of the playback model alone."""
+
+
+def provenance_of(
+    frame: int, confidence: float, novelty: float, unsure_below: float = UNSURE_BELOW
+) -> Provenance:
+    """Tell what a prediction is worth from three channels of the prediction stream.
+
+    Parameters
+    ----------
+    frame, confidence
+        Likeliest frame, now or one second ahead, and its probability.
+    novelty
+        Novelty of the sample; NaN without evidence.
+    unsure_below
+        Confidence below which it is unsure.
+
+    Examples
+    --------
+    >>> str(provenance_of(-1, 0.9, 0.2)), str(provenance_of(-1, 0.3, 0.2)), str(provenance_of(12, 0.9, nan))
+    ('no stimulus', 'unsure', 'no evidence')
+    """
+    if novelty != novelty:
+        return Provenance.NO_EVIDENCE
+    if confidence < unsure_below:
+        return Provenance.UNSURE
+    return Provenance.RETRIEVED if frame >= 0 else Provenance.NO_STIMULUS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,7 +113,7 @@ class Prediction:
     continuous
         Estimates of the continuous labels, float32 [k], in the order of the model's ``continuous_channels``.
     picture, provenance
-        Picture of ``frame``, uint8, and its origin.
+        Picture of ``frame``, uint8, and its origin, or None and why there is none.
     """
 
     frame: int
@@ -93,7 +129,7 @@ class Prediction:
     forecast: NDArray[np.float32]
     continuous: NDArray[np.float32]
     picture: NDArray[np.uint8] | None = None
-    provenance: Provenance = Provenance.NO_DECISION
+    provenance: Provenance = Provenance.NO_EVIDENCE
     sequence: int = -1
     lag_ms: float = nan
     arrival_ms: float = nan

@@ -15,10 +15,10 @@ from gui.client.receiver import Receiver
 from gui.qt_setup import FPS
 from gui.state.snapshot import Candidate, Snapshot, State
 from gui.state.store import Store
-from gui.untrusted import one_line
 from gui.window import Window
 from stream.errors import AmbiguousStream, CannotWrite, NoStream
 from stream.output_files import replacing
+from stream.printable import printable
 
 AMBIGUOUS_S = 2.5
 """Seconds for which several engines must have been there: one that has just ended is found for two seconds more."""
@@ -203,7 +203,7 @@ class DisplayLoop:
         if self._wait_s is None:
             self._show_picker()
         elif several:
-            listed = "\n".join(f"  {engine_name(c)} on {one_line(c.hostname, 60)}" for c in engines)
+            listed = "\n".join(f"  {engine_name(c)} on {printable(c.hostname, limit=60)}" for c in engines)
             raise AmbiguousStream(f"{len(engines)} engines are running; choose one with --name:\n{listed}")
         elif self._first is None:
             raise AmbiguousStream(f"{snapshot.reason}, or give it another name with 'neuroreel live --name'.")
@@ -248,7 +248,7 @@ class DisplayLoop:
 
 def engine_name(candidate: Candidate) -> str:
     """Name of the engine that sends a prediction stream."""
-    return one_line(candidate.name.removesuffix("-prediction"), 80)
+    return printable(candidate.name.removesuffix("-prediction"), limit=80)
 
 
 def movie_is_on(snapshot: Snapshot) -> bool:

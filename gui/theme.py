@@ -1,4 +1,4 @@
-"""Colours and fonts. Lines and categories use the Okabe-Ito palette, which is safe for colour-blind viewers."""
+"""Colours and sizes. Lines use the Okabe-Ito palette, safe for colour-blind viewers, and each colour has one meaning."""
 
 from __future__ import annotations
 
@@ -30,12 +30,19 @@ class Theme:
 
     Attributes
     ----------
-    truth, decoded, forecast, latency, error
-        Colours of the lines.
+    truth, decoded, forecast
+        Colours of what was shown, what is decoded now and what is decoded for the next second; nothing else has them.
+    latency, error
+        Colours of the other lines.
+    warn, alarm
+        Text of a figure beyond its first and second threshold, see `gui.thresholds`; what is wrong or not current has
+        the latter too.
     posterior_map
         Colour map of probabilities.
     reverse_maps
         Whether neural activity is drawn dark on bright.
+    scale
+        Size of all text relative to that of a window of the usual size.
     """
 
     name: str
@@ -51,8 +58,15 @@ class Theme:
     forecast: str
     latency: str
     error: str
+    warn: str
+    alarm: str
     posterior_map: str
     reverse_maps: bool
+    scale: float = 1.0
+
+    def px(self, pixels: float) -> int:
+        """Scale a size, in pixels."""
+        return max(1, round(pixels * self.scale))
 
 
 DARK = Theme(
@@ -67,8 +81,10 @@ DARK = Theme(
     truth=ORANGE,
     decoded=SKY,
     forecast=PURPLE,
-    latency=PURPLE,
-    error=YELLOW,
+    latency="#b6bec6",
+    error="#b6bec6",
+    warn=YELLOW,
+    alarm=VERMILION,
     posterior_map="CET-L6",
     reverse_maps=False,
 )
@@ -82,11 +98,13 @@ LIGHT = Theme(
     grid="#e4e8ec",
     text="#1b1f24",
     dim="#5b6570",
-    truth="#C98500",
+    truth="#A86400",
     decoded=BLUE,
-    forecast=PURPLE,
-    latency=PURPLE,
-    error="#8a6100",
+    forecast="#A04F7D",
+    latency="#4a5560",
+    error="#4a5560",
+    warn="#8a6100",
+    alarm=VERMILION,
     posterior_map="CET-L12",
     reverse_maps=True,
 )
@@ -100,24 +118,29 @@ def style_sheet(theme: Theme) -> str:
     theme
         `DARK` or `LIGHT`.
     """
+    px = theme.px
     return f"""
     QMainWindow, QDialog, #body {{ background: {theme.background}; }}
-    QWidget {{ color: {theme.text}; font-size: 13px; }}
+    QWidget {{ color: {theme.text}; font-size: {px(13)}px; }}
     QLabel {{ background: transparent; }}
     #panel {{ background: {theme.panel}; border: 1px solid {theme.border}; border-radius: 6px; }}
     #title {{ font-weight: 600; }}
-    #detail, #dim {{ color: {theme.dim}; font-size: 12px; }}
-    #message {{ color: {theme.dim}; font-size: 14px; }}
+    #name {{ font-size: {px(16)}px; font-weight: 700; }}
+    #heading {{ font-size: {px(18)}px; font-weight: 700; }}
+    #key {{ font-weight: 700; }}
+    #detail, #dim {{ color: {theme.dim}; font-size: {px(12)}px; }}
+    #message {{ color: {theme.dim}; font-size: {px(14)}px; }}
     #header, #status {{ background: {theme.panel}; }}
     #header {{ border-bottom: 1px solid {theme.border}; }}
     #status {{ border-top: 1px solid {theme.border}; }}
     QPushButton {{ background: {theme.raised}; border: 1px solid {theme.border}; border-radius: 4px;
-                   padding: 4px 10px; }}
+                   padding: {px(4)}px {px(10)}px; }}
     QPushButton:hover {{ border-color: {theme.dim}; }}
     QPushButton:disabled {{ color: {theme.dim}; }}
     QPushButton:checked {{ background: {YELLOW}; color: #14171a; }}
     QTableWidget {{ background: {theme.panel}; border: 1px solid {theme.border}; gridline-color: {theme.border};
                     selection-background-color: {theme.raised}; selection-color: {theme.text}; }}
-    QTableWidget::item {{ padding: 4px 10px; }}
-    QHeaderView::section {{ background: {theme.raised}; color: {theme.dim}; border: none; padding: 5px 10px; }}
+    QTableWidget::item {{ padding: {px(4)}px {px(10)}px; }}
+    QHeaderView::section {{ background: {theme.raised}; color: {theme.dim}; border: none;
+                            padding: {px(5)}px {px(10)}px; }}
     """

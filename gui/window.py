@@ -6,11 +6,14 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
+from math import isfinite
 from pathlib import Path
+from typing import cast
 
 from PyQt5.QtCore import QTimer
-from PyQt5.QtGui import QCloseEvent, QKeySequence, QResizeEvent
+from PyQt5.QtGui import QCloseEvent, QGuiApplication, QKeySequence, QResizeEvent
 from PyQt5.QtWidgets import QGridLayout, QMainWindow, QShortcut, QVBoxLayout, QWidget
 
 from gui.actions import ACTIONS, PANELS
@@ -25,16 +28,26 @@ from gui.qt_setup import FPS
 from gui.state.snapshot import Candidate, Snapshot
 from gui.state.store import Store
 from gui.theme import DARK, LIGHT, Theme, style_sheet
-from gui.untrusted import one_line
 from gui.widgets.header import Header
 from gui.widgets.latency_table import LatencyTable
-from gui.widgets.overlays import KeyList, StreamPicker
+from gui.widgets.overlays import KeyList, Overlay, StreamPicker
 from gui.widgets.statusbar import StatusBar
+from stream.printable import printable
 
 logger = logging.getLogger(__name__)
 
 SIZE = (1667, 990)
-SMALLEST = (1000, 640)
+"""Usual size in pixels, for which text has its usual size."""
+
+SMALLEST = (900, 500)
+
+TITLE_BAR = 40
+"""Height in pixels left free for the title bar."""
+
+LARGEST_SCALE = 4.0
+
+MAX_OLDER_MS = 60_000.0
+"""Beyond this, the timestamps before and after belong to different clocks."""
 
 
 class Window(QMainWindow):
@@ -62,12 +75,13 @@ class Window(QMainWindow):
         self.paused = False
         self.painted = 0
         self._last_painted: int | None = None
+        self._last_stamp: float | None = None
         self.theme = DARK
         self.on_close: Callable[[], None] | None = None
         self._painted_at: deque[float] = deque(maxlen=2 * FPS)
         self.setWindowTitle("NeuroReel")
         self.setMinimumSize(*SMALLEST)
-        self.resize(*SIZE)
+        self.resize(*opening_size())
         self.header, self.status = Header(), StatusBar()
         self.header.pause.connect(self.toggle_pause)
         self.header.keys.connect(self.show_keys)
@@ -79,11 +93,13 @@ class Window(QMainWindow):
                 strict=True,
             )
         )
+        self.timeline = cast(TimelinePanel, self.panels["timeline"])
         self._maximised: str | None = None
         self._lay_out()
         self.key_list = KeyList(self)
         self.latency = LatencyTable(self)
         self.picker = StreamPicker(self, watch, start)
+        self._overlays: tuple[Overlay, ...] = (self.key_list, self.latency, self.picker)
         self._declare_actions()
         self.set_theme(DARK)
 
@@ -128,7 +144,8 @@ class Window(QMainWindow):
 
     def tick(self) -> None:
         """Draw the newest snapshot."""
-        self.snapshot = snapshot = self.store.snapshot()
+        self.store.set_timeline_rows(self.timeline.n_rows)
+        self.snapshot = snapshot = self._with_painted_age(self.store.snapshot())
         self.header.show_snapshot(snapshot, paused=self.paused, theme=self.theme)
         self.status.show_snapshot(snapshot, self.fps)
         if self.picker.isVisible():
@@ -143,8 +160,18 @@ class Window(QMainWindow):
         self._painted_at.append(time.monotonic())
         newest = snapshot.newest
         if newest is not None and not self.paused and newest.sequence != self._last_painted:
-            self._last_painted = newest.sequence
+            self._last_painted, self._last_stamp = newest.sequence, newest.stamp
             QTimer.singleShot(0, partial(self.store.add_painted, newest.stamp))  # runs after the repaint
+
+    def _with_painted_age(self, snapshot: Snapshot) -> Snapshot:
+        """Count the age of what has been on screen until now, which is older than the newest prediction."""
+        counts, newest = snapshot.counts, snapshot.newest
+        if newest is None or self._last_stamp is None or not isfinite(counts.age_ms):
+            return snapshot
+        older_ms = (newest.stamp - self._last_stamp) * 1e3
+        if not 0 < older_ms < MAX_OLDER_MS:
+            return snapshot
+        return replace(snapshot, counts=replace(counts, age_ms=counts.age_ms + older_ms))
 
     def _show(self, panel: Panel, snapshot: Snapshot) -> None:
         """Draw a panel; one that cannot be drawn says why, and the others go on."""
@@ -152,7 +179,7 @@ class Window(QMainWindow):
             panel.show_snapshot(snapshot)
         except Exception as error:
             logger.exception("the %s panel cannot be drawn", type(panel).__name__)
-            panel.show_message(f"this cannot be drawn ({one_line(str(error))}); the other panels go on")
+            panel.show_message(f"this cannot be drawn ({printable(str(error))}); the other panels go on")
 
     @property
     def fps(self) -> float:
@@ -162,7 +189,8 @@ class Window(QMainWindow):
 
     def set_theme(self, theme: Theme) -> None:
         """Apply a theme."""
-        self.theme = theme
+        scale = scale_of(self.width(), self.height())
+        self.theme = theme = theme if theme.scale == scale else replace(theme, scale=scale)
         self.setStyleSheet(style_sheet(theme))
         self.header.badge.setText("")  # redrawn in the new colours
         self.status.set_theme(theme)
@@ -171,7 +199,7 @@ class Window(QMainWindow):
 
     def toggle_theme(self) -> None:
         """Switch between dark and light."""
-        self.set_theme(LIGHT if self.theme is DARK else DARK)
+        self.set_theme(LIGHT if self.theme.name == DARK.name else DARK)
 
     def toggle_pause(self) -> None:
         """Freeze the graphs, or resume them; nothing else stops."""
@@ -195,23 +223,30 @@ class Window(QMainWindow):
         """Enter or leave full screen."""
         self.showNormal() if self.isFullScreen() else self.showFullScreen()
 
+    def _open(self, overlay: Overlay) -> None:
+        """Show or hide a dialog; another one that is open closes."""
+        for other in self._overlays:
+            if other is not overlay:
+                other.hide()
+        overlay.toggle()
+
     def show_keys(self) -> None:
         """Show or hide the list of keys."""
-        self.key_list.toggle()
+        self._open(self.key_list)
 
     def show_latency(self) -> None:
         """Show or hide the latency of each stage."""
         self.latency.show_figures(self.store.stage_latency())
-        self.latency.toggle()
+        self._open(self.latency)
 
     def pick_stream(self) -> None:
         """Show or hide the stream picker."""
         self.picker.show_candidates(self.store.snapshot().candidates)
-        self.picker.toggle()
+        self._open(self.picker)
 
     def escape(self) -> None:
         """Close the dialog on top; else show all panels; else leave full screen."""
-        for overlay in (self.key_list, self.latency, self.picker):
+        for overlay in self._overlays:
             if overlay.isVisible():
                 overlay.hide()
                 return
@@ -232,9 +267,11 @@ class Window(QMainWindow):
         self.status.note.setText(f"saved {path}" if saved else f"could not write {path.resolve()}")
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
-        """Keep open dialogs centred."""
+        """Scale the text with the window, and keep open dialogs centred."""
         super().resizeEvent(event)
-        for overlay in (self.key_list, self.latency, self.picker):
+        if scale_of(self.width(), self.height()) != self.theme.scale:
+            self.set_theme(self.theme)
+        for overlay in self._overlays:
             if overlay.isVisible():
                 overlay.place()
 
@@ -244,3 +281,42 @@ class Window(QMainWindow):
             self.on_close()
             self.on_close = None
         super().closeEvent(event)
+
+
+def opening_size() -> tuple[int, int]:
+    """Size of a new window: `SIZE`, larger on a large screen, and never larger than the screen."""
+    screen = QGuiApplication.primaryScreen()
+    if screen is None or QGuiApplication.platformName() in ("offscreen", "minimal"):
+        return SIZE
+    room = screen.availableGeometry()
+    return fit_size(room.width(), room.height())
+
+
+def fit_size(width: int, height: int) -> tuple[int, int]:
+    """Size of a window on a screen with that much room, in pixels.
+
+    Parameters
+    ----------
+    width, height
+        Room on the screen, without panels of the desktop.
+
+    Examples
+    --------
+    >>> fit_size(1280, 690), fit_size(3840, 2120)
+    ((1280, 650), (3334, 1980))
+    """
+    room = height - TITLE_BAR
+    scale = max(1.0, min(width / SIZE[0], room / SIZE[1]) // 0.5 * 0.5)
+    return min(round(scale * SIZE[0]), width), min(round(scale * SIZE[1]), room)
+
+
+def scale_of(width: int, height: int) -> float:
+    """Size of the text in a window relative to the usual one, in steps of a tenth; it never gets smaller.
+
+    Parameters
+    ----------
+    width, height
+        Size of the window in pixels.
+    """
+    scale = min(width / SIZE[0], height / SIZE[1])
+    return min(max(round(scale, 1), 1.0), LARGEST_SCALE)

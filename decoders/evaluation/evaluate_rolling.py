@@ -54,7 +54,9 @@ class Refits:
         test = self.predictions.test
         blocks = {
             name: {
-                playback: score(posterior, test.frame, self.model.axis, test.repeat)
+                playback: score(
+                    posterior, test.frame, self.model.axis, test.repeat, self.predictions.evidence
+                )
                 for playback, posterior in zip(PLAYBACK, both, strict=True)
             }
             for name, both in self.predictions.decoders.items()

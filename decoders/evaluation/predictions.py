@@ -54,6 +54,8 @@ class TestPredictions:
     embedding
         Float32 [time, dimensions]; for pooled folds, whose embeddings differ, that of the last fold, which belongs to
         the last samples.
+    evidence
+        Bool [time], whether any used channel had a valid value.
     step_us
         Durations of single steps in microseconds.
     """
@@ -66,6 +68,7 @@ class TestPredictions:
     continuous: dict[str, Labels]
     half_width: Labels
     embedding: NDArray[np.float32]
+    evidence: NDArray[np.bool_]
     step_us: list[float] = field(default_factory=list)
 
 
@@ -119,6 +122,7 @@ def collect_predictions(model: Model, test: Session, n_draws: int, seed: int) ->
         continuous=continuous,
         half_width=_by_label(model, predictions.half_width[kept]),
         embedding=predictions.embedding[kept],
+        evidence=np.isfinite(predictions.novelty[kept]),
         step_us=_time_steps(model, test),
     )
 
@@ -157,6 +161,7 @@ def pool_folds(parts: Sequence[TestPredictions]) -> TestPredictions:
             label: np.concatenate([part.half_width[label] for part in parts]) for label in first.half_width
         },
         embedding=parts[-1].embedding,
+        evidence=np.concatenate([part.evidence for part in parts]),
         step_us=[us for part in parts for us in part.step_us],
     )
 

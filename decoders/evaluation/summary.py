@@ -36,7 +36,8 @@ def build_report(predictions: TestPredictions, model: Model, seed: int) -> dict[
         JSON-ready scores.
     """
     axis = model.axis
-    blocks = {name: _scores(both, predictions, axis) for name, both in predictions.decoders.items()}
+    evidence = predictions.evidence
+    blocks = {name: _scores(both, predictions, axis, evidence) for name, both in predictions.decoders.items()}
     own = blocks.pop("model")
     nulls = _nulls(predictions, axis, seed)
     card = model.card
@@ -59,12 +60,17 @@ def build_report(predictions: TestPredictions, model: Model, seed: int) -> dict[
     }
 
 
-def _scores(both: PosteriorPair, predictions: TestPredictions, axis: FrameAxis) -> dict[str, Any]:
+def _scores(
+    both: PosteriorPair,
+    predictions: TestPredictions,
+    axis: FrameAxis,
+    evidence: NDArray[np.bool_] | None = None,
+) -> dict[str, Any]:
     test = predictions.test
     repeat = test.repeat if test.repeats else None
     return {
-        "with_playback": score(both[0], test.frame, axis, repeat),
-        "without_playback": score(both[1], test.frame, axis, repeat),
+        "with_playback": score(both[0], test.frame, axis, repeat, evidence),
+        "without_playback": score(both[1], test.frame, axis, repeat, evidence),
     }
 
 

@@ -32,6 +32,7 @@ from decoders.live.refit_client import RefitClient
 from decoders.live.warmup import Warmup
 from decoders.model.decision import Decision
 from decoders.model.model import Model
+from decoders.prediction import Provenance, provenance_of
 from stream.acquisition.intake import Intake
 from stream.acquisition.side_streams import SideStreams
 from stream.acquisition.spike_event_inlet import SpikeEventInlet
@@ -40,6 +41,7 @@ from stream.control import ControlReader
 from stream.lsl.inlet import Inlet, InletState
 from stream.notices import Notice
 from stream.quantiles import RollingQuantiles
+from stream.session import NO_FRAME
 from stream.stream_facts import parse_facts
 
 __all__ = ["Engine", "LiveOptions"]
@@ -128,6 +130,7 @@ class Engine:
         self._stopped = ""
         self._on_notice: Callable[[Notice], None] | None = None
         self._events: Counter[str] = Counter()
+        self._provenance: dict[str, int] = dict.fromkeys(Provenance, 0)
         self._segment = 0
         self._intake = Intake(
             inlet,
@@ -258,6 +261,7 @@ class Engine:
             "state": str(self.inlet.state),
             "reason": self.inlet.reason,
             "events": dict(self._events),
+            "provenance": {str(name): n for name, n in self._provenance.items()},
             "movie_speed": self.model.playback.speed,
             "labels": self._label_score.summary(),
             "markers": dict(self._side_streams.markers),
@@ -355,11 +359,14 @@ class Engine:
             self.compute_ms.add(timing[2])
             if self.options.trace:
                 self.trace.append((stamp_raw, arrival, decided, published))
+            if decision.in_segment:
+                provenance = provenance_of(decision.frame, decision.confidence, decision.novelty)
+                self._provenance[provenance] += 1
             without = int(decision.logits.argmax())
-            without = without if without < model.n_frames else -1
-            self._frame_score.add(
-                arrival, stamp_raw, (decision.frame, without), in_segment=decision.in_segment
-            )
+            frames = (decision.frame, without if without < model.n_frames else NO_FRAME)
+            if not decision.has_evidence:
+                frames = (NO_FRAME, NO_FRAME)  # a guess of the playback model is no hit
+            self._frame_score.add(arrival, stamp_raw, frames, in_segment=decision.in_segment)
             return self._publisher.secondary_due() and decision.in_segment
 
         sample = raw if self._adaptation is None else self._adaptation.step(raw)

@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 
 from decoders.model.model import Model
+from decoders.prediction import UNSURE_BELOW
 from stream.acquisition.channel_health import ChannelHealth
 from stream.lsl.connection import Connection
 from stream.notices import Notices
@@ -67,6 +68,7 @@ def engine_facts(model: Model, inlet: Connection, options: LiveOptions) -> dict[
         "tolerance_frames": str(model.tolerance_frames),
         "lookahead_ms": repr(float(model.card["lookahead_ms"])),
         "signal_lag_ms": repr(float(model.card["lag_ms"])),
+        "unsure_below": repr(UNSURE_BELOW),
         "source_stream": inlet.name,
         "source_hostname": inlet.hostname,
         "source_id": inlet.source_id,

@@ -23,7 +23,7 @@ from decoders.model.probe import probe
 from decoders.model.streaming import StreamingReadout, typicality_of
 from decoders.numerics import fast_sum, softmax
 from decoders.playback.filter import Playback
-from decoders.prediction import HORIZONS_S, Prediction, Predictions, Provenance
+from decoders.prediction import HORIZONS_S, Prediction, Predictions, Provenance, provenance_of
 from decoders.readouts.kalman import KalmanStream
 from stream.session import Session
 
@@ -169,7 +169,7 @@ class Model(CardProperties):
         Returns
         -------
         prediction
-            Its provenance is "no decision" if the used channels had no finite value; None if ``publish`` returned False.
+            Its provenance is "no evidence" if the used channels had no finite value; None if ``publish`` returned False.
         """
         decision = self._decide(samples, stamp)
         wanted = publish is None or publish(decision)
@@ -321,7 +321,9 @@ class Model(CardProperties):
 
     def _complete(self, decision: Decision, smoothed: NDArray[np.float32] | None) -> Prediction:
         """Compute the rest of the prediction: continuous labels, forecast channels, picture."""
-        best, shown = decision.frame, decision.has_evidence and decision.frame >= 0
+        best = decision.frame
+        provenance = provenance_of(best, decision.confidence, decision.novelty)
+        shown = provenance is Provenance.RETRIEVED
         smoothed = smoothed if self.use_playback else None
         return Prediction(
             frame=best,
@@ -337,7 +339,7 @@ class Model(CardProperties):
             forecast=forecast_channels(decision.ahead),
             continuous=self.parts.continuous.read(decision.posterior, decision.direction, smoothed),
             picture=self.pictures[best] if self.pictures is not None and shown else None,
-            provenance=Provenance.RETRIEVED if shown else Provenance.NO_DECISION,
+            provenance=provenance,
         )
 
     def _decode_contrastive(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
+from decoders.prediction import UNSURE_BELOW
 from gui.client.inlet import DisplayInlet
 from gui.state.snapshot import Source
-from gui.untrusted import one_line
+from stream.errors import BadRecording
+from stream.printable import printable
+from stream.stream_facts import number_fact
 
 MAX_FRAMES = 1_000_000
 """Largest number of movie frames: nine hours at 30 Hz."""
@@ -24,6 +26,8 @@ class Facts:
     ----------
     facts
         Texts by name, as `stream.lsl.outlet.read_facts` returns them.
+    stream
+        Name of the stream, for messages.
 
     Attributes
     ----------
@@ -31,23 +35,17 @@ class Facts:
         Why facts were not used.
     """
 
-    def __init__(self, facts: Mapping[str, str]) -> None:
-        self._facts = facts
+    def __init__(self, facts: Mapping[str, str], stream: str) -> None:
+        self._facts, self._stream = facts, stream
         self.problems: list[str] = []
 
     def number(self, name: str, default: float, low: float, high: float) -> float:
         """A number from ``low`` to ``high``; ``default`` if there is none."""
-        text = self._facts.get(name)
-        if text is None:
-            return default
         try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if low <= value <= high:
-            return value
-        self.problems.append(f"{name} is {one_line(text, 40)!r}, which is no number from {low:g} to {high:g}")
-        return default
+            return number_fact(self._facts, name, default, low, high, self._stream)
+        except BadRecording as error:
+            self.problems.append(str(error))
+            return default
 
     def integer(self, name: str, default: int, low: int, high: int) -> int:
         """An integer from ``low`` to ``high``; ``default`` if there is none."""
@@ -55,7 +53,7 @@ class Facts:
 
     def text(self, name: str, default: str = "", longest: int = 120) -> str:
         """One line of printable text of bounded length."""
-        return one_line(self._facts.get(name, default), longest)
+        return printable(self._facts.get(name, default), limit=longest)
 
     def one_of(self, name: str, choices: tuple[str, ...]) -> str:
         """One of several words; empty if it is none of them."""
@@ -81,7 +79,7 @@ def parse_engine_info(inlet: DisplayInlet) -> tuple[Source, tuple[str, ...]]:
     source, problems
         The description, and why some of its facts were not used.
     """
-    facts = Facts(inlet.facts)
+    facts = Facts(inlet.facts, printable(inlet.name, limit=80))
     name = inlet.name.removesuffix("-prediction")
     stamp_rate = facts.number("stamp_rate", 1.0, 1e-4, 1e4)
     movie_rate = facts.number("movie_rate_hz", 0.0, 0.0, 10_000.0)
@@ -102,6 +100,7 @@ def parse_engine_info(inlet: DisplayInlet) -> tuple[Source, tuple[str, ...]]:
         playback=facts.text("playback", "on") == "on",
         lookahead_ms=facts.number("lookahead_ms", 0.0, 0.0, 600_000.0),
         signal_lag_ms=facts.number("signal_lag_ms", 0.0, 0.0, 600_000.0),
+        unsure_below=facts.number("unsure_below", UNSURE_BELOW, 0.0, 1.0),
         recording=facts.text("recording"),
         model_path=facts.text("model_path", longest=LONGEST_PATH),
         model_hash=facts.text("model_hash"),

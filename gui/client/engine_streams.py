@@ -11,8 +11,8 @@ import pylsl
 from gui.client.inlet import DisplayInlet, StreamGone, describe_sender, nominal_rate
 from gui.client.roles import ENGINE_ROLES, ROLES, shape_problem
 from gui.state.snapshot import Candidate, Source
-from gui.untrusted import one_line
 from stream.lsl.outlet import NEURAL_TYPES
+from stream.printable import printable
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ class EngineStreams:
         if len(infos) > 1:
             listed = "; ".join(sorted(describe_sender(info) for info in infos))
             self.ambiguous = (
-                f"{len(infos)} streams are called {one_line(title, 80)}: {listed}. Stop all but one"
+                f"{len(infos)} streams are called {printable(title, limit=80)}: {listed}. Stop all but one"
             )
         if len(infos) != 1:
             return None
@@ -154,7 +154,7 @@ class EngineStreams:
         if inlet is not None:
             inlet.close()
         self._unusable[uid] = role
-        self.refused[role] = f"{one_line(name, 80)} is not used: {one_line(problem)}"
+        self.refused[role] = f"{printable(name, limit=80)} is not used: {printable(problem)}"
         logger.warning("%s", self.refused[role])
 
     def _forgive(self, present: Set[str]) -> None:
@@ -179,8 +179,8 @@ class EngineStreams:
         if others and current is not None:
             senders = "; ".join(sorted(describe_sender(info) for info in others))
             self.warning = (
-                f"another {one_line(title, 80)} is on the network, from {senders}; this window shows that of "
-                f"{one_line(current.hostname, 60)}"
+                f"another {printable(title, limit=80)} is on the network, from {senders}; this window shows that of "
+                f"{printable(current.hostname, limit=60)}"
             )
 
     def _open_only(
@@ -196,7 +196,9 @@ class EngineStreams:
             infos = matching or infos
         if len(infos) > 1:
             senders = "; ".join(sorted(describe_sender(info) for info in infos))
-            self.refused[role] = f"{len(infos)} streams are called {one_line(infos[0].name(), 80)}: {senders}"
+            self.refused[role] = (
+                f"{len(infos)} streams are called {printable(infos[0].name(), limit=80)}: {senders}"
+            )
             return
         if role not in self._unusable.values():
             self.refused.pop(role, None)

@@ -9,8 +9,8 @@ import numpy as np
 import pylsl
 from numpy.typing import NDArray
 
-from gui.untrusted import one_line
 from stream.lsl.outlet import buffer_length, read_facts
+from stream.printable import printable
 
 OPEN_S = 2.0
 KEEP_S = 30.0
@@ -125,4 +125,6 @@ def nominal_rate(info: pylsl.StreamInfo) -> float:
 
 def describe_sender(info: pylsl.StreamInfo) -> str:
     """Computer and source id of a stream's sender, for messages."""
-    return f"{one_line(info.hostname(), 60)} ({one_line(info.source_id(), 80) or 'no source id'})"
+    return (
+        f"{printable(info.hostname(), limit=60)} ({printable(info.source_id(), limit=80) or 'no source id'})"
+    )

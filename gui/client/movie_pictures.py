@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from gui.state.snapshot import MoviePictures, Source
-from gui.untrusted import one_line
+from stream.printable import printable
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ def load_movie_pictures(path: Path | None, source: Source) -> tuple[MoviePicture
             logger.debug("no pictures from %s", source.model_path, exc_info=True)
             return (
                 None,
-                f"{one_line(Path(source.model_path).name, 80)} cannot be read: {one_line(str(error))}",
+                f"{printable(Path(source.model_path).name, limit=80)} cannot be read: {printable(str(error))}",
             )
     return _load(path, source)
 
@@ -59,4 +59,5 @@ def _load(path: Path, source: Source) -> tuple[MoviePictures | None, str]:
     clip_of_frame = np.repeat(np.arange(len(model.clips)), [clip.n_frames for clip in model.clips])
     if not model.clips:
         clip_of_frame = np.zeros(model.n_frames, np.int64)
-    return MoviePictures(path, model.hash, model.pictures, clip_of_frame), note
+    names = tuple(printable(clip.name, limit=40) for clip in model.clips)
+    return MoviePictures(path, model.hash, model.pictures, clip_of_frame, names), note

@@ -18,8 +18,8 @@ from gui.client.roles import ROLES, usable_rows
 from gui.client.status_message import StatusMessage, parse_status
 from gui.state.snapshot import Source, State
 from gui.state.store import Store
-from gui.untrusted import one_line
 from stream.notices import WARNINGS
+from stream.printable import printable
 
 logger = logging.getLogger(__name__)
 
@@ -158,7 +158,7 @@ class Receiver(threading.Thread):
         self._last_data = 0.0
         source, problems = parse_engine_info(inlet)
         if problems:
-            self._tell(f"{one_line(inlet.name, 80)} describes itself wrongly: {'; '.join(problems)}")
+            self._tell(printable("; ".join(problems)))
         if source != self._source:
             self._source = source
             self._store.begin(source)
@@ -238,7 +238,7 @@ class Receiver(threading.Thread):
 
     def _state(self) -> tuple[State, str]:
         streams = self._streams
-        name = one_line(self._name or "", 80)
+        name = printable(self._name or "", limit=80)
         if self._name is None:
             return State.SEARCHING, "searching for an engine on the network"
         if self._ended:
@@ -252,7 +252,13 @@ class Receiver(threading.Thread):
                 return State.LOST, f"the engine of {name} is gone"
             return State.WAITING, f"waiting for {name}-prediction"
         if self._input[0] in _TROUBLE:
-            return _TROUBLE[self._input[0]], self._input[1]
+            state, reason = _TROUBLE[self._input[0]], self._input[1]
+            if state is State.STALE and self._last_data:  # the engine tells it once, and the time goes on
+                silent_s = time.monotonic() - self._last_data
+                reason = (
+                    f"{printable(self._source.neural_name, limit=80)} has sent nothing for {silent_s:.1f} s"
+                )
+            return state, reason
         if not self._last_data:
             return State.WAITING, f"{name}-prediction is connected but has sent nothing yet"
         age_s = time.monotonic() - self._last_data

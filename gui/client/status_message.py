@@ -8,10 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gui.untrusted import finite_number, one_line
+from gui.untrusted import finite_number
+from stream.printable import printable
 
 LONGEST_MESSAGE = 100_000
 """Number of characters above which a message is not read."""
+
+LONGEST_SENTENCE = 300
+"""Number of characters of a sentence that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,4 +71,4 @@ def parse_status(text: str) -> StatusMessage | None:
 
 
 def _line(value: object) -> str:
-    return one_line(value) if isinstance(value, str) else ""
+    return printable(value, limit=LONGEST_SENTENCE) if isinstance(value, str) else ""

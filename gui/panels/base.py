@@ -45,6 +45,7 @@ class Panel(QFrame):
         self._stack = QStackedLayout()
         self._stack.addWidget(self._message)
         self._stack.addWidget(content)
+        self._line = line
         column = QVBoxLayout(self)
         column.setContentsMargins(1, 1, 1, 1)
         column.setSpacing(2)
@@ -58,6 +59,10 @@ class Panel(QFrame):
     def set_theme(self, theme: Theme) -> None:
         """Apply a theme."""
         self.theme = theme
+
+    def add_to_title(self, widget: QWidget) -> None:
+        """Add a widget at the right end of the title line."""
+        self._line.addWidget(widget)
 
     def show_message(self, message: str) -> None:
         """Show a message instead of the content; an empty one shows the content again."""

@@ -12,25 +12,26 @@ from PyQt5.QtWidgets import QWidget
 
 from gui.panels.base import Panel
 from gui.panels.embedding_projection import Basis, rotate, running_mean, splat
-from gui.state.snapshot import Snapshot
-from gui.theme import DARK, ORANGE
+from gui.state.snapshot import Snapshot, State
+from gui.theme import DARK, Theme
 from gui.widgets.plots import colour_table
+from gui.words import kind_of
 
 TURN_RADIANS_S = 0.15
 TILT = 0.45
 BASIS_EVERY_S = 0.5
 ZOOM = 0.92
-LIFT = 0.2
-"""Share of white mixed into the colours, so that the darkest stand out from the background."""
+LIFT = 0.25
+"""Share of the text's colour mixed into the colours, so that those close to the ground stand out from it."""
 
 MEAN_POINTS = 9
 """Length of the running mean over points, stated in the panel; single points are mostly noise."""
 
+FADED = 0.3
+"""Opacity of a trail that is not current."""
+
 COMET = 15
 """Number of the newest points that a line joins."""
-
-GROUND = (16, 19, 22)
-"""Background in both themes: the colours of the trail need a dark one."""
 
 
 class EmbeddingPanel(Panel):
@@ -39,6 +40,11 @@ class EmbeddingPanel(Panel):
     def __init__(self) -> None:
         self.view = TrailView()
         super().__init__("Embedding", self.view)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Apply a theme."""
+        super().set_theme(theme)
+        self.view.set_theme(theme)
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Draw the trail."""
@@ -50,10 +56,11 @@ class EmbeddingPanel(Panel):
         source = snapshot.source
         length = source.n_frames / source.movie_rate_hz if source.movie_rate_hz else float(source.n_frames)
         self.view.length = f"{length:.0f} s" if source.movie_rate_hz else f"{length:.0f}"
-        self.view.what = "movie time" if source.movie_rate_hz else "place"
+        self.view.what = "movie time" if source.movie_rate_hz else str(kind_of(source))
         self.detail(
             f"3 slowest of {trail.shape[1]} dimensions · last {len(trail):,} points, running mean of {MEAN_POINTS}"
         )
+        self.view.current = snapshot.state is State.LIVE
         self.view.show_trail(trail, snapshot.trail_frame, max(source.n_frames, 1))
 
 
@@ -63,6 +70,7 @@ class TrailView(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.length = ""
+        self.current = True
         self.what = "movie time"
         self.yaw = 0.6
         self.pitch = TILT
@@ -70,12 +78,22 @@ class TrailView(QWidget):
         self._basis_at = -math.inf
         self._turned_at: float | None = None
         self._drag: tuple[int, int] | None = None
-        table = colour_table("viridis")
-        self._table = (table + (255 - table) * LIFT).astype(np.uint8)
         self._image: QImage | None = None
+        self.set_theme(DARK)
         self._comet = QPolygonF()
-        self.setMinimumHeight(160)
+        self.setMinimumHeight(110)
         self.setCursor(Qt.OpenHandCursor)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Apply a theme."""
+        self._theme = theme
+        ground = QColor(theme.panel)
+        self._ground = (ground.red(), ground.green(), ground.blue())
+        ink = np.array(QColor(theme.text).getRgb()[:3], np.float32)
+        table = colour_table("viridis").astype(np.float32)
+        self._table = (table + (ink - table) * LIFT).astype(np.uint8)
+        self._image = None
+        self.update()
 
     def show_trail(self, trail: np.ndarray, frame: np.ndarray, n_frames: int) -> None:
         """Project and paint a trail, float32 [n, k], coloured by frames, int32 [n]."""
@@ -95,10 +113,10 @@ class TrailView(QWidget):
         colour[frame < 0] = 110
         age = np.linspace(0.6, 1.0, len(points), dtype=np.float32)
         light = age * np.clip(0.8 + 0.3 * points[:, 2], 0.5, 1.0)
-        shaded = (np.array(GROUND, np.float32) * (1 - light[:, None]) + colour * light[:, None]).astype(
+        shaded = (np.array(self._ground, np.float32) * (1 - light[:, None]) + colour * light[:, None]).astype(
             np.uint8
         )
-        pixels = splat(points, shaded, size, GROUND, min(4, max(2, round(min(size) / 150))))
+        pixels = splat(points, shaded, size, self._ground, min(4, max(2, round(min(size) / 150))))
         self._image = QImage(pixels.data, *size, 4 * size[0], QImage.Format_RGBA8888).copy()
         self._image.setDevicePixelRatio(ratio)
         radius = min(self.width(), self.height()) / 2
@@ -113,29 +131,34 @@ class TrailView(QWidget):
     def paintEvent(self, _event: object) -> None:
         """Draw the trail, the newest point and the colour bar."""
         painter = QPainter(self)
-        painter.fillRect(self.rect(), QColor(*GROUND))
+        painter.fillRect(self.rect(), QColor(self._theme.panel))
         if self._image is not None:
+            painter.setOpacity(1.0 if self.current else FADED)
             painter.drawImage(0, 0, self._image)
             painter.setRenderHint(QPainter.Antialiasing)
-            painter.setPen(QPen(QColor(255, 255, 255, 130), 1.5))
+            ink = QColor(self._theme.text)
+            ink.setAlpha(130)
+            painter.setPen(QPen(ink, 1.5))
             painter.drawPolyline(self._comet)
-            painter.setPen(QPen(QColor("#ffffff"), 2))
-            painter.setBrush(QColor(ORANGE))
-            painter.drawEllipse(self._comet[self._comet.size() - 1], 7, 7)
+            painter.setPen(QPen(QColor(self._theme.text), 2))
+            painter.setBrush(QColor(self._theme.decoded))
+            painter.drawEllipse(self._comet[self._comet.size() - 1], self._theme.px(7), self._theme.px(7))
             painter.setRenderHint(QPainter.Antialiasing, False)
+            painter.setOpacity(1.0)
             self._scale(painter)
         painter.end()
 
     def _scale(self, painter: QPainter) -> None:
-        width, height = min(180, self.width() // 3), 8
-        left, top = 14, self.height() - 28
+        px = self._theme.px
+        width, height = min(px(180), self.width() // 3), px(8)
+        left, top = 14, self.height() - px(28)
         bar = QImage(np.ascontiguousarray(self._table[None]).data, 256, 1, 768, QImage.Format_RGB888).copy()
         painter.drawImage(QRectF(left, top, width, height), bar)
         font = QFont(painter.font())
-        font.setPixelSize(11)
+        font.setPixelSize(px(11))
         painter.setFont(font)
-        painter.setPen(QColor(DARK.dim))
-        below = QRectF(left, top + height + 1, width, 16)
+        painter.setPen(QColor(self._theme.dim))
+        below = QRectF(left, top + height + 1, width, px(16))
         painter.drawText(below, int(Qt.AlignLeft | Qt.AlignVCenter), "0")
         painter.drawText(below, int(Qt.AlignHCenter | Qt.AlignVCenter), self.what)
         painter.drawText(below, int(Qt.AlignRight | Qt.AlignVCenter), self.length)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,44 +11,29 @@ from PyQt5.QtGui import QColor, QFont, QFontMetrics, QImage, QPainter, QPen
 from PyQt5.QtWidgets import QWidget
 
 from gui.panels.base import Panel
-from gui.state.snapshot import UNKNOWN, Snapshot, Source, State
+from gui.panels.movie_slots import Slot, Tile, slots_of
+from gui.state.snapshot import Snapshot, State
 from gui.theme import DARK, Theme
-from gui.untrusted import one_line
+from gui.words import kind_of, plural
 
 CAPTION = 24
 FOOT = 44
 GAP = 14
 WORDS = 100
-"""Width of a caption in pixels."""
+"""Least width of a caption in pixels, as all sizes for text of the usual size."""
 
 WIDE = 180
-"""Width in pixels below which a picture has less text around it."""
+"""Width below which a picture has less text around it."""
 
-FIGURE = 108
-"""Width in pixels beside a confidence bar for its figure."""
+FIGURE = 128
+"""Width beside a confidence bar for its figure."""
+
+LEAST_TEXT = 245
+"""Width that the words of a picture have at least, if the panel has it."""
 
 MARGIN = 12
-BLANK = 118
-"""Gray level of a blank screen."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Slot:
-    """One picture and its captions.
-
-    ``picture`` is uint8 [h, w(, 3)], or None to show ``big`` as text; ``confidence`` is the probability of ``reach``
-    (NaN draws no bar); ``verdict`` and ``agrees`` compare the frame with the true one.
-    """
-
-    caption: str
-    which: str
-    provenance: str
-    picture: NDArray[np.uint8] | None
-    big: str = ""
-    confidence: float = float("nan")
-    reach: str = ""
-    verdict: str = ""
-    agrees: bool | None = None
+FADED = 0.3
+"""Opacity of what is not current."""
 
 
 class MoviePanel(Panel):
@@ -71,16 +55,18 @@ class MoviePanel(Panel):
             self.show_message(f"{snapshot.reason or snapshot.state} …")
             return
         self.show_message("")
-        movie_pictures = snapshot.movie_pictures
+        pictures = snapshot.movie_pictures
+        things = plural(kind_of(snapshot.source))
         self.detail(
-            snapshot.pictures_note
-            or (f"pictures from {movie_pictures.path.name}" if movie_pictures is not None else "")
+            snapshot.pictures_note.replace("frames are", f"{things} are")
+            or (f"pictures from {pictures.path.name}" if pictures is not None else "")
         )
-        if snapshot.state is State.LIVE:
+        current = snapshot.state is State.LIVE
+        if current:
             self.legend()
         else:
-            self.legend((self.theme.truth, f"not current: {snapshot.reason or snapshot.state}"))
-        self._view.show_slots(slots_of(snapshot))
+            self.legend((self.theme.alarm, f"not current: {snapshot.idle_s:.1f} s old, {snapshot.state}"))
+        self._view.show_slots(slots_of(snapshot), current=current)
 
     @property
     def slots(self) -> tuple[Slot, ...]:
@@ -94,83 +80,6 @@ class MoviePanel(Panel):
         return [rect.translated(origin) for rect in self._view.picture_rects]
 
 
-def slots_of(snapshot: Snapshot) -> tuple[Slot, ...]:
-    """The three pictures of a snapshot.
-
-    Parameters
-    ----------
-    snapshot
-        Snapshot with a newest prediction.
-    """
-    newest, source = snapshot.newest, snapshot.source
-    assert newest is not None
-    pictures = snapshot.movie_pictures.pictures if snapshot.movie_pictures is not None else None
-    reach = "within 1 s" if source.movie_rate_hz else "exact"
-    decided = not math.isnan(newest.novelty)  # NaN: no valid channel, nothing was decoded
-    comparable = newest.truth >= 0 and newest.frame >= 0
-    error = newest.frame - newest.truth
-    return (
-        _shown(newest.truth, snapshot.truth_known, pictures, source),
-        Slot(
-            "decoded now",
-            _which(newest.frame, source),
-            _provenance(newest.frame, decided),
-            _picture(newest.frame, pictures) if decided else None,
-            _number(newest.frame),
-            newest.confidence,
-            reach,
-            _delta(error) if comparable else "",
-            abs(error) <= source.tolerance_frames if comparable else None,
-        ),
-        Slot(
-            "forecast +1 s",
-            _which(newest.next_frame, source),
-            _provenance(newest.next_frame, decided),
-            _picture(newest.next_frame, pictures) if decided else None,
-            _number(newest.next_frame),
-            newest.next_confidence,
-            reach,
-        ),
-    )
-
-
-def _shown(frame: int, known: bool, pictures: NDArray[np.uint8] | None, source: Source) -> Slot:
-    if not known or frame == UNKNOWN:
-        waiting = "not reported yet" if known else f"no stream {one_line(source.neural_name, 80)}-stimulus"
-        return Slot("on screen", "", waiting, None, "?")
-    picture = _picture(frame, pictures)
-    return Slot("on screen", _which(frame, source), "shown by the stimulus program", picture, _number(frame))
-
-
-def _which(frame: int, source: Source) -> str:
-    if frame < 0:
-        return "no stimulus"
-    return f"frame {frame}" + (f" · {frame / source.movie_rate_hz:.1f} s" if source.movie_rate_hz else "")
-
-
-def _provenance(frame: int, decided: bool) -> str:
-    return f"retrieved · frame {frame}" if decided and frame >= 0 else "no decision"
-
-
-def _delta(error: int) -> str:
-    if not error:
-        return "exact"
-    return f"off by {error:+d} frame{'s' if abs(error) > 1 else ''}"
-
-
-def _number(frame: int) -> str:
-    return "blank" if frame < 0 else str(frame)
-
-
-def _picture(frame: int, pictures: NDArray[np.uint8] | None) -> NDArray[np.uint8] | None:
-    if pictures is None or frame >= len(pictures):
-        return None
-    if frame < 0:
-        return np.full(pictures.shape[1:], BLANK, np.uint8)
-    picture: NDArray[np.uint8] = pictures[frame]
-    return picture
-
-
 class _View(QWidget):
     """Paints the pictures side by side."""
 
@@ -179,14 +88,16 @@ class _View(QWidget):
         self.theme = DARK
         self.slots: tuple[Slot, ...] = ()
         self.picture_rects: list[QRect] = []
+        self._current = True
         self._aspect = 1.5
-        self.setMinimumHeight(140)
+        self.setMinimumHeight(110)
 
-    def show_slots(self, slots: tuple[Slot, ...]) -> None:
-        self.slots = slots
-        for slot in slots:
-            if slot.picture is not None:
-                self._aspect = slot.picture.shape[1] / slot.picture.shape[0]
+    def show_slots(self, slots: tuple[Slot, ...], *, current: bool) -> None:
+        self.slots, self._current = slots, current
+        pictures = (p for slot in slots for p in (slot.picture, *(tile.picture for tile in slot.tiles)))
+        picture = next((p for p in pictures if p is not None), None)
+        if picture is not None:
+            self._aspect = picture.shape[1] / picture.shape[0]
         self.update()
 
     def paintEvent(self, _event: object) -> None:
@@ -195,62 +106,93 @@ class _View(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.SmoothPixmapTransform)
         painter.setRenderHint(QPainter.TextAntialiasing)
-        n = len(self.slots)
-        cell = (self.width() - 2 * MARGIN - (n - 1) * GAP) / n
-        height = max(20.0, self.height() - CAPTION - FOOT - 10)
+        px, n = self.theme.px, len(self.slots)
+        text = px(CAPTION) + px(FOOT) + 10
+        gap, margin = px(GAP), px(MARGIN)
+        cell = (self.width() - 2 * margin - (n - 1) * gap) / n
+        height = max(20.0, self.height() - text)
         width = min(cell, height * self._aspect)
         height = min(height, width / self._aspect)
-        top = CAPTION + 2 + max(0.0, (self.height() - CAPTION - FOOT - 10 - height) / 2)
-        left = (
-            MARGIN + (self.width() - 2 * MARGIN - n * width - (n - 1) * GAP) / 2 if width < cell else MARGIN
-        )
+        top = px(CAPTION) + 2 + max(0.0, (self.height() - text - height) / 2)
+        wide = min(cell, max(width, px(LEAST_TEXT)))  # a small picture still has room for its words
+        left = margin + (self.width() - 2 * margin - n * wide - (n - 1) * gap) / 2
         self.picture_rects = []
         for index, slot in enumerate(self.slots):
-            rect = QRect(round(left + index * (width + GAP)), round(top), round(width), round(height))
+            rect = QRect(round(left + index * (wide + gap)), round(top), round(width), round(height))
             self.picture_rects.append(rect)
-            self._paint(painter, slot, rect)
+            self._paint(painter, slot, rect, QRect(rect.left(), rect.top(), round(wide), rect.height()))
         painter.end()
 
-    def _paint(self, painter: QPainter, slot: Slot, rect: QRect) -> None:
+    def _paint(self, painter: QPainter, slot: Slot, rect: QRect, words: QRect) -> None:
+        """Paint a picture, and its text across the width of ``words``."""
+        theme, px = self.theme, self.theme.px
+        caption = QRect(words.left(), rect.top() - px(CAPTION), words.width(), px(CAPTION) - 4)
+        used = self._text(painter, caption, slot.caption, theme.text, 13, Qt.AlignLeft, bold=True)
+        if words.width() > px(WIDE):
+            beside = caption.adjusted(max(used + px(10), px(WORDS)), 0, 0, 0)
+            self._text(painter, beside, slot.which, theme.text, 13, Qt.AlignRight)
+        painter.setOpacity(1.0 if self._current else FADED)
+        self._content(painter, slot, rect)
+        verdict = theme.border if slot.agrees is None else theme.decoded if slot.agrees else theme.alarm
+        painter.setPen(QPen(QColor(verdict), 0 if slot.agrees is None else px(2)))
+        painter.drawRect(rect.adjusted(-1, -1, 0, 0))
+        foot = QRect(words.left(), rect.bottom() + 5, words.width(), px(18))
+        if slot.confidence == slot.confidence:
+            self._bar(painter, slot, QRect(words.left(), foot.bottom() + 3, words.width(), px(16)))
+        painter.setOpacity(1.0)
+        used = self._text(painter, foot, slot.verdict, verdict, 12, Qt.AlignRight)
+        beside = foot.adjusted(0, 0, -used - px(8) if used else 0, 0)
+        self._text(painter, beside, slot.provenance, theme.dim, 12, Qt.AlignLeft)
+
+    def _content(self, painter: QPainter, slot: Slot, rect: QRect) -> None:
+        """The picture, or the likeliest frames, or the words in its place."""
         theme = self.theme
-        caption = QRect(rect.left(), rect.top() - CAPTION, rect.width(), CAPTION - 4)
-        self._text(painter, caption, slot.caption, theme.text, 13, Qt.AlignLeft, bold=True)
-        if rect.width() > WIDE:
-            self._text(painter, caption.adjusted(WORDS, 0, 0, 0), slot.which, theme.text, 13, Qt.AlignRight)
         if slot.picture is not None:
             painter.drawImage(QRectF(rect), image_of(slot.picture))
+            return
+        painter.fillRect(rect, QColor(theme.raised))
+        if slot.tiles:
+            for index, tile in enumerate(slot.tiles):
+                self._tile(painter, tile, slot.tiles[0].probability, rect, index)
+            return
+        size = max(18, min(rect.height() // 3, 72))
+        if len(slot.big) > 6:
+            size = max(13, min(size, 13 * rect.width() // (10 * len(slot.big))))
+        colour = theme.text if slot.big.isdigit() else theme.dim
+        self._text(painter, rect, slot.big, colour, size / theme.scale, Qt.AlignHCenter, bold=True)
+
+    def _tile(self, painter: QPainter, tile: Tile, largest: float, rect: QRect, index: int) -> None:
+        """One of the likeliest frames in its quarter, with an area in proportion to its probability."""
+        theme, px = self.theme, self.theme.px
+        width, height = rect.width() / 2, rect.height() / 2
+        cell = QRectF(rect.left() + index % 2 * width, rect.top() + index // 2 * height, width, height)
+        share = math.sqrt(tile.probability / max(largest, 1e-9))
+        room = px(16)
+        inner = QRectF(0, 0, share * (width - 6), share * (height - room - 4))
+        inner.moveCenter(cell.adjusted(0, 2, 0, -room).center())
+        if tile.picture is not None:
+            painter.drawImage(inner, image_of(tile.picture))
         else:
-            painter.fillRect(rect, QColor(theme.raised))
-            size = max(18, min(rect.height() // 3, 72))
-            colour = theme.dim if slot.big == "?" else theme.text
-            self._text(painter, rect, slot.big, colour, size, Qt.AlignHCenter, bold=True)
-        verdict = theme.border if slot.agrees is None else theme.decoded if slot.agrees else theme.truth
-        painter.setPen(QPen(QColor(verdict), 0 if slot.agrees is None else 2))
-        painter.drawRect(rect.adjusted(-1, -1, 0, 0))
-        foot = QRect(rect.left(), rect.bottom() + 5, rect.width(), 18)
-        self._text(painter, foot, slot.provenance, theme.dim, 12, Qt.AlignLeft)
-        self._text(painter, foot.adjusted(150, 0, 0, 0), slot.verdict, verdict, 12, Qt.AlignRight)
-        if slot.confidence == slot.confidence:
-            self._bar(painter, slot, QRect(rect.left(), foot.bottom() + 3, rect.width(), 16))
+            painter.fillRect(inner, QColor(theme.dim))
+        text = f"{tile.probability:.0%} · {tile.name}"
+        line = QRect(round(cell.left()) + 3, round(cell.bottom()) - room, round(width) - 6, room)
+        self._text(painter, line, text, theme.text, 11, Qt.AlignHCenter)
 
     def _bar(self, painter: QPainter, slot: Slot, rect: QRect) -> None:
-        theme = self.theme
+        theme, px = self.theme, self.theme.px
         share = min(max(slot.confidence, 0.0), 1.0)
-        wide = rect.width() > WIDE
-        room = FIGURE if wide else FIGURE // 2
-        bar = QRectF(rect.left(), rect.center().y() - 3, rect.width() - room, 6)
+        wide = rect.width() > px(WIDE)
+        room = px(FIGURE if wide else FIGURE // 3)
+        bar = QRectF(rect.left(), rect.center().y() - px(3), rect.width() - room, px(6))
         painter.fillRect(bar, QColor(theme.raised))
         painter.fillRect(
             QRectF(bar.left(), bar.top(), bar.width() * share, bar.height()), QColor(theme.decoded)
         )
-        self._text(
-            painter,
-            rect,
-            f"{share:.0%} {slot.reach}" if wide else f"{share:.0%}",
-            theme.text,
-            12,
-            Qt.AlignRight,
-        )
+        if slot.unsure_below == slot.unsure_below:
+            mark = bar.left() + bar.width() * slot.unsure_below
+            painter.fillRect(QRectF(mark - 1, bar.top() - px(3), 2, bar.height() + px(6)), QColor(theme.text))
+        figure = f"{share:.0%} {slot.reach}" if wide else f"{share:.0%}"
+        self._text(painter, rect, figure, theme.text, 12, Qt.AlignRight)
 
     def _text(
         self,
@@ -258,20 +200,23 @@ class _View(QWidget):
         rect: QRect,
         text: str,
         colour: str,
-        pixels: int,
+        pixels: float,
         align: int,
         *,
         bold: bool = False,
-    ) -> None:
+    ) -> int:
+        """Draw a text, elided where it does not fit; returns its width."""
         if not text:
-            return
+            return 0
         font = QFont(painter.font())
-        font.setPixelSize(pixels)
+        font.setPixelSize(self.theme.px(pixels))
         font.setBold(bold)
         painter.setFont(font)
         painter.setPen(QColor(colour))
-        elided = QFontMetrics(font).elidedText(text, Qt.ElideRight, rect.width())
+        metrics = QFontMetrics(font)
+        elided = metrics.elidedText(text, Qt.ElideRight, rect.width())
         painter.drawText(rect, int(align | Qt.AlignVCenter), elided)
+        return metrics.horizontalAdvance(elided)
 
 
 def image_of(picture: NDArray[np.uint8]) -> QImage:

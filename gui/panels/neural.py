@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from gui.panels.base import Panel
 from gui.panels.timeline import AHEAD_S
-from gui.state.snapshot import Snapshot
+from gui.state.snapshot import Snapshot, State
 from gui.theme import Theme
-from gui.untrusted import one_line
 from gui.widgets.plots import ImageLayer, Plot
+from stream.printable import printable
 
 LEVEL_EVERY = 30
 """Repaints between two updates of the brightness."""
@@ -40,7 +40,7 @@ class NeuralPanel(Panel):
             self.show_message(
                 snapshot.refused.get("neural")
                 or (
-                    f"no neural stream '{one_line(name, 80)}' seen"
+                    f"no neural stream '{printable(name, limit=80)}' seen"
                     if name and snapshot.newest
                     else "waiting for neural activity"
                 )
@@ -52,9 +52,11 @@ class NeuralPanel(Panel):
         self.plot.set_range(-window, max(AHEAD_S, 0.1 * window), 0, n_channels)
         spikes = snapshot.neural_type == "Spikes"
         self._set_map(snapshot.neural_type)
-        image = self._counts(columns.values) if spikes else standardised(columns.values)
-        self._image.show(image, -window, 0, window, n_channels)
-        self.detail(self._describe(snapshot, columns.values))
+        image = self._counts(columns.values) if spikes else standardised(columns.values, columns.has_data)
+        image[:, ~columns.has_data] = 0
+        begin = -window if snapshot.state is State.LIVE else -window - snapshot.idle_s
+        self._image.show(image, begin, 0, window, n_channels)
+        self.detail(self._describe(snapshot, columns.values[columns.has_data]))
 
     def _describe(self, snapshot: Snapshot, values: NDArray[np.float32]) -> str:
         n = snapshot.neural_n_channels
@@ -62,7 +64,7 @@ class NeuralPanel(Panel):
         text = f"{snapshot.neural_type} · {n} channels · {rate:g} Hz"
         if values.shape[1] < n:
             return f"{text} · neighbours averaged to {values.shape[1]} rows"
-        still = int(np.sum(values.max(0) == values.min(0)))
+        still = int(np.sum(values.max(0) == values.min(0))) if len(values) else 0
         return f"{text} · {still} silent" if still else text
 
     def _counts(self, values: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -71,17 +73,18 @@ class NeuralPanel(Panel):
             self._level = float(np.percentile(positive, 98)) if len(positive) else 1.0
         self._painted += 1
         scaled = np.sqrt(np.clip(values / max(self._level, 1e-9), 0, 1))
-        return np.ascontiguousarray((255 * scaled).astype(np.uint8).T)
+        return np.ascontiguousarray((1 + 254 * scaled).astype(np.uint8).T)
 
     def _set_map(self, stream_type: str) -> None:
         wanted = ("CET-L1", self.theme.reverse_maps) if stream_type in ("Spikes", "") else ("viridis", False)
         if wanted != getattr(self, "_map", None):
             self._map = wanted
-            self._image.set_map(wanted[0], reverse=wanted[1])
+            self._image.set_map(wanted[0], reverse=wanted[1], no_data=True)
 
 
-def standardised(values: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Scale each row by its mean and standard deviation; -2.5 to 2.5 fill the range: uint8 [rows, columns]."""
-    spread = values.std(0)
-    scaled = (values - values.mean(0)) / np.where(spread > 0, spread, 1)
-    return np.ascontiguousarray(np.clip(127.5 + scaled * 51, 0, 255).astype(np.uint8).T)
+def standardised(values: NDArray[np.float32], has_data: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Scale each row by its mean and standard deviation; -2.5 to 2.5 fill 1 to 255: uint8 [rows, columns]."""
+    known = values[has_data]
+    spread = known.std(0)
+    scaled = (values - known.mean(0)) / np.where(spread > 0, spread, 1)
+    return np.ascontiguousarray(np.clip(128 + scaled * 51, 1, 255).astype(np.uint8).T)

@@ -43,7 +43,7 @@ class ScorePanel(Panel):
         self.detail(
             f"{snapshot.score.n:,} predictions with a known frame · chance: the same predictions in shuffled order"
         )
-        self._view.unit = "within 1 s" if snapshot.source.movie_rate_hz else "exact"
+        self._view.unit = "within 1 s" if snapshot.source.movie_rate_hz else "right"
         self._view.score = snapshot.score
         self._view.update()
 
@@ -54,7 +54,7 @@ class _View(QWidget):
         self.theme = DARK
         self.score: Score | None = None
         self.unit = "within 1 s"
-        self.setMinimumHeight(70)
+        self.setMinimumHeight(64)
 
     def paintEvent(self, _event: object) -> None:
         if self.score is None:
@@ -66,30 +66,35 @@ class _View(QWidget):
 
     def _figures(self, painter: QPainter, score: Score) -> None:
         theme = self.theme
-        big = min(40, max(24, self.height() // 3))
-        top = (self.height() - big - 42) / 2
+        px = theme.px
+        big = min(px(40), max(px(24), self.height() // 3))
+        top = (self.height() - big - px(42)) / 2
         _write(
             painter,
-            QRectF(14, top, FIGURES_WIDTH, big + 4),
+            QRectF(14, top, px(FIGURES_WIDTH), big + 4),
             f"{score.within:.1%}",
             theme.text,
             big,
             bold=True,
         )
-        line = QRectF(14, top + big + 6, FIGURES_WIDTH, 18)
-        _write(painter, line, f"{self.unit} · chance {score.chance:.1%}", theme.dim, 12)
-        frames = f"exact {score.exact:.0%} · median error {score.median_error:.0f}"
-        _write(painter, line.translated(0, 18), frames, theme.dim, 12)
+        line = QRectF(14, top + big + 6, px(FIGURES_WIDTH), px(18))
+        _write(painter, line, f"{self.unit} · chance {score.chance:.1%}", theme.dim, px(12))
+        frames = (
+            f"exact {score.exact:.0%} · median error {score.median_error:.0f}" if self.unit != "right" else ""
+        )
+        _write(painter, line.translated(0, px(18)), frames, theme.dim, px(12))
 
     def _bars(self, painter: QPainter, score: Score) -> None:
         theme = self.theme
-        area = QRectF(FIGURES_WIDTH + 40, 8, self.width() - FIGURES_WIDTH - 58, self.height() - 32)
+        px = theme.px
+        left = px(FIGURES_WIDTH + 40)
+        area = QRectF(left, 8, self.width() - left - 18, self.height() - px(24) - 8)
         for level, text in ((0.0, "0"), (0.5, ".5"), (1.0, "1")):
             y = area.bottom() - level * area.height()
             painter.setPen(QPen(QColor(theme.grid), 0))
             painter.drawLine(int(area.left()), int(y), int(area.right()), int(y))
-            where = QRectF(area.left() - 34, y - 8, 28, 16)
-            _write(painter, where, text, theme.dim, 11, align=Qt.AlignRight)
+            where = QRectF(area.left() - px(34), y - px(8), px(28), px(16))
+            _write(painter, where, text, theme.dim, px(11), align=Qt.AlignRight)
         n = len(score.per_second)
         step = area.width() / n
         painter.setPen(Qt.NoPen)
@@ -101,13 +106,13 @@ class _View(QWidget):
                     QRectF(area.left() + index * step, area.bottom() - height, max(1.0, step - 1), height)
                 )
         painter.setBrush(Qt.NoBrush)
-        painter.setPen(QPen(QColor(theme.truth), 0, Qt.DashLine))
+        painter.setPen(QPen(QColor(theme.text), 0, Qt.DashLine))
         y = area.bottom() - score.chance * area.height()
         painter.drawLine(int(area.left()), int(y), int(area.right()), int(y))
-        below = QRectF(area.left(), area.bottom() + 3, area.width(), 16)
-        _write(painter, below, f"last {n} s", theme.dim, 11)
-        if area.width() > LEGEND_WIDTH:
-            _write(painter, below, "each second · dashed: chance", theme.dim, 11, align=Qt.AlignRight)
+        below = QRectF(area.left(), area.bottom() + 3, area.width(), px(16))
+        _write(painter, below, f"last {n} s", theme.dim, px(11))
+        if area.width() > px(LEGEND_WIDTH):
+            _write(painter, below, "each second · dashed: chance", theme.dim, px(11), align=Qt.AlignRight)
 
 
 def _write(

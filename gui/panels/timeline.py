@@ -4,97 +4,202 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from PyQt5.QtCore import QSize
+from PyQt5.QtGui import QColor, QImage, QPainter
+from PyQt5.QtWidgets import QWidget
 
 from decoders.prediction import HORIZONS_S, N_LIKELIEST
+from gui import words
 from gui.panels.base import Panel
-from gui.state.snapshot import Snapshot, Trace
-from gui.theme import Theme
-from gui.widgets.plots import ImageLayer, Line, Plot, pen
+from gui.state.snapshot import PosteriorView, Snapshot, Source, State, Trace
+from gui.theme import DARK, Theme
+from gui.widgets.plots import ImageLayer, Plot, colour_table, pen
 
 AHEAD_S = HORIZONS_S[-1]
-GAMMA = 0.4
-"""Exponent that brightens small probabilities: one of 0.01 is still visible."""
-
-HALO_ROWS = 2
-"""Rows by which a probability is widened up and down, to be visible beside the true line."""
 
 STRIP = 0.05
 """Height of the "no stimulus" strip below the frames, relative to theirs."""
 
+BOX_PIXELS = 4
+"""Height in pixels from which the cell of a true frame gets an outline of its own."""
+
+TICKS = ((0.0, "0"), (0.01, ".01"), (0.1, ".1"), (0.5, ".5"), (1.0, "1"))
+"""Probabilities named on the colour bar."""
+
 
 class TimelinePanel(Panel):
-    """Posterior over movie frames by time."""
+    """Posterior over movie frames by time: one cell for each frame and moment, never thinner than a pixel."""
 
     def __init__(self) -> None:
         self.plot = Plot("movie frame", "recorded time from now (s)")
         super().__init__("Timeline", self.plot)
-        self._ticks_for = 0.0
+        self.scale_bar = ColourBar()
+        self.add_to_title(self.scale_bar)
+        self._ticks_for: tuple[float, float, str] = (0.0, 0.0, "")
         self._image = ImageLayer(self.plot)
         self._none = ImageLayer(self.plot)
         self._ahead = ImageLayer(self.plot)
-        self._truth, self._next = Line(self.plot), Line(self.plot)
+        self._truth = (self.plot.line(self.theme.truth), self.plot.line(self.theme.truth))
+        self._next = self.plot.line(self.theme.forecast)
         self._now = self.plot.line(self.theme.dim, dashed=True)
+
+    @property
+    def n_rows(self) -> int:
+        """Number of cells one above another that are at least a pixel high."""
+        height = self.plot.getViewBox().height() / (1 + 2 * STRIP)
+        return max(int(height * self.plot.devicePixelRatioF()), 16)
 
     def set_theme(self, theme: Theme) -> None:
         """Apply a theme."""
         super().set_theme(theme)
         self.plot.set_theme(theme)
+        self.scale_bar.set_theme(theme)
         for layer in (self._image, self._none, self._ahead):
-            layer.set_map(theme.posterior_map)
-        self._truth.set_colour(theme.truth)
-        self._next.set_colour(theme.forecast)
+            layer.set_map(theme.posterior_map, no_data=True)
+        for line in self._truth:
+            line.setPen(pen(theme.truth))
+        self._next.setPen(pen(theme.forecast))
         self._now.setPen(pen(theme.dim, dashed=True))
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Draw the last seconds and the next one."""
-        columns, source = snapshot.posterior, snapshot.source
-        if columns is None or not source.n_frames:
+        view, source = snapshot.posterior, snapshot.source
+        if view is None or not source.n_frames:
             self.show_message(snapshot.refused.get("posterior") or "waiting for the posterior")
             return
         self.show_message("")
-        n = float(source.n_frames)
+        columns, n_shown = view.columns, view.columns.values.shape[1]
+        low, n = float(view.first * view.pool), float(n_shown * view.pool)
         window = columns.step_s * len(columns.values)
-        ahead = max(AHEAD_S, 0.1 * window)
-        self._set_ticks(n, "movie frame" if source.movie_rate_hz else "place")
-        self.plot.set_range(-window, ahead, -2 * STRIP * n, n)
-        self._image.show(shade(columns.values[:, :-1]), -window, 0, window, n)
-        self._none.show(shade(columns.values[:, -1:]), -window, -1.6 * STRIP * n, window, STRIP * n)
-        self._now.setData([0.0, 0.0], [-2 * STRIP * n, n])
+        current = snapshot.state is State.LIVE
+        end = -view.behind_s - (0.0 if current else snapshot.idle_s)
+        begin, newest_s = end - window, 0.0 if current else -snapshot.idle_s
+        strip = STRIP * n
+        self._set_axes(low, n, view.pool, source)
+        self.plot.set_range(-window, max(AHEAD_S, 0.1 * window), low - 2 * strip, low + n)
+        self._image.show(shade(columns.values, columns.has_data), begin, low, window, n)
+        self._none.show(shade(view.none[:, None], columns.has_data), begin, low - 1.6 * strip, window, strip)
+        self._now.setData([0.0, 0.0], [low - 2 * strip, low + n])
         if snapshot.trace is not None:
-            self._truth.show(*truth_line(snapshot.trace, n, source.rate_hz))
-        if snapshot.forecast is not None:
-            self._show_forecast(snapshot.forecast, len(columns.values[0]) - 1, n)
-        unit = "probability of every frame" if source.movie_rate_hz else "probability of every place"
-        self.detail(f"{unit}, the last {window:.0f} s and the next {AHEAD_S:g} s")
+            self._show_truth(snapshot.trace, source.rate_hz, newest_s - columns.step_s, low, n)
+        known = current and snapshot.newest is not None and snapshot.newest.has_evidence
+        self._show_forecast(snapshot.forecast if known else None, view)
+        self.detail(self._describe(snapshot, view, window))
         self.legend(
-            *([(self.theme.truth, "true")] if snapshot.truth_known else []),
-            (self.theme.decoded, "probable"),
+            *([(self.theme.truth, "true (outline)")] if snapshot.truth_known else []),
             (self.theme.forecast, "likeliest next"),
         )
 
-    def _set_ticks(self, n: float, label: str) -> None:
-        if n == self._ticks_for:
-            return
-        self._ticks_for = n
-        self.plot.label_left(label)
-        step = nice_step(n / 3)
-        frames = [(value, f"{value:g}") for value in np.arange(step, n + 1, step).tolist()]
-        self.plot.left.setTicks([[(-1.1 * STRIP * n, "none"), *frames]])
+    def _describe(self, snapshot: Snapshot, view: PosteriorView, window: float) -> str:
+        kind, n_frames = words.kind_of(snapshot.source), snapshot.source.n_frames
+        n_shown = view.columns.values.shape[1]
+        text = f"last {window:.0f} s and next {AHEAD_S:g} s"
+        if view.pool > 1:
+            text = f"{view.pool} {words.plural(kind)} a cell · {text}"
+        if n_shown == len(view.newest) - 1:
+            return f"all {n_frames} {words.plural(kind)} · {text}"
+        first, last = view.first * view.pool, min((view.first + n_shown) * view.pool, n_frames) - 1
+        outside = 1 - float(view.newest[view.first : view.first + n_shown].sum()) - float(view.newest[-1])
+        away = f", {outside:.0%} of the probability outside" if outside >= 0.01 else ""
+        return f"{words.plural(kind)} {first} to {last} of {n_frames}{away} · {text}"
 
-    def _show_forecast(self, forecast: NDArray[np.float32], n_rows: int, n: float) -> None:
-        image = np.zeros((len(HORIZONS_S), n_rows), np.float32)
+    def _set_axes(self, low: float, n: float, pool: int, source: Source) -> None:
+        kind, moment = words.kind_of(source), words.decoded_moment(source)
+        label = f"movie {kind}" if kind is words.Kind.FRAME else str(kind)
+        if (low, n, label + moment) == self._ticks_for:
+            return
+        self._ticks_for = (low, n, label + moment)
+        self.plot.label_left(label)
+        self.plot.label_bottom(
+            "recorded time from now (s)"
+            if moment == "now"
+            else f"recorded time from the decoded moment, {moment} (s)"
+        )
+        step = nice_step(n / 3)
+        first, cell = step * np.ceil(low / step), pool / 2
+        frames = [(value + cell, f"{value:g}") for value in np.arange(first, low + n, step).tolist()]
+        self.plot.left.setTicks([[(low - 1.1 * STRIP * n, "none"), *frames]])
+
+    def _show_truth(self, trace: Trace, rate_hz: float, shift_s: float, low: float, n: float) -> None:
+        """Outline the cells of the true frames; thin cells share one line above and one below."""
+        begin, end, frame = truth_runs(trace, rate_hz)
+        inside = (frame >= low) & (frame < low + n)
+        begin, end, frame = begin[inside] + shift_s, end[inside] + shift_s, frame[inside]
+        if self.plot.getViewBox().height() > BOX_PIXELS * n:
+            x = np.column_stack([begin, begin, end, end, begin, begin])
+            y = np.column_stack([frame, frame + 1, frame + 1, frame, frame, np.full_like(frame, np.nan)])
+            self._truth[0].setData(x.ravel(), y.ravel())
+            self._truth[1].setData([], [])
+            return
+        broken = np.r_[(np.abs(np.diff(frame)) > 2) | (begin[1:] > end[:-1] + 1e-6), True][: len(frame)]
+        x = np.column_stack([begin, end, end]).ravel()
+        y = np.column_stack([frame, frame, np.where(broken, np.nan, frame)]).ravel()
+        self._truth[0].setData(x, y)
+        self._truth[1].setData(x, y + 1)
+
+    def _show_forecast(self, forecast: NDArray[np.float32] | None, view: PosteriorView) -> None:
+        n_shown = view.columns.values.shape[1]
+        image = np.zeros((len(HORIZONS_S), n_shown), np.float32)
+        if forecast is None:
+            self._ahead.show(shade(image, np.zeros(len(HORIZONS_S), bool)), 0, 0, AHEAD_S, 1)
+            self._next.setData([], [])
+            return
         for index, row in enumerate(forecast):
             frames, chances = row[:N_LIKELIEST].astype(int), row[N_LIKELIEST : 2 * N_LIKELIEST]
-            for candidate, chance in zip(frames, chances, strict=True):
-                if candidate >= 0:
-                    image[index, min(int(candidate / n * n_rows), n_rows - 1)] += chance
-        self._ahead.show(shade(image), 0, 0, AHEAD_S, n)
-        likeliest = np.where(forecast[:, 0] >= 0, forecast[:, 0], np.nan).astype(float)
+            for frame, chance in zip(frames.tolist(), chances.tolist(), strict=True):
+                channel = frame // view.pool - view.first
+                if frame >= 0 and 0 <= channel < n_shown:
+                    image[index, channel] += chance
+        low, n = view.first * view.pool, n_shown * view.pool
+        self._ahead.show(shade(image, np.ones(len(HORIZONS_S), bool)), 0, low, AHEAD_S, n)
+        seen = (forecast[:, 0] >= max(low, 0)) & (forecast[:, 0] < low + n)
+        likeliest = np.where(seen, forecast[:, 0] + 0.5, np.nan).astype(float)
         before = np.r_[0.0, HORIZONS_S[:-1]]
         steps = np.column_stack([before, HORIZONS_S, HORIZONS_S]).ravel()
-        self._next.show(
+        self._next.setData(
             steps, np.column_stack([likeliest, likeliest, np.full_like(likeliest, np.nan)]).ravel()
         )
+
+
+class ColourBar(QWidget):
+    """The colours of the probabilities, with some of them named."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._theme = DARK
+        self._image = QImage()
+
+    def set_theme(self, theme: Theme) -> None:
+        """Apply a theme."""
+        self._theme = theme
+        table = np.ascontiguousarray(colour_table(theme.posterior_map)[1:])
+        self._image = QImage(table.data, len(table), 1, 3 * len(table), QImage.Format_RGB888).copy()
+        self.updateGeometry()
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        """Room for the bar and its numbers."""
+        return QSize(self._theme.px(190), self._theme.px(20))
+
+    def minimumSizeHint(self) -> QSize:
+        """As `sizeHint`."""
+        return self.sizeHint()
+
+    def paintEvent(self, _event: object) -> None:
+        """Draw the bar, its numbers below."""
+        theme, painter = self._theme, QPainter(self)
+        font = painter.font()
+        font.setPixelSize(theme.px(9))
+        painter.setFont(font)
+        metrics = painter.fontMetrics()
+        margin, height = theme.px(8), theme.px(6)
+        width = self.width() - 2 * margin
+        painter.drawImage(self.rect().adjusted(margin, 1, -margin, height + 1 - self.height()), self._image)
+        painter.setPen(QColor(theme.dim))
+        for probability, text in TICKS:
+            at = margin + round(width * probability**0.5) - metrics.horizontalAdvance(text) // 2
+            painter.drawText(at, height + 2 + metrics.ascent(), text)
+        painter.end()
 
 
 def nice_step(most: float) -> float:
@@ -103,34 +208,35 @@ def nice_step(most: float) -> float:
     return max(factor * power for factor in (1, 2, 3, 5) if factor == 1 or factor * power <= most)
 
 
-def shade(probability: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Probabilities [columns, rows] as an image uint8 [rows, columns], widened by `HALO_ROWS`."""
-    thick = probability.copy()
-    for rows in range(1, HALO_ROWS + 1):
-        np.maximum(thick[:, rows:], probability[:, :-rows], out=thick[:, rows:])
-        np.maximum(thick[:, :-rows], probability[:, rows:], out=thick[:, :-rows])
-    image = np.empty(thick.T.shape, np.uint8)  # contiguous, as Qt needs; a view of one row is not
-    image[:] = (255 * np.clip(thick, 0, 1) ** GAMMA).T
+def shade(probability: NDArray[np.float32], has_data: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Probabilities [columns, rows] as an image uint8 [rows, columns]: 1 to 255 by their root, 0 without data."""
+    image = np.empty(probability.T.shape, np.uint8)  # contiguous, as Qt needs; a view of one row is not
+    image[:] = (1 + 254 * np.sqrt(np.clip(probability, 0, 1))).T
+    image[:, ~has_data] = 0
     return image
 
 
-def truth_line(
-    trace: Trace, n_frames: float, rate_hz: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The true frames as a line, interrupted at blanks, gaps and jumps.
+def truth_runs(
+    trace: Trace, rate_hz: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Begin, end and frame of each run of equal true frames, float64 [runs]; blanks and gaps belong to none.
 
     Parameters
     ----------
     trace
         Predictions of the last seconds.
-    n_frames
-        Number of frames; a step of more than a tenth of them is a jump.
     rate_hz
-        Sampling rate; a step of more than 1.5 periods is a gap.
+        Sampling rate; a step of more than 1.5 periods is a gap. 0 if irregular.
     """
-    frame = np.where(trace.truth >= 0, trace.truth, np.nan).astype(np.float64)
-    jump = np.abs(np.diff(frame, prepend=frame[:1])) > max(2.0, n_frames / 10)
-    if rate_hz > 0:
-        jump |= np.diff(trace.time_s, prepend=trace.time_s[:1]) > 1.5 / rate_hz
-    at = np.flatnonzero(jump)
-    return np.insert(trace.time_s, at, trace.time_s[at]), np.insert(frame, at, np.nan)
+    frame, time_s = trace.truth.astype(np.float64), trace.time_s
+    if not len(frame):
+        return time_s, time_s, frame
+    step = np.diff(time_s)
+    period = 1 / rate_hz if rate_hz > 0 else float(np.median(step)) if len(step) else 0.0
+    gap = step > 1.5 * period if rate_hz > 0 else np.zeros(len(step), bool)
+    change = np.flatnonzero(np.r_[True, (frame[1:] != frame[:-1]) | gap])
+    last = np.r_[change[1:], len(frame)] - 1
+    begin, held = time_s[change], frame[change]
+    end = np.where(np.r_[gap, True][last], time_s[last] + period, np.r_[begin[1:], 0.0])
+    shown = held >= 0
+    return begin[shown], end[shown], held[shown]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 from PyQt5.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from gui.panels.base import Panel
-from gui.state.snapshot import Snapshot, Trace
+from gui.state.snapshot import Snapshot, State, Trace
 from gui.theme import Theme
 from gui.widgets.labels import PlainLabel
 from gui.widgets.plots import Plot, decimate, pen
@@ -18,6 +19,9 @@ TALL = 75
 """Height in pixels below which a plot has no room for a third tick."""
 
 NICE_MS = (2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
+IMPOSSIBLE_MS = -1.0
+"""A latency below this many milliseconds means that the clocks disagree."""
+
 ERROR_TICKS = (0, 1, 3, 10, 30, 100, 300, 1_000, 3_000)
 
 
@@ -39,11 +43,11 @@ class TracesPanel(Panel):
             ("error", "error (frames)"),
             ("latency", "latency (ms)"),
         ):
-            plot = Plot("", "recorded time from now (s)" if key == "latency" else "")
+            plot = Plot("", "recorded time from now (s)" if key == "latency" else "", hatched=False)
             plot.getPlotItem().setContentsMargins(0, 4, 14, 0)
             if key != "latency":
                 plot.bottom.setStyle(showValues=False)
-                plot.bottom.setHeight(6)
+                plot.set_bottom(6)
             column.addLayout(self._caption(key, title))
             column.addWidget(plot, 6 if key == "latency" else 5)
             self._plots[key] = plot
@@ -80,38 +84,53 @@ class TracesPanel(Panel):
             return
         self.show_message("")
         window = snapshot.window_s
+        rate_hz = snapshot.source.rate_hz
+        time_s = trace.time_s if snapshot.state is State.LIVE else trace.time_s - snapshot.idle_s
         self._plots["confidence"].set_range(-window, 0, 0, 1.02)
         self._plots["confidence"].left.setTicks([[(0, "0"), (0.5, ".5"), (1, "1")]])
-        self._curves["confidence"].setData(*decimate(trace.time_s, trace.confidence, POINTS))
+        self._curves["confidence"].setData(
+            *broken_line(time_s, np.where(np.isfinite(trace.novelty), trace.confidence, np.nan), rate_hz)
+        )
         if snapshot.newest is not None:
             newest = snapshot.newest
+            now = "now" if snapshot.state is State.LIVE else "last"
             self._values["confidence"].setText(
-                f"now {newest.confidence:.2f} · entropy {newest.entropy_bits:.1f} bit · novelty {newest.novelty:.2f}"
+                f"{now} {newest.confidence:.2f} · entropy {newest.entropy_bits:.1f} bit · novelty {newest.novelty:.2f}"
+                if newest.has_evidence
+                else f"{now}: no evidence"
             )
-        self._show_error(snapshot, trace, window)
-        self._show_latency(snapshot, trace, window)
+        self._show_error(snapshot, trace, time_s, window)
+        self._show_latency(snapshot, trace, time_s, window)
 
-    def _show_error(self, snapshot: Snapshot, trace: Trace, window: float) -> None:
+    def _show_error(
+        self, snapshot: Snapshot, trace: Trace, time_s: NDArray[np.float64], window: float
+    ) -> None:
         source, plot = snapshot.source, self._plots["error"]
         top = math.log10(1 + max(source.n_frames, 10))
         plot.set_range(-window, 0, -0.06 * top, top)
         plot.left.setTicks(
             [[(math.log10(1 + t), str(t)) for t in ERROR_TICKS if math.log10(1 + t) <= top][::2]]
         )
-        known = (trace.truth >= 0) & (trace.frame >= 0)
+        evidence = np.isfinite(trace.novelty)
+        known = (trace.truth >= 0) & (trace.frame >= 0) & evidence
         error = np.where(known, np.abs(trace.frame - trace.truth), np.nan).astype(float)
-        self._curves["error"].setData(*decimate(trace.time_s, np.log10(1 + error), POINTS))
+        self._curves["error"].setData(*broken_line(time_s, np.log10(1 + error), source.rate_hz))
         level = math.log10(1 + source.tolerance_frames)
         self._tolerance.setData([-window, 0], [level, level])
         if not snapshot.truth_known:
             text = "the true frame is unknown"
+        elif not evidence[-1]:
+            text = "no evidence"
         elif known[-1]:
-            text = f"now {error[-1]:.0f}" + (" · dashed: 1 s" if source.tolerance_frames else "")
+            now = "now" if snapshot.state is State.LIVE else "last"
+            text = f"{now} {error[-1]:.0f}" + (" · dashed: 1 s" if source.tolerance_frames else "")
         else:
             text = "blank"
         self._values["error"].setText(text)
 
-    def _show_latency(self, snapshot: Snapshot, trace: Trace, window: float) -> None:
+    def _show_latency(
+        self, snapshot: Snapshot, trace: Trace, time_s: NDArray[np.float64], window: float
+    ) -> None:
         plot = self._plots["latency"]
         lag = trace.lag_ms
         p99 = snapshot.counts.latency_p99_ms
@@ -120,8 +139,29 @@ class TracesPanel(Panel):
         plot.set_range(-window, 0, 0, self._top_ms)
         parts = (0.0, 0.5, 1.0) if plot.height() > TALL else (0.0, 1.0)
         plot.left.setTicks([[(part * self._top_ms, f"{part * self._top_ms:g}") for part in parts]])
-        self._curves["latency"].setData(*decimate(trace.time_s, lag, POINTS))
-        at_full_speed = snapshot.source.speed == "max"
-        self._values["latency"].setText(
-            "undefined at full speed" if at_full_speed else f"now {lag[-1]:.1f} ms"
-        )
+        lag = np.where(lag < IMPOSSIBLE_MS, np.nan, lag)
+        self._curves["latency"].setData(*broken_line(time_s, lag, snapshot.source.rate_hz))
+        if snapshot.source.speed == "max":
+            text = "undefined at full speed"
+        elif math.isnan(lag[-1]):
+            text = "unknown: the clocks disagree"
+        else:
+            text = f"{'now' if snapshot.state is State.LIVE else 'last'} {lag[-1]:.1f} ms"
+        self._values["latency"].setText(text)
+
+
+def broken_line(
+    time_s: NDArray[np.float64], values: NDArray[np.float64], rate_hz: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """A line thinned to about `POINTS` points, interrupted where samples are missing.
+
+    Parameters
+    ----------
+    time_s, values
+        [n] each.
+    rate_hz
+        Sampling rate; a step of more than 1.5 periods is a gap. 0 if irregular.
+    """
+    gaps = np.flatnonzero(np.diff(time_s) > 1.5 / rate_hz) + 1 if rate_hz > 0 else np.zeros(0, int)
+    time_s, values = decimate(np.insert(time_s, gaps, time_s[gaps]), np.insert(values, gaps, np.nan), POINTS)
+    return time_s, values

@@ -57,7 +57,7 @@ class RowRing:
 
 
 class ColumnImage:
-    """A rolling image, one column per step of time; gaps stay empty.
+    """A rolling image, one column per step of time; columns without data are marked.
 
     Parameters
     ----------
@@ -73,9 +73,20 @@ class ColumnImage:
         self.step_s = step_s
         self._longest = max(GAP_PERIODS * period_s, 1.01 * step_s)
         self._data = np.zeros((n_columns, n_rows), np.float32)
+        self._has_data = np.zeros(n_columns, bool)
         self._newest = -1
         self._time = math.nan
         self._origin = math.nan
+
+    @property
+    def newest_s(self) -> float:
+        """Time of the newest sample in seconds; NaN before the first."""
+        return self._time
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return self._data.shape[1]
 
     def add(self, times: NDArray[np.float64], values: NDArray[np.float32]) -> None:
         """Add samples; several in one column keep their maximum.
@@ -90,8 +101,9 @@ class ColumnImage:
         for time_s, value in zip(times.tolist(), values, strict=True):
             if math.isnan(self._origin) or time_s < self._time - self._longest:
                 self._data[:] = 0
+                self._has_data[:] = False
                 self._origin, self._newest, self._time = time_s, 0, time_s
-                self._data[0] = value
+                self._data[0], self._has_data[0] = value, True
                 continue
             index = round((time_s - self._origin) / self.step_s)
             n_columns = len(self._data)
@@ -100,12 +112,26 @@ class ColumnImage:
                 np.maximum(self._data[slot], value, out=self._data[slot])
             else:
                 fresh = np.arange(max(self._newest + 1, index - n_columns + 1), index + 1) % n_columns
-                self._data[fresh] = value if time_s - self._time <= self._longest else 0
+                connected = time_s - self._time <= self._longest
+                self._data[fresh] = value if connected else 0
+                self._has_data[fresh] = connected
                 self._data[index % n_columns] = value
+                self._has_data[index % n_columns] = True
                 self._newest = index
             self._time = max(self._time, time_s)
 
-    def image(self) -> NDArray[np.float32]:
-        """The image, float32 [n_columns, n_rows], oldest column first; a copy."""
-        n_columns = len(self._data)
-        return np.roll(self._data, n_columns - 1 - self._newest % n_columns, axis=0)
+    def image(self, first: int = 0, last: int | None = None) -> NDArray[np.float32]:
+        """Rows ``first`` to ``last`` of the image, float32 [n_columns, rows], oldest column first; a copy."""
+        begin = (self._newest + 1) % len(self._data)
+        part = self._data[:, first:last]
+        return np.concatenate([part[begin:], part[:begin]])
+
+    def has_data(self) -> NDArray[np.bool_]:
+        """Which columns hold data, bool [n_columns], oldest first; a copy."""
+        begin = (self._newest + 1) % len(self._data)
+        return np.concatenate([self._has_data[begin:], self._has_data[:begin]])
+
+    def newest(self) -> NDArray[np.float32]:
+        """The newest column, float32 [n_rows]; a copy."""
+        newest: NDArray[np.float32] = self._data[self._newest % len(self._data)].copy()
+        return newest

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from decoders.prediction import UNSURE_BELOW
+
 UNKNOWN = -2
 """The true frame is unknown; -1 is a known blank."""
 
@@ -48,6 +50,8 @@ class Source:
         Delay that the model adds to use future samples.
     signal_lag_ms
         Lag of the signal behind the stimulus, such as the haemodynamic lag.
+    unsure_below
+        Confidence below which a prediction is unsure.
     """
 
     name: str = ""
@@ -66,9 +70,15 @@ class Source:
     playback: bool = True
     lookahead_ms: float = 0.0
     signal_lag_ms: float = 0.0
+    unsure_below: float = UNSURE_BELOW
     recording: str = ""
     model_path: str = ""
     model_hash: str = ""
+
+    @property
+    def delay_s(self) -> float:
+        """How long ago the decoded moment is, apart from latency, in seconds."""
+        return (self.signal_lag_ms + self.lookahead_ms) / 1e3
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +100,11 @@ class Newest:
     truth: int
     stamp: float = nan
 
+    @property
+    def has_evidence(self) -> bool:
+        """Whether any channel had a valid value."""
+        return self.novelty == self.novelty
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trace:
@@ -100,14 +115,54 @@ class Trace:
     truth: NDArray[np.int32]
     confidence: NDArray[np.float64]
     lag_ms: NDArray[np.float64]
+    novelty: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Columns:
-    """An image over time: ``values`` float32 [columns, rows], the last column is now, ``step_s`` seconds each."""
+    """An image over time.
+
+    Attributes
+    ----------
+    values
+        Float32 [columns, rows]; the last column is the newest.
+    step_s
+        Width of a column in seconds.
+    has_data
+        Which columns hold data, bool [columns].
+    """
 
     values: NDArray[np.float32]
     step_s: float
+    has_data: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PosteriorView:
+    """The part of the posterior that the timeline shows.
+
+    Attributes
+    ----------
+    columns
+        Probability of channels ``first`` and following ones, by time.
+    none
+        Probability of "no stimulus", float32 [columns].
+    newest
+        The whole newest posterior, float32 [channels + 1].
+    first
+        First channel in ``columns``.
+    pool
+        Frames in one channel.
+    behind_s
+        How much older than the newest prediction the last column is, in recorded seconds.
+    """
+
+    columns: Columns
+    none: NDArray[np.float32]
+    newest: NDArray[np.float32]
+    first: int = 0
+    pool: int = 1
+    behind_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -161,30 +216,33 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MoviePictures:
-    """From the model file: pictures uint8 [n, h, w(, 3)] or None, and the clip of each frame."""
+    """From the model file: pictures uint8 [n, h, w(, 3)] or None, the clip of each frame and the clips' names."""
 
     path: Path
     hash: str
     pictures: NDArray[np.uint8] | None
     clip_of_frame: NDArray[np.int64]
+    clip_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
     """Everything that the window shows at one moment.
 
-    ``notice`` is the latest warning; it expires. ``refused`` says, by role, why a stream is not shown.
+    ``idle_s`` counts the seconds since a prediction arrived. ``notice`` is the latest warning; it expires.
+    ``refused`` says, by role, why a stream is not shown.
     """
 
     state: State = State.SEARCHING
     reason: str = ""
+    idle_s: float = 0.0
     notice: str = ""
     refused: Mapping[str, str] = field(default_factory=dict)
     source: Source = field(default_factory=Source)
     newest: Newest | None = None
     truth_known: bool = False
     trace: Trace | None = None
-    posterior: Columns | None = None
+    posterior: PosteriorView | None = None
     forecast: NDArray[np.float32] | None = None
     neural: Columns | None = None
     neural_type: str = ""

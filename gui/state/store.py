@@ -25,6 +25,7 @@ from gui.state.snapshot import (
     Counts,
     MoviePictures,
     Newest,
+    PosteriorView,
     Score,
     Snapshot,
     Source,
@@ -33,6 +34,7 @@ from gui.state.snapshot import (
 )
 from gui.state.stage_latency import LatencyFigures, StageLatency
 from gui.state.stimulus_history import StimulusHistory
+from stream.session import NO_FRAME
 
 WINDOW_S = 10.0
 """Seconds of the past on the time axes; longer for slow recordings."""
@@ -44,7 +46,13 @@ MAX_COLUMNS = 600
 """Largest number of columns in the images over time."""
 
 IMAGE_ROWS = 180
-"""Largest number of rows in those images; further frames or channels are pooled with their neighbours."""
+"""Largest number of rows in the image of neural activity; further channels are averaged with their neighbours."""
+
+TIMELINE_ROWS = 180
+"""Number of rows of the timeline until the window sets it."""
+
+MARGINS = (0.1, 0.04)
+"""Shares of the timeline's rows below and above within which the decoded frame makes it move on."""
 
 TRAIL_POINTS = 5_000
 """Number of embedded points kept."""
@@ -57,6 +65,9 @@ RATE_S = 2.0
 
 MAX_LOSS = 10_000_000
 """A sequence number that is ahead by more than this is another sequence, no loss."""
+
+RESTLESS_S = 1.0
+"""Least time between two moves of the timeline while it is not known where the movie is."""
 
 _COLUMN = {name: index for index, name in enumerate(PREDICTION_CHANNELS)}
 _STAMP = len(PREDICTION_CHANNELS)
@@ -87,7 +98,8 @@ class Store:
         self._neural: ColumnImage | None = None
         self._forecast: NDArray[np.float32] | None = None
         self._trail: RowRing | None = None
-        self._starts = np.zeros(1, int)
+        self._view = (0, TIMELINE_ROWS)
+        self._moved_at = -math.inf
         self._neural_starts = np.zeros(1, int)
         self._begin(Source())
 
@@ -181,20 +193,39 @@ class Store:
                 self._stage_latency.receive(now - stamps)
             arrival = np.full(len(rows), now)
             self._predictions.add(np.column_stack([rows, stamps, arrival]))
-            raw, frames = (rows[:, _COLUMN[name]].tolist() for name in ("stamp_raw", "frame"))
+            names = ("stamp_raw", "frame", "novelty")
+            raw, frames, novelty = (rows[:, _COLUMN[name]].tolist() for name in names)
+            frames = [frame if new == new else NO_FRAME for frame, new in zip(frames, novelty, strict=True)]
             for stamp, frame in zip(raw, frames, strict=True):
                 self._score.add(now, stamp, (int(frame),))
 
     def add_posterior(self, rows: NDArray[np.float32], stamps: NDArray[np.float64]) -> None:
         """Add rows of the posterior stream, float32 [n, channels]; the last channel is "no stimulus"."""
         with self._lock:
-            n_channels = rows.shape[1] - 1
-            if self._posterior is None or self._starts[-1] >= n_channels:
-                n_rows = min(IMAGE_ROWS, n_channels)
-                self._starts = (np.arange(n_rows) * n_channels / n_rows).astype(int)
-                self._posterior = self._columns(n_rows + 1)
-            pooled = np.add.reduceat(rows[:, :-1], self._starts, axis=1)
-            self._posterior.add(stamps * self._stamp_rate, np.column_stack([pooled, rows[:, -1]]))
+            evidence = self._had_evidence(stamps)
+            rows, stamps = rows[evidence], stamps[evidence]
+            if self._posterior is None or self._posterior.n_rows != rows.shape[1]:
+                self._posterior = self._columns(rows.shape[1])
+            self._posterior.add(stamps * self._stamp_rate, rows)
+
+    def _predicted(self, channel: str, stamps: NDArray[np.float64], default: float) -> NDArray[np.float64]:
+        """A channel of the predictions with these timestamps, float64 [n]."""
+        table = self._predictions.rows()
+        if not len(table):
+            return np.full(len(stamps), default)
+        at = np.searchsorted(table[:, _STAMP], stamps + 1e-6) - 1
+        values: NDArray[np.float64] = table[np.maximum(at, 0), _COLUMN[channel]]
+        return values
+
+    def _had_evidence(self, stamps: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Whether the predictions with these timestamps had any evidence, bool [n]."""
+        return np.isfinite(self._predicted("novelty", stamps, 0.0))
+
+    def set_timeline_rows(self, n_rows: int) -> None:
+        """Set how many channels of the posterior the timeline can show, one cell each."""
+        first, before = self._view
+        if n_rows != before:
+            self._view = (first, max(n_rows, 1))
 
     def add_forecast(self, rows: NDArray[np.float32]) -> None:
         """Add rows of the forecast stream, float32 [n, 4 * 11]."""
@@ -206,11 +237,7 @@ class Store:
         with self._lock:
             if self._trail is None or self._trail.n_columns != rows.shape[1] + 1:
                 self._trail = RowRing(TRAIL_POINTS, rows.shape[1] + 1, np.float32)
-            table = self._predictions.rows()
-            frame = np.full(len(rows), -1.0)
-            if len(table):
-                at = np.searchsorted(table[:, _STAMP], stamps + 1e-6) - 1
-                frame = table[np.maximum(at, 0), _COLUMN["frame"]]
+            frame = self._predicted("frame", stamps, -1.0)
             self._trail.add(np.column_stack([rows, frame]))
 
     def add_neural(self, rows: NDArray[np.float32], stamps: NDArray[np.float64]) -> None:
@@ -247,7 +274,7 @@ class Store:
                 newest=newest,
                 trace=trace,
                 truth_known=len(self._stimulus) > 0,
-                posterior=self._image(self._posterior),
+                posterior=self._posterior_view(newest),
                 neural=self._image(self._neural),
                 forecast=self._forecast,
                 trail=None if trail is None else trail[:, :-1].copy(),
@@ -255,6 +282,7 @@ class Store:
                 score=self._score_so_far(),
                 counts=self._counts(),
                 window_s=self._window_s,
+                idle_s=self._idle_s(),
             )
 
     def _begin(self, source: Source) -> None:
@@ -281,7 +309,49 @@ class Store:
     def _image(self, columns: ColumnImage | None) -> Columns | None:
         if columns is None:
             return None
-        return Columns(columns.image(), columns.step_s)
+        return Columns(columns.image(), columns.step_s, columns.has_data())
+
+    def _posterior_view(self, newest: Newest | None) -> PosteriorView | None:
+        """The channels around the decoded frame; all of them where they fit."""
+        image = self._posterior
+        if image is None:
+            return None
+        n_channels = image.n_rows - 1
+        pool = max(1, math.ceil(self._snapshot.source.n_frames / max(n_channels, 1)))
+        first, n_rows = self._view
+        if n_channels > n_rows and newest is not None:
+            first = self._follow(newest, pool)
+        first = min(max(first, 0), max(n_channels - n_rows, 0))
+        self._view = (first, n_rows)
+        columns = Columns(image.image(first, min(first + n_rows, n_channels)), image.step_s, image.has_data())
+        behind_s = newest.stamp * self._stamp_rate - image.newest_s if newest is not None else 0.0
+        return PosteriorView(
+            columns, image.image(n_channels)[:, 0], image.newest(), first, pool, max(behind_s, 0.0)
+        )
+
+    def _follow(self, newest: Newest, pool: int) -> int:
+        """First channel of the timeline: it moves on when the present frame is about to leave it.
+
+        The present frame is the decoded one, while the prediction is unsure the true one. If both are unknown, the
+        timeline moves at most once in `RESTLESS_S`.
+        """
+        first, n_rows = self._view
+        sure = newest.confidence >= self._snapshot.source.unsure_below
+        present = newest.frame if sure and newest.frame >= 0 else newest.truth
+        if present < 0:
+            if newest.frame < 0 or self._clock() - self._moved_at < RESTLESS_S:
+                return first
+            present = newest.frame
+        below, above = (round(share * n_rows) for share in MARGINS)
+        channel = present // pool
+        if first + below <= channel < first + n_rows - above or (channel < below and not first):
+            return first
+        self._moved_at = self._clock()
+        return channel - n_rows // 3
+
+    def _idle_s(self) -> float:
+        table = self._predictions.rows()
+        return max(0.0, float(self._clock() - table[-1, _ARRIVAL])) if len(table) else 0.0
 
     def _newest_and_trace(self) -> tuple[Newest | None, Trace | None]:
         table = self._predictions.rows()
@@ -292,7 +362,7 @@ class Store:
         table, time_s = table[inside], time_s[inside]
         truth = self._stimulus.frames_at(table[:, _COLUMN["stamp_raw"]])
         frame = table[:, _COLUMN["frame"]].astype(np.int32)
-        columns = {name: table[:, _COLUMN[name]].copy() for name in ("confidence", "lag_ms")}
+        columns = {name: table[:, _COLUMN[name]].copy() for name in ("confidence", "lag_ms", "novelty")}
         trace = Trace(time_s, frame, truth, **columns)
         last = table[-1].tolist()
         newest = Newest(

@@ -6,26 +6,28 @@ from PyQt5.QtCore import Qt, pyqtSignal
 from PyQt5.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
 from gui.state.snapshot import Snapshot, Source, State
-from gui.theme import BLUE, GREEN, ORANGE, YELLOW, Theme
-from gui.untrusted import one_line
+from gui.theme import VERMILION, YELLOW, Theme
+from gui.thresholds import Level, levels
 from gui.widgets.labels import ElidedLabel, PlainLabel
+from gui.words import kind_of, plural
+from stream.printable import printable
 
 DARK_INK, LIGHT_INK = "#14171a", "#ffffff"
 
 MODES = {
-    "live": ("LIVE", GREEN, LIGHT_INK),
-    "replay": ("REPLAY", BLUE, LIGHT_INK),
-    "simulated": ("SIMULATED", ORANGE, DARK_INK),
+    "live": ("LIVE", "#007A59", LIGHT_INK),
+    "replay": ("REPLAY", "#5b6570", LIGHT_INK),
+    "simulated": ("SIMULATED", YELLOW, DARK_INK),
 }
-"""Text, background and text colour of the badge for each mode."""
+"""Text, background and text colour of the badge for each mode; yellow warns, as everywhere."""
 
 STATE_COLOURS = {
     State.SEARCHING: YELLOW,
     State.WAITING: YELLOW,
-    State.STALE: ORANGE,
-    State.LOST: ORANGE,
-    State.MISMATCH: ORANGE,
-    State.AMBIGUOUS: ORANGE,
+    State.STALE: VERMILION,
+    State.LOST: VERMILION,
+    State.MISMATCH: VERMILION,
+    State.AMBIGUOUS: VERMILION,
     State.ENDED: "#8b949e",
 }
 
@@ -41,8 +43,11 @@ class Header(QWidget):
         super().__init__()
         self.setObjectName("header")
         self.setAttribute(Qt.WA_StyledBackground)
-        self.name, self.facts, self.state = PlainLabel("NeuroReel"), ElidedLabel(name="detail"), PlainLabel()
-        self.name.setStyleSheet("font-size: 16px; font-weight: 700;")
+        self.name, self.facts, self.state = (
+            PlainLabel("NeuroReel", "name"),
+            ElidedLabel(name="detail"),
+            PlainLabel(),
+        )
         self.badge = PlainLabel()
         self.badge.setAlignment(Qt.AlignCenter)
         self.badge.setMinimumWidth(150)
@@ -66,9 +71,11 @@ class Header(QWidget):
     def show_snapshot(self, snapshot: Snapshot, *, paused: bool, theme: Theme) -> None:
         """Update source, state and badge."""
         source = snapshot.source
-        self.name.setText(one_line(source.name, 40) or "NeuroReel")
-        self.state.setText(f"● {snapshot.state}")
-        style = state_style(snapshot.state, theme)
+        self.name.setText(printable(source.name, limit=40) or "NeuroReel")
+        judged = levels(snapshot.counts, source)
+        late = snapshot.state is State.LIVE and Level.ALARM in (judged["age"], judged["latency"])
+        self.state.setText(f"● {snapshot.state}, late" if late else f"● {snapshot.state}")
+        style = state_style(snapshot.state, theme, late=late)
         if self.state.styleSheet() != style:
             self.state.setStyleSheet(style)
         self.facts.setText(snapshot.reason or describe(source))
@@ -79,12 +86,12 @@ class Header(QWidget):
         if self.badge.text() != words:
             self.badge.setText(words)
             self.badge.setStyleSheet(
-                f"background: {ground}; color: {ink}; font-size: 17px; font-weight: 800; letter-spacing: 1px;"
-                "border-radius: 4px; padding: 5px 16px;"
+                f"background: {ground}; color: {ink}; font-size: {theme.px(17)}px; font-weight: 800;"
+                f"letter-spacing: 1px; border-radius: 4px; padding: {theme.px(5)}px {theme.px(16)}px;"
             )
 
 
-def state_style(state: State, theme: Theme) -> str:
+def state_style(state: State, theme: Theme, *, late: bool = False) -> str:
     """Style of the state label: every state but live stands out.
 
     Parameters
@@ -93,10 +100,12 @@ def state_style(state: State, theme: Theme) -> str:
         Connection state.
     theme
         Theme of the window.
+    late
+        Whether a live state has an age or latency beyond its second threshold.
     """
-    if state is State.LIVE:
-        return f"color: {theme.decoded}; font-weight: 700;"
-    ground = STATE_COLOURS[state]
+    if state is State.LIVE and not late:
+        return f"color: {theme.text}; font-weight: 700;"
+    ground = VERMILION if late else STATE_COLOURS[state]
     return (
         f"background: {ground}; color: {DARK_INK}; font-weight: 700; border-radius: 4px; padding: 3px 10px;"
     )
@@ -131,7 +140,7 @@ def describe(source: Source) -> str:
         what = (
             f"movie {source.movie_name}".rstrip() + f", {source.n_frames} frames"
             if source.movie_rate_hz
-            else f"{source.n_frames} {'categories' if source.movie_name else 'places'}"
+            else f"{source.n_frames} {plural(kind_of(source))}"
         )
         parts.append(f"{what} at {source.movie_rate_hz:g} Hz" if source.movie_rate_hz else what)
     if source.lookahead_ms:
@@ -139,5 +148,5 @@ def describe(source: Source) -> str:
     if source.signal_lag_ms:
         parts.append(f"shows the moment {source.signal_lag_ms / 1000:g} s ago (signal lag)")
     if source.hostname:
-        parts.append(f"from {one_line(source.hostname, 60)}")
+        parts.append(f"from {printable(source.hostname, limit=60)}")
     return " · ".join(parts)

@@ -8,11 +8,11 @@ from PyQt5.QtCore import QSize, Qt
 from PyQt5.QtGui import QColor, QPainter
 from PyQt5.QtWidgets import QLabel, QWidget
 
-SQUARE = 9
-"""Side of a legend's square in pixels."""
+SQUARE = 0.6
+"""Side of a legend's square, relative to the height of its text, as the following."""
 
-GAP = 5
-BETWEEN = 14
+GAP = 0.3
+BETWEEN = 0.9
 
 
 class PlainLabel(QLabel):
@@ -79,8 +79,9 @@ class Legend(QWidget):
     def sizeHint(self) -> QSize:
         """Size of all entries."""
         metrics = self.fontMetrics()
-        width = sum(SQUARE + GAP + metrics.horizontalAdvance(name) + BETWEEN for _, name in self.entries)
-        return QSize(max(width - BETWEEN, 0), metrics.height())
+        beside = round((SQUARE + GAP + BETWEEN) * metrics.height()) + 2
+        width = sum(beside + metrics.horizontalAdvance(name) for _, name in self.entries)
+        return QSize(width, metrics.height())
 
     def minimumSizeHint(self) -> QSize:
         """As `sizeHint`."""
@@ -90,10 +91,11 @@ class Legend(QWidget):
         """Draw the entries."""
         painter = QPainter(self)
         metrics, left, height = self.fontMetrics(), 0, self.height()
+        side, gap, between = (round(share * metrics.height()) for share in (SQUARE, GAP, BETWEEN))
         for colour, name in self.entries:
-            painter.fillRect(left, (height - SQUARE) // 2, SQUARE, SQUARE, QColor(colour))
-            left += SQUARE + GAP
+            painter.fillRect(left, (height - side) // 2, side, side, QColor(colour))
+            left += side + gap
             width = metrics.horizontalAdvance(name)
             painter.drawText(left, 0, width + 1, height, int(Qt.AlignVCenter), name)
-            left += width + BETWEEN
+            left += width + between
         painter.end()

@@ -6,11 +6,10 @@ from math import isfinite
 
 import numpy as np
 from PyQt5.QtCore import QRectF, Qt
-from PyQt5.QtGui import QColor, QPainter, QPaintEvent
+from PyQt5.QtGui import QPainter, QPaintEvent
 from PyQt5.QtWidgets import QGridLayout, QWidget
 
 from gui.state.stage_latency import KEPT, STAGES, LatencyFigures
-from gui.theme import PURPLE
 from gui.widgets.labels import PlainLabel
 from gui.widgets.overlays import Overlay
 from stream.quantiles import SUMMARY_KEYS
@@ -77,5 +76,6 @@ class Bars(QWidget):
         width, height = self.width() / len(share), self.height()
         for index, part in enumerate(share.tolist()):
             painter.fillRect(
-                QRectF(index * width, height * (1 - part), 0.85 * width, height * part), QColor(PURPLE)
+                QRectF(index * width, height * (1 - part), 0.85 * width, height * part),
+                self.palette().windowText().color(),
             )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PyQt5.QtCore import Qt
-from PyQt5.QtGui import QColor
 from PyQt5.QtWidgets import (
     QAbstractItemView,
     QFrame,
@@ -21,9 +20,8 @@ from PyQt5.QtWidgets import (
 
 from gui.actions import ACTIONS
 from gui.state.snapshot import Candidate
-from gui.theme import ORANGE, SKY
-from gui.untrusted import one_line
 from gui.widgets.labels import PlainLabel
+from stream.printable import printable
 
 HEADINGS = ("", "name", "type", "host", "channels", "rate")
 
@@ -38,8 +36,7 @@ class Overlay(QFrame):
         self.column = QVBoxLayout(self)
         self.column.setContentsMargins(28, 22, 28, 22)
         self.column.setSpacing(12)
-        self.heading = PlainLabel(title)
-        self.heading.setStyleSheet("font-size: 18px; font-weight: 700;")
+        self.heading = PlainLabel(title, "heading")
         self.column.addWidget(self.heading)
         self.hide()
 
@@ -47,6 +44,7 @@ class Overlay(QFrame):
         """Centre the dialog in the window."""
         self.adjustSize()
         parent = self._over
+        self.resize(self.size().boundedTo(parent.size()))
         self.move((parent.width() - self.width()) // 2, (parent.height() - self.height()) // 2)
 
     def toggle(self) -> None:
@@ -66,8 +64,7 @@ class KeyList(Overlay):
         grid.setHorizontalSpacing(24)
         grid.setVerticalSpacing(7)
         for row, action in enumerate(ACTIONS):
-            key = PlainLabel("  ".join(action.keys))
-            key.setStyleSheet("font-weight: 700;")
+            key = PlainLabel("  ".join(action.keys), "key")
             grid.addWidget(key, row, 0, Qt.AlignRight)
             grid.addWidget(PlainLabel(action.help), row, 1)
         self.column.addLayout(grid)
@@ -109,7 +106,7 @@ class StreamPicker(Overlay):
         headings.setDefaultAlignment(Qt.AlignLeft | Qt.AlignVCenter)
         headings.setSectionResizeMode(QHeaderView.ResizeToContents)
         headings.setSectionResizeMode(1, QHeaderView.Stretch)
-        self.table.setMinimumSize(640, 220)
+        self.table.setMinimumSize(560, 180)
         self.button = QPushButton("Choose")
         self.button.clicked.connect(self.choose)
         self.table.doubleClicked.connect(self.choose)
@@ -123,29 +120,37 @@ class StreamPicker(Overlay):
 
     def show_candidates(self, candidates: tuple[Candidate, ...]) -> None:
         """Update the list; an unchanged list keeps its selection."""
-        wanted = tuple(c for c in candidates if self._start is not None or c.type == "Prediction")
+        wanted = tuple(
+            sorted(candidates, key=lambda c: (c.type != "Prediction", not c.alive, c.name, c.hostname, c.uid))
+        )
         if wanted == self._candidates and self.note.text():
             return
+        before = self._selected()
         self._candidates = wanted
         self.table.setRowCount(len(wanted))
         for row, candidate in enumerate(wanted):
             rate = f"{candidate.rate_hz:g} Hz" if candidate.rate_hz else "irregular"
             texts = (
                 "●" if candidate.alive else "○",
-                one_line(candidate.name, 80),
-                one_line(candidate.type, 20),
-                one_line(candidate.hostname, 60),
+                printable(candidate.name, limit=80),
+                printable(candidate.type, limit=20),
+                printable(candidate.hostname, limit=60),
                 str(candidate.n_channels),
                 rate,
             )
             for column, text in enumerate(texts):
                 item = QTableWidgetItem(text)
                 if column == 0:
-                    item.setForeground(QColor(SKY if candidate.alive else ORANGE))
+                    item.setToolTip("is sending" if candidate.alive else "gone a moment ago")
                 self.table.setItem(row, column, item)
         if wanted:
-            self.table.selectRow(0)
-            self.note.setText("A Prediction stream is a running engine.")
+            kept = [row for row, one in enumerate(wanted) if before is not None and _same(one, before)]
+            self.table.selectRow(kept[0] if kept else 0)
+            self.note.setText(
+                "A Prediction stream is a running engine."
+                if self._start is not None or wanted[0].type == "Prediction"
+                else "No engine is running. To decode one of these, start: neuroreel live MODEL --stream NAME"
+            )
         elif self._start is None:
             self.note.setText("No engine is running. Start one with: neuroreel live MODEL")
         else:
@@ -161,12 +166,21 @@ class StreamPicker(Overlay):
         if not self.isVisible():
             self.toggle()
 
+    def toggle(self) -> None:
+        """Show or hide the dialog; the arrow keys move in its list at once."""
+        super().toggle()
+        if self.isVisible():
+            self.table.setFocus()
+
+    def _selected(self) -> Candidate | None:
+        row = self.table.currentRow()
+        return self._candidates[row] if 0 <= row < len(self._candidates) else None
+
     def choose(self) -> None:
         """Watch the selected engine, or start one for the selected neural stream."""
-        row = self.table.currentRow()
-        if not 0 <= row < len(self._candidates):
+        candidate = self._selected()
+        if candidate is None or not self.button.isEnabled():
             return
-        candidate = self._candidates[row]
         self.hide()
         if candidate.type == "Prediction":
             self._watch(candidate)
@@ -174,8 +188,16 @@ class StreamPicker(Overlay):
             self._start(candidate.name)
 
     def _name_button(self) -> None:
-        row = self.table.currentRow()
-        usable = 0 <= row < len(self._candidates)
-        self.button.setEnabled(usable)
-        neural = usable and self._candidates[row].type != "Prediction"
+        candidate = self._selected()
+        neural = candidate is not None and candidate.type != "Prediction"
+        self.button.setEnabled(candidate is not None and not (neural and self._start is None))
         self.button.setText("Decode" if neural else "Watch")
+
+
+def _same(one: Candidate, other: Candidate) -> bool:
+    """Whether two entries are the same stream, one of them perhaps gone."""
+    return one.uid == other.uid and (one.name, one.type, one.hostname) == (
+        other.name,
+        other.type,
+        other.hostname,
+    )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import html
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PyQt5.QtCore import QRectF  # PyQt5 before pyqtgraph, or that may pick another binding
-from PyQt5.QtGui import QFont
+from PyQt5.QtCore import QRectF, Qt  # PyQt5 before pyqtgraph, or that may pick another binding
+from PyQt5.QtGui import QBrush, QColor, QFont
 
 import pyqtgraph as pg  # isort: skip
 
@@ -15,6 +16,7 @@ from gui.theme import Theme
 
 AXIS_WIDTH = 52
 TICK_PIXELS = 11
+HATCH_ALPHA = 130
 
 pg.setConfigOptions(antialias=False, imageAxisOrder="row-major", useOpenGL=False)
 
@@ -28,9 +30,11 @@ class Plot(pg.PlotWidget):
         Label of the left axis.
     x_label
         Label of the bottom axis.
+    hatched
+        Whether the ground is hatched where nothing is drawn, which means: no data.
     """
 
-    def __init__(self, y_label: str = "", x_label: str = "") -> None:
+    def __init__(self, y_label: str = "", x_label: str = "", *, hatched: bool = True) -> None:
         super().__init__()
         self._labels = (y_label, x_label)
         item = self.getPlotItem()
@@ -45,27 +49,43 @@ class Plot(pg.PlotWidget):
         self.setInteractive(False)
         self._range: tuple[float, ...] = ()
         self.left, self.bottom = self.getAxis("left"), self.getAxis("bottom")
-        self.left.setWidth(AXIS_WIDTH)
-        self.bottom.setHeight(34 if x_label else 20)
-        font = QFont()
-        font.setPixelSize(TICK_PIXELS)
+        self._bottom = 34 if x_label else 20
+        view.background.setVisible(hatched)
         for axis in (self.left, self.bottom):
-            axis.setStyle(tickFont=font, tickLength=-4, tickTextOffset=5, autoExpandTextSpace=False)
+            axis.setStyle(tickLength=-4, tickTextOffset=5, autoExpandTextSpace=False)
             axis.enableAutoSIPrefix(False)
 
     def set_theme(self, theme: Theme) -> None:
         """Apply a theme."""
         self.setBackground(theme.panel)
+        hatch = QColor(theme.dim)
+        hatch.setAlpha(HATCH_ALPHA)
+        self.getViewBox().background.setBrush(QBrush(hatch, Qt.BDiagPattern))
+        size = theme.px(TICK_PIXELS)
+        font = QFont()
+        font.setPixelSize(size)
+        self.left.setWidth(theme.px(AXIS_WIDTH))
+        self.bottom.setHeight(theme.px(self._bottom))
         for axis, text in zip((self.left, self.bottom), self._labels, strict=True):
             axis.setPen(theme.border)
             axis.setTextPen(theme.dim)
+            axis.setStyle(tickFont=font)
             if text:
-                axis.setLabel(text, **{"color": theme.dim, "font-size": f"{TICK_PIXELS}px"})
+                axis.setLabel(html.escape(text), **{"color": theme.dim, "font-size": f"{size}px"})
 
     def label_left(self, text: str) -> None:
         """Change the label of the left axis."""
         self._labels = (text, self._labels[1])
-        self.left.setLabel(text)
+        self.left.setLabel(html.escape(text))
+
+    def label_bottom(self, text: str) -> None:
+        """Change the label of the bottom axis."""
+        self._labels = (self._labels[0], text)
+        self.bottom.setLabel(html.escape(text))
+
+    def set_bottom(self, height: int) -> None:
+        """Set the height of the bottom axis in pixels, for text of the usual size."""
+        self._bottom = height
 
     def set_range(self, x0: float, x1: float, y0: float, y1: float) -> None:
         """Set both ranges if they have changed."""
@@ -89,31 +109,6 @@ class Plot(pg.PlotWidget):
         return curve
 
 
-class Line:
-    """A line two pixels wide, drawn as two lines of width 1, which is faster.
-
-    Parameters
-    ----------
-    plot
-        Plot to draw in.
-    """
-
-    def __init__(self, plot: Plot) -> None:
-        self._plot = plot
-        self._curves = (plot.line("#ffffff"), plot.line("#ffffff"))
-
-    def set_colour(self, colour: str) -> None:
-        """Set the colour, as ``#rrggbb``."""
-        for curve in self._curves:
-            curve.setPen(pen(colour))
-
-    def show(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
-        """Draw through points, [n] each; NaN interrupts the line."""
-        pixel = self._plot.getViewBox().viewPixelSize()[1]
-        self._curves[0].setData(x, y)
-        self._curves[1].setData(x, y + pixel)
-
-
 class ImageLayer:
     """A uint8 image in a plot.
 
@@ -132,9 +127,13 @@ class ImageLayer:
         self._shape: tuple[int, ...] = ()
         plot.addItem(self.item)
 
-    def set_map(self, name: str, *, reverse: bool = False) -> None:
-        """Set the colour map, one of pyqtgraph's."""
-        self.item.setLookupTable(colour_table(name, reverse=reverse))
+    def set_map(self, name: str, *, reverse: bool = False, no_data: bool = False) -> None:
+        """Set the colour map, one of pyqtgraph's; with ``no_data`` 0 is transparent and shows the hatched ground."""
+        table = colour_table(name, reverse=reverse)
+        if no_data:
+            table = np.column_stack([table, np.full(len(table), 255, np.uint8)])
+            table[0, 3] = 0
+        self.item.setLookupTable(table)
 
     def show(self, image: NDArray[np.uint8], x: float, y: float, width: float, height: float) -> None:
         """Draw an image [rows, columns], row 0 at the bottom, over a rectangle of the plot."""

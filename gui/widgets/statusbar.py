@@ -10,10 +10,11 @@ from PyQt5.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
 from gui.state.snapshot import Snapshot
 from gui.theme import DARK, Theme
-from gui.untrusted import one_line
+from gui.thresholds import Level, levels
 from gui.widgets.labels import PlainLabel
+from stream.printable import printable
 
-FIELDS = ("latency", "age", "input", "display", "dropped", "clock", "model")
+FIELDS = ("latency", "age", "input", "display", "dropped", "unusable", "clock", "model")
 
 _KEYS = "? lists the keys"
 
@@ -28,6 +29,7 @@ class StatusBar(QWidget):
         self.fields = {name: Field(name) for name in FIELDS}
         self.note = PlainLabel(_KEYS, "dim")
         self._notice = ""
+        self._theme = DARK
         line = QHBoxLayout(self)
         line.setContentsMargins(14, 4, 14, 4)
         line.setSpacing(18)
@@ -38,9 +40,9 @@ class StatusBar(QWidget):
 
     def set_theme(self, theme: Theme) -> None:
         """Apply a theme."""
+        self._theme = theme
         for field in self.fields.values():
-            field.colours = (QColor(theme.dim), QColor(theme.text))
-            field.update()
+            field.set_name_colour(theme.dim)
 
     def show_snapshot(self, snapshot: Snapshot, display_fps: float) -> None:
         """Update the figures."""
@@ -60,11 +62,15 @@ class StatusBar(QWidget):
             else f"{_figure(counts.input_hz)} Hz",
             "display": f"{display_fps:.0f} fps",
             "dropped": f"{counts.dropped}",
+            "unusable": f"{counts.unusable}",
             "clock": _offset(counts.clock_offset_ms, counts.clock_uncertainty_ms),
             "model": _model(snapshot),
         }
+        judged = levels(counts, source)
+        colours = {Level.FINE: self._theme.text, Level.WARN: self._theme.warn, Level.ALARM: self._theme.alarm}
         for name, text in texts.items():
-            self.fields[name].set_value(text)
+            self.fields[name].set_value(text, colours[judged.get(name, Level.FINE)])
+        self.fields["unusable"].setVisible(counts.unusable > 0)
         self.fields["clock"].setVisible(isfinite(counts.clock_offset_ms))
 
 
@@ -80,39 +86,58 @@ class Field(PlainLabel):
     def __init__(self, name: str) -> None:
         super().__init__()
         self._name = name
-        self.colours = (QColor(DARK.dim), QColor(DARK.text))
+        self._colours = [DARK.dim, DARK.text]
 
-    def set_value(self, text: str) -> None:
-        """Set the value."""
+    @property
+    def colour(self) -> str:
+        """Colour of the value."""
+        return self._colours[1]
+
+    def set_name_colour(self, colour: str) -> None:
+        """Set the colour of the name; the room for the value is measured again."""
+        self._colours[0] = colour
+        self.setMinimumWidth(0)
+        self.update()
+
+    def set_value(self, text: str, colour: str) -> None:
+        """Set the value and its colour."""
         whole = f"{self._name}  {text}"
         if whole != self.text():
             self.setText(whole)
-            self.setMinimumWidth(max(self.minimumWidth(), self.sizeHint().width()))
+        self.setMinimumWidth(max(self.minimumWidth(), self.sizeHint().width()))
+        if colour != self._colours[1]:
+            self._colours[1] = colour
+            self.update()
 
     def paintEvent(self, _event: object) -> None:
         """Draw the name and the value, each in its colour."""
         painter = QPainter(self)
         for text, colour, flag in zip(
             (self._name, self.text()[len(self._name) + 2 :]),
-            self.colours,
+            self._colours,
             (Qt.AlignLeft, Qt.AlignRight),
             strict=True,
         ):
-            painter.setPen(colour)
+            painter.setPen(QColor(colour))
             painter.drawText(self.rect(), int(flag | Qt.AlignVCenter), text)
         painter.end()
 
 
 def _model(snapshot: Snapshot) -> str:
     source = snapshot.source
-    name = one_line(source.model_path.replace("\\", "/").rpartition("/")[2] or source.model_hash, 48) or "–"
+    name = (
+        printable(source.model_path.replace("\\", "/").rpartition("/")[2] or source.model_hash, limit=48)
+        or "–"
+    )
     if not source.playback:
         name += ", no playback"
     return f"{name} v{snapshot.newest.model_version}" if snapshot.newest is not None else name
 
 
 def _ms(value: float) -> str:
-    return f"{value:.1f}" if isfinite(value) and abs(value) < 99.95 else _figure(value)
+    if value < -1:
+        return "–"  # the clocks disagree
+    return f"{value:.1f}" if abs(value) < 99.95 else _figure(value)
 
 
 def _figure(value: float) -> str:

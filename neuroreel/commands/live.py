@@ -278,15 +278,25 @@ def _print_status(stats: dict[str, Any], recording: dict[str, Any]) -> None:
 def _counts(stats: dict[str, Any]) -> str:
     """Counts of problems other than gaps, only those above zero."""
     names = ("missing", "skipped", "duplicates", "reordered", "clock_jumps", "nan_samples", "dead_channels")
-    return "".join(f"  {name.replace('_', ' ')} {stats[name]}" for name in names if stats[name])
+    problems = {name.replace("_", " "): stats[name] for name in names}
+    problems["no evidence"] = stats["provenance"]["no evidence"]
+    return "".join(f"  {name} {count}" for name, count in problems.items() if count)
 
 
 def _print_summary(summary: dict[str, Any]) -> None:
     """Print counts, and the scores if there was a stimulus stream."""
+    from decoders.prediction import UNSURE_BELOW
+
     echo_live(f"{summary['received']} samples decoded; {summary['ended']}.")
     if summary["rolling"] is not None:
         counts = ", ".join(f"{count} {outcome}" for outcome, count in summary["rolling"].items())
         echo_live(f"rolling: {counts}; final model version {summary['model_version']}")
+    worth = summary["provenance"]
+    if worth["no evidence"] or worth["unsure"]:
+        echo_live(
+            f"{worth['unsure']} predictions unsure (confidence below {UNSURE_BELOW:g}), {worth['no evidence']} without "
+            "evidence (no channel had a valid value; counted as wrong)."
+        )
     for label, figures in (summary["labels"] or {}).items():
         echo_live(
             f"label {label}: median error {figures['median_error']:.3g}, r2 {figures['r2']:.3f} "

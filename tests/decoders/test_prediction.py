@@ -3,10 +3,19 @@ from __future__ import annotations
 from dataclasses import fields
 
 import numpy as np
+import pytest
 
 from decoders.model.model import Model
 from decoders.numerics import softmax
-from decoders.prediction import HORIZONS_S, N_LIKELIEST, PREDICTION_CHANNELS, Prediction, Provenance
+from decoders.prediction import (
+    HORIZONS_S,
+    N_LIKELIEST,
+    PREDICTION_CHANNELS,
+    UNSURE_BELOW,
+    Prediction,
+    Provenance,
+    provenance_of,
+)
 from stream.session import Session
 
 
@@ -32,11 +41,32 @@ def test_a_picture_is_the_training_frame_that_was_decoded(model: Model, unseen: 
     assert model.pictures is not None
     assert shown
     for row in shown:
-        assert row.provenance is Provenance.RETRIEVED
-        np.testing.assert_array_equal(row.picture, model.pictures[row.frame])
-    assert all(
-        row.picture is None and row.provenance is Provenance.NO_DECISION for row in rows if row.frame < 0
-    )
+        unsure = row.confidence < UNSURE_BELOW
+        assert row.provenance is (Provenance.UNSURE if unsure else Provenance.RETRIEVED)
+        if unsure:
+            assert row.picture is None
+        else:
+            np.testing.assert_array_equal(row.picture, model.pictures[row.frame])
+    assert any(row.picture is not None for row in shown)
+    assert all(row.picture is None for row in rows if row.frame < 0)
+
+
+@pytest.mark.parametrize(
+    ("frame", "confidence", "novelty", "provenance"),
+    [
+        (3, 0.9, 0.1, Provenance.RETRIEVED),
+        (3, UNSURE_BELOW, 0.1, Provenance.RETRIEVED),
+        (-1, 0.9, 0.1, Provenance.NO_STIMULUS),
+        (3, 0.05, 0.1, Provenance.UNSURE),
+        (-1, 0.05, 0.1, Provenance.UNSURE),
+        (3, 0.9, np.nan, Provenance.NO_EVIDENCE),
+        (-1, 0.05, np.nan, Provenance.NO_EVIDENCE),
+    ],
+)
+def test_three_states_are_told_apart(
+    frame: int, confidence: float, novelty: float, provenance: Provenance
+) -> None:
+    assert provenance_of(frame, confidence, novelty) is provenance
 
 
 def test_predictions_of_a_session_have_its_length(model: Model, unseen: Session) -> None:

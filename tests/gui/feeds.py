@@ -66,8 +66,13 @@ class Feed:
             self.store.set_neural(N_CHANNELS, "Spikes")
         self.store.set_state(State.LIVE)
 
-    def run(self, seconds: float, *, off_by: int = 0, blank: bool = False, skip: int = 0) -> None:
-        """Send so many seconds; every frame is decoded ``off_by`` frames too far; ``skip`` predictions get lost."""
+    def run(
+        self, seconds: float, *, off_by: int = 0, blank: bool = False, skip: int = 0, state: str = "retrieved"
+    ) -> None:
+        """Send so many seconds; every frame is decoded ``off_by`` frames too far; ``skip`` predictions get lost.
+
+        ``state`` may be ``unsure`` or ``no evidence``.
+        """
         random = np.random.default_rng(self._sample)
         rate, n = self.source.rate_hz, self.source.n_frames
         for _ in range(round(seconds * rate)):
@@ -77,13 +82,19 @@ class Feed:
             stamps = np.array([self.now_s])
             if self.truth:
                 self.store.add_truth(np.array([true], np.int32), stamps - 1 / rate)
-            self._predict(decoded, stamps, random, lost=skip > 0)
+            self._predict(decoded, stamps, random, lost=skip > 0, state=state)
             skip -= 1
             self._sample += 1
             self.store.settle()
 
     def _predict(
-        self, decoded: int, stamps: NDArray[np.float64], random: np.random.Generator, *, lost: bool
+        self,
+        decoded: int,
+        stamps: NDArray[np.float64],
+        random: np.random.Generator,
+        *,
+        lost: bool,
+        state: str,
     ) -> None:
         n = self.source.n_frames
         following = (decoded + 30) % n if decoded >= 0 else -1
@@ -91,10 +102,18 @@ class Feed:
             "frame": decoded, "confidence": 0.9, "next_frame": following, "next_confidence": 0.6,
             "sequence": self._sample, "stamp_raw": stamps[0], "lag_ms": 2.0, "model_version": 1,
         }  # fmt: skip
+        if state == "unsure":
+            row |= {"confidence": 0.2, "next_confidence": 0.05}
+        if state == "no evidence":
+            row["novelty"] = np.nan
         if not lost:
             self.store.add_predictions(np.array([list(row.values())]), stamps)
         posterior = np.full((1, n + 1), 1e-4, np.float32)
-        posterior[0, decoded] = 1 - posterior.sum()
+        if state == "unsure":
+            for index, share in enumerate((0.2, 0.15, 0.1, 0.05)):
+                posterior[0, (decoded + index * n // 4) % n] = share
+        else:
+            posterior[0, decoded] = 1 - posterior.sum()
         self.store.add_posterior(posterior, stamps)
         ahead = [[(decoded + round(h * 30)) % n, *[-1] * 4, 0.9, *[0.0] * 4, 1.0] for h in HORIZONS_S]
         self.store.add_forecast(np.array(ahead, np.float32).reshape(1, -1))

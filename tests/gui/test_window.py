@@ -145,8 +145,8 @@ def test_every_picture_says_what_it_is(open_window, feed: Feed) -> None:
     slots = open_window(feed).panels["movie"].slots
     assert [slot.provenance for slot in slots] == [
         "shown by the stimulus program",
-        "no decision",
-        "no decision",
+        "no stimulus · decoded",
+        "no stimulus · decoded",
     ]
     assert [slot.which for slot in slots] == ["no stimulus"] * 3
 
@@ -190,8 +190,9 @@ def test_places_instead_of_a_movie(open_window) -> None:
     feed = with_source(movie_rate_hz=0.0, tolerance_frames=0, movie_name="")
     feed.run(3)
     window = open_window(feed)
-    assert window.panels["movie"].slots[1].which == "frame 89"
-    assert window.panels["movie"].slots[1].reach == "exact"
+    slot = window.panels["movie"].slots[1]
+    assert (slot.which, slot.reach, slot.verdict) == ("place 89", "this place", "the right place")
+    assert "places" in window.header.facts.text()
 
 
 @pytest.mark.parametrize("mode", ["live", "replay", "simulated"])
@@ -266,7 +267,7 @@ def test_the_theme_changes_every_panel(open_window, feed: Feed, qtbot) -> None:
     qtbot.keyClick(window, Qt.Key_T)
     window.tick()
     assert window.theme is LIGHT
-    for name in set(PANELS) - {"embedding"}:  # whose ground stays dark
+    for name in PANELS:
         image = panel_pixels(window, name)
         assert count(image, LIGHT.panel, 2) > 0.2 * image.shape[0] * image.shape[1], name
     qtbot.keyClick(window, Qt.Key_T)
@@ -402,22 +403,23 @@ def test_the_picker_lists_engines_and_neural_streams(open_window, feed: Feed, qt
     qtbot.keyClick(window, Qt.Key_K, Qt.ControlModifier)
     picker = window.picker
     assert picker.isVisible()
-    assert [picker.table.item(row, 1).text() for row in range(2)] == ["A1", "V1-prediction"]
-    assert picker.button.text() == "Decode"
-    picker.choose()
-    assert started == ["A1"]
-    window.pick_stream()
-    picker.table.selectRow(1)
+    assert [picker.table.item(row, 1).text() for row in range(2)] == ["V1-prediction", "A1"]
     assert picker.button.text() == "Watch"
     picker.choose()
     assert [engine.name for engine in watched] == ["V1-prediction"]
+    window.pick_stream()
+    qtbot.keyClick(picker.table, Qt.Key_Down)
+    assert picker.button.text() == "Decode"
+    picker.choose()
+    assert started == ["A1"]
 
 
-def test_without_a_model_the_picker_lists_engines_only(open_window, feed: Feed) -> None:
+def test_without_a_model_neural_streams_are_listed_but_not_decoded(open_window, feed: Feed) -> None:
     feed.store.set_candidates((Candidate("A1", "Spikes", "rig", 80, 30.0),))
     window = open_window(feed)
     window.pick_stream()
-    assert window.picker.table.rowCount() == 0
+    assert window.picker.table.rowCount() == 1
+    assert not window.picker.button.isEnabled()
     assert "neuroreel live" in window.picker.note.text()
 
 

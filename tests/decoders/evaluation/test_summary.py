@@ -22,6 +22,15 @@ def test_the_verdict_compares_with_refits_on_shifted_labels(evaluation: Evaluati
     assert build_report(unrelated, model, 0)["verdict"] == "above chance"
 
 
+def test_a_prediction_without_evidence_is_no_hit(evaluation: Evaluation) -> None:
+    predictions, model = without_controls(evaluation.predictions), evaluation.model
+    assert predictions.evidence.all()
+    before = build_report(predictions, model, 0)["with_playback"]["accuracy_within_1s"]
+    none = replace(predictions, evidence=np.zeros_like(predictions.evidence))
+    assert before > 0
+    assert build_report(none, model, 0)["with_playback"]["accuracy_within_1s"] == 0
+
+
 def test_intervals_are_scored_by_their_coverage(evaluation: Evaluation) -> None:
     predictions = evaluation.predictions
     truth = predictions.test.labels["position"]

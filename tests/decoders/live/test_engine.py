@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -86,6 +87,25 @@ def test_its_score_is_that_of_an_evaluation(
             for repeat, of in summary["score"][name]["per_repeat"].items():
                 assert of[figure] == pytest.approx(offline["per_repeat"][repeat][figure])
     assert summary["labels"]["position"]["moments"] == test_part.n_samples
+
+
+def test_without_evidence_nothing_is_a_hit_live_and_offline(
+    monkeypatch: pytest.MonkeyPatch, opened: dict[str, FakeOutlet], model: Model, test_part: Session
+) -> None:
+    neural = np.array(test_part.neural, np.float32)
+    silent = np.arange(len(neural)) % 60 >= 30
+    neural[silent] = np.nan
+    session = replace(test_part, neural=neural)
+    summary = run(*make_engine(monkeypatch, model, session))
+    expected = model.predict(session)
+    evidence = np.isfinite(expected.novelty)
+    np.testing.assert_array_equal(evidence, ~silent)
+    assert summary["provenance"]["no evidence"] == silent.sum()
+    shown = session.frame >= 0
+    offline = score(expected.posterior, session.frame, model.axis, None, evidence)
+    assert offline["accuracy_within_1s"] <= 1 - silent[shown].mean()
+    for figure in ("accuracy_within_1s", "accuracy_exact", "mean_frame_error"):
+        assert summary["score"]["with_playback"][figure] == pytest.approx(offline[figure])
 
 
 def test_each_prediction_is_pushed_before_its_secondary_streams(

@@ -17,6 +17,7 @@ from decoders.live.engine_options import (
     peak_memory_mb,
 )
 from decoders.model.model import Model
+from decoders.prediction import UNSURE_BELOW
 from stream.notices import Notices
 
 
@@ -28,6 +29,7 @@ def test_metadata_describe_model_stream_and_options(model: Model) -> None:
     assert (facts["mode"], facts["speed"], facts["source_stream"]) == ("replay", "4", "V1")
     assert (facts["model_hash"], facts["n_frames"], facts["tolerance_frames"]) == (model.hash, "60", "30")
     assert (facts["source_hostname"], facts["source_id"]) == ("rig", "rig/V1")
+    assert float(facts["unsure_below"]) == UNSURE_BELOW
     assert (facts["adaptation"], facts["playback"]) == ("on", "on")
     assert all(isinstance(value, str) for value in facts.values())
 

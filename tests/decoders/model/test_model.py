@@ -126,7 +126,7 @@ def test_a_sample_without_finite_values_gives_no_decision(model: Model, unseen: 
     for index in range(12, 30):
         model.step(unseen.neural[index], index / 30)
     lost = model.step(np.full(20, np.nan, np.float32), 1.0)
-    assert lost.provenance is Provenance.NO_DECISION
+    assert lost.provenance is Provenance.NO_EVIDENCE
     assert np.isnan(lost.novelty)
     assert np.isfinite(lost.posterior).all()
 

@@ -30,10 +30,10 @@ def test_an_engine_describes_itself() -> None:
 
 
 @pytest.mark.parametrize("name", NUMBERS)
-@pytest.mark.parametrize("text", ["abc", "", "nan", "inf", "-inf", "-1", "1e300", "1" * 400, "0x10"])
+@pytest.mark.parametrize("text", ["abc", "nan", "inf", "-inf", "-1", "1e300", "1" * 400, "0x10"])
 def test_a_fact_that_is_no_number_in_range_is_absent_and_named(name: str, text: str) -> None:
     source, problems = parse({**GOOD, name: text})
-    assert any(problem.startswith(name) for problem in problems)
+    assert any(f" {name}=" in problem for problem in problems)
     values = [getattr(source, field.name) for field in fields(source)]
     assert all(math.isfinite(value) for value in values if isinstance(value, int | float))
     assert 0 <= source.n_frames <= MAX_FRAMES
@@ -45,6 +45,6 @@ def test_texts_are_bounded_and_a_mode_is_one_of_three() -> None:
     source, _ = parse({"mode": "<h1>LIVE", "recording": "x\n" * 9_000, "movie_name": "\x1b[2J"})
     assert source.mode == ""
     assert source.mode not in MODES
-    assert len(source.recording) <= 120
+    assert len(source.recording) <= 4 * 120
     assert source.recording.isprintable()
     assert source.movie_name.isprintable()

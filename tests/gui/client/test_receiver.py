@@ -204,7 +204,11 @@ def test_what_the_engine_says_of_its_input_is_shown(engine, receive) -> None:
     sender = engine()
     store = receive()
     wait_for(store, lambda s: s.counts.received > 20)
-    for state in (State.STALE, State.LOST, State.MISMATCH):
+    sender.show_message(event="state", state="stale", reason="V1 has sent nothing for 0.27 s")
+    stale = wait_for(store, lambda s: s.state is State.STALE)
+    later = wait_for(store, lambda s: s.reason != stale.reason)
+    assert "has sent nothing for" in later.reason
+    for state in (State.LOST, State.MISMATCH):
         sender.show_message(event="state", state=str(state), reason=f"the rig is {state}")
         assert wait_for(store, lambda s, state=state: s.state is state).reason == f"the rig is {state}"
     sender.show_message(event="gap", text="3 samples are missing")

@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from gui.client.status_message import LONGEST_MESSAGE, parse_status
+from gui.client.status_message import LONGEST_MESSAGE, LONGEST_SENTENCE, parse_status
 
 
 def test_a_message_of_the_engine_is_read() -> None:
@@ -48,4 +48,4 @@ def test_texts_are_one_line() -> None:
     message = parse_status(json.dumps({"event": "gap", "text": "\x1b[2J" + "a\n" * 3_000}))
     assert message is not None
     assert message.text.isprintable()
-    assert len(message.text) <= 300
+    assert len(message.text) <= 4 * LONGEST_SENTENCE

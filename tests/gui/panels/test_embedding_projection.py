@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from gui.panels.embedding_projection import Basis, rotate, running_mean, splat
-from gui.panels.timeline import nice_step, shade
 from tests.gui.feeds import make_pictures
 
 
@@ -65,23 +64,6 @@ def test_nearer_points_cover_farther_ones_and_none_leaves_the_image() -> None:
     assert np.sum(np.all(image[:, :, :3] == [255, 0, 0], axis=2)) == 4
     assert not np.any(np.all(image[:, :, :3] == [0, 0, 255], axis=2))
     assert image[0, 0].tolist() == [1, 2, 3, 255]
-
-
-@pytest.mark.parametrize(
-    ("most", "step"), [(300, 300), (225, 200), (30, 30), (4, 3), (0.2, 1), (1_000, 1_000)]
-)
-def test_ticks_are_round_numbers(most: float, step: float) -> None:
-    assert nice_step(most) == step
-
-
-def test_small_probabilities_are_seen() -> None:
-    column = np.zeros((1, 20), np.float32)
-    column[0, 10] = 0.01
-    image = shade(column)
-    assert image.shape == (20, 1)
-    assert image[10, 0] > 30
-    assert image.flags.c_contiguous
-    assert image[0, 0] == 0
 
 
 def test_pictures_of_the_feed_differ() -> None:

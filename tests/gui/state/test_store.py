@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from gui.state.snapshot import UNKNOWN, State
-from gui.state.store import TRAIL_POINTS, Store
-from tests.gui.feeds import SOURCE, START_S, Feed, with_source
+from gui.state.store import TRAIL_POINTS
+from tests.gui.feeds import SOURCE, Feed, with_source
 
 
 def test_the_snapshot_holds_the_newest(feed: Feed) -> None:
@@ -58,19 +58,55 @@ def test_histories_are_bounded(feed: Feed) -> None:
     assert snapshot.trace is not None
     assert snapshot.trace.time_s[0] >= -10.0
     assert snapshot.posterior is not None
-    assert len(snapshot.posterior.values) == 300
+    assert len(snapshot.posterior.columns.values) == 300
 
 
-def test_pooling_keeps_probability() -> None:
-    store = Store(lambda: START_S)
-    store.begin(replace(SOURCE, n_frames=1_801))
-    posterior = np.random.default_rng(0).dirichlet(np.ones(1_802)).astype(np.float32)
-    store.add_posterior(posterior[None], np.array([START_S]))
-    columns = store.snapshot().posterior
-    assert columns is not None
-    assert columns.values.shape[1] == 181
-    assert columns.values[-1].sum() == pytest.approx(1.0, abs=1e-5)
-    assert columns.values[-1, -1] == posterior[-1]
+def test_a_long_movie_is_shown_frame_by_frame_around_the_present() -> None:
+    feed = with_source(n_frames=1_800)
+    feed.store.set_timeline_rows(200)
+    feed._sample = 900
+    for _ in range(20):
+        feed.run(1)
+        view = feed.store.snapshot().posterior
+        assert view is not None
+        present = (feed._sample - 1) % 1_800
+        assert view.columns.values.shape[1] == 200
+        assert view.first <= present < view.first + 200
+        assert view.columns.values[-1, present - view.first] == view.newest[present] > 0.8
+        assert np.sum(view.columns.values[-1] > 0.5) == 1
+
+
+def test_a_movie_that_fits_is_shown_whole(feed: Feed) -> None:
+    feed.run(3)
+    view = feed.store.snapshot().posterior
+    assert view is not None
+    assert (view.first, view.columns.values.shape[1]) == (0, SOURCE.n_frames)
+    assert view.columns.values[-1].sum() + view.none[-1] == pytest.approx(1.0, abs=1e-3)
+
+
+def test_moments_without_data_are_told_from_improbable_ones(feed: Feed) -> None:
+    feed.run(3)
+    feed._sample += 60
+    feed.run(1)
+    view = feed.store.snapshot().posterior
+    assert view is not None
+    assert view.columns.has_data[-30:].all()
+    assert not view.columns.has_data[-88:-32].any()
+    assert view.columns.has_data[-150:-92].all()
+
+
+def test_without_evidence_the_posterior_has_no_data_and_nothing_is_a_hit(feed: Feed) -> None:
+    feed.run(3)
+    feed.run(3, state="no evidence")
+    feed.now_s += 1
+    feed.store.settle()
+    snapshot = feed.store.snapshot()
+    assert snapshot.posterior is not None
+    assert snapshot.posterior.behind_s == pytest.approx(3.0)
+    assert snapshot.newest is not None
+    assert not snapshot.newest.has_evidence
+    assert snapshot.score is not None
+    assert snapshot.score.within == pytest.approx(0.5, abs=0.02)
 
 
 def test_slow_samples_get_a_longer_window() -> None:
@@ -79,7 +115,7 @@ def test_slow_samples_get_a_longer_window() -> None:
     snapshot = feed.store.snapshot()
     assert snapshot.window_s == 120
     assert snapshot.posterior is not None
-    assert len(snapshot.posterior.values) == 60
+    assert len(snapshot.posterior.columns.values) == 60
 
 
 def test_replay_speed_is_taken_out_of_the_times() -> None:

@@ -1,0 +1,93 @@
+"""Words by kind: frames of a movie, categories and places are different things."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from gui.state.snapshot import MoviePictures, Source
+
+
+class Kind(StrEnum):
+    """What the numbers that a model decodes stand for."""
+
+    FRAME = "frame"
+    CATEGORY = "category"
+    PLACE = "place"
+
+
+def kind_of(source: Source) -> Kind:
+    """What an engine decodes.
+
+    Parameters
+    ----------
+    source
+        The engine's description.
+    """
+    if source.movie_rate_hz:
+        return Kind.FRAME
+    return Kind.CATEGORY if source.movie_name else Kind.PLACE
+
+
+def plural(kind: Kind) -> str:
+    """The plural of a kind."""
+    return "categories" if kind is Kind.CATEGORY else f"{kind}s"
+
+
+def name_of(frame: int, source: Source, pictures: MoviePictures | None = None) -> str:
+    """Name of a frame, with its movie time or its category's name.
+
+    Parameters
+    ----------
+    frame
+        Number of the frame; negative for no stimulus.
+    source
+        The engine's description.
+    pictures
+        What the model file has, if it was found.
+    """
+    if frame < 0:
+        return "no stimulus"
+    kind = kind_of(source)
+    text = f"{kind} {frame}"
+    if kind is Kind.FRAME:
+        return f"{text} · {frame / source.movie_rate_hz:.1f} s"
+    if kind is Kind.CATEGORY and pictures is not None and frame < len(pictures.clip_of_frame):
+        clip = int(pictures.clip_of_frame[frame])
+        return f"{text} · {pictures.clip_names[clip]}" if clip < len(pictures.clip_names) else text
+    return text
+
+
+def short_name(frame: int, source: Source, pictures: MoviePictures | None = None) -> str:
+    """Number of a frame or place, or the name of a category, for a small picture."""
+    if frame < 0:
+        return "blank"
+    category = kind_of(source) is Kind.CATEGORY
+    return name_of(frame, source, pictures).partition(" · ")[2] or str(frame) if category else str(frame)
+
+
+def reach(source: Source) -> str:
+    """What the confidence and the score are about."""
+    return "within 1 s" if source.movie_rate_hz else f"this {kind_of(source)}"
+
+
+def verdict(error: int, source: Source) -> str:
+    """Say how far a decoded frame is from the true one."""
+    kind = kind_of(source)
+    if not error:
+        return "exact" if kind is Kind.FRAME else f"the right {kind}"
+    if kind is Kind.FRAME:
+        return f"off by {error:+d} frame{'s' if abs(error) > 1 else ''}"
+    return f"another {kind}"
+
+
+def decoded_moment(source: Source) -> str:
+    """When the decoded moment was: ``now``, or how long ago."""
+    return f"{source.delay_s:.3g} s ago" if source.delay_s else "now"
+
+
+def forecast_moment(source: Source) -> str:
+    """When the forecast moment is, one second after the decoded one."""
+    if not source.delay_s:
+        return "+1 s"
+    ahead_s = 1.0 - source.delay_s
+    return f"+1 s, {-ahead_s:.3g} s ago" if ahead_s < 0 else f"+1 s, in {ahead_s:.3g} s"
