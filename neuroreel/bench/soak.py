@@ -110,7 +110,7 @@ def run_soak(
         time.sleep(DRAIN_S)
         for name in ("window", "recorder", "received", "floor", "engine", "sender"):
             if name in children:
-                # closing the input at once would tell the recorder that its parent has died: it would continue
+                # closing the input at once would tell the recorder that its parent has died, which is no clean end
                 if children[name].send("stop"):
                     children[name].wait(STOP_S)
                 codes[name] = children[name].stop(timeout_s=STOP_S)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +15,6 @@ from neuroreel.terminal import keep_running_without_terminal
 
 if TYPE_CHECKING:
     from neuroreel.recording.views import View
-    from stream.control import ControlReader
     from stream.recorder.recorder import Recorder
 
 GRACE_S = 5.0
@@ -81,7 +82,6 @@ def command(
     from neuroreel.malloc import release_large_arrays
     from neuroreel.options import write_json
     from neuroreel.recording.views import ReportView, TerminalView, print_summary
-    from stream.control import ControlReader
     from stream.lsl.network import configure
     from stream.recorder.recorder import Recorder
 
@@ -92,10 +92,12 @@ def command(
     stop = _Stop()
     view: View = ReportView() if control else TerminalView(str(out))
     with view:
-        recorder.start(wait_s, stopped=lambda: bool(stop.reason))
+        parent = _Parent(recorder, stop) if control else None
+        recorder.start(
+            wait_s, stopped=lambda: bool(stop.reason) or (parent is not None and not parent.poll())
+        )
         view.ready(recorder)
-        commands = ControlReader() if control else None
-        _watch(recorder, view, stop, commands, seconds, until_gone)
+        _watch(recorder, view, stop, parent, seconds, until_gone)
         view.event({"event": "ending", "reason": f"{stop.reason or 'stopped'}; verifying {out.name}"})
         used = view.usage() | {"ended": stop.reason}
         summary = recorder.stop() | used
@@ -126,16 +128,16 @@ def _watch(
     recorder: Recorder,
     view: View,
     stop: _Stop,
-    commands: ControlReader | None,
+    parent: _Parent | None,
     seconds: float | None,
     until_gone: str | None,
 ) -> None:
     """Supervise the recording until there is a reason to stop.
 
-    While the parent process runs, it decides when to stop: it may be waiting for a sender to come back.
+    While the parent process runs, it decides when to stop: it may be waiting for a sender to come back. Without it the
+    recording ends with the neural stream, also with one that was never found or never opened.
     """
-    import time
-
+    presence = _Presence(recorder, until_gone) if until_gone else None
     next_second = time.monotonic()
     while not stop.reason:
         for event in recorder.poll():
@@ -143,26 +145,61 @@ def _watch(
         if time.monotonic() >= next_second:
             next_second = max(next_second + 1.0, time.monotonic())
             view.update(recorder)
-        if commands is not None and not _run_commands(commands, recorder, stop):
-            view.orphaned()
-            commands = None
+        if parent is not None and not parent.poll():
+            parent = None
+            if presence is None:
+                stop.request("the parent process has ended")
+            else:
+                view.orphaned()
+                presence.expect()
         if seconds is not None and recorder.elapsed_s >= seconds:
             stop.request(f"recorded for {seconds:g} s")
-        if until_gone and commands is None and recorder.missing_for_s(until_gone) > GRACE_S:
+        if presence is not None and presence.missing_for_s() > GRACE_S and parent is None:
             stop.request(f"stream '{until_gone}' has ended")
         time.sleep(_POLL_S)
 
 
-def _run_commands(commands: ControlReader, recorder: Recorder, stop: _Stop) -> bool:
-    """Run the parent's commands; False when the parent has died, after which the recording continues alone."""
-    while (message := commands.poll()) is not None:
-        if commands.ended:
-            recorder.open_held()
-            return False
-        if message["do"] == "go":
-            recorder.open_held()
-        elif message["do"] == "await":
-            recorder.watch_for([str(name) for name in message.get("streams", ())])
-        elif message["do"] == "stop":
-            stop.request("stopped by the parent process")
-    return True
+class _Presence:
+    """How long the stream of --until-gone has been missing; before it was ever there, only once it is expected."""
+
+    def __init__(self, recorder: Recorder, name: str) -> None:
+        self._recorder, self._name = recorder, name
+        self._last_s = math.inf
+
+    def expect(self) -> None:
+        """Count a stream that is not there as missing from now on."""
+        self._last_s = min(self._last_s, time.monotonic())
+
+    def missing_for_s(self) -> float:
+        """Seconds since the stream was last there; 0 if it never was and is not expected."""
+        from stream.lsl.outlet import NEURAL_TYPES
+
+        now = time.monotonic()
+        named = [
+            stream
+            for stream in list(self._recorder.streams)
+            if stream.name == self._name and stream.type in NEURAL_TYPES
+        ]
+        if any(stream.present for stream in named):
+            self._last_s = now
+        return max(0.0, now - self._last_s, self._recorder.missing_for_s(self._name))
+
+
+class _Parent:
+    """The parent process, and the commands that it sends."""
+
+    def __init__(self, recorder: Recorder, stop: _Stop) -> None:
+        from stream.control import ControlReader
+
+        self._commands, self._recorder, self._stop = ControlReader(), recorder, stop
+
+    def poll(self) -> bool:
+        """Run the commands that have arrived; False once the parent has died, and the recording goes on alone."""
+        while not self._commands.ended and (message := self._commands.poll()) is not None:
+            if self._commands.ended or message["do"] == "go":
+                self._recorder.open_held()
+            elif message["do"] == "await":
+                self._recorder.watch_for([str(name) for name in message.get("streams", ())])
+            elif message["do"] == "stop":
+                self._stop.request("stopped by the parent process")
+        return not self._commands.ended
