@@ -30,8 +30,6 @@ TESTED_THROUGH_OTHERS = {
     "gui.widgets.overlays",
     "gui.widgets.plots",
     "gui.widgets.statusbar",
-    "neuroreel.bench.receivers",
-    "neuroreel.bench.sender",
 }
 """Modules that no test names, only tests of those that use them; the list may shrink, not grow."""
 
