@@ -16,16 +16,12 @@ ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 TESTED_THROUGH_OTHERS = {
-    "gui.client.engine_streams",
-    "gui.client.inlet",
-    "gui.client.movie_pictures",
     "gui.display_loop",
     "gui.panels.base",
     "gui.panels.embedding",
     "gui.panels.neural",
     "gui.panels.score",
     "gui.panels.traces",
-    "gui.widgets.labels",
     "gui.widgets.latency_table",
     "gui.widgets.overlays",
     "gui.widgets.plots",
