@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stream.errors import BadRecording, ShapeMismatch
 from stream.output_files import replacing
+
+log = logging.getLogger(__name__)
+
+VIDEO_FORMATS = (
+    "mov", "mp4", "m4v", "matroska", "webm", "avi", "mpeg", "mpegts", "mpegvideo", "ogg", "asf", "flv", "gif", "h264",
+    "hevc", "ivf", "nut", "yuv4mpegpipe",
+)  # fmt: skip
+"""FFmpeg's names of the formats that `load_movie` reads: those that hold their pictures themselves."""
+
+MAX_PICTURE_BYTES = 1_000_000_000
+"""Largest size of all pictures of a video, as they are returned."""
+
+MAX_PIXELS = 9_000_000
+"""Largest picture of a video: 4K."""
+
+MAX_MOVIE_RATE_HZ = 1000
+"""Largest number of movie frames per second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,33 +181,79 @@ def load_movie(path: Path | str) -> Movie:
     Parameters
     ----------
     path
-        Path of any video that FFmpeg reads; gray videos become [frame, height, width], others [..., 3].
+        Path of a video in one of `VIDEO_FORMATS`; gray videos become [frame, height, width], others [..., 3].
 
     Raises
     ------
     BadRecording
-        If the file is missing or is not a video.
+        If the file is missing, is not a video, is damaged, or has more than `MAX_PICTURE_BYTES` of pictures.
     """
     import av
 
     path = Path(path)
     if not path.is_file():
         raise BadRecording(f"there is no movie file {path}; give the path of a video.")
+    # only this file is opened: no playlist, no network
+    options = {"format_whitelist": ",".join(VIDEO_FORMATS), "protocol_whitelist": "file"}
     try:
-        with av.open(str(path)) as container:
+        with av.open(f"file:{path.absolute()}", options=options) as container:
+            if not container.streams.video:
+                raise BadRecording("holds no pictures; give the path of a video.")
             stream = container.streams.video[0]
-            frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)]
             rate_hz = float(stream.average_rate or 0)
-    except (OSError, ValueError, IndexError) as error:  # PyAV's errors derive from these
-        raise BadRecording(f"{path} cannot be read as a video: {error}.") from error
-    if not frames or rate_hz <= 0:
+            pictures = _decode(container, stream)
+    except BadRecording as error:
+        raise BadRecording(f"{path} {error}") from error
+    except (
+        Exception
+    ) as error:  # PyAV raises many types at a damaged file, MemoryError and EOFError among them
+        raise BadRecording(f"{path} cannot be read as a video: {error or repr(error)}.") from error
+    if not len(pictures) or not 0 < rate_hz <= MAX_MOVIE_RATE_HZ:
         raise BadRecording(
-            f"{path} has {len(frames)} pictures at {rate_hz} Hz; a movie needs at least one, and a rate."
+            f"{path} has {len(pictures)} pictures at {rate_hz} Hz; a movie needs at least one, and a rate of at most "
+            f"{MAX_MOVIE_RATE_HZ} Hz."
         )
-    pictures = np.stack(frames)
-    # FFmpeg decodes gray H.264 as colour with neutral colour planes, so only the pictures show whether it is gray.
-    gray = all(np.all(picture == picture[..., :1]) for picture in pictures)
-    return one_clip(path.stem, np.ascontiguousarray(pictures[..., 0]) if gray else pictures, rate_hz)
+    return one_clip(path.stem, pictures, rate_hz)
+
+
+def _decode(container: Any, stream: Any) -> NDArray[np.uint8]:
+    """Decode all pictures of a video, gray ones as one plane; check their size before and while they are decoded."""
+    _check_size(stream.frames, stream.codec_context.height, stream.codec_context.width, 1)
+    pictures: list[NDArray[np.uint8]] = []
+    shape, gray, n_corrupt = None, True, 0
+    for frame in container.decode(stream):
+        _check_size(len(pictures) + 1, frame.height, frame.width, 1 if gray else 3)
+        if shape not in (None, (frame.height, frame.width)):
+            raise BadRecording(f"has pictures of several sizes: {shape} and {(frame.height, frame.width)}.")
+        shape = (frame.height, frame.width)
+        n_corrupt += frame.is_corrupt
+        picture = frame.to_ndarray(format="rgb24")
+        # FFmpeg decodes gray H.264 as colour with neutral colour planes, so only the pictures show whether it is gray
+        if gray and not np.all(picture == picture[..., :1]):
+            _check_size(len(pictures) + 1, frame.height, frame.width, 3)
+            pictures = [np.repeat(plane[..., None], 3, axis=2) for plane in pictures]
+            gray = False
+        pictures.append(np.ascontiguousarray(picture[..., 0]) if gray else picture)
+    if n_corrupt or len(pictures) < stream.frames:
+        log.warning(
+            "%s announces %d pictures; %d could be decoded, %d of them with errors. Is it damaged?",
+            container.name.removeprefix("file:"),
+            stream.frames,
+            len(pictures),
+            n_corrupt,
+        )
+    return np.stack(pictures) if pictures else np.zeros((0, 0, 0), np.uint8)
+
+
+def _check_size(n_frames: int, height: int, width: int, n_colours: int) -> None:
+    """Check a video's size against the budget."""
+    n_bytes = n_frames * height * width * n_colours
+    if n_bytes > MAX_PICTURE_BYTES or height * width > MAX_PIXELS:
+        raise BadRecording(
+            f"has {n_frames} pictures of {width} x {height} pixels or more; at most {MAX_PIXELS / 1e6:.3g} million "
+            f"pixels each and {MAX_PICTURE_BYTES / 1e9:g} GB of pictures are read. Make it smaller: 'ffmpeg -i IN -vf "
+            "scale=320:-2 OUT'."
+        )
 
 
 def save_movie(movie: Movie, path: Path | str, *, force: bool = False, crf: int = 18) -> None:

@@ -46,6 +46,53 @@ def import_h5py() -> Any:
     return h5py
 
 
+def open_hdf5(path: Path, **options: Any) -> Any:
+    """Open an HDF5 file for reading.
+
+    Parameters
+    ----------
+    path
+        File to open.
+    options
+        Further arguments of ``h5py.File``.
+    """
+    return import_h5py().File(path, "r", **options)
+
+
+def member(group: Any, name: str) -> Any:
+    """Return a member of a group that lies in the same file.
+
+    Parameters
+    ----------
+    group
+        File or group.
+    name
+        Path of the member in it.
+
+    Raises
+    ------
+    BadRecording
+        If it is a link into another file, or leads nowhere.
+    """
+    try:
+        found = group[name]
+    except (KeyError, OSError) as error:
+        link = group.get(name, getlink=True)
+        target = getattr(link, "filename", None)
+        if target is not None:
+            raise BadRecording(
+                f"'{name}' is a link into another file ({target}), which is not read; copy it into this one."
+            ) from error
+        raise BadRecording(
+            f"'{name}' is a link that leads nowhere, or into another file: {error}."
+        ) from error
+    if found.file.filename != group.file.filename:
+        raise BadRecording(
+            f"'{name}' is a link into another file ({found.file.filename}), which is not read; copy it into this one."
+        )
+    return found
+
+
 def save_hdf5(session: Session, path: Path | str, *, force: bool = False) -> None:
     """Write a session as HDF5, block by block, with lossless compression.
 
@@ -130,22 +177,22 @@ def read(path: Path, limits: ReadLimits) -> FileContents:
     BadRecording
         If a required array is missing, or an array is invalid.
     """
-    with import_h5py().File(path, "r") as file:
+    with open_hdf5(path) as file:
         require_arrays([name for name in file if is_session_array(name)] or list(file)[:50])
         arrays = {
             name: _attribute(value, name) for name, value in file.attrs.items() if is_session_array(name)
         }
-        shape = check_dataset(file["neural"], "neural").shape
+        shape = check_dataset(member(file, "neural"), "neural").shape
         large = len(shape) == 2 and 4 * shape[0] * shape[1] > MAX_LOADED_BYTES
         for name in file:
             if is_session_array(name) and not (large and name == "neural"):
-                arrays[_unescape_slash(name)] = read_dataset(file[name], name, limits)
+                arrays[_unescape_slash(name)] = read_dataset(member(file, name), name, limits)
         if large:
             if len(arrays["stamps"]) != shape[0]:
                 raise BadRecording(
                     f"'neural' must be [time, channels], got {shape} for {len(arrays['stamps'])} timestamps."
                 )
-            verify_readable(file["neural"], limits)
+            verify_readable(member(file, "neural"), limits)
             return FileContents(arrays, [], "neural")
     return FileContents(arrays, orient_time_first(arrays))
 

@@ -24,9 +24,9 @@ class LazyArray:
     """
 
     def __init__(self, path: Path, name: str) -> None:
-        import h5py
+        from stream.io.hdf5 import member, open_hdf5
 
-        self._data = h5py.File(path, "r")[name]
+        self._data = member(open_hdf5(path), name)
         self.shape: tuple[int, ...] = self._data.shape
         self.ndim = len(self.shape)
         self.dtype = np.dtype(np.float32)

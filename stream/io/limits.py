@@ -54,7 +54,12 @@ def check_claimed_size(name: str, n_bytes: int, n_stored: int) -> None:
         )
 
 
-def check_fits_memory(n_bytes: int, what: str) -> None:
+def allowed_bytes() -> int:
+    """Return how much memory one recording may take now, in bytes."""
+    return int(MEMORY_SHARE * free_bytes())
+
+
+def check_fits_memory(n_bytes: int, what: str, allowed: int | None = None) -> None:
     """Check that data fit into memory.
 
     Parameters
@@ -63,13 +68,15 @@ def check_fits_memory(n_bytes: int, what: str) -> None:
         Size in memory, in bytes.
     what
         Subject of the error message.
+    allowed
+        Limit in bytes; None for `allowed_bytes`.
 
     Raises
     ------
     BadRecording
         If the size exceeds `MEMORY_SHARE` of the free memory.
     """
-    allowed = int(MEMORY_SHARE * free_bytes())
+    allowed = allowed_bytes() if allowed is None else allowed
     if n_bytes > allowed:
         raise BadRecording(
             f"{what} takes {n_bytes / 1e9:.3g} GB when it is read; at most {allowed / 1e9:.3g} GB may be used now, "

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from stream.errors import BadRecording
 from stream.io.arrays import FileContents, is_session_array, orient_time_first, require_arrays
-from stream.io.hdf5 import check_dataset, import_h5py, read_dataset, string_array
+from stream.io.hdf5 import check_dataset, member, open_hdf5, read_dataset, string_array
 from stream.io.limits import check_claimed_size
 from stream.io.read_limits import ReadLimits
 
@@ -90,11 +90,11 @@ def _plain(array: NDArray[Any], name: str) -> NDArray[Any]:
 def _read_v7_3(path: Path, limits: ReadLimits) -> dict[str, NDArray[Any]]:
     """Read the variables of a file of version 7.3, which is HDF5 with reversed axes."""
     arrays = {}
-    with import_h5py().File(path, "r") as file:
+    with open_hdf5(path) as file:
         require_arrays([name for name in file if is_session_array(name)] or list(file)[:50])
         for name in file:
             if is_session_array(name):
-                kind = file[name].attrs.get("MATLAB_class", b"double")
+                kind = member(file, name).attrs.get("MATLAB_class", b"double")
                 kind = kind.decode("utf-8", "replace") if isinstance(kind, bytes) else str(kind)
                 _check_class(name, kind)
                 arrays[name] = _variable(file, name, kind, limits)
@@ -103,7 +103,7 @@ def _read_v7_3(path: Path, limits: ReadLimits) -> dict[str, NDArray[Any]]:
 
 def _variable(file: Any, name: str, kind: str, limits: ReadLimits) -> NDArray[Any]:
     """Read one variable of a file of version 7.3."""
-    data = file[name]
+    data = member(file, name)
     if kind == "cell":
         if getattr(data, "size", None) is None or data.size > _MAX_CELLS or data.dtype.kind != "O":
             raise BadRecording(f"'{name}' must be a cell array of at most {_MAX_CELLS} character vectors.")

@@ -16,13 +16,13 @@ from stream.acquisition.stimulus_track import frames_at
 from stream.binning import sample_at
 from stream.errors import AmbiguousStream, BadRecording, BadUsage
 from stream.io.arrays import FileContents
-from stream.io.hdf5 import import_h5py, read_dataset
-from stream.io.nwb_stimulus import Presentations, read_presentations
+from stream.io.hdf5 import member, open_hdf5, read_dataset
+from stream.io.nwb_stimulus import Presentations, read_presentations, timestamps
 from stream.io.nwb_units import Units, select_units
 from stream.io.read_limits import ReadLimits
 from stream.movie import Clip, Movie
 from stream.movie_metadata import clips_to_json
-from stream.session import MAX_SECONDS, NO_FRAME, Kind
+from stream.session import NO_FRAME, Kind
 
 DEFAULT_BIN_MS = 33.333
 """Width of the spike count bins in ms if there is no movie to take a frame's duration from."""
@@ -68,7 +68,7 @@ def read(
     BadUsage
         If ``area``, ``quality`` or ``bin_ms`` are given for a fluorescence series.
     """
-    with import_h5py().File(path, "r", rdcc_nbytes=_CACHE_BYTES) as file:
+    with open_hdf5(path, rdcc_nbytes=_CACHE_BYTES) as file:
         series = _select_series(file, stream)
         presentations = read_presentations(file, stimulus, limits)
         if series is None:
@@ -80,7 +80,7 @@ def read(
                 "'--area', '--quality' and '--bin-ms' apply to units; this is a fluorescence series. Omit them."
             )
         else:
-            contents = _fluorescence(file[series], presentations, limits)
+            contents = _fluorescence(member(file, series), presentations, limits)
         stamps = contents.arrays["stamps"]
         running = _running_speed(file, stamps, limits)
     if running is not None:
@@ -208,7 +208,7 @@ def _fluorescence(series: Any, presentations: Presentations | None, limits: Read
     """Read a fluorescence series at its own sampling times."""
     name = series.name.rpartition("/")[2]
     data = read_dataset(series["data"], name, limits)
-    stamps, rate_hz = _timestamps(series, data.shape, limits)
+    stamps, rate_hz = timestamps(series, data.shape, limits)
     notes = []
     if data.ndim != 2 or len(stamps) not in data.shape:
         raise BadRecording(
@@ -237,26 +237,6 @@ def _fluorescence(series: Any, presentations: Presentations | None, limits: Read
     )
 
 
-def _timestamps(series: Any, shape: tuple[int, ...], limits: ReadLimits) -> tuple[NDArray[np.float64], float]:
-    """Return the timestamps of a series in seconds, and its rate in Hz."""
-    if "timestamps" in series:
-        stamps = read_dataset(series["timestamps"], "timestamps", limits).astype(np.float64).ravel()
-        if not np.all(np.abs(stamps) < MAX_SECONDS):
-            raise BadRecording("some of its timestamps are not valid numbers of seconds.")
-        step = np.diff(stamps)
-        step = step[step > 0]
-        return stamps, float(f"{1 / np.median(step):.6g}") if len(step) else 0.0
-    if "starting_time" not in series or "rate" not in series["starting_time"].attrs:
-        raise BadRecording("its series has neither 'timestamps' nor a 'starting_time' with its rate.")
-    rate_hz = float(series["starting_time"].attrs["rate"])
-    start = float(np.ravel(read_dataset(series["starting_time"], "starting_time", limits))[0])
-    if not 0 < rate_hz < MAX_SECONDS or not abs(start) < MAX_SECONDS:
-        raise BadRecording(
-            f"its series has the starting time {start} s and the rate {rate_hz} Hz; one is invalid."
-        )
-    return start + np.arange(shape[0] if shape else 0) / rate_hz, rate_hz
-
-
 def _running_speed(file: Any, stamps: NDArray[np.float64], limits: ReadLimits) -> NDArray[np.float32] | None:
     """Return the running speed at the samples; None if the file does not hold it."""
     paths = (path for path in _RUNNING_SPEED_PATHS if path in file and "data" in file[path])
@@ -264,7 +244,7 @@ def _running_speed(file: Any, stamps: NDArray[np.float64], limits: ReadLimits) -
     if series is None:
         return None
     values = read_dataset(series["data"], "running_speed", limits).astype(np.float64)
-    times, _ = _timestamps(series, values.shape, limits)
+    times, _ = timestamps(series, values.shape, limits)
     if values.ndim != 1 or values.shape != times.shape:
         return None
     good = np.isfinite(values)

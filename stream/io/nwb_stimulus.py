@@ -175,7 +175,8 @@ def _find_tables(file: Any) -> dict[str, Any]:
             tables[name.removesuffix(SUFFIX)] = intervals[name]
     shown = file.get("stimulus/presentation", {})
     for name in shown:
-        if hasattr(shown[name], "keys") and {"data", "timestamps"} <= set(shown[name]):
+        times = {"timestamps", "starting_time"} & set(shown[name]) if hasattr(shown[name], "keys") else ()
+        if times and "data" in shown[name]:
             tables.setdefault(name, shown[name])
     return tables
 
@@ -226,13 +227,57 @@ def _times(table: Any, name: str, limits: ReadLimits) -> tuple[NDArray[np.float6
     if "start_time" in table:
         start = _column(table["start_time"], f"{name}/start_time", limits)
         stop = _column(table["stop_time"], f"{name}/stop_time", limits) if "stop_time" in table else None
-    else:
+    elif "timestamps" in table:
         start, stop = _column(table["timestamps"], f"{name}/timestamps", limits), None
+    else:
+        start, stop = timestamps(table, getattr(table.get("data"), "shape", ()), limits)[0], None
     if stop is None and len(start):
         stop = np.r_[start[1:], start[-1] + (np.median(np.diff(start)) if len(start) > 1 else 0)]
         usual = np.median(stop - start)
         stop = np.where(stop - start > 1.5 * usual, start + usual, stop)  # a pause is not part of a frame
     return start, start if stop is None else stop
+
+
+def timestamps(series: Any, shape: tuple[int, ...], limits: ReadLimits) -> tuple[NDArray[np.float64], float]:
+    """Return the timestamps of a series, and its rate.
+
+    Parameters
+    ----------
+    series
+        Group with ``timestamps``, or ``starting_time`` with its rate.
+    shape
+        Shape of its data.
+    limits
+        Limits of this process.
+
+    Returns
+    -------
+    stamps
+        Float64 [n], in seconds.
+    rate_hz
+        Rate in Hz.
+
+    Raises
+    ------
+    BadRecording
+        If it has neither, or they are invalid.
+    """
+    if "timestamps" in series:
+        stamps = read_dataset(series["timestamps"], "timestamps", limits).astype(np.float64).ravel()
+        if not np.all(np.abs(stamps) < MAX_SECONDS):
+            raise BadRecording("some of its timestamps are not valid numbers of seconds.")
+        step = np.diff(stamps)
+        step = step[step > 0]
+        return stamps, float(f"{1 / np.median(step):.6g}") if len(step) else 0.0
+    if "starting_time" not in series or "rate" not in series["starting_time"].attrs:
+        raise BadRecording("its series has neither 'timestamps' nor a 'starting_time' with its rate.")
+    rate_hz = float(series["starting_time"].attrs["rate"])
+    start = float(np.ravel(read_dataset(series["starting_time"], "starting_time", limits))[0])
+    if not 0 < rate_hz < MAX_SECONDS or not abs(start) < MAX_SECONDS:
+        raise BadRecording(
+            f"its series has the starting time {start} s and the rate {rate_hz} Hz; one is invalid."
+        )
+    return start + np.arange(shape[0] if shape else 0) / rate_hz, rate_hz
 
 
 def _column(data: Any, name: str, limits: ReadLimits) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Limits on the process that reads a file: memory, and time without progress."""
+"""Limits on the process that reads a file: memory, time without progress, and what it can open."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
-from stream.io.limits import check_fits_memory
+from stream.io.limits import allowed_bytes, check_fits_memory
 
 MAX_CPU_STALL_S = 2.0
 """CPU time that may pass without progress, in seconds."""
@@ -29,6 +29,7 @@ class ReadLimits:
 
     def __init__(self) -> None:
         self._reserved = 0
+        self._allowed = allowed_bytes()  # now, because `confine` leaves no file to read it from later
         self._base = _address_space_bytes() + OVERHEAD_BYTES
         self.reserve(0, "it")
 
@@ -48,7 +49,7 @@ class ReadLimits:
             If all reservations together exceed the free memory that a recording may use.
         """
         self._reserved += n_bytes
-        check_fits_memory(self._reserved, what)
+        check_fits_memory(self._reserved, what, self._allowed)
         self.progress()
         if sys.platform.startswith("linux"):  # other systems do not enforce RLIMIT_AS
             hard = resource.getrlimit(resource.RLIMIT_AS)[1]
@@ -62,6 +63,29 @@ class ReadLimits:
         soft = int(used.ru_utime + used.ru_stime + MAX_CPU_STALL_S) + 1
         hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
         resource.setrlimit(resource.RLIMIT_CPU, (soft if hard < 0 else min(soft, hard), hard))
+
+
+def confine() -> None:
+    """Let this process open one more file and nothing else: no second file, no socket, no process, no output.
+
+    HDF5 follows links into other files, and its library has faults that a damaged file can use.
+    """
+    numbers = {int(path.name) for path in Path("/dev/fd").iterdir()}
+    free = next(number for number in range(len(numbers) + 1) if not _is_open(number))
+    for number in numbers:
+        if number > free and _is_open(number):
+            os.close(number)
+    for limit, value in ((resource.RLIMIT_NOFILE, free + 1), (resource.RLIMIT_FSIZE, 0)):
+        resource.setrlimit(limit, (value, value))
+
+
+def _is_open(number: int) -> bool:
+    """Return whether a file descriptor is open."""
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True
 
 
 def _address_space_bytes() -> int:

@@ -5,6 +5,8 @@ Protocol on standard output: one line of JSON per item; the line of an array is 
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import importlib
 import json
 import os
@@ -17,7 +19,7 @@ from typing import IO, TYPE_CHECKING, NoReturn
 import numpy as np
 
 from stream.errors import BadRecording, NeuroReelError
-from stream.io.read_limits import ReadLimits
+from stream.io.read_limits import ReadLimits, confine
 
 if TYPE_CHECKING:
     from stream.io.arrays import FileContents
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 READERS = {"nwb": "stream.io.nwb", "hdf5": "stream.io.hdf5", "matlab": "stream.io.matlab"}
 """Modules whose ``read(path, limits, **options)`` returns a `stream.io.arrays.FileContents`."""
 
+_LIBRARIES = ("h5py", "scipy.io", "scipy.io.matlab")  # loaded before the process is confined
 _BLOCK_BYTES = 1 << 24
 
 
@@ -73,7 +76,12 @@ def main(reader: str, path: str, options: str) -> NoReturn:
     os.dup2(2, 1)  # what a library prints must not mix with the protocol
     try:
         module = importlib.import_module(READERS[reader])
+        for name in _LIBRARIES:
+            with contextlib.suppress(ImportError):  # the reader says what is missing
+                importlib.import_module(name)
+        codecs.lookup("utf-16-le")
         limits = ReadLimits()
+        confine()
         _send_contents(out, module.read(Path(path), limits, **json.loads(options)), limits)
     except NeuroReelError as error:
         _send(out, {"error": type(error).__name__, "message": str(error)})
@@ -81,7 +89,10 @@ def main(reader: str, path: str, options: str) -> NoReturn:
         message = "it needs more memory than its contents should take: it is damaged, or misstates its size."
         _send(out, {"error": "BadRecording", "message": message})
     except Exception as error:  # a damaged file can raise anything
-        _send(out, {"error": "BadRecording", "message": f"it cannot be read: {error}."})
+        message = f"it cannot be read: {error}."
+        if "open file" in str(error):  # `confine` lets it open no second file
+            message = f"it needs another file, which is not read; copy what its links lead to into this one ({error})."
+        _send(out, {"error": "BadRecording", "message": message})
     out.flush()
     os._exit(0)
 

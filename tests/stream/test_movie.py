@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -78,6 +79,73 @@ def test_what_is_no_video_is_refused(tmp_path: Path) -> None:
         load_movie(tmp_path / "text.mp4")
     with pytest.raises(ShapeMismatch, match="must have pictures"):
         save_movie(Movie(CLIPS), tmp_path / "out.mp4")
+
+
+def _video(path: Path, width: int, height: int, n_frames: int) -> None:
+    """Write a video of black pictures, which takes few bytes."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=30)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.options = {"preset": "ultrafast"}
+        frame = av.VideoFrame.from_ndarray(np.zeros((height, width, 3), np.uint8), format="rgb24")
+        for _ in range(n_frames):
+            frame.pts = None
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+
+def test_a_movie_beyond_the_budget_is_refused_before_it_is_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _video(tmp_path / "wide.mp4", 4096, 4096, 2)
+    with pytest.raises(
+        BadRecording, match=r"wide\.mp4 has 2 pictures of 4096 x 4096 pixels .* Make it smaller"
+    ):
+        load_movie(tmp_path / "wide.mp4")
+    _video(tmp_path / "long.mp4", 64, 64, 30)
+    monkeypatch.setattr("stream.movie.MAX_PICTURE_BYTES", 100_000)
+    with pytest.raises(BadRecording, match=r"long\.mp4 has 30 pictures"):
+        load_movie(tmp_path / "long.mp4")
+
+
+def test_playlists_open_no_other_file(tmp_path: Path) -> None:
+    _video(tmp_path / "small.mp4", 64, 64, 5)
+    texts = {
+        "hls.m3u8": "#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\nsmall.mp4\n#EXT-X-ENDLIST\n",
+        "concat.mp4": "ffconcat version 1.0\nfile small.mp4\n",
+        "a.sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 18090 RTP/AVP 96\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+        with pytest.raises(BadRecording, match=rf"{name} cannot be read as a video"):
+            load_movie(tmp_path / name)
+
+
+def test_damaged_videos_are_refused_or_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    _video(tmp_path / "a.mp4", 64, 64, 60)
+    content = (tmp_path / "a.mp4").read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(content[: len(content) // 2])
+    with pytest.raises(BadRecording, match=r"cut\.mp4 cannot be read"):
+        load_movie(tmp_path / "cut.mp4")
+    intact = load_movie(tmp_path / "a.mp4").frames
+    assert intact is not None
+    begin = content.index(b"mdat") + 4
+    n_read = 0
+    for at in range(begin, min(len(content), begin + 2000), 97):
+        (tmp_path / "hit.mp4").write_bytes(content[:at] + bytes([content[at] ^ 0xFF]) + content[at + 1 :])
+        caplog.clear()
+        try:
+            movie = load_movie(tmp_path / "hit.mp4")
+        except BadRecording:
+            continue
+        assert movie.frames is not None
+        n_read += 1
+        assert np.array_equal(movie.frames, intact) or "hit.mp4 announces 60 pictures" in caplog.text
+    assert n_read
+    with av.open(str(tmp_path / "sound.mp4"), "w") as container:
+        container.add_stream("aac", rate=44100)
+    with pytest.raises(BadRecording, match=r"sound\.mp4"):
+        load_movie(tmp_path / "sound.mp4")
 
 
 def test_clips_survive_the_metadata_of_a_stream() -> None:

@@ -274,3 +274,22 @@ def test_a_child_process_reads_the_same(folder: Path, monkeypatch: pytest.Monkey
     expected = load_session(path)
     monkeypatch.undo()
     assert_same(load_session(path), expected)
+
+
+def test_a_series_of_frame_numbers_may_have_a_rate_instead_of_timestamps(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    path = nwb_files.dandi_fluorescence(tmp_path / "a.nwb")
+    expected = load_session(path)
+    with h5py.File(path, "a") as file:
+        (series,) = [
+            group
+            for group in file["stimulus/presentation"].values()
+            if group.attrs.get("neurodata_type") in ("IndexSeries", b"IndexSeries")
+        ]
+        stamps = series["timestamps"][()]
+        del series["timestamps"]
+        series["starting_time"] = stamps[0]
+        series["starting_time"].attrs["rate"] = 1 / np.median(np.diff(stamps))
+    session = load_session(path)
+    assert session.n_frames == expected.n_frames > 0
+    assert np.mean(session.frame >= 0) > 0.3

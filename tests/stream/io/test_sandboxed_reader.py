@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from stream.errors import BadRecording, ShapeMismatch
 from stream.io import sandboxed_reader
 from stream.io.session_io import load_session, save_session
 from stream.session import Session
+from tests.stream.io import nwb_files
 from tests.stream.strategies import assert_same
 
 pytest.importorskip("h5py", reason="h5py (extra `nwb`) is not installed")
@@ -32,11 +34,66 @@ def test_a_child_that_fails_raises_an_error(
     module = tmp_path / "failing_reader.py"
     module.write_text(f"def read(path, limits, **options):\n    {body}\n")
     script = "import stream.io.sandboxed_child as child; child.READERS['x'] = 'failing_reader'; "
-    script += "child.main('x', 'a', '{}')"
+    script += "child.main('x', '/dev/zero', '{}')"
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setattr(sandboxed_reader, "_PROGRAM", ("-c", script))
     with pytest.raises(BadRecording, match=message):
         sandboxed_reader.read_sandboxed("x", tmp_path, {})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "open(path), open(path)",
+        "open(path); import socket; socket.socket()",
+        "file = open(path); open('/dev/null')",
+        "file = open(path); import os; os.pipe()",
+    ],
+)
+def test_a_reader_can_open_its_file_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str
+) -> None:
+    test_a_child_that_fails_raises_an_error(
+        tmp_path, monkeypatch, f"first = {body}", "it needs another file, which is not read"
+    )
+
+
+def test_links_into_other_files_are_refused(tmp_path: Path, small_session: Session) -> None:
+    h5py = pytest.importorskip("h5py")
+    secret = tmp_path / "secret.h5"
+    save_session(small_session, secret)
+    for name, link in {
+        "external": h5py.ExternalLink(str(secret), "/neural"),
+        "relative": h5py.ExternalLink("secret.h5", "/neural"),
+        "soft": h5py.SoftLink("/other/neural"),
+        "nowhere": h5py.SoftLink("/none"),
+    }.items():
+        path = tmp_path / f"{name}.h5"
+        shutil.copy(secret, path)
+        with h5py.File(path, "a") as file:
+            del file["neural"]
+            file["other"] = h5py.ExternalLink(str(secret), "/")
+            file["neural"] = link
+        with pytest.raises(BadRecording, match=rf"{name}\.h5: 'neural' is a link (into|that leads)"):
+            load_session(path)
+    with h5py.File(tmp_path / "inside.h5", "w") as file, h5py.File(secret) as other:
+        for key in other:
+            other.copy(key, file)
+        file.move("neural", "stored")
+        file["neural"] = h5py.SoftLink("/stored")
+    assert load_session(tmp_path / "inside.h5").n_samples == small_session.n_samples
+
+
+def test_an_nwb_file_whose_units_lie_in_another_file_is_refused(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    pytest.importorskip("pynwb")
+    nwb_files.allen(tmp_path / "secret.nwb", more_stimuli=False)
+    shutil.copy(tmp_path / "secret.nwb", tmp_path / "a.nwb")
+    with h5py.File(tmp_path / "a.nwb", "a") as file:
+        del file["units"]
+        file["units"] = h5py.ExternalLink("secret.nwb", "/units")
+    with pytest.raises(BadRecording, match=r"a\.nwb: it needs another file, which is not read"):
+        load_session(tmp_path / "a.nwb")
 
 
 def test_arrays_text_and_notes_arrive_unchanged(tmp_path: Path, small_session: Session) -> None:
