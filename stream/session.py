@@ -13,15 +13,12 @@ from numpy.typing import NDArray
 
 from stream.errors import BadRecording, BadUsage, ShapeMismatch
 from stream.movie import Movie
+from stream.timestamps import GAP_PERIODS as GAP_PERIODS
+from stream.timestamps import MAX_SECONDS as MAX_SECONDS
+from stream.timestamps import judge_stamps
 
 NO_FRAME = -1
 """Frame number when nothing was shown (gray screen, rest) or it is unknown."""
-
-GAP_PERIODS = 1.5
-"""A step between timestamps longer than this many sample periods is a gap and begins a new segment."""
-
-MAX_SECONDS = 1e12
-"""Largest plausible timestamp (30,000 years); beyond it, the file is damaged."""
 
 MAX_RATE_HZ = 1e6
 """Largest plausible sampling rate; beyond it, the file is damaged or uses another unit."""
@@ -280,7 +277,9 @@ class Session:
 
 
 def segments_from_stamps(stamps: NDArray[np.float64], rate_hz: float) -> NDArray[np.int32]:
-    """Number the segments of a series of timestamps, by the same rule for files and live streams.
+    """Number the segments of a series of timestamps that are used as they are, not smoothed.
+
+    The rule is that of `stream.timestamps.judge_stamps`, which files and live streams use.
 
     Parameters
     ----------
@@ -292,15 +291,11 @@ def segments_from_stamps(stamps: NDArray[np.float64], rate_hz: float) -> NDArray
     Returns
     -------
     segment
-        Int32 [time], from 0; increases where a step is not positive, or longer than `GAP_PERIODS` periods.
+        Int32 [time], from 0; increases at every gap, and where a step is not positive.
     """
-    if not len(stamps):
-        return np.zeros(0, np.int32)
-    step = np.diff(stamps)
-    boundary = step <= 0
-    if rate_hz > 0:
-        boundary |= step > GAP_PERIODS / rate_hz
-    return np.cumsum(np.r_[False, boundary]).astype(np.int32)
+    boundary = np.diff(judge_stamps(stamps, rate_hz).segment, prepend=0) > 0
+    boundary[1:] |= np.diff(stamps) <= 0
+    return np.cumsum(boundary).astype(np.int32)
 
 
 def repeats_from_frames(frame: NDArray[np.int32]) -> NDArray[np.int32]:

@@ -29,6 +29,7 @@ from stream.movie_metadata import movie_facts, movie_from_facts
 from stream.output_files import replacing
 from stream.session import NO_FRAME, Kind, Session, segments_from_stamps
 from stream.stream_facts import MAX_STAMP_RATE, number_fact
+from stream.timestamps import judge_stamps, warn_uneven
 
 log = logging.getLogger(__name__)
 
@@ -125,12 +126,17 @@ def _session(
             "samples are left out"
         )
         log.warning("%s", losses[-1])
-    stamps = neural.stamps[keep] * scale if scale != 1 else neural.stamps[keep]
-    rate_hz, note = check_stamps(stamps, neural.rate_hz / scale)
+    rate_hz, note = check_stamps(neural.stamps[keep] * scale, neural.rate_hz / scale)
     if note:
         log.warning("'%s': %s", neural.name, note)
     starts = _indices(neural.facts.get("segment_starts", ""), len(keep))
-    segment = _add_boundaries(segments_from_stamps(stamps, rate_hz), np.cumsum(np.r_[0, keep])[starts])
+    kept_starts = np.cumsum(np.r_[0, keep])[starts]
+    n_kept = int(keep.sum())
+    judged = judge_stamps(neural.stamps[keep], rate_hz * scale, kept_starts[kept_starts < n_kept])
+    warn_uneven(judged, neural.name)
+    times = neural.stamps.copy()
+    times[keep] = judged.times
+    neural = replace(neural, stamps=times)
     stimulus = select_stimulus(streams, neural, stimulus_query)
     frame = repeat = np.full(len(keep), NO_FRAME, np.int32)
     if stimulus is not None:
@@ -151,10 +157,10 @@ def _session(
     labels.sort(key=lambda found: len(found.stamps))  # of two with one name, the longer one is used
     return Session(
         neural=np.asarray(neural.samples, np.float32)[keep],
-        stamps=stamps,
+        stamps=judged.times * scale if scale != 1 else judged.times,
         frame=frame[keep],
         repeat=repeat[keep],
-        segment=segment,
+        segment=judged.segment,
         channel_names=neural.labels,
         kind=_kind(neural.type),
         rate_hz=rate_hz,
@@ -238,14 +244,6 @@ def _kind(type_: str) -> Kind:
 def _stamp_rate(neural: XdfStream) -> float:
     """Return recorded seconds per second of timestamps: 1, except for a recorded replay at another speed."""
     return number_fact(neural.facts, "stamp_rate", 1.0, 1 / MAX_STAMP_RATE, MAX_STAMP_RATE, neural.name)
-
-
-def _add_boundaries(segment: NDArray[np.int32], starts: NDArray[np.intp]) -> NDArray[np.int32]:
-    """Add the segment boundaries that a file lists to those derived from its timestamps."""
-    boundary = np.diff(segment, prepend=segment[:1]) > 0
-    boundary[starts[starts < len(boundary)]] = True
-    boundary[:1] = False
-    return np.cumsum(boundary).astype(np.int32)
 
 
 def _indices(text: str, n: int) -> NDArray[np.intp]:

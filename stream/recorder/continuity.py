@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.session import GAP_PERIODS
+from stream.timestamps import StampJudge, Verdict
 
 
 @dataclass(slots=True)
@@ -17,13 +17,13 @@ class ContinuityCounts:
     Attributes
     ----------
     gaps
-        Steps longer than `GAP_PERIODS` periods.
+        Steps after which samples are missing.
     duplicates
         Timestamps equal to the previous one.
     backwards
-        Timestamps before the previous one.
+        Timestamps before the previous one that begin a segment, or are out of order.
     missing_samples
-        Samples that fit into the gaps at the nominal rate.
+        Samples that the count lacks at the nominal rate.
     """
 
     gaps: int = 0
@@ -34,11 +34,11 @@ class ContinuityCounts:
     @property
     def total(self) -> int:
         """Number of segment boundaries of any kind."""
-        return self.gaps + self.duplicates + self.backwards
+        return self.gaps + self.backwards
 
 
 class Continuity:
-    """Applies `stream.session.segments_from_stamps` chunk by chunk and counts the boundaries.
+    """Applies `stream.timestamps.StampJudge` chunk by chunk and counts the boundaries.
 
     Parameters
     ----------
@@ -57,9 +57,12 @@ class Continuity:
     def __init__(self, rate_hz: float) -> None:
         self.counts = ContinuityCounts()
         self.segment = 0
-        self._rate_hz = rate_hz
-        self._longest_s = GAP_PERIODS / rate_hz if rate_hz > 0 else np.inf
-        self._last: float | None = None
+        self._judge = StampJudge(rate_hz)
+
+    @property
+    def spread_s(self) -> float:
+        """How much timestamps vary around an even clock at present, seconds; 0 while they are even."""
+        return self._judge.spread_s
 
     def check(self, stamps: NDArray[np.float64]) -> NDArray[np.int32]:
         """Number the segments of the next timestamps.
@@ -67,31 +70,33 @@ class Continuity:
         Parameters
         ----------
         stamps
-            Timestamps in the order of arrival, float64 [n], in seconds.
+            Timestamps in the order of arrival, float64 [n], in seconds; one that is not finite changes nothing.
 
         Returns
         -------
         segment
             Segment numbers, int32 [n]; increase at every boundary, also at one between two chunks.
         """
-        if not len(stamps):
-            return np.zeros(0, np.int32)
-        is_first = self._last is None
-        step = np.diff(stamps, prepend=stamps[0] if self._last is None else self._last)
-        gaps = step > self._longest_s
-        boundary = (step <= 0) | gaps
-        boundary[0] &= not is_first
-        segment = (self.segment + np.cumsum(boundary)).astype(np.int32)
-        if boundary.any():
-            self._count(step, gaps, boundary)
-        self._last = float(stamps[-1])
-        self.segment = int(segment[-1])
+        judge = self._judge
+        step = np.diff(stamps, prepend=judge.newest)
+        if len(step) and not judge.uneven and step.min() > judge.shortest_s and step.max() <= judge.longest_s:
+            judge.follow(float(stamps[-1]))
+            return np.full(len(stamps), self.segment, np.int32)
+        segment = np.empty(len(stamps), np.int32)
+        for index, stamp in enumerate(np.asarray(stamps, float).tolist()):
+            if np.isfinite(stamp):
+                self._count(stamp)
+            segment[index] = self.segment
         return segment
 
-    def _count(self, step: NDArray[np.float64], gaps: NDArray[np.bool_], boundary: NDArray[np.bool_]) -> None:
-        """Add the boundaries of a chunk to the counts."""
-        self.counts.gaps += int(np.sum(gaps))
-        self.counts.duplicates += int(np.sum(boundary & (step == 0)))
-        self.counts.backwards += int(np.sum(boundary & (step < 0)))
-        if self._rate_hz > 0:
-            self.counts.missing_samples += int(np.sum(np.rint(step[gaps] * self._rate_hz) - 1))
+    def _count(self, stamp: float) -> None:
+        """Judge one timestamp and count what it shows."""
+        judge, counts = self._judge, self.counts
+        counts.duplicates += stamp == judge.newest
+        verdict = judge.judge(stamp)
+        if verdict is Verdict.REORDERED:
+            judge.begin(stamp)
+        counts.gaps += verdict is Verdict.GAP
+        counts.backwards += verdict >= Verdict.BACK
+        counts.missing_samples += judge.missing if verdict in (Verdict.GAP, Verdict.LOST) else 0
+        self.segment += verdict >= Verdict.GAP

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.recorder.continuity import Continuity
-from stream.session import segments_from_stamps
+from stream.timestamps import judge_stamps
 
 STEPS = st.lists(
     st.sampled_from([1 / 30, 1 / 30, 1 / 30, 0.0, -0.5, 0.049, 0.051, 7.0]), min_size=1, max_size=60
@@ -19,12 +20,22 @@ def test_segments_do_not_depend_on_the_chunks(steps: list[float], cuts: list[int
     parts = np.split(stamps, sorted(min(cut, len(stamps)) for cut in cuts))
     numbered = np.concatenate([continuity.check(part) for part in parts])
     assert numbered.dtype == np.int32
-    np.testing.assert_array_equal(numbered, segments_from_stamps(stamps, rate_hz))
+    np.testing.assert_array_equal(numbered, judge_stamps(stamps, rate_hz).segment)
     assert continuity.counts.total == numbered[-1]
 
 
 def test_boundaries_are_counted_by_kind() -> None:
     continuity = Continuity(10.0)
-    continuity.check(np.array([0.0, 0.1, 0.5, 0.5, 0.4]))
+    continuity.check(np.array([0.0, 0.1, 0.5, 0.4, 0.4, np.nan, 0.5, -3.0]))
     counts = continuity.counts
-    assert (counts.gaps, counts.missing_samples, counts.duplicates, counts.backwards) == (1, 3, 1, 1)
+    assert (counts.gaps, counts.missing_samples, counts.duplicates, counts.backwards) == (1, 3, 1, 3)
+
+
+def test_samples_stamped_in_groups_are_complete_and_a_lost_group_is_a_gap() -> None:
+    index = np.delete(np.arange(300), slice(120, 124))
+    continuity = Continuity(30.0)
+    for stamp in index // 4 * 4 / 30 + index % 4 * 2e-5:
+        continuity.check(np.array([stamp]))
+    counts = continuity.counts
+    assert (counts.gaps, counts.missing_samples, counts.backwards) == (1, 4, 0)
+    assert continuity.spread_s == pytest.approx(0.1, abs=1e-3)
