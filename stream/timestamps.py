@@ -8,6 +8,7 @@ that has passed, since only what that count lacks is lost, and the timestamps ar
 
 from __future__ import annotations
 
+import logging
 import math
 from collections import deque
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
+
+log = logging.getLogger(__name__)
 
 GAP_PERIODS = 1.5
 """A step between even timestamps longer than this many sample periods is a gap and begins a new segment."""
@@ -279,9 +282,10 @@ def judge_stamps(
             if given[at]:
                 judge.restart()
                 boundary[at] = at > 0
-            verdict = judge.judge(float(stamps[at]))
+            stamp = float(stamps[at])
+            verdict = judge.judge(stamp)
             if verdict is Verdict.REORDERED:
-                judge.begin(float(stamps[at]))
+                judge.begin(stamp)
             boundary[at] |= verdict >= Verdict.GAP
             times[at] = judge.time
             at += 1
@@ -289,3 +293,33 @@ def judge_stamps(
                 break
             spread_s = max(spread_s, judge.spread_s)
     return JudgedStamps(times, np.cumsum(boundary).astype(np.int32), spread_s)
+
+
+def warn_uneven(judged: JudgedStamps, stream: str) -> None:
+    """Log what the timestamps of a recording are like if they are uneven.
+
+    Parameters
+    ----------
+    judged
+        Result of `judge_stamps`.
+    stream
+        Name of the recording or its stream.
+    """
+    if judged.spread_s:
+        log.warning("%s", uneven_text(stream, judged.spread_s))
+
+
+def uneven_text(stream: str, spread_s: float) -> str:
+    """Message about a stream whose timestamps are uneven.
+
+    Parameters
+    ----------
+    stream
+        Name of the stream.
+    spread_s
+        How much its timestamps vary around an even clock, seconds.
+    """
+    return (
+        f"the timestamps of '{stream}' are uneven by up to {spread_s * 1e3:.3g} ms, as when samples are pushed in groups "
+        "or stamped late; they are smoothed, and losses are judged by the number of samples"
+    )

@@ -20,7 +20,8 @@ from stream.io.lazy_array import LazyArray
 from stream.io.stamp_checks import check_stamps
 from stream.movie import Clip, Movie, one_clip
 from stream.movie_metadata import clips_from_json, clips_to_json
-from stream.session import MAX_SECONDS, Kind, Session, repeats_from_frames, segments_from_stamps
+from stream.session import MAX_SECONDS, Kind, Session, repeats_from_frames
+from stream.timestamps import judge_stamps, warn_uneven
 
 log = logging.getLogger(__name__)
 
@@ -183,16 +184,16 @@ def session_from_arrays(arrays: Mapping[str, NDArray[Any]], name: str) -> Sessio
     rate_hz, note = check_stamps(stamps, _sampling_rate(arrays, stamps), stated="rate_hz" in arrays)
     if note:
         log.warning("%s: %s", name, note)
-    segment = segments_from_stamps(stamps, rate_hz)
-    if "segment" in arrays:
-        segment = _merge_segments(segment, _integers(arrays, "segment"))
+    starts = _segment_starts(_integers(arrays, "segment"), len(stamps)) if "segment" in arrays else None
+    judged = judge_stamps(stamps, rate_hz, starts)
+    warn_uneven(judged, _string(arrays, "name", name))
     names = arrays.get("channel_names")
     return Session(
         neural=neural,
-        stamps=stamps,
+        stamps=judged.times,
         frame=frame,
         repeat=_integers(arrays, "repeat") if "repeat" in arrays else repeats_from_frames(frame),
-        segment=segment,
+        segment=judged.segment,
         channel_names=tuple(f"ch{index}" for index in range(neural.shape[1]))
         if names is None
         else _strings(names),
@@ -278,14 +279,11 @@ def _sampling_rate(arrays: Mapping[str, NDArray[Any]], stamps: NDArray[np.float6
     return float(f"{1 / period:.6g}") if np.median(np.abs(step - period)) < _REGULAR * period else 0.0
 
 
-def _merge_segments(from_stamps: NDArray[np.int32], stored: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Return segments with the boundaries of both inputs."""
-    if from_stamps.shape != stored.shape:
-        raise ShapeMismatch(
-            f"'segment' must have shape {from_stamps.shape} as 'stamps' has, got {stored.shape}."
-        )
-    boundary = (np.diff(from_stamps) != 0) | (np.diff(stored.astype(np.int64)) != 0)
-    return np.cumsum(np.r_[False, boundary]).astype(np.int32)
+def _segment_starts(segment: NDArray[np.int32], n_samples: int) -> NDArray[np.intp]:
+    """Return the first sample of each segment but the first."""
+    if segment.shape != (n_samples,):
+        raise ShapeMismatch(f"'segment' must have shape ({n_samples},) as 'stamps' has, got {segment.shape}.")
+    return np.flatnonzero(np.diff(segment.astype(np.int64))) + 1
 
 
 def _movie(arrays: Mapping[str, NDArray[Any]], n_frames: int) -> Movie | None:
