@@ -29,6 +29,7 @@ WARNINGS = frozenset(
         "negative",
         "channel_dead",
         "skipped",
+        "uneven_stamps",
         "late_events",
         "unknown_events",
         "following_dropped",

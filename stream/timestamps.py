@@ -31,8 +31,8 @@ MAX_SECONDS = 1e12
 REORDER_S = 0.25
 REORDER_PERIODS = 8
 REORDER_IN_A_ROW = 3
-"""A sample at most this far behind the newest, at the place of one that is missing, is out of order; not more in a row.
-A step back by more than the longer of the two is a step of the sender's clock."""
+"""In an even stream, a sample at most this far behind the newest, by whole periods, is out of order. After three in a
+row, or further back, the sender's clock has stepped back."""
 
 BUCKET_S = 2.0
 """The spread of uneven timestamps is that of the last one to two times this long (and at least 20 samples)."""
@@ -40,6 +40,7 @@ BUCKET_S = 2.0
 _BUCKET_SAMPLES = 20
 _SLEW_PERIODS = 1.4  # longest step between smoothed timestamps, below a gap
 _LEAST_PERIODS = 1e-3  # shortest
+_NEAR, _NEAR_HOLE = 0.01, 0.25  # periods: how close to its place an earlier sample of an even stream lies
 
 
 class Verdict(IntEnum):
@@ -56,7 +57,7 @@ class Verdict(IntEnum):
     BACK = 4
     """The sender's clock has stepped back, or, in an irregular stream, stands still."""
     REORDERED = 5
-    """It belongs before the newest one, where one is missing; the judge's state does not change."""
+    """It belongs before the newest one, where one is missing or has been; the judge's state does not change."""
 
 
 class StampJudge:
@@ -159,10 +160,11 @@ class StampJudge:
             self._hole = self.newest, stamp
             self.begin(stamp)
             return Verdict.GAP
-        if self._fits_hole(stamp, step_s):
+        even_back = self._is_evenly_back(stamp, step_s)
+        if even_back and self._n_back < REORDER_IN_A_ROW:
             self._n_back += 1
             return Verdict.REORDERED
-        if step_s < -self._back_s or not self._regular:
+        if even_back or step_s < -self._back_s or not self._regular:
             self.begin(stamp)
             return Verdict.BACK
         self.uneven = True
@@ -170,13 +172,14 @@ class StampJudge:
         self._begin_uneven(self.newest, 0.0)
         return self._judge_uneven(stamp, step_s)
 
-    def _fits_hole(self, stamp: float, step_s: float) -> bool:
-        """Whether a timestamp lies where one was missing at the last gap."""
-        before, after = self._hole
-        if not before < stamp < after or -step_s > self._back_s or self._n_back >= REORDER_IN_A_ROW:
+    def _is_evenly_back(self, stamp: float, step_s: float) -> bool:
+        """Whether an earlier timestamp is a whole number of periods back, or where one was missing at the last gap."""
+        if not self._regular or not 0 < -step_s <= self._back_s:
             return False
-        place = (stamp - before) / self._period_s
-        return abs(place - round(place)) < SHORT_PERIODS / 2 and after - stamp > self.shortest_s
+        before, after = self._hole
+        in_hole = before + self.shortest_s < stamp < after - self.shortest_s
+        periods = (stamp - before if in_hole else step_s) / self._period_s
+        return abs(periods - round(periods)) < (_NEAR_HOLE if in_hole else _NEAR)
 
     def _begin_uneven(self, stamp: float, spread_s: float) -> None:
         """Count samples from a timestamp on."""
@@ -306,20 +309,18 @@ def warn_uneven(judged: JudgedStamps, stream: str) -> None:
         Name of the recording or its stream.
     """
     if judged.spread_s:
-        log.warning("%s", uneven_text(stream, judged.spread_s))
+        log.warning("'%s': %s", stream, uneven_text(judged.spread_s))
 
 
-def uneven_text(stream: str, spread_s: float) -> str:
+def uneven_text(spread_s: float) -> str:
     """Message about a stream whose timestamps are uneven.
 
     Parameters
     ----------
-    stream
-        Name of the stream.
     spread_s
         How much its timestamps vary around an even clock, seconds.
     """
     return (
-        f"the timestamps of '{stream}' are uneven by up to {spread_s * 1e3:.3g} ms, as when samples are pushed in groups "
-        "or stamped late; they are smoothed, and losses are judged by the number of samples"
+        f"timestamps are uneven by up to {spread_s * 1e3:.3g} ms, as when samples are pushed in groups or stamped late; "
+        "they are smoothed, and losses are judged by the number of samples"
     )

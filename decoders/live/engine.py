@@ -331,21 +331,32 @@ class Engine:
                     self._segment = int(accepted.segment[i])
                     self.model.reset()
                     self._publisher.push_status("segment", segment=self._segment, stamp=stamp_raw)
-                local, sequence = float(accepted.local[i]), int(accepted.sequence[i])
-                self._decode_sample(samples[i], stamp_raw, local, sequence, arrival)
+                time_raw, local = float(accepted.times[i]), float(accepted.local[i])
+                self._decode_sample(
+                    samples[i], stamp_raw, time_raw, local, int(accepted.sequence[i]), arrival
+                )
         self._warmup.schedule(samples, self.inlet.rate_hz, now - self._intake.lag_s)
 
     def _decode_sample(
-        self, raw: NDArray[np.float32], stamp_raw: float, local: float, sequence: int, arrival: float
+        self,
+        raw: NDArray[np.float32],
+        stamp_raw: float,
+        time_raw: float,
+        local: float,
+        sequence: int,
+        arrival: float,
     ) -> None:
-        """Decode one sample: push its prediction as soon as it is decided, then do the rest."""
+        """Decode one sample: push its prediction as soon as it is decided, then do the rest.
+
+        ``stamp_raw`` is its timestamp as sent, ``time_raw`` the same smoothed, ``local`` that by the local clock.
+        """
         model, stamp_rate, stamp = self.model, self.stamp_rate, local
         begun = pylsl.local_clock()
 
         def publish(decision: Decision) -> bool:
             nonlocal stamp
             decided = pylsl.local_clock()
-            delay_s = stamp_raw - decision.stamp_raw / stamp_rate if model.n_delay else 0.0
+            delay_s = time_raw - decision.stamp_raw / stamp_rate if model.n_delay else 0.0
             stamp = local - delay_s
             due = stamp if self._paced else nan
             decided_ms, arrival_ms = (decided - due) * 1e3, (arrival - delay_s - due) * 1e3
@@ -366,16 +377,16 @@ class Engine:
             frames = (decision.frame, without if without < model.n_frames else NO_FRAME)
             if not decision.has_evidence:
                 frames = (NO_FRAME, NO_FRAME)  # a guess of the playback model is no hit
-            self._frame_score.add(arrival, stamp_raw, frames, in_segment=decision.in_segment)
+            self._frame_score.add(arrival, time_raw, frames, in_segment=decision.in_segment)
             return self._publisher.secondary_due() and decision.in_segment
 
         sample = raw if self._adaptation is None else self._adaptation.step(raw)
-        prediction = model.step(sample, stamp_raw * stamp_rate, publish)
+        prediction = model.step(sample, time_raw * stamp_rate, publish)
         if prediction is not None:
             self._publisher.push_secondary(prediction, stamp)
-        self._label_score.add(arrival, stamp_raw, None if prediction is None else prediction.continuous)
+        self._label_score.add(arrival, time_raw, None if prediction is None else prediction.continuous)
         if self._refit_client is not None:
-            self._refit_client.add(raw, stamp_raw * stamp_rate, self._segment)
+            self._refit_client.add(raw, time_raw * stamp_rate, self._segment)
         self.received += 1
 
     def _finish(self, cpu_s: float, wall_s: float) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Timing of incoming samples: which are kept, their segment, their time on the local clock, and how late they arrive.
 
-Order is judged by the sender's sample counter if the stream has one, otherwise by timestamps. For recordings,
-`stream.recorder.continuity.Continuity` finds the same faults but drops nothing.
+Order is judged by the sender's sample counter if the stream has one, otherwise by timestamps (`stream.timestamps`). For
+recordings, `stream.recorder.continuity.Continuity` finds the same faults but drops nothing.
 """
 
 from __future__ import annotations
@@ -16,15 +16,10 @@ from stream.acquisition.rate_meter import RateMeter
 from stream.acquisition.timing_notices import TimingCounts, TimingNotices
 from stream.chunk import Chunk
 from stream.notices import Notices
-from stream.session import GAP_PERIODS, MAX_SECONDS
+from stream.timestamps import MAX_SECONDS, REORDER_IN_A_ROW, REORDER_S, StampJudge, Verdict, uneven_text
 
 CLOCK_JUMP_S = 0.5
 """A step between timestamps that exceeds the elapsed time by more than this is a jump of the sender's clock."""
-
-REORDER_S = 0.25
-REORDER_PERIODS = 8
-REORDER_IN_A_ROW = 3
-"""A sample at most this far behind the newest is out of order; after three in a row the clock has stepped back."""
 
 COUNTER_BACK = 64
 """A counter at most this far behind the newest is out of order; further back, the sender restarted its counter."""
@@ -34,6 +29,8 @@ DELAY_WINDOW_S = 10.0
 
 FOREIGN_CLOCK_S = 10.0
 """Corrected timestamps further than this from the local clock come from a clock that cannot be compared with it."""
+
+_UNEVEN_TICKS = 3  # seconds for which timestamps must be uneven to be reported
 
 OFFSET_JUMP_S = 0.5
 """A clock offset that changes by more than this already contains the jumps of the sender's clock."""
@@ -49,6 +46,8 @@ class TimedSamples:
         Float32 [n, channels].
     stamps
         Float64 [n], timestamps as sent, seconds.
+    times
+        Float64 [n], the same, smoothed where they are uneven, see `stream.timestamps`.
     local
         Float64 [n], the same times on the local clock.
     segment
@@ -59,6 +58,7 @@ class TimedSamples:
 
     samples: NDArray[np.float32]
     stamps: NDArray[np.float64]
+    times: NDArray[np.float64]
     local: NDArray[np.float64]
     segment: NDArray[np.int32]
     sequence: NDArray[np.int64]
@@ -75,15 +75,20 @@ class TimedSamples:
             Slice, or bool [n].
         """
         return TimedSamples(
-            self.samples[rows], self.stamps[rows], self.local[rows], self.segment[rows], self.sequence[rows]
+            self.samples[rows],
+            self.stamps[rows],
+            self.times[rows],
+            self.local[rows],
+            self.segment[rows],
+            self.sequence[rows],
         )
 
 
 class SampleTiming:
     """Screens samples for timing faults and estimates delay, rate and clock offset.
 
-    A gap or a jump of the sender's clock begins a new segment; without a counter, so does a timestamp that stands
-    still. Duplicates, samples that arrive after their successor and those without a valid timestamp are dropped.
+    A gap or a jump of the sender's clock begins a new segment. Duplicates, samples that arrive after their successor
+    and those without a valid timestamp are dropped. Uneven timestamps are smoothed unless there is a counter.
 
     Parameters
     ----------
@@ -91,7 +96,7 @@ class SampleTiming:
         Sampling rate of the timestamps in Hz; 0 for irregular streams, where only a counter reveals losses.
     notices
         Receives ``gap``, ``duplicate``, ``reordered``, ``repeated_stamp``, ``invalid_stamp``, ``clock_jump``,
-        ``rate_off``, ``foreign_clock`` and ``clock_known``.
+        ``uneven_stamps``, ``rate_off``, ``foreign_clock`` and ``clock_known``.
     nominal_hz
         Rate that the stream announces, which the measured rate is compared with; None for ``rate_hz``.
     paced
@@ -117,8 +122,11 @@ class SampleTiming:
         self.foreign_clock = False
         self._rate_hz = rate_hz
         self._period_s = 1 / rate_hz if rate_hz > 0 else 0.0
-        self._longest_s = GAP_PERIODS * self._period_s or MAX_SECONDS
-        self._reorder_s = max(REORDER_S, REORDER_PERIODS * self._period_s)
+        self._stamps = StampJudge(
+            rate_hz
+        )  # its newest timestamp lags behind while the hot path needs no judgement
+        self._shortest_s, self._longest_s = self._stamps.shortest_s, self._stamps.longest_s
+        self._uneven_ticks = 0
         self._paced = paced
         self._notices = notices
         self._faults = TimingNotices(notices)
@@ -128,8 +136,9 @@ class SampleTiming:
         self._stamp = -math.inf
         self._counter: int | None = None
         self._sample: NDArray[np.float32] | None = None
+        self._follows = True  # whether all samples of the chunk that is being screened follow without a fault
         self._segments = np.zeros(1, np.int32)  # of the last chunk, reused while nothing changes
-        self._n_back = 0  # out-of-order samples in a row
+        self._n_back = 0  # out-of-order samples in a row, of an irregular stream
         # delay and clock
         self._n_received = 0
         self._arrival_s = -math.inf
@@ -169,6 +178,7 @@ class SampleTiming:
             self.segment += 1
         self._shift_s = 0.0
         self.foreign_clock = False
+        self._uneven_ticks = 0
         self._rate.restart()
         self.accept_lag()
 
@@ -199,7 +209,8 @@ class SampleTiming:
             The samples that are kept; None if none is.
         """
         stamps, counter, keep = chunk.stamps, chunk.counter, None
-        if self._begun and self._in_order(stamps, counter):
+        times = stamps
+        if self._begun and not self._stamps.uneven and self._in_order(stamps, counter):
             self._stamp, self._sample, self._n_back = float(stamps[-1]), chunk.samples[-1], 0
             if counter is not None:
                 self._counter = int(counter[-1])
@@ -208,10 +219,10 @@ class SampleTiming:
                 self._segments = np.full(len(stamps), self.segment, np.int32)
             segment = self._segments
         else:
-            keep, local, segment = self._screen(chunk, arrival_s)
+            keep, times, local, segment = self._screen(chunk, arrival_s)
             if not keep.any():
                 return None
-        timed = TimedSamples(chunk.samples, stamps, local, segment, chunk.sequence)
+        timed = TimedSamples(chunk.samples, stamps, times, local, segment, chunk.sequence)
         if keep is not None and not keep.all():
             timed = timed.part(keep)
         self._note_arrival(float(timed.stamps[-1]), len(chunk), arrival_s)
@@ -245,6 +256,10 @@ class SampleTiming:
         """
         if self._n_received:
             self._rate.tick(self._n_received, self._arrival_s)
+        self._uneven_ticks += self._stamps.uneven
+        if self._stamps.uneven and self._uneven_ticks == _UNEVEN_TICKS:
+            spread_s = self._stamps.spread_s
+            self._notices.add("uneven_stamps", uneven_text(spread_s), spread_ms=round(spread_s * 1e3, 3))
         self._faults.flush(now_s)
 
     def _in_order(self, stamps: NDArray[np.float64], counter: NDArray[np.int64] | None) -> bool:
@@ -252,9 +267,9 @@ class SampleTiming:
         if len(stamps) == 1:  # the usual case, on the engine's hot path
             if counter is not None and counter[0] - 1 != self._counter:
                 return False
-            return 0 < float(stamps[0]) - self._stamp <= self._longest_s
+            return self._shortest_s < float(stamps[0]) - self._stamp <= self._longest_s
         steps = np.diff(stamps, prepend=self._stamp)
-        fine = bool(steps.min() > 0 and steps.max() <= self._longest_s)
+        fine = bool(steps.min() > self._shortest_s and steps.max() <= self._longest_s)
         if fine and counter is not None:
             before = self._counter if self._counter is not None else counter[0] - 1
             fine = bool((np.diff(counter, prepend=before) == 1).all())
@@ -262,22 +277,29 @@ class SampleTiming:
 
     def _screen(
         self, chunk: Chunk, arrival_s: float
-    ) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.int32]]:
-        """Judge the samples of a chunk one by one: whether each is kept, its local time and its segment."""
+    ) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.float64], NDArray[np.int32]]:
+        """Judge the samples of a chunk one by one: whether each is kept, its time, local time and segment."""
         n = len(chunk)
-        keep, local, segment = np.empty(n, np.bool_), np.empty(n), np.empty(n, np.int32)
+        keep, times = np.empty(n, np.bool_), np.array(chunk.stamps)
+        local, segment = np.empty(n), np.empty(n, np.int32)
         usual_s, shift_s = self.usual_delay_s, self._shift_s
+        self._follows = True
+        if self._begun and not self._stamps.uneven and self._stamp != self._stamps.newest:
+            self._stamps.follow(self._stamp)
         for row in range(n):
             stamp = float(chunk.stamps[row])
             count = None if chunk.counter is None else int(chunk.counter[row])
             delay_s = arrival_s - (stamp + (self._shift_s - shift_s))
             keep[row] = self._judge(chunk.samples[row], stamp, count, arrival_s, usual_s - delay_s)
-            local[row] = stamp + self.correction_s
+            if count is None and keep[row]:
+                times[row] = self._stamps.time
+            local[row] = times[row] + self.correction_s
             segment[row] = self.segment
         if self._shift_s != shift_s:
             self.accept_lag()
-        self._rate.interrupt(self._arrival_s)
-        return keep, local, segment
+        if not self._follows:
+            self._rate.interrupt(self._arrival_s)
+        return keep, times, local, segment
 
     def _judge(
         self, sample: NDArray[np.float32], stamp: float, count: int | None, arrival_s: float, early_s: float
@@ -287,11 +309,14 @@ class SampleTiming:
         ``early_s`` is how much sooner than usual it arrived after its timestamp; NaN if the usual delay is unknown.
         """
         if not abs(stamp) < MAX_SECONDS:
+            self._follows = False
             self._faults.add("invalid_stamp", arrival_s, stamp)
             return False
         before, self._counter = self._counter, count
         if not self._begun:
             self._begun = kept = True
+            self._stamps.restart()
+            self._stamps.judge(stamp)
             if count is not None and before is not None and count > before + 1:
                 self._faults.add("gap", arrival_s, stamp, missing=count - before - 1)
         elif count is not None and before is not None:
@@ -305,6 +330,7 @@ class SampleTiming:
         return kept
 
     def _judge_by_counter(self, stamp: float, step: int, arrival_s: float, early_s: float) -> bool:
+        self._follows &= step == 1
         if step == 0 or -COUNTER_BACK <= step < 0:
             self._faults.add("reordered" if step else "duplicate", arrival_s, stamp)
             return False
@@ -322,27 +348,36 @@ class SampleTiming:
     def _judge_by_stamp(
         self, sample: NDArray[np.float32], stamp: float, arrival_s: float, early_s: float
     ) -> bool:
-        step_s = stamp - self._stamp
-        if 0 < step_s <= self._longest_s:
-            return True
-        if step_s == 0 and self._sample is not None and np.array_equal(sample, self._sample, equal_nan=True):
+        judge, step_s = self._stamps, stamp - self._stamp
+        if step_s == 0 and not judge.uneven and np.array_equal(sample, self._sample, equal_nan=True):  # type: ignore[arg-type]
+            self._follows = False
             self._faults.add("duplicate", arrival_s, stamp)
             return False
-        if 0 < -step_s <= self._reorder_s and self._n_back < REORDER_IN_A_ROW:
+        if self._rate_hz <= 0 and 0 < -step_s <= REORDER_S and self._n_back < REORDER_IN_A_ROW:
             self._n_back += 1
             self._faults.add("reordered", arrival_s, stamp)
             return False
-        self.segment += 1
-        if step_s == 0:
-            self._faults.add("repeated_stamp", arrival_s, stamp)
-        elif step_s < 0:
-            self._undo_jump(step_s - self._period_s, stamp, arrival_s)
-        elif (
+        verdict = judge.judge(stamp)
+        if verdict is Verdict.FOLLOWS:
+            return True
+        self._follows = False
+        if verdict is Verdict.REORDERED:
+            self._faults.add("reordered", arrival_s, stamp)
+            return False
+        self.segment += verdict >= Verdict.GAP
+        early = (
             self._paced and early_s > CLOCK_JUMP_S
-        ):  # no delay makes samples arrive sooner after their timestamps
+        )  # no delay makes samples arrive sooner after their timestamps
+        if verdict is Verdict.STEPPED:
+            self._undo_jump(judge.step_s, stamp, arrival_s)
+        elif verdict is Verdict.BACK and step_s == 0:
+            self._faults.add("repeated_stamp", arrival_s, stamp)
+        elif verdict is Verdict.BACK:
+            self._undo_jump(step_s - self._period_s, stamp, arrival_s)
+        elif verdict is Verdict.GAP and early:
             self._undo_jump(early_s, stamp, arrival_s)
         else:
-            self._faults.add("gap", arrival_s, stamp, missing=round(step_s * self._rate_hz) - 1)
+            self._faults.add("gap", arrival_s, stamp, missing=judge.missing)
         return True
 
     def _undo_jump(self, seconds: float, stamp: float, arrival_s: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import dataclass
 
 import numpy as np
 import pylsl
@@ -23,8 +24,21 @@ COUNTER_LABEL, COUNTER_FACT = "sequence", "sequence_channel"
 STALE_S = 0.25
 STALE_PERIODS = 3
 
+MAX_BURST_S = 1.0
+"""A silence up to this long, after which all its samples arrive at once, is a burst of the sender, which will recur."""
+
+_BURSTS_WITHIN_S = 10.0  # silences further apart are judged one by one
 _MAX_ROUNDS = 8  # times MAX_PULL samples in one chunk, so that a long backlog comes in bounded pieces
 _NOTHING = np.zeros((0, 0)), np.zeros(0)
+
+
+@dataclass(slots=True)
+class _Silence:
+    """The last silence: when data had come before it (monotonic seconds), how many samples, and how long it was."""
+
+    since_s: float = -math.inf
+    n_before: int = 0
+    seconds: float = math.inf
 
 
 def stale_after_s(rate_hz: float) -> float:
@@ -56,6 +70,7 @@ class Inlet(Connection):
         super().__init__(info, max_buffer_s=max_buffer_s)
         self._n_received = 0
         self.stale_after_s = stale_after_s(self.rate_hz)
+        self._silence = _Silence()
         self._counter: int | None = None  # index of the channel that counts samples
 
     @property
@@ -90,8 +105,10 @@ class Inlet(Connection):
             return None
         if not len(stamps):
             if time.monotonic() - start < timeout_s + self.stale_after_s:  # else this process was suspended
-                self._silent(self.stale_after_s)
+                self._note_silence()
             return None
+        if self.state is InletState.STALE:
+            self._silence.seconds = self.age_s
         self._received(stamps)
         first = self._n_received
         self._n_received += len(stamps)
@@ -106,11 +123,37 @@ class Inlet(Connection):
     def prepare(self, timeout_s: float = 5.0, *, sync_timeout_s: float = 2.0) -> pylsl.StreamInlet:
         """Read the description, and separate the channel that counts samples; see `Connection.prepare`."""
         inlet = super().prepare(timeout_s, sync_timeout_s=sync_timeout_s)
+        if self.n_connections:  # another sender
+            self.stale_after_s, self._silence = stale_after_s(self.rate_hz), _Silence()
         label, labels = self.facts.get(COUNTER_FACT, COUNTER_LABEL), self.channel_labels
         counts = self._info.type() in NEURAL_TYPES and label in labels and len(labels) > 1
         self._counter = labels.index(label) if counts else None
         self.channel_labels = tuple(name for name in labels if self._counter is None or name != label)
         return inlet
+
+    def _note_silence(self) -> None:
+        """Handle a pull that returned nothing, for longer than a sample should take."""
+        overdue = self.state is InletState.LIVE and self.age_s > self.stale_after_s
+        if overdue and 2 * self._silence.seconds > self.stale_after_s and self._sends_in_bursts():
+            self.stale_after_s = 2 * self._silence.seconds
+            self.notices.add(
+                "bursts",
+                f"'{self.name}' sends its samples in bursts {self._silence.seconds:.2f} s apart; it counts as stale "
+                f"after {self.stale_after_s:.2f} s from here on",
+                seconds=round(self._silence.seconds, 3),
+            )
+            return
+        if overdue:
+            self._silence = _Silence(self._last_data, self._n_received)
+        self._silent(self.stale_after_s)
+
+    def _sends_in_bursts(self) -> bool:
+        """Whether the last silence was short, and all samples since have come: another one like it is no fault."""
+        silence = self._silence
+        elapsed_s = self._last_data - silence.since_s
+        n_due = elapsed_s * self.rate_hz
+        recent = silence.seconds <= MAX_BURST_S and elapsed_s < _BURSTS_WITHIN_S
+        return recent and self._n_received - silence.n_before >= 0.75 * n_due
 
     @staticmethod
     def _pull(inlet: pylsl.StreamInlet, timeout_s: float) -> tuple[NDArray[np.generic], NDArray[np.float64]]:

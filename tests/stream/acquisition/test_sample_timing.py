@@ -17,6 +17,7 @@ from stream.acquisition.sample_timing import COUNTER_BACK, SampleTiming, TimedSa
 from stream.chunk import Chunk
 from stream.notices import Notices
 from stream.session import segments_from_stamps
+from stream.timestamps import judge_stamps
 
 RATE_HZ = 30.0
 DELAY_S = 0.001
@@ -128,15 +129,20 @@ def test_with_a_counter_jitter_of_timestamps_does_no_harm(jitter: list[float], c
 
 
 def test_a_repeated_timestamp_is_a_duplicate_unless_the_sample_differs() -> None:
-    stamps = np.array([0, 1, 1, 2, 2, 3]) / RATE_HZ
+    stamps = 2.0 + np.array([0, 1, 1, 2, 2, 3]) / RATE_HZ
     samples = numbered(6)
     samples[1] = np.nan
     samples[2] = np.nan
     notices = Notices()
     kept, segment = run(SampleTiming(RATE_HZ, notices), stamps, [1, 2, 3, 4, 5], samples=samples)
     assert kept.tolist() == [0, 1, 3, 4, 5]
+    assert segment.tolist() == [0, 0, 0, 0, 0]
+    assert [notice.event for notice in notices.take()] == ["duplicate"]
+    irregular = Notices()
+    kept, segment = run(SampleTiming(0.0, irregular), stamps, [1, 2, 3, 4, 5], samples=samples)
+    assert kept.tolist() == [0, 1, 3, 4, 5]
     assert segment.tolist() == [0, 0, 0, 1, 1]
-    assert [notice.event for notice in notices.take()] == ["duplicate", "repeated_stamp"]
+    assert [notice.event for notice in irregular.take()] == ["duplicate", "repeated_stamp"]
 
 
 def test_a_sample_after_its_successor_is_dropped() -> None:
@@ -145,6 +151,36 @@ def test_a_sample_after_its_successor_is_dropped() -> None:
     assert kept.tolist() == [0, 1, 2, 4]
     assert segment.tolist() == [0, 0, 1, 1]
     assert timing.counts.reordered == 1
+
+
+@pytest.mark.parametrize("group", [4, 8])
+@pytest.mark.parametrize("late_s", [0.0, 0.02])
+def test_samples_pushed_in_groups_are_neither_lost_nor_late_and_get_the_times_of_a_recording(
+    group: int, late_s: float
+) -> None:
+    n, rate_hz = 4000, 200.0
+    index = np.arange(n)
+    if late_s:
+        stamps = 1 + index / rate_hz + np.random.default_rng(0).uniform(-late_s, late_s, n)[index // group]
+    else:
+        stamps = (index // group + 1) * group / rate_hz + index % group * 2e-5
+    notices, parts = Notices(), []
+    timing = SampleTiming(rate_hz, notices)
+    for first in range(0, n, group):
+        arrival_s = float(stamps[first : first + group].max()) + DELAY_S
+        part = timing.accept(chunk_of(stamps[first : first + group], first=first), arrival_s)
+        assert part is not None
+        parts.append(part)
+        if first % 200 == 0:
+            timing.tick(arrival_s)
+    judged = judge_stamps(stamps, rate_hz)
+    np.testing.assert_array_equal(np.concatenate([part.times for part in parts]), judged.times)
+    np.testing.assert_array_equal(np.concatenate([part.segment for part in parts]), judged.segment)
+    np.testing.assert_array_equal(np.concatenate([part.stamps for part in parts]), stamps)
+    counts = timing.counts
+    assert (counts.gaps, counts.missing, counts.reordered, counts.duplicates) == (0, 0, 0, 0)
+    assert [notice.event for notice in notices.take()] == ["uneven_stamps"]  # once
+    assert timing.measured_hz == pytest.approx(rate_hz, rel=0.01)
 
 
 @pytest.mark.parametrize("seconds", [-5.0, 5.0, -0.2])

@@ -8,6 +8,7 @@ import pytest
 
 from stream.errors import BadRecording, BadUsage
 from stream.io.session_io import SUFFIXES, WRITABLE, ReadOptions, load_session, save_session
+from stream.io.xdf_writer import XdfWriter, stream_xml
 from stream.movie import one_clip
 from stream.session import Session
 from tests.stream.strategies import assert_same
@@ -75,3 +76,34 @@ def test_unknown_suffixes_and_missing_folders_are_refused(tmp_path: Path, small_
 
 def test_writable_formats_are_readable() -> None:
     assert set(WRITABLE) < set(SUFFIXES)
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".xdf"])
+def test_samples_stamped_in_groups_are_one_segment_with_their_own_times(
+    tmp_path: Path, small_session: Session, suffix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    n, rate_hz = 400, small_session.rate_hz
+    index = np.arange(n)
+    stamps = (index // 4 + 1) * 4 / rate_hz + index % 4 * 2e-5
+    neural = np.random.default_rng(0).poisson(1, (n, 3)).astype(np.float32)
+    path = tmp_path / f"pushed{suffix}"
+    if suffix == ".npz":
+        np.savez(path, neural=neural, stamps=stamps, frame=index // 20, rate_hz=rate_hz, name="V1")
+    else:
+        with XdfWriter(path) as writer:
+            writer.header(1, stream_xml("V1", "Spikes", ("a", "b", "c"), rate_hz, "float32"), "float32", 3)
+            writer.header(
+                2, stream_xml("V1-stimulus", "Stimulus", ("frame", "repeat"), 0, "int32"), "int32", 2
+            )
+            writer.samples(1, stamps, neural)
+            onsets = np.arange(n // 20) * 20 / rate_hz + 1e-4
+            writer.samples(2, onsets, np.stack([np.arange(n // 20), np.zeros(n // 20)], 1).astype(np.int32))
+    session = load_session(path)
+    assert not session.segment.any()
+    assert np.all(np.diff(session.stamps) > 0)
+    np.testing.assert_allclose(session.stamps[8:], (index[8:] + 1) / rate_hz, atol=1e-3)
+    np.testing.assert_array_equal(session.frame[8:], index[8:] // 20)
+    assert "'V1': timestamps are uneven by up to" in caplog.text
+    again = tmp_path / "again.npz"
+    save_session(session, again)
+    assert not load_session(again).segment.any()

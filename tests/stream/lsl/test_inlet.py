@@ -80,6 +80,31 @@ def test_a_silent_stream_becomes_stale() -> None:
 
 
 @pytest.mark.live
+def test_bursts_are_reported_once_but_a_long_silence_every_time() -> None:
+    name = uuid.uuid4().hex
+    outlet = spike_outlet(name, rate_hz=100.0)
+    inlet = Inlet(find_stream(name, wait_s=3))
+    inlet.open(sync_timeout_s=0)
+
+    def send(n_bursts: int, period_s: float) -> list[str]:
+        begun = time.monotonic()
+        for burst in range(n_bursts):
+            while time.monotonic() < begun + burst * period_s:
+                inlet.pull(0.02)
+            outlet.push_chunk(np.zeros((round(100 * period_s), 2), np.float32))
+        until = time.monotonic() + 0.1
+        while time.monotonic() < until:
+            inlet.pull(0.02)
+        return [notice.facts.get("state", notice.event) for notice in inlet.notices.take()]
+
+    events = send(9, 0.5)
+    assert events.count("bursts") == 1
+    assert events.count("stale") <= 1
+    assert send(2, 2.5) == ["stale", "live"]  # the sender stood still
+    inlet.close()
+
+
+@pytest.mark.live
 def test_a_stream_of_text_is_refused() -> None:
     name = uuid.uuid4().hex
     outlet = make_outlet(name, "Markers", ("a",), 0, "string")
