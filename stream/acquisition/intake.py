@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.acquisition.channel_health import ChannelHealth
-from stream.acquisition.sample_timing import SampleTiming, TimedSamples
+from stream.acquisition.sample_timing import SampleTiming
+from stream.acquisition.timed_samples import TimedSamples
 from stream.chunk import Chunk
 from stream.lsl.connection import Connection
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,8 +12,6 @@ import pylsl
 from numpy.typing import NDArray
 
 from stream.lsl.outlet import FORMATS
-
-_TIME_FACTS = ("stamp_rate", "speed")  # with others, timestamps count other seconds
 
 
 def is_return(before: pylsl.StreamInfo, now: pylsl.StreamInfo) -> bool:
@@ -71,9 +70,17 @@ def described_difference(
     """
     if tuple(labels_now) != tuple(labels):
         return "other channel labels"
-    if any(facts_now.get(key) != facts.get(key) for key in _TIME_FACTS):
+    if _pace(facts_now) != _pace(facts):
         return "timestamps of another speed"
     return ""
+
+
+def _pace(facts: Mapping[str, str]) -> tuple[str, bool]:
+    """Speed of a sender's timestamps: one that returns with another would be decoded with wrong times."""
+    stamp_rate = facts.get("stamp_rate") or "1"
+    with contextlib.suppress(ValueError):
+        stamp_rate = repr(float(stamp_rate))
+    return stamp_rate, facts.get("speed") == "max"
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ import pytest
 
 from stream.acquisition.channel_health import ChannelHealth
 from stream.acquisition.intake import PATIENCE_S, Intake
-from stream.acquisition.sample_timing import TimedSamples
+from stream.acquisition.timed_samples import TimedSamples
 from stream.chunk import Chunk
 from stream.notices import Notice, Notices
 from stream.recorder.continuity import Continuity

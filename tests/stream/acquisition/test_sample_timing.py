@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from stream.acquisition.sample_timing import COUNTER_BACK, SampleTiming, TimedSamples
+from stream.acquisition.sample_timing import COUNTER_BACK, SampleTiming
+from stream.acquisition.timed_samples import TimedSamples
 from stream.chunk import Chunk
 from stream.notices import Notices
 from stream.session import segments_from_stamps
