@@ -40,6 +40,7 @@ BUCKET_S = 2.0
 _BUCKET_SAMPLES = 20
 _SLEW_PERIODS = 1.4  # longest step between smoothed timestamps, below a gap
 _LEAST_PERIODS = 1e-3  # shortest
+_SAME_PERIODS = 1e-6  # a smoothed timestamp so close to the one that was sent is equal to it
 _NEAR, _NEAR_HOLE = 0.01, 0.25  # periods: how close to its place an earlier sample of an even stream lies
 
 
@@ -98,7 +99,10 @@ class StampJudge:
         # while uneven: lateness is how far a timestamp is behind a clock that begins at `_base`
         self._base, self._n = 0.0, 0
         self._low = self._high = 0.0  # of the last two buckets
-        self._bucket_low = self._bucket_high = 0.0
+        self._lows: list[float] = []  # the two lowest of this bucket
+        self._lows_before: list[float] = []
+        self._alone = True  # whether the newest timestamp is the first of its segment
+        self._bucket_high = 0.0
         self._levels: deque[tuple[float, float]] = deque(maxlen=4)  # low and high of complete buckets
         self._spread_before_s = 0.0  # before the last gap
 
@@ -124,6 +128,7 @@ class StampJudge:
         """
         self.newest = self.time = stamp
         self._n_back = 0
+        self._alone = False
 
     def begin(self, stamp: float) -> None:
         """Begin a new segment at a timestamp.
@@ -135,6 +140,7 @@ class StampJudge:
         """
         self.newest = self.time = stamp
         self._n_back = 0
+        self._alone = True
         if self.uneven:
             self._begin_uneven(stamp, self.spread_s)
 
@@ -184,7 +190,8 @@ class StampJudge:
     def _begin_uneven(self, stamp: float, spread_s: float) -> None:
         """Count samples from a timestamp on."""
         self._base, self._n = stamp, 0
-        self._low = self._high = self._bucket_low = self._bucket_high = 0.0
+        self._low = self._high = self._bucket_high = 0.0
+        self._lows, self._lows_before = [] if self._alone else [0.0], []
         self._levels.clear()
         self._spread_before_s = spread_s
 
@@ -201,23 +208,30 @@ class StampJudge:
             self.begin(stamp)
             return Verdict.BACK
         self._n += 1
-        self._low, self._high = min(self._low, late_s), max(self._high, late_s)
-        self._bucket_low, self._bucket_high = min(self._bucket_low, late_s), max(self._bucket_high, late_s)
+        self._alone = False
+        if len(self._lows) < 2 or late_s < self._lows[-1]:
+            self._lows = sorted([*self._lows, late_s])[:2]
+            self._low = _second(self._lows, self._lows_before)
+        self._high, self._bucket_high = max(self._high, late_s), max(self._bucket_high, late_s)
         self.newest = stamp
         least_s = self.time + max(_LEAST_PERIODS * self._period_s, 2 * math.ulp(stamp))
         most_s = self.time + _SLEW_PERIODS * self._period_s
-        self.time = max(min(self._base + self._n * self._period_s + self._low, most_s), least_s)
+        time = self._base + self._n * self._period_s + self._low
+        if abs(time - stamp) < _SAME_PERIODS * self._period_s:
+            time = stamp
+        self.time = max(min(time, most_s), least_s)
         return self._end_bucket(late_s) if self._n % self._bucket == 0 else Verdict.FOLLOWS
 
     def _end_bucket(self, late_s: float) -> Verdict:
         """Forget the bucket before the last; see whether timestamps are even again, or their level has shifted."""
         levels = self._levels
-        levels.append((self._bucket_low, self._bucket_high))
+        levels.append((self._lows[-1], self._bucket_high))
         if len(levels) > 1:
-            self._low = min(low for low, _ in list(levels)[-2:])
-            self._high = max(high for _, high in list(levels)[-2:])
+            self._low = _second(self._lows, self._lows_before)
+            self._high = max(levels[-1][1], levels[-2][1])
             self._spread_before_s = 0.0
-        self._bucket_low = self._bucket_high = late_s
+        self._lows, self._lows_before = [late_s], self._lows
+        self._bucket_high = late_s
         behind_s = abs(self.time - self.newest)
         if len(levels) > 1 and max(self._high - self._low, behind_s) < self.shortest_s:
             self.uneven = False
@@ -233,6 +247,11 @@ class StampJudge:
         levels.clear()
         self.missing, self.step_s = round(shift_s / self._period_s), float(shift_s)
         return Verdict.LOST if shift_s > 0 else Verdict.STEPPED
+
+
+def _second(lows: list[float], lows_before: list[float]) -> float:
+    """Second lowest of all if there are two, so that one wrong timestamp does no harm."""
+    return sorted([*lows, *lows_before])[:2][-1]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -277,10 +296,13 @@ def judge_stamps(
         given[starts] = True
     uneven = ~((step > judge.shortest_s) & (step <= judge.longest_s)) | given[1:]
     suspects = np.flatnonzero(uneven) + 1
-    at = 0
+    at = judged = 0
     while (which := int(np.searchsorted(suspects, at))) < len(suspects):
         at = int(suspects[which])
-        judge.follow(float(stamps[at - 1]))  # all before follow each other evenly
+        if at == 1:
+            judge.begin(float(stamps[0]))
+        elif at > judged:  # all since then follow each other evenly
+            judge.follow(float(stamps[at - 1]))
         while at < n:
             if given[at]:
                 judge.restart()
@@ -295,6 +317,7 @@ def judge_stamps(
             if not judge.uneven:
                 break
             spread_s = max(spread_s, judge.spread_s)
+        judged = at
     return JudgedStamps(times, np.cumsum(boundary).astype(np.int32), spread_s)
 
 
