@@ -155,7 +155,7 @@ class EngineStreams:
             inlet.close()
         self._unusable[uid] = role
         self.refused[role] = f"{printable(name, limit=80)} is not used: {printable(problem)}"
-        logger.warning("%s", self.refused[role])
+        logger.info("%s", self.refused[role])
 
     def _forgive(self, present: Set[str]) -> None:
         """Forget the refused streams that have gone."""

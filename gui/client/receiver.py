@@ -67,6 +67,7 @@ class Receiver(threading.Thread):
         self._candidates = Candidates()
         self._source = Source()
         self._last_data = 0.0
+        self._n_unusable = 0
         self._first_seen: float | None = None
         self._ended = False
         self._reason = ""
@@ -155,7 +156,7 @@ class Receiver(threading.Thread):
     def _begin(self, inlet: DisplayInlet) -> None:
         self._ended = False
         self._input = ("live", "")
-        self._last_data = 0.0
+        self._last_data, self._n_unusable = 0.0, 0
         source, problems = parse_engine_info(inlet)
         if problems:
             self._tell(printable("; ".join(problems)))
@@ -177,7 +178,9 @@ class Receiver(threading.Thread):
             pulled = inlet.pull()
             if pulled is not None:
                 rows, stamps = usable_rows(role, *pulled, self._source)
-                self._store.add_unusable(len(pulled[1]) - len(stamps))
+                n_unusable = len(pulled[1]) - len(stamps)
+                self._store.add_unusable(n_unusable)
+                self._n_unusable += n_unusable if role == "prediction" else 0
                 if len(stamps):
                     self._hand_on(role, rows, stamps)
         except StreamGone:
@@ -259,6 +262,9 @@ class Receiver(threading.Thread):
                     f"{printable(self._source.neural_name, limit=80)} has sent nothing for {silent_s:.1f} s"
                 )
             return state, reason
+        if not self._last_data and self._n_unusable:
+            what = "values that are not finite or out of bounds"
+            return State.MISMATCH, f"{name}-prediction has sent {self._n_unusable} samples, all with {what}"
         if not self._last_data:
             return State.WAITING, f"{name}-prediction is connected but has sent nothing yet"
         age_s = time.monotonic() - self._last_data

@@ -149,6 +149,13 @@ def test_predictions_out_of_bounds_are_left_out_and_counted(stranger, receive, v
     assert snapshot.newest.confidence == 0.5
 
 
+def test_a_stream_of_unusable_predictions_says_so(stranger, receive, name: str) -> None:
+    stranger().send("prediction", "Prediction", [float("nan")] * 12, "double64").start()
+    snapshot = wait_for(receive(), lambda s: s.state is State.MISMATCH)
+    assert snapshot.reason.startswith(f"{name}-prediction has sent ")
+    assert snapshot.reason.endswith("samples, all with values that are not finite or out of bounds")
+
+
 @pytest.mark.parametrize("stamp", [float("nan"), float("inf"), 1e300])
 def test_timestamps_that_are_none_are_left_out_and_counted(stranger, receive, stamp: float) -> None:
     stranger().predict(stamp=lambda: stamp).start()
