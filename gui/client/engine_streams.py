@@ -12,6 +12,7 @@ from gui.client.inlet import DisplayInlet, StreamGone, describe_sender, nominal_
 from gui.client.roles import ENGINE_ROLES, ROLES, shape_problem
 from gui.state.snapshot import Candidate, Source
 from stream.lsl.outlet import NEURAL_TYPES
+from stream.lsl.sender import is_return
 from stream.printable import printable
 
 logger = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ class EngineStreams:
         self.pending: DisplayInlet | None = None
         self._pending_since = 0.0
         self._wanted_uid = uid
-        self._sender: tuple[str, str] | None = None
+        self._engine: pylsl.StreamInfo | None = None
         self._unusable: dict[str, str] = {}  # uids of streams that are not opened again, and their role
         self._lost: dict[str, str] = {}
 
@@ -138,7 +139,7 @@ class EngineStreams:
         inlet, self.pending = self.pending, None
         if not self._opened("prediction", inlet):
             return False
-        self._sender = (inlet.hostname, inlet.source_id)
+        self._engine = inlet.stream_info
         self._wanted_uid = inlet.uid
         return True
 
@@ -169,9 +170,9 @@ class EngineStreams:
     def _meant(self, infos: list[pylsl.StreamInfo]) -> list[pylsl.StreamInfo]:
         """The streams that the user can mean: the picked one, or those of the sender that was connected before."""
         picked = [info for info in infos if info.uid() == self._wanted_uid]
-        if picked or self._sender is None:
+        if picked or self._engine is None:
             return picked or infos
-        return [info for info in infos if (info.hostname(), info.source_id()) == self._sender]
+        return [info for info in infos if is_return(self._engine, info)]
 
     def _warn(self, title: str, current: DisplayInlet | None, others: Sequence[pylsl.StreamInfo]) -> None:
         """Say that other senders use the engine's name."""

@@ -9,6 +9,7 @@ import numpy as np
 import pylsl
 from numpy.typing import NDArray
 
+from stream.lsl.clock_offset import ClockOffset
 from stream.lsl.outlet import buffer_length, read_facts
 from stream.printable import printable
 
@@ -39,6 +40,7 @@ class DisplayInlet:
     """
 
     def __init__(self, info: pylsl.StreamInfo) -> None:
+        self.stream_info = info
         self.name: str = info.name()
         self.uid: str = info.uid()
         self.type: str = info.type()
@@ -48,6 +50,7 @@ class DisplayInlet:
         self.n_channels: int = info.channel_count()
         length = buffer_length(self.rate_hz, self.n_channels, KEEP_S)
         self._inlet = pylsl.StreamInlet(info, max_buflen=length, recover=False)
+        self._clock = ClockOffset()
         self._max_samples = min(max(MAX_CHUNK_VALUES // self.n_channels, 1), 1024)
         try:
             self.facts = read_facts(self._inlet.info(OPEN_S))
@@ -107,6 +110,17 @@ class DisplayInlet:
             if not texts:
                 raise StreamGone(self.name) from error
         return texts
+
+    def clock_offset_s(self, timeout_s: float = 0.0) -> float:
+        """Seconds to add to a timestamp to get this computer's time; NaN if unknown.
+
+        Parameters
+        ----------
+        timeout_s
+            Longest wait for the first offset; later ones cost microseconds.
+        """
+        self._clock.measure(self._inlet, timeout_s)
+        return self._clock.offset_s
 
     def close(self) -> None:
         """Stop receiving."""

@@ -34,6 +34,9 @@ STALE_S = 0.4
 STALE_PERIODS = 3
 """An engine is stale when it sends nothing for `STALE_S` and `STALE_PERIODS` of its samples."""
 
+OFFSET_S = 1.0
+"""Longest wait for the first clock offset of a stimulus program on another computer."""
+
 NOTICE_S = 15.0
 """Seconds for which a warning is shown."""
 
@@ -68,6 +71,7 @@ class Receiver(threading.Thread):
         self._source = Source()
         self._last_data = 0.0
         self._n_unusable = 0
+        self._offsets_known = False
         self._first_seen: float | None = None
         self._ended = False
         self._reason = ""
@@ -156,7 +160,7 @@ class Receiver(threading.Thread):
     def _begin(self, inlet: DisplayInlet) -> None:
         self._ended = False
         self._input = ("live", "")
-        self._last_data, self._n_unusable = 0.0, 0
+        self._last_data, self._n_unusable, self._offsets_known = 0.0, 0, False
         source, problems = parse_engine_info(inlet)
         if problems:
             self._tell(printable("; ".join(problems)))
@@ -185,6 +189,8 @@ class Receiver(threading.Thread):
                     self._hand_on(role, rows, stamps)
         except StreamGone:
             self._streams.lose(role)
+            if role == "stimulus":
+                self._store.end_truth()
         except Exception as error:
             logger.debug("%s cannot be read", inlet.name, exc_info=True)
             self._streams.refuse(role, inlet.name, inlet.uid, f"it cannot be read ({error})")
@@ -196,7 +202,7 @@ class Receiver(threading.Thread):
             self._ended = False
             self._store.add_predictions(rows, stamps)
         elif role == "stimulus":
-            self._store.add_truth(rows[:, 0].astype(np.int32), stamps)
+            self._add_truth(rows[:, 0].astype(np.int32), stamps)
         elif role == "posterior":
             self._store.add_posterior(rows, stamps)
         elif role == "forecast":
@@ -205,6 +211,21 @@ class Receiver(threading.Thread):
             self._store.add_embedding(rows, stamps)
         else:
             self._store.add_neural(rows, stamps)
+
+    def _add_truth(self, frames: np.ndarray, stamps: np.ndarray) -> None:
+        """Hand on stimulus events: by the clock of the neural sender, or of the engine if theirs is another one."""
+        stimulus, engine = (self._streams.inlets.get(role) for role in ("stimulus", "prediction"))
+        if stimulus is None or engine is None:
+            return
+        if stimulus.hostname in (self._source.neural_hostname or stimulus.hostname, ""):
+            self._store.add_truth(frames, stamps)
+            return
+        wait_s = 0.0 if self._offsets_known else OFFSET_S
+        shift_s = stimulus.clock_offset_s(wait_s) - engine.clock_offset_s(wait_s)
+        self._offsets_known = True
+        if not np.isfinite(shift_s):
+            raise ValueError(f"the clock of {printable(stimulus.hostname, limit=60)} is unknown")
+        self._store.add_truth(frames, stamps + shift_s, by_engine_clock=True)
 
     def _read_status(self, text: str) -> None:
         message = parse_status(text)
@@ -256,14 +277,15 @@ class Receiver(threading.Thread):
             return State.WAITING, f"waiting for {name}-prediction"
         if self._input[0] in _TROUBLE:
             state, reason = _TROUBLE[self._input[0]], self._input[1]
-            if state is State.STALE and self._last_data:  # the engine tells it once, and the time goes on
-                silent_s = time.monotonic() - self._last_data
+            silent_s = time.monotonic() - self._last_data
+            if state is State.STALE and self._last_data and silent_s > self._stale_s():
+                # the engine reports it once, and the time goes on
                 reason = (
                     f"{printable(self._source.neural_name, limit=80)} has sent nothing for {silent_s:.1f} s"
                 )
             return state, reason
         if not self._last_data and self._n_unusable:
-            what = "values that are not finite or out of bounds"
+            what = "timestamps or values that are not finite or out of bounds"
             return State.MISMATCH, f"{name}-prediction has sent {self._n_unusable} samples, all with {what}"
         if not self._last_data:
             return State.WAITING, f"{name}-prediction is connected but has sent nothing yet"

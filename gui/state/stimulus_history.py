@@ -32,7 +32,12 @@ class StimulusHistory:
 
     def add(self, stamps: NDArray[np.float64], frames: NDArray[np.int32]) -> None:
         """Add stimulus events: onset timestamps float64 [n] and frames int32 [n] (-1 = blank)."""
+        events = self._events.rows()
+        late = (len(events) and stamps[0] < events[-1, 0]) or bool(np.any(np.diff(stamps) < 0))
         self._events.add(np.column_stack([stamps, frames]))
+        if late:  # an event stamped far ahead must not hide the ones that come after it
+            rows = self._events.rows()
+            rows[:] = rows[np.argsort(rows[:, 0], kind="stable")]
 
     def frames_at(self, stamps: NDArray[np.float64]) -> NDArray[np.int32]:
         """The frame on screen at the timestamps of samples, int32 [n]; `UNKNOWN` before the first event."""

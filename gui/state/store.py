@@ -193,10 +193,10 @@ class Store:
                 self._stage_latency.receive(now - stamps)
             arrival = np.full(len(rows), now)
             self._predictions.add(np.column_stack([rows, stamps, arrival]))
-            names = ("stamp_raw", "frame", "novelty")
-            raw, frames, novelty = (rows[:, _COLUMN[name]].tolist() for name in names)
+            frames, novelty = (rows[:, _COLUMN[name]].tolist() for name in ("frame", "novelty"))
+            moments = (stamps if self._truth_column == _STAMP else rows[:, self._truth_column]).tolist()
             frames = [frame if new == new else NO_FRAME for frame, new in zip(frames, novelty, strict=True)]
-            for stamp, frame in zip(raw, frames, strict=True):
+            for stamp, frame in zip(moments, frames, strict=True):
                 self._score.add(now, stamp, (int(frame),))
 
     def add_posterior(self, rows: NDArray[np.float32], stamps: NDArray[np.float64]) -> None:
@@ -254,10 +254,28 @@ class Store:
                 pooled = np.add.reduceat(rows, self._neural_starts, axis=1) / size.astype(np.float32)
             self._neural.add(stamps * self._stamp_rate, pooled)
 
-    def add_truth(self, frames: NDArray[np.int32], stamps: NDArray[np.float64]) -> None:
-        """Add events of the stimulus stream: int32 [n] frames (-1 = blank) with their onset timestamps."""
+    def add_truth(
+        self, frames: NDArray[np.int32], stamps: NDArray[np.float64], *, by_engine_clock: bool = False
+    ) -> None:
+        """Add events of the stimulus stream.
+
+        Parameters
+        ----------
+        frames, stamps
+            Frames int32 [n] (-1 = blank) with their onset timestamps.
+        by_engine_clock
+            Whether the timestamps are by the engine's clock, not by that of the neural sender.
+        """
         with self._lock:
+            self._truth_column = _STAMP if by_engine_clock else _COLUMN["stamp_raw"]
             self._stimulus.add(stamps, frames)
+
+    def end_truth(self) -> None:
+        """End the last stimulus event with its stream: what is on screen is unknown from now on."""
+        with self._lock:
+            table = self._predictions.rows()
+            if len(table) and len(self._stimulus):
+                self._stimulus.add(table[-1:, self._truth_column], np.array([UNKNOWN], np.int32))
 
     def settle(self) -> None:
         """Score the predictions that have waited `decoders.live.frame_score.SETTLE_S` for their true frame."""
@@ -293,6 +311,7 @@ class Store:
         rows = int(min(max(self._window_s * rate, 1_000), 40_000)) + 1
         self._predictions = RowRing(rows, _ARRIVAL + 1)
         self._stimulus = StimulusHistory(source)
+        self._truth_column = _COLUMN["stamp_raw"]
         axis = FrameAxis(np.zeros(max(source.n_frames, 1), np.int64), source.tolerance_frames)
         self._score = RunningScore(self._stimulus.truth, axis, stamp_rate=source.stamp_rate)
         self._stage_latency = StageLatency()
@@ -360,7 +379,7 @@ class Store:
         time_s = (table[:, _STAMP] - table[-1, _STAMP]) * self._stamp_rate
         inside = (time_s >= -self._window_s) & (time_s <= 0)  # a clock may have jumped
         table, time_s = table[inside], time_s[inside]
-        truth = self._stimulus.frames_at(table[:, _COLUMN["stamp_raw"]])
+        truth = self._stimulus.frames_at(table[:, self._truth_column])
         frame = table[:, _COLUMN["frame"]].astype(np.int32)
         columns = {name: table[:, _COLUMN[name]].copy() for name in ("confidence", "lag_ms", "novelty")}
         trace = Trace(time_s, frame, truth, **columns)

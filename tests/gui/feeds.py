@@ -95,12 +95,13 @@ class Feed:
         *,
         lost: bool,
         state: str,
+        raw_s: float = 0.0,
     ) -> None:
         n = self.source.n_frames
         following = (decoded + 30) % n if decoded >= 0 else -1
         row = dict.fromkeys(PREDICTION_CHANNELS, 0.0) | {
             "frame": decoded, "confidence": 0.9, "next_frame": following, "next_confidence": 0.6,
-            "sequence": self._sample, "stamp_raw": stamps[0], "lag_ms": 2.0, "model_version": 1,
+            "sequence": self._sample, "stamp_raw": stamps[0] + raw_s, "lag_ms": 2.0, "model_version": 1,
         }  # fmt: skip
         if state == "unsure":
             row |= {"confidence": 0.2, "next_confidence": 0.05}

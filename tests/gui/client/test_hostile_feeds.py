@@ -153,7 +153,9 @@ def test_a_stream_of_unusable_predictions_says_so(stranger, receive, name: str) 
     stranger().send("prediction", "Prediction", [float("nan")] * 12, "double64").start()
     snapshot = wait_for(receive(), lambda s: s.state is State.MISMATCH)
     assert snapshot.reason.startswith(f"{name}-prediction has sent ")
-    assert snapshot.reason.endswith("samples, all with values that are not finite or out of bounds")
+    assert snapshot.reason.endswith(
+        "samples, all with timestamps or values that are not finite or out of bounds"
+    )
 
 
 @pytest.mark.parametrize("stamp", [float("nan"), float("inf"), 1e300])

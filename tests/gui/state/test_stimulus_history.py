@@ -7,6 +7,13 @@ from gui.state.stimulus_history import MAX_EVENTS, StimulusHistory
 from tests.gui.feeds import SOURCE
 
 
+def test_an_event_stamped_far_ahead_hides_none_of_the_following() -> None:
+    history = StimulusHistory(SOURCE)
+    history.add(np.array([1.0, 1e9, 2.0]), np.array([3, 77, 4], np.int32))
+    history.add(np.array([3.0]), np.array([5], np.int32))
+    assert history.frames_at(np.array([1.5, 2.5, 3.5])).tolist() == [3, 4, 5]
+
+
 def test_an_event_counts_from_a_quarter_of_a_period_after_it() -> None:
     history = StimulusHistory(SOURCE)
     history.add(np.array([10.0, 11.0]), np.array([3, 4], np.int32))

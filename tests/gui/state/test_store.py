@@ -9,7 +9,7 @@ import pytest
 
 from gui.state.snapshot import UNKNOWN, State
 from gui.state.store import TRAIL_POINTS
-from tests.gui.feeds import SOURCE, Feed, with_source
+from tests.gui.feeds import SOURCE, START_S, Feed, with_source
 
 
 def test_the_snapshot_holds_the_newest(feed: Feed) -> None:
@@ -135,6 +135,37 @@ def test_without_a_stimulus_stream_the_truth_is_unknown() -> None:
     assert snapshot.score is None
     assert snapshot.newest is not None
     assert snapshot.newest.truth == UNKNOWN
+
+
+def test_truth_by_the_engines_clock_is_looked_up_by_it() -> None:
+    feed = Feed(truth=False)
+    for index in range(60):
+        feed.now_s = START_S + index / 30
+        stamps = np.array([feed.now_s])
+        feed.store.add_truth(np.array([index], np.int32), stamps - 1 / 30, by_engine_clock=True)
+        feed._sample = index
+        feed._predict(index, stamps, np.random.default_rng(0), lost=False, state="retrieved", raw_s=3_000.0)
+    feed.now_s += 1
+    feed.store.settle()
+    snapshot = feed.store.snapshot()
+    assert snapshot.newest is not None
+    assert snapshot.newest.truth == 59
+    assert snapshot.score is not None
+    assert snapshot.score.exact == 1.0
+
+
+def test_the_last_event_ends_with_its_stream(feed: Feed) -> None:
+    feed.run(2)
+    feed.store.end_truth()
+    feed.truth = False
+    feed.run(2)
+    feed.now_s += 1
+    feed.store.settle()
+    snapshot = feed.store.snapshot()
+    assert snapshot.newest is not None
+    assert snapshot.newest.truth == UNKNOWN
+    assert snapshot.score is not None
+    assert snapshot.score.n <= 61
 
 
 def test_the_clock_offset_carries_its_spread(feed: Feed) -> None:
