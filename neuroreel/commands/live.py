@@ -200,7 +200,7 @@ def _start_recorder(path: Path, inlet: Inlet | SpikeEventInlet, name: str) -> Re
     """Start the recorder in a process of its own; returns when it is ready."""
     from neuroreel.recording.recorder_process import RecorderChild
 
-    recorder = RecorderChild(path, inlet.name, inlet.type, name)
+    recorder = RecorderChild(path, inlet.name, inlet.type, name, inlet.hostname)
     recorder.wait_ready()
     return recorder
 

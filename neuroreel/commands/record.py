@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 GRACE_S = 5.0
 """How long the stream of --until-gone must be gone before the recording stops, seconds."""
 
-_POLL_S = 0.1
+_POLL_S = 0.05
 
 
 @click.command(cls=FileCommand)

@@ -26,6 +26,9 @@ CONFIRM_S = 8.0
 """How long the engine then waits for the confirmation that its streams are recorded, seconds; the recorder confirms
 within half of it."""
 
+OPEN_S = 4.0
+"""How long the engine then waits until the neural stream is recorded, before it opens the stream itself, seconds."""
+
 OUTPUTS = ("prediction", "forecast", "posterior", "embedding", "status")
 """Output streams of every engine; the recording starts when the recorder has found them."""
 
@@ -46,6 +49,9 @@ class RecorderChild:
         Name and LSL type of the neural stream.
     name
         Prefix of the engine's stream names.
+    hostname
+        Computer of the neural stream's sender; a stream of that name on another computer is another rig's. Empty for
+        any.
 
     Attributes
     ----------
@@ -62,10 +68,10 @@ class RecorderChild:
         When it cannot be written.
     """
 
-    def __init__(self, path: Path, stream: str, type_: str, name: str) -> None:
+    def __init__(self, path: Path, stream: str, type_: str, name: str, hostname: str = "") -> None:
         check_output(path, recording=True)
         arguments = ["record", str(path), "--wait", "10", "--until-gone", stream]
-        for query in _queries(stream, type_, name):
+        for query in _queries(stream, type_, name, hostname):
             arguments += ["--stream", query]
         for role in OUTPUTS:
             arguments += ["--expect", f"{name}-{role}"]
@@ -78,7 +84,9 @@ class RecorderChild:
         self._status: dict[str, Any] = {}
         self._reported_end = False
         self._prefixes = (f"{stream}-", f"{name}-")
-        self._missing: tuple[str, ...] | None = None
+        self._awaited: list[tuple[str, ...]] = []  # streams that are missing, per answer
+        self._stream = stream
+        self._records_neural = False
 
     def __repr__(self) -> str:
         return f"<RecorderChild: {'FAILING' if self.problem else 'RECORDING'} | {self.path}>"
@@ -103,7 +111,9 @@ class RecorderChild:
         )
 
     def open_neural(self, streams: Sequence[str], announce: Callable[..., None]) -> None:
-        """Wait until the engine's streams are recorded, then let the child open the neural stream.
+        """Wait until the engine's streams are recorded, let the child open the neural stream, and wait until it has.
+
+        So the recorder is the first consumer, and every sample that the engine receives is recorded.
 
         Parameters
         ----------
@@ -114,20 +124,17 @@ class RecorderChild:
         """
         names = [name for name in streams if name.startswith(self._prefixes)]
         self._child.send("await", streams=names)
-        self._missing = None
-        deadline = time.monotonic() + CONFIRM_S
-        while self._missing is None and time.monotonic() < deadline:
-            report = self._reports.poll(0.02)
-            if self._reports.ended:
-                return  # `poll` reports it
-            if report is not None:
-                self._process(report, announce)
-        if self._missing != ():
-            state = f"does not record {', '.join(self._missing)} yet" if self._missing else "does not respond"
-            reason = f"the recorder {state}; decoding starts, and {self.path} may lack the first samples"
-            announce("recorder", state="incomplete", reason=reason, file=str(self.path))
-            echo_live(f"recording {self.path}: {reason}", err=True, fg="yellow")
+        self._awaited.clear()
+        self._process_until(lambda: bool(self._awaited), CONFIRM_S, announce)
+        if not self._awaited:
+            self._report_incomplete("does not respond", announce)
+        elif self._awaited[0]:
+            self._report_incomplete(f"does not record {', '.join(self._awaited[0])} yet", announce)
         self._child.send("go")
+        if self._awaited:
+            self._process_until(lambda: self._records_neural, OPEN_S, announce)
+            if not self._records_neural:
+                self._report_incomplete(f"has not opened {self._stream} yet", announce)
 
     def poll(self, announce: Callable[..., None]) -> dict[str, Any]:
         """Process the child's reports and forward its events to the engine.
@@ -170,24 +177,44 @@ class RecorderChild:
         if self.summary is not None:
             print_summary(self.summary)
 
+    def _process_until(
+        self, condition: Callable[[], bool], timeout_s: float, announce: Callable[..., None]
+    ) -> None:
+        """Process the child's reports until a condition holds, or the child ends."""
+        deadline = time.monotonic() + timeout_s
+        while not condition() and not self._reports.ended and time.monotonic() < deadline:
+            report = self._reports.poll(0.02)
+            if report is not None and not self._reports.ended:
+                self._process(report, announce)
+
+    def _report_incomplete(self, state: str, announce: Callable[..., None]) -> None:
+        """Report that the recording may lack the first samples, unless the child has ended, which `poll` reports."""
+        if self._reports.ended:
+            return
+        reason = f"the recorder {state}; decoding starts, and {self.path} may lack the first samples"
+        announce("recorder", state="incomplete", reason=reason, file=str(self.path))
+        echo_live(f"recording {self.path}: {reason}", err=True, fg="yellow")
+
     def _process(self, report: dict[str, Any], announce: Callable[..., None]) -> None:
         """Process one report of the child."""
         if report["do"] == "status":
             self._status = {key: report.get(key) for key in ("samples", "bytes")}
             self.problem = str(report.get("problem") or "")
         elif report["do"] == "event" and report.get("event") == "awaited":
-            self._missing = tuple(report.get("missing", ()))
+            self._awaited.append(tuple(report.get("missing", ())))
         elif report["do"] == "event":
             event = {key: value for key, value in report.items() if key not in ("do", "event")}
+            self._records_neural |= report["event"] == "recording" and report.get("stream") == self._stream
             announce("recorder", state=report.get("event"), file=str(self.path), **event)
         elif report["do"] == "end":
             self.summary = report.get("summary")
 
 
-def _queries(stream: str, type_: str, name: str) -> list[str]:
+def _queries(stream: str, type_: str, name: str, hostname: str) -> list[str]:
     """LSL queries for the neural stream, and for the streams named after it or after the engine that are not neural."""
     neural = " or ".join(f"type='{other}'" for other in NEURAL_TYPES)
     named = " or ".join(
         f"starts-with(name,{quoted(prefix + '-')})" for prefix in dict.fromkeys((stream, name))
     )
-    return [f"name={quoted(stream)} and type={quoted(type_)}", f"({named}) and not({neural})"]
+    on = f" and hostname={quoted(hostname)}" if hostname else ""
+    return [f"name={quoted(stream)} and type={quoted(type_)}{on}", f"({named}) and not({neural})"]

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 _OPEN_TIMEOUT_S = 3.0  # for all streams that open together
 _RETRY_S = 2.0  # until the next attempt to open an outlet that failed
 _JOIN_TIMEOUT_S = 5.0
-_POLL_S = 0.05
+_POLL_S = 0.05  # until the clock is measured again, if that failed
 
 
 class Connections:
@@ -179,7 +179,8 @@ class Connections:
             link.describe()
             if stream is not None:
                 stream.write_header()
-                if self._hold and name == self._hold and stream.type in NEURAL_TYPES:
+                held = not self._held_released.is_set() and name == self._hold
+                if held and stream.type in NEURAL_TYPES:
                     _measure_clock(link)
                     link.settled.set()
                     self._held_released.wait()
@@ -203,13 +204,15 @@ class Connections:
         if stream is not None:
             self._report("recording", name, f"recording '{name}'")
         while not link.closed.is_set():
-            due = time.monotonic() + (_POLL_S if link.stream is None else CLOCK_EVERY_S)
-            _measure_clock(link)
-            link.closed.wait(max(0.0, due - time.monotonic()))
+            begun = time.monotonic()
+            every_s = CLOCK_EVERY_S if _measure_clock(link) else _POLL_S
+            link.closed.wait(max(0.0, begun + every_s - time.monotonic()))
 
 
-def _measure_clock(link: SenderLink) -> None:
-    """Write the clock offset of an outlet, once it is known to which stream it belongs."""
-    if link.stream is not None and (measured := link.measure_clock()) is not None:
-        with contextlib.suppress(CannotWrite):
-            link.stream.add_clock_offset(*measured)
+def _measure_clock(link: SenderLink) -> bool:
+    """Write the clock offset of an outlet; False if it is not known, or not yet to which stream the outlet belongs."""
+    if link.stream is None or (measured := link.measure_clock()) is None:
+        return False
+    with contextlib.suppress(CannotWrite):
+        link.stream.add_clock_offset(*measured)
+    return True
