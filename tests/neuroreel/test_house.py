@@ -16,7 +16,6 @@ ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 TESTED_THROUGH_OTHERS = {
-    "gui.display_loop",
     "gui.panels.base",
     "gui.panels.embedding",
     "gui.panels.neural",
