@@ -141,11 +141,13 @@ def _ms(value: float) -> str:
 
 
 def _figure(value: float) -> str:
-    return f"{value:.4g}" if isfinite(value) else "–"
+    if not isfinite(value):
+        return "–"
+    return f"{value:.4g}" if abs(value) < 9_999.5 else f"{value:.0f}"
 
 
 def _age(value_ms: float) -> str:
-    if not isfinite(value_ms):
+    if not isfinite(value_ms) or value_ms < -1:  # the latter: the clocks disagree
         return "–"
     return f"{value_ms:.0f} ms" if value_ms < 10_000 else f"{value_ms / 1e3:.0f} s"
 

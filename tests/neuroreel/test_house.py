@@ -21,10 +21,6 @@ TESTED_THROUGH_OTHERS = {
     "gui.panels.neural",
     "gui.panels.score",
     "gui.panels.traces",
-    "gui.widgets.latency_table",
-    "gui.widgets.overlays",
-    "gui.widgets.plots",
-    "gui.widgets.statusbar",
 }
 """Modules that no test names, only tests of those that use them; the list may shrink, not grow."""
 
