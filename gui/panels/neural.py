@@ -15,6 +15,9 @@ from stream.printable import printable
 LEVEL_EVERY = 30
 """Repaints between two updates of the brightness."""
 
+OUTLIER = 1e4
+"""A count of more than this many times the median does not set the brightness."""
+
 
 class NeuralPanel(Panel):
     """Activity by channel and time, on the same time axis as the timeline."""
@@ -69,11 +72,13 @@ class NeuralPanel(Panel):
 
     def _counts(self, values: NDArray[np.float32]) -> NDArray[np.uint8]:
         if self._painted % LEVEL_EVERY == 0:
-            positive = values[values > 0]
-            self._level = float(np.percentile(positive, 98)) if len(positive) else 1.0
+            positive = values[(values > 0) & np.isfinite(values)].astype(np.float64)
+            usual = positive[positive <= OUTLIER * np.median(positive)] if len(positive) else np.ones(1)
+            self._level = float(np.percentile(usual, 98))
         self._painted += 1
-        scaled = np.sqrt(np.clip(values / max(self._level, 1e-9), 0, 1))
-        return np.ascontiguousarray((1 + 254 * scaled).astype(np.uint8).T)
+        finite = np.isfinite(values)
+        scaled = np.sqrt(np.clip(np.where(finite, values, 0) / max(self._level, 1e-9), 0, 1))
+        return np.ascontiguousarray(np.where(finite, 1 + 254 * scaled, 0).astype(np.uint8).T)
 
     def _set_map(self, stream_type: str) -> None:
         wanted = ("CET-L1", self.theme.reverse_maps) if stream_type in ("Spikes", "") else ("viridis", False)
@@ -83,8 +88,22 @@ class NeuralPanel(Panel):
 
 
 def standardised(values: NDArray[np.float32], has_data: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Scale each row by its mean and standard deviation; -2.5 to 2.5 fill 1 to 255: uint8 [rows, columns]."""
-    known = values[has_data]
-    spread = known.std(0)
-    scaled = (values - known.mean(0)) / np.where(spread > 0, spread, 1)
-    return np.ascontiguousarray(np.clip(128 + scaled * 51, 1, 255).astype(np.uint8).T)
+    """Scale each row by its mean and standard deviation: uint8 [rows, columns].
+
+    -2.5 to 2.5 standard deviations fill 1 to 255; a value that is not finite is 0.
+
+    Parameters
+    ----------
+    values
+        Float32 [columns, rows].
+    has_data
+        Which columns count, bool [columns].
+    """
+    finite = np.isfinite(values)
+    usable = np.where(finite, values, 0).astype(np.float64)
+    counts = finite & has_data[:, None]
+    n = np.maximum(counts.sum(0), 1)
+    centred = usable - usable.sum(0, where=counts) / n
+    spread = np.sqrt(np.square(centred).sum(0, where=counts) / n)
+    scaled = np.clip(128 + 51 * centred / np.where(spread > 0, spread, 1), 1, 255)
+    return np.ascontiguousarray(np.where(finite, scaled, 0).astype(np.uint8).T)

@@ -137,6 +137,8 @@ class ImageLayer:
 
     def show(self, image: NDArray[np.uint8], x: float, y: float, width: float, height: float) -> None:
         """Draw an image [rows, columns], row 0 at the bottom, over a rectangle of the plot."""
+        if image.strides[0] != image.shape[1]:  # Qt needs it, numpy does not where there is one row only
+            image = image.copy()
         self.item.setImage(image, autoLevels=False, levels=(0, 255))
         rect = QRectF(x, y, width, height)
         if (

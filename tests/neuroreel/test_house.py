@@ -16,10 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 TESTED_THROUGH_OTHERS = {
-    "gui.panels.base",
     "gui.panels.embedding",
-    "gui.panels.neural",
-    "gui.panels.score",
     "gui.panels.traces",
 }
 """Modules that no test names, only tests of those that use them; the list may shrink, not grow."""

@@ -91,6 +91,20 @@ def test_row_0_of_an_image_is_at_the_bottom_and_it_covers_its_rectangle(plot: Pl
 
 
 @gui
+@pytest.mark.parametrize("shape", [(1, 10), (10, 1), (1, 1), (3, 10)])
+def test_an_image_of_any_shape_and_layout_in_memory_is_drawn(plot: Plot, shape: tuple[int, int]) -> None:
+    layer = ImageLayer(plot)
+    layer.set_map("viridis")
+    highest = QColor(*colour_table("viridis")[255].tolist()).name()
+    transposed = np.ascontiguousarray(np.full(shape[::-1], 255, np.uint8).T)
+    for image in (transposed, np.full((6, 20), 255, np.uint8)[: shape[0], : shape[1]]):
+        layer.show(image, 0, 0, 10, 4)
+        assert at(plot, 5, 2) == highest
+        layer.show(np.zeros((2, 2), np.uint8), 0, 0, 10, 4)
+        assert at(plot, 5, 2) != highest
+
+
+@gui
 def test_no_data_is_the_hatched_ground_and_not_the_lowest_value(plot: Plot) -> None:
     layer = ImageLayer(plot)
     layer.set_map("viridis", no_data=True)
