@@ -16,8 +16,6 @@ ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 TESTED_THROUGH_OTHERS = {
-    "gui.panels.embedding",
-    "gui.panels.traces",
 }
 """Modules that no test names, only tests of those that use them; the list may shrink, not grow."""
 

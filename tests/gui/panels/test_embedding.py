@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PyQt5.QtCore import QEvent, QPoint, Qt
+from PyQt5.QtGui import QMouseEvent
+from PyQt5.QtWidgets import QApplication, QLabel
+
+from gui.panels import embedding as module
+from gui.panels.embedding import MEAN_POINTS, TURN_RADIANS_S, EmbeddingPanel
+from gui.state.snapshot import Snapshot, Source, State
+from gui.theme import DARK, LIGHT, Theme
+from tests.gui.test_window import count, pixels
+
+pytestmark = pytest.mark.gui
+
+SOURCE = Source(n_frames=300, movie_rate_hz=30.0)
+
+
+class Clock:
+    now_s = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def panel(qtbot: Any, clock: Clock) -> EmbeddingPanel:
+    panel = EmbeddingPanel()
+    qtbot.addWidget(panel)
+    panel.resize(500, 400)
+    panel.set_theme(DARK)
+    panel.show()
+    return panel
+
+
+def ring(n: int = 300, n_dimensions: int = 5) -> NDArray[np.float32]:
+    """A trail around a ring, float32 [n, dimensions]."""
+    angle = 2 * np.pi * np.arange(n) / n
+    trail = np.zeros((n, n_dimensions), np.float32)
+    trail[:, 0], trail[:, 1], trail[:, 2] = np.cos(angle), np.sin(angle), 0.3 * np.sin(2 * angle)
+    return trail
+
+
+def snapshot(**changes: Any) -> Snapshot:
+    trail = changes.pop("trail", ring())
+    frame = changes.pop("trail_frame", np.arange(len(trail), dtype=np.int32))
+    return Snapshot(**({"state": State.LIVE, "source": SOURCE} | changes), trail=trail, trail_frame=frame)
+
+
+def painted(panel: EmbeddingPanel) -> NDArray[np.uint8]:
+    QApplication.processEvents()
+    return pixels(panel.view.grab())
+
+
+def texts(panel: EmbeddingPanel) -> str:
+    return " ".join(label.text() for label in panel.findChildren(QLabel))
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT], ids=["dark", "light"])
+def test_the_trail_is_painted_in_the_colours_of_movie_time(panel: EmbeddingPanel, theme: Theme) -> None:
+    panel.set_theme(theme)
+    panel.show_snapshot(snapshot())
+    image = painted(panel)
+    assert 0.5 < count(image, theme.panel, 1) / (image.shape[0] * image.shape[1]) < 0.99
+    above_scale = image[:-40].reshape(-1, 3).astype(int)
+    coloured = above_scale[np.ptp(above_scale, axis=1) > 60]
+    assert len(coloured) > 300
+    assert (coloured[:, 1] > coloured[:, 2]).any()  # late frames are yellow and green,
+    assert (coloured[:, 2] > coloured[:, 1]).any()  # early ones blue
+
+
+def test_the_newest_point_is_marked(panel: EmbeddingPanel) -> None:
+    panel.show_snapshot(snapshot(trail_frame=np.full(300, -1, np.int32)))
+    image = painted(panel)
+    marked = np.all(np.abs(image.astype(int) - [0x56, 0xB4, 0xE9]) < 8, axis=2)  # DARK.decoded
+    assert 60 < marked.sum() < 300
+    rows, columns = np.nonzero(marked)
+    assert np.ptp(rows) < 20
+    assert np.ptp(columns) < 20
+
+
+def test_points_without_a_frame_are_gray(panel: EmbeddingPanel) -> None:
+    panel.show_snapshot(snapshot(trail_frame=np.full(300, -1, np.int32)))
+    image = painted(panel)[:-40].astype(int)
+    trail = image[(np.abs(image - [0x1B, 0x1F, 0x24]) > 25).any(2)]
+    gray = np.ptp(trail, axis=1) < 25
+    assert gray.mean() > 0.7
+
+
+def test_what_is_not_current_fades(panel: EmbeddingPanel) -> None:
+    panel.show_snapshot(snapshot())
+    before = painted(panel)[:-40].astype(int)
+    panel.show_snapshot(snapshot(state=State.LOST))
+    after = painted(panel)[:-40].astype(int)
+    ground = np.array([0x1B, 0x1F, 0x24])
+    assert np.abs(after - ground).sum() < 0.5 * np.abs(before - ground).sum()
+    assert np.abs(after - ground).sum() > 0
+
+
+def test_the_scale_has_the_unit_of_what_is_decoded(panel: EmbeddingPanel) -> None:
+    panel.show_snapshot(snapshot())
+    assert (panel.view.what, panel.view.length) == ("movie time", "10 s")
+    places = replace(SOURCE, movie_rate_hz=0.0)
+    panel.show_snapshot(snapshot(source=places))
+    assert (panel.view.what, panel.view.length) == ("place", "300")
+    panel.show_snapshot(snapshot(source=replace(places, movie_name="faces")))
+    assert panel.view.what == "category"
+    scale = painted(panel)[-32:, :200]
+    assert len(np.unique(scale.reshape(-1, 3), axis=0)) > 40
+
+
+def test_the_title_line_says_what_is_left_out(panel: EmbeddingPanel) -> None:
+    panel.show_snapshot(snapshot(trail=ring(1234, 8)))
+    assert f"3 slowest of 8 dimensions · last 1,234 points, running mean of {MEAN_POINTS}" in texts(panel)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "waiting for the embedding"),
+        ({"trail": ring(2), "trail_frame": np.zeros(2, np.int32)}, "waiting for the embedding"),
+        (
+            {"refused": {"embedding": "V1-embedding is not used: it has text"}},
+            "V1-embedding is not used: it has text",
+        ),
+    ],
+)
+def test_without_a_trail_it_says_why(panel: EmbeddingPanel, given: dict[str, Any], message: str) -> None:
+    panel.show_snapshot(Snapshot(source=SOURCE, **given))
+    assert panel.message == message
+    panel.show_snapshot(snapshot(trail=ring(3)))
+    assert panel.message == ""
+
+
+def test_it_turns_slowly_also_after_a_pause(panel: EmbeddingPanel, clock: Clock) -> None:
+    panel.show_snapshot(snapshot())
+    begun = panel.view.yaw
+    for _ in range(10):
+        clock.now_s += 0.1
+        panel.show_snapshot(snapshot())
+    assert panel.view.yaw - begun == pytest.approx(TURN_RADIANS_S)
+    clock.now_s += 3600
+    panel.show_snapshot(snapshot())
+    assert panel.view.yaw - begun < 1.3 * TURN_RADIANS_S
+
+
+def drag(panel: EmbeddingPanel, qtbot: Any, x: int, y: int) -> None:
+    """Drag from the middle of the view by so many pixels, and hold."""
+    qtbot.mousePress(panel.view, Qt.LeftButton, pos=QPoint(200, 100))
+    moved = QMouseEvent(
+        QEvent.MouseMove, QPoint(200 + x, 100 + y), Qt.LeftButton, Qt.LeftButton, Qt.NoModifier
+    )
+    QApplication.sendEvent(panel.view, moved)  # QTest moves without buttons
+
+
+def test_dragging_turns_it_and_stops_its_own_turning(panel: EmbeddingPanel, clock: Clock, qtbot: Any) -> None:
+    panel.show_snapshot(snapshot())
+    before = painted(panel)
+    yaw, pitch = panel.view.yaw, panel.view.pitch
+    drag(panel, qtbot, 40, 10)
+    assert (panel.view.yaw, panel.view.pitch) == (pytest.approx(yaw + 0.4), pytest.approx(pitch + 0.1))
+    clock.now_s += 0.1
+    panel.show_snapshot(snapshot())
+    assert panel.view.yaw == pytest.approx(yaw + 0.4)
+    assert not np.array_equal(painted(panel), before)
+    qtbot.mouseRelease(panel.view, Qt.LeftButton, pos=QPoint(240, 110))
+    clock.now_s += 0.1
+    panel.show_snapshot(snapshot())
+    assert panel.view.yaw == pytest.approx(yaw + 0.4 + 0.1 * TURN_RADIANS_S)
+
+
+def test_it_does_not_turn_over(panel: EmbeddingPanel, qtbot: Any) -> None:
+    panel.show_snapshot(snapshot())
+    for y in (900, -2_000):
+        drag(panel, qtbot, 0, y)
+        assert abs(panel.view.pitch) <= 1.5
+
+
+def test_a_move_without_a_button_turns_nothing(panel: EmbeddingPanel) -> None:
+    yaw = panel.view.yaw
+    moved = QMouseEvent(QEvent.MouseMove, QPoint(240, 110), Qt.NoButton, Qt.NoButton, Qt.NoModifier)
+    QApplication.sendEvent(panel.view, moved)
+    assert panel.view.yaw == yaw
+
+
+@pytest.mark.parametrize("size", [(8, 8), (160, 400), (2000, 300)])
+@pytest.mark.parametrize("n_dimensions", [1, 2, 3, 16])
+def test_it_paints_at_any_size_and_dimension(
+    panel: EmbeddingPanel, size: tuple[int, int], n_dimensions: int
+) -> None:
+    panel.resize(*size)
+    trail = np.random.default_rng(0).normal(size=(50, n_dimensions)).astype(np.float32)
+    panel.show_snapshot(snapshot(trail=trail))
+    image = painted(panel)
+    assert (image != image[0, 0]).any()
+
+
+def test_a_trail_that_does_not_move_is_painted(panel: EmbeddingPanel) -> None:
+    panel.show_snapshot(snapshot(trail=np.zeros((20, 3), np.float32)))
+    assert panel.message == ""
+    image = painted(panel)
+    assert (image != image[0, 0]).any()
