@@ -143,9 +143,11 @@ def _read(file: IO[str]) -> dict[str, NDArray[Any]]:
         raise BadRecording(
             f"its first line must name the columns, 'time' and 'frame' among them; got {names[:12]}."
         )
-    invalid = [name for name, n in Counter(names).items() if n > 1 or not name]
+    invalid = [name for name, n in Counter(names).items() if n > 1 or not name or "\0" in name]
     if invalid:
-        raise BadRecording(f"column names must be unique and not empty; invalid ones: {invalid[:8]}.")
+        raise BadRecording(
+            f"column names must be unique, not empty and without NUL; invalid ones: {invalid[:8]}."
+        )
     table = _table(reader, len(names), n_before)
     arrays = _columns(names, table)
     arrays |= {name: np.array(str(facts[name])) for name in STRINGS if name in facts}

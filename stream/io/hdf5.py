@@ -279,6 +279,8 @@ def string_array(value: str | list[str], name: str) -> NDArray[np.str_]:
         raise BadRecording(
             f"the strings of '{name}' take {n_characters} characters; at most {_MAX_CHARACTERS} are read."
         )
+    if any("\0" in text for text in ([value] if isinstance(value, str) else value)):
+        raise BadRecording(f"{name!r} holds a text with NUL. Rename it.")  # numpy would drop it in silence
     return np.array(value, np.str_)
 
 

@@ -21,8 +21,8 @@ from stream.errors import BadRecording
 from stream.io.limits import check_fits_memory
 from stream.io.xdf_samples import SamplesChunk, read_samples, read_stamps, read_text
 from stream.io.xdf_validate import Loss, iter_chunks
-from stream.io.xdf_writer import CLOCK_OFFSET, MAGIC, SAMPLES, STREAM_FOOTER, STREAM_HEADER
-from stream.io.xdf_xml import parse_xml, rate_of
+from stream.io.xdf_writer import CLOCK_OFFSET, FILE_HEADER, MAGIC, SAMPLES, STREAM_FOOTER, STREAM_HEADER
+from stream.io.xdf_xml import has_invalid_characters, parse_xml, rate_of
 from stream.lsl.outlet import usable_labels
 from stream.session import MAX_SECONDS
 
@@ -32,6 +32,7 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _MAX_GZIP_RATIO = 100  # neural data compress by 2 to 20
 _GZIP_SLACK_BYTES = 1 << 24
 _BLOCK_BYTES = 1 << 20
+_MAX_LINES = 8  # that describe damage
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,8 +126,8 @@ def read_xdf(path: Path | str) -> list[XdfStream]:
     BadRecording
         If the file is missing or not XDF.
     """
-    streams, losses, cut = read_xdf_with_losses(path)
-    for loss in [*losses, *cut]:
+    streams, losses, notes = read_xdf_with_losses(path)
+    for loss in [*losses, *notes]:
         log.warning("%s %s", path, loss)
     return streams
 
@@ -145,8 +146,8 @@ def read_xdf_with_losses(path: Path | str) -> tuple[list[XdfStream], list[str], 
         In the order of their headers.
     losses
         What is damaged and was left out, one phrase each that follows the file's name.
-    cut
-        Likewise, if the file ends early.
+    notes
+        Likewise, what cost nothing that the file holds: that it ends early, or invalid characters.
     """
     path = Path(path)
     content, problem = _content(path)
@@ -157,7 +158,11 @@ def read_xdf_with_losses(path: Path | str) -> tuple[list[XdfStream], list[str], 
     formats: dict[int, tuple[str, int]] = {}
     found: dict[int, _Collected] = {}
     losses: list[Loss] = []
+    notes: list[str] = []
     for tag, stream_id, body in iter_chunks(content, formats, str(path), losses):
+        if tag in (FILE_HEADER, STREAM_HEADER, STREAM_FOOTER) and has_invalid_characters(body):
+            owner = "itself" if stream_id is None else f"stream {stream_id}"
+            notes.append(f"describes {owner} with invalid characters, which are replaced")
         if stream_id is None:
             continue
         if tag == STREAM_HEADER:
@@ -175,8 +180,10 @@ def read_xdf_with_losses(path: Path | str) -> tuple[list[XdfStream], list[str], 
         if one.n_announced is not None and len(one.stamps) < one.n_announced
     ]
     damage = [_describe(loss, len(content)) for loss in losses if not loss.is_cut]
+    if len(damage) > _MAX_LINES:
+        damage = [*damage[:_MAX_LINES], f"has {len(damage) - _MAX_LINES} further kinds of damage"]
     cut = [_describe(loss, len(content)) for loss in losses if loss.is_cut]
-    return streams, damage + short, ([problem] if problem else []) + cut
+    return streams, damage + short, ([problem] if problem else []) + cut + notes
 
 
 @dataclass(slots=True)
@@ -234,7 +241,7 @@ def _describe(loss: Loss, n_bytes: int) -> str:
     places = "" if loss.n_places == 1 else f", and at {loss.n_places - 1} later places"
     return (
         f"is damaged at byte {loss.at} of {n_bytes}{places} ({loss.reason}): "
-        f"{loss.n_bytes} bytes ({100 * loss.n_bytes / n_bytes:.2g} % of the file) were left out"
+        f"{loss.n_bytes} bytes ({100 * loss.n_bytes / n_bytes:.3g} % of the file) were left out"
     )
 
 

@@ -35,7 +35,7 @@ _WITH_STREAM = (STREAM_HEADER, SAMPLES, CLOCK_OFFSET, STREAM_FOOTER)
 _TAGS = (FILE_HEADER, *_WITH_STREAM, BOUNDARY)
 _MAX_RUNS = 200_000  # changes between samples with and without a timestamp in one chunk
 _MAX_CHUNK_BYTES = 1 << 30
-_MAX_SEARCH_BYTES = 1 << 30  # the largest distance to the next boundary chunk
+_MAX_SEARCH_BYTES = 1 << 28  # the largest distance to the next boundary chunk
 _MAX_CUT_BYTES = 4096  # a file that was cut lacks at most a part of a sample or of a description
 _MAX_DAMAGED = 200_000  # damaged chunks after which a file is given up
 
@@ -96,7 +96,7 @@ def iter_chunks(
         At the first damage, if ``losses`` is None.
     """
     scan = _Scan(content, formats)
-    at, kinds, n_damaged = len(MAGIC), dict[tuple[int | None, str], Loss](), 0
+    at, kinds, n_damaged = len(MAGIC), dict[str, Loss](), 0
     while at < len(content):
         try:
             end, tag, stream_id, body = _check_chunk(scan, at)
@@ -115,7 +115,7 @@ def iter_chunks(
                 continue
             end = _next_chunk(scan, at) if n_damaged < _MAX_DAMAGED else len(content)
             n_damaged += 1
-            key = (_stream_of(scan, at), re.sub(r"\d+", "", str(damage)))
+            key = re.sub(r"[\d.]+", "", str(damage))
             if key not in kinds:
                 kinds[key] = Loss(at, 0, 0, str(damage))
                 losses.append(kinds[key])
@@ -163,14 +163,6 @@ def _is_cut(data: memoryview, at: int) -> bool:
     except DamagedChunk:
         return at + 9 > len(data)
     return start + length > len(data)
-
-
-def _stream_of(scan: _Scan, at: int) -> int | None:
-    """Return the stream of a damaged chunk, if it is readable."""
-    try:
-        return _read_tag(scan.data[read_length(scan.data, at)[1] :][:6])[1]
-    except DamagedChunk:
-        return None
 
 
 def _check_chunk(scan: _Scan, at: int) -> tuple[int, int, int | None, memoryview]:

@@ -126,6 +126,18 @@ def parse_xml(body: memoryview) -> Element:
     return fromstring(_xml_text(body))
 
 
+def has_invalid_characters(body: memoryview) -> bool:
+    """Return whether XML holds characters or bytes that it must not, which `parse_xml` replaces.
+
+    Parameters
+    ----------
+    body
+        Content of the chunk.
+    """
+    text = bytes(body).decode("utf-8", "surrogateescape").strip("\ufeff\0 \t\r\n")
+    return bool(_NOT_XML.search(text) or re.search("[\udc80-\udcff]", text))
+
+
 def _xml_text(body: memoryview) -> str:
     """Decode XML; tolerate a byte order mark, a terminating NUL and control characters."""
     text = bytes(body).decode("utf-8", "replace").strip("\ufeff\0 \t\r\n")

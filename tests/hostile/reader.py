@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import resource
 import sys
@@ -10,6 +11,9 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 LIMIT_BYTES = 4_000_000_000
 FORBIDDEN = ("pickle.find_class", "os.system", "os.exec", "os.posix_spawn")
@@ -22,44 +26,92 @@ def watch(event: str, arguments: tuple[object, ...]) -> None:
         os._exit(77)
 
 
-def loader(kind: str, folder: Path) -> Callable[[Path], object]:
-    """Return the function that reads files of a kind, after its imports are done."""
+def loader(kind: str, folder: Path) -> Callable[[Path], str]:
+    """Return the function that reads files of a kind and says what is wrong with the result; empty if nothing is."""
     if kind == "model":
+        from decoders.errors import ModelMismatch
         from decoders.model.model import Model
         from stream.io.npz import load_npz
 
         session = load_npz(folder.parent / "session.npz").select_time(0, 0.2)
         Model.load(folder.parent / "intact.safetensors").predict(session)
-        return lambda path: Model.load(path).predict(session)
-    from stream.io.session_io import load_session
 
-    intact = next(folder.parent.glob(f"intact.{kind}"))
-    load_session(intact)
-    return load_session
+        def load_model(path: Path) -> str:
+            loaded = Model.load(path)
+            try:
+                posterior = loaded.predict(session).posterior
+            except ModelMismatch:
+                return ""  # a model for other data
+            return "" if np.isfinite(posterior).all() else "a posterior that is not finite"
+
+        return load_model
+    if kind == "mp4":
+        from stream.movie import load_movie
+
+        load_movie(next(folder.parent.glob("intact.mp4")))
+
+        def load_video(path: Path) -> str:
+            load_movie(path)
+            return ""
+
+        return load_video
+    from stream.io.session_io import load_session
+    from tests.hostile import oracle
+
+    load_session(next(folder.parent.glob(f"intact.{kind}")))
+    if kind == "xdf":
+        import pyxdf
+
+        logging.getLogger("pyxdf").setLevel(logging.CRITICAL)
+        assert pyxdf.__name__
+
+    def load(path: Path) -> str:
+        notes.clear()
+        session = load_session(path)
+        return "" if notes else oracle.difference(path, kind, session)
+
+    return load
+
+
+notes: list[str] = []
+
+
+class Notes(logging.Handler):
+    """Keeps what is logged about a file: such a file is not read silently."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a message."""
+        if record.levelno >= logging.WARNING and record.name.startswith("stream"):
+            notes.append(record.getMessage())
+
+
+def outcome_of(load: Callable[[Path], str], path: Path, kind: str) -> str:
+    """Read a file; return ``read``, ``refused``, or what is wrong."""
+    from stream.errors import NeuroReelError
+
+    try:
+        wrong = load(path)
+    except NeuroReelError as error:
+        return "refused" if path.name in str(error) else f"refused without its name: {error}"
+    except BaseException:
+        return traceback.format_exc()
+    return f"silently wrong: {wrong}" if wrong else "read"
 
 
 def main(kind: str, folder: Path) -> None:
     """Read every file of a folder and print one line of JSON per file."""
-    from stream.errors import NeuroReelError
+    from stream.io.sandboxed_reader import read_sandboxed
 
+    assert read_sandboxed.__name__
+    logging.getLogger().addHandler(Notes())
     load = loader(kind, folder)
     resource.setrlimit(resource.RLIMIT_AS, (LIMIT_BYTES, LIMIT_BYTES))
     sys.addaudithook(watch)
     for path in sorted(folder.iterdir()):
         begin, cpu = time.monotonic(), cpu_s()
-        outcome = "read"
-        try:
-            load(path)
-        except NeuroReelError as error:
-            outcome = (
-                "refused"
-                if path.name in str(error) or kind == "model"
-                else f"refused without its name: {error}"
-            )
-        except BaseException:
-            outcome = traceback.format_exc()
+        outcome = outcome_of(load, path, kind)
         peak = max(peak_mb(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1000)
-        found = {"name": path.name, "outcome": outcome, "peak_mb": peak}
+        found: dict[str, Any] = {"name": path.name, "outcome": outcome, "peak_mb": peak}
         print(json.dumps(found | {"wall_s": time.monotonic() - begin, "cpu_s": cpu_s() - cpu}), flush=True)
 
 
