@@ -202,7 +202,7 @@ def session_from_arrays(arrays: Mapping[str, NDArray[Any]], name: str) -> Sessio
         labels={
             name.removeprefix(_LABEL): _label(arrays, name) for name in arrays if name.startswith(_LABEL)
         },
-        movie=_movie(arrays, int(frame.max()) + 1),
+        movie=_movie(arrays, int(frame.max(initial=-1)) + 1),
         name=_string(arrays, "name", name),
     )
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from stream.errors import AmbiguousStream, BadRecording, BadUsage, ShapeMismatch
+from stream.errors import AmbiguousStream, BadRecording, BadUsage, NeuroReelError, ShapeMismatch
 from stream.output_files import check_output
 from stream.session import Session
 
@@ -20,6 +20,7 @@ SUFFIXES = (".xdf", ".npz", ".h5", ".hdf5", ".csv", ".mat", ".nwb", ".xdfz", ".x
 WRITABLE = SUFFIXES[:5]
 """File formats that can be written."""
 
+_XDF = (".xdf", ".xdfz", ".xdf.gz")
 _SANDBOXED = {".h5": "hdf5", ".hdf5": "hdf5", ".mat": "matlab", ".nwb": "nwb"}
 
 
@@ -103,14 +104,23 @@ def load_session_with_notes(path: Path | str, options: ReadOptions) -> tuple[Ses
     if not path.is_file():
         raise BadRecording(f"no such recording: {path}.")
     suffix = suffix_of(path)
-    is_xdf = suffix in (".xdf", ".xdfz", ".xdf.gz")
     if suffix != ".nwb" and options != ReadOptions(options.stream, options.stimulus):
         raise BadUsage(f"'--area', '--quality' and '--bin-ms' are for NWB files, not for {path.name}.")
-    if suffix != ".nwb" and not is_xdf and options.stimulus is not None:
+    if suffix != ".nwb" and suffix not in _XDF and options.stimulus is not None:
         raise BadUsage(f"'--stimulus' is for NWB and XDF files, not for {path.name}.")
+    try:
+        return _load(path, suffix, options)
+    except NeuroReelError:
+        raise
+    except Exception as error:  # a damaged file can raise anything, MemoryError for example
+        raise BadRecording(f"{path} cannot be read: {error!r}.") from error
+
+
+def _load(path: Path, suffix: str, options: ReadOptions) -> tuple[Session, list[str]]:
+    """Read a session of a format; return also the reader's notes."""
     if suffix in _SANDBOXED:
         return _load_sandboxed(_SANDBOXED[suffix], path, asdict(options) if suffix == ".nwb" else {})
-    if is_xdf:
+    if suffix in _XDF:
         from stream.io.xdf import load_xdf
 
         return load_xdf(path, stream=options.stream, stimulus=options.stimulus), []

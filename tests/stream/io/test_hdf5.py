@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from stream.errors import BadRecording, BadUsage, OutputExists
+from stream.errors import BadRecording, BadUsage, OutputExists, ShapeMismatch
 from stream.io.session_io import ReadOptions, load_session, load_session_with_notes, save_session
 from stream.session import Session
 from tests.stream.io.plain_arrays import plain_arrays
@@ -72,3 +72,14 @@ def test_an_impossible_declared_size_is_refused(tmp_path: Path) -> None:
     assert (tmp_path / "a.h5").stat().st_size < 20_000
     with pytest.raises(BadRecording, match="'neural' declares 4294967296000 bytes, but only 0"):
         load_session(tmp_path / "a.h5")
+
+
+def test_arrays_without_entries_are_refused(tmp_path: Path, small_session: Session) -> None:
+    for name in ("frame", "stamps", "repeat", "segment", "neural"):
+        path = tmp_path / f"{name}.h5"
+        save_session(small_session, path)
+        with h5py.File(path, "a") as file:
+            del file[name]
+            file[name] = np.zeros(0)
+        with pytest.raises((BadRecording, ShapeMismatch), match=rf"{name}\.h5: .*'{name}'"):
+            load_session(path)
