@@ -10,7 +10,7 @@ import pylsl
 from numpy.typing import NDArray
 
 from stream.lsl.clock_offset import ClockOffset
-from stream.lsl.outlet import buffer_length, read_facts
+from stream.lsl.outlet import buffer_length, channel_labels, read_facts
 from stream.printable import printable
 
 OPEN_S = 2.0
@@ -53,7 +53,10 @@ class DisplayInlet:
         self._clock = ClockOffset()
         self._max_samples = min(max(MAX_CHUNK_VALUES // self.n_channels, 1), 1024)
         try:
-            self.facts = read_facts(self._inlet.info(OPEN_S))
+            full = self._inlet.info(OPEN_S)
+            self.facts = read_facts(full)
+            self.labels = channel_labels(full)
+            self.unit: str = full.desc().child("channels").child("channel").child_value("unit")
         except _GONE as error:
             raise StreamGone(self.name) from error
 

@@ -16,6 +16,7 @@ from gui.client.inlet import DisplayInlet, StreamGone
 from gui.client.movie_pictures import load_movie_pictures
 from gui.client.roles import ROLES, usable_rows
 from gui.client.status_message import StatusMessage, parse_status
+from gui.state.signal_history import MAX_TRACES
 from gui.state.snapshot import Source, State
 from gui.state.store import Store
 from stream.notices import WARNINGS
@@ -143,7 +144,8 @@ class Receiver(threading.Thread):
         self._streams.open_side_streams(self._source, unique, neural=neural)
         inlet = self._streams.inlets.get("neural")
         if inlet is not None and inlet is not known:
-            self._store.set_neural(inlet.n_channels, inlet.type)
+            labels = [printable(label, limit=10) for label in inlet.labels[:MAX_TRACES]]
+            self._store.set_neural(inlet.n_channels, inlet.type, labels, printable(inlet.unit, limit=10))
         self._streams.open_engine()
         self._store.set_refused(self._streams.refused)
 

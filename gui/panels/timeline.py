@@ -134,7 +134,9 @@ class TimelinePanel(Panel):
         broken = np.r_[(np.abs(np.diff(frame)) > 2) | (begin[1:] > end[:-1] + 1e-6), True][: len(frame)]
         x = np.column_stack([begin, end, end]).ravel()
         y = np.column_stack([frame, frame, np.where(broken, np.nan, frame)]).ravel()
-        pixel = self.plot.getViewBox().viewPixelSize()[1]  # the lines lie outside the cell, which stays visible
+        pixel = self.plot.getViewBox().viewPixelSize()[
+            1
+        ]  # the lines lie outside the cell, which stays visible
         self._truth[0].setData(x, y - pixel)
         self._truth[1].setData(x, y + 1 + pixel)
 

@@ -166,6 +166,26 @@ class PosteriorView:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class NeuralTraces:
+    """Signals of the first neural channels over time.
+
+    Attributes
+    ----------
+    time_s
+        Float64 [n], recorded seconds relative to the newest sample.
+    values
+        Float32 [n, channels]; NaN where a value is not valid.
+    labels, unit
+        Labels of these channels, and the unit of their values; empty if unknown.
+    """
+
+    time_s: NDArray[np.float64]
+    values: NDArray[np.float32]
+    labels: tuple[str, ...]
+    unit: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Score:
     """Accuracy where the true frame was known.
 
@@ -245,6 +265,7 @@ class Snapshot:
     posterior: PosteriorView | None = None
     forecast: NDArray[np.float32] | None = None
     neural: Columns | None = None
+    neural_traces: NeuralTraces | None = None
     neural_type: str = ""
     neural_n_channels: int = 0
     trail: NDArray[np.float32] | None = None

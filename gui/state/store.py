@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from threading import Lock
 
@@ -18,6 +18,7 @@ from decoders.live.frame_score import RunningScore
 from decoders.metrics import FrameAxis
 from decoders.prediction import HORIZONS_S, PREDICTION_CHANNELS
 from gui.state.ring_buffers import ColumnImage, RowRing
+from gui.state.signal_history import TRACE_TYPES, SignalHistory
 from gui.state.snapshot import (
     UNKNOWN,
     Candidate,
@@ -96,6 +97,7 @@ class Store:
         self._predictions = RowRing(1, _ARRIVAL + 1)
         self._posterior: ColumnImage | None = None
         self._neural: ColumnImage | None = None
+        self._signals: SignalHistory | None = None
         self._forecast: NDArray[np.float32] | None = None
         self._trail: RowRing | None = None
         self._view = (0, TIMELINE_ROWS)
@@ -149,11 +151,16 @@ class Store:
                 if len(clip) == self._score.axis.n_frames:
                     self._score.axis = replace(self._score.axis, clip=clip)
 
-    def set_neural(self, n_channels: int, stream_type: str) -> None:
-        """Set the number and type of the neural channels."""
+    def set_neural(
+        self, n_channels: int, stream_type: str, labels: Sequence[str] = (), unit: str = ""
+    ) -> None:
+        """Set the number, type, labels and unit of the neural channels."""
         with self._lock:
             self._snapshot = replace(self._snapshot, neural_type=stream_type, neural_n_channels=n_channels)
             self._neural = None
+            self._signals = None
+            if stream_type in TRACE_TYPES:
+                self._signals = SignalHistory(n_channels, labels, unit, self._window_s, self._period_s)
 
     def add_stats(self, stats: Mapping[str, object]) -> None:
         """Add the latencies that the engine reports once per second."""
@@ -253,6 +260,8 @@ class Store:
                 size = np.diff(np.r_[self._neural_starts, n_channels])
                 pooled = np.add.reduceat(rows, self._neural_starts, axis=1) / size.astype(np.float32)
             self._neural.add(stamps * self._stamp_rate, pooled)
+            if self._signals is not None:
+                self._signals.add(stamps * self._stamp_rate, rows)
 
     def add_truth(
         self, frames: NDArray[np.int32], stamps: NDArray[np.float64], *, by_engine_clock: bool = False
@@ -293,7 +302,8 @@ class Store:
                 trace=trace,
                 truth_known=len(self._stimulus) > 0,
                 posterior=self._posterior_view(newest),
-                neural=self._image(self._neural),
+                neural=self._image(self._neural) if self._signals is None else None,
+                neural_traces=self._signals.traces() if self._signals is not None else None,
                 forecast=self._forecast,
                 trail=None if trail is None else trail[:, :-1].copy(),
                 trail_frame=None if trail is None else trail[:, -1].astype(np.int32),
@@ -317,6 +327,7 @@ class Store:
         self._stage_latency = StageLatency()
         self._posterior = None
         self._neural = None
+        self._signals = None
         self._forecast = None
         self._trail = None
         self._sequence = None

@@ -83,6 +83,10 @@ class Plot(pg.PlotWidget):
         self._labels = (self._labels[0], text)
         self.bottom.setLabel(html.escape(text))
 
+    def set_hatched(self, hatched: bool) -> None:
+        """Hatch the ground, or leave it plain."""
+        self.getViewBox().background.setVisible(hatched)
+
     def set_bottom(self, height: int) -> None:
         """Set the height of the bottom axis in pixels, for text of the usual size."""
         self._bottom = height

@@ -307,3 +307,47 @@ def test_the_picker_begins_with_an_engine_and_keeps_the_choice(open_window, feed
     feed.store.set_candidates((*two, Candidate("B2-prediction", "Prediction", "rig", 12, 30.0, uid="d")))
     window.tick()
     assert table.item(table.currentRow(), 3).text() == "pc-b"
+
+
+def test_eeg_is_drawn_as_traces_with_names_and_unit(open_window) -> None:
+    feed = with_source(rate_hz=250.0)
+    feed.neural = False
+    names = ("Fz", "Cz", "Pz", "O1")
+    feed.store.set_neural(4, "EEG", names, "uV")
+    feed.run(0.5)
+    stamps = feed.now_s + np.arange(2_500) / 250
+    wave = np.sin(np.arange(2_500) / 20)[:, None] * np.array([10, 10, 10, np.nan])
+    feed.store.add_neural(wave.astype(np.float32), stamps)
+    window = open_window(feed)
+    panel = window.panels["neural"]
+    assert not panel.message
+    assert "EEG · 4 channels · 250 Hz" in panel._detail.text()
+    assert panel._detail.text().endswith("uV")
+    assert [text for _, text in panel.plot.left._tickLevels[0]] == list(names[::-1])
+    x, y = panel._traces.getData()
+    for row in range(1, 4):  # O1, at the bottom, has no valid value
+        near = y[np.abs(y - row) <= 0.5]
+        assert np.ptp(near) > 0.2, row
+    assert not np.any(np.abs(y) <= 0.3)
+    assert np.nanmin(x) == pytest.approx(-10, abs=0.2)
+    assert count(panel_pixels(window, "neural"), DARK.text, 40) > 1_000
+    feed.store.set_neural(32, "EEG", [f"E{i}" for i in range(32)], "uV")
+    feed.store.add_neural(np.ones((10, 32), np.float32), stamps[-1] + np.arange(10) / 250)
+    window.resize(1_280, 720)
+    QApplication.processEvents()
+    redraw(window)
+    labels = panel.plot.left._tickLevels[0]
+    assert 4 <= len(labels) * panel.plot.fontMetrics().height() <= panel.plot.height()
+    assert f"{len(labels)} of 32 channels" in panel._detail.text()
+
+
+def test_a_channel_without_valid_values_is_hatched(open_window) -> None:
+    feed = Feed(neural=False)
+    feed.store.set_neural(3, "Spikes")
+    feed.run(2)
+    rows = np.ones((60, 3), np.float32)
+    rows[:, 1] = np.nan
+    feed.store.add_neural(rows, feed.now_s + np.arange(60) / 30)
+    image = open_window(feed).panels["neural"]._image.item.image
+    assert np.all(image[1] == 0)
+    assert np.all(image[[0, 2], -50:] > 0)

@@ -149,7 +149,7 @@ def test_without_activity_it_says_why(panel: NeuralPanel, given: dict[str, Any],
     assert panel.message == message
 
 
-@pytest.mark.parametrize("stream_type", ["Spikes", "EEG"])
+@pytest.mark.parametrize("stream_type", ["Spikes", "Fluorescence"])
 @pytest.mark.parametrize("dead", [np.nan, np.inf, 3e38])
 def test_a_dead_channel_costs_no_other_one(panel: NeuralPanel, stream_type: str, dead: float) -> None:
     pictures = []
@@ -168,6 +168,23 @@ def test_a_dead_channel_costs_no_other_one(panel: NeuralPanel, stream_type: str,
         assert panel.message == ""
         pictures.append([at(panel, x, 7.5) for x in np.arange(-9.5, 0, 0.7)])
     np.testing.assert_allclose(pictures[0], pictures[1], atol=6)
+
+
+@pytest.mark.parametrize("dead", [np.nan, np.inf, 3e38])
+def test_a_dead_channel_costs_no_other_trace(panel: NeuralPanel, dead: float) -> None:
+    lines = []
+    for value in (0.0, dead):
+        feed = Feed(neural=False)
+        feed.store.set_neural(4, "EEG")
+        rows = np.random.default_rng(0).normal(5, 1, (300, 4)).astype(np.float32)
+        rows[:, 3] = value
+        feed.store.add_neural(rows, 1_000 + np.arange(300) / 30)
+        panel._painted = 0
+        panel.show_snapshot(feed.store.snapshot())
+        assert panel.message == ""
+        x, y = panel._traces.getData()
+        lines.append(y[: 3 * len(x) // 4])
+    np.testing.assert_allclose(lines[0], lines[1], atol=1e-6)
 
 
 def test_no_activity_at_all_is_painted(panel: NeuralPanel) -> None:
