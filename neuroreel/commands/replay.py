@@ -50,7 +50,12 @@ _LONG_PAUSE_S = 30.0  # a longer pause in the recording looks as if the replay h
     type=REPEATS,
     help="Send only these repeats of the movie, each with the blank before it [default: all].",
 )
-@click.option("--stream", metavar="NAME", help="Neural stream to send, if the file contains several.")
+@click.option(
+    "--stream",
+    metavar="NAME",
+    help="Neural stream to send, if the file contains several: a name or, for XDF, a query such as "
+    "\"name='EEG' and hostname='pc-b'\".",
+)
 @click.option("--no-wait", is_flag=True, help="Start at once instead of waiting for the first consumer.")
 @click.option(
     "--faults",

@@ -37,6 +37,7 @@ NUMBERS = ("rate_hz", "movie_rate_hz")
 _LISTS = ("stamps", "frame", "repeat", "segment", "channel_names")
 _OPTIONAL = ("repeat", "segment", "channel_names", "movie", *STRINGS, *NUMBERS)
 _LABEL = "label_"
+_LARGEST_WHOLE = 1 << 24  # up to which float32 holds every whole number
 _REGULAR = 0.1  # regular sampling: the median deviation of the steps is below this share of a period
 
 
@@ -167,8 +168,7 @@ def session_from_arrays(arrays: Mapping[str, NDArray[Any]], name: str) -> Sessio
     require_arrays(arrays)
     neural: Any = _numbers(arrays, "neural", 2)
     if not isinstance(neural, LazyArray):
-        with np.errstate(over="ignore"):
-            neural = np.asarray(neural, np.float32)
+        neural = as_float32(neural, name)
     stamps = np.asarray(_numbers(arrays, "stamps", 1), np.float64)
     if len(neural) != len(stamps):
         raise ShapeMismatch(f"'stamps' has {len(stamps)} entries, but 'neural' has {len(neural)} samples.")
@@ -205,6 +205,36 @@ def session_from_arrays(arrays: Mapping[str, NDArray[Any]], name: str) -> Sessio
         movie=_movie(arrays, int(frame.max(initial=-1)) + 1),
         name=_string(arrays, "name", name),
     )
+
+
+def as_float32(values: NDArray[Any], name: str) -> NDArray[np.float32]:
+    """Convert activity to the precision of a session, and warn where that changes it.
+
+    Parameters
+    ----------
+    values
+        Numbers as stored.
+    name
+        Name for the warning.
+    """
+    with np.errstate(over="ignore"):
+        out = np.asarray(values, np.float32)
+    if values.dtype.kind in "iu" and values.dtype.itemsize > 2:
+        changed = (np.abs(out) > _LARGEST_WHOLE) & (out.astype(np.float64) != values)
+    elif values.dtype.kind == "f" and values.dtype.itemsize > 4:
+        changed = np.isinf(out) & np.isfinite(values)
+    else:
+        return out
+    if changed.any():
+        log.warning(
+            "%s: %d values are too large for 32-bit numbers and were rounded, the first from %s to %s. Subtract an "
+            "offset, or scale the data, before they are stored.",
+            name,
+            changed.sum(),
+            values[changed][0],
+            out[changed][0],
+        )
+    return out
 
 
 def _numbers(arrays: Mapping[str, NDArray[Any]], name: str, n_axes: int) -> NDArray[Any]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from stream.acquisition.stimulus_track import changes
 from stream.binning import sample_at
 from stream.errors import AmbiguousStream, BadRecording, ShapeMismatch
+from stream.io.arrays import as_float32
 from stream.io.stamp_checks import check_stamps
 from stream.io.xdf_clock import on_one_clock
 from stream.io.xdf_join import join_restarted
@@ -156,7 +157,7 @@ def _session(
     ]
     labels.sort(key=lambda found: len(found.stamps))  # of two with one name, the longer one is used
     return Session(
-        neural=np.asarray(neural.samples, np.float32)[keep],
+        neural=as_float32(neural.samples, f"'{neural.name}'")[keep],
         stamps=judged.times * scale if scale != 1 else judged.times,
         frame=frame[keep],
         repeat=repeat[keep],

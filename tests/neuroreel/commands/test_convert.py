@@ -75,3 +75,36 @@ def test_truncated_recording_is_read_up_to_the_cut(
         n = len(arrays["stamps"])
         assert 0 < n < session.n_samples
         assert np.array_equal(arrays["neural"], session.neural[:n])
+
+
+def test_a_damaged_recording_is_converted_with_exit_code_1(
+    files: Path, session: Session, caplog: pytest.LogCaptureFixture
+) -> None:
+    save_session(session, files / "whole.xdf")
+    whole = bytearray((files / "whole.xdf").read_bytes())
+    whole[whole.index(b"<sample_count>") + 3] = ord("<")  # in the footer of the neural stream
+    (files / "damaged.xdf").write_bytes(whole)
+    result = run("convert", files / "damaged.xdf", files / "damaged.npz", "--json", "-")
+    assert result.exit_code == 1, result.output
+    assert "damaged.xdf is damaged at byte" in caplog.text
+    facts = json.loads(result.stdout)
+    assert any("bytes" in note and "were left out" in note for note in facts["notes"])
+    with np.load(files / "damaged.npz") as arrays:
+        assert np.array_equal(arrays["neural"], session.neural)
+        assert np.array_equal(arrays["frame"], session.frame)
+
+
+def test_the_stimulus_stream_is_chosen_by_name(files: Path, session: Session) -> None:
+    save_session(session, files / "whole.xdf")
+    content = (files / "whole.xdf").read_bytes()
+    (files / "other.xdf").write_bytes(content.replace(b"<name>V1-stimulus<", b"<name>V1-displays<"))
+    result = run("convert", files / "other.xdf", files / "a.npz")
+    assert result.exit_code == 0, result.output
+    with np.load(files / "a.npz") as arrays:
+        assert set(arrays["frame"].tolist()) == {-1}
+    result = run("convert", files / "other.xdf", files / "b.npz", "--stimulus", "V1-displays")
+    assert result.exit_code == 0, result.output
+    with np.load(files / "b.npz") as arrays:
+        assert np.array_equal(arrays["frame"], session.frame)
+    result = run("convert", files / "other.xdf", files / "c.npz", "--stimulus", "none")
+    assert result.exit_code == 2

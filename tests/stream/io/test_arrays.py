@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stream.errors import BadRecording, ShapeMismatch
-from stream.io.arrays import orient_time_first, session_from_arrays, session_to_arrays
+from stream.io.arrays import as_float32, orient_time_first, session_from_arrays, session_to_arrays
 from stream.movie import one_clip
 from stream.session import Kind, Session
 from tests.stream.io.plain_arrays import plain_arrays
@@ -112,3 +112,15 @@ def test_arrays_of_matrix_software_are_oriented() -> None:
     assert (arrays["stamps"].shape, arrays["rate_hz"].shape) == ((10,), ())
     assert notes[0] == "'neural' had shape [3, 10] for 10 timestamps and was transposed"
     assert len(notes) == 2
+
+
+def test_activity_that_32_bits_do_not_hold_is_reported(caplog: pytest.LogCaptureFixture) -> None:
+    large = np.array([[1 << 40, 5], [(1 << 40) + 7, 6]])
+    as_float32(large, "V1")
+    assert "V1: 1 values are too large for 32-bit numbers and were rounded" in caplog.text
+    caplog.clear()
+    as_float32(np.array([[1e300, np.inf, np.nan, 0.1]]), "V1")
+    assert "1 values are too large" in caplog.text
+    caplog.clear()
+    as_float32(np.array([[1 << 24, -5], [1 << 30, 0]]), "V1")
+    assert not caplog.text
