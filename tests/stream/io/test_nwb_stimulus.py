@@ -130,6 +130,14 @@ def test_an_epoch_has_a_blank_around_it_but_nothing_of_other_stimuli_or_outside_
     assert others.epochs() == [(17.5, 22.0, 20.0)]
 
 
+def test_a_stimulus_that_begins_and_ends_with_a_block_leaves_no_blank() -> None:
+    movie = repeats([20.0], 30)
+    last = float(movie.stop[-1])
+    touching = np.array([[15.0, 20.0], [last, 40.0]])
+    movie = Presentations("m", movie.start, movie.stop, movie.frame, movie.block, touching)
+    assert movie.epochs() == [(20.0, last, 20.0)]
+
+
 def test_epochs_that_touch_are_one() -> None:
     assert repeats([20.0, 30.0], 30).epochs() == [(15.0, pytest.approx(36.0), 20.0)]
     assert [epoch[2] for epoch in repeats([20.0, 32.0], 30).epochs()] == [20.0, 32.0]
@@ -221,6 +229,7 @@ def test_a_series_of_frame_numbers_ends_each_frame_with_the_next_or_before_a_pau
     assert movie.name == "movie"
     np.testing.assert_allclose(movie.stop - movie.start, 1 / 30, rtol=1e-9)
     assert movie.repeat.tolist() == [0] * 10 + [1] * 10
+    assert read(series([0, 1, 2, 3], [0.0, 1.0, 3.0, 4.0])).stop.tolist() == [1, 2, 4, 5]
 
 
 def test_a_series_of_other_values_is_no_stimulus_with_frames() -> None:

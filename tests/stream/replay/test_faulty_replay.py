@@ -188,3 +188,5 @@ def test_full_speed_injects_the_other_faults(
     monkeypatch.setattr("stream.replay.player.Backpressure", lambda name, rate_hz: None)
     play(counted, "drop@0.5+0.1,dup@1+0.1", speed=MAX_SPEED)
     assert sent(memory) == ALL[:15] + ALL[18:30] + [30, 30, 31, 31, 32, 32] + ALL[33:]
+    faults = [(one["fault"], one["first"], one["samples"]) for one in memory.announced() if "fault" in one]
+    assert faults == [("drop", 15, 15), ("dup", 30, 27)]
