@@ -168,6 +168,7 @@ def command(
             summary = _run(engine, recorder, quiet=control)
         recorded = recorder is None or recorder.stop()
     if recorder is not None:
+        recorder.compare(inlet)
         summary["recording"] = recorder.summary
     if trace is not None:
         import numpy as np

@@ -13,9 +13,11 @@ from neuroreel.recording.views import print_summary
 from neuroreel.subprocesses import start_child
 from neuroreel.terminal import echo_live
 from stream.control import ControlReader
+from stream.lsl.connection import Connection
 from stream.lsl.outlet import NEURAL_TYPES
 from stream.lsl.resolve import quoted
 from stream.output_files import check_output
+from stream.recorder.comparison import compare_received, describe_differences
 
 log = logging.getLogger(__name__)
 
@@ -171,6 +173,27 @@ class RecorderChild:
         if self._child.process.stdout is not None:
             self._child.process.stdout.close()
         return code == 0 and self.summary is not None
+
+    def compare(self, inlet: Connection) -> None:
+        """Add to the summary what recorder and engine have not both received of the neural stream.
+
+        Parameters
+        ----------
+        inlet
+            The engine's connection to it.
+        """
+        if self.summary is None:
+            return
+        rows = [
+            row for row in self.summary["streams"] if (row["name"], row["type"]) == (inlet.name, inlet.type)
+        ]
+        senders = [sender for row in rows for sender in row["senders"]]
+        rate_hz = rows[0]["nominal_rate_hz"] if rows else 0.0
+        compared = compare_received(inlet.received, senders, rate_hz)
+        self.summary |= {
+            "compared": compared,
+            "differences": describe_differences(inlet.name, compared),
+        }
 
     def print(self) -> None:
         """Print the summary, if the child has reported it."""

@@ -188,17 +188,21 @@ def print_summary(summary: dict[str, Any]) -> None:
         )
     console = live_console()
     console.print(table)
-    verdict = (
-        "verified, no samples lost"
-        if summary["verified"]
-        else "NOT verified: some of the samples received are not in the file"
-    )
+    differences = summary.get("differences", ())
+    if not summary["verified"]:
+        verdict = "NOT verified: some of the samples received are not in the file"
+    elif differences:
+        verdict = "verified, all that the recorder received is in the file; decoder and recorder differ"
+    else:
+        verdict = "verified, no samples lost"
     console.print(
         f"{summary['file']}: {summary['bytes'] / 1e6:.2f} MB in {summary['seconds']:.1f} s; {verdict}.",
         markup=False,
         highlight=False,
         soft_wrap=True,
     )
+    for difference in differences:
+        echo_live(f"difference: {difference}", err=True)
     for problem in summary["problems"]:
         echo_live(f"problem: {problem}", err=True)
 

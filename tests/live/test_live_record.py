@@ -159,6 +159,50 @@ def test_the_recorder_continues_after_the_engine_is_killed(
     assert load_session(out).n_samples == session.n_samples
 
 
+def test_what_only_the_engine_received_is_reported(
+    start: Callable[..., Child], model_path: Path, tmp_path: Path
+) -> None:
+    """The recorder stands still while the sender restarts, so the engine is connected before it."""
+    session = movie_session(4, seed=2)
+    save_session(session, tmp_path / "session.npz")
+    out, name = tmp_path / "out.xdf", f"differs-{uuid.uuid4().hex[:8]}"
+    start("replay", tmp_path / "session.npz", "--name", name, "--faults", "restart@3+0.5", control=True)
+    engine = start(
+        "live", model_path, "--stream", name, "--record", out, "--json", tmp_path / "out.json", *NEVER_SKIP
+    )
+    status = EventInlet(find_stream(f"{name}-status", wait_s=60))
+    status.open()
+    events: list[dict[str, Any]] = []
+
+    def reported(event: str) -> bool:
+        events.extend(map(json.loads, status.pull()[0]))
+        return any(one["event"] == event for one in events)
+
+    until(lambda: reported("lost"))
+    (recorder,) = psutil.Process(engine.pid).children()
+    recorder.suspend()
+    until(lambda: reported("back"))
+    time.sleep(1.0)
+    recorder.resume()
+    status.close()
+    assert engine.process.stderr is not None
+    assert engine.wait(60) == 0, engine.process.stderr.read()
+    summary = json.loads((tmp_path / "out.json").read_text())
+    first, again = summary["recording"]["compared"]
+    assert (first["only_engine"], first["only_recorder"], first["where"]) == (0, 0, [])
+    assert again["only_engine"] > 15
+    assert again["where"] == ["beginning"]
+    assert first["engine_samples"] + again["engine_samples"] == summary["received"]
+    (neural,) = (stream for stream in read_xdf(out) if stream.name == name)
+    assert first["recorder_samples"] + again["recorder_samples"] == len(neural.stamps)
+    assert len(neural.stamps) + again["only_engine"] == summary["received"]
+    (text,) = summary["recording"]["differences"]
+    assert text.startswith(
+        f"{again['only_engine']} samples of '{name}' were decoded but are not in the recording"
+    )
+    assert text in engine.process.stderr.read().decode()
+
+
 def test_decoding_continues_if_the_recorder_cannot_start_or_crashes(
     start: Callable[..., Child], model_path: Path, tmp_path: Path
 ) -> None:
