@@ -57,9 +57,19 @@ class MoviePanel(Panel):
         self.show_message("")
         pictures = snapshot.movie_pictures
         things = plural(kind_of(snapshot.source))
+        success = snapshot.forecast_success
+        note = snapshot.pictures_note.replace("frames are", f"{things} are")
         self.detail(
-            snapshot.pictures_note.replace("frames are", f"{things} are")
-            or (f"pictures from {pictures.path.name}" if pictures is not None else "")
+            " · ".join(
+                part
+                for part in (
+                    f"forecasts of the last minute: {success.came_true:.0%} came true, {success.claimed:.0%} claimed"
+                    if success is not None
+                    else "",
+                    note or (f"pictures from {pictures.path.name}" if pictures is not None else ""),
+                )
+                if part
+            )
         )
         current = snapshot.state is State.LIVE
         if current:

@@ -202,6 +202,15 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
+class ForecastSuccess:
+    """Of the last minute's ``n`` forecasts, the share that came true, and the mean probability that they claimed."""
+
+    came_true: float
+    claimed: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """Figures of the status bar; NaN if unknown.
 
@@ -271,6 +280,7 @@ class Snapshot:
     trail: NDArray[np.float32] | None = None
     trail_frame: NDArray[np.int32] | None = None
     score: Score | None = None
+    forecast_success: ForecastSuccess | None = None
     counts: Counts = field(default_factory=Counts)
     candidates: tuple[Candidate, ...] = ()
     movie_pictures: MoviePictures | None = None

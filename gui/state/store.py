@@ -17,16 +17,17 @@ from numpy.typing import NDArray
 from decoders.live.frame_score import RunningScore
 from decoders.metrics import FrameAxis
 from decoders.prediction import HORIZONS_S, PREDICTION_CHANNELS
+from gui.state.forecast_record import ForecastRecord
+from gui.state.neural_history import NeuralChannels, NeuralHistory
+from gui.state.posterior_history import PosteriorHistory
 from gui.state.ring_buffers import ColumnImage, RowRing
-from gui.state.signal_history import TRACE_TYPES, SignalHistory
 from gui.state.snapshot import (
     UNKNOWN,
     Candidate,
-    Columns,
     Counts,
+    ForecastSuccess,
     MoviePictures,
     Newest,
-    PosteriorView,
     Score,
     Snapshot,
     Source,
@@ -46,14 +47,8 @@ WINDOW_PERIODS = 60
 MAX_COLUMNS = 600
 """Largest number of columns in the images over time."""
 
-IMAGE_ROWS = 180
-"""Largest number of rows in the image of neural activity; further channels are averaged with their neighbours."""
-
 TIMELINE_ROWS = 180
 """Number of rows of the timeline until the window sets it."""
-
-MARGINS = (0.1, 0.04)
-"""Shares of the timeline's rows below and above within which the decoded frame makes it move on."""
 
 TRAIL_POINTS = 5_000
 """Number of embedded points kept."""
@@ -66,9 +61,6 @@ RATE_S = 2.0
 
 MAX_LOSS = 10_000_000
 """A sequence number that is ahead by more than this is another sequence, no loss."""
-
-RESTLESS_S = 1.0
-"""Least time between two moves of the timeline while it is not known where the movie is."""
 
 _COLUMN = {name: index for index, name in enumerate(PREDICTION_CHANNELS)}
 _STAMP = len(PREDICTION_CHANNELS)
@@ -95,14 +87,13 @@ class Store:
         self._first = math.nan
         self._offsets: deque[float] = deque(maxlen=20)
         self._predictions = RowRing(1, _ARRIVAL + 1)
-        self._posterior: ColumnImage | None = None
-        self._neural: ColumnImage | None = None
-        self._signals: SignalHistory | None = None
+        self._posterior: PosteriorHistory | None = None
+        self._neural: NeuralHistory | None = None
+        self._channels = NeuralChannels()
         self._forecast: NDArray[np.float32] | None = None
         self._trail: RowRing | None = None
-        self._view = (0, TIMELINE_ROWS)
-        self._moved_at = -math.inf
-        self._neural_starts = np.zeros(1, int)
+        self._timeline_rows = TIMELINE_ROWS
+        self._forecast_success: ForecastSuccess | None = None
         self._begin(Source())
 
     def begin(self, source: Source) -> None:
@@ -157,10 +148,8 @@ class Store:
         """Set the number, type, labels and unit of the neural channels."""
         with self._lock:
             self._snapshot = replace(self._snapshot, neural_type=stream_type, neural_n_channels=n_channels)
+            self._channels = NeuralChannels(stream_type, tuple(labels), unit)
             self._neural = None
-            self._signals = None
-            if stream_type in TRACE_TYPES:
-                self._signals = SignalHistory(n_channels, labels, unit, self._window_s, self._period_s)
 
     def add_stats(self, stats: Mapping[str, object]) -> None:
         """Add the latencies that the engine reports once per second."""
@@ -205,14 +194,18 @@ class Store:
             frames = [frame if new == new else NO_FRAME for frame, new in zip(frames, novelty, strict=True)]
             for stamp, frame in zip(moments, frames, strict=True):
                 self._score.add(now, stamp, (int(frame),))
+            following = rows[:, [_COLUMN["next_frame"], _COLUMN["next_confidence"]]].tolist()
+            for stamp, (frame, confidence), new in zip(moments, following, novelty, strict=True):
+                if new == new:
+                    self._forecasts.add(now, stamp, int(frame), confidence)
 
     def add_posterior(self, rows: NDArray[np.float32], stamps: NDArray[np.float64]) -> None:
         """Add rows of the posterior stream, float32 [n, channels]; the last channel is "no stimulus"."""
         with self._lock:
-            evidence = self._had_evidence(stamps)
+            evidence = np.isfinite(self._predicted("novelty", stamps, 0.0))
             rows, stamps = rows[evidence], stamps[evidence]
-            if self._posterior is None or self._posterior.n_rows != rows.shape[1]:
-                self._posterior = self._columns(rows.shape[1])
+            if self._posterior is None or self._posterior.n_channels != rows.shape[1]:
+                self._posterior = PosteriorHistory(self._columns(rows.shape[1]), self._snapshot.source)
             self._posterior.add(stamps * self._stamp_rate, rows)
 
     def _predicted(self, channel: str, stamps: NDArray[np.float64], default: float) -> NDArray[np.float64]:
@@ -224,15 +217,9 @@ class Store:
         values: NDArray[np.float64] = table[np.maximum(at, 0), _COLUMN[channel]]
         return values
 
-    def _had_evidence(self, stamps: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Whether the predictions with these timestamps had any evidence, bool [n]."""
-        return np.isfinite(self._predicted("novelty", stamps, 0.0))
-
     def set_timeline_rows(self, n_rows: int) -> None:
         """Set how many channels of the posterior the timeline can show, one cell each."""
-        first, before = self._view
-        if n_rows != before:
-            self._view = (first, max(n_rows, 1))
+        self._timeline_rows = max(n_rows, 1)
 
     def add_forecast(self, rows: NDArray[np.float32]) -> None:
         """Add rows of the forecast stream, float32 [n, 4 * 11]."""
@@ -250,18 +237,11 @@ class Store:
     def add_neural(self, rows: NDArray[np.float32], stamps: NDArray[np.float64]) -> None:
         """Add rows of the neural stream, float32 [n, channels]."""
         with self._lock:
-            n_channels = rows.shape[1]
             if self._neural is None:
-                n_rows = min(IMAGE_ROWS, n_channels)
-                self._neural_starts = (np.arange(n_rows) * n_channels / n_rows).astype(int)
-                self._neural = self._columns(n_rows)
-            pooled = rows
-            if len(self._neural_starts) < n_channels:
-                size = np.diff(np.r_[self._neural_starts, n_channels])
-                pooled = np.add.reduceat(rows, self._neural_starts, axis=1) / size.astype(np.float32)
-            self._neural.add(stamps * self._stamp_rate, pooled)
-            if self._signals is not None:
-                self._signals.add(stamps * self._stamp_rate, rows)
+                self._neural = NeuralHistory(
+                    rows.shape[1], self._channels, self._columns, self._window_s, self._period_s
+                )
+            self._neural.add(stamps * self._stamp_rate, rows)
 
     def add_truth(
         self, frames: NDArray[np.int32], stamps: NDArray[np.float64], *, by_engine_clock: bool = False
@@ -289,7 +269,10 @@ class Store:
     def settle(self) -> None:
         """Score the predictions that have waited `decoders.live.frame_score.SETTLE_S` for their true frame."""
         with self._lock:
-            self._score.settle(self._clock())
+            now = self._clock()
+            self._score.settle(now)
+            if self._forecasts.settle(now, self._score.axis):
+                self._forecast_success = self._forecasts.success()
 
     def snapshot(self) -> Snapshot:
         """A snapshot of the present state; its arrays are copies."""
@@ -301,13 +284,16 @@ class Store:
                 newest=newest,
                 trace=trace,
                 truth_known=len(self._stimulus) > 0,
-                posterior=self._posterior_view(newest),
-                neural=self._image(self._neural) if self._signals is None else None,
-                neural_traces=self._signals.traces() if self._signals is not None else None,
+                posterior=self._posterior.view(newest, self._timeline_rows, self._clock())
+                if self._posterior is not None
+                else None,
+                neural=self._neural.columns() if self._neural is not None else None,
+                neural_traces=self._neural.traces() if self._neural is not None else None,
                 forecast=self._forecast,
                 trail=None if trail is None else trail[:, :-1].copy(),
                 trail_frame=None if trail is None else trail[:, -1].astype(np.int32),
                 score=self._score_so_far(),
+                forecast_success=self._forecast_success,
                 counts=self._counts(),
                 window_s=self._window_s,
                 idle_s=self._idle_s(),
@@ -324,10 +310,11 @@ class Store:
         self._truth_column = _COLUMN["stamp_raw"]
         axis = FrameAxis(np.zeros(max(source.n_frames, 1), np.int64), source.tolerance_frames)
         self._score = RunningScore(self._stimulus.truth, axis, stamp_rate=source.stamp_rate)
+        self._forecasts = ForecastRecord(self._stimulus.frames_at, source.stamp_rate)
+        self._forecast_success = None
         self._stage_latency = StageLatency()
         self._posterior = None
         self._neural = None
-        self._signals = None
         self._forecast = None
         self._trail = None
         self._sequence = None
@@ -335,49 +322,6 @@ class Store:
     def _columns(self, n_rows: int) -> ColumnImage:
         step_s = max(self._period_s, self._window_s / MAX_COLUMNS)
         return ColumnImage(n_rows, max(1, round(self._window_s / step_s)), step_s, self._period_s)
-
-    def _image(self, columns: ColumnImage | None) -> Columns | None:
-        if columns is None:
-            return None
-        return Columns(columns.image(), columns.step_s, columns.has_data())
-
-    def _posterior_view(self, newest: Newest | None) -> PosteriorView | None:
-        """The channels around the decoded frame; all of them where they fit."""
-        image = self._posterior
-        if image is None:
-            return None
-        n_channels = image.n_rows - 1
-        pool = max(1, math.ceil(self._snapshot.source.n_frames / max(n_channels, 1)))
-        first, n_rows = self._view
-        if n_channels > n_rows and newest is not None:
-            first = self._follow(newest, pool)
-        first = min(max(first, 0), max(n_channels - n_rows, 0))
-        self._view = (first, n_rows)
-        columns = Columns(image.image(first, min(first + n_rows, n_channels)), image.step_s, image.has_data())
-        behind_s = newest.stamp * self._stamp_rate - image.newest_s if newest is not None else 0.0
-        return PosteriorView(
-            columns, image.image(n_channels)[:, 0], image.newest(), first, pool, max(behind_s, 0.0)
-        )
-
-    def _follow(self, newest: Newest, pool: int) -> int:
-        """First channel of the timeline: it moves on when the present frame is about to leave it.
-
-        The present frame is the decoded one, while the prediction is unsure the true one. If both are unknown, the
-        timeline moves at most once in `RESTLESS_S`.
-        """
-        first, n_rows = self._view
-        sure = newest.confidence >= self._snapshot.source.unsure_below
-        present = newest.frame if sure and newest.frame >= 0 else newest.truth
-        if present < 0:
-            if newest.frame < 0 or self._clock() - self._moved_at < RESTLESS_S:
-                return first
-            present = newest.frame
-        below, above = (round(share * n_rows) for share in MARGINS)
-        channel = present // pool
-        if first + below <= channel < first + n_rows - above or (channel < below and not first):
-            return first
-        self._moved_at = self._clock()
-        return channel - n_rows // 3
 
     def _idle_s(self) -> float:
         table = self._predictions.rows()

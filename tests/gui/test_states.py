@@ -351,3 +351,11 @@ def test_a_channel_without_valid_values_is_hatched(open_window) -> None:
     image = open_window(feed).panels["neural"]._image.item.image
     assert np.all(image[1] == 0)
     assert np.all(image[[0, 2], -50:] > 0)
+
+
+def test_the_forecasts_success_stands_beside_their_claim(open_window, feed: Feed) -> None:
+    feed.run(10)
+    window = open_window(feed)
+    assert (
+        "forecasts of the last minute: 100% came true, 60% claimed" in window.panels["movie"]._detail.text()
+    )
