@@ -32,6 +32,7 @@ from decoders.fitting.settings import (
     evenly_spaced,
     fit_readout,
 )
+from decoders.model.card_schema import check_limits
 from decoders.model.model import Model
 from decoders.model.parts import ModelParts
 from decoders.model.training_archive import archive_training
@@ -94,6 +95,12 @@ def fit_model(
     started = time.perf_counter()
     session, n_recorded = training_session(sessions, options, movie)
     n_frames = n_frames or n_recorded
+    check_limits(
+        session.rate_hz,
+        session.movie.rate_hz if session.movie is not None else 0.0,
+        sum(label.shape[1] for label in session.labels.values()),
+        options.lag_s or 0.0,
+    )
 
     def log_score(n_lag: int) -> float:
         data = build_training_set(session, n_frames, options, n_lag)

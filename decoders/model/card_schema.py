@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from decoders.errors import BadModel
-from stream.errors import NeuroReelError
+from stream.errors import BadRecording, NeuroReelError
 from stream.movie import Clip, Movie
 from stream.session import Kind
 
@@ -74,6 +74,37 @@ def check_card(card: Mapping[str, Any]) -> None:
         value = card.get(field)
         valid = isinstance(value, types) and not (isinstance(value, bool) and bool not in types)
         _require(field not in card or valid, card, field)
+
+
+def check_limits(rate_hz: float, movie_rate_hz: float, n_label_columns: int, lag_s: float) -> None:
+    """Check before fitting that the model's card will be valid.
+
+    Parameters
+    ----------
+    rate_hz, movie_rate_hz
+        Samples and movie frames per second; 0 for irregular recordings, and for frames that are no movie.
+    n_label_columns
+        Number of columns of all continuous labels together.
+    lag_s
+        Delay of the signal after the stimulus in seconds.
+
+    Raises
+    ------
+    BadRecording
+        If one is beyond what a model can have.
+    """
+    n_ticks = (1 + lag_s) * (movie_rate_hz or rate_hz)
+    for name, value, most in (
+        ("rate_hz", rate_hz, MAX_RATE_HZ),
+        ("movie_rate_hz", movie_rate_hz, MAX_MOVIE_RATE_HZ),
+        ("frames (or samples) within lag and forecast", n_ticks, MAX_TICKS),
+        ("label columns", n_label_columns, MAX_LABEL_COLUMNS),
+    ):
+        if value > most:
+            raise BadRecording(
+                f"a model can be fitted on at most {most:g} {name}, got {value:g}. Bin the recording more "
+                "coarsely, or leave labels out."
+            )
 
 
 _MOST = {

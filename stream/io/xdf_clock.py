@@ -130,6 +130,12 @@ def _on_recorder_clock(stream: XdfStream) -> tuple[NDArray[np.float64] | None, f
     if not len(stream.clock_times):
         return None, _MIN_NOISE_S
     times, offsets = stream.clock_times, stream.clock_offsets
+    if len(times) == 2 and abs(offsets[1] - offsets[0]) > _STEP_S:
+        log.warning(
+            "the only two clock offsets of '%s' differ by %.3g s; one is wrong, and their mean is used",
+            stream.name,
+            abs(offsets[1] - offsets[0]),
+        )
     keep = in_order(times)
     if few_dropped(keep):
         runs, stamp_runs = [(times[keep], offsets[keep])], [stream.stamps]

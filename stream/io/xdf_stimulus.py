@@ -94,8 +94,11 @@ def select_stimulus(
     filled = [stream for stream in named if stream.valid.any()]
     if not filled:
         others = [stream for stream in numeric if stream.type == "Stimulus" and stream.valid.any()]
-        if named or others:
-            what = f"'{named[0].name}' is empty" if named else f"there is no '{neural.name}-stimulus'"
+        texts = [stream for stream in streams if stream.name == f"{neural.name}-stimulus"]
+        if texts or others:
+            what = f"there is no '{neural.name}-stimulus'"
+            if texts:
+                what = f"'{texts[0].name}' " + ("is empty" if named else "is text, but frames are numbers")
             hint = "".join(f"\n  {stream}" for stream in others)
             remedy = f"; 'neuroreel convert --stimulus NAME' chooses another:{hint}" if others else ""
             log.warning("the stimulus of '%s' is unknown: %s%s", neural.name, what, remedy)

@@ -97,3 +97,12 @@ def test_without_torch_contrastive_modes_name_the_extra_to_install(
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(TrainingUnavailable, match=r"pip install neuroreel\[train\]"):
         fit_model(watched, FitOptions(mode="label"))
+
+
+def test_what_no_model_file_can_hold_is_refused_before_fitting(watched: Session) -> None:
+    wide = np.zeros((watched.n_samples, 1200), np.float32)
+    with pytest.raises(BadRecording, match="at most 1000 label columns, got 120"):
+        fit_model(replace(watched, labels={"latent": wide}))
+    fast = replace(watched, rate_hz=2e5, stamps=watched.stamps / 1e4)
+    with pytest.raises(BadRecording, match="at most 100000 rate_hz, got 200000"):
+        fit_model(fast)

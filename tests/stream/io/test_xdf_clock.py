@@ -63,3 +63,13 @@ def test_in_order_keeps_the_longest_order() -> None:
     ]
     assert in_order(np.zeros(0)).tolist() == []
     assert in_order(np.array([1.0, 1, 2])).all()
+
+
+def test_two_offsets_that_contradict_are_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with XdfWriter(tmp_path / "a.xdf") as writer:
+        add_neural(writer)
+        add_stimulus(writer, "screen", offsets=False)
+        writer.clock_offset(2, 1000.0, 0.0)
+        writer.clock_offset(2, 1050.0, 2.0)
+    load_xdf(tmp_path / "a.xdf")
+    assert "the only two clock offsets of 'V1-stimulus' differ by 2 s" in caplog.text

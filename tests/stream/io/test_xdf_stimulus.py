@@ -70,3 +70,20 @@ def test_one_event_out_of_order_costs_its_own_frame(tmp_path: Path) -> None:
         frame = load_xdf(path).frame
         assert set(np.flatnonzero(frame != FRAMES).tolist()) <= {at, at - 1, at + 1}
         assert set(frame[frame != FRAMES].tolist()) <= {-1}
+
+
+def test_a_stimulus_without_frames_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name, fmt, word in (
+        ("empty", "int32", "is empty"),
+        ("text", "string", "is text, but frames are numbers"),
+    ):
+        with XdfWriter(tmp_path / f"{name}.xdf") as writer:
+            add_neural(writer)
+            writer.header(2, header("V1-stimulus", "Stimulus", fmt, "rig"), fmt, 1)
+            if fmt == "string":
+                writer.samples(2, STAMPS[:2], [["a"], ["b"]])
+            add_stimulus(writer, "rig", stream_id=3, name="screen")
+        caplog.clear()
+        assert set(load_xdf(tmp_path / f"{name}.xdf").frame.tolist()) == {-1}
+        assert f"'V1-stimulus' {word}; 'neuroreel convert --stimulus NAME' chooses another" in caplog.text
+        assert "name='screen'" in caplog.text
