@@ -31,6 +31,7 @@ class Info:
     id: str = ""
     shape: tuple[int, str] | None = None
     rate_hz: float = 30.0
+    session: str = "default"
 
     def name(self) -> str:
         return self.stream_name
@@ -46,6 +47,9 @@ class Info:
 
     def uid(self) -> str:
         return self.id or f"{self.stream_name}@{self.host}"
+
+    def session_id(self) -> str:
+        return self.session
 
     def channel_count(self) -> int:
         return (self.shape or SHAPES[self.stream_type])[0]
@@ -79,7 +83,7 @@ class Inlet:
     """Stands in for `gui.client.inlet.DisplayInlet`."""
 
     def __init__(self, network: Network, info: Info) -> None:
-        self.network = network
+        self.network, self.stream_info = network, info
         self.name, self.uid, self.type = info.name(), info.uid(), info.type()
         self.hostname, self.source_id = info.hostname(), info.source_id()
 
@@ -194,10 +198,12 @@ def test_after_a_loss_only_the_same_sender_is_opened_again(network: Network) -> 
     streams.lose("prediction")
     assert streams.lost
     assert network.open == []
-    gone, stranger, returned = prediction(), prediction("pc-b"), prediction(id="new")
+    gone, returned = prediction(), prediction(id="new")
+    strangers = [prediction("pc-b"), prediction(source="other", id="b"), prediction(session="theirs", id="c")]
     assert streams.find_engine("V1", [gone]) is None  # LSL still lists the closed outlet for a moment
-    assert streams.find_engine("V1", [gone, stranger]) is None
-    pending = streams.find_engine("V1", [gone, stranger, returned])
+    for stranger in strangers:
+        assert streams.find_engine("V1", [gone, stranger]) is None
+    pending = streams.find_engine("V1", [gone, *strangers, returned])
     assert pending is not None
     assert pending.uid == "new"
     network.now_s += HOLD_S + 0.1

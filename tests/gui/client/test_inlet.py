@@ -25,6 +25,16 @@ from gui.client.inlet import (
 GONE = [pylsl.util.LostError, pylsl.util.TimeoutError, RuntimeError]
 
 
+class Element:
+    """Stands in for an element of a description."""
+
+    def child(self, name: str) -> Element:
+        return self
+
+    def child_value(self, name: str) -> str:
+        return "uV" if name == "unit" else ""
+
+
 class LslInlet:
     """Stands in for ``pylsl.StreamInlet``: returns chunks one by one, an exception in their place is raised."""
 
@@ -37,7 +47,7 @@ class LslInlet:
     def info(self, timeout: float) -> Any:
         if info_problem:
             raise info_problem[0]("no answer")
-        return SimpleNamespace()
+        return SimpleNamespace(desc=Element)
 
     def open_stream(self, timeout: float) -> None:
         if self.problem is not None:
@@ -64,6 +74,7 @@ def lsl(monkeypatch: pytest.MonkeyPatch) -> None:
     info_problem.clear()
     monkeypatch.setattr(module.pylsl, "StreamInlet", LslInlet)
     monkeypatch.setattr(module, "read_facts", lambda info: {"mode": "live"})
+    monkeypatch.setattr(module, "channel_labels", lambda info: ("a", "b"))
 
 
 def info(n_channels: int = 2, rate_hz: float = 30.0, **texts: str) -> Any:
@@ -94,6 +105,7 @@ def test_it_describes_its_stream_and_does_not_reconnect() -> None:
         "s1",
     )
     assert (inlet.rate_hz, inlet.n_channels, inlet.facts) == (500.0, 2, {"mode": "live"})
+    assert (inlet.labels, inlet.unit) == (("a", "b"), "uV")
     assert lsl.options["recover"] is False
     assert lsl.options["max_buflen"] * 500 >= 60_000
     inlet.close()

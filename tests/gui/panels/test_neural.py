@@ -12,7 +12,7 @@ from PyQt5.QtCore import QPointF
 from PyQt5.QtWidgets import QApplication, QLabel
 
 from gui.panels.neural import NeuralPanel, standardised
-from gui.state.snapshot import UNKNOWN, Columns, Newest, Snapshot, Source, State
+from gui.state.snapshot import UNKNOWN, Columns, NeuralTraces, Newest, Snapshot, Source, State
 from gui.theme import DARK, LIGHT
 from tests.gui.feeds import N_CHANNELS, Feed
 from tests.gui.test_window import pixels
@@ -194,3 +194,64 @@ def test_no_activity_at_all_is_painted(panel: NeuralPanel) -> None:
         panel.show_snapshot(replace(one, neural=replace(one.neural, has_data=np.zeros(10, bool))))
         panel.grab()
         assert "silent" not in detail(panel)
+
+
+def traces(values: Any, labels: tuple[str, ...] = ("Cz", "Pz", "Oz"), unit: str = "uV") -> Snapshot:
+    """Ten seconds of a continuous signal, float32 [n, channels]."""
+    values = np.asarray(values, np.float32)
+    shown = NeuralTraces(np.arange(1 - len(values), 1) / 30, values, labels, unit)
+    source = Source(neural_name="V1", rate_hz=30.0)
+    return Snapshot(
+        state=State.LIVE, source=source, neural_traces=shown, neural_type="EEG", neural_n_channels=len(labels)
+    )
+
+
+def waves(*amplitudes: float) -> NDArray[np.float32]:
+    return (np.sin(np.arange(300) / 3)[:, None] * np.array(amplitudes)).astype(np.float32)
+
+
+def band(panel: NeuralPanel, row: float) -> NDArray[np.bool_]:
+    """Where the line of a row is drawn, in a strip around it."""
+    QApplication.processEvents()
+    plot = panel.plot
+    low, high = (
+        plot.mapFromScene(plot.getViewBox().mapViewToScene(QPointF(-9, row + d))) for d in (-0.45, 0.45)
+    )
+    right = plot.mapFromScene(plot.getViewBox().mapViewToScene(QPointF(-0.5, row)))
+    strip = pixels(plot.grab())[high.y() : low.y(), low.x() : right.x()].astype(int)
+    return np.asarray((np.abs(strip - strip[0, 0]).max(2) > 60).any(1))
+
+
+def test_signals_are_lines_the_first_on_top_on_one_scale(panel: NeuralPanel) -> None:
+    panel.show_snapshot(traces(waves(4, 8, 8, 2, 0), tuple("abcde")))
+    half, _, _, quarter, flat = (int(band(panel, row).sum()) for row in (4, 3, 2, 1, 0))
+    assert half > 20
+    assert quarter == pytest.approx(half / 2, abs=3)
+    assert flat <= 2
+    assert "EEG · 5 channels · 30 Hz · line to line" in detail(panel)
+    assert " uV" in detail(panel)
+    panel.show_snapshot(traces(waves(8, 4, 0), unit=""))
+    assert "(no unit given)" in detail(panel)
+
+
+@pytest.mark.parametrize("dead", [np.nan, np.inf, 3e38, -3e38])
+def test_a_dead_signal_costs_no_other_line(panel: NeuralPanel, dead: float) -> None:
+    values = waves(8, 0, 8)
+    panel.show_snapshot(traces(values))
+    wanted = [band(panel, row) for row in (0, 2)]
+    values[:, 1] = dead
+    panel._painted = 0  # the scale is measured anew
+    panel.show_snapshot(traces(values))
+    for row, before in zip((0, 2), wanted, strict=True):
+        np.testing.assert_array_equal(band(panel, row), before)
+
+
+def test_a_panel_changes_between_lines_and_counts(panel: NeuralPanel) -> None:
+    counts = np.zeros((10, 3))
+    counts[7, 0] = 9
+    panel.show_snapshot(traces(waves(8, 4, 0)))
+    panel.show_snapshot(snapshot(counts))
+    assert at(panel, -2.5, 0.5).min() > 200
+    assert "Spikes · 3 channels" in detail(panel)
+    panel.show_snapshot(traces(waves(8, 4, 0)))
+    assert at(panel, -2.5, 0.45).max() < 100
