@@ -27,6 +27,9 @@ MAX_PULL = 1024
 SENDER_FACT = "sender"
 """Entry of a description that is the same in all streams of one sender, and differs between any two senders."""
 
+_SAME_OUTLET_S = 1.0
+"""An outlet that is still found so long after its loss has not ended: the network had broken the connection. Seconds."""
+
 _RETRY_EVERY_S = 0.05
 _REOPEN_TIMEOUT_S = 1.0
 _NEW_OUTLET_S = 2.0  # a new outlet can be found shortly before it answers
@@ -103,7 +106,8 @@ class Connection:
         self._reconnector: Reconnector | None = None
         self._candidates: tuple[str, ...] = ()  # streams that could all be the one that is lost
         self._synchronised = False
-        self._excluded: set[str] = set()  # outlets that are gone or do not match
+        self._excluded: set[str] = set()  # outlets that do not match
+        self._lost_at: dict[str, float] = {}  # monotonic time of each loss, by outlet
         self._last_data = time.monotonic()
 
     def __repr__(self) -> str:
@@ -220,7 +224,7 @@ class Connection:
         uid
             LSL's unique id of the outlet.
         """
-        return uid == self._info.uid() or uid in self._excluded
+        return uid == self._info.uid() or uid in self._excluded or uid in self._lost_at
 
     @property
     def uid(self) -> str:
@@ -266,7 +270,7 @@ class Connection:
     def _lose(self) -> None:
         """Handle the loss of the sender, and begin to search for its return."""
         self._inlet = None
-        self._excluded.add(self._info.uid())
+        self._lost_at[self._info.uid()] = time.monotonic()
         self._reconnector = Reconnector(self._info)
         self._candidates = ()
         self.notices.add("lost", self._gone(), source_id=self.source_id)
@@ -276,7 +280,10 @@ class Connection:
         """Reopen the stream if its sender has returned; wait a moment if it has not."""
         if self._reconnector is None:
             self._reconnector = Reconnector(self._info)  # the sender never answered
-        info = self._reconnector.search(self._excluded)
+        recently = time.monotonic() - _SAME_OUTLET_S
+        info = self._reconnector.search(
+            self._excluded | {uid for uid, lost_at in self._lost_at.items() if lost_at > recently}
+        )
         if info is None:
             self._report_ambiguous(self._reconnector.ambiguous)
             time.sleep(min(timeout_s, _RETRY_EVERY_S))

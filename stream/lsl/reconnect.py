@@ -72,7 +72,8 @@ class Reconnector:
             others = [info for info in found if info.hostname() == self._hostname]
             self._since = {info.uid(): self._since.get(info.uid(), now) for info in others}
             confirmed = all(now - since >= self._confirm_s for since in self._since.values())
-            candidates = others if confirmed and now >= self._grace_ends else []
+            ended = self._info.uid() not in unique  # else only the connection broke
+            candidates = others if ended and confirmed and now >= self._grace_ends else []
         several = len(candidates) > 1
         self.ambiguous = (
             tuple(sorted(f"{FoundStream.from_info(info)}" for info in candidates)) if several else ()

@@ -7,9 +7,12 @@ import uuid
 import pytest
 
 from stream.errors import StreamLost
+from stream.lsl import connection
+from stream.lsl.event_inlet import EventInlet
 from stream.lsl.inlet import Inlet, InletState
 from stream.lsl.outlet import make_outlet
 from stream.lsl.resolve import find_stream
+from tests.stream.lsl.simulated import SimulatedNetwork, SimulatedOutlet
 from tests.stream.lsl.streams import pull_samples, pull_until, spike_outlet
 
 pytestmark = pytest.mark.live
@@ -66,6 +69,24 @@ def test_a_connection_recognises_its_present_and_former_senders() -> None:
     pull_until(inlet, InletState.LIVE)
     assert inlet.has_seen(first.uid())
     inlet.close()
+
+
+def test_an_outlet_whose_connection_broke_is_connected_again(
+    lan: SimulatedNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network that breaks the connection is no end of the outlet; one that ended is listed only briefly."""
+    lan.outlets = [SimulatedOutlet("a", "one")]
+    inlet = EventInlet(lan.outlets[0])  # type: ignore[arg-type]
+    opened: list[str] = []
+    monkeypatch.setattr(inlet, "open", lambda *_, **__: opened.append(inlet.uid))
+    inlet._lose()
+    inlet.try_reconnect(0.0)
+    assert not opened
+    monkeypatch.setattr(connection, "_SAME_OUTLET_S", 0.0)
+    inlet.try_reconnect(0.0)
+    assert opened == ["a"]
+    assert inlet.has_seen("a")
+    assert [notice.event for notice in inlet.notices.take() if notice.event != "state"] == ["lost", "back"]
 
 
 def test_a_stream_that_does_not_answer_raises() -> None:

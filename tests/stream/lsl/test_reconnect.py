@@ -63,3 +63,13 @@ def test_the_same_source_on_another_computer_or_in_another_session_is_not_accept
     assert found(search) is None
     lan.outlets.append(SimulatedOutlet("b", "one"))
     assert found(search) == "b"
+
+
+def test_another_source_is_not_accepted_while_the_lost_outlet_still_answers(lan: SimulatedNetwork) -> None:
+    search = reconnector()
+    lan.outlets = [SimulatedOutlet("gone", "one"), SimulatedOutlet("b", "two")]
+    assert found(search) is None
+    lan.now_s = 110.0
+    assert found(search) is None
+    lan.outlets.pop(0)
+    assert found(search) == "b"
