@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PyQt5.QtCore import QEvent, QPoint, QRect, Qt
-from PyQt5.QtGui import QImage, QMouseEvent, QPixmap
+from PyQt5.QtCore import QPoint, QRect, Qt
+from PyQt5.QtGui import QImage, QPixmap
 from PyQt5.QtWidgets import QApplication, QLabel, QPushButton
 
 from gui.actions import ACTIONS, PANELS
@@ -223,12 +223,6 @@ def test_what_is_not_current_is_marked(open_window, feed: Feed, state: State) ->
     assert "not current" in window.panels["movie"].legend_text
 
 
-def test_the_status_bar_says_what_went_wrong(open_window, feed: Feed) -> None:
-    feed.run(1)
-    feed.store.set_notice("3 samples are missing")
-    assert open_window(feed).status.note.text() == "3 samples are missing"
-
-
 def test_the_status_bar_has_units(open_window, feed: Feed) -> None:
     feed.run(1)
     feed.run(3, skip=2)
@@ -352,19 +346,6 @@ def test_ctrl_q_closes(open_window, feed: Feed, qtbot) -> None:
     assert told == [True]
 
 
-def test_dragging_turns_the_embedding(open_window, feed: Feed, qtbot) -> None:
-    feed.run(2)
-    window = open_window(feed)
-    view = window.panels["embedding"].view
-    yaw, pitch = view.yaw, view.pitch
-    qtbot.mousePress(view, Qt.LeftButton, pos=QPoint(50, 50))
-    moved = QMouseEvent(QEvent.MouseMove, QPoint(90, 60), Qt.LeftButton, Qt.LeftButton, Qt.NoModifier)
-    QApplication.sendEvent(view, moved)  # QTest moves without buttons
-    qtbot.mouseRelease(view, Qt.LeftButton, pos=QPoint(90, 60))
-    assert view.yaw == pytest.approx(yaw + 0.4)
-    assert view.pitch == pytest.approx(pitch + 0.1)
-
-
 @pytest.mark.parametrize("size", [(1000, 640), (1280, 800), (1667, 990), (2400, 1300)])
 def test_nothing_overlaps_at_any_size(open_window, feed: Feed, qtbot, size: tuple[int, int]) -> None:
     feed.run(3)
@@ -412,15 +393,6 @@ def test_the_picker_lists_engines_and_neural_streams(open_window, feed: Feed, qt
     assert picker.button.text() == "Decode"
     picker.choose()
     assert started == ["A1"]
-
-
-def test_without_a_model_neural_streams_are_listed_but_not_decoded(open_window, feed: Feed) -> None:
-    feed.store.set_candidates((Candidate("A1", "Spikes", "rig", 80, 30.0),))
-    window = open_window(feed)
-    window.pick_stream()
-    assert window.picker.table.rowCount() == 1
-    assert not window.picker.button.isEnabled()
-    assert "neuroreel live" in window.picker.note.text()
 
 
 def test_a_tick_costs_little_more_than_painting_the_window(open_window) -> None:
