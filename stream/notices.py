@@ -31,6 +31,7 @@ WARNINGS = frozenset(
         "skipped",
         "uneven_stamps",
         "late_events",
+        "training_data",
         "unknown_events",
         "following_dropped",
     }

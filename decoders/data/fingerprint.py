@@ -46,6 +46,21 @@ def overlap(session: Session, known: NDArray[np.uint64]) -> float:
     return float(max(shares, default=0.0))
 
 
+def is_known_run(samples: NDArray[np.float32], known: NDArray[np.uint64]) -> bool:
+    """Whether one run of samples has a known fingerprint.
+
+    Parameters
+    ----------
+    samples
+        Consecutive samples, float32 [`RUN_LENGTH`, channels].
+    known
+        Fingerprints of the training data, from `fingerprints`.
+    """
+    if _count_changes(samples).sum() < MIN_CHANGES:
+        return False
+    return bool(np.isin(_hashes([samples]), known).any())
+
+
 def _hash_runs(session: Session, stride: int) -> NDArray[np.uint64]:
     neural = np.ascontiguousarray(session.neural, np.float32)
     changes = np.r_[0, np.cumsum(_count_changes(neural))]

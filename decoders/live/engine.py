@@ -29,6 +29,7 @@ from decoders.live.gain_adaptation import GainAdaptation
 from decoders.live.label_score import LabelScore
 from decoders.live.outlets import Publisher
 from decoders.live.refit_client import RefitClient
+from decoders.live.training_check import TrainingCheck
 from decoders.live.warmup import Warmup
 from decoders.model.decision import Decision
 from decoders.model.model import Model
@@ -121,6 +122,7 @@ class Engine:
         if refit_client is not None:
             refit_client.start(model)
         self._warmup = Warmup(model)
+        self._training_check = TrainingCheck()
         self.latency_ms = RollingQuantiles(10_000)
         self.arrival_ms = RollingQuantiles(10_000)
         self.compute_ms = RollingQuantiles(10_000)
@@ -261,6 +263,7 @@ class Engine:
             "state": str(self.inlet.state),
             "reason": self.inlet.reason,
             "events": dict(self._events),
+            "training_data": self._training_check.counts,
             "provenance": {str(name): n for name, n in self._provenance.items()},
             "movie_speed": self.model.playback.speed,
             "labels": self._label_score.summary(),
@@ -301,6 +304,7 @@ class Engine:
     def _tick(self, clock: float) -> None:
         """Once per second: update clocks and channel health, and score the samples whose truth has settled."""
         self._intake.tick(clock)
+        self._training_check.check(self.model, self._side_streams.notices)
         truths, labels = self._frame_score.settle(clock), self._label_score.settle(clock)
         if self._refit_client is not None:
             self._refit_client.settle(truths, labels)
@@ -371,8 +375,7 @@ class Engine:
             if self.options.trace:
                 self.trace.append((stamp_raw, arrival, decided, published))
             if decision.in_segment:
-                provenance = provenance_of(decision.frame, decision.confidence, decision.novelty)
-                self._provenance[provenance] += 1
+                self._provenance[provenance_of(decision.frame, decision.confidence, decision.novelty)] += 1
             without = int(decision.logits.argmax())
             frames = (decision.frame, without if without < model.n_frames else NO_FRAME)
             if not decision.has_evidence:
@@ -385,11 +388,13 @@ class Engine:
         if prediction is not None:
             self._publisher.push_secondary(prediction, stamp)
         self._label_score.add(arrival, time_raw, None if prediction is None else prediction.continuous)
+        self._training_check.add(raw)
         if self._refit_client is not None:
             self._refit_client.add(raw, time_raw * stamp_rate, self._segment)
         self.received += 1
 
     def _finish(self, cpu_s: float, wall_s: float) -> dict[str, Any]:
+        self._training_check.check(self.model, self._side_streams.notices)
         self._side_streams.poll()
         for score in (self._frame_score, self._label_score):
             score.settle(pylsl.local_clock() + SETTLE_S)

@@ -40,6 +40,8 @@ class ScorePanel(Panel):
             )
             return
         self.show_message("")
+        self.legend(*([(self.theme.alarm, "TRAINING DATA: no score")] if snapshot.on_training_data else []))
+        self._view.on_training_data = snapshot.on_training_data
         self.detail(
             f"{snapshot.score.n:,} predictions with a known frame · chance: the same predictions in shuffled order"
         )
@@ -53,6 +55,7 @@ class _View(QWidget):
         super().__init__()
         self.theme = DARK
         self.score: Score | None = None
+        self.on_training_data = False
         self.unit = "within 1 s"
         self.setMinimumHeight(64)
 
@@ -73,7 +76,7 @@ class _View(QWidget):
             painter,
             QRectF(14, top, px(FIGURES_WIDTH), big + 4),
             f"{score.within:.1%}",
-            theme.text,
+            theme.alarm if self.on_training_data else theme.text,
             big,
             bold=True,
         )

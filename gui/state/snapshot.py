@@ -258,7 +258,8 @@ class MoviePictures:
 class Snapshot:
     """Everything that the window shows at one moment.
 
-    ``idle_s`` counts the seconds since a prediction arrived. ``notice`` is the latest warning; it expires.
+    ``idle_s`` counts the seconds since a prediction arrived. ``on_training_data`` says
+    that the model was trained on what it decodes. ``notice`` is the latest warning; it expires.
     ``refused`` says, by role, why a stream is not shown.
     """
 
@@ -281,6 +282,7 @@ class Snapshot:
     trail_frame: NDArray[np.int32] | None = None
     score: Score | None = None
     forecast_success: ForecastSuccess | None = None
+    on_training_data: bool = False
     counts: Counts = field(default_factory=Counts)
     candidates: tuple[Candidate, ...] = ()
     movie_pictures: MoviePictures | None = None

@@ -36,6 +36,7 @@ from gui.state.snapshot import (
 )
 from gui.state.stage_latency import LatencyFigures, StageLatency
 from gui.state.stimulus_history import StimulusHistory
+from gui.untrusted import finite_number
 from stream.session import NO_FRAME
 
 WINDOW_S = 10.0
@@ -155,6 +156,9 @@ class Store:
         """Add the latencies that the engine reports once per second."""
         with self._lock:
             self._stage_latency.add_engine_stats(stats)
+            training = stats.get("training_data")
+            trained = isinstance(training, dict) and finite_number(training.get("known")) > 0
+            self._snapshot = replace(self._snapshot, on_training_data=trained)
 
     def add_painted(self, stamp: float) -> None:
         """Record that the prediction with this timestamp has been painted now."""
@@ -278,17 +282,20 @@ class Store:
         """A snapshot of the present state; its arrays are copies."""
         with self._lock:
             newest, trace = self._newest_and_trace()
+            history, posterior, neural, traces = self._neural, None, None, None
+            if self._posterior is not None:
+                posterior = self._posterior.view(newest, self._timeline_rows, self._clock())
+            if history is not None:
+                neural, traces = history.columns(), history.traces()
             trail = self._trail.rows() if self._trail is not None else None
             return replace(
                 self._snapshot,
                 newest=newest,
                 trace=trace,
                 truth_known=len(self._stimulus) > 0,
-                posterior=self._posterior.view(newest, self._timeline_rows, self._clock())
-                if self._posterior is not None
-                else None,
-                neural=self._neural.columns() if self._neural is not None else None,
-                neural_traces=self._neural.traces() if self._neural is not None else None,
+                posterior=posterior,
+                neural=neural,
+                neural_traces=traces,
                 forecast=self._forecast,
                 trail=None if trail is None else trail[:, :-1].copy(),
                 trail_frame=None if trail is None else trail[:, -1].astype(np.int32),
@@ -296,7 +303,9 @@ class Store:
                 forecast_success=self._forecast_success,
                 counts=self._counts(),
                 window_s=self._window_s,
-                idle_s=self._idle_s(),
+                idle_s=max(0.0, self._clock() - float(self._predictions.rows()[-1, _ARRIVAL]))
+                if newest
+                else 0.0,
             )
 
     def _begin(self, source: Source) -> None:
@@ -322,10 +331,6 @@ class Store:
     def _columns(self, n_rows: int) -> ColumnImage:
         step_s = max(self._period_s, self._window_s / MAX_COLUMNS)
         return ColumnImage(n_rows, max(1, round(self._window_s / step_s)), step_s, self._period_s)
-
-    def _idle_s(self) -> float:
-        table = self._predictions.rows()
-        return max(0.0, float(self._clock() - table[-1, _ARRIVAL])) if len(table) else 0.0
 
     def _newest_and_trace(self) -> tuple[Newest | None, Trace | None]:
         table = self._predictions.rows()

@@ -298,6 +298,8 @@ def _print_summary(summary: dict[str, Any]) -> None:
             f"{worth['unsure']} predictions unsure (confidence below {UNSURE_BELOW:g}), {worth['no evidence']} without "
             "evidence (no channel had a valid value; counted as wrong)."
         )
+    if summary["training_data"]["known"]:
+        echo_live("The model was trained on these samples: their score says nothing about new data.")
     for label, figures in (summary["labels"] or {}).items():
         echo_live(
             f"label {label}: median error {figures['median_error']:.3g}, r2 {figures['r2']:.3f} "

@@ -359,3 +359,17 @@ def test_the_forecasts_success_stands_beside_their_claim(open_window, feed: Feed
     assert (
         "forecasts of the last minute: 100% came true, 60% claimed" in window.panels["movie"]._detail.text()
     )
+
+
+def test_training_data_are_said_in_red_beside_the_score(open_window, feed: Feed) -> None:
+    feed.run(3)
+    window = open_window(feed)
+    assert window.panels["score"].legend_text == ""
+    assert count(panel_pixels(window, "score"), DARK.alarm, 30) == 0
+    feed.store.add_stats({"training_data": {"checked": 9, "known": 7}})
+    redraw(window)
+    assert "TRAINING DATA" in window.panels["score"].legend_text
+    assert count(panel_pixels(window, "score"), DARK.alarm, 30) > 300
+    feed.store.add_stats({"training_data": "x"})
+    redraw(window)
+    assert window.panels["score"].legend_text == ""
