@@ -75,12 +75,13 @@ def described_difference(
     return ""
 
 
-def _pace(facts: Mapping[str, str]) -> tuple[str, bool]:
-    """Speed of a sender's timestamps: one that returns with another would be decoded with wrong times."""
-    stamp_rate = facts.get("stamp_rate") or "1"
-    with contextlib.suppress(ValueError):
-        stamp_rate = repr(float(stamp_rate))
-    return stamp_rate, facts.get("speed") == "max"
+def _pace(facts: Mapping[str, str]) -> list[str]:
+    """Speed of a sender's timestamps, 1 unless described: with another, they count other seconds."""
+    pace = [facts.get(key) or "1" for key in ("stamp_rate", "speed")]
+    for index, text in enumerate(pace):
+        with contextlib.suppress(ValueError):
+            pace[index] = repr(float(text))
+    return pace
 
 
 @dataclass(slots=True)

@@ -46,9 +46,10 @@ def test_a_difference_in_the_description_is_named() -> None:
     labels, facts = ("a", "b"), {"speed": "1", "recording": "x"}
     assert described_difference(labels, facts, labels, facts | {"recording": "y"}) == ""
     assert described_difference(labels, facts, ("b", "a"), facts) == "other channel labels"
-    for now in ({"stamp_rate": "2.0"}, {"speed": "max"}):
-        assert described_difference(labels, facts, labels, now) == "timestamps of another speed"
+    assert described_difference(labels, facts, labels, {"speed": "2"}) == "timestamps of another speed"
+    assert described_difference(labels, facts, labels, {"speed": "max"}) == "timestamps of another speed"
     assert described_difference(labels, facts, labels, {"stamp_rate": "1.0"}) == ""
+    assert described_difference(labels, facts, labels, {}) == ""
 
 
 def test_received_samples_are_counted() -> None:
