@@ -34,6 +34,7 @@ WARNINGS = frozenset(
         "training_data",
         "unknown_events",
         "following_dropped",
+        "following_clock_jump",
     }
 )
 """Events that mean that something is wrong."""

@@ -142,7 +142,9 @@ class Engine:
             paced=self._paced,
         )
         self._publisher = Publisher(options.name, model, inlet.rate_hz, engine_facts(model, inlet, options))
-        self._side_streams = SideStreams(inlet.name, options.stimulus_offset_ms / 1e3, inlet)
+        self._side_streams = SideStreams(
+            inlet.name, options.stimulus_offset_ms / 1e3, inlet, self._intake.timing
+        )
         self._frame_score = RunningScore(
             truth_of(self._side_streams.track, inlet.rate_hz),
             model.axis,
@@ -355,6 +357,7 @@ class Engine:
         ``stamp_raw`` is its timestamp as sent, ``time_raw`` the same smoothed, ``local`` that by the local clock.
         """
         model, stamp_rate, stamp = self.model, self.stamp_rate, local
+        moment = local if self._paced else time_raw  # side streams have the same clock
         begun = pylsl.local_clock()
 
         def publish(decision: Decision) -> bool:
@@ -380,14 +383,14 @@ class Engine:
             frames = (decision.frame, without if without < model.n_frames else NO_FRAME)
             if not decision.has_evidence:
                 frames = (NO_FRAME, NO_FRAME)  # a guess of the playback model is no hit
-            self._frame_score.add(arrival, time_raw, frames, in_segment=decision.in_segment)
+            self._frame_score.add(arrival, moment, frames, in_segment=decision.in_segment)
             return self._publisher.secondary_due() and decision.in_segment
 
         sample = raw if self._adaptation is None else self._adaptation.step(raw)
         prediction = model.step(sample, time_raw * stamp_rate, publish)
         if prediction is not None:
             self._publisher.push_secondary(prediction, stamp)
-        self._label_score.add(arrival, time_raw, None if prediction is None else prediction.continuous)
+        self._label_score.add(arrival, moment, None if prediction is None else prediction.continuous)
         self._training_check.add(raw)
         if self._refit_client is not None:
             self._refit_client.add(raw, time_raw * stamp_rate, self._segment)

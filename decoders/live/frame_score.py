@@ -195,7 +195,10 @@ class RunningScore:
         self._count_seconds((stamps * self._stamp_rate).astype(np.int64), results[0][1])
 
     def _count_seconds(self, seconds: NDArray[np.int64], hits: NDArray[np.bool_]) -> None:
-        newest = max(self._second, int(seconds.max()))
+        newest = int(seconds.max())
+        if newest < self._second - RECENT_S:  # the clock has been corrected
+            self._recent[:], self._second = 0, newest - RECENT_S
+        newest = max(self._second, newest)
         new = np.arange(max(self._second + 1, newest - RECENT_S + 1), newest + 1)
         self._recent[new % RECENT_S] = 0
         self._second = newest

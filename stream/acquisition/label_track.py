@@ -16,6 +16,10 @@ MAX_VALUES = 100_000
 """While no value is queried, at most this many are stored; then the older half is dropped."""
 
 
+MAX_NUMBERS = 4_000_000
+"""The same, in numbers: of a label of many columns, fewer values are stored."""
+
+
 class LabelTrack:
     """Values of one label at any rate, queried in order of time.
 
@@ -30,7 +34,9 @@ class LabelTrack:
         return len(self._stamps)
 
     def add(self, stamps: ArrayLike, values: Iterable[ArrayLike]) -> None:
-        """Add values; a timestamp that steps back means a new clock, and drops all earlier values.
+        """Add values.
+
+        A timestamp that steps back means a new clock, and drops all earlier values; one that is not finite, its own.
 
         Parameters
         ----------
@@ -40,14 +46,17 @@ class LabelTrack:
             Float [n, columns].
         """
         for stamp, row in zip(np.asarray(stamps, float).tolist(), values, strict=True):
+            if not math.isfinite(stamp):
+                continue
             if self._stamps and stamp < self._stamps[-1]:
                 del self._stamps[:], self._values[:]
             if self._stamps and stamp == self._stamps[-1]:
                 continue
             self._stamps.append(stamp)
             self._values.append(np.asarray(row, np.float32))
-        if len(self._stamps) > MAX_VALUES:
-            del self._stamps[: -MAX_VALUES // 2], self._values[: -MAX_VALUES // 2]
+        most = max(2, min(MAX_VALUES, MAX_NUMBERS // max(1, len(self._values[-1])))) if self._values else 0
+        if len(self._stamps) > most:
+            del self._stamps[: -most // 2], self._values[: -most // 2]
 
     def at(self, stamp: float, n_columns: int, slack_s: float = 0.0) -> NDArray[np.float32]:
         """Value of the label at a time: a stored value if one is near, else linear interpolation.

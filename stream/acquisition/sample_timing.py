@@ -118,6 +118,21 @@ class SampleTiming:
         return self._offset_s + self._shift_s
 
     @property
+    def shift_s(self) -> float:
+        """Part of `correction_s` that undoes jumps of the sender's clock, seconds."""
+        return self._shift_s
+
+    @property
+    def offset_s(self) -> float:
+        """Part of `correction_s` that was measured, seconds."""
+        return self._offset_s
+
+    @property
+    def paced(self) -> bool:
+        """Whether timestamps advance in real time."""
+        return self._paced
+
+    @property
     def usual_delay_s(self) -> float:
         """Least recent difference between arrival and timestamp, seconds, in two clocks; NaN before a sample."""
         least_s = min(self._least_s, self._least_before_s)

@@ -6,20 +6,23 @@ import json
 import math
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pylsl
+from numpy.typing import NDArray
 
 from stream.acquisition.label_track import Labels
+from stream.acquisition.sample_timing import SampleTiming
+from stream.acquisition.side_stream import SideStream, opened_inlet
 from stream.acquisition.stimulus_track import StimulusTrack, stimulus_events
-from stream.errors import NeuroReelError, ShapeMismatch, StreamLost
+from stream.errors import NeuroReelError
 from stream.lsl.connection import Connection
 from stream.lsl.duplicate_senders import DuplicateSenders
 from stream.lsl.event_inlet import EventInlet
 from stream.lsl.resolve import quoted, readable
 from stream.notices import Notices
+from stream.session import NO_FRAME
 
 SEARCH_EVERY_S = 1.0
 """Interval between searches for new streams."""
@@ -30,28 +33,15 @@ MAX_MARKERS_PER_S = 20
 MAX_MARKER_LENGTH = 1000
 """Longer markers are cut in notices."""
 
-MAX_LABEL_COLUMNS = 1000
-"""A label stream with more channels is not followed."""
-
 _MAX_EVENT_LENGTH = 10_000  # an event of a replay is far shorter
+_CLOCK_WAIT_S = 2.0  # for the first clock offset of another computer
+_SAME_CLOCK_S = 0.001  # on one computer, offsets that differ by less beyond their uncertainty are one clock's
 _FOREIGN_RETRY_S = 3.0  # when to look again at an events stream that is not the neural stream's
 _RECONNECT_WAIT_S = 0.05  # duration of one attempt to reconnect
 _THREADS = 3  # so that a stream that does not answer delays few others
 _FORWARDED = ("lost", "back", "mismatch", "ambiguous")
 # last part of the source id of this program's own streams of type Markers
 _OWN_ROLES = ("engine", "replay", "recorder")
-
-
-@dataclass(slots=True, eq=False)
-class _SideStream:
-    """A stream that is followed: its inlet, its kind, and the attempt to reopen it, if any.
-
-    While it is being reopened, only that thread may use the inlet.
-    """
-
-    inlet: EventInlet
-    kind: str
-    reopening: Future[None] | None = None
 
 
 class SideStreams:
@@ -69,6 +59,9 @@ class SideStreams:
     neural
         Connection to the neural stream, whose sender may announce the end, and of which a second sender is reported;
         None if there is none.
+    timing
+        Timing of the neural samples. With it, timestamps are converted to the local clock, each stream's by its own
+        offset, unless they do not advance in real time; without it they are stored as sent.
 
     Attributes
     ----------
@@ -88,23 +81,30 @@ class SideStreams:
         Samples that the replay then reported to have sent; None if unknown.
     """
 
-    def __init__(self, name: str, offset_s: float = 0.0, neural: Connection | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        offset_s: float = 0.0,
+        neural: Connection | None = None,
+        timing: SampleTiming | None = None,
+    ) -> None:
         self.track = StimulusTrack()
         self.labels = Labels()
         self.notices = Notices()
         self.markers: dict[str, int] = {}
         self.ended = False
         self.announced: int | None = None
-        self._offset_s = offset_s
+        self._monitor_s = offset_s
         self._name = name
         # by name and kind
-        self._streams: dict[tuple[str, str], _SideStream] = {}
+        self._streams: dict[tuple[str, str], SideStream] = {}
         self._opening: dict[tuple[str, str], Future[EventInlet | None]] = {}
         self._opening_uid: dict[tuple[str, str], str] = {}
         self._ignored: dict[str, float] = {}  # by LSL's unique id, until this time, seconds
         self._threads = ThreadPoolExecutor(_THREADS, "side-streams")
         self._duplicates = DuplicateSenders(self.notices)
         self._neural = neural
+        self._timing = timing if timing is not None and timing.paced else None
         named = {f"{name}-stimulus": "Stimulus", f"{name}-events": "Markers"}
         if neural is not None:
             named[neural.name] = neural.type
@@ -149,7 +149,7 @@ class SideStreams:
                 if self._is_open(side):
                     self._read(side)
             except Exception as error:  # whatever a sender does must not end the decoding
-                failed[key] = error
+                failed[key] = error.with_traceback(None)  # which would keep this call alive
         for key, cause in failed.items():
             self._drop(key, cause)
         now = time.monotonic()
@@ -168,7 +168,7 @@ class SideStreams:
             side.inlet.close()
         self._streams.clear()
 
-    def _is_open(self, side: _SideStream) -> bool:
+    def _is_open(self, side: SideStream) -> bool:
         """Whether an inlet can be pulled; if its sender is gone, a thread tries to reopen it."""
         if side.reopening is not None:
             if not side.reopening.done():
@@ -180,16 +180,58 @@ class SideStreams:
             return False
         return True
 
-    def _read(self, side: _SideStream) -> None:
+    def _read(self, side: SideStream) -> None:
         """Read what one stream has sent, and pass on what happened to it."""
         inlet = side.inlet
         rows, stamps = inlet.pull()
-        if len(stamps):
-            self._store(side, rows, stamps)
+        times = stamps.tolist()
+        if self._timing is not None and side.kind != "events":
+            rows, times = self._on_local_clock(side, rows, stamps, self._timing)
+        if times:
+            self._store(side, rows, np.array(times))
         if inlet.notices:
             for notice in inlet.notices.take():
                 if notice.event in _FORWARDED:
                     self.notices.add(f"following_{notice.event}", notice.text, stream=inlet.name)
+                if notice.event == "lost" and side.kind == "stimulus" and self._timing is not None:
+                    none = np.array([NO_FRAME], np.int32)  # what is on screen from here on is unknown
+                    self.track.add(np.array([pylsl.local_clock()]), none, none)
+
+    def _on_local_clock(
+        self, side: SideStream, rows: list[Any], stamps: NDArray[np.float64], timing: SampleTiming
+    ) -> tuple[list[Any], list[float]]:
+        """Events and their times on the local clock; some may be held back, or come from an earlier call."""
+        inlet, clock = side.inlet, side.clock
+        if inlet.n_connections != side.connection:
+            side.connection = inlet.n_connections
+            clock.restart()
+        if not len(stamps) and not clock.holds:
+            return [], []
+        offset_s, shared = self._offset_s(inlet, timing)
+        shift_s = clock.shift_s
+        if shared:
+            shift_s = timing.usual_delay_s - offset_s if timing.foreign_clock else timing.shift_s
+        events = clock.convert(rows, stamps, pylsl.local_clock(), offset_s, shift_s)
+        jumped_s = clock.take_jump()
+        if jumped_s:
+            self.notices.add(
+                "following_clock_jump",
+                f"the clock of '{inlet.name}' jumped by {jumped_s:+.3f} s, or was corrected; this is undone",
+                stream=inlet.name,
+                seconds=round(jumped_s, 6),
+            )
+        return events
+
+    def _offset_s(self, inlet: EventInlet, timing: SampleTiming) -> tuple[float, bool]:
+        """Clock offset of a stream, and whether it shares the clock of the neural stream: host and offset agree."""
+        own_s, neural = inlet.time_correction_s, self._neural
+        if neural is None or inlet.hostname == neural.hostname:
+            possible_s = inlet.clock.uncertainty_s + (
+                neural.clock.uncertainty_s if neural is not None else 0.0
+            )
+            if not abs(own_s - timing.offset_s) > possible_s + _SAME_CLOCK_S:  # or unknown
+                return timing.offset_s, True
+        return (0.0 if math.isnan(own_s) else own_s), False
 
     def _drop(self, key: tuple[str, str], error: Exception) -> None:
         """Stop following a stream that has caused an error."""
@@ -216,7 +258,8 @@ class SideStreams:
             if key in self._streams or key in self._opening or self._is_neural(info):
                 continue
             if now >= self._ignored.get(info.uid(), -math.inf):
-                self._opening[key] = self._threads.submit(_opened, info, key[1])
+                wait_s = _CLOCK_WAIT_S if self._is_elsewhere(info) else 0.0
+                self._opening[key] = self._threads.submit(opened_inlet, info, key[1], wait_s)
                 self._opening_uid[key] = info.uid()
         for key, future in list(self._opening.items()):
             if future.done():
@@ -241,8 +284,16 @@ class SideStreams:
                 inlet.close()
                 return
             kind = "markers"  # of a rig, for example, beside a replay
-        self._streams[name, kind] = _SideStream(inlet, kind)
-        self.notices.add("following", f"{name} ({kind})", stream=name, kind=kind)
+        self._streams[name, kind] = SideStream(inlet, kind, connection=inlet.n_connections)
+        facts: dict[str, Any] = {"stream": name, "kind": kind}
+        text, clock = f"{name} ({kind})", inlet.clock
+        if self._neural is not None and inlet.hostname != self._neural.hostname:
+            known = math.isfinite(clock.offset_s)
+            text += f" on {inlet.hostname}, its clock " + (f"{clock!r}" if known else "unknown")
+            if known:
+                facts["offset_ms"] = round(clock.offset_s * 1e3, 4)
+                facts["uncertainty_ms"] = round(clock.uncertainty_s * 1e3, 4)
+        self.notices.add("following", text, **facts)
 
     def _is_neural(self, info: pylsl.StreamInfo) -> bool:
         """Whether a stream is the neural one or a second sender of it."""
@@ -270,13 +321,13 @@ class SideStreams:
             return "events" if name == f"{self._name}-events" and announces else "markers"
         return "stimulus" if type_ == "Stimulus" else "label"
 
-    def _store(self, side: _SideStream, rows: list[Any], stamps: Any) -> None:
+    def _store(self, side: SideStream, rows: list[Any], stamps: Any) -> None:
         """Store what one stream has sent, according to its kind."""
         name = side.inlet.name
         if side.kind == "stimulus":
             events = stimulus_events(rows)
             repeat = events[:, 1] if events.shape[1] > 1 else np.full(len(events), -1, np.int32)
-            self.track.add(np.asarray(stamps) + self._offset_s, events[:, 0], repeat)
+            self.track.add(np.asarray(stamps) + self._monitor_s, events[:, 0], repeat)
         elif side.kind == "events":
             if self._sends_neural(side.inlet):
                 for row in rows:
@@ -314,26 +365,3 @@ class SideStreams:
             samples = event.get("samples")
             self.ended = True
             self.announced = samples if isinstance(samples, int) else None
-
-
-def _opened(info: pylsl.StreamInfo, kind: str) -> EventInlet | None:
-    """Open an inlet; None if the stream does not answer.
-
-    Raises
-    ------
-    ShapeMismatch
-        If its samples are not of its kind.
-    """
-    inlet = EventInlet(info)
-    if kind in ("stimulus", "label") and inlet.carries_text:
-        wanted = "numbers (frame, repeat)" if kind == "stimulus" else "numbers"
-        raise ShapeMismatch(f"it carries text, but a stream of type {inlet.type} must carry {wanted}.")
-    if kind == "label" and inlet.n_channels > MAX_LABEL_COLUMNS:
-        raise ShapeMismatch(
-            f"a label must have at most {MAX_LABEL_COLUMNS} channels, got {inlet.n_channels}."
-        )
-    try:
-        inlet.open(timeout_s=2.0)
-    except StreamLost:
-        return None
-    return inlet

@@ -8,6 +8,7 @@ between an event and the neighbouring samples, so that jitter below that does no
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +17,12 @@ from stream.session import NO_FRAME
 
 SLACK_PERIODS = 0.25
 """A frame belongs to a sample if it appeared at least this many periods before the sample's timestamp."""
+
+REORDER_S = 0.25
+"""An event stamped at most this long before the one sent earlier is put in order."""
+
+MAX_EVENTS = 100_000
+"""While nothing is looked up, at most this many events are stored; then the older half is dropped."""
 
 _FIRST_S = 0.001  # lead of the first frame over the first sample of an irregular recording
 
@@ -143,17 +150,33 @@ class StimulusTrack:
         return len(self._stamps)
 
     def add(self, stamps: NDArray[np.float64], frame: NDArray[np.int32], repeat: NDArray[np.int32]) -> None:
-        """Add events in order of time.
+        """Add events in the order in which they were sent.
+
+        An event stamped well before the ones that were sent earlier shows that these were stamped ahead, by a clock that
+        has been corrected since: they are dropped, or they would be on screen when their time comes.
 
         Parameters
         ----------
         stamps
-            Float64 [n], seconds, on the same clock as the timestamps of the neural stream.
+            Float64 [n], seconds, on the same clock as the timestamps of the neural stream; one that is not finite
+            drops its event.
         frame, repeat
             Int32 [n]; -1 for no frame and an unknown repeat.
         """
-        self._stamps.extend(float(stamp) for stamp in stamps)
-        self._shown.extend((int(f), int(r)) for f, r in zip(frame, repeat, strict=True))
+        for stamp, f, r in zip(np.asarray(stamps).tolist(), frame, repeat, strict=True):
+            if not math.isfinite(stamp):
+                continue
+            if self._stamps and stamp < self._stamps[-1]:
+                at = bisect_right(self._stamps, stamp)
+                if self._stamps[-1] - stamp > REORDER_S:
+                    del self._stamps[at:], self._shown[at:]
+                self._stamps.insert(at, stamp)
+                self._shown.insert(at, (int(f), int(r)))
+                continue
+            self._stamps.append(stamp)
+            self._shown.append((int(f), int(r)))
+        if len(self._stamps) > MAX_EVENTS:
+            del self._stamps[: -MAX_EVENTS // 2], self._shown[: -MAX_EVENTS // 2]
 
     def at(self, stamp: float, rate_hz: float) -> tuple[int, int]:
         """Frame and repeat on screen at a sample.
@@ -171,11 +194,7 @@ class StimulusTrack:
             -1 if there was no frame, or if it is unknown.
         """
         latest = stamp - SLACK_PERIODS / rate_hz if rate_hz > 0 else stamp
-        last = -1
-        for index, event_stamp in enumerate(self._stamps):
-            if event_stamp > latest:
-                break
-            last = index
+        last = bisect_right(self._stamps, latest) - 1
         if last < 0:
             return NO_FRAME, NO_FRAME
         if last > 0:

@@ -195,6 +195,12 @@ class Connection:
             self.clock.measure(self._inlet)
         return self.clock.offset_s
 
+    def measure_clock(self) -> None:
+        """Let LSL measure the clock offset from here on, without waiting for the first result."""
+        self._synchronised = True
+        if self._inlet is not None:
+            self.clock.measure(self._inlet)
+
     @property
     def age_s(self) -> float:
         """Seconds since the last data, or since opening if none has arrived."""

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.acquisition.label_track import MAX_STEP_S, MAX_VALUES, Labels, LabelTrack
+from stream.acquisition.label_track import MAX_NUMBERS, MAX_STEP_S, MAX_VALUES, Labels, LabelTrack
 from stream.binning import sample_at
 
 
@@ -59,3 +59,17 @@ def test_memory_is_bounded_without_queries() -> None:
     track.add(stamps, np.zeros((len(stamps), 1), np.float32))
     assert len(track) <= MAX_VALUES
     assert track.at(float(stamps[-1]), 1) == 0
+
+
+def test_values_without_a_valid_timestamp_are_dropped_and_one_far_ahead_does_no_harm() -> None:
+    track = LabelTrack()
+    track.add([1.0, np.nan, np.inf, 1e9, 2.0, 2.1], np.arange(6.0)[:, None])
+    assert track.at(2.05, 1).tolist() == [4.5]
+
+
+def test_wide_labels_that_nobody_queries_are_bounded() -> None:
+    track = LabelTrack()
+    row = np.zeros((1, 10_000), np.float32)
+    for index in range(3 * MAX_NUMBERS // 10_000):
+        track.add([float(index)], row)
+    assert len(track) <= MAX_NUMBERS // 10_000

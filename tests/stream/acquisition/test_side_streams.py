@@ -34,15 +34,21 @@ def side(name: str) -> Iterator[SideStreams]:
 def poll_until(side: SideStreams, done: Callable[[], bool], within_s: float = 10.0) -> None:
     deadline = time.monotonic() + within_s
     while not done():
-        assert time.monotonic() < deadline, side
+        assert time.monotonic() < deadline, (side, side.ended, side.markers, side.notices.take())
         side.poll()
         time.sleep(0.01)
+
+
+def connected(*outlets: pylsl.StreamOutlet) -> None:
+    """Wait until the outlets know of their consumer; before, they send nothing."""
+    assert all(outlet.wait_for_consumers(10) for outlet in outlets)
 
 
 def test_stimulus_and_labels_are_stored_with_their_times(name: str, side: SideStreams) -> None:
     stimulus = make_outlet(f"{name}-stimulus", "Stimulus", ("frame", "repeat"), 0, "int32", role="rig")
     label = make_outlet(f"{name}-position", "Label", ("x", "y"), 30, role="rig")
     poll_until(side, lambda: len(side.following) == 2 and not side._opening)
+    connected(stimulus, label)
     stimulus.push_sample([7, 2], 100.0)
     stimulus.push_sample([8, 2], 100.1)
     label.push_sample([1.5, 2.5], 100.0)
@@ -58,6 +64,7 @@ def test_markers_of_other_programs_are_reported_up_to_a_limit(name: str, side: S
     theirs = make_outlet(f"{name}-buttons", "Markers", ("marker",), 0, "string", role="rig")
     own = make_outlet(f"{name}-status", "Markers", ("status",), 0, "string", role="engine")
     poll_until(side, lambda: bool(side.following) and not side._opening)
+    connected(theirs)
     for index in range(3 * MAX_MARKERS_PER_S):
         theirs.push_sample([f"press {index}"])
         own.push_sample(["{}"])
@@ -71,6 +78,7 @@ def test_markers_of_other_programs_are_reported_up_to_a_limit(name: str, side: S
 def test_the_end_of_a_replay_is_detected_among_other_events(name: str, side: SideStreams) -> None:
     events = make_outlet(f"{name}-events", "Markers", ("event",), 0, "string", role="replay")
     poll_until(side, lambda: bool(side.following) and not side._opening)
+    connected(events)
     events.push_sample(["not JSON"])
     events.push_sample([json.dumps({"event": "pause"})])
     events.push_sample([json.dumps({"event": "end", "samples": 42})])
@@ -100,10 +108,11 @@ def beside(name: str) -> Iterator[Callable[..., SideStreams]]:
 def announce_end(side: SideStreams, events: pylsl.StreamOutlet, marker: pylsl.StreamOutlet) -> None:
     """Send the end, and wait for a marker that was sent after it."""
     poll_until(side, lambda: len(side.following) == 2 and not side._opening)
+    connected(events, marker)
     events.push_sample([json.dumps({"event": "end", "samples": 42})])
     time.sleep(0.1)
     marker.push_sample(["after it"])
-    poll_until(side, lambda: side.markers.get("button", 0) == 1)
+    poll_until(side, lambda: side.markers.get(f"{side._name}.button", 0) == 1)
     side.poll()
 
 
@@ -112,7 +121,7 @@ def test_the_end_counts_from_the_sender_of_the_neural_stream(
     name: str, beside: Callable[..., SideStreams], role: str, sender: str | None
 ) -> None:
     side = beside(role, sender=sender)
-    marker = make_outlet("button", "Markers", ("marker",), 0, "string", role="rig")
+    marker = make_outlet(f"{name}.button", "Markers", ("marker",), 0, "string", role="rig")
     events = make_outlet(
         f"{name}-events", "Markers", ("event",), 0, "string", facts={"sender": sender}, role=role
     )
@@ -123,7 +132,7 @@ def test_the_end_counts_from_the_sender_of_the_neural_stream(
 
 def test_a_strangers_end_is_a_marker(name: str, beside: Callable[..., SideStreams]) -> None:
     side = beside("replay", sender="one")
-    marker = make_outlet("button", "Markers", ("marker",), 0, "string", role="rig")
+    marker = make_outlet(f"{name}.button", "Markers", ("marker",), 0, "string", role="rig")
     events = pylsl.StreamOutlet(pylsl.StreamInfo(f"{name}-events", "Markers", 1, 0, "string", "stranger/7"))
     announce_end(side, events, marker)
     assert not side.ended
@@ -132,6 +141,7 @@ def test_a_strangers_end_is_a_marker(name: str, beside: Callable[..., SideStream
         f"{name}-events", "Markers", ("event",), 0, "string", facts={"sender": "one"}, role="replay"
     )
     poll_until(side, lambda: len(side.following) == 3 and not side._opening)  # beside the stranger's
+    connected(own)
     own.push_sample([json.dumps({"event": "end", "samples": "many"})])
     poll_until(side, lambda: side.ended)
     assert side.announced is None
@@ -144,11 +154,12 @@ def test_another_replay_of_the_same_name_cannot_end_this_one(
     other = make_outlet(
         f"{name}-events", "Markers", ("event",), 0, "string", facts={"sender": "two"}, role="replay"
     )
-    marker = make_outlet("button", "Markers", ("marker",), 0, "string", role="rig")
-    poll_until(side, lambda: "button" in side.following and not side._opening)
+    marker = make_outlet(f"{name}.button", "Markers", ("marker",), 0, "string", role="rig")
+    poll_until(side, lambda: f"{name}.button" in side.following and not side._opening)
+    connected(marker)
     other.push_sample([json.dumps({"event": "end"})])
     marker.push_sample(["after it"])
-    poll_until(side, lambda: side.markers.get("button", 0) == 1)
+    poll_until(side, lambda: side.markers.get(f"{side._name}.button", 0) == 1)
     assert not side.ended
     assert f"{name}-events" not in side.following
 
@@ -179,13 +190,14 @@ def test_an_error_drops_one_stream_and_nothing_else(
     name: str, side: SideStreams, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bad = make_outlet(f"{name}-stimulus", "Stimulus", ("frame", "repeat"), 0, "int32", role="rig")
-    good = make_outlet("button", "Markers", ("marker",), 0, "string", role="rig")
+    good = make_outlet(f"{name}.button", "Markers", ("marker",), 0, "string", role="rig")
     poll_until(side, lambda: len(side.following) == 2 and not side._opening)
     monkeypatch.setattr(side.track, "add", lambda *_: 1 / 0)
+    connected(bad, good)
     bad.push_sample([1, 0])
-    poll_until(side, lambda: side.following == ("button",))
+    poll_until(side, lambda: side.following == (f"{name}.button",))
     good.push_sample(["still here"])
-    poll_until(side, lambda: side.markers.get("button", 0) == 1)
+    poll_until(side, lambda: side.markers.get(f"{side._name}.button", 0) == 1)
     (dropped,) = (notice for notice in side.notices.take() if notice.event == "following_dropped")
     assert dropped.facts == {
         "stream": f"{name}-stimulus",
@@ -194,10 +206,11 @@ def test_an_error_drops_one_stream_and_nothing_else(
 
 
 def test_markers_that_are_no_text_or_json_or_very_long_do_no_harm(name: str, side: SideStreams) -> None:
-    theirs = make_outlet("button", "Markers", ("marker",), 0, "string", role="rig")
-    numbers = make_outlet("trigger", "Markers", ("code",), 0, "int32", role="rig")
+    theirs = make_outlet(f"{name}.button", "Markers", ("marker",), 0, "string", role="rig")
+    numbers = make_outlet(f"{name}.trigger", "Markers", ("code",), 0, "int32", role="rig")
     events = make_outlet(f"{name}-events", "Markers", ("event",), 0, "string", role="replay")
     poll_until(side, lambda: len(side.following) == 3 and not side._opening)
+    connected(numbers, theirs, events)
     numbers.push_sample([7])
     theirs.push_sample([b"gr\xfcn \xff"])
     theirs.push_sample(["y" * 1_000_000])
@@ -206,7 +219,7 @@ def test_markers_that_are_no_text_or_json_or_very_long_do_no_harm(name: str, sid
     events.push_sample([b"\xff\xfe"])
     events.push_sample(['"end"'])
     events.push_sample(['{"event": "end"}'])
-    poll_until(side, lambda: side.ended and side.markers == {"button": 2, "trigger": 1})
+    poll_until(side, lambda: side.ended and side.markers == {f"{name}.button": 2, f"{name}.trigger": 1})
     markers = [notice.facts["marker"] for notice in side.notices.take() if notice.event == "marker"]
     assert {"7", "gr\ufffdn \ufffd", "y" * MAX_MARKER_LENGTH + " ..."} == set(markers)
 
@@ -214,6 +227,7 @@ def test_markers_that_are_no_text_or_json_or_very_long_do_no_harm(name: str, sid
 def test_a_blank_may_be_a_number_that_is_none(name: str, side: SideStreams) -> None:
     stimulus = make_outlet(f"{name}-stimulus", "Stimulus", ("frame",), 0, "float32", role="rig")
     poll_until(side, lambda: len(side.following) == 1 and not side._opening)
+    connected(stimulus)
     for index, frame in enumerate([3.0, np.nan, np.inf, 1e30]):
         stimulus.push_sample([frame], 100.0 + index)
     poll_until(side, lambda: len(side.track) == 4)

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.acquisition.stimulus_track import StimulusTrack, changes, frames_at, onset
+from stream.acquisition.stimulus_track import MAX_EVENTS, StimulusTrack, changes, frames_at, onset
 
 SHOWN = st.lists(st.tuples(st.integers(-1, 5), st.integers(-1, 2)), min_size=1, max_size=80)
 
@@ -54,3 +55,29 @@ def test_past_events_are_dropped() -> None:
     track.add(np.arange(1000.0), np.arange(1000, dtype=np.int32), np.zeros(1000, np.int32))
     assert track.at(998.5, 10.0) == (998, 0)
     assert len(track) == 2
+
+
+@pytest.mark.parametrize("ahead_s", [1e6, 5.0])
+@pytest.mark.parametrize("n_ahead", [1, 50])
+def test_frames_stamped_far_ahead_do_not_freeze_the_truth(ahead_s: float, n_ahead: int) -> None:
+    track = StimulusTrack()
+    for i in range(900):
+        stamp = i / 30 + (ahead_s if 50 <= i < 50 + n_ahead else 0)
+        track.add(np.array([stamp]), np.array([i], np.int32), np.array([0], np.int32))
+    assert track.at(9.01, 30) == (270, 0)
+    assert track.at(29.01, 30) == (870, 0)
+
+
+def test_events_that_are_a_little_out_of_order_are_sorted_and_invalid_ones_dropped() -> None:
+    track = StimulusTrack()
+    stamps = np.array([1.0, 1.2, 1.1, np.nan, np.inf, 1.3])
+    track.add(stamps, np.arange(6, dtype=np.int32), np.zeros(6, np.int32))
+    assert [track.at(stamp, 0.0)[0] for stamp in (1.05, 1.15, 1.25, 1.35)] == [0, 2, 1, 5]
+
+
+def test_events_that_nobody_looks_up_are_bounded() -> None:
+    track = StimulusTrack()
+    for _ in range(3):
+        n = MAX_EVENTS - 1
+        track.add(np.arange(n, dtype=float), np.zeros(n, np.int32), np.zeros(n, np.int32))
+    assert len(track) <= MAX_EVENTS
