@@ -14,11 +14,9 @@ from decoders.fitting.options import FitOptions
 from decoders.prediction import PREDICTION_CHANNELS
 from neuroreel.subprocesses import start_child
 from stream.chunk import Chunk
-from stream.errors import BadUsage
 from stream.io.session_io import save_session
 from stream.lsl.inlet import Inlet
 from stream.lsl.resolve import find_stream
-from stream.replay.event_replay import EventReplay
 from stream.session import Kind, Session
 
 pytestmark = pytest.mark.live
@@ -81,10 +79,3 @@ def test_events_are_decoded_as_their_counts_are(tmp_path: Path) -> None:
     written = json.loads(report.read_text())
     assert written["received"] == written["announced"] == session.n_samples
     assert written["score"]["moments"] == np.sum(session.frame >= 0)
-
-
-def test_only_counts_become_events(small_session: Session) -> None:
-    from dataclasses import replace
-
-    with pytest.raises(BadUsage, match="not counts"):
-        EventReplay(replace(small_session, neural=small_session.neural + 0.5))

@@ -117,7 +117,8 @@ class MemoryNetwork:
 def memory(monkeypatch: pytest.MonkeyPatch) -> MemoryNetwork:
     """Replays open their outlets in memory and sleep on its clock."""
     network = MemoryNetwork()
-    monkeypatch.setattr("stream.replay.player.make_outlet", network.make_outlet)
+    for module in ("player", "event_replay"):
+        monkeypatch.setattr(f"stream.replay.{module}.make_outlet", network.make_outlet)
     monkeypatch.setattr("stream.replay.player.pylsl", SimpleNamespace(local_clock=network.local_clock))
     clock = SimpleNamespace(sleep=network.sleep, monotonic=network.local_clock)
     monkeypatch.setattr("stream.replay.player.time", clock)
