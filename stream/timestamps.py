@@ -162,7 +162,7 @@ class StampJudge:
             self.begin(stamp)
             return Verdict.FOLLOWS
         if step_s > self.longest_s:
-            self.missing = round(step_s / self._period_s) - 1
+            self.missing = round(step_s / self._period_s) - 1 if self._regular else 0
             self._hole = self.newest, stamp
             self.begin(stamp)
             return Verdict.GAP

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.timestamps import StampJudge, Verdict
+from stream.timestamps import MAX_SECONDS, StampJudge, Verdict
 
 
 @dataclass(slots=True)
@@ -70,7 +70,7 @@ class Continuity:
         Parameters
         ----------
         stamps
-            Timestamps in the order of arrival, float64 [n], in seconds; one that is not finite changes nothing.
+            Timestamps in the order of arrival, float64 [n], in seconds; one beyond `MAX_SECONDS` changes nothing.
 
         Returns
         -------
@@ -84,7 +84,7 @@ class Continuity:
             return np.full(len(stamps), self.segment, np.int32)
         segment = np.empty(len(stamps), np.int32)
         for index, stamp in enumerate(np.asarray(stamps, float).tolist()):
-            if np.isfinite(stamp):
+            if abs(stamp) < MAX_SECONDS:
                 self._count(stamp)
             segment[index] = self.segment
         return segment

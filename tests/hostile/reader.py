@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import os
@@ -9,11 +10,15 @@ import resource
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from stream.errors import BadRecording
+from stream.io import sandboxed_child, sandboxed_reader
+from stream.io.arrays import FileContents
 
 LIMIT_BYTES = 4_000_000_000
 FORBIDDEN = ("pickle.find_class", "os.system", "os.exec", "os.posix_spawn")
@@ -98,11 +103,30 @@ def outcome_of(load: Callable[[Path], str], path: Path, kind: str) -> str:
     return f"silently wrong: {wrong}" if wrong else "read"
 
 
-def main(kind: str, folder: Path) -> None:
-    """Read every file of a folder and print one line of JSON per file."""
-    from stream.io.sandboxed_reader import read_sandboxed
+def read_in_a_fork(reader: str, path: Path, options: Mapping[str, object]) -> FileContents:
+    """Read like `stream.io.sandboxed_reader.read_sandboxed`, in a fork of this process, which starts much faster."""
+    begin, end = os.pipe()
+    child = os.fork()
+    if not child:
+        os.dup2(end, 1)
+        sandboxed_child.main(reader, str(path.absolute()), json.dumps(options))
+    os.close(end)
+    try:
+        with os.fdopen(begin, "rb") as pipe:
+            contents = sandboxed_reader._receive(pipe)
+    finally:
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if contents is None:
+        raise BadRecording(sandboxed_reader._failure_message(status))
+    return contents
 
-    assert read_sandboxed.__name__
+
+def main(kind: str, folder: Path, fork: bool) -> None:
+    """Read every file of a folder and print one line of JSON per file."""
+    if fork:
+        for name in (*sandboxed_child.READERS.values(), *sandboxed_child._LIBRARIES):
+            importlib.import_module(name)
+        sandboxed_reader.read_sandboxed = read_in_a_fork
     logging.getLogger().addHandler(Notes())
     load = loader(kind, folder)
     resource.setrlimit(resource.RLIMIT_AS, (LIMIT_BYTES, LIMIT_BYTES))
@@ -130,4 +154,4 @@ def cpu_s() -> float:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    main(sys.argv[1], Path(sys.argv[2]), "fork" in sys.argv)

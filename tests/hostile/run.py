@@ -54,9 +54,9 @@ def write_intact(folder: Path, kind: str) -> Path:
     return path
 
 
-def read_in_a_process(kind: str, folder: Path) -> list[dict[str, Any]]:
+def read_in_a_process(kind: str, folder: Path, *options: str) -> list[dict[str, Any]]:
     """Read all files of a folder in a child process."""
-    command = [sys.executable, "-m", "tests.hostile.reader", kind, str(folder)]
+    command = [sys.executable, "-m", "tests.hostile.reader", kind, str(folder), *options]
     root = Path(__file__).parents[2]
     done = subprocess.run(
         command, cwd=root, env=child_env(), capture_output=True, text=True, timeout=1000, check=False
@@ -95,7 +95,7 @@ def main() -> int:
                 batch = folder / f"{kind}-{begin}"
                 batch.mkdir()
                 write_mutants(kind, intact, batch, range(begin, min(begin + _BATCH, chosen.n)), chosen.seed)
-                part = read_in_a_process(kind, batch)
+                part = read_in_a_process(kind, batch, "fork")
                 new = problems(part)
                 for line in new if chosen.keep else []:
                     chosen.keep.mkdir(exist_ok=True)

@@ -39,3 +39,18 @@ def test_samples_stamped_in_groups_are_complete_and_a_lost_group_is_a_gap() -> N
     counts = continuity.counts
     assert (counts.gaps, counts.missing_samples, counts.backwards) == (1, 4, 0)
     assert continuity.spread_s == pytest.approx(0.1, abs=1e-3)
+
+
+@pytest.mark.parametrize("rate_hz", [0.0, 10.0])
+@pytest.mark.parametrize("wrong", [1e300, -1e300, np.inf, 1e13])
+def test_a_timestamp_that_is_no_number_of_seconds_changes_nothing(rate_hz: float, wrong: float) -> None:
+    continuity = Continuity(rate_hz)
+    segment = continuity.check(np.array([0.1, 0.2, wrong, 0.3, 0.4]))
+    assert segment.tolist() == [0] * 5
+    assert (continuity.counts.gaps, continuity.counts.backwards) == (0, 0)
+
+
+def test_an_irregular_stream_may_pause_for_any_time() -> None:
+    continuity = Continuity(0.0)
+    continuity.check(np.array([-9e11, 9e11]))
+    assert continuity.counts.missing_samples == 0
