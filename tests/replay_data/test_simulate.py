@@ -1,4 +1,4 @@
-"""Simulated recordings, and with them `replay_data.state`."""
+"""Simulated recordings."""
 
 from __future__ import annotations
 
