@@ -85,9 +85,7 @@ def _explain(error: Exception) -> tuple[str, int]:
         return str(error), error.exit_code
     if isinstance(error, MemoryError):
         return "not enough memory. Close other programs, or use a smaller recording.", 1
-    if (
-        isinstance(error, OSError) and error.errno != errno.EPIPE
-    ):  # click ends quietly when nobody reads its output
+    if isinstance(error, OSError) and error.errno != errno.EPIPE:  # at a broken pipe click ends quietly
         names = " and ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
         return f"{f'{names}: ' if names else ''}{error.strerror or error}.", 1
     return "", 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,12 @@ QUOTED = Path(__file__).resolve().parents[2] / "benchmarks" / "peers"
 
 
 def cache_folder() -> Path:
-    """Folder of the cache: ``$XDG_CACHE_HOME/neuroreel/peers``, or in ``~/.cache``."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "neuroreel" / "peers"
+    """Folder of the cache: ``$XDG_CACHE_HOME/neuroreel/peers``, or in ``~/.cache``, or among the temporary files."""
+    try:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:  # no home folder
+        base = Path(tempfile.gettempdir())
+    return base / "neuroreel" / "peers"
 
 
 def cebra_run(

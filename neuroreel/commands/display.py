@@ -66,6 +66,7 @@ def command(
     from dataclasses import asdict
 
     from gui.app import run_display
+    from neuroreel.hints import naming_streams
     from neuroreel.options import write_json
     from stream.lsl.network import configure
 
@@ -77,16 +78,17 @@ def command(
 
         Model.load(model)  # reports a bad file before the window opens
     try:
-        summary = run_display(
-            name,
-            model,
-            screenshot=screenshot,
-            seconds=seconds,
-            fps=fps,
-            wait_s=wait_s,
-            force=force,
-            start_engine=engines.start if model is not None else None,
-        )
+        with naming_streams():
+            summary = run_display(
+                name,
+                model,
+                screenshot=screenshot,
+                seconds=seconds,
+                fps=fps,
+                wait_s=wait_s,
+                force=force,
+                start_engine=engines.start if model is not None else None,
+            )
     finally:
         engines.stop()
     if json_target is not None:

@@ -130,6 +130,7 @@ def command(
     from decoders.live.engine import Engine, LiveOptions
     from decoders.model.model import Model
     from neuroreel.files import write_arrays
+    from neuroreel.hints import naming_streams
     from neuroreel.malloc import release_large_arrays
     from neuroreel.options import write_json
     from stream.control import ControlReader
@@ -143,7 +144,8 @@ def command(
     keep_running_without_terminal()
     loaded = Model.load(model)
     loaded.use_playback = playback
-    inlet = _find_inlet(query, wait_s, loaded)
+    with naming_streams():
+        inlet = _find_inlet(query, wait_s, loaded)
     options = LiveOptions(
         name=name or inlet.name,
         seconds=seconds,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from pathlib import Path
@@ -79,6 +80,7 @@ def command(
     Samples and timestamps are stored exactly as sent. An existing OUT is never overwritten, not even with --force. At
     the end the file is read back and compared with the samples received.
     """
+    from neuroreel.hints import naming_streams
     from neuroreel.malloc import release_large_arrays
     from neuroreel.options import write_json
     from neuroreel.recording.views import ReportView, TerminalView, print_summary
@@ -93,9 +95,11 @@ def command(
     view: View = ReportView() if control else TerminalView(str(out))
     with view:
         parent = _Parent(recorder, stop) if control else None
-        recorder.start(
-            wait_s, stopped=lambda: bool(stop.reason) or (parent is not None and not parent.poll())
-        )
+        naming = contextlib.nullcontext() if control else naming_streams()
+        with naming:
+            recorder.start(
+                wait_s, stopped=lambda: bool(stop.reason) or (parent is not None and not parent.poll())
+            )
         view.ready(recorder)
         _watch(recorder, view, stop, parent, seconds, until_gone)
         view.event({"event": "ending", "reason": f"{stop.reason or 'stopped'}; verifying {out.name}"})

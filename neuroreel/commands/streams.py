@@ -40,6 +40,7 @@ def command(wait_s: float, measure_s: float, json_target: str | None, network: s
 
     A replay that waits for its first consumer is listed but not measured, because measuring would start it.
     """
+    from neuroreel.hints import hidden_hint
     from neuroreel.options import write_json
     from stream.lsl.network import configure
     from stream.lsl.resolve import list_streams
@@ -55,6 +56,8 @@ def command(wait_s: float, measure_s: float, json_target: str | None, network: s
         return
     if not rows:
         echo(f"No streams found (network scope: {scope}).")
+        for line in filter(None, hidden_hint().split("\n")):
+            echo(line)
         return
     _print_streams(rows)
 

@@ -98,10 +98,11 @@ def check_lsl_configuration() -> Check:
 
 def lsl_configuration() -> Path | None:
     """The configuration file that LSL reads in the ``lab`` scope; None if there is none."""
+    from stream.lsl.network import own_configurations
+
     named = os.environ.get("LSLAPICFG")
     files = [Path(named)] if named else []
-    files += [Path("lsl_api.cfg"), Path.home() / "lsl_api" / "lsl_api.cfg", Path("/etc/lsl_api/lsl_api.cfg")]
-    return next((path for path in files if path.is_file()), None)
+    return next((path for path in [*files, *own_configurations()] if path.is_file()), None)
 
 
 def check_lsl(scope: str) -> Check:

@@ -14,7 +14,8 @@ SCOPES = ("loopback", "lab")
 SCOPE_VARIABLE = "NEUROREEL_NETWORK"
 SESSION_VARIABLE = "NEUROREEL_SESSION_ID"
 
-_DEFAULT_SESSION_ID = "neuroreel"  # so that two terminals with --network loopback see each other
+LOOPBACK_SESSION = "neuroreel"
+"""LSL session on loopback, so that two terminals with ``--network loopback`` see each other."""
 
 LOOPBACK_PORTS = 128
 """Number of ports for streams on loopback. There LSL queries port after port instead of using multicast, and finds no
@@ -93,7 +94,7 @@ def configure(scope: str | None = None, session_id: str | None = None) -> Networ
         raise BadUsage(f"'scope' must be one of {', '.join(SCOPES)}, got {scope!r}.")
     session_id = session_id or os.environ.get(SESSION_VARIABLE) or ""
     if scope == "loopback":
-        session_id = session_id or _DEFAULT_SESSION_ID
+        session_id = session_id or LOOPBACK_SESSION
     if not all(character.isalnum() or character in "-_." for character in session_id):
         raise BadUsage(f"'session_id' may have letters, digits, '-', '_' and '.' only, got {session_id!r}.")
     wanted = Network(scope, session_id)
@@ -131,12 +132,18 @@ def configuration(network: Network) -> str:
     return _QUIET + session
 
 
+def own_configurations() -> list[Path]:
+    """The places where LSL searches for its configuration; without a home folder, as for some services, one less."""
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - `Path.home` raises where there is none
+    folders = [Path(), home / "lsl_api", Path("/etc/lsl_api")]
+    return [folder / "lsl_api.cfg" for folder in folders]
+
+
 def _has_own_configuration() -> bool:
     """Whether a configuration file exists in one of the places where LSL searches for it."""
     if os.environ.get("LSLAPICFG"):
         return True
-    folders = (Path(), Path.home() / "lsl_api", Path("/etc/lsl_api"))
-    return any((folder / "lsl_api.cfg").is_file() for folder in folders)
+    return any(path.is_file() for path in own_configurations())
 
 
 def child_env() -> dict[str, str]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from stream.errors import BadUsage
-from stream.lsl.network import SCOPE_VARIABLE, SESSION_VARIABLE, Network, child_env, configure
+from stream.lsl.network import (
+    SCOPE_VARIABLE,
+    SESSION_VARIABLE,
+    Network,
+    child_env,
+    configuration,
+    configure,
+    own_configurations,
+)
 
 
 def test_tests_run_on_loopback_in_a_session_of_their_own(network: Network) -> None:
@@ -69,3 +78,13 @@ def test_a_laboratory_keeps_its_own_configuration(tmp_path: Path) -> None:
         [sys.executable, "-P", "-c", code], env=environment, capture_output=True, check=True
     )
     assert result.stdout.split() == [b"ours"]
+
+
+def test_home_folder_is_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", no_home)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    assert len(own_configurations()) == 3
+    assert configuration(Network("lab", "x"))
