@@ -18,9 +18,11 @@ FOUND = SimpleNamespace(
 
 def test_no_streams(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stream.lsl.resolve.list_streams", lambda _wait_s: [])
-    result = run("streams", "--network", "loopback")
-    assert result.exit_code == 0
-    assert result.output == "No streams found (network scope: loopback).\n"
+    for hint in ("", "Hidden on this computer is 'V1'.\n"):
+        monkeypatch.setattr("neuroreel.hints.hidden_hint", lambda hint=hint: hint)
+        result = run("streams", "--network", "loopback")
+        assert result.exit_code == 0
+        assert result.output == "No streams found (network scope: loopback).\n" + hint
 
 
 def test_table_and_json_without_measured_rates(monkeypatch: pytest.MonkeyPatch) -> None:
