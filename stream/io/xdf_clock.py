@@ -126,7 +126,10 @@ def _on_recorder_clock(stream: XdfStream) -> tuple[NDArray[np.float64] | None, f
         parts = [_on_recorder_clock(part) for part in stream.parts]
         known = [stamps for stamps, _ in parts if stamps is not None]
         noise = max(noise for _, noise in parts)
-        return (np.concatenate(known) if len(known) == len(parts) else None), noise
+        if len(known) < len(parts):
+            return None, noise
+        offset = np.concatenate(known) - np.concatenate([part.stamps for part in stream.parts])
+        return stream.stamps + offset, noise  # the stream's own timestamps may have been smoothed
     if not len(stream.clock_times):
         return None, _MIN_NOISE_S
     times, offsets = stream.clock_times, stream.clock_offsets
