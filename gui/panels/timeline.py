@@ -100,7 +100,7 @@ class TimelinePanel(Panel):
             return f"all {n_frames} {words.plural(kind)} · {text}"
         first, last = view.first * view.pool, min((view.first + n_shown) * view.pool, n_frames) - 1
         outside = 1 - float(view.newest[view.first : view.first + n_shown].sum()) - float(view.newest[-1])
-        away = f", {outside:.0%} of the probability outside" if outside >= 0.01 else ""
+        away = f" ({outside:.0%} lies outside)" if outside >= 0.01 else ""
         return f"{words.plural(kind)} {first} to {last} of {n_frames}{away} · {text}"
 
     def _set_axes(self, low: float, n: float, pool: int, source: Source) -> None:

@@ -13,6 +13,7 @@ from gui.state.snapshot import Snapshot, State, Trace
 from gui.theme import Theme
 from gui.widgets.labels import PlainLabel
 from gui.widgets.plots import Plot, decimate, pen
+from gui.words import Kind, kind_of
 
 POINTS = 800
 TALL = 75
@@ -21,6 +22,9 @@ TALL = 75
 NICE_MS = (2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
 IMPOSSIBLE_MS = -1.0
 """A latency below this many milliseconds means that the clocks disagree."""
+
+WRONG = math.log10(2)
+"""Where a wrong category lies on the axis of errors."""
 
 ERROR_TICKS = (0, 1, 3, 10, 30, 100, 300, 1_000, 3_000)
 
@@ -37,6 +41,7 @@ class TracesPanel(Panel):
         column.setSpacing(0)
         self._plots: dict[str, Plot] = {}
         self._values: dict[str, PlainLabel] = {}
+        self._titles: dict[str, PlainLabel] = {}
         self._curves = {}
         for key, title in (
             ("confidence", "confidence"),
@@ -59,7 +64,8 @@ class TracesPanel(Panel):
     def _caption(self, key: str, title: str) -> QHBoxLayout:
         line = QHBoxLayout()
         line.setContentsMargins(12, 2, 16, 0)
-        name, value = PlainLabel(title, "detail"), PlainLabel(name="detail")
+        name = self._titles[key] = PlainLabel(title, "detail")
+        value = PlainLabel(name="detail")
         line.addWidget(name)
         line.addStretch(1)
         line.addWidget(value)
@@ -106,14 +112,17 @@ class TracesPanel(Panel):
         self, snapshot: Snapshot, trace: Trace, time_s: NDArray[np.float64], window: float
     ) -> None:
         source, plot = snapshot.source, self._plots["error"]
-        top = math.log10(1 + max(source.n_frames, 10))
+        is_movie = kind_of(source) is Kind.FRAME
+        top = math.log10(1 + max(source.n_frames, 10)) if is_movie else 1.2 * WRONG
         plot.set_range(-window, 0, -0.06 * top, top)
-        plot.left.setTicks(
-            [[(math.log10(1 + t), str(t)) for t in ERROR_TICKS if math.log10(1 + t) <= top][::2]]
-        )
+        ticks = [(math.log10(1 + t), str(t)) for t in ERROR_TICKS if math.log10(1 + t) <= top][::2]
+        plot.left.setTicks([ticks if is_movie else [(0.0, "right"), (WRONG, "wrong")]])
+        self._titles["error"].setText("error (frames)" if is_movie else f"{kind_of(source)}")
         evidence = np.isfinite(trace.novelty)
         known = (trace.truth >= 0) & (trace.frame >= 0) & evidence
         error = np.where(known, np.abs(trace.frame - trace.truth), np.nan).astype(float)
+        if not is_movie:  # the numbers of categories and places are no distances
+            error = np.minimum(error, 1.0)
         self._curves["error"].setData(*broken_line(time_s, np.log10(1 + error), source.rate_hz))
         level = math.log10(1 + source.tolerance_frames)
         self._tolerance.setData([-window, 0], [level, level])
@@ -123,7 +132,8 @@ class TracesPanel(Panel):
             text = "no evidence"
         elif known[-1]:
             now = "now" if snapshot.state is State.LIVE else "last"
-            text = f"{now} {error[-1]:.0f}" + (" · dashed: 1 s" if source.tolerance_frames else "")
+            figure = f"{error[-1]:.0f}" if is_movie else "wrong" if error[-1] else "right"
+            text = f"{now} {figure}" + (" · dashed: 1 s" if source.tolerance_frames else "")
         else:
             text = "blank"
         self._values["error"].setText(text)

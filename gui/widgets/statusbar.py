@@ -11,7 +11,7 @@ from PyQt5.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 from gui.state.snapshot import Snapshot
 from gui.theme import DARK, Theme
 from gui.thresholds import Level, levels
-from gui.widgets.labels import PlainLabel
+from gui.widgets.labels import ElidedLabel, PlainLabel
 from stream.printable import printable
 
 FIELDS = ("latency", "age", "input", "display", "dropped", "unusable", "clock", "model")
@@ -27,7 +27,7 @@ class StatusBar(QWidget):
         self.setObjectName("status")
         self.setAttribute(Qt.WA_StyledBackground)
         self.fields = {name: Field(name) for name in FIELDS}
-        self.note = PlainLabel(_KEYS, "dim")
+        self.note = ElidedLabel(_KEYS, "dim")
         self._notice = ""
         self._theme = DARK
         line = QHBoxLayout(self)

@@ -215,6 +215,10 @@ def test_categories_are_named_and_not_counted_apart(open_window) -> None:
     assert decoded.which.endswith(names[int(decoded.which.split()[1])])
     assert (decoded.verdict, decoded.agrees) == ("another category", False)
     assert "frame" not in window.panels["timeline"].plot.left.labelText
+    traces = window.panels["traces"]
+    assert traces._titles["error"].text() == "category"
+    assert traces._values["error"].text() == "now wrong"
+    assert set(np.round(np.unique(traces._curves["error"].getData()[1]), 3)) == {0.301}
 
 
 def test_eight_certain_categories_light_one_cell_each(open_window) -> None:
