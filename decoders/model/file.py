@@ -88,7 +88,8 @@ def read(path: Path | str) -> tuple[Arrays, dict[str, Any]]:
         if array.dtype.kind != "f":
             continue
         allowed = np.isnan(array) if name.startswith(_MAY_BE_NAN) else False
-        if not np.all((np.abs(array) <= MAX_VALUE) | allowed):  # NaN is not, either
+        limit = min(MAX_VALUE, float(np.finfo(array.dtype).max))  # half precision cannot hold MAX_VALUE
+        if not np.all((np.abs(array) <= limit) | allowed):  # false for NaN
             raise BadModel(
                 f"{path}: {name!r} has values that are not finite, or beyond {MAX_VALUE:g}. Fit the model again."
             )
