@@ -85,6 +85,24 @@ def test_a_change_of_speed_is_followed_and_the_frames_stay_right() -> None:
     assert abs(int(played.state.argmax()) - frame) <= 2
 
 
+def test_a_change_is_noticed_as_soon_after_a_long_time_as_after_a_short_one() -> None:
+    found_after_s = []
+    for before_s in (1.0, 7.0):
+        random = np.random.default_rng(3)
+        played = Filter.begin()
+        n_before = round(30 * before_s)
+        for index in range(n_before):
+            played.step(evidence_of(index, random), index / 30)
+        assert played.estimator.speed == 1.0
+        for index in range(100):
+            played.step(evidence_of(20 + 2 * index, random), (n_before + index) / 30)
+            if played.estimator.speed == 2.0:
+                break
+        found_after_s.append(index / 30)
+    assert max(found_after_s) < 2
+    assert abs(found_after_s[0] - found_after_s[1]) < 0.7
+
+
 def test_evidence_that_favours_no_frame_leaves_the_speed_of_training() -> None:
     played = Filter.begin()
     for index in range(300):

@@ -14,6 +14,7 @@ from gui.panels import embedding as module
 from gui.panels.embedding import MEAN_POINTS, TURN_RADIANS_S, EmbeddingPanel
 from gui.state.snapshot import Snapshot, Source, State
 from gui.theme import DARK, LIGHT, Theme
+from gui.widgets.plots import colour_table
 from tests.gui.test_window import count, pixels
 
 pytestmark = pytest.mark.gui
@@ -89,6 +90,38 @@ def test_the_newest_point_is_marked(panel: EmbeddingPanel) -> None:
     rows, columns = np.nonzero(marked)
     assert np.ptp(rows) < 20
     assert np.ptp(columns) < 20
+
+
+def test_the_mark_is_at_the_end_of_the_trail(panel: EmbeddingPanel) -> None:
+    trail = 0.2 * ring()
+    trail[-150:, 0] += np.minimum(np.linspace(0, 3, 150), 2)  # it leaves the ring for good
+    panel.show_snapshot(snapshot(trail=trail, trail_frame=np.full(300, -1, np.int32)))
+    image = painted(panel)[:-40].astype(int)
+    middle = np.array([panel.view.height(), panel.view.width()]) / 2
+    mark = (
+        np.argwhere(np.all(np.abs(image - [0x56, 0xB4, 0xE9]) < 8, axis=2)).mean(0) - middle
+    )  # DARK.decoded
+    drawn = np.argwhere((np.abs(image - [0x1B, 0x1F, 0x24]) > 25).any(2)) - middle
+    along = drawn @ mark / np.hypot(*mark)
+    assert np.hypot(*mark) > 60
+    assert -0.6 * np.hypot(*mark) < along.min()
+    assert along.max() < np.hypot(*mark) + 12
+    beside = (drawn @ [-mark[1], mark[0]] / np.hypot(*mark))[along > 0.7 * np.hypot(*mark)]
+    assert np.ptp(beside) < 30
+
+
+@pytest.mark.parametrize(("frame", "index"), [(0, 0), (150, 128), (299, 255), (299_000, 255)])
+def test_a_frame_has_the_colour_of_its_share_of_the_movie(
+    panel: EmbeddingPanel, frame: int, index: int
+) -> None:
+    panel.show_snapshot(snapshot(trail_frame=np.full(300, frame, np.int32)))
+    image = painted(panel)[:-40].reshape(-1, 3).astype(float)
+    trail = image[(np.abs(image - [0x1B, 0x1F, 0x24]) > 40).any(1)]
+    colours = colour_table("viridis").astype(float)
+    hues = colours[[0, 64, 128, 192, 255]] - colours[[0, 64, 128, 192, 255]].mean(1, keepdims=True)
+    shown = np.median(trail - trail.mean(1, keepdims=True), axis=0)
+    fit = hues @ shown / np.linalg.norm(hues, axis=1)
+    assert int(fit.argmax()) == round(index / 64)
 
 
 def test_points_without_a_frame_are_gray(panel: EmbeddingPanel) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PyQt5.QtCore import QPointF
 from PyQt5.QtWidgets import QApplication, QLabel
 
 from gui.panels.traces import POINTS, TracesPanel, broken_line
@@ -205,6 +206,20 @@ def test_the_error_axis_holds_every_error_of_the_movie(panel: TracesPanel) -> No
         show(panel, source=replace(SOURCE, n_frames=n_frames))
         assert top(error) >= np.log10(n_frames)
         assert top(error) < np.log10(n_frames) + 0.5
+
+
+def test_one_second_is_a_dashed_line_among_the_errors(panel: TracesPanel) -> None:
+    show(panel, frame=np.arange(300) + 300)  # the line of the error itself lies far above
+    error = plots(panel)[1]
+    QApplication.processEvents()
+    image = pixels(error.grab()).astype(int)
+    view = error.getViewBox()
+    left, right = (error.mapFromScene(view.mapViewToScene(QPointF(x, np.log10(31)))) for x in (-9.5, -0.5))
+    rows = image[left.y() - 9 : left.y() + 10, left.x() : right.x()]
+    dashed = (np.abs(rows - [0x8B, 0x94, 0x9E]) < 40).all(2).mean(1)  # DARK.dim
+    assert dashed[8:11].max() > 0.3
+    assert dashed.max() < 0.95
+    assert dashed[:7].max() == dashed[12:].max() == 0
 
 
 def test_before_the_first_prediction_it_waits(panel: TracesPanel) -> None:
