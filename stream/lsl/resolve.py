@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,12 @@ from stream.lsl.network import configure
 from stream.printable import printable
 
 log = logging.getLogger(__name__)
+
+_CONDITION = re.compile(
+    r"\b(name|type|channel_count|channel_format|source_id|nominal_srate|version|created_at|uid|session_id|hostname|desc)"
+    r"\b[^=<>]*[=<>]|\b(starts-with|contains|not|count|string-length|normalize-space|translate)\s*\("
+)
+"""What makes a query a condition; a name may have '=' and parentheses, too."""
 
 _SLICE_S = 0.5  # duration of one call to LSL; between two, Ctrl-C takes effect
 
@@ -151,7 +158,7 @@ def predicate_of(query: str | None, types: Sequence[str] = ()) -> str:
     """
     conditions = []
     if query:
-        conditions.append(f"({query})" if "=" in query or "(" in query else f"name={quoted(query)}")
+        conditions.append(f"({query})" if _CONDITION.search(query) else f"name={quoted(query)}")
     if types:
         conditions.append("(" + " or ".join(f"type={quoted(type_)}" for type_ in types) + ")")
     return " and ".join(conditions) or "count(name)>0"

@@ -6,10 +6,12 @@ import contextlib
 import io
 import logging
 import os
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -128,3 +130,20 @@ def test_no_file_gets_the_number_of_a_closed_standard_stream(tmp_path) -> None:
     command = f'"{sys.executable}" -P -c "$0" "$1" <&- >&- 2>&-'
     assert subprocess.run(["sh", "-c", command, CLOSED, str(path)], timeout=60).returncode == 0
     assert path.read_bytes() == b""
+
+
+def test_commands_print_only_through_the_terminal() -> None:
+    allowed = {
+        "files.py": "JSON and HTML, asked for on standard output",
+        "refit.py": "reports to the engine",
+        "replay.py": "the list of faults",
+        "bench.py": "reports of a child",
+        "terminal.py": "the boundary itself",
+    }
+    folder = Path(terminal.__file__).parent
+    printing = {
+        path.name
+        for path in folder.rglob("*.py")
+        if re.search(r"click\.s?echo\(|(?<![\w.])Console\(|import Console", path.read_text(encoding="utf-8"))
+    }
+    assert printing <= set(allowed), "print foreign text with neuroreel.terminal"

@@ -65,3 +65,24 @@ def test_queries_become_xpath_conditions() -> None:
     assert predicate_of(None) == "count(name)>0"
     with pytest.raises(BadUsage, match="quotation"):
         predicate_of("a'b\"c")
+
+
+@pytest.mark.parametrize("name", ["V1=left (a)", "left (V1)", "a=b", "x<y"])
+def test_name_may_look_like_a_condition(name: str) -> None:
+    assert predicate_of(name) == f"name='{name}'"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "name='V1'",
+        "type = 'Spikes'",
+        "starts-with(name,'V')",
+        "not(type='EEG')",
+        "channel_count>3",
+        "desc/a='b'",
+        "name='",
+    ],
+)
+def test_condition_stays_one(query: str) -> None:
+    assert predicate_of(query) == f"({query})"
