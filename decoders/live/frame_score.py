@@ -142,9 +142,9 @@ class RunningScore:
             self._count(stamps[counts], true[counts], repeat[counts], frames[counts])
         return [(frame, number) for frame, number in settled.tolist()]
 
-    def figures(self) -> dict[str, float]:
-        """Overall figures of the first readout, in the words of ``evaluate``; at least one prediction must be scored."""
-        return self._overall.figures(0)
+    def figures(self, readout: int = 0) -> dict[str, float]:
+        """Overall figures of a readout, in the words of ``evaluate``; at least one prediction must be scored."""
+        return self._overall.figures(readout)
 
     def summary(self) -> dict[str, Any] | None:
         """Figures of every readout, overall and for the last `MAX_REPEATS`; None if no prediction was scored."""

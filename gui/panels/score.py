@@ -43,7 +43,7 @@ class ScorePanel(Panel):
         self.legend(*([(self.theme.alarm, "TRAINING DATA: no score")] if snapshot.on_training_data else []))
         self._view.on_training_data = snapshot.on_training_data
         self.detail(
-            f"{snapshot.score.n:,} predictions with a known frame · chance: the same predictions in shuffled order"
+            f"{snapshot.score.n:,} predictions with a known frame · chance: shuffled · clock: knows only the onset"
         )
         self._view.unit = "within 1 s" if snapshot.source.movie_rate_hz else "right"
         self._view.score = snapshot.score
@@ -80,8 +80,9 @@ class _View(QWidget):
             big,
             bold=True,
         )
+        clock = f" · clock {score.clock:.0%}" if score.clock == score.clock else ""
         line = QRectF(14, top + big + 6, px(FIGURES_WIDTH), px(18))
-        _write(painter, line, f"{self.unit} · chance {score.chance:.1%}", theme.dim, px(12))
+        _write(painter, line, f"{self.unit} · chance {score.chance:.0%}" + clock, theme.dim, px(12))
         frames = (
             f"exact {score.exact:.0%} · median error {score.median_error:.0f}" if self.unit != "right" else ""
         )

@@ -189,7 +189,8 @@ class NeuralTraces:
 class Score:
     """Accuracy where the true frame was known.
 
-    ``chance`` is the accuracy of the same decoded frames in shuffled order. ``per_second`` is float32 [seconds], the
+    ``chance`` is the accuracy of the same decoded frames in shuffled order, ``clock`` that of a clock that knows only
+    the onset and that the movie plays in order (NaN without a movie). ``per_second`` is float32 [seconds], the
     accuracy within tolerance in each of the last seconds, NaN where nothing was scored.
     """
 
@@ -199,6 +200,7 @@ class Score:
     median_error: float
     chance: float
     per_second: NDArray[np.float32]
+    clock: float = nan
 
 
 @dataclass(frozen=True, slots=True)

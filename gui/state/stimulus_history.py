@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,12 +28,19 @@ class StimulusHistory:
         rate_hz = source.rate_hz * source.stamp_rate
         self._slack_s = SLACK_PERIODS / rate_hz if rate_hz > 0 else 0.0
         self._events = RowRing(MAX_EVENTS, 2)
+        self._frames_per_s = source.movie_rate_hz * source.stamp_rate
+        self._n_frames = source.n_frames
+        self._onset = self._last_frame = math.nan
 
     def __len__(self) -> int:
         return len(self._events)
 
     def add(self, stamps: NDArray[np.float64], frames: NDArray[np.int32]) -> None:
         """Add stimulus events: onset timestamps float64 [n] and frames int32 [n] (-1 = blank)."""
+        for stamp, frame in zip(stamps.tolist(), frames.tolist(), strict=True):
+            if frame >= 0 and not self._last_frame >= 0:
+                self._onset = stamp
+            self._last_frame = frame
         events = self._events.rows()
         late = (len(events) and stamps[0] < events[-1, 0]) or bool(np.any(np.diff(stamps) < 0))
         self._events.add(np.column_stack([stamps, frames]))
@@ -46,6 +55,17 @@ class StimulusHistory:
             return np.full(len(stamps), UNKNOWN, np.int32)
         last = np.searchsorted(events[:, 0], stamps - self._slack_s, side="right") - 1
         return np.where(last >= 0, events[np.maximum(last, 0), 1], UNKNOWN).astype(np.int32)
+
+    def clock_frames(self, stamps: NDArray[np.float64]) -> NDArray[np.int32]:
+        """What a clock would decode that knows only the last onset and that the movie plays in order, int32 [n].
+
+        -1 where it decodes no stimulus: during a blank, behind the end of the movie, and without a movie.
+        """
+        if not self._last_frame >= 0 or not self._frames_per_s:
+            return np.full(len(stamps), NO_FRAME, np.int32)
+        frames = np.floor((stamps - self._slack_s - self._onset) * self._frames_per_s)
+        inside = (frames >= 0) & (frames < self._n_frames)
+        return np.where(inside, frames, NO_FRAME).astype(np.int32)
 
     def truth(self, stamps: NDArray[np.float64]) -> NDArray[np.int32]:
         """True frame and repeat (always unknown), int32 [n, 2], for a `decoders.live.frame_score.RunningScore`."""

@@ -63,6 +63,8 @@ RATE_S = 2.0
 MAX_LOSS = 10_000_000
 """A sequence number that is ahead by more than this is another sequence, no loss."""
 
+READOUTS = ("with_playback", "clock")
+
 _COLUMN = {name: index for index, name in enumerate(PREDICTION_CHANNELS)}
 _STAMP = len(PREDICTION_CHANNELS)
 _ARRIVAL = _STAMP + 1
@@ -196,8 +198,9 @@ class Store:
             frames, novelty = (rows[:, _COLUMN[name]].tolist() for name in ("frame", "novelty"))
             moments = (stamps if self._truth_column == _STAMP else rows[:, self._truth_column]).tolist()
             frames = [frame if new == new else NO_FRAME for frame, new in zip(frames, novelty, strict=True)]
-            for stamp, frame in zip(moments, frames, strict=True):
-                self._score.add(now, stamp, (int(frame),))
+            clock = self._stimulus.clock_frames(np.asarray(moments)).tolist()
+            for stamp, frame, by_clock in zip(moments, frames, clock, strict=True):
+                self._score.add(now, stamp, (int(frame), by_clock))
             following = rows[:, [_COLUMN["next_frame"], _COLUMN["next_confidence"]]].tolist()
             for stamp, (frame, confidence), new in zip(moments, following, novelty, strict=True):
                 if new == new:
@@ -318,7 +321,7 @@ class Store:
         self._stimulus = StimulusHistory(source)
         self._truth_column = _COLUMN["stamp_raw"]
         axis = FrameAxis(np.zeros(max(source.n_frames, 1), np.int64), source.tolerance_frames)
-        self._score = RunningScore(self._stimulus.truth, axis, stamp_rate=source.stamp_rate)
+        self._score = RunningScore(self._stimulus.truth, axis, READOUTS, stamp_rate=source.stamp_rate)
         self._forecasts = ForecastRecord(self._stimulus.frames_at, source.stamp_rate)
         self._forecast_success = None
         self._stage_latency = StageLatency()
@@ -370,6 +373,9 @@ class Store:
             median_error=figures["median_frame_error"],
             chance=self._score.chance(),
             per_second=self._score.recent_accuracy(),
+            clock=self._score.figures(1)["accuracy_within_1s"]
+            if self._snapshot.source.movie_rate_hz
+            else math.nan,
         )
 
     def _counts(self) -> Counts:

@@ -377,3 +377,19 @@ def test_training_data_are_said_in_red_beside_the_score(open_window, feed: Feed)
     feed.store.add_stats({"training_data": "x"})
     redraw(window)
     assert window.panels["score"].legend_text == ""
+
+
+def test_a_clock_stands_beside_the_score(open_window, feed: Feed) -> None:
+    feed.run(0.5, blank=True)
+    feed._sample = 90  # the movie begins with frame 0
+    feed.run(2.5)
+    feed.now_s += 1
+    feed.store.settle()
+    in_order = open_window(feed).snapshot.score
+    assert in_order is not None
+    assert in_order.clock > 0.95
+    places = with_source(movie_rate_hz=0.0, tolerance_frames=0, movie_name="")
+    places.run(3)
+    score = open_window(places).snapshot.score
+    assert score is not None
+    assert np.isnan(score.clock)

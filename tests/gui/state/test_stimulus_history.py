@@ -7,6 +7,17 @@ from gui.state.stimulus_history import MAX_EVENTS, StimulusHistory
 from tests.gui.feeds import SOURCE
 
 
+def test_a_clock_counts_from_the_last_onset_in_order() -> None:
+    history = StimulusHistory(SOURCE)
+    assert history.clock_frames(np.array([1.0])).tolist() == [-1]
+    history.add(np.array([0.0, 1.0, 1.5]), np.array([-1, 0, 15], np.int32))
+    assert history.clock_frames(np.array([1.55, 2.05, 9.0])).tolist() == [16, 31, -1]
+    history.add(np.array([3.0]), np.array([-1], np.int32))
+    assert history.clock_frames(np.array([3.1])).tolist() == [-1]
+    history.add(np.array([4.0]), np.array([40], np.int32))  # begins elsewhere: the clock does not know
+    assert history.clock_frames(np.array([4.05])).tolist() == [1]
+
+
 def test_an_event_stamped_far_ahead_hides_none_of_the_following() -> None:
     history = StimulusHistory(SOURCE)
     history.add(np.array([1.0, 1e9, 2.0]), np.array([3, 77, 4], np.int32))
