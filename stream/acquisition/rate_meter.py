@@ -60,7 +60,7 @@ class RateMeter:
         self._steady_from = arrival_s
         self._was_off = False
 
-    def tick(self, n_samples: int, arrival_s: float) -> None:
+    def tick(self, n_samples: int, arrival_s: float, spread_s: float = 0.0) -> None:
         """Measure and judge the rate; call it about once a second.
 
         Parameters
@@ -69,6 +69,8 @@ class RateMeter:
             Samples received so far.
         arrival_s
             Time of the newest arrival, seconds.
+        spread_s
+            How much arrivals vary because samples come in groups, seconds.
         """
         if not self._ticks or arrival_s > self._ticks[-1][0]:
             self._ticks.append((arrival_s, n_samples))
@@ -79,7 +81,7 @@ class RateMeter:
         if span_s < _LEAST_SPAN_S:
             return
         excess = rate_hz / self._nominal_hz - 1
-        off = abs(excess) > TOLERANCE and abs(excess) * span_s > _JITTER_S
+        off = abs(excess) > TOLERANCE and abs(excess) * span_s > _JITTER_S + 2 * spread_s
         if off and self._was_off and not self._reported:
             self._reported = True
             self._notices.add(

@@ -222,7 +222,7 @@ class SampleTiming:
             Local clock, seconds.
         """
         if self._n_received:
-            self._rate.tick(self._n_received, self._arrival_s)
+            self._rate.tick(self._n_received, self._arrival_s, self._stamps.spread_s)
         self._uneven_ticks += self._stamps.uneven
         if self._stamps.uneven and self._uneven_ticks == _UNEVEN_TICKS:
             spread_s = self._stamps.spread_s

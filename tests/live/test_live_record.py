@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import psutil
+import pylsl
 import pytest
 
 from decoders.fitting.fit import fit_model
@@ -103,6 +104,46 @@ def test_a_recording_replays_to_the_same_predictions(
     for role in ("posterior", "forecast", "embedding"):
         repeated, original = again[f"V1-{role}"].samples, first[f"V1-{role}"].samples
         np.testing.assert_allclose(repeated, original, rtol=0, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_samples_pushed_in_groups_decode_live_as_in_their_recording(
+    start: Callable[..., Child], model_path: Path, tmp_path: Path
+) -> None:
+    session, name, group = movie_session(3, seed=2), f"pushed{uuid.uuid4().hex[:6]}", 4
+    outlet = make_outlet(
+        name, "Spikes", session.channel_names, session.rate_hz, facts={"mode": "live"}, role="rig"
+    )
+    out, report = tmp_path / "out.xdf", tmp_path / "out.json"
+    engine = start(
+        "live", model_path, "--stream", name, "--record", out, "--json", report, *NEVER_SKIP, control=True
+    )
+    status = EventInlet(find_stream(f"{name}-status", wait_s=30))
+    status.open()
+    assert outlet.wait_for_consumers(60)
+    time.sleep(5.0)  # both the engine and its recorder
+    begun = pylsl.local_clock()
+    due_s = session.stamps - session.stamps[0]
+    for first in range(0, session.n_samples, group):
+        rows = session.neural[first : first + group]
+        pushed_s = begun + float(due_s[first : first + group].max())
+        time.sleep(max(0.0, pushed_s - pylsl.local_clock()))
+        outlet.push_chunk(rows, (pushed_s + np.arange(len(rows)) * 2e-5).tolist())
+    time.sleep(1.5)
+    events = [json.loads(text)["event"] for text in status.pull(0.1)[0]]
+    engine.stop(timeout_s=30)
+    status.close()
+    summary = json.loads(report.read_text())
+    assert summary["received"] == session.n_samples
+    assert (summary["reordered"], summary["duplicates"]) == (0, 0)
+    assert summary["gaps"] <= 1  # of half a second
+    assert events.count("uneven_stamps") == 1
+    recorded = load_session(out, stream=name)
+    assert recorded.neural.tobytes() == session.neural.tobytes()
+    assert recorded.segment[-1] == events.count("segment") == 1
+    streams = {stream.name: stream for stream in read_xdf(out)}
+    predicted = Model.load(model_path).predict(recorded)
+    np.testing.assert_allclose(streams[f"{name}-posterior"].samples, predicted.posterior, rtol=0, atol=1e-5)
 
 
 def test_a_replay_starts_once_the_recorder_has_opened_all_streams(tmp_path: Path) -> None:
