@@ -134,14 +134,14 @@ def command(
         scored = run_cross_validation(session, cv, options, draws=draws, gap_s=gap_s, movie=movie)
     else:
         scored = _score_model(files[0], files[1], test_options, rolling, agree_with)
+    if "-" not in (json_target, html_target):
+        _print_scores(scored.report)
+    if json_target is not None:
+        write_json(scored.report, json_target)
     if html_target is not None:
         from decoders.report.page import html_page
 
         write_text(html_page(scored, title=_title(files, repeats, part), seed=seed), html_target)
-    if json_target is not None:
-        write_json(scored.report, json_target)
-    if "-" not in (json_target, html_target):
-        _print_scores(scored.report)
 
 
 def _score_model(

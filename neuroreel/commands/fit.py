@@ -149,10 +149,10 @@ def command(
             f" and {len(unused) - N_NAMED} more" if len(unused) > N_NAMED else ""
         )
         echo(f"excluded channels (constant or mostly NaN): {names}", err=True)
-    if json_target is not None:
-        write_json({"model": str(output), "hash": model.hash, **model.card}, json_target)
     if json_target != "-":
         _print_card(output, model.hash, model.card)
+    if json_target is not None:
+        write_json({"model": str(output), "hash": model.hash, **model.card}, json_target)
 
 
 def _save(model: Model, path: Path, force: bool) -> None:

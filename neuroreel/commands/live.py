@@ -172,16 +172,16 @@ def command(
     if recorder is not None:
         recorder.compare(inlet)
         summary["recording"] = recorder.summary
+    if not control and json_target != "-":
+        _print_summary(summary)
+        if recorder is not None:
+            recorder.print()
     if trace is not None:
         import numpy as np
 
         write_arrays(trace, engine=np.array(engine.trace).reshape(-1, 4))
     if json_target is not None:
         write_json({"name": options.name, "model": loaded.hash, **summary}, json_target)
-    if not control and json_target != "-":
-        _print_summary(summary)
-        if recorder is not None:
-            recorder.print()
     if not recorded:
         raise click.exceptions.Exit(1)
 

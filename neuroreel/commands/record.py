@@ -106,10 +106,10 @@ def command(
         used = view.usage() | {"ended": stop.reason}
         summary = recorder.stop() | used
         view.end(summary)
-    if json_target is not None:
-        write_json(summary, json_target)
     if not control and json_target != "-":
         print_summary(summary)
+    if json_target is not None:
+        write_json(summary, json_target)
     if not summary["verified"] or summary["problems"]:
         raise click.exceptions.Exit(1)
 

@@ -120,3 +120,18 @@ def test_cross_validation_without_controls_has_no_verdict(files: Path) -> None:
     result = run("evaluate", files / "session.npz", "--cv", "repeat", "--draws", 0)
     assert result.exit_code == 0, result.output
     assert "not tested" in result.output
+
+
+def test_scores_are_printed_even_if_the_file_cannot_be_written(
+    files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    arguments = ["--repeats", "4-5", "--draws", 0, "--json", files / "a.json"]
+    result = run("evaluate", files / "model.safetensors", files / "session.npz", *arguments)
+    assert result.exit_code == 1
+    assert "within 1 s" in result.output
+    assert "a.json: No space left on device" in result.output
+    assert not list(files.glob("a.json"))
