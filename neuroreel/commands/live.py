@@ -170,7 +170,7 @@ def command(
             summary = _run(engine, recorder, quiet=control)
         recorded = recorder is None or recorder.stop()
     if recorder is not None:
-        recorder.compare(inlet)
+        recorded &= recorder.compare(inlet)
         summary["recording"] = recorder.summary
     if not control and json_target != "-":
         _print_summary(summary)

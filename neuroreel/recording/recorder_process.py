@@ -174,16 +174,21 @@ class RecorderChild:
             self._child.process.stdout.close()
         return code == 0 and self.summary is not None
 
-    def compare(self, inlet: Connection) -> None:
+    def compare(self, inlet: Connection) -> bool:
         """Add to the summary what recorder and engine have not both received of the neural stream.
 
         Parameters
         ----------
         inlet
             The engine's connection to it.
+
+        Returns
+        -------
+        recorded
+            False if the engine has received samples and the recording has none of them.
         """
         if self.summary is None:
-            return
+            return False
         rows = [
             row for row in self.summary["streams"] if (row["name"], row["type"]) == (inlet.name, inlet.type)
         ]
@@ -194,6 +199,10 @@ class RecorderChild:
             "compared": compared,
             "differences": describe_differences(inlet.name, compared),
         }
+        if senders or not any(row["engine_samples"] for row in compared):
+            return True
+        self.summary["problems"].append(f"'{inlet.name}' was decoded but is not in the recording")
+        return False
 
     def print(self) -> None:
         """Print the summary, if the child has reported it."""

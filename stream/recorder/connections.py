@@ -58,6 +58,7 @@ class Connections:
         self._undecided: list[SenderLink] = []  # of a restarted sender, or of a second one
         self._threads: list[tuple[threading.Thread, SenderLink]] = []
         self._retry_at: dict[str, float] = {}
+        self._failures: dict[str, list[str]] = {}  # reasons, by outlet that has not been opened yet
         self._ids = itertools.count(1)
 
     def __repr__(self) -> str:
@@ -127,6 +128,17 @@ class Connections:
         self._stopping = True
         self._held_released.set()
 
+    def problems(self, online: Container[str]) -> list[str]:
+        """Return why outlets that the network lists are not recorded; one attempt may fail, as one that ended is listed.
+
+        Parameters
+        ----------
+        online
+            Ids of the outlets that the network lists.
+        """
+        failures = list(self._failures.items())
+        return [reasons[-1] for uid, reasons in failures if uid in online and len(reasons) > 1]
+
     def join(self) -> None:
         """Close all connections and wait for the threads to end."""
         for _, link in self._threads:
@@ -190,7 +202,9 @@ class Connections:
         except Exception as error:
             if not isinstance(error, LostError | LslTimeoutError | CannotWrite):
                 log.exception("opening '%s' failed", name)
-            self._report("failed", name, f"'{name}' was found but cannot be recorded: {error}")
+            reason = f"'{name}' was found but cannot be recorded: {error}"
+            self._failures.setdefault(link.uid, []).append(reason)
+            self._report("failed", name, reason)
             link.close()
             if stream is None:
                 self._undecided.remove(link)
@@ -201,6 +215,7 @@ class Connections:
             return
         finally:
             link.settled.set()
+        self._failures.pop(link.uid, None)
         if stream is not None:
             self._report("recording", name, f"recording '{name}'")
         while not link.closed.is_set():

@@ -220,7 +220,8 @@ class Recorder:
             ``seconds`` and the entries of `stream.recorder.verify.verify_recording`; see ``docs/recording.md``.
         """
         seconds = self.elapsed_s
-        self._connections.stop(self._discovery.online())
+        online = self._discovery.online()
+        self._connections.stop(online)
         self._stopping.set()
         if self._pull_thread.ident is not None:
             self._pull_thread.join(_JOIN_TIMEOUT_S)
@@ -232,7 +233,9 @@ class Recorder:
             for stream in list(self.streams):
                 stream.finish()
         self.disk_writer.close()
-        return {"seconds": seconds} | verify_recording(self.disk_writer, self.streams)
+        summary = verify_recording(self.disk_writer, self.streams)
+        summary["problems"] += self._connections.problems(online)
+        return {"seconds": seconds} | summary
 
     def _update_streams(self, now: float) -> None:
         """Add new streams; report those that were lost or came back."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -114,7 +115,8 @@ class SenderLink:
         """
         if self._description is None:
             self._description = self._inlet.info(_OPEN_TIMEOUT_S)
-            self.labels, self.facts = channel_labels(self._description), read_facts(self._description)
+            with contextlib.suppress(UnicodeDecodeError):  # recorded all the same, with a minimal header
+                self.labels, self.facts = channel_labels(self._description), read_facts(self._description)
         return self._description
 
     def difference(self, other: SenderLink) -> str:

@@ -22,6 +22,7 @@ import numpy as np
 import pylsl
 import pytest
 import pyxdf
+from pylsl.lib import lib
 from rich.console import Console
 
 from neuroreel.recording.views import _state_line, _state_table
@@ -364,6 +365,22 @@ def test_invalid_descriptions_and_two_senders_of_one_name_are_recorded(
     streams = sorted(read_xdf(tmp_path / "a.xdf"), key=lambda stream: float(stream.samples[0][0]))
     assert [stream.name for stream in streams] == [f"{name}-odd", f"{name}-twice", f"{name}-twice"]
     assert [stream.samples[0].tolist() for stream in streams] == [[0, 0], [1], [2]]
+
+
+def test_a_description_that_is_not_utf_8_is_recorded_with_a_minimal_header(
+    recorder: Any, tmp_path: Path, name: str
+) -> None:
+    info = pylsl.StreamInfo(name, "Test", 1, 0, pylsl.cf_float32, "odd")
+    channel = info.desc().append_child("channels").append_child("channel")
+    lib.lsl_append_child_value(channel.e, b"label", b"\xb5V\xff")
+    outlet = pylsl.StreamOutlet(info)
+    running = recorder()
+    outlet.push_sample([1.0])
+    time.sleep(0.3)
+    summary = running.stop()
+    assert summary["verified"], summary["problems"]
+    (only,) = read_xdf(tmp_path / "a.xdf")
+    assert (only.name, only.samples.tolist()) == (name, [[1.0]])
 
 
 def test_no_stream_leaves_no_file(tmp_path: Path, name: str) -> None:

@@ -61,13 +61,22 @@ def test_an_outlet_that_does_not_answer_is_reported_and_tried_again(monkeypatch:
     made.start(list(outlets.values()))
     assert sorted(events) == [("failed", "V2"), ("recording", "V1")]
     assert [stream.name for stream in made.streams] == ["V1"]
+    assert made.problems(outlets) == []  # it may just have ended
+    made.update(outlets, time.monotonic() + 3)
+    deadline = time.monotonic() + 60
+    while not made.problems(outlets):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert made.problems(outlets) == ["'V2' was found but cannot be recorded: no answer"]
+    assert made.problems(set()) == []
     OpenedLink.silent.clear()
     made.update(outlets, time.monotonic())
     assert len(made.streams) == 1
-    made.update(outlets, time.monotonic() + 3)
+    made.update(outlets, time.monotonic() + 6)
     assert made.streams[1].link.settled.wait(10)
     made.stop(set())
     made.join()
+    assert made.problems(outlets) == []
     assert [stream.name for stream in made.streams] == ["V1", "V2"]
-    assert writer.headers == [1, 3]
+    assert writer.headers == [1, 4]
     assert events[-1] == ("recording", "V2")
