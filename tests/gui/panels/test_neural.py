@@ -38,6 +38,26 @@ def test_each_row_fills_the_range_whatever_its_unit(seed: int, n: int, rows: int
     assert image[:, has_data].mean() == pytest.approx(128, abs=25)
 
 
+def test_columns_without_data_do_not_set_the_range_and_values_that_are_none_are_no_data() -> None:
+    values = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
+    has_data = np.arange(40) >= 20
+    wanted = standardised(values, has_data)
+    values[:20] = 1e6
+    values[25, 1] = np.nan
+    image = standardised(values, has_data)
+    np.testing.assert_allclose(image[:, 20:].astype(int)[[0, 2]], wanted[:, 20:].astype(int)[[0, 2]], atol=1)
+    assert image[1, 25] == 0
+    assert (image[1, 26:] > 0).all()
+
+
+def test_a_count_that_is_none_is_no_data(panel: NeuralPanel) -> None:
+    values = np.ones((10, 4))
+    values[7, 1] = np.nan
+    panel.show_snapshot(snapshot(values))
+    image = panel._image.item.image
+    assert np.argwhere(image == 0).tolist() == [[1, 7]]
+
+
 def test_a_channel_that_never_changes_is_in_the_middle() -> None:
     image = standardised(np.full((9, 2), 7.0, np.float32), np.ones(9, bool))
     assert set(image.ravel().tolist()) == {128}
