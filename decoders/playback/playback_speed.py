@@ -23,6 +23,9 @@ CHANGES_PER_S = 0.001
 COMPARISON_INTERVAL_S = 0.1
 """Interval in seconds between comparisons of the speeds; steps in between are faster."""
 
+SMALLEST_MASS = np.float32(1e-30)
+"""Likelihood below which the evidence excludes all that a model expected; its state starts anew."""
+
 MAX_TICKS = 300
 """Ticks without a sample after which the state returns to the initial distribution."""
 
@@ -143,8 +146,11 @@ class PlaybackSpeed:
                     self._initial if ticks > MAX_TICKS else self._powers.advance(states[index], ticks)
                 )
         states *= np.exp(self._evidence - highest)
-        mass = np.maximum(states.dot(ones(len(state))), 1e-30)
+        mass = states.dot(ones(len(state)))
+        underflow = mass < SMALLEST_MASS
+        mass = np.maximum(mass, SMALLEST_MASS)
         states *= (1 / mass)[:, None]
+        states[underflow] = self._initial
         log_likelihood = highest + np.log(mass.astype(np.float64))
         log_likelihood[best] = self._log_likelihood
         self._log_weight += log_likelihood
