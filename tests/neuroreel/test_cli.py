@@ -132,6 +132,23 @@ def test_neuroreel_error_ends_with_its_message_and_exit_code(
     assert result.output == "neuroreel: the value was 3; give 4.\n"
 
 
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (PermissionError(13, "Permission denied", "/a.xdf"), "/a.xdf: Permission denied."),
+        (OSError(24, "Too many open files"), "Too many open files."),
+        (MemoryError(), "not enough memory. Close other programs, or use a smaller recording."),
+        (BadRecording("'a\x1b[2J' is bad\nneuroreel: ok"), r"'a\x1b[2J' is bad" + "\n  neuroreel: ok"),
+    ],
+)
+def test_errors_of_the_system_and_foreign_text_become_messages(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, message: str
+) -> None:
+    result = run_failing(monkeypatch, error)
+    assert result.exit_code in (1, 2)
+    assert result.output == f"neuroreel: {message}\n"
+
+
 def test_other_errors_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     result = run_failing(monkeypatch, ZeroDivisionError("ours"))
     assert isinstance(result.exception, ZeroDivisionError)
