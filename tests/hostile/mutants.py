@@ -54,7 +54,7 @@ def mutate(kind: str, content: bytes, random: Random) -> bytes:
 
 def anywhere(content: bytes, random: Random, last: int | None = None) -> bytes:
     """Damage some bytes, among the first ``last`` or anywhere."""
-    data = bytearray(content)
+    data = bytearray(content or b"x")
     for _ in range(random.randint(1, 6)):
         at = random.randrange(min(last or len(data), len(data)))
         what = random.random()
@@ -134,7 +134,7 @@ def _xml(xml: bytes, random: Random) -> bytes:
     if found and what < 0.6:
         return before + found + value + after[max(0, after.find(b"<")) :]
     if what < 0.7:
-        return xml[: random.randrange(len(xml))]
+        return xml[: random.randrange(len(xml) + 1)]
     if what < 0.8:
         return xml.replace(b"<desc>", b"<desc>" + b"<a>" * random.choice([60, 1000, 100_000]))
     if what < 0.9:

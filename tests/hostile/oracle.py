@@ -62,7 +62,10 @@ def _xdf(path: Path, session: Session) -> Arrays:
         import gzip
 
         source = io.BytesIO(gzip.decompress(path.read_bytes()))
-    streams, _ = pyxdf.load_xdf(source, synchronize_clocks=False, dejitter_timestamps=False)
+    try:
+        streams, _ = pyxdf.load_xdf(source, synchronize_clocks=False, dejitter_timestamps=False)
+    except TypeError as error:  # pyxdf needs a text in elements of any stream that may be empty
+        raise NothingToCompare from error
     named = [one for one in streams if one["info"]["name"][0] == session.name and len(one["time_stamps"])]
     if not named:  # pyxdf begins anew at a header that comes twice
         raise NothingToCompare
