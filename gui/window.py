@@ -178,8 +178,10 @@ class Window(QMainWindow):
         try:
             panel.show_snapshot(snapshot)
         except Exception as error:
-            logger.exception("the %s panel cannot be drawn", type(panel).__name__)
-            panel.show_message(f"this cannot be drawn ({printable(str(error))}); the other panels go on")
+            message = f"this cannot be drawn ({printable(str(error), limit=200)}); the other panels go on"
+            if panel.message != message:  # once, not at every repaint
+                logger.exception("the %s panel cannot be drawn", type(panel).__name__)
+            panel.show_message(message)
 
     @property
     def fps(self) -> float:

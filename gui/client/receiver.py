@@ -73,6 +73,7 @@ class Receiver(threading.Thread):
         self._last_data = 0.0
         self._n_unusable = 0
         self._offsets_known = False
+        self._scoring = True
         self._first_seen: float | None = None
         self._ended = False
         self._reason = ""
@@ -119,9 +120,22 @@ class Receiver(threading.Thread):
             for role in ROLES:
                 if role in self._streams.inlets:
                     self._pull(role, self._streams.inlets[role])
-            self._store.settle()
+            self._score()
             self._update_state()
             self._stopping.wait(POLL_S)
+
+    def _score(self) -> None:
+        """Score what has settled; if that fails, the window goes on without a score."""
+        if not self._scoring:
+            return
+        try:
+            self._store.settle()
+        except Exception as error:
+            logger.debug("the score cannot be computed", exc_info=True)
+            self._scoring = False
+            self._tell(
+                f"there is no score any more: it cannot be computed ({printable(str(error), limit=200)})"
+            )
 
     def _look(self, found: list[pylsl.StreamInfo]) -> None:
         """Update the list of streams on the network and open those that are still missing."""

@@ -195,16 +195,10 @@ class Store:
                 self._stage_latency.receive(now - stamps)
             arrival = np.full(len(rows), now)
             self._predictions.add(np.column_stack([rows, stamps, arrival]))
-            frames, novelty = (rows[:, _COLUMN[name]].tolist() for name in ("frame", "novelty"))
-            moments = (stamps if self._truth_column == _STAMP else rows[:, self._truth_column]).tolist()
-            frames = [frame if new == new else NO_FRAME for frame, new in zip(frames, novelty, strict=True)]
-            clock = self._stimulus.clock_frames(np.asarray(moments)).tolist()
-            for stamp, frame, by_clock in zip(moments, frames, clock, strict=True):
-                self._score.add(now, stamp, (int(frame), by_clock))
-            following = rows[:, [_COLUMN["next_frame"], _COLUMN["next_confidence"]]].tolist()
-            for stamp, (frame, confidence), new in zip(moments, following, novelty, strict=True):
-                if new == new:
-                    self._forecasts.add(now, stamp, int(frame), confidence)
+            if self._snapshot.source.n_frames:  # else the numbers of frames have no bounds to score them by
+                self._add_to_scores(
+                    rows, stamps if self._truth_column == _STAMP else rows[:, self._truth_column]
+                )
 
     def add_posterior(self, rows: NDArray[np.float32], stamps: NDArray[np.float64]) -> None:
         """Add rows of the posterior stream, float32 [n, channels]; the last channel is "no stimulus"."""
@@ -223,6 +217,20 @@ class Store:
         at = np.searchsorted(table[:, _STAMP], stamps + 1e-6) - 1
         values: NDArray[np.float64] = table[np.maximum(at, 0), _COLUMN[channel]]
         return values
+
+    def _add_to_scores(self, rows: NDArray[np.float64], moments: NDArray[np.float64]) -> None:
+        """Keep predictions until their true frames are known; one without evidence is no hit."""
+        now, n_frames = self._clock(), self._snapshot.source.n_frames
+        evidence = np.isfinite(rows[:, _COLUMN["novelty"]])
+        frames, following = (rows[:, _COLUMN[name]].astype(np.int64) for name in ("frame", "next_frame"))
+        frames = np.where(evidence & (frames < n_frames), frames, NO_FRAME)
+        clock = self._stimulus.clock_frames(moments)
+        for stamp, frame, by_clock in zip(moments.tolist(), frames.tolist(), clock.tolist(), strict=True):
+            self._score.add(now, stamp, (frame, by_clock))
+        known = evidence & (following < n_frames)
+        columns = (moments, following, rows[:, _COLUMN["next_confidence"]])
+        for stamp, frame, confidence in zip(*(column[known].tolist() for column in columns), strict=True):
+            self._forecasts.add(now, stamp, frame, confidence)
 
     def set_timeline_rows(self, n_rows: int) -> None:
         """Set how many channels of the posterior the timeline can show, one cell each."""

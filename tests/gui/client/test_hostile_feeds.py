@@ -213,6 +213,17 @@ def test_an_exception_from_a_side_stream_drops_that_stream_by_name(
     assert snapshot.state is State.LIVE
 
 
+def test_a_score_that_fails_does_not_end_the_rest(stranger, receive, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise IndexError("frame 46")
+
+    monkeypatch.setattr(Store, "settle", fail)
+    stranger().predict().start()
+    snapshot = wait_for(receive(), lambda s: s.counts.received > 60)
+    assert snapshot.notice == "there is no score any more: it cannot be computed (frame 46)"
+    assert snapshot.state is State.LIVE
+
+
 @pytest.mark.parametrize(
     "message",
     ["[" * 200_000, '{"event": "x", "clock_offset_ms": 1' + "0" * 400 + "}", "x" * 300_000, "\ud83d", "{}",
@@ -232,8 +243,9 @@ def test_no_message_ends_the_receiver(stranger, receive, message: str) -> None:
 
 
 def test_facts_out_of_bounds_are_named(stranger, receive, name: str) -> None:
-    stranger(n_frames="1e300", movie_rate_hz="1e308", stamp_rate="-1", tolerance_frames="x").predict().start()
-    snapshot = wait_for(receive(), lambda s: s.counts.received > 30)
+    one = stranger(n_frames="1e300", movie_rate_hz="1e308", stamp_rate="-1", tolerance_frames="x")
+    one.predict().send("stimulus", "Stimulus", [0, 0], "int32", 0.0).start()
+    snapshot = wait_for(receive(), lambda s: s.truth_known and s.counts.received > 200)
     assert f"the description of stream '{name}-prediction' has stamp_rate='-1'" in snapshot.notice
     assert "n_frames='1e300'" in snapshot.notice
     assert snapshot.state is State.LIVE

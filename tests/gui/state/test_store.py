@@ -154,6 +154,17 @@ def test_truth_by_the_engines_clock_is_looked_up_by_it() -> None:
     assert snapshot.score.exact == 1.0
 
 
+@pytest.mark.parametrize("n_frames", [0, 7])
+def test_frames_that_the_movie_does_not_have_are_no_hits(n_frames: int) -> None:
+    feed = Feed(pictures=False)
+    feed.store.begin(replace(SOURCE, name="other", n_frames=n_frames))
+    feed.run(4)
+    feed.now_s += 3
+    feed.store.settle()
+    score = feed.store.snapshot().score
+    assert (score is None) is (n_frames == 0)
+
+
 def test_the_last_event_ends_with_its_stream(feed: Feed) -> None:
     feed.run(2)
     feed.store.end_truth()
