@@ -42,11 +42,11 @@ class ScorePanel(Panel):
         self.show_message("")
         self.legend(*([(self.theme.alarm, "TRAINING DATA: no score")] if snapshot.on_training_data else []))
         self._view.on_training_data = snapshot.on_training_data
-        self.detail(
-            f"{snapshot.score.n:,} predictions with a known frame · chance: shuffled · clock: knows only the onset"
-        )
-        self._view.unit = "within 1 s" if snapshot.source.movie_rate_hz else "right"
-        self._view.score = snapshot.score
+        score, movie = snapshot.score, bool(snapshot.source.movie_rate_hz)
+        error = f" · median error {score.median_error:.0f}" if movie else ""
+        self.detail(f"{score.n:,} predictions{error} · chance: shuffled · clock: knows only the onset")
+        self._view.unit = "within 1 s" if movie else "right"
+        self._view.score = score
         self._view.update()
 
 
@@ -80,13 +80,12 @@ class _View(QWidget):
             big,
             bold=True,
         )
-        clock = f" · clock {score.clock:.0%}" if score.clock == score.clock else ""
         line = QRectF(14, top + big + 6, px(FIGURES_WIDTH), px(18))
-        _write(painter, line, f"{self.unit} · chance {score.chance:.0%}" + clock, theme.dim, px(12))
-        frames = (
-            f"exact {score.exact:.0%} · median error {score.median_error:.0f}" if self.unit != "right" else ""
-        )
-        _write(painter, line.translated(0, px(18)), frames, theme.dim, px(12))
+        exact = f" · exact {score.exact:.0%}" if self.unit != "right" else ""
+        _write(painter, line, self.unit + exact, theme.dim, px(12))
+        clock = f" · clock {score.clock:.0%}" if score.clock == score.clock else ""
+        controls = f"chance {score.chance:.0%}" + clock
+        _write(painter, line.translated(0, px(18)), controls, theme.dim, px(12))
 
     def _bars(self, painter: QPainter, score: Score) -> None:
         theme = self.theme
