@@ -66,7 +66,8 @@ def record(start: Callable[..., Child], recording: Path, model: Path, folder: Pa
     engine = start("live", model, "--record", out, "--json", folder / "out.json", *NEVER_SKIP)
     code = engine.wait(60)
     assert engine.process.stderr is not None
-    assert code == 0, engine.process.stderr.read()
+    print(engine.process.stderr.read().decode())  # shown when the test fails
+    assert code == 0
     summary = json.loads((folder / "out.json").read_text())
     assert summary["recording"]["verified"]
     assert not summary["recording"]["problems"]
