@@ -104,7 +104,7 @@ class Connection:
         self.clock = ClockOffset()
         self._inlet: pylsl.StreamInlet | None = None
         self._reconnector: Reconnector | None = None
-        self._candidates: tuple[str, ...] = ()  # streams that could all be the one that is lost
+        self._candidates: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())  # as last reported while lost
         self._synchronised = False
         self._excluded: set[str] = set()  # outlets that do not match
         self._lost_at: dict[str, float] = {}  # monotonic time of each loss, by outlet
@@ -278,7 +278,7 @@ class Connection:
         self._inlet = None
         self._lost_at[self._info.uid()] = time.monotonic()
         self._reconnector = Reconnector(self._info)
-        self._candidates = ()
+        self._candidates = ((), ())
         self.notices.add("lost", self._gone(), source_id=self.source_id)
         self._set(InletState.LOST, self._gone())
 
@@ -291,7 +291,7 @@ class Connection:
             self._excluded | {uid for uid, lost_at in self._lost_at.items() if lost_at > recently}
         )
         if info is None:
-            self._report_ambiguous(self._reconnector.ambiguous)
+            self._report_candidates(self._reconnector.ambiguous, self._reconnector.elsewhere)
             time.sleep(min(timeout_s, _RETRY_EVERY_S))
             return
         before, labels, facts, silent_s = self._info, self.channel_labels, self.facts, self.age_s
@@ -329,13 +329,16 @@ class Connection:
             source_id=self.source_id,
         )
 
-    def _report_ambiguous(self, candidates: tuple[str, ...]) -> None:
-        """Report, once, that several streams could be the lost one, or that these are gone too."""
-        if candidates == self._candidates:
+    def _report_candidates(self, candidates: tuple[str, ...], elsewhere: tuple[str, ...]) -> None:
+        """Report, once, that several streams could be the lost one, that there are others, or that these are gone."""
+        if (candidates, elsewhere) == self._candidates:
             return
-        self._candidates = candidates
+        self._candidates = candidates, elsewhere
         if not candidates:
-            self._set(InletState.LOST, self._gone())
+            others = (
+                f"; not used, as they are on another computer: {'; '.join(elsewhere)}" if elsewhere else ""
+            )
+            self._set(InletState.LOST, self._gone() + others)
             return
         reason = (
             f"{len(candidates)} streams could be '{self.name}', so none is used; stop all but one: "

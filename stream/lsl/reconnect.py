@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Set
+from collections.abc import Iterable, Set
 
 import pylsl
 
@@ -40,6 +40,8 @@ class Reconnector:
     ----------
     ambiguous
         Descriptions of the candidates if there are several, else empty.
+    elsewhere
+        Descriptions of the streams of that name on other computers, which are not used.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Reconnector:
             pred=f"name={quoted(info.name())} and type={quoted(info.type())}", forget_after=1.0
         )
         self.ambiguous: tuple[str, ...] = ()
+        self.elsewhere: tuple[str, ...] = ()
 
     def search(self, excluded: Set[str]) -> pylsl.StreamInfo | None:
         """Return the stream to continue with, or None if there is none yet.
@@ -74,8 +77,10 @@ class Reconnector:
             confirmed = all(now - since >= self._confirm_s for since in self._since.values())
             ended = self._info.uid() not in unique  # else only the connection broke
             candidates = others if ended and confirmed and now >= self._grace_ends else []
-        several = len(candidates) > 1
-        self.ambiguous = (
-            tuple(sorted(f"{FoundStream.from_info(info)}" for info in candidates)) if several else ()
-        )
+        self.ambiguous = _described(candidates) if len(candidates) > 1 else ()
+        self.elsewhere = _described([info for info in found if info.hostname() != self._hostname])
         return candidates[0] if len(candidates) == 1 else None
+
+
+def _described(infos: Iterable[pylsl.StreamInfo]) -> tuple[str, ...]:
+    return tuple(sorted(f"{FoundStream.from_info(info)}" for info in infos))

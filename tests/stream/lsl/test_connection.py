@@ -89,6 +89,22 @@ def test_an_outlet_whose_connection_broke_is_connected_again(
     assert [notice.event for notice in inlet.notices.take() if notice.event != "state"] == ["lost", "back"]
 
 
+def test_a_stream_of_that_name_on_another_computer_is_named_while_the_sender_is_gone(
+    lan: SimulatedNetwork,
+) -> None:
+    inlet = EventInlet(SimulatedOutlet("a", "one"))  # type: ignore[arg-type]
+    lan.outlets = [SimulatedOutlet("b", "one", hostname="there")]
+    inlet._lose()
+    for _ in range(2):
+        inlet.try_reconnect(0.0)
+    assert inlet.state is InletState.LOST
+    assert "not used, as they are on another computer: name='V1'" in inlet.reason
+    assert [notice.event for notice in inlet.notices.take()] == ["lost", "state", "state"]
+    lan.outlets.clear()
+    inlet.try_reconnect(0.0)
+    assert inlet.reason == "the sender of 'V1' is gone; waiting for its return"
+
+
 def test_a_stream_that_does_not_answer_raises() -> None:
     name = uuid.uuid4().hex
     outlet = spike_outlet(name)
