@@ -135,3 +135,14 @@ def test_each_prediction_is_scored_once_and_those_that_wait_are_bounded() -> Non
     running.settle(1.0)
     assert running.settle(1.0) == []
     assert running.n == MAX_WAITING
+
+
+def test_one_sample_stamped_far_ahead_does_not_freeze_the_recent_accuracy() -> None:
+    running = RunningScore(lambda stamps: np.zeros((len(stamps), 2), np.int32), axis())
+    for stamp in (5.0, 1e9, *np.arange(6.0, 12.0)):
+        running.add(0.0, float(stamp), (0,))
+        running.settle(1.0)
+    assert running.n == 8
+    recent = running.recent_accuracy()
+    assert recent[-6:].tolist() == [1.0] * 6
+    assert np.isnan(recent[:-6]).all()

@@ -7,7 +7,8 @@ import pytest
 
 from stream.errors import AmbiguousStream, BadUsage, NoStream
 from stream.lsl.outlet import make_outlet
-from stream.lsl.resolve import find_stream, list_streams, predicate_of
+from stream.lsl.resolve import find_stream, list_streams, predicate_of, readable
+from tests.stream.lsl.simulated import SimulatedOutlet
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +87,15 @@ def test_name_may_look_like_a_condition(name: str) -> None:
 )
 def test_condition_stays_one(query: str) -> None:
     assert predicate_of(query) == f"({query})"
+
+
+class Unreadable(SimulatedOutlet):
+    """An outlet whose computer has a name in another encoding, as pylsl shows it."""
+
+    def hostname(self) -> str:
+        return b"labor-\xfc".decode()
+
+
+def test_streams_whose_source_is_not_text_are_left_out() -> None:
+    outlets = [SimulatedOutlet("a", "one"), Unreadable("b", "two")]
+    assert readable(outlets) == outlets[:1]  # type: ignore[arg-type, comparison-overlap]
