@@ -218,4 +218,5 @@ def test_twenty_returns_leave_nothing_behind(
         watched.until(lambda: watched.inlet.clock.measure(watched.inlet._inlet))  # type: ignore[arg-type]
         counts.append((this.num_threads(), this.num_fds()))
     assert watched.events().count("back") == 20
-    assert max(counts[15:]) <= max(counts[2:5])
+    growth = np.max(counts[15:], 0) - np.max(counts[2:5], 0)
+    assert (growth < 10).all(), counts  # 15 returns lie between: one thread or handle left by each is more
