@@ -66,7 +66,7 @@ def shared_data() -> Path:
 
 @pytest.fixture
 def small_session() -> Session:
-    """Three showings of a movie of 20 frames at 30 Hz to 6 channels, blanks around them, one gap, one label."""
+    """Three repeats of a movie of 20 frames at 30 Hz to 6 channels, blanks around them, one gap, one label."""
     showing = np.r_[np.full(5, -1), np.arange(20)]
     frame = np.r_[np.tile(showing, 3), np.full(5, -1)].astype(np.int32)
     repeat = np.where(frame >= 0, np.r_[np.repeat(np.arange(3), 25), np.full(5, -1)], -1).astype(np.int32)

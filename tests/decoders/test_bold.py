@@ -75,6 +75,7 @@ def test_the_lag_is_estimated_in_training_and_reported(model: Model) -> None:
     assert result["lag_ms"] == model.card["lag_ms"]
 
 
+@pytest.mark.slow
 def test_delayed_labels_reduce_the_lag(model: Model) -> None:
     late = fit_model(scan(label_delay=3), baselines=False)
     assert late.n_delay == max(0, model.n_delay - 3)

@@ -395,6 +395,7 @@ def test_the_picker_lists_engines_and_neural_streams(open_window, feed: Feed, qt
     assert started == ["A1"]
 
 
+@pytest.mark.slow
 def test_a_tick_costs_little_more_than_painting_the_window(open_window) -> None:
     feed = Feed()
     feed.run(30)

@@ -22,6 +22,7 @@ def test_the_files_are_small() -> None:
     assert sum(sizes) < 12_000_000
 
 
+@pytest.mark.slow
 def test_recording_and_movie_match(recording: Session) -> None:
     movie = load_movie(demo_movie())
     assert movie.frames is not None
@@ -30,6 +31,7 @@ def test_recording_and_movie_match(recording: Session) -> None:
     assert recording.movie.clips == movie.clips
 
 
+@pytest.mark.slow
 def test_the_recording_equals_the_simulation(recording: Session) -> None:
     simulated = simulate("demo", SEED, load_movie(demo_movie()))
     assert np.array_equal(simulated.frame, recording.frame)

@@ -15,6 +15,7 @@ from stream.session import Kind, Session
 from tests.replay_data.conftest import SEED
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes(movie: Movie) -> None:
     small = Preset(n_units=20, n_train=2, episode=(0, 1))
     first, again, other = (simulate(small, seed, movie) for seed in (SEED, SEED, SEED + 1))
@@ -101,6 +102,7 @@ def test_units_of_the_noise_preset_ignore_the_movie(movie: Movie) -> None:
     assert abs(np.mean(correlation)) < 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "n_units", "rate_hz"),
     [
@@ -118,6 +120,7 @@ def test_other_presets(name: str, n_units: int, rate_hz: float, movie: Movie) ->
     assert PRESETS["units-1000"] == replace(PRESETS["demo"], n_units=1000)
 
 
+@pytest.mark.slow
 def test_only_test_repeats_show_the_unseen_scenes() -> None:
     preset = replace(PRESETS["many-scenes"], n_units=20, n_scenes=2, n_unseen=5, scene_s=3.75)
     session = simulate(preset, seed=0)

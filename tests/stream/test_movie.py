@@ -94,6 +94,7 @@ def _video(path: Path, width: int, height: int, n_frames: int) -> None:
         container.mux(stream.encode())
 
 
+@pytest.mark.slow
 def test_a_movie_beyond_the_budget_is_refused_before_it_is_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -121,6 +122,7 @@ def test_playlists_open_no_other_file(tmp_path: Path) -> None:
             load_movie(tmp_path / name)
 
 
+@pytest.mark.slow
 def test_damaged_videos_are_refused_or_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     _video(tmp_path / "a.mp4", 64, 64, 60)
     content = (tmp_path / "a.mp4").read_bytes()

@@ -66,6 +66,7 @@ def test_a_decodable_recording_is_above_chance(result: dict) -> None:
     assert set(result["with_playback"]["per_repeat"]) == {"5", "6"}
 
 
+@pytest.mark.slow
 def test_noise_is_at_chance() -> None:
     noise = watched_session(5, signal=0.0)
     model = fit_model(noise, FitOptions(train_repeats=(0, 1, 2, 3)))
@@ -149,6 +150,7 @@ def test_cross_validation_pools_its_folds(places_evaluation: Evaluation) -> None
     assert "lda_mean" in result["continuous"]["position"]["baselines"]
 
 
+@pytest.mark.slow
 def test_cross_validation_by_repeat(watched: Session) -> None:
     options = FitOptions(decoder="cosine", context_s=0.2)
     result = cross_validate(watched.select_repeats([0, 1, 2]), "repeat", options, draws=0)

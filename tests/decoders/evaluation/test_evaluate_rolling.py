@@ -15,6 +15,7 @@ from stream.errors import BadUsage
 from stream.session import Session
 
 
+@pytest.mark.slow
 def test_evaluation_gives_fixed_and_rolling_side_by_side(model: Model, watched: Session) -> None:
     report = evaluate_rolling(model, watched, 3, EvaluateOptions(repeats=(5, 6), draws=0))
     rows = report["rolling"]["per_showing"]
@@ -27,6 +28,7 @@ def test_evaluation_gives_fixed_and_rolling_side_by_side(model: Model, watched: 
         evaluate_rolling(model, watched, 3, EvaluateOptions(time=(0.5, 1.0), draws=0))
 
 
+@pytest.mark.slow
 def test_training_data_are_refused_as_test_data(model: Model, watched: Session) -> None:
     with pytest.raises(TrainedOnTestData):
         evaluate_rolling(model, watched, 3, EvaluateOptions(repeats=(4, 5), draws=0))

@@ -41,6 +41,7 @@ def looking_ahead(late: Session) -> Model:
     return fit_model(late, FitOptions(train_repeats=(0, 1, 2, 3, 4), lookahead_frames=AHEAD, context_s=0.1))
 
 
+@pytest.mark.slow
 def test_card_and_report_state_the_lookahead(looking_ahead: Model, late: Session) -> None:
     assert looking_ahead.card["lookahead_ms"] == pytest.approx(1000 * AHEAD / 30, abs=0.001)
     assert looking_ahead.n_delay == AHEAD

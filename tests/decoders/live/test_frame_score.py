@@ -128,6 +128,7 @@ def test_recent_accuracy_covers_the_last_seconds_and_leaves_gaps_open() -> None:
     assert np.nanmin(recent) == np.nanmax(recent) == 0.5
 
 
+@pytest.mark.slow
 def test_each_prediction_is_scored_once_and_those_that_wait_are_bounded() -> None:
     running = RunningScore(lambda stamps: np.ones((len(stamps), 2), np.int32), axis())
     for index in range(MAX_WAITING + 1_000):

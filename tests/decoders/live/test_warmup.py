@@ -44,6 +44,7 @@ def model() -> Model:
     return fitted(Kind.SPIKES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [Kind.SPIKES, Kind.FLUORESCENCE])
 def test_the_warm_up_changes_no_prediction(kind: Kind) -> None:
     recording, model = session(kind), fitted(kind)

@@ -82,6 +82,7 @@ def test_every_state_advances_whether_or_not_the_rest_is_wanted(model: Model, un
     assert len(decisions) == 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [Kind.FLUORESCENCE, Kind.BOLD, Kind.EEG])
 def test_streaming_equals_batch_for_slow_signals(kind: Kind) -> None:
     session = watched_session(2, kind=kind)
@@ -150,6 +151,7 @@ def test_a_common_gain_hardly_changes_the_decoded_frames(watched: Session) -> No
     assert np.mean(np.abs(model.predict(louder).frame - test.frame)[shown] <= 3) > 0.8
 
 
+@pytest.mark.slow
 def test_places_are_decoded_as_frames() -> None:
     session = places_session()
     model = fit_model(session, FitOptions(train_time=(0, 0.75)))
@@ -162,6 +164,7 @@ def test_places_are_decoded_as_frames() -> None:
     assert np.median(np.abs(predictions.continuous - test.labels["position"])) < 0.8
 
 
+@pytest.mark.slow
 def test_a_fit_is_reproducible_and_independent_of_test_data(watched: Session, model: Model) -> None:
     options = FitOptions(train_repeats=(0, 1, 2, 3, 4))
     neural = watched.neural.copy()
@@ -211,6 +214,7 @@ def test_take_over_in_mid_stream_carries_every_state(model: Model, watched: Sess
     model.reset()
 
 
+@pytest.mark.slow
 def test_take_over_with_other_channels_starts_with_an_empty_window(model: Model, watched: Session) -> None:
     dead = watched.neural.copy()
     dead[:, 0] = 0

@@ -49,6 +49,7 @@ def test_median_error_ignores_unknown_truth() -> None:
     assert median_error(np.zeros((3, 2), np.float32), truth) == 2.5
 
 
+@pytest.mark.slow
 def test_a_label_without_neural_information_is_decoded_as_its_median(watched: Session) -> None:
     rng = np.random.default_rng(5)
     unrelated = rng.exponential(3.0, (watched.n_samples, 1)).astype(np.float32)
@@ -60,6 +61,7 @@ def test_a_label_without_neural_information_is_decoded_as_its_median(watched: Se
     np.testing.assert_allclose(decoded[:, 1], np.median(unrelated[trained]), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_labels_with_missing_values_survive_the_model_file(tmp_path: Path) -> None:
     session = places_session()
     position = session.labels["position"].copy()

@@ -103,6 +103,7 @@ def test_the_tables_hold_the_numbers_of_the_report(html: str, evaluation: Evalua
     assert "unit-3" in html  # a flat channel, left out
 
 
+@pytest.mark.slow
 def test_refits_and_the_consistency_of_models_are_shown(evaluation: Evaluation, model: Model) -> None:
     report = evaluation.report
     rolling = {

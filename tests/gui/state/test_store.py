@@ -50,6 +50,7 @@ def test_another_model_starts_afresh(feed: Feed) -> None:
     assert snapshot.posterior is None
 
 
+@pytest.mark.slow
 def test_histories_are_bounded(feed: Feed) -> None:
     feed.run(200)
     snapshot = feed.store.snapshot()

@@ -7,6 +7,7 @@ from neuroreel.bench.data import BenchData
 from neuroreel.bench.fit_cost import bench_fit
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fake_cebra")
 def test_our_fit_and_cebra_are_measured_on_the_same_split(data: BenchData) -> None:
     result = bench_fit(data, 0, CebraSettings())

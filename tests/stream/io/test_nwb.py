@@ -240,6 +240,7 @@ def test_without_a_stimulus_table_all_frames_are_unknown(folder: Path, tmp_path:
     assert "the stimulus is unknown" in notes[-1]
 
 
+@pytest.mark.slow
 def test_convert_fit_and_evaluate_work_on_nwb(folder: Path, tmp_path: Path) -> None:
     from neuroreel.cli import cli
 

@@ -106,6 +106,7 @@ def test_reading_goes_on_behind_a_damaged_chunk(
     assert f"{path} is damaged at byte {first}" in session.losses[0]
 
 
+@pytest.mark.slow
 def test_a_wrong_byte_anywhere_loses_what_lies_before_the_next_boundary(tmp_path: Path) -> None:
     path = tmp_path / "a.xdf"
     with XdfWriter(path) as writer:

@@ -79,6 +79,7 @@ def test_writes_of_several_threads_do_not_mix(tmp_path: Path) -> None:
     assert all(len(set(content[at : at + 100])) == 1 for at in range(0, len(content), 100))
 
 
+@pytest.mark.slow
 def test_a_slow_disk_does_not_block_writes_until_the_buffer_is_full(tmp_path: Path) -> None:
     writer = DiskWriter(tmp_path / "a", buffer_bytes=10_000)
     replace_file(writer).slow_s = 2.0
@@ -91,6 +92,7 @@ def test_a_slow_disk_does_not_block_writes_until_the_buffer_is_full(tmp_path: Pa
     assert (tmp_path / "a").read_bytes() == b"x" * 9000
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads /proc")
 def test_memory_grows_with_pending_data_and_is_freed(tmp_path: Path) -> None:
     def memory_mb() -> float:
@@ -119,6 +121,7 @@ def test_memory_grows_with_pending_data_and_is_freed(tmp_path: Path) -> None:
     assert (tmp_path / "a").stat().st_size == 81 << 20
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_reported_and_pending_data_are_written_later(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -161,6 +164,7 @@ def test_a_disk_that_stays_full_ends_blocked_writes(tmp_path: Path) -> None:
     assert (tmp_path / "a").read_bytes() == b"x" * 10
 
 
+@pytest.mark.slow
 def test_a_deleted_file_is_reported_and_restored(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     writer = DiskWriter(tmp_path / "a")
