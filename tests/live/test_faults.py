@@ -250,7 +250,7 @@ def test_a_stall_within_a_pull_is_told(folder: Path, tmp_path: Path) -> None:
     try:
         options = LiveOptions(name="heldup", seconds=5.0)
         engine = Engine(
-            Model.load(folder / "m.safetensors"), HeldUp(find_stream("heldup", wait_s=10)), options
+            Model.load(folder / "m.safetensors"), HeldUp(find_stream("heldup", wait_s=60)), options
         )
         notices: list[Notice] = []
         engine.run(on_notice=notices.append)

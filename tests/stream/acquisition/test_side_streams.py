@@ -94,7 +94,7 @@ def beside(name: str) -> Iterator[Callable[..., SideStreams]]:
 
     def make(role: str, **facts: object) -> SideStreams:
         outlet = make_outlet(name, "Spikes", ("a", "b"), 30, facts=facts, role=role)
-        inlet = Inlet(find_stream(name, wait_s=10))
+        inlet = Inlet(find_stream(name, wait_s=60))
         inlet.prepare(sync_timeout_s=0)
         kept.extend([outlet, inlet])
         made.append(SideStreams(name, neural=inlet))

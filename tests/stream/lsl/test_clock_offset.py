@@ -15,7 +15,7 @@ from tests.stream.lsl.streams import spike_outlet
 def test_the_offset_of_a_sender_on_this_computer_is_close_to_zero() -> None:
     name = uuid.uuid4().hex
     outlet = spike_outlet(name)
-    inlet = pylsl.StreamInlet(find_stream(name, wait_s=3), recover=False)
+    inlet = pylsl.StreamInlet(find_stream(name, wait_s=60), recover=False)
     clock = ClockOffset()
     assert math.isnan(clock.offset_s)
     assert clock.measure(inlet, 3.0)

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.live
 def test_a_sender_that_returns_is_accepted_unless_it_differs() -> None:
     name = uuid.uuid4().hex
     outlet = spike_outlet(name)
-    inlet = Inlet(find_stream(name, wait_s=3))
+    inlet = Inlet(find_stream(name, wait_s=60))
     inlet.open(sync_timeout_s=0)
     outlet.push_sample([1, 2])
     pull_until(inlet, InletState.LIVE)
@@ -55,7 +55,7 @@ def test_a_sender_that_returns_is_accepted_unless_it_differs() -> None:
 def test_a_connection_recognises_its_present_and_former_senders() -> None:
     name = uuid.uuid4().hex
     outlet = spike_outlet(name)
-    first = find_stream(name, wait_s=3)
+    first = find_stream(name, wait_s=60)
     inlet = Inlet(first)
     assert inlet.has_seen(first.uid())
     assert not inlet.has_seen("another")
@@ -108,7 +108,7 @@ def test_a_stream_of_that_name_on_another_computer_is_named_while_the_sender_is_
 def test_a_stream_that_does_not_answer_raises() -> None:
     name = uuid.uuid4().hex
     outlet = spike_outlet(name)
-    info = find_stream(name, wait_s=3)
+    info = find_stream(name, wait_s=60)
     del outlet
     with pytest.raises(StreamLost, match=f"'{name}' was found but does not answer"):
         Inlet(info).open(0.5)
@@ -122,7 +122,7 @@ def test_streams_of_one_sender_are_recognised() -> None:
         make_outlet(f"{name}-{index}", "Spikes", ("a", "b"), 30.0, facts=more, role=role)
         for index, (more, role) in enumerate(zip(facts, roles, strict=True))
     ]
-    inlets = [Inlet(find_stream(f"{name}-{index}", wait_s=3)) for index in range(len(outlets))]
+    inlets = [Inlet(find_stream(f"{name}-{index}", wait_s=60)) for index in range(len(outlets))]
     for inlet in inlets:
         inlet.prepare(sync_timeout_s=0)
     same = [[a.is_same_sender(b) for b in inlets] for a in inlets]

@@ -15,7 +15,7 @@ def test_events_arrive_exactly_as_they_were_sent() -> None:
     name = uuid.uuid4().hex
     text = make_outlet(f"{name}-events", "Markers", ("event",), 0, "string")
     numbers = make_outlet(f"{name}-stimulus", "Stimulus", ("frame", "repeat"), 0, "int32")
-    inlets = [EventInlet(find_stream(f"{name}-{which}", wait_s=3)) for which in ("events", "stimulus")]
+    inlets = [EventInlet(find_stream(f"{name}-{which}", wait_s=60)) for which in ("events", "stimulus")]
     for inlet in inlets:
         inlet.open()
     n_events = 2 * MAX_PULL + 5

@@ -18,7 +18,7 @@ from tests.stream.lsl.streams import pull_samples, pull_until, spike_outlet
 def test_samples_arrive_exactly_as_they_were_sent() -> None:
     name = uuid.uuid4().hex
     outlet = spike_outlet(name)
-    inlet = Inlet(find_stream(name, wait_s=3))
+    inlet = Inlet(find_stream(name, wait_s=60))
     assert inlet.state is InletState.CONNECTING
     inlet.open()
     assert (inlet.channel_labels, inlet.facts, inlet.rate_hz) == (("a", "b"), {"mode": "live"}, 30.0)
@@ -41,7 +41,7 @@ def test_samples_arrive_exactly_as_they_were_sent() -> None:
 def test_the_channel_that_counts_samples_is_separated() -> None:
     name = uuid.uuid4().hex
     outlet = spike_outlet(name, ("a", "sequence", "b"))
-    inlet = Inlet(find_stream(name, wait_s=3))
+    inlet = Inlet(find_stream(name, wait_s=60))
     inlet.open(sync_timeout_s=0)
     assert inlet.channel_labels == ("a", "b")
     outlet.push_sample([1, 77, 2])
@@ -56,7 +56,7 @@ def test_the_channel_that_counts_samples_is_separated() -> None:
 def test_a_pull_returns_as_soon_as_a_sample_arrives() -> None:
     name = uuid.uuid4().hex
     outlet = spike_outlet(name)
-    inlet = Inlet(find_stream(name, wait_s=3))
+    inlet = Inlet(find_stream(name, wait_s=60))
     inlet.open(sync_timeout_s=0)
     assert math.isnan(inlet.time_correction_s)
     outlet.push_sample([1, 2])
@@ -70,7 +70,7 @@ def test_a_pull_returns_as_soon_as_a_sample_arrives() -> None:
 def test_a_silent_stream_becomes_stale() -> None:
     name = uuid.uuid4().hex
     outlet = spike_outlet(name)
-    inlet = Inlet(find_stream(name, wait_s=3))
+    inlet = Inlet(find_stream(name, wait_s=60))
     inlet.stale_after_s = 0.2
     inlet.open(sync_timeout_s=0)
     pull_until(inlet, InletState.STALE, "has sent nothing for 0.", 2.0)
@@ -83,7 +83,7 @@ def test_a_silent_stream_becomes_stale() -> None:
 def test_bursts_are_reported_once_but_a_long_silence_every_time() -> None:
     name = uuid.uuid4().hex
     outlet = spike_outlet(name, rate_hz=100.0)
-    inlet = Inlet(find_stream(name, wait_s=3))
+    inlet = Inlet(find_stream(name, wait_s=60))
     inlet.open(sync_timeout_s=0)
 
     def send(n_bursts: int, period_s: float) -> list[str]:
@@ -109,7 +109,7 @@ def test_a_stream_of_text_is_refused() -> None:
     name = uuid.uuid4().hex
     outlet = make_outlet(name, "Markers", ("a",), 0, "string")
     with pytest.raises(BadUsage, match=f"'{name}' carries text"):
-        Inlet(find_stream(name, wait_s=3))
+        Inlet(find_stream(name, wait_s=60))
     del outlet
 
 

@@ -29,16 +29,16 @@ def outlets(name: str, network: object) -> list[pylsl.StreamOutlet]:
 @pytest.mark.live
 class TestFind:
     def test_by_condition_or_type(self, name: str) -> None:
-        assert find_stream(f"name='{name}' and type='Spikes'", wait_s=3).channel_count() == 2
-        assert find_stream(name, types=("Spikes", "EEG"), wait_s=3).type() == "Spikes"
-        assert find_stream(None, types=("EEG",), wait_s=3).name() == f"{name}'s"
+        assert find_stream(f"name='{name}' and type='Spikes'", wait_s=60).channel_count() == 2
+        assert find_stream(name, types=("Spikes", "EEG"), wait_s=60).type() == "Spikes"
+        assert find_stream(None, types=("EEG",), wait_s=60).name() == f"{name}'s"
 
     def test_by_name_with_a_quotation_mark(self, name: str) -> None:
-        assert find_stream(f"{name}'s", wait_s=3).type() == "EEG"
+        assert find_stream(f"{name}'s", wait_s=60).type() == "EEG"
 
     def test_several_matches_are_listed_with_a_condition_for_one(self, name: str) -> None:
         with pytest.raises(AmbiguousStream) as caught:
-            find_stream(name, wait_s=3)
+            find_stream(name, wait_s=60)
         assert "2 streams match" in str(caught.value)
         assert f"\"name='{name}' and type='" in str(caught.value)
         assert f"source_id='neuroreel/{name}/Spikes/one'" in str(caught.value)
