@@ -151,7 +151,7 @@ def test_two_computers_score_as_one(
     assert on_one_clock > 0.3
     assert exact(report) > 0.8 * on_one_clock
     assert not report["clock_jumps"]
-    (following,) = notices(report, "following")
+    following = notices(report, "following")[-1]  # again, if a busy computer lost the stimulus for a moment
     if stimulus_s is not None:
         assert following["offset_ms"] == pytest.approx(-3e6, abs=100)
         assert following["uncertainty_ms"] < 100
