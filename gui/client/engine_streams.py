@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence, Set
+from dataclasses import replace
 
 import pylsl
 
@@ -209,7 +210,7 @@ class EngineStreams:
 
     def _find(self, role: str, info: pylsl.StreamInfo, n_frames: int) -> DisplayInlet | None:
         """An inlet of a stream, not yet open; None if it does not answer or is not what its name says."""
-        problem = shape_problem(role, info.channel_format(), info.channel_count(), n_frames)
+        problem = shape_problem(role, info, n_frames)
         try:
             if not problem:
                 return DisplayInlet(info)
@@ -247,7 +248,7 @@ class Candidates:
         alive = [one for one, seen in self._seen.values() if seen == now]
         here = {(one.name, one.type, one.hostname) for one in alive}
         gone = {
-            (one.name, one.type, one.hostname): _gone(one)
+            (one.name, one.type, one.hostname): replace(one, alive=False)
             for one, seen in self._seen.values()
             if seen != now and (one.name, one.type, one.hostname) not in here
         }
@@ -258,10 +259,6 @@ def _candidate(info: pylsl.StreamInfo) -> Candidate:
     return Candidate(
         info.name(), info.type(), info.hostname(), info.channel_count(), nominal_rate(info), uid=info.uid()
     )
-
-
-def _gone(one: Candidate) -> Candidate:
-    return Candidate(one.name, one.type, one.hostname, one.n_channels, one.rate_hz, alive=False, uid=one.uid)
 
 
 def _named(infos: Sequence[pylsl.StreamInfo], name: str, types: Sequence[str]) -> list[pylsl.StreamInfo]:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pylsl
 from numpy.typing import NDArray
 
 from decoders.prediction import HORIZONS_S, N_LIKELIEST, PREDICTION_CHANNELS
 from gui.client.engine_info import MAX_FRAMES
 from gui.state.snapshot import Source
-from stream.lsl.outlet import FORMATS, NEURAL_TYPES
+from stream.lsl.connection import carries_text
+from stream.lsl.outlet import NEURAL_TYPES
 
 MAX_POSTERIOR = 2_000
 """Largest number of frame channels in a posterior stream; an engine pools the frames of longer movies."""
@@ -66,22 +68,20 @@ ROLES = {
 """All streams that the display receives, in the order in which they are read: the others refer to the predictions."""
 
 
-def shape_problem(role: str, fmt: int, n_channels: int, n_frames: int) -> str:
+def shape_problem(role: str, info: pylsl.StreamInfo, n_frames: int) -> str:
     """Why a stream cannot be what its name says; empty if it can.
 
     Parameters
     ----------
     role
         Key of `ROLES`.
-    fmt
-        LSL's number of the channel format.
-    n_channels
-        Number of channels.
+    info
+        Stream that LSL has found.
     n_frames
         Number of movie frames that the engine's description gives; 0 if unknown.
     """
-    wanted = ROLES[role]
-    if (fmt == FORMATS.index("string") + 1) is not wanted.text:
+    wanted, n_channels = ROLES[role], info.channel_count()
+    if carries_text(info) is not wanted.text:
         return "it sends numbers instead of text" if wanted.text else "it sends text instead of numbers"
     fewest, most = wanted.fewest, wanted.most
     if role == "posterior" and n_frames:

@@ -57,10 +57,6 @@ class EventClock:
         """Whether events are held back."""
         return bool(self._held)
 
-    def restart(self) -> None:
-        """Forget the usual delay: another sender."""
-        self.__init__()  # type: ignore[misc]
-
     def take_jump(self) -> float:
         """Jump found since the last call, seconds; 0 for none."""
         jumped_s, self.jumped_s = self.jumped_s, 0.0

@@ -12,6 +12,7 @@ import numpy as np
 import pylsl
 from numpy.typing import NDArray
 
+from stream.acquisition.event_clock import EventClock
 from stream.acquisition.label_track import Labels
 from stream.acquisition.sample_timing import SampleTiming
 from stream.acquisition.side_stream import SideStream, opened_inlet
@@ -201,10 +202,10 @@ class SideStreams:
         self, side: SideStream, rows: list[Any], stamps: NDArray[np.float64], timing: SampleTiming
     ) -> tuple[list[Any], list[float]]:
         """Events and their times on the local clock; some may be held back, or come from an earlier call."""
-        inlet, clock = side.inlet, side.clock
+        inlet = side.inlet
         if inlet.n_connections != side.connection:
-            side.connection = inlet.n_connections
-            clock.restart()
+            side.connection, side.clock = inlet.n_connections, EventClock()
+        clock = side.clock
         if not len(stamps) and not clock.holds:
             return [], []
         offset_s, shared = self._offset_s(inlet, timing)

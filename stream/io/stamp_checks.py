@@ -71,8 +71,8 @@ def check_stamps(stamps: NDArray[np.float64], rate_hz: float, *, stated: bool = 
                 f"its timestamps advance by {step:g} per sample at a nominal rate of {rate_hz:g} Hz: they are in "
                 f"{unit}. Divide them by {factor:.0f}; timestamps are in seconds."
             )
-    blocks = stamps[_BLOCK:] - stamps[:-_BLOCK] if len(stamps) > 2 * _BLOCK else stamps[-1:] - stamps[:1]
-    mean = float(np.median(blocks)) / (_BLOCK if len(stamps) > 2 * _BLOCK else len(stamps) - 1)
+    block = _BLOCK if len(stamps) > 2 * _BLOCK else len(stamps) - 1
+    mean = float(np.median(stamps[block:] - stamps[:-block])) / block
     regular = (
         np.quantile(np.abs(steps - step), 0.75) < _MAX_JITTER * step
     )  # no mixture of one and two periods

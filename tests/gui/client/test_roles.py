@@ -5,29 +5,33 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pylsl
 import pytest
 
 from decoders.prediction import PREDICTION_CHANNELS
 from gui.client.roles import ROLES, shape_problem, usable_rows
-from stream.lsl.outlet import FORMATS
 from tests.gui.feeds import SOURCE
 
-FLOAT, TEXT = FORMATS.index("float32") + 1, FORMATS.index("string") + 1
+FLOAT, TEXT = pylsl.cf_float32, pylsl.cf_string
 N_CHANNELS = {"prediction": 12, "posterior": 901, "forecast": 44, "embedding": 8, "status": 1, "stimulus": 2,
               "neural": 120}  # fmt: skip
 GOOD = np.array([5, 0.5, 6, 0.5, 3.0, np.nan, 7, 100.0, np.nan, np.nan, 0.1, 0])
 
 
+def problem(role: str, fmt: int, n_channels: int, n_frames: int) -> str:
+    return shape_problem(role, pylsl.StreamInfo("V1", "any", n_channels, 0.0, fmt), n_frames)
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_a_stream_of_the_right_shape_is_opened(role: str) -> None:
     fmt = TEXT if role == "status" else FLOAT
-    assert shape_problem(role, fmt, N_CHANNELS[role], 900) == ""
+    assert problem(role, fmt, N_CHANNELS[role], 900) == ""
 
 
 @pytest.mark.parametrize("role", ROLES)
 def test_text_in_place_of_numbers_is_refused_and_the_other_way_round(role: str) -> None:
     fmt = FLOAT if role == "status" else TEXT
-    assert "instead of" in shape_problem(role, fmt, N_CHANNELS[role], 900)
+    assert "instead of" in problem(role, fmt, N_CHANNELS[role], 900)
 
 
 @pytest.mark.parametrize(
@@ -37,12 +41,12 @@ def test_text_in_place_of_numbers_is_refused_and_the_other_way_round(role: str) 
 )  # fmt: skip
 def test_another_number_of_channels_is_refused_with_that_number(role: str, n_channels: int) -> None:
     fmt = TEXT if role == "status" else FLOAT
-    assert f"{n_channels} channels instead of" in shape_problem(role, fmt, n_channels, 900)
+    assert f"{n_channels} channels instead of" in problem(role, fmt, n_channels, 900)
 
 
 def test_a_long_movie_has_pooled_channels() -> None:
-    assert shape_problem("posterior", FLOAT, 2_000 + 1, 20_000) == ""
-    assert shape_problem("posterior", FLOAT, 901, 20_000)
+    assert problem("posterior", FLOAT, 2_000 + 1, 20_000) == ""
+    assert problem("posterior", FLOAT, 901, 20_000)
 
 
 @pytest.mark.parametrize(
