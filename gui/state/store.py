@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from decoders.live.frame_score import RunningScore
 from decoders.metrics import FrameAxis
-from decoders.prediction import HORIZONS_S, PREDICTION_CHANNELS
+from decoders.prediction import HORIZONS_S
 from gui.state.forecast_record import ForecastRecord
 from gui.state.neural_history import NeuralChannels, NeuralHistory
 from gui.state.posterior_history import PosteriorHistory
+from gui.state.prediction_history import COLUMN, STAMP, PredictionHistory
 from gui.state.ring_buffers import ColumnImage, RowRing
 from gui.state.snapshot import (
     UNKNOWN,
@@ -27,12 +28,10 @@ from gui.state.snapshot import (
     Counts,
     ForecastSuccess,
     MoviePictures,
-    Newest,
     Score,
     Snapshot,
     Source,
     State,
-    Trace,
 )
 from gui.state.stage_latency import LatencyFigures, StageLatency
 from gui.state.stimulus_history import StimulusHistory
@@ -45,7 +44,7 @@ WINDOW_S = 10.0
 WINDOW_PERIODS = 60
 """Smallest number of samples on the time axes."""
 
-MAX_COLUMNS = 600
+MAXCOLUMNS = 600
 """Largest number of columns in the images over time."""
 
 TIMELINE_ROWS = 180
@@ -54,20 +53,10 @@ TIMELINE_ROWS = 180
 TRAIL_POINTS = 5_000
 """Number of embedded points kept."""
 
-LATENCY_S = 10.0
-"""Seconds over which the latency quantiles of the status bar are computed."""
-
-RATE_S = 2.0
-"""Seconds over which the input rate is computed."""
-
 MAX_LOSS = 10_000_000
 """A sequence number that is ahead by more than this is another sequence, no loss."""
 
 READOUTS = ("with_playback", "clock")
-
-_COLUMN = {name: index for index, name in enumerate(PREDICTION_CHANNELS)}
-_STAMP = len(PREDICTION_CHANNELS)
-_ARRIVAL = _STAMP + 1
 
 
 class Store:
@@ -89,7 +78,6 @@ class Store:
         self._unusable = 0
         self._first = math.nan
         self._offsets: deque[float] = deque(maxlen=20)
-        self._predictions = RowRing(1, _ARRIVAL + 1)
         self._posterior: PosteriorHistory | None = None
         self._neural: NeuralHistory | None = None
         self._channels = NeuralChannels()
@@ -185,7 +173,7 @@ class Store:
             if math.isnan(self._first):
                 self._first = now
             self._received += len(rows)
-            sequence = rows[:, _COLUMN["sequence"]]
+            sequence = rows[:, COLUMN["sequence"]]
             before = sequence[0] - 1 if self._sequence is None else self._sequence
             steps = np.diff(np.r_[before, sequence])
             steps = steps[(steps > 1) & (steps < MAX_LOSS)]
@@ -193,42 +181,32 @@ class Store:
             self._sequence = int(sequence[-1])
             if self._snapshot.source.speed != "max":  # timestamps run ahead of the clock
                 self._stage_latency.receive(now - stamps)
-            arrival = np.full(len(rows), now)
-            self._predictions.add(np.column_stack([rows, stamps, arrival]))
+            self._predictions.add(rows, stamps, now)
             if self._snapshot.source.n_frames:  # else the numbers of frames have no bounds to score them by
                 self._add_to_scores(
-                    rows, stamps if self._truth_column == _STAMP else rows[:, self._truth_column]
+                    rows, stamps if self._truth_column == STAMP else rows[:, self._truth_column]
                 )
 
     def add_posterior(self, rows: NDArray[np.float32], stamps: NDArray[np.float64]) -> None:
         """Add rows of the posterior stream, float32 [n, channels]; the last channel is "no stimulus"."""
         with self._lock:
-            evidence = np.isfinite(self._predicted("novelty", stamps, 0.0))
+            evidence = np.isfinite(self._predictions.at("novelty", stamps, 0.0))
             rows, stamps = rows[evidence], stamps[evidence]
             if self._posterior is None or self._posterior.n_channels != rows.shape[1]:
                 self._posterior = PosteriorHistory(self._columns(rows.shape[1]), self._snapshot.source)
             self._posterior.add(stamps * self._stamp_rate, rows)
 
-    def _predicted(self, channel: str, stamps: NDArray[np.float64], default: float) -> NDArray[np.float64]:
-        """A channel of the predictions with these timestamps, float64 [n]."""
-        table = self._predictions.rows()
-        if not len(table):
-            return np.full(len(stamps), default)
-        at = np.searchsorted(table[:, _STAMP], stamps + 1e-6) - 1
-        values: NDArray[np.float64] = table[np.maximum(at, 0), _COLUMN[channel]]
-        return values
-
     def _add_to_scores(self, rows: NDArray[np.float64], moments: NDArray[np.float64]) -> None:
         """Keep predictions until their true frames are known; one without evidence is no hit."""
         now, n_frames = self._clock(), self._snapshot.source.n_frames
-        evidence = np.isfinite(rows[:, _COLUMN["novelty"]])
-        frames, following = (rows[:, _COLUMN[name]].astype(np.int64) for name in ("frame", "next_frame"))
+        evidence = np.isfinite(rows[:, COLUMN["novelty"]])
+        frames, following = (rows[:, COLUMN[name]].astype(np.int64) for name in ("frame", "next_frame"))
         frames = np.where(evidence & (frames < n_frames), frames, NO_FRAME)
         clock = self._stimulus.clock_frames(moments)
         for stamp, frame, by_clock in zip(moments.tolist(), frames.tolist(), clock.tolist(), strict=True):
             self._score.add(now, stamp, (frame, by_clock))
         known = evidence & (following < n_frames)
-        columns = (moments, following, rows[:, _COLUMN["next_confidence"]])
+        columns = (moments, following, rows[:, COLUMN["next_confidence"]])
         for stamp, frame, confidence in zip(*(column[known].tolist() for column in columns), strict=True):
             self._forecasts.add(now, stamp, frame, confidence)
 
@@ -246,7 +224,7 @@ class Store:
         with self._lock:
             if self._trail is None or self._trail.n_columns != rows.shape[1] + 1:
                 self._trail = RowRing(TRAIL_POINTS, rows.shape[1] + 1, np.float32)
-            frame = self._predicted("frame", stamps, -1.0)
+            frame = self._predictions.at("frame", stamps, -1.0)
             self._trail.add(np.column_stack([rows, frame]))
 
     def add_neural(self, rows: NDArray[np.float32], stamps: NDArray[np.float64]) -> None:
@@ -271,15 +249,15 @@ class Store:
             Whether the timestamps are by the engine's clock, not by that of the neural sender.
         """
         with self._lock:
-            self._truth_column = _STAMP if by_engine_clock else _COLUMN["stamp_raw"]
+            self._truth_column = STAMP if by_engine_clock else COLUMN["stamp_raw"]
             self._stimulus.add(stamps, frames)
 
     def end_truth(self) -> None:
         """End the last stimulus event with its stream: what is on screen is unknown from now on."""
         with self._lock:
-            table = self._predictions.rows()
-            if len(table) and len(self._stimulus):
-                self._stimulus.add(table[-1:, self._truth_column], np.array([UNKNOWN], np.int32))
+            if len(self._predictions) and len(self._stimulus):
+                last = self._predictions.column(self._truth_column)[-1:]
+                self._stimulus.add(last, np.array([UNKNOWN], np.int32))
 
     def settle(self) -> None:
         """Score the predictions that have waited `decoders.live.frame_score.SETTLE_S` for their true frame."""
@@ -292,7 +270,10 @@ class Store:
     def snapshot(self) -> Snapshot:
         """A snapshot of the present state; its arrays are copies."""
         with self._lock:
-            newest, trace = self._newest_and_trace()
+            known = len(self._stimulus) > 0
+            newest, trace = self._predictions.newest_and_trace(
+                self._stimulus.frames_at, self._truth_column, known=known
+            )
             history, posterior, neural, traces = self._neural, None, None, None
             if self._posterior is not None:
                 posterior = self._posterior.view(newest, self._timeline_rows, self._clock())
@@ -303,7 +284,7 @@ class Store:
                 self._snapshot,
                 newest=newest,
                 trace=trace,
-                truth_known=len(self._stimulus) > 0,
+                truth_known=known,
                 posterior=posterior,
                 neural=neural,
                 neural_traces=traces,
@@ -314,9 +295,7 @@ class Store:
                 forecast_success=self._forecast_success,
                 counts=self._counts(),
                 window_s=self._window_s,
-                idle_s=max(0.0, self._clock() - float(self._predictions.rows()[-1, _ARRIVAL]))
-                if newest
-                else 0.0,
+                idle_s=self._predictions.idle_s(self._clock()),
             )
 
     def _begin(self, source: Source) -> None:
@@ -324,10 +303,9 @@ class Store:
         self._stamp_rate = source.stamp_rate
         self._window_s = max(WINDOW_S, WINDOW_PERIODS / rate) if rate > 0 else WINDOW_S
         self._period_s = 1.0 / rate if rate > 0 else self._window_s / WINDOW_PERIODS
-        rows = int(min(max(self._window_s * rate, 1_000), 40_000)) + 1
-        self._predictions = RowRing(rows, _ARRIVAL + 1)
+        self._predictions = PredictionHistory(self._window_s, rate, source.stamp_rate)
         self._stimulus = StimulusHistory(source)
-        self._truth_column = _COLUMN["stamp_raw"]
+        self._truth_column = COLUMN["stamp_raw"]
         axis = FrameAxis(np.zeros(max(source.n_frames, 1), np.int64), source.tolerance_frames)
         self._score = RunningScore(self._stimulus.truth, axis, READOUTS, stamp_rate=source.stamp_rate)
         self._forecasts = ForecastRecord(self._stimulus.frames_at, source.stamp_rate)
@@ -340,35 +318,8 @@ class Store:
         self._sequence = None
 
     def _columns(self, n_rows: int) -> ColumnImage:
-        step_s = max(self._period_s, self._window_s / MAX_COLUMNS)
+        step_s = max(self._period_s, self._window_s / MAXCOLUMNS)
         return ColumnImage(n_rows, max(1, round(self._window_s / step_s)), step_s, self._period_s)
-
-    def _newest_and_trace(self) -> tuple[Newest | None, Trace | None]:
-        table = self._predictions.rows()
-        if not len(table):
-            return None, None
-        time_s = (table[:, _STAMP] - table[-1, _STAMP]) * self._stamp_rate
-        inside = (time_s >= -self._window_s) & (time_s <= 0)  # a clock may have jumped
-        table, time_s = table[inside], time_s[inside]
-        truth = self._stimulus.frames_at(table[:, self._truth_column])
-        frame = table[:, _COLUMN["frame"]].astype(np.int32)
-        columns = {name: table[:, _COLUMN[name]].copy() for name in ("confidence", "lag_ms", "novelty")}
-        trace = Trace(time_s, frame, truth, **columns)
-        last = table[-1].tolist()
-        newest = Newest(
-            frame=int(last[0]),
-            confidence=last[1],
-            next_frame=int(last[2]),
-            next_confidence=last[3],
-            entropy_bits=last[4],
-            novelty=last[5],
-            sequence=int(last[6]),
-            lag_ms=last[8],
-            model_version=int(last[11]),
-            truth=int(truth[-1]) if len(self._stimulus) else UNKNOWN,
-            stamp=last[_STAMP],
-        )
-        return newest, trace
 
     def _score_so_far(self) -> Score | None:
         if not self._score.n:
@@ -387,31 +338,14 @@ class Store:
         )
 
     def _counts(self) -> Counts:
-        table = self._predictions.rows()
         counts = Counts(
             received=self._received,
             dropped=self._dropped,
             unusable=self._unusable,
             first_prediction_s=self._first,
+            **self._predictions.timing(self._clock(), paced=self._snapshot.source.speed != "max"),
         )
         if self._offsets:
             spread = (max(self._offsets) - min(self._offsets)) / 2 if len(self._offsets) > 1 else math.nan
             counts = replace(counts, clock_offset_ms=self._offsets[-1], clock_uncertainty_ms=spread)
-        if not len(table):
-            return counts
-        now = self._clock()
-        recent = table[table[:, _ARRIVAL] >= now - LATENCY_S]
-        paced = self._snapshot.source.speed != "max"  # at full speed, timestamps run ahead of the clock
-        lag = recent[:, _COLUMN["lag_ms"]]
-        lag = lag[np.isfinite(lag)] if paced else lag[:0]
-        p50, p99 = np.percentile(lag, (50, 99)) if len(lag) else (math.nan, math.nan)
-        newest = table[table[:, _ARRIVAL] >= now - RATE_S]
-        clock = _STAMP if paced else _ARRIVAL
-        span = newest[-1, clock] - newest[0, clock] if len(newest) > 1 else 0.0
-        return replace(
-            counts,
-            latency_p50_ms=float(p50),
-            latency_p99_ms=float(p99),
-            age_ms=float(now - table[-1, _STAMP]) * 1e3 if paced else math.nan,
-            input_hz=(len(newest) - 1) / span if span > 0 else math.nan,
-        )
+        return counts

@@ -178,8 +178,7 @@ def test_an_alarm_is_coloured_and_the_state_says_late(open_window, feed: Feed) -
 
 def test_a_latency_below_zero_is_not_shown_as_a_latency(open_window, feed: Feed) -> None:
     feed.run(2)
-    row = feed.store._predictions.rows()
-    row[:, 8] = -2_996.0
+    feed.store._predictions.column(8)[:] = -2_996.0
     window = open_window(feed)
     assert "-" not in window.status.fields["latency"].text().replace("–", "")
     assert "clocks disagree" in window.panels["traces"]._values["latency"].text()
