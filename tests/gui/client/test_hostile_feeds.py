@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -15,10 +14,11 @@ import pytest
 from decoders.prediction import PREDICTION_CHANNELS
 from gui.app import run_display
 from gui.client.receiver import Receiver
-from gui.state.snapshot import Snapshot, State
+from gui.state.snapshot import State
 from gui.state.store import Store
 from stream.errors import AmbiguousStream
 from stream.lsl.outlet import make_outlet
+from tests.gui.client.conftest import wait_for
 
 pytestmark = [pytest.mark.live, pytest.mark.gui]
 
@@ -90,11 +90,6 @@ class Stranger:
 
 
 @pytest.fixture
-def name() -> str:
-    return f"V{uuid.uuid4().hex[:8]}"
-
-
-@pytest.fixture
 def stranger(name: str) -> Iterator[Callable[..., Stranger]]:
     opened: list[Stranger] = []
 
@@ -105,33 +100,6 @@ def stranger(name: str) -> Iterator[Callable[..., Stranger]]:
     yield make
     for one in opened:
         one.close()
-
-
-@pytest.fixture
-def receive(name: str) -> Iterator[Callable[[], Store]]:
-    receivers: list[Receiver] = []
-
-    def start() -> Store:
-        store = Store(pylsl.local_clock)
-        receivers.append(Receiver(store, name))
-        receivers[-1].start()
-        return store
-
-    yield start
-    for receiver in receivers:
-        assert receiver.is_alive()
-        receiver.stop()
-        assert receiver.error is None
-
-
-def wait_for(store: Store, condition: Callable[[Snapshot], bool], seconds: float = 8.0) -> Snapshot:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        snapshot = store.snapshot()
-        if condition(snapshot):
-            return snapshot
-        time.sleep(0.02)
-    raise AssertionError(f"not within {seconds} s: {snapshot}")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,11 +15,10 @@ from PyQt5.QtGui import QPixmap
 
 from decoders.prediction import PREDICTION_CHANNELS
 from gui.app import run_display
-from gui.client.receiver import Receiver
 from gui.state.snapshot import Snapshot, State
-from gui.state.store import Store
 from stream.errors import AmbiguousStream, NoStream, OutputExists
 from stream.lsl.outlet import make_outlet
+from tests.gui.client.conftest import wait_for
 
 pytestmark = [pytest.mark.live, pytest.mark.gui]
 
@@ -67,10 +65,10 @@ class FakeEngine:
         """Announce the end, as an engine does."""
         self._stopping.set()
         self._thread.join()
-        self.show_message(event="end", reason="the replay has ended")
+        self.send_status(event="end", reason="the replay has ended")
 
-    def show_message(self, **message: str) -> None:
-        """Say something on the status stream."""
+    def send_status(self, **message: str) -> None:
+        """Send a message on the status stream."""
         self._status.push_sample([json.dumps(message)])
 
     def close(self) -> None:
@@ -117,11 +115,6 @@ class FakeEngine:
 
 
 @pytest.fixture
-def name() -> str:
-    return f"V{uuid.uuid4().hex[:8]}"
-
-
-@pytest.fixture
 def engine(name: str) -> Iterator[Callable[..., FakeEngine]]:
     engines: list[FakeEngine] = []
 
@@ -133,32 +126,6 @@ def engine(name: str) -> Iterator[Callable[..., FakeEngine]]:
     for one in engines:
         if one.__dict__:
             one.close()
-
-
-@pytest.fixture
-def receive(name: str) -> Iterator[Callable[[], Store]]:
-    receivers: list[Receiver] = []
-
-    def start() -> Store:
-        store = Store(pylsl.local_clock)
-        receivers.append(Receiver(store, name))
-        receivers[-1].start()
-        return store
-
-    yield start
-    for receiver in receivers:
-        receiver.stop()
-        assert receiver.error is None
-
-
-def wait_for(store: Store, condition: Callable[[Snapshot], bool], seconds: float = 60.0) -> Snapshot:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        snapshot = store.snapshot()
-        if condition(snapshot):
-            return snapshot
-        time.sleep(0.02)
-    raise AssertionError(f"not within {seconds} s: {snapshot.state}, {snapshot.reason}, {snapshot.counts}")
 
 
 def test_everything_arrives(engine, receive) -> None:
@@ -205,11 +172,11 @@ def test_what_the_engine_says_of_its_input_is_shown(engine, receive) -> None:
     store = receive()
     wait_for(store, lambda s: s.counts.received > 20)
     for state in (State.STALE, State.LOST, State.MISMATCH):
-        sender.show_message(event="state", state=str(state), reason=f"the rig is {state}")
+        sender.send_status(event="state", state=str(state), reason=f"the rig is {state}")
         assert wait_for(store, lambda s, state=state: s.state is state).reason == f"the rig is {state}"
-    sender.show_message(event="gap", text="3 samples are missing")
+    sender.send_status(event="gap", text="3 samples are missing")
     assert wait_for(store, lambda s: bool(s.notice)).notice == "3 samples are missing"
-    sender.show_message(event="stats", state="live", reason="")
+    sender.send_status(event="stats", state="live", reason="")
     wait_for(store, lambda s: s.state is State.LIVE)
 
 
@@ -218,7 +185,7 @@ def test_the_age_of_a_silent_input_goes_on(engine, receive, name: str) -> None:
     store = receive()
     wait_for(store, lambda s: s.counts.received > 20)
     sender._stopping.set()
-    sender.show_message(event="state", state="stale", reason=f"'{name}' has sent nothing for 0.27 s")
+    sender.send_status(event="state", state="stale", reason=f"'{name}' has sent nothing for 0.27 s")
     snapshot = wait_for(store, lambda s: "nothing for 1.5 s" in s.reason)
     assert snapshot.state is State.STALE
     assert snapshot.reason == f"{name} has sent nothing for 1.5 s"
