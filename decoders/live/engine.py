@@ -27,6 +27,7 @@ from decoders.live.engine_options import (
 from decoders.live.frame_score import SETTLE_S, RunningScore, truth_of
 from decoders.live.gain_adaptation import GainAdaptation
 from decoders.live.label_score import LabelScore
+from decoders.live.latencies import Latencies
 from decoders.live.outlets import Publisher
 from decoders.live.refit_client import RefitClient
 from decoders.live.training_check import TrainingCheck
@@ -41,11 +42,8 @@ from stream.chunk import Chunk
 from stream.control import ControlReader
 from stream.lsl.inlet import Inlet, InletState
 from stream.notices import Notice
-from stream.quantiles import RollingQuantiles
 from stream.session import NO_FRAME
 from stream.stream_facts import parse_facts
-
-__all__ = ["Engine", "LiveOptions"]
 
 log = logging.getLogger(__name__)
 
@@ -83,10 +81,8 @@ class Engine:
         As given.
     stamp_rate
         Recorded seconds per second of the timestamps.
-    latency_ms, arrival_ms, decoded_ms, compute_ms
-        Quantiles of publication, arrival and decision, from the timestamp, and of the computing time.
-    trace
-        Timestamp, arrival, decision and publication of every sample in seconds, if requested in the options.
+    latencies
+        When the samples arrived, were decided and were published.
     received
         Number of samples decoded.
 
@@ -123,11 +119,7 @@ class Engine:
             refit_client.start(model)
         self._warmup = Warmup(model)
         self._training_check = TrainingCheck()
-        self.latency_ms = RollingQuantiles(10_000)
-        self.arrival_ms = RollingQuantiles(10_000)
-        self.compute_ms = RollingQuantiles(10_000)
-        self.decoded_ms = RollingQuantiles(10_000)
-        self.trace: list[tuple[float, float, float, float]] = []
+        self.latencies = Latencies(trace=options.trace)
         self.received = 0
         self._stopped = ""
         self._on_notice: Callable[[Notice], None] | None = None
@@ -219,9 +211,7 @@ class Engine:
                 last_chunk = now
                 self._decode(chunk, now, now - last_pull)
             if chunk is not None or now - last_pull <= 2 * PULL_S:
-                last_pull = (
-                    now  # else the engine was blocked, and the next pull brings the samples of that time
-                )
+                last_pull = now  # else the engine was blocked: the next pull brings the samples of that time
             self._side_streams.poll()
             if self._refit_client is not None:
                 self._swap_model(self._refit_client.poll(self._publisher.push_status))
@@ -254,10 +244,7 @@ class Engine:
             "received": self.received,
             "rate_hz": round(self.received / max(wall_s, 1e-9), 3),
             **self._intake.stats(),
-            "latency_ms": self.latency_ms.summary(),
-            "arrival_ms": self.arrival_ms.summary(),
-            "decoded_ms": self.decoded_ms.summary(),
-            "compute_ms": self.compute_ms.summary(),
+            **self.latencies.summary(),
             "clock_offset_ms": milliseconds(self.inlet.time_correction_s),
             "clock_uncertainty_ms": milliseconds(self.inlet.clock.uncertainty_s),
             "cpu_of_one_core": round(cpu_s / max(wall_s, 1e-9), 4),
@@ -371,12 +358,8 @@ class Engine:
             if decision.in_segment:
                 self._publisher.push_prediction(decision, stamp, stamp_raw - delay_s, sequence, timing)
             published = pylsl.local_clock()
-            self.latency_ms.add((published - due) * 1e3)
-            self.decoded_ms.add(decided_ms)
-            self.arrival_ms.add(arrival_ms)
-            self.compute_ms.add(timing[2])
-            if self.options.trace:
-                self.trace.append((stamp_raw, arrival, decided, published))
+            times = (stamp_raw, arrival, decided, published)
+            self.latencies.add((published - due) * 1e3, *timing[:3], *times)
             if decision.in_segment:
                 self._provenance[provenance_of(decision.frame, decision.confidence, decision.novelty)] += 1
             without = int(decision.logits.argmax())

@@ -127,7 +127,8 @@ def command(
 
     from threadpoolctl import threadpool_limits
 
-    from decoders.live.engine import Engine, LiveOptions
+    from decoders.live.engine import Engine
+    from decoders.live.engine_options import LiveOptions
     from decoders.model.model import Model
     from neuroreel.files import write_arrays
     from neuroreel.hints import naming_streams
@@ -179,7 +180,7 @@ def command(
     if trace is not None:
         import numpy as np
 
-        write_arrays(trace, engine=np.array(engine.trace).reshape(-1, 4))
+        write_arrays(trace, engine=np.array(engine.latencies.trace).reshape(-1, 4))
     if json_target is not None:
         write_json({"name": options.name, "model": loaded.hash, **summary}, json_target)
     if not recorded:
