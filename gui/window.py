@@ -174,11 +174,11 @@ class Window(QMainWindow):
         return replace(snapshot, counts=replace(counts, age_ms=counts.age_ms + older_ms))
 
     def _show(self, panel: Panel, snapshot: Snapshot) -> None:
-        """Draw a panel; one that cannot be drawn says why, and the others go on."""
+        """Draw a panel; one that cannot be drawn says why, and the others continue."""
         try:
             panel.show_snapshot(snapshot)
         except Exception as error:
-            message = f"this cannot be drawn ({printable(str(error), limit=200)}); the other panels go on"
+            message = f"this cannot be drawn ({printable(str(error), limit=200)}); the other panels continue"
             if panel.message != message:  # once, not at every repaint
                 logger.exception("the %s panel cannot be drawn", type(panel).__name__)
             panel.show_message(message)

@@ -187,7 +187,7 @@ def live_console(*, err: bool = False) -> Console:
 
 
 def keep_running_without_terminal() -> None:
-    """Make this process go on when its terminal is closed, and when it prints from the background."""
+    """Make this process continue when its terminal is closed, and when it prints from the background."""
     for name in ("SIGHUP", "SIGTTOU"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)

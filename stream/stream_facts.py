@@ -21,7 +21,7 @@ _SHOWN = 40  # characters of an invalid value in a message
 
 @dataclass(frozen=True, slots=True)
 class StreamFacts:
-    """What a stream's description says about its samples.
+    """Entries of a stream's description about its samples.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class StreamFacts:
     settle_s
         Seconds for which a bin waits for late spike events.
     ticks
-        Whether a stream of spike events says how far its time has come.
+        Whether a stream of spike events reports how far its time has come.
     """
 
     stamp_rate: float = 1.0

@@ -138,7 +138,7 @@ def _with_contrastive(
     card: dict[str, Any],
     report: ProgressCallback | None,
 ) -> ModelParts:
-    """Train an encoder, and return the parts with it; the card says which embedding decodes."""
+    """Train an encoder, and return the parts with it; the card names the embedding that decodes."""
     select_context = options.context_s is None and options.mode != "time"
     contexts = candidate_contexts(data, settings.n_window) if select_context else (settings.n_window,)
     contrastive = ContrastiveOptions(options.mode, options.positives, options.seed, options.resume, contexts)

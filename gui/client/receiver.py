@@ -48,7 +48,7 @@ _TROUBLE = {"stale": State.STALE, "lost": State.LOST, "mismatch": State.MISMATCH
 class Receiver(threading.Thread):
     """Finds an engine's streams, pulls them, and reconnects when they return.
 
-    Nothing that a stream sends ends it: a stream that cannot be read is dropped, by name, and the rest goes on.
+    Nothing that a stream sends ends it: a stream that cannot be read is dropped, by name, and the rest continues.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ class Receiver(threading.Thread):
             self._stopping.wait(POLL_S)
 
     def _score(self) -> None:
-        """Score what has settled; if that fails, the window goes on without a score."""
+        """Score what has settled; if that fails, the window continues without a score."""
         if not self._scoring:
             return
         try:
@@ -295,7 +295,7 @@ class Receiver(threading.Thread):
             state, reason = _TROUBLE[self._input[0]], self._input[1]
             silent_s = time.monotonic() - self._last_data
             if state is State.STALE and self._last_data and silent_s > self._stale_s():
-                # the engine reports it once, and the time goes on
+                # the engine reports it once, and the time continues
                 reason = (
                     f"{printable(self._source.neural_name, limit=80)} has sent nothing for {silent_s:.1f} s"
                 )

@@ -18,7 +18,7 @@ IMAGE_ROWS = 180
 
 @dataclass(frozen=True, slots=True)
 class NeuralChannels:
-    """What a neural stream says about its channels: their type, and the labels and unit of the first ones."""
+    """Description of the channels of a neural stream: their type, and the labels and unit of the first ones."""
 
     type: str = ""
     labels: tuple[str, ...] = ()

@@ -198,7 +198,7 @@ class _Parent:
         self._commands, self._recorder, self._stop = ControlReader(), recorder, stop
 
     def poll(self) -> bool:
-        """Run the commands that have arrived; False once the parent has died, and the recording goes on alone."""
+        """Run the commands that have arrived; False once the parent has died, and the recording continues alone."""
         while not self._commands.ended and (message := self._commands.poll()) is not None:
             if self._commands.ended or message["do"] == "go":
                 self._recorder.open_held()

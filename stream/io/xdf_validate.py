@@ -1,7 +1,7 @@
 """Validates the chunks of an XDF file before anything is allocated for the sizes that they declare.
 
 2 KB with one changed length can declare gigabytes. Here every length is compared with the bytes present, and channels,
-XML elements and their depth have one budget per file. Reading goes on behind damage: at the next chunk if the damaged
+XML elements and their depth have one budget per file. Reading continues behind damage: at the next chunk if the damaged
 one ends where another begins, else behind the next boundary chunk.
 """
 
@@ -133,7 +133,7 @@ def iter_chunks(
 
 
 def _next_chunk(scan: _Scan, at: int) -> int:
-    """Return where reading goes on after damage: where the chunk ends, or behind the next boundary chunk."""
+    """Return where reading continues after damage: where the chunk ends, or behind the next boundary chunk."""
     try:
         length, start = read_length(scan.data, at)
         end = start + length

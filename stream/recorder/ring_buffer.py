@@ -90,7 +90,7 @@ class RingBuffer:
         self._end = after
 
     def clear(self) -> None:
-        """Drop all rows and write the next ones at the front of the memory; sequence numbers go on.
+        """Drop all rows and write the next ones at the front of the memory; sequence numbers continue.
 
         Memory is only allocated where rows were written: a buffer that is cleared whenever its readers have read
         everything takes as much as they lag behind. What a long lag has used is freed here. Only the appending thread

@@ -138,9 +138,7 @@ class SenderLink:
         LostError, TimeoutError
             Of pylsl, if the sender does not respond.
         """
-        self.measure_clock(
-            0.0
-        )  # LSL goes on measuring; it reports no reset of an offset that it does not have
+        self.measure_clock(0.0)  # LSL keeps measuring; it reports no reset of an offset that it does not have
         self._inlet.open_stream(_OPEN_TIMEOUT_S)
         self._is_own()
         self._open = True

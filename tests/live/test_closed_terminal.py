@@ -1,4 +1,4 @@
-"""Decoding and recording go on whatever happens to the terminal that they print to."""
+"""Decoding and recording continue whatever happens to the terminal that they print to."""
 
 from __future__ import annotations
 
