@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.io.xdf_validate import read_length, sample_positions
+from stream.io.xdf_validate import are_stamped, read_length, sample_positions
 from stream.io.xdf_writer import DTYPES, sample_dtype
 
 
@@ -58,7 +58,7 @@ def read_samples(chunks: Sequence[SamplesChunk], fmt: str, n_channels: int) -> N
     out = np.empty((sum(chunk.n_samples for chunk in chunks), n_channels), dtype)
     at = 0
     for n_samples, body in chunks:
-        stamped = _uniform(n_samples, body, fmt, n_channels)
+        stamped = are_stamped(body, n_samples, fmt, n_channels)
         if stamped is not None:
             records: Any = np.frombuffer(body, sample_dtype(fmt, n_channels, stamped=stamped))
             out[at : at + n_samples] = records["values"]
@@ -93,7 +93,7 @@ def read_stamps(
     at = 0
     for n_samples, body in chunks:
         part = slice(at, at + n_samples)
-        stamped = None if fmt == "string" else _uniform(n_samples, body, fmt, n_channels)
+        stamped = None if fmt == "string" else are_stamped(body, n_samples, fmt, n_channels)
         if stamped:
             records: Any = np.frombuffer(body, sample_dtype(fmt, n_channels))
             stamps[part] = records["stamp"]
@@ -129,29 +129,33 @@ def read_text(chunks: Sequence[SamplesChunk], n_channels: int) -> list[list[str]
     rows
         One list of texts per sample.
     """
-    rows = []
-    for n_samples, body in chunks:
-        at = 0
-        for _ in range(n_samples):
-            at += 1 + body[at]
-            row = []
-            for _ in range(n_channels):
-                length, start = read_length(body, at)
-                at = start + length
-                row.append(bytes(body[start:at]).decode("utf-8", "replace"))
-            rows.append(row)
-    return rows
+    return [
+        [value.decode("utf-8", "replace") for value in row]
+        for chunk in chunks
+        for row in text_rows(chunk, n_channels)
+    ]
 
 
-def _uniform(n_samples: int, body: memoryview, fmt: str, n_channels: int) -> bool | None:
-    """Return whether all samples have a timestamp (True), or none (False); None if only some have."""
-    for stamped in (True, False):
-        dtype = sample_dtype(fmt, n_channels, stamped=stamped)
-        if n_samples * dtype.itemsize == len(body):
-            flags: Any = np.frombuffer(body, dtype)
-            if np.all(flags["flag"] == (8 if stamped else 0)):
-                return stamped
-    return None
+def text_rows(chunk: SamplesChunk, n_channels: int) -> Iterator[list[bytes]]:
+    """Yield the values of each sample of a stream of text, as stored.
+
+    Parameters
+    ----------
+    chunk
+        One of its chunks.
+    n_channels
+        Channel count.
+    """
+    n_samples, body = chunk
+    at = 0
+    for _ in range(n_samples):
+        at += 1 + body[at]
+        row = []
+        for _ in range(n_channels):
+            length, start = read_length(body, at)
+            at = start + length
+            row.append(bytes(body[start:at]))
+        yield row
 
 
 def _mixed(

@@ -7,14 +7,14 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stream.errors import BadRecording
-from stream.io.xdf_validate import iter_chunks, read_length
-from stream.io.xdf_writer import CLOCK_OFFSET, MAGIC, SAMPLES, STREAM_FOOTER, sample_dtype, text_row
+from stream.io.xdf_samples import SamplesChunk, read_samples, read_stamps, text_rows
+from stream.io.xdf_validate import iter_chunks
+from stream.io.xdf_writer import CLOCK_OFFSET, MAGIC, SAMPLES, STREAM_FOOTER, text_row
 
 
 @dataclass(slots=True)
@@ -116,20 +116,7 @@ def read_xdf_stats(path: Path | str) -> tuple[dict[int, StreamStats], str]:
 
 
 def _add_chunk(stats: StreamStats, body: memoryview, fmt: str, n_channels: int) -> None:
-    """Add a chunk of samples, each with its timestamp."""
-    n_samples, at = read_length(body, 0)
-    if fmt != "string":
-        records: NDArray[Any] = np.frombuffer(body[at:], sample_dtype(fmt, n_channels))
-        stats.add(records["stamp"], records["values"])
-        return
-    stamps, rows = np.zeros(n_samples), []
-    for index in range(n_samples):
-        stamps[index] = np.frombuffer(body[at + 1 : at + 9], "<f8")[0]
-        at += 9
-        row = []
-        for _ in range(n_channels):
-            length, start = read_length(body, at)
-            at = start + length
-            row.append(bytes(body[start:at]))
-        rows.append(row)
-    stats.add(stamps, rows)
+    """Add a chunk of samples."""
+    chunk = SamplesChunk.of(body)
+    values = list(text_rows(chunk, n_channels)) if fmt == "string" else read_samples([chunk], fmt, n_channels)
+    stats.add(read_stamps([chunk], fmt, n_channels, 0.0), values)

@@ -270,17 +270,34 @@ def _count_whole_samples(body: memoryview, n_samples: int, fmt: str, n_channels:
     """Count the complete samples of a chunk, at most ``n_samples``; return the count and their size in bytes."""
     if fmt == "string":
         return _count_whole_text_samples(body, n_samples, n_channels)
-    for stamped in (True, False):  # fast path: all samples have a timestamp, or none has
-        dtype = sample_dtype(fmt, n_channels, stamped=stamped)
-        if n_samples * dtype.itemsize == len(body):
-            flags = np.frombuffer(body, dtype)["flag"]
-            if np.all((flags == 8) if stamped else (flags == 0)):
-                return n_samples, len(body)
+    if are_stamped(body, n_samples, fmt, n_channels) is not None:  # fast path
+        return n_samples, len(body)
     positions = sample_positions(body, n_samples, n_channels * DTYPES[fmt].itemsize)
     if not len(positions):
         return 0, 0
     last = int(positions[-1])
     return len(positions), last + 1 + body[last] + n_channels * DTYPES[fmt].itemsize
+
+
+def are_stamped(body: memoryview, n_samples: int, fmt: str, n_channels: int) -> bool | None:
+    """Whether all samples of a chunk have a timestamp (True), or none (False); None if only some have.
+
+    Parameters
+    ----------
+    body
+        Numeric samples, which fill it.
+    n_samples
+        Number of samples.
+    fmt, n_channels
+        Channel format and count.
+    """
+    for stamped in (True, False):
+        dtype = sample_dtype(fmt, n_channels, stamped=stamped)
+        if n_samples * dtype.itemsize == len(body):
+            flags: Any = np.frombuffer(body, dtype)["flag"]
+            if np.all(flags == (8 if stamped else 0)):
+                return stamped
+    return None
 
 
 def sample_positions(body: memoryview, n_samples: int, value_bytes: int) -> NDArray[np.int64]:
