@@ -19,7 +19,7 @@ from tests.decoders.live.fakes import FakeInlet, FakeOutlet, FakeSideStreams
 
 
 @pytest.fixture
-def test_part(watched: Session) -> Session:
+def held_out(watched: Session) -> Session:
     """Two repeats that the model was not trained on, as one segment."""
     return watched.select_repeats([5, 6])
 
@@ -54,48 +54,48 @@ def columns(outlet: FakeOutlet) -> dict[str, np.ndarray]:
 
 
 def test_it_publishes_what_the_model_predicts_for_the_recording(
-    monkeypatch: pytest.MonkeyPatch, opened: dict[str, FakeOutlet], model: Model, test_part: Session
+    monkeypatch: pytest.MonkeyPatch, opened: dict[str, FakeOutlet], model: Model, held_out: Session
 ) -> None:
-    expected = model.predict(test_part)
-    summary = run(*make_engine(monkeypatch, model, test_part))
+    expected = model.predict(held_out)
+    summary = run(*make_engine(monkeypatch, model, held_out))
     sent = columns(opened["prediction"])
-    np.testing.assert_array_equal(sent["sequence"], np.arange(test_part.n_samples))
+    np.testing.assert_array_equal(sent["sequence"], np.arange(held_out.n_samples))
     np.testing.assert_array_equal(sent["frame"], expected.frame)
     np.testing.assert_allclose(sent["confidence"], expected.confidence, atol=1e-5)
-    np.testing.assert_allclose(sent["stamp_raw"], test_part.stamps)
+    np.testing.assert_allclose(sent["stamp_raw"], held_out.stamps)
     posterior = np.concatenate([rows for rows, _ in opened["posterior"].pushed])
     np.testing.assert_allclose(posterior, expected.posterior, atol=1e-5)
     continuous = np.concatenate([rows for rows, _ in opened["continuous"].pushed])
     np.testing.assert_allclose(continuous, expected.continuous, atol=1e-5)
-    assert summary["received"] == test_part.n_samples
+    assert summary["received"] == held_out.n_samples
     assert summary["ended"] == "all samples decoded"
 
 
 def test_its_score_is_that_of_an_evaluation(
-    monkeypatch: pytest.MonkeyPatch, opened: dict[str, FakeOutlet], model: Model, test_part: Session
+    monkeypatch: pytest.MonkeyPatch, opened: dict[str, FakeOutlet], model: Model, held_out: Session
 ) -> None:
-    expected = model.predict(test_part)
-    summary = run(*make_engine(monkeypatch, model, test_part))
+    expected = model.predict(held_out)
+    summary = run(*make_engine(monkeypatch, model, held_out))
     posteriors = {
         "with_playback": expected.posterior,
         "without_playback": expected.posterior_without_playback,
     }
     for name, posterior in posteriors.items():
-        offline = score(posterior, test_part.frame, model.axis, test_part.repeat)
+        offline = score(posterior, held_out.frame, model.axis, held_out.repeat)
         for figure in ("accuracy_within_1s", "accuracy_exact", "mean_frame_error"):
             assert summary["score"][name][figure] == pytest.approx(offline[figure])
             for repeat, of in summary["score"][name]["per_repeat"].items():
                 assert of[figure] == pytest.approx(offline["per_repeat"][repeat][figure])
-    assert summary["labels"]["position"]["moments"] == test_part.n_samples
+    assert summary["labels"]["position"]["moments"] == held_out.n_samples
 
 
 def test_without_evidence_nothing_is_a_hit_live_and_offline(
-    monkeypatch: pytest.MonkeyPatch, opened: dict[str, FakeOutlet], model: Model, test_part: Session
+    monkeypatch: pytest.MonkeyPatch, opened: dict[str, FakeOutlet], model: Model, held_out: Session
 ) -> None:
-    neural = np.array(test_part.neural, np.float32)
+    neural = np.array(held_out.neural, np.float32)
     silent = np.arange(len(neural)) % 60 >= 30
     neural[silent] = np.nan
-    session = replace(test_part, neural=neural)
+    session = replace(held_out, neural=neural)
     summary = run(*make_engine(monkeypatch, model, session))
     expected = model.predict(session)
     evidence = np.isfinite(expected.novelty)
@@ -109,7 +109,7 @@ def test_without_evidence_nothing_is_a_hit_live_and_offline(
 
 
 def test_each_prediction_is_pushed_before_its_secondary_streams(
-    monkeypatch: pytest.MonkeyPatch, opened: dict[str, FakeOutlet], model: Model, test_part: Session
+    monkeypatch: pytest.MonkeyPatch, opened: dict[str, FakeOutlet], model: Model, held_out: Session
 ) -> None:
     order: list[str] = []
     push = FakeOutlet.push_chunk
@@ -119,9 +119,9 @@ def test_each_prediction_is_pushed_before_its_secondary_streams(
         push(outlet, rows, stamp)
 
     monkeypatch.setattr(FakeOutlet, "push_chunk", record)
-    run(*make_engine(monkeypatch, model, test_part))
+    run(*make_engine(monkeypatch, model, held_out))
     secondary = ["V1-posterior", "V1-forecast", "V1-embedding", "V1-continuous"]
-    assert order == ["V1-prediction", *secondary] * test_part.n_samples
+    assert order == ["V1-prediction", *secondary] * held_out.n_samples
 
 
 def test_a_gap_begins_a_segment_and_resets_the_model(
@@ -137,16 +137,16 @@ def test_a_gap_begins_a_segment_and_resets_the_model(
 
 
 def test_it_stops_after_the_requested_time_and_says_why(
-    monkeypatch: pytest.MonkeyPatch, opened: dict[str, FakeOutlet], model: Model, test_part: Session
+    monkeypatch: pytest.MonkeyPatch, opened: dict[str, FakeOutlet], model: Model, held_out: Session
 ) -> None:
-    engine, _ = make_engine(monkeypatch, model, test_part, seconds=0.05)
+    engine, _ = make_engine(monkeypatch, model, held_out, seconds=0.05)
     assert engine.run()["ended"] == "0.05 s have passed"
     engine.close()
     assert opened["status"].pushed[-1][0]["event"] == "end"
 
 
 def test_another_rate_is_refused(
-    monkeypatch: pytest.MonkeyPatch, opened: dict[str, FakeOutlet], model: Model, test_part: Session
+    monkeypatch: pytest.MonkeyPatch, opened: dict[str, FakeOutlet], model: Model, held_out: Session
 ) -> None:
     with pytest.raises(ModelMismatch, match="60 Hz"):
-        make_engine(monkeypatch, model, test_part, facts={"recorded_rate_hz": "60"})
+        make_engine(monkeypatch, model, held_out, facts={"recorded_rate_hz": "60"})
