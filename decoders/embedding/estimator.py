@@ -118,7 +118,7 @@ class Embedding:
         Parameters
         ----------
         samples
-            Float [time, channels], neural activity.
+            Float [time, channels], neural activity; a value that is not finite is replaced by its channel's mean.
         frame
             Int [time], frame shown; when ``labels`` are given too, positives agree in both.
         labels
@@ -140,12 +140,14 @@ class Embedding:
         ShapeMismatch
             When the lengths of the arrays differ.
         BadRecording
-            When the mode needs labels, but they are missing or constant.
+            When a channel has no finite value, or the mode needs labels, but they are missing or constant.
         BadSplit
             When no segment is as long as the context.
         """
         self._check_params()
-        x = np.asarray(samples, np.float32)
+        x = _as_float32(samples)
+        mean = _channel_means(x)
+        x = _without_gaps(x, mean)
         n = len(x)
         rows = None if labels is None else np.asarray(labels, np.float32).reshape(len(labels), -1)
         for name, array in (("frame", frame), ("labels", rows), ("repeat", repeat), ("segment", segment)):
@@ -166,6 +168,7 @@ class Embedding:
         features = np.sqrt(np.maximum(sums, 0)) if self.counts else sums / np.float32(self.context)
         linear = fit_linear(class_statistics(features, noise, int(noise.max()) + 1, fullness), self.shrinkage)
         encoder = start_encoder(linear, self.context, root=self.counts, seed=self.seed)
+        self.mean_ = mean
         self.encoder_ = (
             self._train(encoder, x, boundary, block, state, rows) if self.mode != "linear" else encoder
         )
@@ -179,7 +182,7 @@ class Embedding:
         Parameters
         ----------
         samples
-            Float [time, channels].
+            Float [time, channels]; a value that is not finite is replaced by its channel's mean in `fit`.
         segment
             Int [time], segment number; no window crosses a change of it.
 
@@ -198,12 +201,12 @@ class Embedding:
         encoder: Encoder | None = getattr(self, "encoder_", None)
         if encoder is None:
             raise NotFitted("the embedding is not fitted; call fit first.")
-        x = np.asarray(samples, np.float32)
+        x = _as_float32(samples)
         if x.ndim != 2 or x.shape[1] != encoder.n_channels:
             raise ShapeMismatch(
                 f"samples must have shape [time, {encoder.n_channels}] as in fit, got {x.shape}."
             )
-        return unit_length(encoder.transform(x, _boundary(len(x), segment)))
+        return unit_length(encoder.transform(_without_gaps(x, self.mean_), _boundary(len(x), segment)))
 
     def fit_transform(self, samples: NDArray[np.floating], **fit_params: Any) -> NDArray[np.float32]:
         """Fit the embedding and embed the same samples; the keywords are those of `fit`."""
@@ -267,6 +270,29 @@ class Embedding:
             varies = state is not None and int(state.max()) > 0
         if not varies:
             raise BadRecording("the labels are constant, so they define no negatives. Use mode 'time'.")
+
+
+def _as_float32(samples: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Convert samples to float32; values that are too large become infinite."""
+    with np.errstate(over="ignore"):
+        return np.asarray(samples, np.float32)
+
+
+def _channel_means(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Mean of the finite values of each channel, float32 [channels]."""
+    if x.ndim != 2:
+        raise ShapeMismatch(f"samples must have shape [time, channels], got {x.shape}.")
+    finite = np.isfinite(x)
+    n_finite = finite.sum(0)
+    if len(x) and not n_finite.all():
+        raise BadRecording(f"channel {int(np.argmin(n_finite))} has no finite value. Leave it out.")
+    mean: NDArray[np.float32] = np.where(finite, x, 0).sum(0, dtype=np.float64) / np.maximum(n_finite, 1)
+    return mean.astype(np.float32)
+
+
+def _without_gaps(x: NDArray[np.float32], mean: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Replace values that are not finite by their channel's mean."""
+    return np.where(np.isfinite(x), x, mean)
 
 
 def _boundary(n: int, segment: NDArray[np.integer] | None) -> NDArray[np.bool_]:

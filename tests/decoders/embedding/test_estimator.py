@@ -84,3 +84,25 @@ def test_bad_input() -> None:
     for params in ({"mode": "magic"}, {"context": 41}, {"temperature": 0.0}):
         with pytest.raises(BadUsage):
             Embedding(**params).fit(COUNTS, frame=FRAME)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("mode", ["linear", "time", "label"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
+def test_a_missing_value_leaves_all_points_finite(mode: str, value: float) -> None:
+    if mode != "linear":
+        pytest.importorskip("torch", reason="torch is not installed: pip install neuroreel[train]")
+    bad = COUNTS.astype(np.float64)
+    bad[5, 3] = value
+    embedding = Embedding(mode, context=3, steps=5).fit(bad, frame=FRAME)
+    whole = Embedding(mode, context=3, steps=5).fit(COUNTS, frame=FRAME).transform(COUNTS)
+    assert np.isfinite(embedding.transform(bad)).all()
+    assert abs(accuracy(embedding.transform(COUNTS)) - accuracy(whole)) < 0.05
+
+
+def test_a_channel_without_any_value_is_named() -> None:
+    bad = COUNTS.astype(np.float64)
+    bad[:, 4] = np.nan
+    with pytest.raises(BadRecording, match="channel 4 has no finite value"):
+        Embedding().fit(bad, frame=FRAME)
+    with pytest.raises(ShapeMismatch, match=r"\[time, channels\]"):
+        Embedding().fit(COUNTS[:, 0], frame=FRAME)
