@@ -48,7 +48,7 @@ def start_engine(name: str = "loop") -> str:
     """Replay and decode in threads of this process; `neuroreel live` has a process of its own and is steadier."""
     os.environ.setdefault("NEUROREEL_NETWORK", "loopback")
     test_repeat = neuroreel.load_session(demo_recording()).select_repeats([10])
-    replay = neuroreel.Replay(test_repeat, name=name, mode="simulated")
+    replay = neuroreel.Replay(test_repeat, name=name)
     threading.Thread(target=replay.run, daemon=True).start()
     source = neuroreel.Inlet(neuroreel.find_stream(name))
     engine = neuroreel.Engine(neuroreel.Model.load(demo_model()), source, neuroreel.LiveOptions(name))

@@ -182,6 +182,7 @@ def simulate(preset: str | Preset, seed: int = 0, movie: Movie | None = None) ->
         labels={"running": running},
         movie=movie,
         name="V1",
+        simulated=True,
     )
 
 

@@ -32,6 +32,7 @@ WARNINGS = frozenset(
         "uneven_stamps",
         "late_events",
         "training_data",
+        "simulated_model",
         "unknown_events",
         "following_dropped",
         "following_clock_jump",

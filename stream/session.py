@@ -20,6 +20,9 @@ from stream.timestamps import judge_stamps
 NO_FRAME = -1
 """Frame number when nothing was shown (gray screen, rest) or it is unknown."""
 
+SIMULATED = "simulated"
+"""Mode that the description of a stream of simulated data states, whoever sends or has recorded it."""
+
 MAX_RATE_HZ = 1e6
 """Largest plausible sampling rate; beyond it, the file is damaged or uses another unit."""
 
@@ -71,6 +74,8 @@ class Session:
         Name of the neural stream.
     losses
         What of the recording's file is damaged and was left out, one sentence each.
+    simulated
+        Whether a simulator made the neural data.
 
     Raises
     ------
@@ -92,6 +97,7 @@ class Session:
     movie: Movie | None = None
     name: str = "neural"
     losses: tuple[str, ...] = ()
+    simulated: bool = False
 
     def __post_init__(self) -> None:
         if np.ndim(self.neural) != 2:

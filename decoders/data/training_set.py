@@ -159,6 +159,7 @@ def concatenate_sessions(sessions: Sequence[Session], *, renumber: bool = True) 
         repeat=np.concatenate(repeat).astype(np.int32),
         segment=np.concatenate(segment).astype(np.int32),
         labels={name: np.concatenate([s.labels[name] for s in sessions]) for name in first.labels},
+        simulated=any(session.simulated for session in sessions),
     )
 
 

@@ -15,6 +15,7 @@ from decoders.embedding.windows import window_sums
 from decoders.errors import BadModel
 from decoders.fitting.select_weights import select_evidence_weight
 from decoders.fitting.settings import MAX_HELD_OUT, cross_validation_folds, evenly_spaced
+from decoders.metrics import accuracy, likeliest
 from decoders.playback.filter import Playback
 from decoders.playback.transitions import Transitions
 from decoders.readouts.classifiers import (
@@ -186,6 +187,38 @@ def select_baselines(
 
         weight = select_evidence_weight(data, evidence, playback, seed)
         out[name] = asdict(replace(selected, power=weight))
+    return out
+
+
+def held_out_accuracy(data: TrainingSet, card: dict[str, Any]) -> dict[str, float]:
+    """Accuracy within one second of every baseline, without a playback model, on the folds that it is not fitted on.
+
+    Parameters
+    ----------
+    data
+        Training data.
+    card
+        Card with the settings of the baselines.
+
+    Returns
+    -------
+    accuracy
+        By name of the baseline; empty where nothing can be held out.
+    """
+    folds = list(cross_validation_folds(data))
+    out = {}
+    for name, settings in card["baselines"].items() if folds else ():
+        chosen = BaselineSettings(**settings)
+        sums, fullness = window_sums(data.clean, data.boundary, chosen.n_window)
+        decoded, true = [], []
+        for train, test in folds:
+            index = evenly_spaced(test & (data.state < data.n_frames), MAX_HELD_OUT // len(folds))
+            baseline = fit_baseline(data, chosen, train, (sums, fullness))
+            decoded.append(likeliest(baseline.logits(sums[index], fullness[index])))
+            true.append(data.state[index].astype(np.int32))
+        share = accuracy(np.concatenate(decoded), np.concatenate(true), data.axis)
+        if np.isfinite(share):
+            out[name] = round(share, 4)
     return out
 
 

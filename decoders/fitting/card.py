@@ -68,4 +68,5 @@ def new_card(
             "n_samples": session.n_samples,
         },
         **({"channel_share": settings.channel_share} if settings.channel_share < 1 else {}),
+        **({"simulated": True} if session.simulated else {}),
     }

@@ -15,7 +15,7 @@ from decoders.data.fingerprint import fingerprints
 from decoders.data.training_set import TrainingSet, concatenate_sessions, training_set, with_repeat_boundaries
 from decoders.embedding.trainer import require_torch
 from decoders.embedding.training_run import ProgressCallback
-from decoders.fitting.baselines import select_baselines
+from decoders.fitting.baselines import held_out_accuracy, select_baselines
 from decoders.fitting.card import new_card
 from decoders.fitting.contrastive_pairs import ContrastiveOptions
 from decoders.fitting.fit_contrastive import candidate_contexts, fit_contrastive
@@ -124,6 +124,7 @@ def fit_model(
         if baselines
         else {}
     )
+    card["baseline_accuracy"] = held_out_accuracy(data, card)
     if options.mode != "linear":
         parts = _with_contrastive(data, settings, options, parts, card, report)
     card["train_seconds"] = round(time.perf_counter() - started, 3)

@@ -42,7 +42,7 @@ from stream.chunk import Chunk
 from stream.control import ControlReader
 from stream.lsl.inlet import Inlet, InletState
 from stream.notices import Notice
-from stream.session import NO_FRAME
+from stream.session import NO_FRAME, SIMULATED
 from stream.stream_facts import parse_facts
 
 log = logging.getLogger(__name__)
@@ -115,8 +115,9 @@ class Engine:
         self._control = control
         self._adaptation = GainAdaptation(model.parts.preprocessor, model.rate_hz) if options.adapt else None
         self._refit_client = refit_client
+        simulated = inlet.facts.get("mode") == SIMULATED
         if refit_client is not None:
-            refit_client.start(model)
+            refit_client.start(model, simulated=simulated)
         self._warmup = Warmup(model)
         self._training_check = TrainingCheck()
         self.latencies = Latencies(trace=options.trace)
@@ -137,6 +138,9 @@ class Engine:
         self._side_streams = SideStreams(
             inlet.name, options.stimulus_offset_ms / 1e3, inlet, self._intake.timing
         )
+        if model.simulated and not simulated:
+            text = f"the model was trained on simulated data, and '{inlet.name}' is not declared as simulated"
+            self._side_streams.notices.add("simulated_model", text)
         self._frame_score = RunningScore(
             truth_of(self._side_streams.track, inlet.rate_hz),
             model.axis,

@@ -57,6 +57,7 @@ def engine_facts(model: Model, inlet: Connection, options: LiveOptions) -> dict[
         As given to the engine; the inlet has been prepared.
     """
     facts = {"mode": "live", "speed": "1", **inlet.facts}
+    baseline, accuracy = model.stored_baseline
     facts |= {
         "model_hash": model.hash,
         "model_path": options.model_path,
@@ -69,6 +70,9 @@ def engine_facts(model: Model, inlet: Connection, options: LiveOptions) -> dict[
         "lookahead_ms": repr(float(model.card["lookahead_ms"])),
         "signal_lag_ms": repr(float(model.card["lag_ms"])),
         "unsure_below": repr(UNSURE_BELOW),
+        "model_simulated": str(int(model.simulated)),
+        "baseline": baseline,
+        "baseline_within_1s": repr(accuracy) if baseline else "",
         "source_stream": inlet.name,
         "source_hostname": inlet.hostname,
         "source_id": inlet.source_id,

@@ -153,6 +153,8 @@ def repeat_session(
     kind: Kind,
     rate_hz: float,
     labels: Sequence[tuple[str, int]] = (),
+    *,
+    simulated: bool = False,
 ) -> Session:
     """Convert a repeat to a session in which it has number 0.
 
@@ -165,6 +167,8 @@ def repeat_session(
     labels
         Names of the continuous labels in the rows, and the number of columns of each; labels without any known value
         are left out.
+    simulated
+        Whether a simulator made the data.
     """
     frame = np.array([row.frame for row in rows], np.int32)
     side_by_side = np.stack([row.labels for row in rows])
@@ -184,6 +188,7 @@ def repeat_session(
         kind=kind,
         rate_hz=rate_hz,
         labels=known,
+        simulated=simulated,
     )
 
 
@@ -215,15 +220,17 @@ class RefitClient:
         self._n_repeats = 0
         self.counts = {"swaps": 0, "refusals": 0, "rollbacks": 0}
 
-    def start(self, model: Model) -> None:
+    def start(self, model: Model, *, simulated: bool = False) -> None:
         """Start with the model of the engine.
 
         Parameters
         ----------
         model
             Running model.
+        simulated
+            Whether a simulator makes the samples.
         """
-        self._model = model
+        self._model, self._simulated = model, simulated
         self._buffer = RepeatBuffer(model.rate_hz)
         self._default_switch_s = sys.getswitchinterval()
         sys.setswitchinterval(SWITCH_S)
@@ -287,7 +294,10 @@ class RefitClient:
     def _save(self, rows: list[Row], path: Path) -> Path:
         model = self._model
         labels = [(str(name), int(k)) for name, k in model.card["labels"]]
-        save_session(repeat_session(rows, model.channel_names, Kind(model.kind), model.rate_hz, labels), path)
+        session = repeat_session(
+            rows, model.channel_names, Kind(model.kind), model.rate_hz, labels, simulated=self._simulated
+        )
+        save_session(session, path)
         return path
 
     def _handle(self, message: dict[str, Any], publish: Callable[..., None]) -> None:

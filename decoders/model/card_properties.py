@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import nan
 from typing import Any
 
 from decoders.data.delays import delay_samples
@@ -72,6 +73,18 @@ class CardProperties:
     def clips(self) -> tuple[Clip, ...]:
         """The movie's clips; empty if the frames are not a movie."""
         return tuple(Clip(**clip) for clip in self.card["clips"])
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the model was trained on simulated data."""
+        return bool(self.card.get("simulated", False))
+
+    @property
+    def stored_baseline(self) -> tuple[str, float]:
+        """The best baseline and its accuracy within one second on data that were held out; empty and NaN if unknown."""
+        shares = self.card.get("baseline_accuracy") or {"": nan}
+        best = max(shares, key=lambda name: float(shares[name]))
+        return str(best), float(shares[best])
 
     @property
     def continuous_channels(self) -> tuple[str, ...]:

@@ -70,6 +70,9 @@ def check_card(card: Mapping[str, Any]) -> None:
     )
     _require(pairs and sum(pair[1] for pair in labels or []) <= MAX_LABEL_COLUMNS, card, "labels")
     _require(_are_clips(card), card, "clips")
+    shares = card.get("baseline_accuracy", {})
+    fractions = isinstance(shares, dict) and all(_is_size(share) and share <= 1 for share in shares.values())
+    _require(fractions, card, "baseline_accuracy")
     for field, types in _OPTIONAL.items():
         value = card.get(field)
         valid = isinstance(value, types) and not (isinstance(value, bool) and bool not in types)
@@ -125,6 +128,8 @@ _OPTIONAL: dict[str, tuple[type, ...]] = {
     "decoder_embedding": (str,),
     "trained_on": (dict,),
     "unused_channels": (list,),
+    "simulated": (bool,),
+    "baseline_accuracy": (dict,),
 }
 """Types of fields that evaluation and the report use."""
 

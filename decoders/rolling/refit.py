@@ -124,7 +124,8 @@ def refit(model: Model, session: Session, *, baselines: bool = False) -> Model:
     same_channels = np.array_equal(fitted.parts.preprocessor.valid, model.parts.preprocessor.valid)
     if model.parts.contrastive is not None and same_channels:
         # The published embedding stays in one space across swaps; frames are decoded from the refitted linear one.
-        fitted = Model(replace(fitted.parts, contrastive=model.parts.contrastive), fitted.card)
+        origin = {"simulated": True} if model.simulated else {}
+        fitted = Model(replace(fitted.parts, contrastive=model.parts.contrastive), {**fitted.card, **origin})
     fitted.use_playback = model.use_playback
     return fitted
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import nan
 
 from decoders.prediction import UNSURE_BELOW
 from gui.client.inlet import DisplayInlet
@@ -101,6 +102,9 @@ def parse_engine_info(inlet: DisplayInlet) -> tuple[Source, tuple[str, ...]]:
         lookahead_ms=facts.number("lookahead_ms", 0.0, 0.0, 600_000.0),
         signal_lag_ms=facts.number("signal_lag_ms", 0.0, 0.0, 600_000.0),
         unsure_below=facts.number("unsure_below", UNSURE_BELOW, 0.0, 1.0),
+        model_simulated=facts.text("model_simulated") == "1",
+        baseline=facts.text("baseline", longest=20),
+        baseline_within_1s=facts.number("baseline_within_1s", nan, 0.0, 1.0),
         recording=facts.text("recording"),
         model_path=facts.text("model_path", longest=LONGEST_PATH),
         model_hash=facts.text("model_hash"),

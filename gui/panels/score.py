@@ -10,7 +10,11 @@ from gui.panels.base import Panel
 from gui.state.snapshot import Score, Snapshot
 from gui.theme import DARK, Theme
 
+BASELINES = {"linear": "whitened cosine", "lda": "LDA", "naive_bayes": "naive Bayes", "knn": "kNN"}
+"""Names of the baselines of a model's card."""
+
 FIGURES_WIDTH = 190
+LINE = 17
 LEGEND_WIDTH = 240
 """Width in pixels below which the bars have no room for a legend."""
 
@@ -44,7 +48,18 @@ class ScorePanel(Panel):
         self._view.on_training_data = snapshot.on_training_data
         score, movie = snapshot.score, bool(snapshot.source.movie_rate_hz)
         error = f" · median error {score.median_error:.0f}" if movie else ""
-        self.detail(f"{score.n:,} predictions{error} · chance: shuffled · clock: knows only the onset")
+        source = snapshot.source
+        stored = source.baseline_within_1s == source.baseline_within_1s
+        self.detail(
+            f"{score.n:,} predictions{error} · chance: shuffled · clock: knows only the onset"
+            + (
+                " · stored: the best baseline on held-out training data, one moment at a time"
+                if stored
+                else ""
+            )
+        )
+        name = BASELINES.get(source.baseline, source.baseline)
+        self._view.stored = f"{name} {source.baseline_within_1s:.0%} (stored)" if stored else ""
         self._view.unit = "within 1 s" if movie else "right"
         self._view.score = score
         self._view.update()
@@ -57,6 +72,7 @@ class _View(QWidget):
         self.score: Score | None = None
         self.on_training_data = False
         self.unit = "within 1 s"
+        self.stored = ""
         self.setMinimumHeight(64)
 
     def paintEvent(self, _event: object) -> None:
@@ -70,8 +86,16 @@ class _View(QWidget):
     def _figures(self, painter: QPainter, score: Score) -> None:
         theme = self.theme
         px = theme.px
-        big = min(px(40), max(px(24), self.height() // 3))
-        top = (self.height() - big - px(42)) / 2
+        exact = f" · exact {score.exact:.0%}" if self.unit != "right" else ""
+        clock = f" · clock {score.clock:.0%}" if score.clock == score.clock else ""
+        lines = [
+            self.unit + exact,
+            f"chance {score.chance:.0%}" + clock,
+            *([self.stored] if self.stored else []),
+        ]
+        step = px(LINE)
+        big = min(px(40), max(px(16), self.height() - step * len(lines) - px(6)))
+        top = max(0.0, (self.height() - big - step * len(lines) - px(6)) / 2)
         _write(
             painter,
             QRectF(14, top, px(FIGURES_WIDTH), big + 4),
@@ -80,12 +104,9 @@ class _View(QWidget):
             big,
             bold=True,
         )
-        line = QRectF(14, top + big + 6, px(FIGURES_WIDTH), px(18))
-        exact = f" · exact {score.exact:.0%}" if self.unit != "right" else ""
-        _write(painter, line, self.unit + exact, theme.dim, px(12))
-        clock = f" · clock {score.clock:.0%}" if score.clock == score.clock else ""
-        controls = f"chance {score.chance:.0%}" + clock
-        _write(painter, line.translated(0, px(18)), controls, theme.dim, px(12))
+        line = QRectF(14, top + big + px(6), px(FIGURES_WIDTH), step)
+        for index, text in enumerate(lines):
+            _write(painter, line.translated(0, index * step), text, theme.dim, px(12))
 
     def _bars(self, painter: QPainter, score: Score) -> None:
         theme = self.theme

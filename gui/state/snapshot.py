@@ -52,6 +52,10 @@ class Source:
         Lag of the signal behind the stimulus, such as the haemodynamic lag.
     unsure_below
         Confidence below which a prediction is unsure.
+    model_simulated
+        Whether the model was trained on simulated data.
+    baseline, baseline_within_1s
+        Best baseline of the model's training and its accuracy on held-out data; empty and NaN if unknown.
     """
 
     name: str = ""
@@ -71,9 +75,17 @@ class Source:
     lookahead_ms: float = 0.0
     signal_lag_ms: float = 0.0
     unsure_below: float = UNSURE_BELOW
+    model_simulated: bool = False
+    baseline: str = ""
+    baseline_within_1s: float = nan
     recording: str = ""
     model_path: str = ""
     model_hash: str = ""
+
+    @property
+    def is_model_foreign(self) -> bool:
+        """Whether the model was trained on simulated data and decodes others."""
+        return self.model_simulated and self.mode != "simulated"
 
     @property
     def delay_s(self) -> float:

@@ -51,6 +51,7 @@ class Header(QWidget):
         self.badge = PlainLabel()
         self.badge.setAlignment(Qt.AlignCenter)
         self.badge.setMinimumWidth(150)
+        self.warning = PlainLabel()
         self.pause_button = QPushButton("Pause  (Space)")
         self.pause_button.setCheckable(True)
         theme_button, keys_button = QPushButton("Theme  (T)"), QPushButton("Keys  (?)")
@@ -66,6 +67,7 @@ class Header(QWidget):
         for button in (self.pause_button, theme_button, keys_button):
             button.setFocusPolicy(Qt.NoFocus)  # Space pauses; it must not press a button
             line.addWidget(button)
+        line.addWidget(self.warning)
         line.addWidget(self.badge)
 
     def show_snapshot(self, snapshot: Snapshot, *, paused: bool, theme: Theme) -> None:
@@ -82,6 +84,15 @@ class Header(QWidget):
         self.facts.set_tip(self.facts.text())
         self.pause_button.setChecked(paused)
         self.pause_button.setText("Paused  (Space)" if paused else "Pause  (Space)")
+        self.warning.setVisible(source.is_model_foreign)
+        if source.is_model_foreign:
+            self.warning.setText("MODEL OF SIMULATED DATA")
+            self.warning.set_tip(
+                "the model was trained on simulated data, and what it decodes is not simulated"
+            )
+            style = state_style(State.MISMATCH, theme)
+            if self.warning.styleSheet() != style:
+                self.warning.setStyleSheet(style)
         words, ground, ink = badge_of(source, theme)
         if self.badge.text() != words:
             self.badge.setText(words)

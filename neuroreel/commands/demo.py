@@ -73,7 +73,7 @@ def command(
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "live.json"
         sender = ["replay", str(demo_recording()), "--name", NAME, "--repeats", TEST_REPEATS, "--loop"]
-        replay = start_child([*sender, "--simulated"], control=True)
+        replay = start_child(sender, control=True)
         decoder = ["live", str(demo_model()), "--stream", NAME, "--await-consumer", "10"]
         engine = start_child([*decoder, "--json", str(report)], control=True)
         opened = time.monotonic()

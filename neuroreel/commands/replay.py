@@ -65,7 +65,6 @@ _LONG_PAUSE_S = 30.0  # a longer pause in the recording looks as if the replay h
 @click.option(
     "--as-events", is_flag=True, help="Send spike counts as a SpikeEvents stream, one event per spike."
 )
-@click.option("--simulated", is_flag=True, hidden=True, help="Label the streams as simulated.")
 @click.option("--control", is_flag=True, hidden=True, help="Read commands as JSON lines from standard input.")
 @json_option
 @network_option("lab")
@@ -81,7 +80,6 @@ def command(
     no_wait: bool,
     faults: str | None,
     as_events: bool,
-    simulated: bool,
     control: bool,
     json_target: str | None,
     network: str,
@@ -121,7 +119,6 @@ def command(
         "seconds": seconds,
         "shorten_gaps": repeats is not None,
         "wait": not no_wait,
-        "mode": "simulated" if simulated else "replay",
         "recording": session.name,
         "control": ControlReader() if control else None,
     }

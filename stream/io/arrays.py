@@ -1,8 +1,8 @@
 """Converts sessions to and from named arrays, the layout of npz, HDF5, MATLAB and CSV files.
 
 Required: ``neural`` [time, channels], ``stamps`` [time], ``frame`` [time]. Optional: ``repeat`` and ``segment`` [time],
-``channel_names``, ``kind``, ``rate_hz``, ``name``, ``movie`` (pictures, uint8), ``movie_rate_hz``, ``movie_clips``
-(JSON), ``label_<name>`` [time, k].
+``channel_names``, ``kind``, ``rate_hz``, ``name``, ``simulated`` (1 if so), ``movie`` (pictures, uint8),
+``movie_rate_hz``, ``movie_clips`` (JSON), ``label_<name>`` [time, k].
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ REQUIRED = ("neural", "stamps", "frame")
 STRINGS = ("kind", "name", "movie_clips")
 """Names of the arrays that hold one string."""
 
-NUMBERS = ("rate_hz", "movie_rate_hz")
+NUMBERS = ("rate_hz", "movie_rate_hz", "simulated")
 """Names of the arrays that hold one number."""
 
 _LISTS = ("stamps", "frame", "repeat", "segment", "channel_names")
@@ -109,6 +109,8 @@ def session_to_arrays(session: Session) -> dict[str, Any]:
         "rate_hz": np.array(session.rate_hz),
         "name": np.array(session.name),
     }
+    if session.simulated:
+        arrays["simulated"] = np.array(1)
     if session.movie is not None:
         arrays["movie_rate_hz"] = np.array(session.movie.rate_hz)
         arrays["movie_clips"] = np.array(clips_to_json(session.movie))
@@ -204,6 +206,7 @@ def session_from_arrays(arrays: Mapping[str, NDArray[Any]], name: str) -> Sessio
         },
         movie=_movie(arrays, int(frame.max(initial=-1)) + 1),
         name=_string(arrays, "name", name),
+        simulated=_flag(arrays, "simulated"),
     )
 
 
@@ -283,6 +286,14 @@ def _string(arrays: Mapping[str, NDArray[Any]], name: str, default: str) -> str:
     if array.dtype.kind not in "US" or array.size != 1:
         raise BadRecording(f"'{name}' must be one string, got {array.dtype} of shape {array.shape}.")
     return str(array.astype(np.str_).ravel()[0])
+
+
+def _flag(arrays: Mapping[str, NDArray[Any]], name: str) -> bool:
+    """Return whether a number is 1; false if the array is missing."""
+    value = float(_numbers(arrays, name, 0)) if name in arrays else 0.0
+    if value not in (0.0, 1.0):
+        raise BadRecording(f"'{name}' must be 1 (yes) or 0 (no), got {value:g}.")
+    return value == 1.0
 
 
 def _kind(text: str) -> Kind:

@@ -28,7 +28,7 @@ from stream.io.xdf_writer import XdfWriter, stream_xml
 from stream.lsl.outlet import LSL_TYPES, NEURAL_TYPES, UNITS
 from stream.movie_metadata import movie_facts, movie_from_facts
 from stream.output_files import replacing
-from stream.session import NO_FRAME, Kind, Session, segments_from_stamps
+from stream.session import NO_FRAME, SIMULATED, Kind, Session, segments_from_stamps
 from stream.stream_facts import MAX_STAMP_RATE, number_fact
 from stream.timestamps import judge_stamps, warn_uneven
 
@@ -168,13 +168,14 @@ def _session(
         labels={found.name.removeprefix(f"{neural.name}-"): _label(found, neural)[keep] for found in labels},
         movie=movie_from_facts(stimulus.stream.facts) if stimulus is not None else None,
         name=neural.name,
+        simulated=neural.facts.get("mode") == SIMULATED,
     )
 
 
 def _write_headers(writer: XdfWriter, session: Session, fmt: str, event_samples: NDArray[np.intp]) -> None:
     """Write the stream headers: 1 neural, 2 stimulus, labels from 3."""
     starts = np.flatnonzero(np.diff(session.segment)) + 1
-    facts: dict[str, object] = {"mode": "recording", "stamp_rate": 1}
+    facts: dict[str, object] = {"mode": SIMULATED if session.simulated else "recording", "stamp_rate": 1}
     stimulus_facts = movie_facts(session.movie)
     from_stamps = segments_from_stamps(session.stamps, session.rate_hz)
     if not np.array_equal(np.flatnonzero(np.diff(from_stamps)) + 1, starts):

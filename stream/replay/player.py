@@ -24,7 +24,7 @@ from stream.movie_metadata import movie_facts
 from stream.quantiles import RollingQuantiles
 from stream.replay.backpressure import Backpressure
 from stream.replay.schedule import make_schedule
-from stream.session import Session
+from stream.session import SIMULATED, Session
 
 log = logging.getLogger(__name__)
 
@@ -90,8 +90,6 @@ class Replay:
         Play long gaps as short pauses, for example those of omitted repeats.
     wait
         Wait for the first consumer of the neural stream.
-    mode
-        Mode that the streams declare: ``replay`` or ``simulated``.
     recording
         File name that the streams declare as their source.
     control
@@ -117,7 +115,6 @@ class Replay:
         seconds: float | None = None,
         shorten_gaps: bool = False,
         wait: bool = True,
-        mode: str = "replay",
         recording: str = "",
         control: ControlReader | None = None,
     ) -> None:
@@ -147,7 +144,11 @@ class Replay:
         self._stopped = False
         self._backpressure = Backpressure(self.name, session.rate_hz) if self._full_speed else None
         self._open_outlets(
-            {"mode": mode, "speed": "max" if self._full_speed else f"{speed:g}", "recording": recording}
+            {
+                "mode": SIMULATED if session.simulated else "replay",
+                "speed": "max" if self._full_speed else f"{speed:g}",
+                "recording": recording,
+            }
         )
 
     def __repr__(self) -> str:

@@ -8,6 +8,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -78,12 +79,14 @@ def record(start: Callable[..., Child], recording: Path, model: Path, folder: Pa
 def test_a_recording_replays_to_the_same_predictions(
     start: Callable[..., Child], model_path: Path, tmp_path: Path
 ) -> None:
-    session = movie_session(2, seed=2)
+    session = replace(movie_session(2, seed=2), simulated=True)
     save_session(session, tmp_path / "session.npz")
     first = record(start, tmp_path / "session.npz", model_path, tmp_path / "first")
     inputs = ("V1", "V1-stimulus", "V1-running", "V1-events")
     assert set(first) == {*inputs, *(f"V1-{role}" for role in OUTPUTS)}
     recorded = load_session(tmp_path / "first" / "out.xdf")
+    assert recorded.simulated
+    assert all(first[f"V1-{role}"].facts["mode"] == "simulated" for role in OUTPUTS)
     assert recorded.neural.tobytes() == session.neural.tobytes()
     np.testing.assert_array_equal(recorded.frame, session.frame)
     np.testing.assert_array_equal(recorded.repeat, session.repeat)

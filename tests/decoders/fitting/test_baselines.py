@@ -18,6 +18,13 @@ def test_every_baseline_is_refitted_with_the_settings_of_the_card(model: Model) 
         assert baseline.settings.factor == model.card["baselines"][baseline.settings.name]["factor"]
 
 
+def test_their_accuracy_on_held_out_data_is_on_the_card(model: Model) -> None:
+    shares = model.card["baseline_accuracy"]
+    assert shares.keys() == model.card["baselines"].keys()
+    assert all(0.3 < share <= 1 for share in shares.values())  # chance is below
+    assert model.stored_baseline == max(shares.items(), key=lambda item: item[1])
+
+
 @pytest.mark.parametrize("damaged", [{}, {"lda": {"name": "lda", "colour": 3}}])
 def test_a_card_without_usable_settings_is_refused(model: Model, damaged: dict) -> None:
     with pytest.raises(BadModel, match="no usable settings of baseline"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from decoders.data.training_set import training_set
+from decoders.data.training_set import concatenate_sessions, training_set
 from decoders.fitting.card import new_card
 from decoders.fitting.options import FitOptions
 from decoders.fitting.settings import ReadoutSettings
@@ -25,3 +25,6 @@ def test_durations_are_in_milliseconds_and_the_card_is_json(watched: Session) ->
     assert card["unused_channels"] == ["unit-3"]
     assert card["decoder"] == "cosine"
     assert card["channel_share"] == 0.6
+    assert "simulated" not in card
+    simulated = concatenate_sessions([watched, replace(watched, simulated=True)])
+    assert new_card(data, simulated, options, settings)["simulated"] is True

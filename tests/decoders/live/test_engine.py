@@ -150,3 +150,13 @@ def test_another_rate_is_refused(
 ) -> None:
     with pytest.raises(ModelMismatch, match="60 Hz"):
         make_engine(monkeypatch, model, held_out, facts={"recorded_rate_hz": "60"})
+
+
+@pytest.mark.parametrize("mode", ["live", "replay", "simulated"])
+def test_a_model_of_simulated_data_that_decodes_others_is_a_notice(
+    model: Model, held_out: Session, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    simulated = Model(model.parts, {**model.card, "simulated": True})
+    engine, _ = make_engine(monkeypatch, simulated, held_out, facts={"mode": mode})
+    notices = engine._side_streams.notices.take()
+    assert [notice.event for notice in notices] == (["simulated_model"] if mode != "simulated" else [])

@@ -31,7 +31,18 @@ def test_metadata_describe_model_stream_and_options(model: Model) -> None:
     assert (facts["source_hostname"], facts["source_id"]) == ("rig", "rig/V1")
     assert float(facts["unsure_below"]) == UNSURE_BELOW
     assert (facts["adaptation"], facts["playback"]) == ("on", "on")
+    assert facts["model_simulated"] == "0"
+    assert facts["baseline"] in model.card["baselines"]
+    assert float(facts["baseline_within_1s"]) == max(model.card["baseline_accuracy"].values())
     assert all(isinstance(value, str) for value in facts.values())
+
+
+def test_a_model_of_simulated_data_says_so(model: Model) -> None:
+    inlet: Any = SimpleNamespace(name="V1", hostname="rig", source_id="rig/V1", facts={})
+    simulated = Model(model.parts, {**model.card, "simulated": True, "baseline_accuracy": {}})
+    facts = engine_facts(simulated, inlet, LiveOptions("V1"))
+    assert (facts["mode"], facts["model_simulated"]) == ("live", "1")
+    assert (facts["baseline"], facts["baseline_within_1s"]) == ("", "")
 
 
 def test_the_channel_monitor_expects_the_rates_of_training(model: Model) -> None:

@@ -104,7 +104,7 @@ class Rig:
         self.trainer = FakeTrainer()
         self.client = RefitClient(self.trainer, self.trainer.messages, folder)
         self.events: list[dict[str, Any]] = []
-        self.client.start(model)
+        self.client.start(model, simulated=True)
 
     def poll_until(self, done: Callable[[], bool]) -> Model | None:
         end = time.monotonic() + 60
@@ -138,6 +138,7 @@ def test_a_completed_repeat_is_sent_to_the_trainer(rig: Rig, watched: Session) -
     (command,) = rig.trainer.commands
     assert (command["do"], command["number"]) == ("showing", 1)
     sent, original = load_session(command["file"]), watched.select_repeats([0])
+    assert sent.simulated  # as the stream that it came from
     np.testing.assert_array_equal(sent.frame, original.frame[: sent.n_samples])
     np.testing.assert_array_equal(sent.neural, original.neural[: sent.n_samples])
     np.testing.assert_array_equal(sent.labels["position"], original.labels["position"][: sent.n_samples])

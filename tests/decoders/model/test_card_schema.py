@@ -53,6 +53,8 @@ OPTIONAL: dict[str, Any] = {
     "trained_on": [],
     "scores": {"a": [math.nan]},
     "baselines": {"lda": {"power": 10**400}},
+    "simulated": 1,
+    "baseline_accuracy": {"lda": 1.2},
     "windows_ms": [[[[[[[[[[[1]]]]]]]]]]],
 }
 

@@ -104,6 +104,22 @@ def test_the_number_of_predictions_and_the_meaning_of_chance_are_said(panel: Sco
     assert "median error" not in texts  # in frames, it means nothing for places
 
 
+def test_the_stored_baseline_stands_beside_the_score_with_its_origin(panel: ScorePanel) -> None:
+    def left_of_bars(source: Source) -> NDArray[np.uint8]:
+        panel.show_snapshot(Snapshot(score=score([0.5]), source=source))
+        return painted(panel)[:, :190]
+
+    without = left_of_bars(MOVIE)
+    assert "stored" not in " ".join(label.text() for label in panel.findChildren(QLabel))
+    with_baseline = left_of_bars(replace(MOVIE, baseline="lda", baseline_within_1s=0.83))
+    assert "stored: the best baseline on held-out training data" in " ".join(
+        label.text() for label in panel.findChildren(QLabel)
+    )
+    assert not np.array_equal(with_baseline, without)
+    other = left_of_bars(replace(MOVIE, baseline="lda", baseline_within_1s=0.84))
+    assert not np.array_equal(with_baseline, other)
+
+
 @pytest.mark.parametrize(
     ("snapshot", "message"),
     [

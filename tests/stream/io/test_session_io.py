@@ -34,6 +34,18 @@ def test_conversion_through_every_format_is_exact(tmp_path: Path, small_session:
     assert_same(session, replace(small_session, neural=small_session.neural + np.float32(0.1)))
 
 
+@pytest.mark.parametrize("simulated", [True, False])
+def test_every_format_says_whether_the_data_are_simulated(
+    tmp_path: Path, small_session: Session, simulated: bool
+) -> None:
+    session = replace(small_session, simulated=simulated)
+    for number, suffix in enumerate([*WRITABLE, ".npz"]):
+        path = tmp_path / f"{number}{suffix}"
+        assert save_session(session, path) == []
+        session = load_session(path).take(np.arange(session.n_samples) > 3)
+        assert session.simulated is simulated, suffix
+
+
 def test_pictures_are_kept_or_reported_as_omitted(tmp_path: Path, small_session: Session) -> None:
     pictures = np.random.default_rng(0).integers(0, 255, (20, 6, 8), np.uint8)
     session = replace(small_session, movie=one_clip("scenes", pictures, 30.0))

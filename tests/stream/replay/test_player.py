@@ -63,13 +63,15 @@ def test_stimulus_and_labels_come_before_the_neural_sample(
 def test_the_neural_stream_opens_last_and_all_declare_the_same_facts(
     memory: MemoryNetwork, small_session: Session
 ) -> None:
-    Replay(small_session, name="A1", speed=2.0, mode="simulated", recording="demo.xdf")
+    Replay(replace(small_session, simulated=True), name="A1", speed=2.0, recording="demo.xdf")
     assert [one["name"] for one in memory.opened] == ["A1-events", "A1-stimulus", "A1-position", "A1"]
     assert [one["rate_hz"] for one in memory.opened] == [0, 0, 60.0, 60.0]
     wanted = {"mode": "simulated", "speed": "2", "stamp_rate": "2.0", "recording": "demo.xdf", "waits": 1,
               "recorded_rate_hz": "30.0", "first_original_stamp": "100.0"}  # fmt: skip
     for one in memory.opened:
         assert wanted.items() <= one["facts"].items()
+    Replay(small_session, name="A2")
+    assert {one["facts"]["mode"] for one in memory.opened if one["name"].startswith("A2")} == {"replay"}
 
 
 def test_all_streams_of_a_replay_have_one_sender_and_no_other_replay_has_it(
