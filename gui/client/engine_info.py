@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import nan
 
 from decoders.prediction import UNSURE_BELOW
 from gui.client.inlet import DisplayInlet
@@ -84,6 +83,7 @@ def parse_engine_info(inlet: DisplayInlet) -> tuple[Source, tuple[str, ...]]:
     name = inlet.name.removesuffix("-prediction")
     stamp_rate = facts.number("stamp_rate", 1.0, 1e-4, 1e4)
     movie_rate = facts.number("movie_rate_hz", 0.0, 0.0, 10_000.0)
+    baseline_share = facts.number("baseline_within_1s", -1.0, 0.0, 1.0)
     source = Source(
         name=name,
         neural_name=inlet.facts.get("source_stream", name),
@@ -103,8 +103,8 @@ def parse_engine_info(inlet: DisplayInlet) -> tuple[Source, tuple[str, ...]]:
         signal_lag_ms=facts.number("signal_lag_ms", 0.0, 0.0, 600_000.0),
         unsure_below=facts.number("unsure_below", UNSURE_BELOW, 0.0, 1.0),
         model_simulated=facts.text("model_simulated") == "1",
-        baseline=facts.text("baseline", longest=20),
-        baseline_within_1s=facts.number("baseline_within_1s", nan, 0.0, 1.0),
+        baseline=facts.text("baseline", longest=20) if baseline_share >= 0 else "",
+        baseline_within_1s=max(baseline_share, 0.0),
         recording=facts.text("recording"),
         model_path=facts.text("model_path", longest=LONGEST_PATH),
         model_hash=facts.text("model_hash"),

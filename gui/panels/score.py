@@ -49,7 +49,7 @@ class ScorePanel(Panel):
         score, movie = snapshot.score, bool(snapshot.source.movie_rate_hz)
         error = f" · median error {score.median_error:.0f}" if movie else ""
         source = snapshot.source
-        stored = source.baseline_within_1s == source.baseline_within_1s
+        stored = bool(source.baseline)
         self.detail(
             f"{score.n:,} predictions{error} · chance: shuffled · clock: knows only the onset"
             + (

@@ -55,7 +55,7 @@ class Source:
     model_simulated
         Whether the model was trained on simulated data.
     baseline, baseline_within_1s
-        Best baseline of the model's training and its accuracy on held-out data; empty and NaN if unknown.
+        Best baseline of the model's training and its accuracy on held-out data; empty if unknown.
     """
 
     name: str = ""
@@ -77,7 +77,7 @@ class Source:
     unsure_below: float = UNSURE_BELOW
     model_simulated: bool = False
     baseline: str = ""
-    baseline_within_1s: float = nan
+    baseline_within_1s: float = 0.0
     recording: str = ""
     model_path: str = ""
     model_hash: str = ""

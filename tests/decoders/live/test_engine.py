@@ -152,6 +152,7 @@ def test_another_rate_is_refused(
         make_engine(monkeypatch, model, held_out, facts={"recorded_rate_hz": "60"})
 
 
+@pytest.mark.usefixtures("opened")
 @pytest.mark.parametrize("mode", ["live", "replay", "simulated"])
 def test_a_model_of_simulated_data_that_decodes_others_is_a_notice(
     model: Model, held_out: Session, monkeypatch: pytest.MonkeyPatch, mode: str
