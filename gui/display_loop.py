@@ -39,8 +39,9 @@ class DisplaySummary:
     ----------
     painted, painted_fps
         Number of repaints, and repaints per second.
-    received, dropped
-        Predictions received, and predictions missing from their sequence.
+    received, dropped, lost
+        Predictions received, predictions missing from their sequence, and samples that the engine reports as missing or
+        skipped.
     accuracy_within_1s, chance, scored
         Score where the true frame was known (NaN elsewhere), its chance level, and the number of scored predictions.
     latency_p50_ms, latency_p99_ms
@@ -56,6 +57,7 @@ class DisplaySummary:
     painted_fps: float
     received: int
     dropped: int
+    lost: int
     accuracy_within_1s: float
     chance: float
     scored: int
@@ -150,6 +152,7 @@ class DisplayLoop:
             painted_fps=window.fps,
             received=counts.received,
             dropped=counts.dropped,
+            lost=counts.lost,
             accuracy_within_1s=score.within if score is not None else nan,
             chance=score.chance if score is not None else nan,
             scored=score.n if score is not None else 0,

@@ -228,12 +228,13 @@ class ForecastSuccess:
 class Counts:
     """Figures of the status bar; NaN if unknown.
 
-    ``dropped`` counts predictions missing from their sequence, ``unusable`` samples of any stream that were not finite
-    or out of bounds.
+    ``dropped`` counts predictions missing from their sequence, ``lost`` samples that never reached the engine or came
+    too late to be decoded, ``unusable`` samples of any stream that were not finite or out of bounds.
     """
 
     received: int = 0
     dropped: int = 0
+    lost: int = 0
     unusable: int = 0
     input_hz: float = nan
     latency_p50_ms: float = nan

@@ -73,7 +73,7 @@ class Store:
         self._lock = Lock()
         self._snapshot = Snapshot()
         self._sequence: int | None = None
-        self._dropped = 0
+        self._dropped = self._lost = 0
         self._received = 0
         self._unusable = 0
         self._first = math.nan
@@ -143,8 +143,10 @@ class Store:
             self._neural = None
 
     def add_stats(self, stats: Mapping[str, object]) -> None:
-        """Add the latencies that the engine reports once per second."""
+        """Add the losses and latencies that the engine reports once per second."""
         with self._lock:
+            losses = [finite_number(stats.get(key)) for key in ("missing", "skipped")]
+            self._lost = int(sum(n for n in losses if n >= 0))
             self._stage_latency.add_engine_stats(stats)
             training = stats.get("training_data")
             trained = isinstance(training, dict) and finite_number(training.get("known")) > 0
@@ -341,6 +343,7 @@ class Store:
         counts = Counts(
             received=self._received,
             dropped=self._dropped,
+            lost=self._lost,
             unusable=self._unusable,
             first_prediction_s=self._first,
             **self._predictions.timing(self._clock(), paced=self._snapshot.source.speed != "max"),

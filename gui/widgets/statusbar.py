@@ -14,7 +14,7 @@ from gui.thresholds import Level, levels
 from gui.widgets.labels import ElidedLabel, PlainLabel
 from stream.printable import printable
 
-FIELDS = ("latency", "age", "input", "display", "dropped", "unusable", "clock", "model")
+FIELDS = ("latency", "age", "input", "display", "dropped", "lost", "unusable", "clock", "model")
 
 _KEYS = "? lists the keys"
 
@@ -62,6 +62,7 @@ class StatusBar(QWidget):
             else f"{_figure(counts.input_hz)} Hz",
             "display": f"{display_fps:.0f} fps",
             "dropped": f"{counts.dropped}",
+            "lost": f"{counts.lost}",
             "unusable": f"{counts.unusable}",
             "clock": _offset(counts.clock_offset_ms, counts.clock_uncertainty_ms),
             "model": _model(snapshot),
@@ -70,7 +71,8 @@ class StatusBar(QWidget):
         colours = {Level.FINE: self._theme.text, Level.WARN: self._theme.warn, Level.ALARM: self._theme.alarm}
         for name, text in texts.items():
             self.fields[name].set_value(text, colours[judged.get(name, Level.FINE)])
-        self.fields["unusable"].setVisible(counts.unusable > 0)
+        for name in ("lost", "unusable"):
+            self.fields[name].setVisible(getattr(counts, name) > 0)
         self.fields["clock"].setVisible(isfinite(counts.clock_offset_ms))
 
 

@@ -16,13 +16,11 @@ from stream.acquisition.timed_samples import TimedSamples
 from stream.acquisition.timing_notices import TimingCounts, TimingNotices
 from stream.chunk import Chunk
 from stream.notices import Notices
+from stream.sample_counter import COUNTER_BACK
 from stream.timestamps import MAX_SECONDS, REORDER_IN_A_ROW, REORDER_S, StampJudge, Verdict, uneven_text
 
 CLOCK_JUMP_S = 0.5
 """A step between timestamps that exceeds the elapsed time by more than this is a jump of the sender's clock."""
-
-COUNTER_BACK = 64
-"""A counter at most this far behind the newest is out of order; further back, the sender restarted its counter."""
 
 DELAY_WINDOW_S = 10.0
 """The least delay of the last one to two windows is the usual one."""
@@ -128,6 +126,11 @@ class SampleTiming:
         return self._offset_s
 
     @property
+    def spread_s(self) -> float:
+        """How much timestamps vary around an even clock at present, seconds; 0 while they are even."""
+        return self._stamps.spread_s
+
+    @property
     def paced(self) -> bool:
         """Whether timestamps advance in real time."""
         return self._paced
@@ -179,8 +182,7 @@ class SampleTiming:
         times = stamps
         if self._begun and not self._stamps.uneven and self._in_order(stamps, counter):
             self._stamp, self._sample, self._n_back = float(stamps[-1]), chunk.samples[-1], 0
-            if counter is not None:
-                self._counter = int(counter[-1])
+            self._counter = None if counter is None else int(counter[-1])
             local = stamps + (self._offset_s + self._shift_s)
             if self.segment != self._segments[0] or len(stamps) != len(self._segments):
                 self._segments = np.full(len(stamps), self.segment, np.int32)

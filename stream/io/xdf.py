@@ -23,11 +23,13 @@ from stream.io.xdf_clock import on_one_clock
 from stream.io.xdf_join import join_restarted
 from stream.io.xdf_query import select
 from stream.io.xdf_reader import XdfStream, read_xdf_with_losses
+from stream.io.xdf_screen import screen
 from stream.io.xdf_stimulus import select_stimulus, stimulus_at_samples
 from stream.io.xdf_writer import XdfWriter, stream_xml
 from stream.lsl.outlet import LSL_TYPES, NEURAL_TYPES, UNITS
 from stream.movie_metadata import movie_facts, movie_from_facts
 from stream.output_files import replacing
+from stream.sample_counter import counter_channel, without
 from stream.session import NO_FRAME, SIMULATED, Kind, Session, segments_from_stamps
 from stream.stream_facts import MAX_STAMP_RATE, number_fact
 from stream.timestamps import judge_stamps, warn_uneven
@@ -130,13 +132,24 @@ def _session(
     rate_hz, note = check_stamps(neural.stamps[keep] * scale, neural.rate_hz / scale)
     if note:
         log.warning("'%s': %s", neural.name, note)
+    samples, labels, counts = _split_counter(neural)
     starts = _indices(neural.facts.get("segment_starts", ""), len(keep))
-    kept_starts = np.cumsum(np.r_[0, keep])[starts]
-    n_kept = int(keep.sum())
-    judged = judge_stamps(neural.stamps[keep], rate_hz * scale, kept_starts[kept_starts < n_kept])
-    warn_uneven(judged, neural.name)
+    if len(starts):  # segments as they were when it was saved; live, they are not known
+        kept_starts = np.cumsum(np.r_[0, keep])[starts]
+        judged = judge_stamps(
+            neural.stamps[keep], rate_hz * scale, kept_starts[kept_starts < np.count_nonzero(keep)]
+        )
+        warn_uneven(judged, neural.name)
+        found_times, segment = judged.times, judged.segment
+    else:
+        rows = None if counts is None else counts[keep]
+        screened = screen(samples[keep], neural.stamps[keep], rows, rate_hz * scale, neural.name)
+        found_times, segment = screened.times, screened.segment
+        index = np.flatnonzero(keep)[screened.kept]
+        keep = np.zeros_like(keep)
+        keep[index] = True
     times = neural.stamps.copy()
-    times[keep] = judged.times
+    times[keep] = found_times
     neural = replace(neural, stamps=times)
     stimulus = select_stimulus(streams, neural, stimulus_query)
     frame = repeat = np.full(len(keep), NO_FRAME, np.int32)
@@ -150,22 +163,24 @@ def _session(
         frame, repeat = stimulus_at_samples(
             stimulus, rate_hz * scale, sample_starts, events[: len(sample_starts)].tolist()
         )
-    labels = [
+    label_streams = [
         found
         for found in streams
         if found.type == "Label" and found.fmt != "string" and found.name.startswith(f"{neural.name}-")
     ]
-    labels.sort(key=lambda found: len(found.stamps))  # of two with one name, the longer one is used
+    label_streams.sort(key=lambda found: len(found.stamps))  # of two with one name, the longer one is used
     return Session(
-        neural=as_float32(neural.samples, f"'{neural.name}'")[keep],
-        stamps=judged.times * scale if scale != 1 else judged.times,
+        neural=as_float32(samples, f"'{neural.name}'")[keep],
+        stamps=found_times * scale if scale != 1 else found_times,
         frame=frame[keep],
         repeat=repeat[keep],
-        segment=judged.segment,
-        channel_names=neural.labels,
+        segment=segment,
+        channel_names=labels,
         kind=_kind(neural.type),
         rate_hz=rate_hz,
-        labels={found.name.removeprefix(f"{neural.name}-"): _label(found, neural)[keep] for found in labels},
+        labels={
+            found.name.removeprefix(f"{neural.name}-"): _label(found, neural)[keep] for found in label_streams
+        },
         movie=movie_from_facts(stimulus.stream.facts) if stimulus is not None else None,
         name=neural.name,
         simulated=neural.facts.get("mode") == SIMULATED,
@@ -254,6 +269,17 @@ def _indices(text: str, n: int) -> NDArray[np.intp]:
         raise BadRecording(f"the recording's list of segment boundaries is invalid: {text[:80]!r}.")
     numbers = np.array([int(word) for word in text.split()], np.intp)
     return numbers[numbers < n]
+
+
+def _split_counter(
+    neural: XdfStream,
+) -> tuple[NDArray[np.generic], tuple[str, ...], NDArray[np.generic] | None]:
+    """Samples and labels of a neural stream, and apart from them the channel that counts its samples, if any."""
+    counter = counter_channel(neural.labels, neural.facts)
+    samples = np.asarray(neural.samples)
+    if counter is None:
+        return samples, neural.labels, None
+    return np.delete(samples, counter, axis=1), without(neural.labels, counter), samples[:, counter]
 
 
 def _label(label: XdfStream, neural: XdfStream) -> NDArray[np.float32]:

@@ -15,11 +15,9 @@ from stream.chunk import Chunk
 from stream.errors import BadUsage
 from stream.lsl.connection import MAX_PULL, Connection, InletState, carries_text
 from stream.lsl.outlet import NEURAL_TYPES
+from stream.sample_counter import counter_channel, without
 
 __all__ = ["Inlet", "InletState"]
-
-COUNTER_LABEL, COUNTER_FACT = "sequence", "sequence_channel"
-"""Label of the channel that counts samples, unless this entry of the stream's description names another one."""
 
 STALE_S = 0.25
 STALE_PERIODS = 3
@@ -125,10 +123,9 @@ class Inlet(Connection):
         inlet = super().prepare(timeout_s, sync_timeout_s=sync_timeout_s)
         if self.n_connections:  # another sender
             self.stale_after_s, self._silence = stale_after_s(self.rate_hz), _Silence()
-        label, labels = self.facts.get(COUNTER_FACT, COUNTER_LABEL), self.channel_labels
-        counts = self._info.type() in NEURAL_TYPES and label in labels and len(labels) > 1
-        self._counter = labels.index(label) if counts else None
-        self.channel_labels = tuple(name for name in labels if self._counter is None or name != label)
+        neural = self._info.type() in NEURAL_TYPES
+        self._counter = counter_channel(self.channel_labels, self.facts) if neural else None
+        self.channel_labels = without(self.channel_labels, self._counter)
         return inlet
 
     def _note_silence(self) -> None:

@@ -14,10 +14,11 @@ import pylsl
 from stream.io.xdf_stats import StreamStats
 from stream.io.xdf_writer import DTYPES, XdfWriter, stream_xml
 from stream.io.xdf_xml import header_problem
-from stream.lsl.outlet import FORMATS
+from stream.lsl.outlet import FORMATS, NEURAL_TYPES
 from stream.lsl.sender import Received, difference, is_return
 from stream.recorder.continuity import Continuity
 from stream.recorder.sender_link import SenderLink
+from stream.sample_counter import SampleCount, counter_channel
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +79,8 @@ class RecordedStream:
         self._successors: deque[SenderLink] = deque()
         self._received: list[Received] = [link.received]
         self._continuity = Continuity(self.rate_hz)
+        self._counter: int | None = None  # index of the channel that counts samples
+        self._count = SampleCount()
         self._last_data = time.monotonic()
         self._rate_n_samples = 0
         self._rate_since_s = time.monotonic()
@@ -150,6 +153,8 @@ class RecordedStream:
             Of pylsl, if the sender does not respond.
         """
         full = self.link.describe()
+        if self.type in NEURAL_TYPES:
+            self._counter = counter_channel(self.link.labels, self.link.facts)
         try:
             xml = full.as_xml()
             problem = header_problem(xml.encode())
@@ -217,6 +222,8 @@ class RecordedStream:
             "measured_rate_hz": (stats.n_samples - 1) / span_s if span_s > 0 else None,
             "samples": stats.n_samples,
             "gaps": self.gaps if self.rate_hz > 0 else 0,
+            "missing": None if self._counter is None else self._count.missing,
+            "counted": None if self._count.last is None else [self._count.first, self._count.last],
             "first_stamp": stats.first,
             "last_stamp": stats.last,
             "duration_s": span_s,
@@ -241,3 +248,5 @@ class RecordedStream:
         self.stats.add(stamps, samples)
         self._writer.samples(self.stream_id, stamps, samples)
         self._continuity.check(stamps)
+        if self._counter is not None:
+            self._count.add(samples[:, self._counter])

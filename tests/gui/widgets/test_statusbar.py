@@ -48,7 +48,8 @@ def test_figures_have_units_and_those_that_do_not_apply_are_hidden(bar: StatusBa
     counts = replace(COUNTS, unusable=3, clock_offset_ms=0.213, clock_uncertainty_ms=nan)
     assert show(bar, counts).items() >= {"unusable": "3", "clock": "+0.21 ms"}.items()
     assert show(bar, replace(counts, clock_uncertainty_ms=0.1))["clock"] == "+0.21 ± 0.10 ms"
-    assert set(show(bar)) == set(FIELDS) - {"unusable", "clock"}
+    assert set(show(bar)) == set(FIELDS) - {"lost", "unusable", "clock"}
+    assert show(bar, replace(COUNTS, lost=12))["lost"] == "12"
 
 
 @pytest.mark.parametrize(

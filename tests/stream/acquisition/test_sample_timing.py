@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from stream.acquisition.sample_timing import COUNTER_BACK, SampleTiming
+from stream.acquisition.sample_timing import SampleTiming
 from stream.acquisition.timed_samples import TimedSamples
 from stream.chunk import Chunk
 from stream.notices import Notices
+from stream.sample_counter import COUNTER_BACK
 from stream.session import segments_from_stamps
 from stream.timestamps import judge_stamps
 
