@@ -255,6 +255,7 @@ class Engine:
             "memory_mb": round(peak_memory_mb(), 1),
             "state": str(self.inlet.state),
             "reason": self.inlet.reason,
+            "following": list(self.following),
             "events": dict(self._events),
             "training_data": self._training_check.counts,
             "provenance": {str(name): n for name, n in self._provenance.items()},

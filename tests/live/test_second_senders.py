@@ -90,6 +90,13 @@ class Rig:
             self.listen(0.1)
         return found[-1]
 
+    def hear_of_following(self, stream: str) -> None:
+        """Wait until the engine follows a stream; it may have begun before anybody listened."""
+        deadline = time.monotonic() + 60
+        while not any(stream in said["following"] for said in self.all_of("stats")):
+            assert time.monotonic() < deadline, (stream, self.said)
+            self.listen(0.1)
+
     def all_of(self, event: str, **facts: Any) -> list[dict[str, Any]]:
         """What was said of an event."""
         return [said for said in self.said if said["event"] == event and facts.items() <= said.items()]
@@ -207,7 +214,7 @@ def test_a_second_sender_is_told_once_and_so_is_its_end(rig: Rig, model: Path) -
     first, stimulus = rig.send("one"), f"{rig.name}-stimulus"
     begin(rig.show())
     rig.decode(model)
-    rig.hear("following", stream=stimulus)
+    rig.hear_of_following(stimulus)
     rig.listen(2.0)
     assert not rig.all_of("second_sender")  # nor is the first one taken for it
     second = rig.send("two")
