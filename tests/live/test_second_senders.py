@@ -159,7 +159,7 @@ def test_a_stimulus_that_hardly_answers_delays_no_prediction(rig: Rig, model: Pa
     begin(stimulus)
     rig.send("one")
     rig.decode(model)
-    rig.hear("following", **followed)
+    rig.hear_of_following(followed["stream"])
     again = rig.show()
     rig.listen(0.5)
     rig.heard_at.clear()
