@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -55,6 +55,20 @@ class SoakSettings:
     rate_hz: float
     window: bool = True
     record: bool = True
+
+
+class Watchable(Protocol):
+    """A process: its id, and whether it runs."""
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        ...
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended yet."""
+        ...
 
 
 def run_soak(
@@ -106,7 +120,7 @@ def run_soak(
             start("window", "display", "--name", NAME, "--json", str(folder / "window.json"))
         children["sender"].send("go")
         watched = {name: child for name, child in children.items() if name in WATCHED}
-        samples = _watch(watched, seconds, each_minute)
+        samples = watch(watched, seconds, each_minute)
         time.sleep(DRAIN_S)
         for name in ("window", "recorder", "received", "floor", "engine", "sender"):
             if name in children:
@@ -120,10 +134,30 @@ def run_soak(
     return _result(soak, times, samples, codes)
 
 
-def _watch(
-    children: dict[str, Child], seconds: float, each_minute: Callable[[dict[str, Any]], None]
+def watch(
+    children: Mapping[str, Watchable], seconds: float, each_minute: Callable[[dict[str, Any]], None]
 ) -> list[dict[str, Any]]:
-    """Sample the resource use of each process, and the drift of the wall clock, every `SAMPLE_S`."""
+    """Sample the resource use of each process, and the drift of the wall clock, every `SAMPLE_S`.
+
+    Parameters
+    ----------
+    children
+        The processes by name.
+    seconds
+        Duration.
+    each_minute
+        See `run_soak`.
+
+    Returns
+    -------
+    samples
+        See `growth`.
+
+    Raises
+    ------
+    StreamLost
+        When a process ended early.
+    """
     samples: list[dict[str, Any]] = []
     start = time.monotonic()
     wall = time.time() - start
@@ -227,6 +261,22 @@ def problems(result: dict[str, Any]) -> list[str]:
         Result with ``processes``, ``exit_codes``, ``lost``, ``lag_growth_ms``, ``rate_hz`` and ``holds_judged``:
         whether the run was long enough to judge the growth of the processes.
     """
+    messages = resource_problems(result)
+    if result["lost"]["received"]:
+        messages.append(f"{result['lost']['received']} samples lost")
+    if result["lag_growth_ms"] > max(5.0, 500 / result["rate_hz"]):
+        messages.append(f"the lag grew by {result['lag_growth_ms']:.1f} ms")
+    return messages
+
+
+def resource_problems(result: dict[str, Any]) -> list[str]:
+    """List the processes that grew or failed, as messages.
+
+    Parameters
+    ----------
+    result
+        Result with ``processes``, ``exit_codes`` and ``holds_judged``, see `problems`.
+    """
     messages = []
     for name, grown in result["processes"].items() if result["holds_judged"] else ():
         if grown.get("memory_growth_mb", 0.0) > MAX_GROWTH_MB:
@@ -236,11 +286,6 @@ def problems(result: dict[str, Any]) -> list[str]:
                 messages.append(
                     f"the {name} has {grown[f'{kind}_growth']:.0f} more {kind} than after the warm-up"
                 )
-    messages += [
+    return messages + [
         f"the {name} ended with exit code {code}" for name, code in result["exit_codes"].items() if code
     ]
-    if result["lost"]["received"]:
-        messages.append(f"{result['lost']['received']} samples lost")
-    if result["lag_growth_ms"] > max(5.0, 500 / result["rate_hz"]):
-        messages.append(f"the lag grew by {result['lag_growth_ms']:.1f} ms")
-    return messages

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from neuroreel.terminal import console, echo
 from stream.output_files import replacing
 from stream.quantiles import SUMMARY_KEYS
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 def print_latency(result: dict[str, Any]) -> None:
@@ -153,13 +156,57 @@ def print_soak(result: dict[str, Any]) -> None:
     result
         Result of `neuroreel.bench.soak.run_soak`.
     """
+    output = console()
+    output.print(
+        _resources(
+            f"{result['seconds'] / 60:g} minutes, {result['channels']} channels at {result['rate_hz']:g} Hz",
+            result["processes"],
+        )
+    )
+    received, floor = result["stages_ms"]["received"], result["floor_ms"]
+    output.print(
+        f"{result['sent']} samples sent, {result['lost']['received']} lost; predictions received by another process "
+        f"p50 {received['p50']:.2f} ms, p99 {received['p99']:.2f} ms after the push (floor {floor['p50']:.2f}, "
+        f"{floor['p99']:.2f}); clock drift {result['clock_drift_ms']:+.2f} ms"
+    )
+    _print_verdict(result)
+
+
+def print_fault_soak(result: dict[str, Any]) -> None:
+    """Print what each process counts as lost, live beside offline decoding, resource use and the verdict.
+
+    Parameters
+    ----------
+    result
+        Result of `neuroreel.bench.fault_soak.run_fault_soak`.
+    """
+    output = console()
+    output.print(
+        _resources(
+            f"{result['seconds'] / 60:g} minutes with faults, seed {result['seed']}", result["processes"]
+        )
+    )
+    for title in ("faults", "standstills"):
+        output.print(f"{title}: " + ", ".join(f"{n} {kind}" for kind, n in sorted(result[title].items())))
+    for name, counts in result["losses"].items():
+        if isinstance(counts, dict):
+            output.print(f"{name}: " + ", ".join(f"{key.replace('_', ' ')} {n}" for key, n in counts.items()))
+    compared = result["live_vs_offline"]
+    output.print(
+        f"live beside offline: {compared['compared']} predictions, {compared['frames_that_differ']} frames differ, "
+        f"confidence by up to {compared['largest_difference']:.2g}"
+    )
+    for difference in result["recorder"]["differences"]:
+        output.print(difference)
+    _print_verdict(result)
+
+
+def _resources(title: str, processes: dict[str, Any]) -> Table:
+    """Table of the resource use of each process."""
     from rich.box import SIMPLE
     from rich.table import Table
 
-    minutes = result["seconds"] / 60
-    table = Table(
-        title=f"{minutes:g} minutes, {result['channels']} channels at {result['rate_hz']:g} Hz", box=SIMPLE
-    )
+    table = Table(title=title, box=SIMPLE)
     names = {
         "memory_mb": "memory MB",
         "memory_growth_mb": "growth MB",
@@ -171,7 +218,7 @@ def print_soak(result: dict[str, Any]) -> None:
     table.add_column("")
     for title in names.values():
         table.add_column(title, justify="right")
-    for name, growth in result["processes"].items():
+    for name, growth in processes.items():
         table.add_row(
             name,
             *(
@@ -182,14 +229,11 @@ def print_soak(result: dict[str, Any]) -> None:
                 if key in growth
             ),
         )
+    return table
+
+
+def _print_verdict(result: dict[str, Any]) -> None:
     output = console()
-    output.print(table)
-    received, floor = result["stages_ms"]["received"], result["floor_ms"]
-    output.print(
-        f"{result['sent']} samples sent, {result['lost']['received']} lost; predictions received by another process "
-        f"p50 {received['p50']:.2f} ms, p99 {received['p99']:.2f} ms after the push (floor {floor['p50']:.2f}, "
-        f"{floor['p99']:.2f}); clock drift {result['clock_drift_ms']:+.2f} ms"
-    )
     if not result["holds_judged"]:
         output.print("Memory, handles and threads are judged only in runs of at least four minutes.")
     for problem in result["problems"]:

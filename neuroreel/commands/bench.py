@@ -136,16 +136,12 @@ def latency(
 @click.option(
     "--channels",
     type=click.IntRange(1, 20_000),
-    default=1000,
-    show_default=True,
-    help="Number of channels of the neural stream.",
+    help="Number of channels of the neural stream [default: 1000].",
 )
 @click.option(
     "--rate",
     type=click.FloatRange(0.1, 5000),
-    default=1000.0,
-    show_default=True,
-    help="Sampling rate of the neural stream in Hz.",
+    help="Sampling rate of the neural stream in Hz [default: 1000].",
 )
 @click.option("--window/--no-window", default=True, show_default=True, help="Also run the window.")
 @click.option(
@@ -154,23 +150,46 @@ def latency(
     show_default=True,
     help="Also run the recorder; its file is deleted at the end.",
 )
+@click.option(
+    "--faults",
+    "seed",
+    type=click.IntRange(0),
+    metavar="SEED",
+    help="Instead: the bundled recording with random faults every few seconds, and what each process counts as lost.",
+)
 @json_option
 def soak(
-    minutes: float, channels: int, rate: float, window: bool, record: bool, json_target: str | None
+    minutes: float,
+    channels: int | None,
+    rate: float | None,
+    window: bool,
+    record: bool,
+    seed: int | None,
+    json_target: str | None,
 ) -> None:
     """Run the engine for minutes to hours and watch memory, open handles, clocks, lost samples and latency.
 
     Fails if a sample was lost or the lag grew; in runs of at least four minutes also if, after the first two minutes,
     sender, engine, recorder or window grew by more than 5 MB or gained handles or threads. Memory and handles are read
     from /proc (Linux).
+
+    With --faults, the sender injects faults, and engine, recorder and window stand still at times. It fails if one of
+    the three counts other losses than there were, or if decoding the recording gives other predictions than live.
     """
     import tempfile
     import uuid
 
+    from neuroreel.bench.fault_soak import run_fault_soak
     from neuroreel.bench.soak import WATCHED, SoakSettings, run_soak
-    from neuroreel.bench.tables import print_soak
+    from neuroreel.bench.tables import print_fault_soak, print_soak
     from neuroreel.options import write_json
+    from stream.errors import BadUsage
     from stream.lsl.network import configure
+
+    if seed is not None and not (channels is None and rate is None and window and record):
+        raise BadUsage(
+            "--faults sends the bundled recording with window and recorder; leave out the other options."
+        )
 
     configure("loopback", f"soak-{uuid.uuid4().hex[:12]}")
 
@@ -183,11 +202,15 @@ def soak(
         echo_live(f"{sample['at_s'] / 60:6.1f} min  {memory}", err=True)
 
     with tempfile.TemporaryDirectory(prefix="neuroreel-soak-") as folder:
-        result = run_soak(SoakSettings(minutes, channels, rate, window, record), Path(folder), each_minute)
+        if seed is None:
+            settings = SoakSettings(minutes, channels or 1000, rate or 1000.0, window, record)
+            result = run_soak(settings, Path(folder), each_minute)
+        else:
+            result = run_fault_soak(minutes, seed, Path(folder), each_minute)
     if json_target is not None:
         write_json(result, json_target)
     if json_target != "-":
-        print_soak(result)
+        (print_soak if seed is None else print_fault_soak)(result)
     if not result["passed"]:
         raise click.exceptions.Exit(1)
 
