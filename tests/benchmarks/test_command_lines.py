@@ -12,12 +12,14 @@ BENCHMARKS = (
     "benchmarks.embedding.consistency",
     "benchmarks.embedding.labels",
     "benchmarks.haxby.__main__",
+    "benchmarks.independent.__main__",
     "benchmarks.playback_speeds",
     "benchmarks.presets.__main__",
     "benchmarks.presets.peer",
     "benchmarks.rats.__main__",
     "benchmarks.rolling_latency",
     "benchmarks.v1_movie",
+    "benchmarks.v1_sized",
 )
 
 
