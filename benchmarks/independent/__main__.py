@@ -164,9 +164,8 @@ def show_run(name: str, run: Results) -> None:
         print(f"\n{name}: skipped: {run['skipped']}", flush=True)
         return
     windows = {who: one["n_window"] for who, one in run["settings"].items() if "n_window" in one}
-    print(
-        f"\n{name}: processor time of fit {run['fit_s']} s, of all {run['total_s']} s; chosen {run['settings']['default']}; {windows}"
-    )
+    print(f"\n{name}: {run['fit_s']} s of processor time to fit, {run['total_s']} s in all")
+    print(f"  default {run['settings']['default']}; windows of the others in samples {windows}")
     for test, rows in run["tests"].items():
         for who, figures in rows.items():
             cells = "  ".join(f"{figure} {value:7.3f}" for figure, value in figures.items())
