@@ -24,10 +24,16 @@ VIDEO_FORMATS = (
 """FFmpeg's names of the formats that `load_movie` reads: those that hold their pictures themselves."""
 
 MAX_PICTURE_BYTES = 1_000_000_000
-"""Largest size of all pictures of a video, as they are returned."""
+"""Largest size of all pictures of a movie, as they are in memory."""
+
+MAX_COMPRESSION = 1000
+"""Largest ratio of that size to the size of the video's file, beyond `ALWAYS_READ_BYTES`; films have 20 to 200."""
+
+ALWAYS_READ_BYTES = 350_000_000
+"""Size of all pictures that is read whatever the size of the video's file."""
 
 MAX_PIXELS = 9_000_000
-"""Largest picture of a video: 4K."""
+"""Largest picture of a movie: 4K."""
 
 MAX_MOVIE_RATE_HZ = 1000
 """Largest number of movie frames per second."""
@@ -72,7 +78,7 @@ class Movie:
     Raises
     ------
     ShapeMismatch
-        If there is no clip, clips do not join, or the number of pictures is another.
+        If there is no clip, clips do not join, a rate is impossible, or the pictures have another number or shape.
     """
 
     clips: tuple[Clip, ...]
@@ -81,15 +87,27 @@ class Movie:
     def __post_init__(self) -> None:
         expected = 0
         for clip in self.clips:
-            if clip.first_frame != expected or clip.n_frames < 1 or not 0 <= clip.rate_hz < np.inf:
+            if (
+                clip.first_frame != expected
+                or clip.n_frames < 1
+                or not 0 <= clip.rate_hz <= MAX_MOVIE_RATE_HZ
+            ):
                 raise ShapeMismatch(
-                    f"clip {clip.name!r} must start at frame {expected}, have at least one frame and a rate of 0 Hz "
-                    f"or more, got frame {clip.first_frame}, {clip.n_frames} frames and {clip.rate_hz} Hz."
+                    f"clip {clip.name!r} must start at frame {expected}, have at least one frame and a rate of 0 to "
+                    f"{MAX_MOVIE_RATE_HZ} Hz, got frame {clip.first_frame}, {clip.n_frames} frames and "
+                    f"{clip.rate_hz} Hz."
                 )
             expected += clip.n_frames
         if not self.clips:
             raise ShapeMismatch("'clips' must have at least one clip, got none.")
-        if self.frames is not None and len(self.frames) != expected:
+        if self.frames is None:
+            return
+        shape = self.frames.shape
+        if not (len(shape) == 3 or (len(shape) == 4 and shape[3] == 3)) or 0 in shape[1:]:
+            raise ShapeMismatch(
+                f"'frames' must be [frame, height, width] or [frame, height, width, 3], got shape {shape}."
+            )
+        if len(self.frames) != expected:
             raise ShapeMismatch(
                 f"'frames' must have {expected} pictures, one per frame of the clips, got {len(self.frames)}."
             )
@@ -171,8 +189,19 @@ def one_clip(name: str, frames: NDArray[np.uint8], rate_hz: float) -> Movie:
     rate_hz
         Frames per second.
     """
-    sha256 = hashlib.sha256(np.ascontiguousarray(frames).tobytes()).hexdigest()
+    sha256 = hashlib.sha256(np.ascontiguousarray(frames).data).hexdigest()
     return Movie((Clip(name, 0, len(frames), rate_hz, sha256),), frames)
+
+
+def picture_budget(n_stored: int) -> int:
+    """Largest size in bytes of all pictures of a movie that is stored in this many bytes.
+
+    Parameters
+    ----------
+    n_stored
+        Size of the video's file, or of the stored array.
+    """
+    return min(MAX_PICTURE_BYTES, max(ALWAYS_READ_BYTES, MAX_COMPRESSION * n_stored))
 
 
 def load_movie(path: Path | str) -> Movie:
@@ -201,7 +230,7 @@ def load_movie(path: Path | str) -> Movie:
                 raise BadRecording("holds no pictures; give the path of a video.")
             stream = container.streams.video[0]
             rate_hz = float(stream.average_rate or 0)
-            pictures = _decode(container, stream)
+            pictures = _decode(container, stream, rate_hz, picture_budget(path.stat().st_size))
     except BadRecording as error:
         raise BadRecording(f"{path} {error}") from error
     except (
@@ -216,42 +245,45 @@ def load_movie(path: Path | str) -> Movie:
     return one_clip(path.stem, pictures, rate_hz)
 
 
-def _decode(container: Any, stream: Any) -> NDArray[np.uint8]:
+def _decode(container: Any, stream: Any, rate_hz: float, most: int) -> NDArray[np.uint8]:
     """Decode all pictures of a video, gray ones as one plane; check their size before and while they are decoded."""
-    _check_size(stream.frames, stream.codec_context.height, stream.codec_context.width, 1)
-    pictures: list[NDArray[np.uint8]] = []
-    shape, gray, n_corrupt = None, True, 0
+    n_declared = stream.frames or int((container.duration or 0) / 1e6 * rate_hz)
+    _check_size(n_declared, stream.codec_context.height, stream.codec_context.width, 1, most)
+    pictures = bytearray()  # it grows in place: a list of arrays would need twice the memory in the end
+    shape, gray, n_pictures, n_corrupt = (0, 0), True, 0, 0
     for frame in container.decode(stream):
-        _check_size(len(pictures) + 1, frame.height, frame.width, 1 if gray else 3)
-        if shape not in (None, (frame.height, frame.width)):
+        _check_size(n_pictures + 1, frame.height, frame.width, 1 if gray else 3, most)
+        if n_pictures and shape != (frame.height, frame.width):
             raise BadRecording(f"has pictures of several sizes: {shape} and {(frame.height, frame.width)}.")
         shape = (frame.height, frame.width)
         n_corrupt += frame.is_corrupt
         picture = frame.to_ndarray(format="rgb24")
         # FFmpeg decodes gray H.264 as colour with neutral colour planes, so only the pictures show whether it is gray
         if gray and not np.all(picture == picture[..., :1]):
-            _check_size(len(pictures) + 1, frame.height, frame.width, 3)
-            pictures = [np.repeat(plane[..., None], 3, axis=2) for plane in pictures]
+            _check_size(n_pictures + 1, frame.height, frame.width, 3, most)
+            pictures = bytearray(np.repeat(np.frombuffer(pictures, np.uint8), 3))
             gray = False
-        pictures.append(np.ascontiguousarray(picture[..., 0]) if gray else picture)
-    if n_corrupt or len(pictures) < stream.frames:
+        pictures += np.ascontiguousarray(picture[..., 0] if gray else picture).data
+        n_pictures += 1
+    if n_corrupt or n_pictures < stream.frames:
         log.warning(
             "%s announces %d pictures; %d could be decoded, %d of them with errors. Is it damaged?",
             container.name.removeprefix("file:"),
             stream.frames,
-            len(pictures),
+            n_pictures,
             n_corrupt,
         )
-    return np.stack(pictures) if pictures else np.zeros((0, 0, 0), np.uint8)
+    if not n_pictures:
+        return np.zeros((0, 0, 0), np.uint8)
+    return np.frombuffer(pictures, np.uint8).reshape(n_pictures, *shape, *(() if gray else (3,)))
 
 
-def _check_size(n_frames: int, height: int, width: int, n_colours: int) -> None:
-    """Check a video's size against the budget."""
-    n_bytes = n_frames * height * width * n_colours
-    if n_bytes > MAX_PICTURE_BYTES or height * width > MAX_PIXELS:
+def _check_size(n_frames: int, height: int, width: int, n_colours: int, most: int) -> None:
+    """Check the size of all pictures of a video in bytes, and of each."""
+    if n_frames * height * width * n_colours > most or height * width > MAX_PIXELS:
         raise BadRecording(
             f"has {n_frames} pictures of {width} x {height} pixels or more; at most {MAX_PIXELS / 1e6:.3g} million "
-            f"pixels each and {MAX_PICTURE_BYTES / 1e9:g} GB of pictures are read. Make it smaller: 'ffmpeg -i IN -vf "
+            f"pixels each and {most / 1e9:.3g} GB of pictures are read. Make it smaller: 'ffmpeg -i IN -vf "
             "scale=320:-2 OUT'."
         )
 

@@ -26,6 +26,9 @@ SIMULATED = "simulated"
 MAX_RATE_HZ = 1e6
 """Largest plausible sampling rate; beyond it, the file is damaged or uses another unit."""
 
+MAX_ACTIVITY = 1e15
+"""Neural values beyond this count as missing, like those that are not finite: their squares would overflow."""
+
 MAX_FRAMES = 10_000_000
 """Largest plausible movie (92 h at 30 Hz); beyond it, the file is damaged."""
 
@@ -122,6 +125,10 @@ class Session:
         if len(set(self.channel_names)) != n_channels:
             double = next(name for name in self.channel_names if self.channel_names.count(name) > 1)
             raise ShapeMismatch(f"'channel_names' must be unique, got {double!r} more than once.")
+        if not self.name:
+            raise BadRecording(
+                "the name of the neural stream is empty, which no stream can have. Give it a name."
+            )
         clips = self.movie.clips if self.movie is not None else ()
         for name in (self.name, *self.channel_names, *self.labels, *(clip.name for clip in clips)):
             if _NOT_STORABLE.search(name):

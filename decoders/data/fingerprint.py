@@ -79,7 +79,8 @@ def _hash_repeats(session: Session) -> NDArray[np.uint64]:
 
 def _count_changes(neural: NDArray[np.float32]) -> NDArray[np.int64]:
     """Count the channels that change from each sample to the next, int64 [time - 1]; missing values do not count."""
-    step = np.diff(neural, axis=0)
+    with np.errstate(invalid="ignore", over="ignore"):  # infinity minus infinity
+        step = np.diff(neural, axis=0)
     changed: NDArray[np.int64] = np.count_nonzero(np.isfinite(step) & (step != 0), axis=1).astype(np.int64)
     return changed
 

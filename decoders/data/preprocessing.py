@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
 
 from decoders.numerics import fast_sum
 from stream.errors import BadRecording
-from stream.session import Kind
+from stream.session import MAX_ACTIVITY, Kind
 
 DETREND_S = {Kind.FLUORESCENCE: 30.0, Kind.BOLD: 300.0, Kind.EEG: 5.0, Kind.OTHER: 30.0}
 """Time constant in seconds of the running mean that is subtracted; spike counts keep their mean."""
@@ -120,7 +119,7 @@ class Preprocessor:
         BadRecording
             When no channel is usable.
         """
-        finite = np.isfinite(neural)
+        finite = np.abs(neural) < MAX_ACTIVITY
         clean = np.where(finite, neural, 0).astype(np.float64)
         n_finite = np.maximum(finite.sum(0), 1)
         mean = clean.sum(0) / n_finite
@@ -128,8 +127,8 @@ class Preprocessor:
         valid = (spread > 1e-6 * np.maximum(1e-6, np.abs(mean))) & (finite.mean(0) > 0.5)
         if not np.any(valid):
             raise BadRecording(
-                f"none of the {neural.shape[1]} channels is usable: each is flat, empty or mostly not a number. "
-                "Check how the recording was exported."
+                f"none of the {neural.shape[1]} channels is usable: each is flat, empty, or mostly not a number or "
+                f"beyond {MAX_ACTIVITY:g}. Check how the recording was exported."
             )
         spread = np.where(valid, spread, 1.0)
         return cls(kind, rate_hz, valid, mean.astype(np.float32), spread.astype(np.float32))
@@ -161,11 +160,11 @@ class Preprocessor:
         Returns
         -------
         clean
-            Float32 [used channels], or None when no used channel has a finite value.
+            Float32 [used channels], or None when no used channel has a valid value.
         """
         used = samples.take(self._used)
-        if not isfinite(fast_sum(used)):
-            finite = np.isfinite(used)
+        if not abs(fast_sum(used)) < MAX_ACTIVITY:  # false for NaN; the test of every value is slow
+            finite = np.abs(used) < MAX_ACTIVITY
             if not finite.any():
                 return None
             used = np.where(finite, used, self._running if self._slow else self._fill)
@@ -194,7 +193,7 @@ class Preprocessor:
         """
         if not self._slow:
             used = np.asarray(neural[:, self._used], np.float32)
-            return np.maximum(np.where(np.isfinite(used), used, self._fill), 0)
+            return np.maximum(np.where(np.abs(used) < MAX_ACTIVITY, used, self._fill), 0)
         out = np.zeros((len(neural), self.n_used), np.float32)
         for index, samples in enumerate(neural):
             if boundary[index]:

@@ -15,7 +15,7 @@ from decoders.metrics import FrameAxis, frame_axis
 from decoders.playback.frame_clock import FrameClock
 from stream.errors import BadRecording, ShapeMismatch
 from stream.movie import Movie
-from stream.session import Kind, Session
+from stream.session import MAX_ACTIVITY, Kind, Session
 
 N_FOLDS = 3
 """Cross-validation folds of the training data, on which settings are chosen."""
@@ -204,7 +204,7 @@ def training_set(session: Session, n_frames: int, context_s: float) -> TrainingS
         ticks=_ticks(session, boundary),
         fold=fold,
         block=block,
-        labels={name: _mask_infinite(label) for name, label in session.labels.items() if label.shape[1]},
+        labels={name: _mask_huge(label) for name, label in session.labels.items() if label.shape[1]},
         n_frames=n_frames,
         kind=session.kind,
         rate_hz=session.rate_hz,
@@ -213,8 +213,8 @@ def training_set(session: Session, n_frames: int, context_s: float) -> TrainingS
     )
 
 
-def _mask_infinite(label: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.where(np.isfinite(label), label, np.nan).astype(np.float32)
+def _mask_huge(label: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.where(np.abs(label) < MAX_ACTIVITY, label, np.nan).astype(np.float32)
 
 
 def _ticks(session: Session, boundary: NDArray[np.bool_]) -> NDArray[np.int64]:

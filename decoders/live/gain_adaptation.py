@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.data.preprocessing import Preprocessor
-from stream.session import Kind
+from stream.session import MAX_ACTIVITY, Kind
 
 TIME_CONSTANT_S = 120.0
 """Time constant of the running mean: several repeats of a movie, so that the stimulus averages out."""
@@ -53,7 +53,7 @@ class GainAdaptation:
         return np.where(self._used, np.clip(shift, -MAX_SHIFT, MAX_SHIFT), 0.0)
 
     def step(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Correct one sample; values that are not finite stay as they are and do not change the running mean.
+        """Correct one sample; values that are not finite, or huge, stay as they are and do not change the running mean.
 
         Parameters
         ----------
@@ -65,8 +65,8 @@ class GainAdaptation:
         corrected
             Float32 [channels].
         """
-        finite = np.isfinite(samples)
-        step = np.where(finite, samples, self._running) - self._running
+        valid = np.abs(samples) < MAX_ACTIVITY
+        step = np.where(valid, samples, self._running) - self._running
         self._running += self._rate * step
         if self._counts:
             return np.asarray(samples * self.correction, np.float32)

@@ -7,14 +7,13 @@ from typing import Any
 
 from decoders.errors import BadModel
 from stream.errors import BadRecording, NeuroReelError
-from stream.movie import Clip, Movie
+from stream.movie import MAX_MOVIE_RATE_HZ, Clip, Movie
 from stream.session import Kind
 
 MAX_FRAMES = 10_000_000
 MAX_DELAY_MS = 60_000
 MAX_CONTEXT_MS = 600_000
 MAX_RATE_HZ = 100_000
-MAX_MOVIE_RATE_HZ = 1000
 MAX_DELAY_SAMPLES = 1_000_000
 MAX_TICKS = 5000
 """Largest forecast in frames of the playback model."""
@@ -96,6 +95,11 @@ def check_limits(rate_hz: float, movie_rate_hz: float, n_label_columns: int, lag
     BadRecording
         If one is beyond what a model can have.
     """
+    if 0 < rate_hz < 1000 / MAX_CONTEXT_MS:
+        raise BadRecording(
+            f"a model can be fitted on samples at most {MAX_CONTEXT_MS / 1000:g} s apart, got {1 / rate_hz:g} s. Are "
+            "the timestamps in seconds?"
+        )
     n_ticks = (1 + lag_s) * (movie_rate_hz or rate_hz)
     for name, value, most in (
         ("rate_hz", rate_hz, MAX_RATE_HZ),

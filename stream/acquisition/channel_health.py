@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isfinite
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stream.notices import Notices
+from stream.session import MAX_ACTIVITY
 
 EXPECTED_EVENTS = 60.0
 """A channel of counts is dead once it should have counted this many events and counted none."""
@@ -47,7 +47,7 @@ class ChannelHealth:
     any_dead
         Whether any channel is dead.
     n_nan
-        Samples so far with NaN or infinity in a watched channel.
+        Samples so far with NaN, infinity or a huge value in a watched channel.
     n_new
         Samples since the channels were last judged.
     """
@@ -101,7 +101,9 @@ class ChannelHealth:
         flat = samples.reshape(-1)
         if len(flat) != len(self._ones):
             self._ones = np.ones(len(flat), np.float32)
-        if not isfinite(flat.dot(self._ones)):  # much faster than testing every value
+        if (
+            not abs(flat.dot(self._ones)) < MAX_ACTIVITY
+        ):  # false for NaN; much faster than testing every value
             samples = self._replace_nan(samples, stamp)
         elif self._nan_run:
             self._end_nan_run()
@@ -185,15 +187,17 @@ class ChannelHealth:
         self.any_dead = bool(dead.any())
 
     def _replace_nan(self, samples: NDArray[np.float32], stamp: float) -> NDArray[np.float32]:
-        """Count samples with NaN or infinity, and return them with inactive values in its place."""
-        finite = np.isfinite(samples)
+        """Count samples with NaN, infinity or huge values, and return them with inactive values in its place."""
+        finite = np.abs(samples) < MAX_ACTIVITY
         bad = ~finite & self._watched
         rows = np.logical_or.reduce(bad, axis=1)
         n_bad = int(rows.sum())
         self.n_nan += n_bad
         if n_bad and not self._nan_run:
             text, facts = self._name(np.logical_or.reduce(bad, axis=0))
-            self._notices.add("nan", f"NaN or infinity on {text}", stamp=stamp, **facts)
+            self._notices.add(
+                "nan", f"NaN, infinity or values beyond {MAX_ACTIVITY:g} on {text}", stamp=stamp, **facts
+            )
         if n_bad:
             self._nan_run += n_bad
         if self._nan_run and not rows[-1]:
@@ -201,7 +205,9 @@ class ChannelHealth:
         return np.where(finite, samples, 0 if self._counts or self._reference is None else self._reference)
 
     def _end_nan_run(self) -> None:
-        message = f"all values are finite again after {self._nan_run} samples with NaN or infinity"
+        message = (
+            f"all values are valid again after {self._nan_run} samples with NaN, infinity or huge values"
+        )
         self._notices.add("nan_over", message, samples=self._nan_run)
         self._nan_run = 0
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from stream.errors import BadRecording, ShapeMismatch
 from stream.io.lazy_array import LazyArray
-from stream.io.stamp_checks import check_stamps
+from stream.io.stamp_checks import check_stamps, refuse_other_units
 from stream.movie import Clip, Movie, one_clip
 from stream.movie_metadata import clips_from_json, clips_to_json
 from stream.session import MAX_SECONDS, Kind, Session, repeats_from_frames
@@ -173,20 +173,24 @@ def session_from_arrays(arrays: Mapping[str, NDArray[Any]], name: str) -> Sessio
         neural = as_float32(neural, name)
     stamps = np.asarray(_numbers(arrays, "stamps", 1), np.float64)
     if len(neural) != len(stamps):
-        raise ShapeMismatch(f"'stamps' has {len(stamps)} entries, but 'neural' has {len(neural)} samples.")
+        hint = " Transpose it to [time, channels]." if neural.shape[1] == len(stamps) else ""
+        raise ShapeMismatch(
+            f"'stamps' has {len(stamps)} entries, but 'neural' has {len(neural)} samples.{hint}"
+        )
     if not len(stamps):
         raise BadRecording("'stamps' is empty: the recording has no samples.")
-    valid = np.abs(stamps) < MAX_SECONDS
+    valid, stored_hz = np.abs(stamps) < MAX_SECONDS, _sampling_rate(arrays, stamps)
     if not valid.all():
-        n_invalid = int(np.sum(~valid))
+        refuse_other_units(stamps, stored_hz if "rate_hz" in arrays else 0.0)
         raise BadRecording(
-            f"'stamps' must be finite numbers of seconds; {n_invalid} of {len(stamps)} are not."
+            f"'stamps' must be finite numbers of seconds; {np.sum(~valid)} of {len(stamps)} are not. Leave these "
+            "samples out."
         )
     frame = _integers(arrays, "frame")
-    rate_hz, note = check_stamps(stamps, _sampling_rate(arrays, stamps), stated="rate_hz" in arrays)
+    starts = _segment_starts(_integers(arrays, "segment"), len(stamps)) if "segment" in arrays else None
+    rate_hz, note = check_stamps(stamps, stored_hz, stated="rate_hz" in arrays, starts=starts)
     if note:
         log.warning("%s: %s", name, note)
-    starts = _segment_starts(_integers(arrays, "segment"), len(stamps)) if "segment" in arrays else None
     judged = judge_stamps(stamps, rate_hz, starts)
     warn_uneven(judged, _string(arrays, "name", name))
     names = arrays.get("channel_names")
@@ -205,7 +209,7 @@ def session_from_arrays(arrays: Mapping[str, NDArray[Any]], name: str) -> Sessio
             name.removeprefix(_LABEL): _label(arrays, name) for name in arrays if name.startswith(_LABEL)
         },
         movie=_movie(arrays, int(frame.max(initial=-1)) + 1),
-        name=_string(arrays, "name", name),
+        name=_string(arrays, "name", name) or name,
         simulated=_flag(arrays, "simulated"),
     )
 
@@ -248,6 +252,14 @@ def _numbers(arrays: Mapping[str, NDArray[Any]], name: str, n_axes: int) -> NDAr
     if array.ndim != n_axes:
         raise ShapeMismatch(f"'{name}' must have {n_axes} axes, got shape {array.shape}.")
     return array
+
+
+def _number(arrays: Mapping[str, NDArray[Any]], name: str) -> float:
+    """Return an array that holds a single number."""
+    array = _numbers(arrays, name, arrays[name].ndim)
+    if array.size != 1:
+        raise ShapeMismatch(f"'{name}' must be one number, got shape {array.shape}.")
+    return float(array.item())
 
 
 def _integers(arrays: Mapping[str, NDArray[Any]], name: str) -> NDArray[np.int32]:
@@ -307,7 +319,7 @@ def _kind(text: str) -> Kind:
 def _sampling_rate(arrays: Mapping[str, NDArray[Any]], stamps: NDArray[np.float64]) -> float:
     """Return the rate in Hz: the stored one, else from the median step between timestamps; 0 if irregular."""
     if "rate_hz" in arrays:
-        rate_hz = float(_numbers(arrays, "rate_hz", 0))
+        rate_hz = _number(arrays, "rate_hz")
         if not 0 <= rate_hz < float("inf"):
             raise BadRecording(f"'rate_hz' is {rate_hz}; it must be positive, or 0 for irregular sampling.")
         return rate_hz
@@ -336,7 +348,7 @@ def _movie(arrays: Mapping[str, NDArray[Any]], n_frames: int) -> Movie | None:
         )
     if "movie_clips" in arrays:
         return Movie(clips_from_json(_string(arrays, "movie_clips", "")).clips, pictures)
-    rate_hz = float(_numbers(arrays, "movie_rate_hz", 0)) if "movie_rate_hz" in arrays else 0.0
+    rate_hz = _number(arrays, "movie_rate_hz") if "movie_rate_hz" in arrays else 0.0
     if pictures is not None:
         return one_clip("movie", pictures, rate_hz)
     return Movie((Clip("movie", 0, n_frames, rate_hz),)) if rate_hz and n_frames > 0 else None

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from stream.errors import BadRecording
+from stream.movie import picture_budget
 
 MAX_DEFLATE = 1040
 """Largest compression ratio of DEFLATE, rounded up from 1032."""
@@ -46,11 +47,15 @@ def check_claimed_size(name: str, n_bytes: int, n_stored: int) -> None:
     Raises
     ------
     BadRecording
-        If no compression reaches this ratio.
+        If no compression reaches this ratio, or the pictures of a movie are beyond their budget.
     """
     if n_bytes > MAX_DEFLATE * (n_stored + _SLACK_BYTES):
         raise BadRecording(
             f"'{name}' declares {n_bytes} bytes, but only {n_stored} compressed bytes are stored."
+        )
+    if name == "movie" and n_bytes > picture_budget(n_stored):
+        raise BadRecording(
+            f"'movie' has {n_bytes} bytes of pictures; at most {picture_budget(n_stored)} are read. Make them smaller."
         )
 
 

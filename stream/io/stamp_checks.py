@@ -6,19 +6,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.errors import BadRecording
+from stream.session import MAX_SECONDS
 
-_UNITS = {1e3: "milliseconds", 1e6: "microseconds", 1e9: "nanoseconds"}
+UNITS = {1e3: "milliseconds", 1e6: "microseconds", 1e9: "nanoseconds"}
+"""Other units of time, by their number in a second."""
+
 _TOLERANCE = 1.25  # largest ratio between two rates that count as one
 _AGREEMENT = 0.05  # median step and samples per time agree up to this share at a steady rate
 _MAX_JITTER = 0.25  # in sample periods, where a rate can still be measured
 _MIN_RESOLUTION = 0.25  # largest rounding of timestamps, in sample periods
 _MIN_SAMPLES = 50
 _BLOCK = 64
+_MIN_ORDERED = 10
+_MAX_BACK = (
+    1 / 3
+)  # share of steps backwards; samples that are pushed in pairs and stamped late have up to a quarter
 _LONG_STEP_S = 5.0
+_LONGEST_STEP_S = 1000.0
+_NOW_S = 1e10  # no clock of today has passed as many seconds, since 1970 or since its start
 
 
-def check_stamps(stamps: NDArray[np.float64], rate_hz: float, *, stated: bool = True) -> tuple[float, str]:
-    """Check that timestamps are precise enough, in seconds, and fit the nominal rate.
+def check_stamps(
+    stamps: NDArray[np.float64],
+    rate_hz: float,
+    *,
+    stated: bool = True,
+    starts: NDArray[np.intp] | None = None,
+) -> tuple[float, str]:
+    """Check that timestamps are in order, precise enough, in seconds, and fit the nominal rate.
 
     Parameters
     ----------
@@ -28,6 +43,8 @@ def check_stamps(stamps: NDArray[np.float64], rate_hz: float, *, stated: bool = 
         Nominal rate in Hz; 0 for irregular recordings.
     stated
         Whether the file states the rate; if not, ``rate_hz`` comes from the timestamps.
+    starts
+        Samples at which a segment is known to begin.
 
     Returns
     -------
@@ -39,8 +56,9 @@ def check_stamps(stamps: NDArray[np.float64], rate_hz: float, *, stated: bool = 
     Raises
     ------
     BadRecording
-        If the timestamps are too coarse, or not in seconds.
+        If the timestamps are out of order, all equal, too coarse, or not in seconds.
     """
+    _check_order(stamps, starts)
     if len(stamps) < _MIN_SAMPLES:
         return rate_hz, ""
     span = float(stamps.max() - stamps.min())
@@ -53,6 +71,11 @@ def check_stamps(stamps: NDArray[np.float64], rate_hz: float, *, stated: bool = 
     step = float(np.median(steps))
     ratio = step * rate_hz
     if not stated:
+        if step >= _LONGEST_STEP_S:
+            raise BadRecording(
+                f"its samples are {step:g} s apart by their timestamps, which are probably in milliseconds, "
+                "microseconds or nanoseconds. Timestamps are in seconds; convert them."
+            )
         if step >= _LONG_STEP_S:
             return rate_hz, (
                 f"its samples are {step:g} s apart; if the timestamps are in milliseconds, divide them by 1000"
@@ -65,12 +88,7 @@ def check_stamps(stamps: NDArray[np.float64], rate_hz: float, *, stated: bool = 
                 "not detected. Let the sender, or 'rate_hz', state the rate"
             )
         return rate_hz, ""
-    for factor, unit in _UNITS.items():
-        if factor / _TOLERANCE < ratio < factor * _TOLERANCE:
-            raise BadRecording(
-                f"its timestamps advance by {step:g} per sample at a nominal rate of {rate_hz:g} Hz: they are in "
-                f"{unit}. Divide them by {factor:.0f}; timestamps are in seconds."
-            )
+    _refuse_unit(ratio, step, rate_hz)
     block = _BLOCK if len(stamps) > 2 * _BLOCK else len(stamps) - 1
     mean = float(np.median(stamps[block:] - stamps[:-block])) / block
     regular = (
@@ -84,6 +102,70 @@ def check_stamps(stamps: NDArray[np.float64], rate_hz: float, *, stated: bool = 
             "sender, or 'rate_hz', state the true rate"
         )
     return rate_hz, ""
+
+
+def refuse_other_units(stamps: NDArray[np.float64], rate_hz: float) -> None:
+    """Refuse timestamps that are so large that they cannot be seconds.
+
+    Parameters
+    ----------
+    stamps
+        Float64 [n]; values that are not finite are ignored.
+    rate_hz
+        Nominal rate in Hz; 0 if it is irregular or unknown.
+
+    Raises
+    ------
+    BadRecording
+        If most of them are beyond `stream.session.MAX_SECONDS`; the message gives the unit that they probably have.
+    """
+    stamps = stamps[np.isfinite(stamps)]
+    typical = float(np.median(np.abs(stamps))) if len(stamps) else 0.0
+    if not MAX_SECONDS <= typical < _NOW_S * max(UNITS):
+        return
+    steps = np.diff(stamps)
+    step = float(np.median(steps[steps > 0])) if np.any(steps > 0) else 0.0
+    _refuse_unit(step * rate_hz, step, rate_hz)
+    raise BadRecording(
+        f"its timestamps are about {typical:.3g}, which cannot be seconds; they are probably in {_unit(typical)}. "
+        "Timestamps are in seconds; convert them."
+    )
+
+
+def _refuse_unit(ratio: float, step: float, rate_hz: float) -> None:
+    """Refuse timestamps whose steps are a thousand, a million or a thousand million times too long."""
+    for factor, unit in UNITS.items():
+        if factor / _TOLERANCE < ratio < factor * _TOLERANCE:
+            raise BadRecording(
+                f"its timestamps advance by {step:g} per sample at a nominal rate of {rate_hz:g} Hz: they are in "
+                f"{unit}. Divide them by {factor:.0f}; timestamps are in seconds."
+            )
+
+
+def _unit(number: float) -> str:
+    """Guess the unit of a time that is far too large for seconds."""
+    return next((unit for factor, unit in UNITS.items() if number < _NOW_S * factor), "another unit")
+
+
+def _check_order(stamps: NDArray[np.float64], starts: NDArray[np.intp] | None) -> None:
+    """Refuse timestamps that go back again and again, or all are the same."""
+    steps = np.diff(stamps)
+    if starts is not None:
+        inside = np.ones(len(steps), bool)
+        inside[starts[starts > 0] - 1] = False
+        steps = steps[inside]
+    n_back = int(np.sum(steps < 0))
+    if len(steps) < _MIN_ORDERED:
+        return
+    if n_back > _MAX_BACK * len(steps):
+        raise BadRecording(
+            f"its timestamps go back at {n_back} of {len(steps)} steps: the samples are not in order of time. Sort them."
+        )
+    if not steps.any():
+        raise BadRecording(
+            f"all its timestamps are {stamps[0]:g} s, so nothing says when each sample was measured. Store the time of "
+            "each."
+        )
 
 
 def _check_precision(stamps: NDArray[np.float64], period: float) -> None:

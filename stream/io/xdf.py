@@ -18,7 +18,7 @@ from stream.acquisition.stimulus_track import changes
 from stream.binning import sample_at
 from stream.errors import AmbiguousStream, BadRecording, ShapeMismatch
 from stream.io.arrays import as_float32
-from stream.io.stamp_checks import check_stamps
+from stream.io.stamp_checks import check_stamps, refuse_other_units
 from stream.io.xdf_clock import on_one_clock
 from stream.io.xdf_join import join_restarted
 from stream.io.xdf_query import select
@@ -106,21 +106,22 @@ def load_xdf(path: Path | str, *, stream: str | None = None, stimulus: str | Non
         If it has several neural or stimulus streams and none was selected; the message lists them.
     """
     found, file_losses, cut = read_xdf_with_losses(path)
-    streams = join_restarted(found)
-    neural = _select_neural(streams, stream, path)
     losses = [f"{path} {loss}" for loss in file_losses]
     for problem in [*file_losses, *cut]:
         log.warning("%s %s", path, problem)
+    streams = join_restarted(found)
+    neural = _select_neural(streams, stream, path)
     try:
-        return replace(_session(streams, neural, stimulus, losses), losses=tuple(losses))
+        session = _session(streams, neural, stimulus, losses, Path(path).stem)
+        return replace(session, losses=tuple(losses))
     except (BadRecording, ShapeMismatch, AmbiguousStream) as error:
         raise type(error)(f"{path}: {error}") from error
 
 
 def _session(
-    streams: list[XdfStream], neural: XdfStream, stimulus_query: str | None, losses: list[str]
+    streams: list[XdfStream], neural: XdfStream, stimulus_query: str | None, losses: list[str], stem: str
 ) -> Session:
-    """Build the session of a neural stream."""
+    """Build the session of a neural stream; ``stem`` is its name if it has none."""
     scale = _stamp_rate(neural)
     keep = neural.valid
     if not keep.all():
@@ -129,21 +130,21 @@ def _session(
             "samples are left out"
         )
         log.warning("%s", losses[-1])
-    rate_hz, note = check_stamps(neural.stamps[keep] * scale, neural.rate_hz / scale)
+    starts = _indices(neural.facts.get("segment_starts", ""), len(keep))
+    kept_starts = np.cumsum(np.r_[0, keep])[starts]
+    kept_starts = kept_starts[kept_starts < np.count_nonzero(keep)]
+    stamps = neural.stamps[keep]
+    rate_hz, note = check_stamps(stamps * scale, neural.rate_hz / scale, starts=kept_starts)
     if note:
         log.warning("'%s': %s", neural.name, note)
     samples, labels, counts = _split_counter(neural)
-    starts = _indices(neural.facts.get("segment_starts", ""), len(keep))
     if len(starts):  # segments as they were when it was saved; live, they are not known
-        kept_starts = np.cumsum(np.r_[0, keep])[starts]
-        judged = judge_stamps(
-            neural.stamps[keep], rate_hz * scale, kept_starts[kept_starts < np.count_nonzero(keep)]
-        )
+        judged = judge_stamps(stamps, rate_hz * scale, kept_starts)
         warn_uneven(judged, neural.name)
         found_times, segment = judged.times, judged.segment
     else:
         rows = None if counts is None else counts[keep]
-        screened = screen(samples[keep], neural.stamps[keep], rows, rate_hz * scale, neural.name)
+        screened = screen(samples[keep], stamps, rows, rate_hz * scale, neural.name)
         found_times, segment = screened.times, screened.segment
         index = np.flatnonzero(keep)[screened.kept]
         keep = np.zeros_like(keep)
@@ -182,7 +183,7 @@ def _session(
             found.name.removeprefix(f"{neural.name}-"): _label(found, neural)[keep] for found in label_streams
         },
         movie=movie_from_facts(stimulus.stream.facts) if stimulus is not None else None,
-        name=neural.name,
+        name=neural.name or stem,
         simulated=neural.facts.get("mode") == SIMULATED,
     )
 
@@ -226,6 +227,10 @@ def _select_neural(streams: list[XdfStream], query: str | None, path: Path | str
         raise BadRecording(f"{path} has no {wanted}; its streams:{present}")
     filled = [found for found in neural if found.valid.any()]
     if not filled:
+        try:
+            refuse_other_units(neural[0].stamps, neural[0].rate_hz)
+        except BadRecording as error:
+            raise BadRecording(f"{path}: '{neural[0].name}': {error}") from error
         raise BadRecording(
             f"the neural stream '{neural[0].name}' of {path} holds no samples with valid timestamps."
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import logging
+import math
 import mmap
 import zlib
 from collections.abc import Mapping, Sequence
@@ -173,6 +174,10 @@ def read_xdf_with_losses(path: Path | str) -> tuple[list[XdfStream], list[str], 
             found[stream_id].clock.append(np.frombuffer(body, "<f8"))
         elif tag == STREAM_FOOTER:
             found[stream_id].footer = parse_xml(body)
+    for one in found.values():
+        if math.isnan(rate_of(one.header)):
+            name, rate = one.header.findtext("name"), one.header.findtext("nominal_srate")
+            notes.append(f"gives '{name}' the impossible rate {rate!r}; it is read as irregular")
     streams = [_stream(one, *formats[stream_id]) for stream_id, one in found.items()]
     short = [
         f"holds {len(one.stamps)} samples of '{one.name}' where its end announces {one.n_announced}"
@@ -249,6 +254,7 @@ def _stream(found: _Collected, fmt: str, n_channels: int) -> XdfStream:
     """Build a stream from its chunks."""
     root = found.header
     rate_hz = rate_of(root)
+    rate_hz = 0.0 if math.isnan(rate_hz) else rate_hz
     facts = root.find("desc/neuroreel")
     labels = [channel.findtext("label") or "" for channel in root.iterfind("desc/channels/channel")]
     clock = np.array(found.clock, np.float64).reshape(-1, 2)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from stream.acquisition.stimulus_track import frames_at, stimulus_events
 from stream.errors import AmbiguousStream, BadRecording
+from stream.io.stamp_checks import UNITS
 from stream.io.xdf_clock import few_dropped, in_order, on_one_clock
 from stream.io.xdf_query import select
 from stream.io.xdf_reader import XdfStream
@@ -21,6 +22,10 @@ log = logging.getLogger(__name__)
 MAX_LAST_S = 10.0
 """How long the only event of a stream lasts if nothing in the file says when the stream ended, in seconds."""
 
+_LONG_S, _LONG_RATIO = (
+    30.0,
+    100.0,
+)  # a frame on screen for longer than both, in s and in usual durations, is told
 _ROUNDING_S = 1e-6  # a sample at the very end of an event belongs to it
 
 
@@ -125,9 +130,16 @@ def _no_overlap(aligned: Sequence[AlignedStimulus], numeric: Sequence[XdfStream]
     ]
     others = [stream for stream in numeric if all(stream is not one.stream for one in aligned)]
     listed = "".join(f"\n  {stream}" for stream in others) or " none"
+    units = "".join(
+        f" The timestamps of '{one.stream.name}' seem to be in {unit}; timestamps are in seconds."
+        for one in aligned
+        for factor, unit in UNITS.items()
+        if one.extent[0] / factor <= np.nanmax(one.neural_stamps)
+        and one.extent[1] / factor >= np.nanmin(one.neural_stamps)
+    )
     return (
-        f"the stimulus does not overlap the neural recording in time: {'; '.join(ranges)}. Check the clocks and clock "
-        f"offsets, or choose another stream with 'neuroreel convert --stimulus NAME'; there are:{listed}"
+        f"the stimulus does not overlap the neural recording in time: {'; '.join(ranges)}.{units} Check the clocks and "
+        f"clock offsets, or choose another stream with 'neuroreel convert --stimulus NAME'; there are:{listed}"
     )
 
 
@@ -166,9 +178,10 @@ def _known_events(stimulus: AlignedStimulus, inside: slice) -> tuple[NDArray[np.
     """Return the events of a segment in order, with a blank where an event ends or its timestamp is wrong."""
     stamps, ends, events = stimulus.stamps[inside], stimulus.ends[inside], stimulus.events[inside]
     keep = stimulus.stream.valid[inside].copy()
-    keep[keep] = in_order(stamps[keep])
+    ordered = in_order(stamps[keep])
+    keep[keep] = ordered
     n_wrong = int(np.sum(~keep))
-    if not few_dropped(keep):
+    if not few_dropped(ordered):
         log.warning("the timestamps of '%s' go back; the stimulus is unknown there", stimulus.stream.name)
         return stamps[:0], events[:0]
     if n_wrong:
@@ -184,14 +197,39 @@ def _known_events(stimulus: AlignedStimulus, inside: slice) -> tuple[NDArray[np.
         return stamps[:0], events[:0]
     known = stamps[index]
     following = np.r_[known[1:], np.inf]
-    usual = float(np.median(np.diff(known))) if len(known) > 1 else 0.0
+    usual = float(np.median(np.diff(known) / np.diff(index))) if len(known) > 1 else 0.0
     lost_after = np.diff(index, append=len(keep)) > 1  # an event with a wrong timestamp follows
     stop = np.minimum(ends[index], np.where(lost_after, known + usual, np.inf))
+    _warn_of_long_events(stimulus, known, np.minimum(stop, following), events[index, 0])
     blank = stop < following
     all_stamps = np.r_[known, stop[blank]]
     all_events = np.concatenate([events[index], np.full((int(blank.sum()), 2), NO_FRAME, np.int32)])
     order = np.argsort(all_stamps, kind="stable")
     return all_stamps[order], all_events[order]
+
+
+def _warn_of_long_events(
+    stimulus: AlignedStimulus,
+    begin: NDArray[np.float64],
+    end: NDArray[np.float64],
+    frame: NDArray[np.int32],
+) -> None:
+    """Warn of a frame that seems to stay on screen very long: the stimulus' clock may have jumped."""
+    first, last = np.nanmin(stimulus.neural_stamps), np.nanmax(stimulus.neural_stamps)
+    shown_s = np.clip(end, first, last) - np.clip(begin, first, last)
+    shown_s[frame < 0] = 0.0
+    longest = int(np.argmax(shown_s))
+    usual_s = float(np.median(end - begin))
+    if shown_s[longest] > max(_LONG_S, _LONG_RATIO * usual_s):
+        log.warning(
+            "'%s' says that frame %d was shown for %.1f s from %.3f s on, but its events usually last %.3g s. If that "
+            "is wrong, its clock jumped or events are missing.",
+            stimulus.stream.name,
+            frame[longest],
+            shown_s[longest],
+            begin[longest],
+            usual_s,
+        )
 
 
 def _align(stream: XdfStream, neural: XdfStream) -> AlignedStimulus:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from math import inf, nan
 from xml.etree.ElementTree import Element, ParseError, fromstring
 from xml.parsers.expat import ExpatError, ParserCreate
 
 from stream.io.xdf_writer import DTYPES
 
-_MAX_CHANNELS = 1_000_000  # of all streams together
-_MAX_ELEMENTS = 1_000_000  # of all descriptions together
+# One stream may have at most half of what is left of each, so that the others always fit.
+_MAX_CHANNELS = 2_000_000  # of all streams together
+_MAX_ELEMENTS = 2_000_000  # of all descriptions together
 _MAX_DEPTH = 50
+_REFERENCE = re.compile("&#(x[0-9a-fA-F]{1,8}|[0-9]{1,8});")
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
@@ -69,31 +72,33 @@ def check_header(budget: XmlBudget, body: memoryview) -> tuple[str, int]:
     root = parse(budget, body)
     try:
         n_channels = int(root.findtext("channel_count", ""))
-        rate_hz = rate_of(root)
     except ValueError as error:
-        raise DamagedChunk(f"a stream has no valid channel count or rate: {str(error)[:80]}") from error
+        raise DamagedChunk(f"a stream has no valid channel count: {str(error)[:80]}") from error
     fmt = root.findtext("channel_format", "")
     if root.tag != "info" or root.find("name") is None:
         raise DamagedChunk("a stream has no name")
     if fmt not in DTYPES and fmt != "string":
         raise DamagedChunk(f"unknown channel format {fmt[:40]!r}")
-    if not 1 <= n_channels <= _MAX_CHANNELS - budget.n_channels or not 0 <= rate_hz < float("inf"):
-        raise DamagedChunk(
-            f"a stream declares {n_channels} channels at {rate_hz} Hz, beside {budget.n_channels} of others"
-        )
+    most = (_MAX_CHANNELS - budget.n_channels) // 2
+    if not 1 <= n_channels <= most:
+        raise DamagedChunk(f"a stream declares {n_channels} channels; at most {most} are read")
     budget.n_channels += n_channels
     return fmt, n_channels
 
 
 def rate_of(header: Element) -> float:
-    """Return the nominal rate in Hz that a stream header gives, also with a decimal comma.
+    """Return the nominal rate in Hz that a stream header gives, also with a decimal comma; NaN if it is impossible.
 
     Parameters
     ----------
     header
         Parsed header.
     """
-    return float(header.findtext("nominal_srate", "").replace(",", "."))
+    try:
+        rate_hz = float(header.findtext("nominal_srate", "").replace(",", "."))
+    except ValueError:
+        return nan
+    return rate_hz if 0 <= rate_hz < inf else nan
 
 
 def check_footer(budget: XmlBudget, body: memoryview) -> None:
@@ -135,13 +140,24 @@ def has_invalid_characters(body: memoryview) -> bool:
         Content of the chunk.
     """
     text = bytes(body).decode("utf-8", "surrogateescape").strip("\ufeff\0 \t\r\n")
-    return bool(_NOT_XML.search(text) or re.search("[\udc80-\udcff]", text))
+    return bool(
+        _NOT_XML.search(text)
+        or re.search("[\udc80-\udcff]", text)
+        or _REFERENCE.sub(_valid_reference, text) != text
+    )
 
 
 def _xml_text(body: memoryview) -> str:
     """Decode XML; tolerate a byte order mark, a terminating NUL and control characters."""
     text = bytes(body).decode("utf-8", "replace").strip("\ufeff\0 \t\r\n")
-    return _NOT_XML.sub("\ufffd", text)
+    return _REFERENCE.sub(_valid_reference, _NOT_XML.sub("\ufffd", text))
+
+
+def _valid_reference(found: re.Match[str]) -> str:
+    """Return a reference to a character, such as ``&#27;`` for ESC, replaced if XML does not allow that character."""
+    number = int(found[1][1:], 16) if found[1].startswith("x") else int(found[1])
+    allowed = number <= 0x10FFFF and not 0xD800 <= number <= 0xDFFF and not _NOT_XML.match(chr(number))
+    return found[0] if allowed else "\ufffd"
 
 
 def parse(budget: XmlBudget, body: memoryview) -> Element:
@@ -158,9 +174,10 @@ def parse(budget: XmlBudget, body: memoryview) -> Element:
         If it is invalid or exceeds the budget.
     """
     text = _xml_text(body)
-    n_elements = text.count("<") + text.count("=")
-    if budget.n_elements + n_elements > 2 * _MAX_ELEMENTS:
-        raise DamagedChunk(f"the descriptions of all streams hold more than {_MAX_ELEMENTS} elements")
+    n_elements = (text.count("<") + text.count("=")) // 2
+    most = (_MAX_ELEMENTS - budget.n_elements) // 2
+    if n_elements > most:
+        raise DamagedChunk(f"a description holds about {n_elements} elements; at most {most} are read")
     depth = 0
 
     def begin(*_: object) -> None:

@@ -178,3 +178,24 @@ def test_clips_survive_the_metadata_of_a_stream() -> None:
 def test_invalid_metadata_are_refused(text: str) -> None:
     with pytest.raises(BadRecording):
         clips_from_json(text)
+
+
+@pytest.mark.parametrize("shape", [(60, 0, 0), (60, 4, 0), (60, 4, 4, 7), (60, 4, 4, 1), (60, 4)])
+def test_pictures_of_an_impossible_shape_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ShapeMismatch, match=r"'frames' must be \[frame, height, width\]"):
+        Movie((Clip("a", 0, 60, 30.0),), np.zeros(shape, np.uint8))
+
+
+def test_a_movie_rate_beyond_any_screen_is_refused() -> None:
+    with pytest.raises(ShapeMismatch, match=r"a rate of 0 to 1000 Hz, got .* 1e"):
+        Movie((Clip("a", 0, 60, 1e308),))
+
+
+def test_a_small_file_may_not_hold_many_pictures(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    _video(tmp_path / "black.mp4", 256, 256, 100)
+    monkeypatch.setattr("stream.movie.ALWAYS_READ_BYTES", 1000)
+    monkeypatch.setattr("stream.movie.MAX_COMPRESSION", 10_000)
+    assert len(load_movie(tmp_path / "black.mp4").frames) == 100  # type: ignore[arg-type]
+    monkeypatch.setattr("stream.movie.MAX_COMPRESSION", 20)
+    with pytest.raises(BadRecording, match="has 100 pictures of 256 x 256"):
+        load_movie(tmp_path / "black.mp4")

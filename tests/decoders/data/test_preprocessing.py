@@ -60,3 +60,24 @@ def test_a_constant_offset_is_removed() -> None:
     fitted = Preprocessor.fit(neural, Kind.FLUORESCENCE, 10.0)
     out = fitted.run(neural + 40, np.r_[True, np.zeros(1999, bool)])
     assert abs(out[-1000:].mean()) < 0.2
+
+
+@pytest.mark.parametrize("kind", [Kind.SPIKES, Kind.EEG])
+def test_huge_values_count_as_missing(kind: Kind) -> None:
+    neural = np.abs(recording())
+    huge = neural.copy()
+    huge[20, 0], huge[30, 4] = 3e38, 1e16
+    missing = neural.copy()
+    missing[20, 0], missing[30, 4] = np.nan, np.nan
+    fitted, expected = (Preprocessor.fit(data, kind, 2.0) for data in (huge, missing))
+    boundary = np.arange(200) == 0
+    np.testing.assert_array_equal(fitted.run(huge, boundary), expected.run(missing, boundary))
+    fitted.reset()
+    steps = [fitted.step(row) for row in huge]
+    np.testing.assert_allclose(np.stack(steps), expected.run(missing, boundary), atol=1e-5)  # type: ignore[arg-type]
+
+
+def test_a_recording_of_huge_values_is_refused() -> None:
+    neural = np.random.default_rng(0).normal(size=(50, 2)).astype(np.float32) * np.float32(1e30)
+    with pytest.raises(BadRecording, match=r"beyond 1e\+15"):
+        Preprocessor.fit(neural, Kind.EEG, 30.0)

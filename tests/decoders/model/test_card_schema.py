@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from decoders.errors import BadModel
-from decoders.model.card_schema import MAX_DELAY_MS, MAX_FRAMES, check_card
+from decoders.model.card_schema import MAX_DELAY_MS, MAX_FRAMES, check_card, check_limits
 from decoders.model.model import Model
+from stream.errors import BadRecording
 
 INVALID: dict[str, list[Any]] = {
     "channel_names": [None, "x", [], [1, 2], {}],
@@ -77,3 +78,9 @@ def test_missing_and_invalid_fields_are_named(model: Model, field: str) -> None:
     if field != "channel_share":  # cards of earlier versions lack it
         with pytest.raises(BadModel, match=rf"card has {field} = None"):
             check_card({name: value for name, value in model.card.items() if name != field})
+
+
+def test_samples_too_far_apart_are_refused_before_fitting() -> None:
+    check_limits(1 / 600, 0.0, 0, 0.0)
+    with pytest.raises(BadRecording, match="at most 600 s apart, got 1e"):
+        check_limits(1e-6, 0.0, 0, 0.0)

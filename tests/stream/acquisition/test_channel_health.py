@@ -129,3 +129,11 @@ def test_other_signals_may_be_negative() -> None:
     health.update(np.full((5, 2), -1, np.float32), 0.0)
     health.judge(1.0)
     assert not notices
+
+
+def test_huge_values_are_reported_like_nan() -> None:
+    health, notices = make(3, 20.0)
+    health.update(np.array([[1, 2, 3e37]], np.float32), 7.0)
+    (notice,) = notices.take()
+    assert (notice.event, notice.facts["n_channels"]) == ("nan", 1)
+    assert "beyond 1e+15" in notice.text

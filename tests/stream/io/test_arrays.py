@@ -124,3 +124,18 @@ def test_activity_that_32_bits_do_not_hold_is_reported(caplog: pytest.LogCapture
     caplog.clear()
     as_float32(np.array([[1 << 24, -5], [1 << 30, 0]]), "V1")
     assert not caplog.text
+
+
+def test_a_rate_may_be_a_list_of_one_number() -> None:
+    assert build(rate_hz=np.array([30.0])).rate_hz == 30
+    with pytest.raises(ShapeMismatch, match="'rate_hz' must be one number"):
+        build(rate_hz=np.array([30.0, 30.0]))
+
+
+def test_a_transposed_recording_is_said() -> None:
+    with pytest.raises(ShapeMismatch, match=r"'neural' has 3 samples\. Transpose it to \[time, channels\]"):
+        build(neural=np.ones((3, 10)))
+
+
+def test_an_empty_name_is_that_of_the_file() -> None:
+    assert build(name=np.array("")).name

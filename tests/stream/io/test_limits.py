@@ -23,3 +23,10 @@ def test_a_size_that_no_compression_reaches_is_refused() -> None:
     limits.check_claimed_size("a", 1_000_000, 1000)
     with pytest.raises(BadRecording, match="'a' declares 10000000 bytes, but only 1000"):
         limits.check_claimed_size("a", 10_000_000, 1000)
+
+
+def test_the_pictures_of_a_recording_have_a_budget() -> None:
+    limits.check_claimed_size("movie", 300_000_000, 1_000_000)
+    for n_bytes, n_stored in ((400_000_000, 390_000), (1_100_000_000, 200_000_000)):
+        with pytest.raises(BadRecording, match=r"bytes of pictures; at most .* are read"):
+            limits.check_claimed_size("movie", n_bytes, n_stored)

@@ -64,3 +64,46 @@ def test_notes_reach_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
     np.savez(tmp_path / "f32.npz", **(arrays | {"stamps": (STAMPS + 1.7e9).astype("f4")}))  # type: ignore[arg-type]
     with pytest.raises(BadRecording, match=r"f32.npz: .*32-bit numbers"):
         load_npz(tmp_path / "f32.npz")
+
+
+def test_timestamps_out_of_order_are_refused() -> None:
+    random = np.random.default_rng(0)
+    for stamps in (STAMPS[::-1], random.permutation(STAMPS)):
+        with pytest.raises(BadRecording, match=r"go back at \d+ of 2999 steps.* Sort them"):
+            check_stamps(stamps, 30.0)
+    late = STAMPS + np.repeat(random.uniform(-0.02, 0.02, 1500), 2)  # pushed in pairs
+    assert check_stamps(late, 200.0)[0] > 0
+    trials = np.tile(STAMPS[:2], 500)
+    starts = np.arange(2, 1000, 2)
+    assert check_stamps(trials, 30.0, starts=starts) == (30.0, "")
+    assert check_stamps(trials[:1000:2], 30.0, starts=np.arange(500)) == (30.0, "")  # one sample each
+
+
+@pytest.mark.parametrize("stamp", [0.0, 5.0])
+def test_timestamps_that_are_all_the_same_are_refused(stamp: float) -> None:
+    for stated in (True, False):
+        with pytest.raises(BadRecording, match=f"all its timestamps are {stamp:g} s"):
+            check_stamps(np.full(300, stamp), 30.0 if stated else 0.0, stated=stated)
+
+
+@pytest.mark.parametrize(("factor", "unit"), [(1e3, "milli"), (1e6, "micro"), (1e9, "nano")])
+@pytest.mark.parametrize("stated", [True, False])
+def test_clock_time_in_another_unit_is_refused(
+    tmp_path: Path, factor: float, unit: str, stated: bool
+) -> None:
+    arrays = {"neural": np.ones((3000, 1)), "frame": np.zeros(3000, int), "stamps": (STAMPS + 1.7e9) * factor}
+    rate = {"rate_hz": np.array(30.0)} if stated else {}
+    np.savez(tmp_path / "a.npz", **arrays, **rate)
+    with pytest.raises(BadRecording, match=rf"a\.npz: its timestamps .* in {unit}seconds\."):
+        load_npz(tmp_path / "a.npz")
+    with XdfWriter(tmp_path / "a.xdf") as writer:
+        rate_hz = 30.0 if stated else 0.0
+        writer.header(1, stream_xml("a", "EEG", ("a",), rate_hz, "float32"), "float32", 1)
+        writer.samples(1, arrays["stamps"], np.ones((3000, 1)))
+    with pytest.raises(BadRecording, match=rf"a\.xdf: .*its timestamps .* in {unit}seconds\."):
+        load_xdf(tmp_path / "a.xdf")
+
+
+def test_a_rate_that_comes_from_timestamps_in_microseconds_is_refused() -> None:
+    with pytest.raises(BadRecording, match=r"33333\.3 s apart by their timestamps, .* microseconds"):
+        check_stamps(STAMPS * 1e6, 3e-5, stated=False)

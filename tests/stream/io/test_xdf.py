@@ -116,3 +116,49 @@ def test_a_recorded_replay_has_its_original_rate(tmp_path: Path) -> None:
     session = load_xdf(tmp_path / "a.xdf")
     assert session.rate_hz == 10
     np.testing.assert_allclose(session.stamps, np.arange(5) / 10)
+
+
+def test_the_damage_that_cost_the_neural_stream_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    _write(tmp_path / "a.xdf", ("a", "EEG"))
+    content = (tmp_path / "a.xdf").read_bytes()
+    (tmp_path / "a.xdf").write_bytes(content.replace(b"<channel_count>1<", b"<channel_count>x<"))
+    with pytest.raises(BadRecording, match="no neural stream"):
+        load_xdf(tmp_path / "a.xdf")
+    assert "a stream has no valid channel count" in caplog.text
+
+
+@pytest.mark.parametrize("rate", ["-1", "abc", "nan", "inf", ""])
+def test_an_impossible_rate_is_said_and_read_as_irregular(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, rate: str
+) -> None:
+    _write(tmp_path / "a.xdf", ("a", "EEG"))
+    content = (tmp_path / "a.xdf").read_bytes()
+    begin = content.index(b"<nominal_srate>") + len(b"<nominal_srate>")
+    end = content.index(b"<", begin)
+    text = rate.ljust(end - begin).encode()
+    (tmp_path / "a.xdf").write_bytes(content[:begin] + text + content[end:])
+    session = load_xdf(tmp_path / "a.xdf")
+    assert (session.n_samples, session.rate_hz) == (5, 0.0)
+    assert "gives 'a' the impossible rate" in caplog.text
+
+
+def test_a_control_character_in_a_name_costs_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """LSL writes it as a reference, which XML does not allow either."""
+    _write(tmp_path / "a.xdf", ("a12345b", "EEG"))
+    content = (tmp_path / "a.xdf").read_bytes()
+    for reference in (b"&#27;", b"&#x1;", b"&#00;"):
+        (tmp_path / "b.xdf").write_bytes(content.replace(b"12345", reference))
+        session = load_xdf(tmp_path / "b.xdf")
+        assert (session.n_samples, session.name) == (5, "a\ufffdb")
+    (tmp_path / "b.xdf").write_bytes(content.replace(b"12345", b"&#65;"))
+    assert load_xdf(tmp_path / "b.xdf").name == "aAb"
+    assert "invalid characters, which are replaced" in caplog.text
+
+
+def test_a_stream_without_a_name_has_that_of_its_file(tmp_path: Path) -> None:
+    _write(tmp_path / "day1.xdf", ("", "EEG"))
+    assert load_xdf(tmp_path / "day1.xdf").name == "day1"

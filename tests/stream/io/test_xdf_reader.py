@@ -122,3 +122,16 @@ def test_files_of_other_software(shared_data: Path, name: str, n_samples: int | 
     session = load_xdf(path)
     assert (session.kind, session.n_samples) == ("eeg", n_samples)
     assert len(read_xdf(path)) >= 2
+
+
+def test_wide_headers_before_the_neural_stream_do_not_cost_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.xdf"
+    with XdfWriter(path) as writer:
+        for index in range(40):
+            xml = stream_xml("x", "Gaze", ("a",), 1, "int8").replace(">1<", ">1000000<", 1)
+            writer.header(100 + index, xml, "int8", 1)
+        rich = stream_xml("y", "Gaze", ("a",), 1, "int8").replace("<desc>", "<desc>" + "<a/>" * 900_000)
+        writer.header(99, rich, "int8", 1)
+        writer.header(1, stream_xml("a", "EEG", ("a",), 20, "float32"), "float32", 1)
+        writer.samples(1, np.arange(5) / 20, np.ones((5, 1)))
+    assert load_xdf(path).n_samples == 5

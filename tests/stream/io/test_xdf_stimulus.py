@@ -87,3 +87,40 @@ def test_a_stimulus_without_frames_is_said(tmp_path: Path, caplog: pytest.LogCap
         assert set(load_xdf(tmp_path / f"{name}.xdf").frame.tolist()) == {-1}
         assert f"'V1-stimulus' {word}; 'neuroreel convert --stimulus NAME' chooses another" in caplog.text
         assert "name='screen'" in caplog.text
+
+
+def test_each_event_with_an_invalid_timestamp_costs_its_own_frame(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with XdfWriter(tmp_path / "a.xdf") as writer:
+        add_neural(writer, offsets=False)
+        writer.header(2, header("V1-stimulus", "Stimulus", "int32", "rig", 2), "int32", 2)
+        stamps = STAMPS - 1 / RATE_HZ
+        stamps[1::2] = np.nan
+        writer.samples(2, stamps, np.stack([FRAMES, 0 * FRAMES], 1))
+    frame = load_xdf(tmp_path / "a.xdf").frame
+    np.testing.assert_array_equal(frame[::2], FRAMES[::2])
+    assert set(frame[1::2].tolist()) == {-1}
+    assert "1500 of 3000 timestamps of 'V1-stimulus' are invalid" in caplog.text
+
+
+def test_a_stimulus_in_milliseconds_is_recognised(tmp_path: Path) -> None:
+    with XdfWriter(tmp_path / "a.xdf") as writer:
+        add_neural(writer, offsets=False)
+        writer.header(2, header("V1-stimulus", "Stimulus", "int32", "rig", 2), "int32", 2)
+        writer.samples(2, STAMPS * 1000, np.stack([FRAMES, 0 * FRAMES], 1))
+    with pytest.raises(BadRecording, match="timestamps of 'V1-stimulus' seem to be in milliseconds"):
+        load_xdf(tmp_path / "a.xdf")
+
+
+def test_a_frame_that_stays_for_very_long_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The clock of the stimulus jumps in the middle, and the file holds no clock offsets."""
+    for name, jump_s, said in (("jump", 500.0, True), ("none", 0.0, False)):
+        caplog.clear()
+        with XdfWriter(tmp_path / f"{name}.xdf") as writer:
+            add_neural(writer, offsets=False)
+            writer.header(2, header("V1-stimulus", "Stimulus", "int32", "rig", 2), "int32", 2)
+            stamps = STAMPS - 1 / RATE_HZ + np.where(FRAMES > 1500, jump_s, 0)
+            writer.samples(2, stamps, np.stack([FRAMES, 0 * FRAMES], 1))
+        load_xdf(tmp_path / f"{name}.xdf")
+        assert ("frame 1500 was shown for 50.0 s" in caplog.text) == said
