@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+_BEGIN = 200  # thousandths of a frame
+
 
 class FrameClock:
     """Counts ticks (movie frames) between samples, in integers, so that live and batch decoding agree exactly.
+
+    The first sample of a segment lies a fifth into its frame. At its beginning, timestamps in whole milliseconds, or
+    with a jitter of microseconds, would give no tick and then two where samples and frames have one rate.
 
     Parameters
     ----------
@@ -25,7 +30,7 @@ class FrameClock:
     def reset(self) -> None:
         """Start a new segment: the next sample counts no ticks."""
         self._last: float | None = None
-        self._thousandths = 0
+        self._thousandths = _BEGIN
 
     def take_over(self, other: FrameClock) -> None:
         """Copy the state of another clock.
