@@ -87,7 +87,7 @@ def frame_errors(
     predicted
         Int [time], predicted frames; -1 = no stimulus.
     truth
-        Int [time], true frames (never -1).
+        Int [time], true frames (never -1); ``n_frames`` = one that the decoder does not know, which is always wrong.
     clip
         Int64 [n_frames], clip number of each frame.
     tolerance_frames
@@ -96,7 +96,8 @@ def frame_errors(
     Returns
     -------
     error
-        Int64 [time], in frames; ``n_frames``, more than any other, where "no stimulus" was predicted.
+        Int64 [time], in frames; ``n_frames``, more than any other, where "no stimulus" was predicted or the true frame
+        is not known. Without a tolerance, frames are names without distances, and any error is 1.
     within
         Bool [time], true within the tolerance and in the same clip.
 
@@ -106,10 +107,14 @@ def frame_errors(
     >>> error.tolist(), within.tolist()
     ([1, 5, 10], [True, False, False])
     """
-    is_frame = predicted >= 0
-    error = np.where(is_frame, np.abs(predicted - truth), len(clip)).astype(np.int64)
-    same_clip = clip[np.maximum(predicted, 0)] == clip[truth]
-    return error, is_frame & same_clip & (error <= tolerance_frames)
+    last = len(clip) - 1
+    comparable = (predicted >= 0) & (np.maximum(predicted, truth) <= last)
+    if not tolerance_frames:
+        right = comparable & (predicted == truth)
+        return (~right).astype(np.int64), right
+    error = np.where(comparable, np.abs(predicted - truth), len(clip)).astype(np.int64)
+    same_clip = clip[np.clip(predicted, 0, last)] == clip[np.minimum(truth, last)]
+    return error, comparable & same_clip & (error <= tolerance_frames)
 
 
 def likeliest(posterior: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -132,7 +137,8 @@ def score(
     posterior
         Float32 [time, n_frames + 1]; the last state is "no stimulus".
     frame
-        Int32 [time], true frame; samples with -1 are left out.
+        Int32 [time], true frame as its state; samples with -1 are left out. ``n_frames`` = one that the decoder does not
+        know, which is always wrong.
     axis
         Frame axis, which defines the tolerance.
     repeat
@@ -215,17 +221,29 @@ def log_score_bits(posterior: NDArray[np.float32], truth: NDArray[np.int64]) -> 
     posterior
         Float32 [time, n_frames + 1].
     truth
-        Int64 [time], true frames.
+        Int64 [time], true frames; ``n_frames`` = unknown, with probability 0.
 
     Examples
     --------
     >>> round(log_score_bits(np.array([[0.5, 0.25, 0.25, 0.0, 0.0]], np.float32), np.array([0])), 3)
     1.0
     """
-    at_truth = posterior[np.arange(len(truth)), truth].astype(np.float64)
-    return float(
-        np.mean(np.log2(np.maximum(at_truth, SMALLEST_PROBABILITY))) + np.log2(posterior.shape[1] - 1)
-    )
+    at_truth = np.maximum(probability_of(posterior, truth), SMALLEST_PROBABILITY)
+    return float(np.mean(np.log2(at_truth)) + np.log2(posterior.shape[1] - 1))
+
+
+def probability_of(posterior: NDArray[np.float32], truth: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the probability of the true frame, float64 [time]; 0 where the decoder does not know it.
+
+    Parameters
+    ----------
+    posterior
+        Float32 [time, n_frames + 1].
+    truth
+        Int64 [time], true frames; ``n_frames`` = unknown.
+    """
+    known = truth < posterior.shape[1] - 1
+    return np.where(known, posterior[np.arange(len(truth)), truth], 0).astype(np.float64)
 
 
 def confidence(posterior: NDArray[np.float32], axis: FrameAxis) -> NDArray[np.float64]:

@@ -87,7 +87,7 @@ class Prediction:
     Attributes
     ----------
     frame, next_frame
-        Likeliest movie frame now and one second ahead; -1 = no stimulus.
+        Number of the likeliest movie frame now and one second ahead; -1 = no stimulus.
     confidence, next_confidence
         Posterior probability of the frames within one second of movie time of that frame (of that frame alone if the
         frames are not a movie).
@@ -103,7 +103,8 @@ class Prediction:
         Set by the engine: time of the push minus timestamp, arrival minus timestamp, computing time, and the version
         of the weights.
     posterior
-        Posterior probabilities, float32 [n_frames + 1]; the last entry is "no stimulus".
+        Posterior probabilities, float32 [n_frames + 1], of the frames ``model.states.frames``; the last entry is "no
+        stimulus".
     logits
         Logits without the playback model, float32 [n_frames + 1].
     embedding

@@ -51,8 +51,9 @@ def name_of(frame: int, source: Source, pictures: MoviePictures | None = None) -
     text = f"{kind} {frame}"
     if kind is Kind.FRAME:
         return f"{text} · {frame / source.movie_rate_hz:.1f} s"
-    if kind is Kind.CATEGORY and pictures is not None and frame < len(pictures.clip_of_frame):
-        clip = int(pictures.clip_of_frame[frame])
+    state = pictures.state_of(frame) if pictures is not None else None
+    if kind is Kind.CATEGORY and pictures is not None and state is not None:
+        clip = int(pictures.clip_of_frame[state])
         return f"{text} · {pictures.clip_names[clip]}" if clip < len(pictures.clip_names) else text
     return text
 

@@ -314,7 +314,7 @@ def segments_from_stamps(stamps: NDArray[np.float64], rate_hz: float) -> NDArray
 def repeats_from_frames(frame: NDArray[np.int32]) -> NDArray[np.int32]:
     """Number the repeats of a recording without a repeat channel.
 
-    A new repeat begins after a blank or at a restart at frame 0; a jump within the movie begins none.
+    A new repeat begins after a blank or at a restart at the first frame that occurs; other jumps begin none.
 
     Parameters
     ----------
@@ -328,7 +328,8 @@ def repeats_from_frames(frame: NDArray[np.int32]) -> NDArray[np.int32]:
     """
     shown = frame >= 0
     before = np.r_[np.int32(NO_FRAME), frame[:-1]] if len(frame) else frame
-    begins = shown & ((before < 0) | ((frame == 0) & (before > 0)))
+    first = np.min(frame, where=shown, initial=MAX_FRAMES)
+    begins = shown & ((before < 0) | ((frame == first) & (before > first)))
     return np.where(shown, np.cumsum(begins) - 1, -1).astype(np.int32)
 
 

@@ -99,11 +99,14 @@ def run(
         model.use_playback = False
         alone = model.predict(fold.test, forecasts=False)
         model.use_playback = True
-        row = our_errors(fold, offline)
+        posteriors = tuple(
+            by_place(model, posterior, len(fold.centres))
+            for posterior in (offline.posterior, offline.posterior_without_playback)
+        )
+        row = our_errors(fold, offline, posteriors)
         row["ours, continuous label, no playback"] = distance(fold, alone.continuous)
         inside = np.abs(offline.continuous - fold.test.labels["position"]) <= offline.half_width
-        posteriors = (offline.posterior, offline.posterior_without_playback)
-        decoded.append(Decoded(fold.test.frame, *posteriors, inside, context_s))
+        decoded.append(Decoded(fold.test.frame, posteriors[0], posteriors[1], inside, context_s))
         if live:
             received = receive(*write(fold, model, context_s, out), fold.test.name)
             comparisons.append(compare(fold.test, offline, received))
@@ -122,13 +125,19 @@ def write(fold: Fold, model: Model, window_s: float, out: Path) -> tuple[Path, P
     return out / f"{stem}-test.npz", model_path
 
 
-def our_errors(fold: Fold, predictions: Predictions) -> dict[str, NDArray[np.float64]]:
+def by_place(model: Model, posterior: NDArray[np.float32], n_places: int) -> NDArray[np.float32]:
+    """Return a posterior over the model's states as one over all places, with "no stimulus" last."""
+    places = np.zeros((len(posterior), n_places + 1), np.float32)
+    places[:, model.states.numbers_by_state] = posterior
+    return places
+
+
+def our_errors(
+    fold: Fold, predictions: Predictions, posteriors: tuple[NDArray[np.float32], ...]
+) -> dict[str, NDArray[np.float64]]:
     """Return the distance from the true position by method, float64 [time]."""
     by_method: dict[str, NDArray[np.float64]] = {}
-    for playback, posterior in (
-        ("playback", predictions.posterior),
-        ("no playback", predictions.posterior_without_playback),
-    ):
+    for playback, posterior in zip(("playback", "no playback"), posteriors, strict=True):
         places = posterior[:, :-1].astype(np.float64)
         by_method |= posterior_errors(fold, places / places.sum(1, keepdims=True), f"ours, {playback}")
     by_method["ours, continuous label"] = distance(fold, predictions.continuous)

@@ -17,6 +17,10 @@ from stream.errors import BadRecording, ShapeMismatch
 from stream.movie import Movie
 from stream.session import MAX_ACTIVITY, Kind, Session
 
+NO_FRAME_SHOWN = (
+    "the training data contain no frame: every 'frame' is -1. Add the stimulus stream to the recording."
+)
+
 N_FOLDS = 3
 """Cross-validation folds of the training data, on which settings are chosen."""
 
@@ -32,7 +36,7 @@ class TrainingSet:
     boundary
         Bool [time], true where a segment begins: windows, filters and clocks restart there.
     state
-        Int64 [time], movie frame; ``n_frames`` = no stimulus.
+        Int64 [time], state of the frame (see `decoders.data.frame_states`); ``n_frames`` = no stimulus.
     ticks
         Int64 [time], ticks of the movie's frame clock since the previous sample.
     fold
@@ -42,7 +46,7 @@ class TrainingSet:
     labels
         Continuous labels by name, float32 [time, k] with at least one column; NaN where unknown.
     n_frames, kind, rate_hz, movie
-        Number of frames, kind, sampling rate in Hz (0 = irregular) and movie of the recording.
+        Number of frames, kind, sampling rate in Hz (0 = irregular) and movie (by state) of the recording.
     preprocessor
         Preprocessor fitted on these samples.
     n_delay
@@ -169,7 +173,7 @@ def training_set(session: Session, n_frames: int, context_s: float) -> TrainingS
     Parameters
     ----------
     session
-        Training data only: nothing held out for testing.
+        Training data only: nothing held out for testing. Its frames are states.
     n_frames
         Number of frames that can be decoded.
     context_s
@@ -178,18 +182,19 @@ def training_set(session: Session, n_frames: int, context_s: float) -> TrainingS
     Raises
     ------
     BadSplit
-        When there are fewer than 10 samples or 2 frames.
+        When there are fewer than 10 samples.
     BadRecording
-        When no frame is shown, no channel is usable, or spike counts are negative.
+        When fewer than two frames are shown, no channel is usable, or spike counts are negative.
     """
-    if session.n_samples < 10 or n_frames < 2:
-        raise BadSplit(
-            f"{session.n_samples} samples with {n_frames} frames are too few to train on; at least 10 samples "
-            "and two different frames are needed."
-        )
-    if not np.any(session.frame >= 0):
+    if session.n_samples < 10:
+        raise BadSplit(f"{session.n_samples} samples are too few to train on; at least 10 are needed.")
+    n_shown = len(np.unique(session.frame[session.frame >= 0]))
+    if not n_shown:
+        raise BadRecording(NO_FRAME_SHOWN)
+    if n_shown == 1:
         raise BadRecording(
-            "the training data contain no frame: every 'frame' is -1. Add the stimulus stream to the recording."
+            "the training data show one frame only, the same at every sample or none, so there is nothing to tell "
+            "apart. Train on data with at least two different frames."
         )
     session = with_repeat_boundaries(session)
     neural = np.asarray(session.neural, np.float32)

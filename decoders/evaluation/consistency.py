@@ -44,28 +44,29 @@ def embedding_consistency(
     Raises
     ------
     ShapeMismatch
-        When the models decode different numbers of frames.
+        When the models decode different frames.
     """
     models = [evaluation.model, *(model for model, _ in others)]
-    if len({model.n_frames for model in models}) != 1:
-        counts = ", ".join(str(model.n_frames) for model in models)
+    frames = {str(model.states) for model in models}
+    if len(frames) != 1:
         raise ShapeMismatch(
-            f"the models decode {counts} frames, but only embeddings of the same movie can be compared."
+            f"the models decode frames {' and '.join(sorted(frames))[:200]}, but only embeddings of the same movie can "
+            "be compared."
         )
     predictions = evaluation.predictions
     n = len(predictions.embedding)
     embeddings = [_principal_components(predictions.embedding, predictions.test.frame[-n:])]
     for model, session in others:
         test = select_test_part(model, session, options)
-        delayed, kept = delay_truth(test, model.n_delay)
+        delayed, kept = delay_truth(model.states.translated(test), model.n_delay)
         embeddings.append(
             _principal_components(model.predict(test, forecasts=False).embedding[kept], delayed.frame)
         )
-    points, frames = [p for p, _ in embeddings], [f for _, f in embeddings]
+    points, shown = [p for p, _ in embeddings], [f for _, f in embeddings]
     n_frames = models[0].n_frames
-    rotated = [(frame + index * n_frames // len(frames)) % n_frames for index, frame in enumerate(frames)]
+    rotated = [(frame + index * n_frames // len(shown)) % n_frames for index, frame in enumerate(shown)]
     n_bins = min(N_BINS, n_frames)
-    r2 = consistency_by_label(points, frames, n_bins)
+    r2 = consistency_by_label(points, shown, n_bins)
     return {
         "models": [model.hash for model in models],
         "r2": np.round(r2, 4).tolist(),
@@ -75,7 +76,7 @@ def embedding_consistency(
 
 
 def _principal_components(points: NDArray[np.float32], frame: NDArray[np.int32]) -> Points:
-    """Return the leading components of samples that show a frame, float32 [time, components], and their frames."""
+    """Return the leading components of samples that show a frame, float32 [time, components], and their states."""
     shown = points[frame >= 0] - points[frame >= 0].mean(0)
     axes = np.linalg.svd(shown, full_matrices=False)[2][:N_DIMENSIONS]
     return shown @ axes.T, frame[frame >= 0].astype(np.float64)

@@ -207,9 +207,10 @@ def _most_common_states(data: TrainingSet) -> NDArray[np.int64]:
     tick = total - total[segment_begins(data.boundary)]
     n_ticks = int(np.quantile(tick, 0.99)) + 1 if len(tick) else 1
     inside = tick < n_ticks
-    pairs, count = np.unique(tick[inside] * data.n_states + data.state[inside], return_counts=True)
+    numbered = tick[inside] * data.n_states + data.state[inside]
+    pairs, first, count = np.unique(numbered, return_index=True, return_counts=True)
     common = np.full(n_ticks, data.n_frames, np.int64)
-    order = np.argsort(count, kind="stable")  # the most common is written last
+    order = np.lexsort((-first, count))  # the most common is written last, of several the one that came first
     common[pairs[order] // data.n_states] = pairs[order] % data.n_states
     return common
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,17 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.data.fingerprint import overlap
+from decoders.data.frame_states import FrameStates
 from decoders.data.preprocessing import refuse_negative
 from decoders.data.training_set import with_repeat_boundaries
 from decoders.errors import BadSplit, TrainedOnTestData
 from decoders.evaluation.predictions import TestPredictions, collect_predictions, pool_folds
 from decoders.evaluation.summary import build_report
-from decoders.fitting.fit import fit_model, select_part
+from decoders.fitting.fit import fit_model, select_part, training_session
 from decoders.fitting.options import FitOptions
 from decoders.model.model import Model
 from stream.errors import BadUsage
 from stream.movie import Movie
 from stream.session import Session
+
+log = logging.getLogger(__name__)
 
 MIN_DRAWS = 20
 
@@ -136,14 +140,28 @@ def select_test_part(model: Model, session: Session, options: EvaluateOptions) -
     test = with_repeat_boundaries(select_part(session, options.repeats, options.time))
     # A movie without a hash is known by its rate alone, and seems to end with the last frame shown.
     complete = session.movie is not None and any(clip.sha256 for clip in session.movie.clips)
-    if session.n_frames > model.n_frames or (complete and session.n_frames != model.n_frames):
+    if complete and session.n_frames <= model.states.frames[-1]:
         raise BadSplit(
-            f"the recording has {session.n_frames} frames, but the model decodes {model.n_frames}. Is it another movie?"
+            f"the recording's movie has {session.n_frames} frames, but the model decodes frames {model.states}. Is it "
+            "another movie?"
         )
     refuse_negative(np.asarray(test.neural, np.float32), model.parts.preprocessor.kind, test.channel_names)
     if not np.any(test.frame >= 0):
         raise BadSplit(
             "no sample of the test data shows a frame, so there is nothing to score. Choose another part."
+        )
+    state = model.states.states(test.frame)
+    n_shown, n_unknown = int(np.sum(state >= 0)), int(np.sum(state == model.n_frames))
+    if n_unknown == n_shown:
+        raise BadSplit(
+            f"the test data show frames {FrameStates.of([test])}, but the model decodes {model.states}. Is it another "
+            "movie?"
+        )
+    if n_unknown:
+        log.warning(
+            "%d of %d test samples with a frame show one that the model does not know; each counts as wrong",
+            n_unknown,
+            n_shown,
         )
     share = overlap(test, model.parts.extra.get("fingerprints", np.zeros(0, np.uint64)))
     if share > 0:
@@ -226,11 +244,12 @@ def run_cross_validation(
         Report and pooled predictions.
     """
     options = options or FitOptions()
+    _, states = training_session(session, FitOptions(), movie)
     parts: list[TestPredictions] = []
     folds: list[dict[str, Any]] = []
     train_seconds = 0.0
     for number, (train, test) in enumerate(split_folds(session, cv, gap_s, options.context_s or 1.0)):
-        model = fit_model(train, options, movie)
+        model = fit_model(train, options, movie, states=states)
         test = with_repeat_boundaries(test)
         predictions = collect_predictions(model, test, draws, options.seed)
         parts.append(predictions)

@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 
 from decoders.evaluation.predictions import TestPredictions
 from decoders.fitting.select_forecast import advance_posterior, mix_uniform
-from decoders.metrics import FrameAxis, frame_errors, likeliest, log_score_bits
+from decoders.metrics import (
+    SMALLEST_PROBABILITY,
+    FrameAxis,
+    frame_errors,
+    likeliest,
+    log_score_bits,
+    probability_of,
+)
 from decoders.model.model import Model
 from decoders.prediction import HORIZONS_S, OFFLINE_HORIZONS_S
 from stream.session import Session
@@ -83,7 +90,8 @@ def _baseline_scores(
 ) -> dict[str, float]:
     """Return the scores of a baseline forecast, with a uniform floor in its log score."""
     scores = _scores(posterior, truth, axis, pictures)
-    at_truth = mix_uniform(posterior[np.arange(len(truth)), truth].astype(np.float64), floor, axis.n_frames)
+    mixed = mix_uniform(probability_of(posterior, truth), floor, axis.n_frames)
+    at_truth = np.where(truth < axis.n_frames, mixed, SMALLEST_PROBABILITY)
     scores["log_score_bits"] = float(np.mean(np.log2(at_truth)) + np.log2(axis.n_frames))
     return scores
 
@@ -102,8 +110,9 @@ def _scores(
     }
     if pictures is not None:
         # The picture of the likeliest frame, even where "no stimulus" is likelier still.
-        shown = posterior[:, :-1].argmax(1)
-        scores["pixcorr"] = float(np.einsum("ij,ij->i", pictures[shown], pictures[truth]).mean())
+        known = truth < axis.n_frames
+        shown = posterior[known, :-1].argmax(1)
+        scores["pixcorr"] = float(np.einsum("ij,ij->i", pictures[shown], pictures[truth[known]]).mean())
     return scores
 
 

@@ -75,9 +75,9 @@ def lookahead_curve(
         When no data can be held out.
     """
     options = options or FitOptions()
-    session, n_frames = training_session(sessions, options, movie)
+    session, states = training_session(sessions, options, movie)
     n_lag = round((options.lag_s or 0) * session.rate_hz)
-    data = build_training_set(session, n_frames, replace(options, lookahead_frames=0), n_lag)
+    data = build_training_set(session, len(states), replace(options, lookahead_frames=0), n_lag)
     if not list(cross_validation_folds(data)):
         raise BadSplit(
             "no part of the training data can be held out to measure accuracy on. Train on at least two repeats."
@@ -85,7 +85,7 @@ def lookahead_curve(
     candidates = select_classifier(data, candidate_windows(data, options), DECODERS["cosine"], options.seed)
     points = []
     for lookahead in lookaheads:
-        data = build_training_set(session, n_frames, replace(options, lookahead_frames=lookahead), n_lag)
+        data = build_training_set(session, len(states), replace(options, lookahead_frames=lookahead), n_lag)
         measured = [_point(data, settings, lookahead, options.seed) for settings in candidates]
         points.append(max(measured, key=lambda point: np.nansum([point.in_order, point.shuffled])))
     return points

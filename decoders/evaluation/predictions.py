@@ -38,7 +38,7 @@ class TestPredictions:
     Attributes
     ----------
     test
-        Test data with the truth.
+        Test data with the truth as states (see `decoders.data.frame_states`).
     decoders
         Posteriors with and without playback, of the ``model`` and of the baselines by name.
     controls
@@ -87,7 +87,7 @@ def collect_predictions(model: Model, test: Session, n_draws: int, seed: int) ->
         Random seed.
     """
     data = restore_training(model)
-    whole, (test, kept) = test, delay_truth(test, model.n_delay)
+    whole, (test, kept) = test, delay_truth(model.states.translated(test), model.n_delay)
     predictions = model.predict(whole)
     posterior = predictions.posterior[kept]
     decoders: dict[str, PosteriorPair] = {"model": (posterior, predictions.posterior_without_playback[kept])}

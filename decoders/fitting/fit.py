@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 
 from decoders.data.delays import delay_truth
 from decoders.data.fingerprint import fingerprints
-from decoders.data.training_set import TrainingSet, concatenate_sessions, training_set, with_repeat_boundaries
+from decoders.data.frame_states import FrameStates
+from decoders.data.training_set import (
+    NO_FRAME_SHOWN,
+    TrainingSet,
+    concatenate_sessions,
+    training_set,
+    with_repeat_boundaries,
+)
 from decoders.embedding.trainer import require_torch
 from decoders.embedding.training_run import ProgressCallback
 from decoders.fitting.baselines import held_out_accuracy, select_baselines
@@ -38,7 +45,7 @@ from decoders.model.parts import ModelParts
 from decoders.model.training_archive import archive_training
 from decoders.playback.transitions import learn_playback
 from decoders.readouts.graph_smoothing import log_occupancy
-from stream.errors import BadUsage
+from stream.errors import BadRecording, BadUsage
 from stream.movie import Movie
 from stream.session import Kind, Session
 
@@ -54,7 +61,7 @@ def fit_model(
     options: FitOptions | None = None,
     movie: Movie | None = None,
     *,
-    n_frames: int | None = None,
+    states: FrameStates | None = None,
     baselines: bool = True,
     report: ProgressCallback | None = None,
 ) -> Model:
@@ -68,8 +75,8 @@ def fit_model(
         How to fit, and which parts of the recordings to train on.
     movie
         Movie to use instead of the recordings' own, usually because it has the pictures.
-    n_frames
-        Number of frames that the model decodes; None for those of the recordings. A refit keeps its predecessor's.
+    states
+        Frames that the model decodes; None for those that occur in the recordings.
     baselines
         Select settings of the baselines too; a model without them cannot be evaluated.
     report
@@ -90,11 +97,33 @@ def fit_model(
         When the mode is contrastive and torch is not installed.
     """
     options = options or FitOptions()
+    session, states = training_session(sessions, options, movie, states)
+    return fit_states(session, states, options, baselines=baselines, report=report)
+
+
+def fit_states(
+    session: Session,
+    states: FrameStates,
+    options: FitOptions,
+    *,
+    baselines: bool = True,
+    report: ProgressCallback | None = None,
+) -> Model:
+    """Fit a model on training data whose frames have been translated to states.
+
+    Parameters
+    ----------
+    session
+        Training data, from `training_session` or `decoders.data.frame_states.FrameStates.translated`.
+    states
+        Frames that the model decodes.
+    options, baselines, report
+        See `fit_model`, also for the errors raised.
+    """
     if options.mode != "linear":
         require_torch()
     started = time.perf_counter()
-    session, n_recorded = training_session(sessions, options, movie)
-    n_frames = n_frames or n_recorded
+    n_frames = len(states)
     check_limits(
         session.rate_hz,
         session.movie.rate_hz if session.movie is not None else 0.0,
@@ -114,7 +143,7 @@ def fit_model(
     parts, selection = fit_parts(data, candidates, options.seed)
     settings = selection.settings
     parts.extra["fingerprints"] = fingerprints(session)
-    card = new_card(data, session, options, settings)
+    card = new_card(data, session, options, settings) | {"frames": str(states)}
     scores = {"log_score_nats": settings.log_score, "filtered_score_nats": selection.score}
     card["scores"] = {name: round(value, 6) for name, value in scores.items() if np.isfinite(value)}
     card["forecast_floors"] = selection.floors
@@ -152,9 +181,12 @@ def _with_contrastive(
 
 
 def training_session(
-    sessions: Session | Sequence[Session], options: FitOptions, movie: Movie | None
-) -> tuple[Session, int]:
-    """Join the parts of the recordings to train on.
+    sessions: Session | Sequence[Session],
+    options: FitOptions,
+    movie: Movie | None,
+    states: FrameStates | None = None,
+) -> tuple[Session, FrameStates]:
+    """Join the parts of the recordings to train on, and translate their frames to states.
 
     Parameters
     ----------
@@ -164,18 +196,22 @@ def training_session(
         Which parts to train on.
     movie
         Movie to use instead of the recordings' own.
+    states
+        Frames to decode; None for those that occur in the whole recordings.
 
     Returns
     -------
     session
-        The training data as one recording.
-    n_frames
-        Number of frames in the whole recordings.
+        The training data as one recording; its frames and its movie are by state.
+    states
+        Frames to decode.
     """
     whole = [_with_movie(s, movie) for s in ([sessions] if isinstance(sessions, Session) else sessions)]
     session = concatenate_sessions([select_part(s, options.train_repeats, options.train_time) for s in whole])
-    # Without a movie, the training part alone may not visit every place.
-    return session, max(s.n_frames for s in whole)
+    states = states or FrameStates.of(whole)  # the training part alone may not visit every place
+    if not len(states):
+        raise BadRecording(NO_FRAME_SHOWN)
+    return states.translated(session, states.movie(session.movie) if session.movie else None), states
 
 
 def build_training_set(session: Session, n_frames: int, options: FitOptions, n_lag: int = 0) -> TrainingSet:
@@ -184,7 +220,7 @@ def build_training_set(session: Session, n_frames: int, options: FitOptions, n_l
     Parameters
     ----------
     session
-        Training data as one recording.
+        Training data as one recording, from `training_session`.
     n_frames
         Number of frames that the model decodes.
     options

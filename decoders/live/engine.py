@@ -144,6 +144,7 @@ class Engine:
         self._frame_score = RunningScore(
             truth_of(self._side_streams.track, inlet.rate_hz),
             model.axis,
+            model.states,
             ("with_playback", "without_playback"),
             model.n_delay,
             self.stamp_rate,
@@ -367,8 +368,7 @@ class Engine:
             self.latencies.add((published - due) * 1e3, *timing[:3], *times)
             if decision.in_segment:
                 self._provenance[provenance_of(decision.frame, decision.confidence, decision.novelty)] += 1
-            without = int(decision.logits.argmax())
-            frames = (decision.frame, without if without < model.n_frames else NO_FRAME)
+            frames = (decision.frame, int(model.states.numbers_by_state[decision.logits.argmax()]))
             if not decision.has_evidence:
                 frames = (NO_FRAME, NO_FRAME)  # a guess of the playback model is no hit
             self._frame_score.add(arrival, moment, frames, in_segment=decision.in_segment)

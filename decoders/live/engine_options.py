@@ -65,6 +65,7 @@ def engine_facts(model: Model, inlet: Connection, options: LiveOptions) -> dict[
         "adaptation": "on" if options.adapt else "off",
         "movie_name": ", ".join(clip.name for clip in model.clips[:3]),
         "n_frames": str(model.n_frames),
+        "frames": str(model.states),
         "movie_rate_hz": repr(model.movie_rate_hz),
         "tolerance_frames": str(model.tolerance_frames),
         "lookahead_ms": repr(float(model.card["lookahead_ms"])),

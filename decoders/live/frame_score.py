@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from decoders.data.frame_states import FrameStates
 from decoders.metrics import FrameAxis, frame_errors
 from stream.acquisition.stimulus_track import StimulusTrack
 from stream.session import NO_FRAME
@@ -64,6 +65,8 @@ class RunningScore:
         Looks up the true frame.
     axis
         The movie's frames: their clips, and how many are within one second. May be replaced by one of the same length.
+    states
+        Frame numbers of that axis. A true frame that is not among them counts as wrong.
     readouts
         Names of the readouts.
     n_delay
@@ -76,11 +79,13 @@ class RunningScore:
         self,
         truth: TruthLookup,
         axis: FrameAxis,
+        states: FrameStates,
         readouts: Sequence[str] = ("with_playback",),
         n_delay: int = 0,
         stamp_rate: float = 1.0,
     ) -> None:
         self.axis = axis
+        self._states = states
         self._truth = truth
         self._readouts = tuple(readouts)
         self._stamp_rate = stamp_rate
@@ -137,9 +142,10 @@ class RunningScore:
         truths = np.concatenate([self._last_truths, settled])
         self._last_truths = truths[len(settled) :]
         true, repeat = truths[: len(settled)].T
-        counts = in_segment & (true >= 0) & (true < self.axis.n_frames)
+        counts = in_segment & (true >= 0)
         if counts.any():
-            self._count(stamps[counts], true[counts], repeat[counts], frames[counts])
+            true, frames = self._states.states(true[counts]), self._states.states(frames[counts])
+            self._count(stamps[counts], true, repeat[counts], frames)
         return [(frame, number) for frame, number in settled.tolist()]
 
     def figures(self, readout: int = 0) -> dict[str, float]:
@@ -174,9 +180,9 @@ class RunningScore:
         stamps: NDArray[np.float64],
         true: NDArray[np.int32],
         repeat: NDArray[np.int32],
-        frames: NDArray[np.int64],
+        frames: NDArray[np.int32],
     ) -> None:
-        """Count moments; ``frames`` is [n, readouts], the others are [n]."""
+        """Count moments by state; ``frames`` is [n, readouts], the others are [n]."""
         axis = self.axis
         results = [frame_errors(decoded, true, axis.clip, axis.tolerance_frames) for decoded in frames.T]
         for number in np.unique(repeat).tolist():
@@ -190,8 +196,8 @@ class RunningScore:
                 tally.n += int(of.sum())
             if len(self._repeats) > MAX_REPEATS:
                 del self._repeats[next(iter(self._repeats))]
-        np.add.at(self._shown, true, 1)
-        np.add.at(self._decoded, frames[:, 0][frames[:, 0] >= 0], 1)
+        for count, states in ((self._shown, true), (self._decoded, frames[:, 0])):
+            np.add.at(count, states[(states >= 0) & (states < axis.n_frames)], 1)
         self._count_seconds((stamps * self._stamp_rate).astype(np.int64), results[0][1])
 
     def _count_seconds(self, seconds: NDArray[np.int64], hits: NDArray[np.bool_]) -> None:

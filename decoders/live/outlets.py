@@ -77,7 +77,7 @@ class Publisher:
         self.pool = max(1, math.ceil(model.n_frames / POSTERIOR_CHANNELS))
         self._every = max(1, round(rate_hz / THIN_TO_HZ)) if rate_hz > THIN_ABOVE_HZ else 1
         thinned_hz = rate_hz / self._every
-        pooled = range(0, model.n_frames, self.pool)
+        pooled = model.states.frames[:: self.pool]
 
         def outlet(role: str, type_: str, labels: Sequence[str], **more: str) -> pylsl.StreamOutlet:
             return make_outlet(

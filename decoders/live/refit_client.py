@@ -71,9 +71,12 @@ class RepeatBuffer:
     ----------
     rate_hz
         Sampling rate in recorded time in Hz; 0 for irregular streams, treated as 1 Hz.
+    first_frame
+        The movie's first frame, at which a repeat of unknown number begins.
     """
 
-    def __init__(self, rate_hz: float) -> None:
+    def __init__(self, rate_hz: float, first_frame: int = 0) -> None:
+        self._first_frame = first_frame
         rate = rate_hz or 1.0
         self._n_blank = max(1, round(BLANK_S * rate))
         self._n_lead = max(1, round(LEAD_S * rate))
@@ -127,7 +130,7 @@ class RepeatBuffer:
         last = self._rows[-1]
         if len(self._rows) >= self._n_longest or row.repeat != last.repeat:
             return True
-        return row.repeat < 0 and row.frame == 0 and last.frame > 0
+        return row.repeat < 0 and row.frame == self._first_frame and last.frame > self._first_frame
 
     def _add_blank(self, row: Row) -> list[Row] | None:
         if not self._rows:
@@ -231,7 +234,7 @@ class RefitClient:
             Whether a simulator makes the samples.
         """
         self._model, self._simulated = model, simulated
-        self._buffer = RepeatBuffer(model.rate_hz)
+        self._buffer = RepeatBuffer(model.rate_hz, int(model.states.frames[0]))
         self._default_switch_s = sys.getswitchinterval()
         sys.setswitchinterval(SWITCH_S)
 

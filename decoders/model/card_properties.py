@@ -7,6 +7,7 @@ from math import nan
 from typing import Any
 
 from decoders.data.delays import delay_samples
+from decoders.data.frame_states import FrameStates
 from decoders.errors import ModelMismatch
 from decoders.metrics import FrameAxis, frame_axis
 from stream.movie import Clip
@@ -19,10 +20,17 @@ class CardProperties:
     ----------
     card
         JSON object that has passed `decoders.model.card_schema.check_card`.
+
+    Attributes
+    ----------
+    states
+        The frame numbers that the model decodes.
     """
 
     def __init__(self, card: dict[str, Any]) -> None:
         self.card = card
+        frames = card.get("frames")
+        self.states = FrameStates.from_text(frames) if frames else FrameStates.counted(int(card["n_frames"]))
 
     @property
     def channel_names(self) -> tuple[str, ...]:
@@ -46,8 +54,8 @@ class CardProperties:
 
     @property
     def n_frames(self) -> int:
-        """Number of movie frames, without "no stimulus"."""
-        return int(self.card["n_frames"])
+        """Number of frames that can be decoded, without "no stimulus"."""
+        return len(self.states)
 
     @property
     def decoder_embedding(self) -> str:
@@ -71,7 +79,7 @@ class CardProperties:
 
     @property
     def clips(self) -> tuple[Clip, ...]:
-        """The movie's clips; empty if the frames are not a movie."""
+        """The movie's clips by state, as far as they have states; empty if the frames are not a movie."""
         return tuple(Clip(**clip) for clip in self.card["clips"])
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from decoders.data.frame_states import FrameStates
 from decoders.errors import BadModel
 from stream.errors import BadRecording, NeuroReelError
 from stream.movie import MAX_MOVIE_RATE_HZ, Clip, Movie
@@ -46,6 +47,7 @@ def check_card(card: Mapping[str, Any]) -> None:
     strings = isinstance(names, list) and bool(names) and all(isinstance(name, str) for name in names)
     _require(strings, card, "channel_names")
     _require(_is_int(card.get("n_frames"), 1, MAX_FRAMES), card, "n_frames")
+    _require("frames" not in card or _are_frames(card), card, "frames")
     _require(card.get("kind") in list(Kind), card, "kind")
     for field, most in _MOST.items():
         _require(_is_size(card.get(field)) and card[field] <= most, card, field)
@@ -144,6 +146,13 @@ def _are_numbers_bounded(value: Any, depth: int) -> bool:
         members = value.values() if isinstance(value, dict) else value
         return depth > 0 and all(_are_numbers_bounded(member, depth - 1) for member in members)
     return not isinstance(value, int | float) or abs(value) <= MAX_NUMBER  # false for NaN, too
+
+
+def _are_frames(card: Mapping[str, Any]) -> bool:
+    try:
+        return len(FrameStates.from_text(card["frames"])) == int(card["n_frames"])
+    except (TypeError, ValueError, NeuroReelError):
+        return False
 
 
 def _are_clips(card: Mapping[str, Any]) -> bool:

@@ -26,6 +26,8 @@ class Decision:
 
     Attributes
     ----------
+    state
+        Likeliest state, which stands for ``frame``.
     direction
         Point of unit length in the linear embedding, float32 [dimensions].
     logits
@@ -38,6 +40,7 @@ class Decision:
         Whether the decoded moment, which may be earlier than the sample, lies in this segment.
     """
 
+    state: int
     frame: int
     confidence: float
     next_frame: int
@@ -67,13 +70,15 @@ def entropy_bits(posterior: NDArray[np.float32]) -> float:
     return -_LOG2_E * float(posterior.dot(logs))
 
 
-def forecast_channels(ahead: NDArray[np.float32]) -> NDArray[np.float32]:
+def forecast_channels(ahead: NDArray[np.float32], numbers: NDArray[np.float32]) -> NDArray[np.float32]:
     """Likeliest frames, their probabilities and the entropy at each horizon: the channels of the forecast stream.
 
     Parameters
     ----------
     ahead
         Forecast posteriors, float32 [horizons, states]; the last state is "no stimulus".
+    numbers
+        Float32 [horizons * states], the frame number of each state, for every horizon.
 
     Returns
     -------
@@ -81,7 +86,7 @@ def forecast_channels(ahead: NDArray[np.float32]) -> NDArray[np.float32]:
         Float32 [horizons, 2 * N_LIKELIEST + 1], see `Prediction`.
     """
     n_horizons, n_states = ahead.shape
-    offsets, frames, bits = _forecast_layout(n_horizons, n_states)
+    offsets, bits = _forecast_layout(n_horizons, n_states)
     k = min(N_LIKELIEST, n_states)
     out = np.zeros((n_horizons, 2 * N_LIKELIEST + 1), np.float32)
     out[:, k:N_LIKELIEST] = -1
@@ -92,7 +97,7 @@ def forecast_channels(ahead: NDArray[np.float32]) -> NDArray[np.float32]:
         remaining.argmax(1, best)
         best += offsets
         flat[best] = -1
-    out[:, :k] = frames.take(indices).T
+    out[:, :k] = numbers.take(indices).T
     out[:, N_LIKELIEST : N_LIKELIEST + k] = ahead.take(indices).T
     logs = ahead + _TINY
     np.log(logs, out=logs)
@@ -102,14 +107,9 @@ def forecast_channels(ahead: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 @cache
-def _forecast_layout(
-    n_horizons: int, n_states: int
-) -> tuple[NDArray[np.intp], NDArray[np.float32], NDArray[np.float32]]:
-    """Offset of each horizon in the flattened array, frame of each entry, and the weights from nats to bits."""
-    frames = np.arange(n_states, dtype=np.float32)
-    frames[-1] = -1
-    bits = np.full(n_states, -_LOG2_E, np.float32)
-    return np.arange(0, n_horizons * n_states, n_states), np.tile(frames, n_horizons), bits
+def _forecast_layout(n_horizons: int, n_states: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """Offset of each horizon in the flattened array, and the weights from nats to bits."""
+    return np.arange(0, n_horizons * n_states, n_states), np.full(n_states, -_LOG2_E, np.float32)
 
 
 def stack_predictions(

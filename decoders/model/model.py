@@ -54,7 +54,8 @@ class Model(CardProperties):
         self.use_playback = True
         self.hash = model_file.content_hash(parts.arrays(), card)
         self._readout = StreamingReadout(parts)
-        self._n_frames = self.n_frames
+        self._numbers = self.states.numbers_by_state
+        self._forecast_numbers = np.tile(self._numbers.astype(np.float32), len(HORIZONS_S))
         self._encoder: EncoderStream | None = None
         if parts.contrastive is not None:
             self._encoder = EncoderStream(parts.contrastive.encoder)
@@ -96,7 +97,7 @@ class Model(CardProperties):
 
     @property
     def pictures(self) -> NDArray[np.uint8] | None:
-        """Small pictures of the movie, uint8 [frames, height, width(, 3)], or None."""
+        """Small pictures of the movie by state, uint8 [frames, height, width(, 3)], or None."""
         return self.parts.pictures
 
     def reset(self) -> None:
@@ -117,7 +118,7 @@ class Model(CardProperties):
         ----------
         other
             The running model; it is not changed. Windows and the running mean carry over if both models use the same
-            channels, the playback state if both have the same number of frames; what does not carry over starts as at
+            channels, the playback state if both decode the same frames; what does not carry over starts as at
             the beginning of a segment.
 
         Returns
@@ -138,7 +139,7 @@ class Model(CardProperties):
         same_labels = self.card["labels"] == other.card["labels"]
         if self._kalman is not None and other._kalman is not None and same_labels:
             self._kalman.take_over(other._kalman)
-        same_frames = self.playback.n_states == other.playback.n_states
+        same_frames = np.array_equal(self.states.frames, other.states.frames)
         if same_frames:
             self.playback.take_over(other.playback)
         return same_channels and same_frames
@@ -296,11 +297,12 @@ class Model(CardProperties):
             state = self.playback.set_state(softmax(logits))
         ahead = self.playback.forecast()
         last = ahead[-1]
-        best, following, n = int(state.argmax()), int(last.argmax()), self._n_frames
+        best, following = int(state.argmax()), int(last.argmax())
         return Decision(
-            frame=best if best < n else -1,
+            state=best,
+            frame=int(self._numbers[best]),
             confidence=self._mass(state, best),
-            next_frame=following if following < n else -1,
+            next_frame=int(self._numbers[following]),
             next_confidence=self._mass(last, following),
             entropy_bits=entropy_bits(state),
             novelty=1 - typicality if has_evidence else nan,
@@ -321,12 +323,11 @@ class Model(CardProperties):
 
     def _complete(self, decision: Decision, smoothed: NDArray[np.float32] | None) -> Prediction:
         """Compute the rest of the prediction: continuous labels, forecast channels, picture."""
-        best = decision.frame
-        provenance = provenance_of(best, decision.confidence, decision.novelty)
+        provenance = provenance_of(decision.frame, decision.confidence, decision.novelty)
         shown = provenance is Provenance.RETRIEVED
         smoothed = smoothed if self.use_playback else None
         return Prediction(
-            frame=best,
+            frame=decision.frame,
             confidence=decision.confidence,
             next_frame=decision.next_frame,
             next_confidence=decision.next_confidence,
@@ -336,9 +337,9 @@ class Model(CardProperties):
             posterior=decision.posterior,
             logits=decision.logits,
             embedding=decision.embedding,
-            forecast=forecast_channels(decision.ahead),
+            forecast=forecast_channels(decision.ahead, self._forecast_numbers),
             continuous=self.parts.continuous.read(decision.posterior, decision.direction, smoothed),
-            picture=self.pictures[best] if self.pictures is not None and shown else None,
+            picture=self.pictures[decision.state] if self.pictures is not None and shown else None,
             provenance=provenance,
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from html import escape
+from textwrap import shorten
 from typing import Any
 
 from decoders.evaluation.evaluate import Evaluation
@@ -31,7 +32,7 @@ def model_section(evaluation: Evaluation) -> str:
         + (f"; left out: {', '.join(unused)}" if unused else ""),
         "trained on": f"repeats {repeats}{part}; {trained['n_samples']:,} samples, sha256 {trained['sha256']}",
         "tested on": f"{test.n_samples:,} samples, sha256 {test.sha256()}",
-        "frames": f"{card['n_frames']:,}"
+        "frames": f"{card['n_frames']:,} ({shorten(str(model.states), 80, placeholder=' ...')})"
         + (f" at {card['movie_rate_hz']:g} per second" if card["movie_rate_hz"] else ", not a movie"),
         **{f"clip {c['name']}": f"{c['n_frames']} frames, sha256 {c['sha256']}" for c in card["clips"]},
         "embedding, decoder": f"{card['mode']}, {card['decoder']}, shrinkage {card['shrinkage']:g}",

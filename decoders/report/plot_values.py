@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from decoders.data.frame_states import FrameStates
 from decoders.evaluation.evaluate import Evaluation
 from decoders.evaluation.predictions import TestPredictions
 from decoders.metrics import N_CALIBRATION_BINS, FrameAxis, confidence, frame_errors, likeliest
@@ -32,7 +33,9 @@ class Confusion:
     share
         Float64 [decoded, true], shares of each true column; NaN where no frame was shown.
     edges
-        Float64 [cells + 1], cell edges in frames.
+        Float64 [cells + 1], cell edges in states.
+    frames
+        Int32 [n_frames], frame number of each state.
     no_stimulus
         Share of samples with a frame that were decoded as "no stimulus".
     by_part
@@ -42,6 +45,7 @@ class Confusion:
 
     share: NDArray[np.float64]
     edges: NDArray[np.float64]
+    frames: NDArray[np.int32]
     no_stimulus: float
     by_part: list[tuple[int, int, int, float, float]]
 
@@ -110,16 +114,18 @@ def page_data(evaluation: Evaluation, *, budget_s: float = 20.0, seed: int = 0) 
     both = dict(zip(("with_playback", "without_playback"), predictions.decoders["model"], strict=True))
     single_model = "cv" not in evaluation.report
     return PageData(
-        confusion={name: confusion(p, predictions, model.axis) for name, p in both.items()},
+        confusion={name: confusion(p, predictions, model.axis, model.states) for name, p in both.items()},
         reliability={name: reliability(p, predictions, model.axis) for name, p in both.items()},
-        points=slow_axes(predictions),
+        points=slow_axes(predictions, model.states),
         accuracy_curves=accuracy_curves(model, predictions.test, budget_s=budget_s, seed=seed)
         if single_model
         else [],
     )
 
 
-def confusion(posterior: NDArray[np.float32], predictions: TestPredictions, axis: FrameAxis) -> Confusion:
+def confusion(
+    posterior: NDArray[np.float32], predictions: TestPredictions, axis: FrameAxis, states: FrameStates
+) -> Confusion:
     """Compute the confusion matrix over the samples that show a frame.
 
     Parameters
@@ -130,8 +136,10 @@ def confusion(posterior: NDArray[np.float32], predictions: TestPredictions, axis
         With the truth.
     axis
         With the tolerance of one second.
+    states
+        Frame numbers of the axis.
     """
-    shown = predictions.test.frame >= 0
+    shown = (predictions.test.frame >= 0) & (predictions.test.frame < axis.n_frames)
     truth, decoded = predictions.test.frame[shown].astype(np.int64), likeliest(posterior[shown])
     edges = np.linspace(0, axis.n_frames, min(MAX_CELLS, axis.n_frames) + 1)
     some_frame = decoded >= 0
@@ -145,8 +153,9 @@ def confusion(posterior: NDArray[np.float32], predictions: TestPredictions, axis
         at = (truth >= first) & (truth < stop)
         if at.any():
             scores = float(within[at].mean()), float(np.median(error[at]))
-            parts.append((first, stop - 1, int(at.sum()), *scores))
-    return Confusion(share, edges, float(1 - some_frame.mean()), parts)
+            first_frame, last_frame = states.frames[[first, stop - 1]].tolist()
+            parts.append((first_frame, last_frame, int(at.sum()), *scores))
+    return Confusion(share, edges, states.frames, float(1 - some_frame.mean()), parts)
 
 
 def reliability(posterior: NDArray[np.float32], predictions: TestPredictions, axis: FrameAxis) -> Reliability:
@@ -168,13 +177,15 @@ def reliability(posterior: NDArray[np.float32], predictions: TestPredictions, ax
     return Reliability(mean, accuracy, moments)
 
 
-def slow_axes(predictions: TestPredictions) -> Points | None:
+def slow_axes(predictions: TestPredictions, states: FrameStates) -> Points | None:
     """Project the embedding onto the axes of highest autocorrelation after `MEAN_S` (Molgedey and Schuster 1994).
 
     Parameters
     ----------
     predictions
         With the embedding and the truth.
+    states
+        Frame numbers of the truth.
 
     Returns
     -------
@@ -184,7 +195,7 @@ def slow_axes(predictions: TestPredictions) -> Points | None:
     test, n_points = predictions.test, len(predictions.embedding)
     if n_points < 10 or predictions.embedding.shape[1] == 0:
         return None
-    frame, segment = test.frame[-n_points:], test.segment[-n_points:]
+    frame, segment = states.numbers(test.frame[-n_points:]), test.segment[-n_points:]
     lag = max(1, round(MEAN_S * (test.rate_hz or 1)))
     points = _running_mean(predictions.embedding.astype(np.float64), segment, lag)
     now = np.flatnonzero((segment[:-lag] == segment[lag:]) & (frame[:-lag] >= 0) & (frame[lag:] >= 0))

@@ -33,6 +33,9 @@ STYLE = {
     "legend.frameon": False,
     "svg.hashsalt": "neuroreel",
 }
+N_TICKS = 7
+"""Number of frame numbers along an axis of the confusion matrix."""
+
 LINES: dict[str, dict[str, Any]] = {
     "model": {"color": BLUE, "marker": "o", "lw": 4, "ms": 8, "alpha": 0.75, "zorder": 2},
     "rolling": {"color": VERMILION, "marker": "*", "ms": 9, "lw": 2},
@@ -187,7 +190,7 @@ def confusions(data: Mapping[str, Confusion], movie_rate_hz: float) -> str:
     figure, axes = _figure(2, height=3.7)
     titles = ("with playback model", "without playback model")
     for axis, part, title in zip(axes, data.values(), titles, strict=True):
-        edges = part.edges / (movie_rate_hz or 1.0)
+        edges = part.edges
         image = axis.imshow(
             np.ma.masked_invalid(part.share),
             origin="lower",
@@ -198,6 +201,13 @@ def confusions(data: Mapping[str, Confusion], movie_rate_hz: float) -> str:
             aspect="equal",
         )
         axis.set(title=title, xlabel="true, " + ("s of movie time" if movie_rate_hz else "frame"))
+        at = np.unique(np.linspace(0, len(part.frames) - 1, N_TICKS).astype(np.int64))
+        names = [
+            f"{number:.3g}" if movie_rate_hz else str(number)
+            for number in part.frames[at] / (movie_rate_hz or 1)
+        ]
+        for set_ticks in (axis.set_xticks, axis.set_yticks):
+            set_ticks(at + 0.5, names)
     axes[0].set_ylabel("decoded")
     figure.colorbar(image, ax=axes, label="share of each column", shrink=0.85)
     return _svg(figure)

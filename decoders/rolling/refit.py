@@ -13,7 +13,7 @@ from decoders.data.delays import delay_truth
 from decoders.data.fingerprint import overlap
 from decoders.data.training_set import concatenate_sessions, with_repeat_boundaries
 from decoders.errors import BadSplit
-from decoders.fitting.fit import fit_model
+from decoders.fitting.fit import fit_states
 from decoders.fitting.options import FitOptions
 from decoders.metrics import frame_errors, likeliest
 from decoders.model.model import Model
@@ -83,8 +83,8 @@ def repeats_before(session: Session, tested: int, n: int) -> Session | None:
 def refit(model: Model, session: Session, *, baselines: bool = False) -> Model:
     """Fit the linear mode to new data, as a replacement for a model.
 
-    Window, frames, movie and labels stay those of the model; everything else is selected on the given repeats. Labels
-    that the repeats lack are decoded from frames as in the model.
+    Window, frames, movie and labels stay those of the model; everything else is selected on the given repeats, without
+    the samples that show another frame. Labels that the repeats lack are decoded from frames as in the model.
 
     Parameters
     ----------
@@ -96,6 +96,8 @@ def refit(model: Model, session: Session, *, baselines: bool = False) -> Model:
         Whether to select settings of the baselines too, which an evaluation needs.
     """
     card = model.card
+    known = model.states.states(session.frame) < model.n_frames
+    session = session.take(known) if not known.all() else session
     n_samples = session.n_samples
     labels = {
         str(name): session.labels.get(name, np.full((n_samples, k), np.nan, np.float32))
@@ -109,16 +111,15 @@ def refit(model: Model, session: Session, *, baselines: bool = False) -> Model:
         lag_s=card["lag_ms"] / 1000,
         seed=int(card.get("seed", 0)),
     )
-    fitted = fit_model(
-        replace(session, labels=labels, movie=movie), options, n_frames=model.n_frames, baselines=baselines
-    )
+    translated = model.states.translated(replace(session, labels=labels), movie)
+    fitted = fit_states(translated, model.states, options, baselines=baselines)
     if any(name not in session.labels for name in labels):
-        known = model.parts.continuous
+        old = model.parts.continuous
         reader = replace(
-            known,
-            ridge=np.zeros((fitted.n_embedding + 1, known.ridge.shape[1])),
+            old,
+            ridge=np.zeros((fitted.n_embedding + 1, old.ridge.shape[1])),
             # A regression on the old embedding does not apply to the new one.
-            sharpness=np.where(known.sharpness == RIDGE, 1.0, known.sharpness),
+            sharpness=np.where(old.sharpness == RIDGE, 1.0, old.sharpness),
         )
         fitted = Model(replace(fitted.parts, continuous=reader), fitted.card)
     same_channels = np.array_equal(fitted.parts.preprocessor.valid, model.parts.preprocessor.valid)
@@ -161,7 +162,7 @@ def coverage(model: Model, session: Session) -> float:
         Repeats of the same movie.
     """
     known = np.flatnonzero(model.parts.prototypes.bias[:-1] > UNOBSERVED_LOGIT / 2)
-    return float(np.isin(known, session.frame).mean()) if len(known) else 1.0
+    return float(np.isin(known, model.states.states(session.frame)).mean()) if len(known) else 1.0
 
 
 def was_trained_on(model: Model, session: Session) -> bool:
@@ -223,7 +224,7 @@ def compare(new: Model, old: Model, repeat: Session) -> Comparison:
 def _hits(model: Model, repeat: Session) -> NDArray[np.float64]:
     """For each moment with a frame on screen: 1 if the decoded one is within one second (no playback model), else 0."""
     predictions = model.predict(repeat, forecasts=False)
-    repeat, kept = delay_truth(repeat, model.n_delay)
+    repeat, kept = delay_truth(model.states.translated(repeat), model.n_delay)
     decoded = likeliest(predictions.posterior_without_playback[kept])
     shown = repeat.frame >= 0
     axis = model.axis

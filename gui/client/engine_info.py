@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from decoders.data.frame_states import FrameStates
 from decoders.prediction import UNSURE_BELOW
 from gui.client.inlet import DisplayInlet
 from gui.state.snapshot import Source
@@ -17,6 +18,7 @@ MAX_FRAMES = 1_000_000
 MODES = ("live", "replay", "simulated")
 
 LONGEST_PATH = 4_096
+LONGEST_FRAMES = 1_000_000
 
 
 class Facts:
@@ -60,6 +62,17 @@ class Facts:
         text = self._facts.get(name, "")
         return text if text in choices else ""
 
+    def frames(self, n_frames: int) -> str:
+        """Ranges of ``n_frames`` frame numbers; empty if there are none."""
+        text = self._facts.get("frames", "")[:LONGEST_FRAMES]
+        try:
+            if text and len(FrameStates.from_text(text)) != n_frames:
+                raise BadRecording(f"frames='{text[:60]}' are not {n_frames} frames")
+        except BadRecording as error:
+            self.problems.append(f"{self._stream}: {printable(str(error))}")
+            return ""
+        return text
+
     def speed(self) -> str:
         """Replay speed: ``max`` or a number."""
         text = self._facts.get("speed", "1")
@@ -82,6 +95,7 @@ def parse_engine_info(inlet: DisplayInlet) -> tuple[Source, tuple[str, ...]]:
     facts = Facts(inlet.facts, printable(inlet.name, limit=80))
     name = inlet.name.removesuffix("-prediction")
     stamp_rate = facts.number("stamp_rate", 1.0, 1e-4, 1e4)
+    n_frames = facts.integer("n_frames", 0, 0, MAX_FRAMES)
     movie_rate = facts.number("movie_rate_hz", 0.0, 0.0, 10_000.0)
     baseline_share = facts.number("baseline_within_1s", -1.0, 0.0, 1.0)
     source = Source(
@@ -94,7 +108,8 @@ def parse_engine_info(inlet: DisplayInlet) -> tuple[Source, tuple[str, ...]]:
         speed=facts.speed(),
         rate_hz=facts.number("recorded_rate_hz", inlet.rate_hz / stamp_rate, 0.0, 1e6),
         stamp_rate=stamp_rate,
-        n_frames=facts.integer("n_frames", 0, 0, MAX_FRAMES),
+        n_frames=n_frames,
+        frames=facts.frames(n_frames),
         movie_rate_hz=movie_rate,
         tolerance_frames=facts.integer("tolerance_frames", round(movie_rate), 0, MAX_FRAMES),
         movie_name=facts.text("movie_name"),

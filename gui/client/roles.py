@@ -108,11 +108,11 @@ def usable_rows(
     """
     usable: Any = np.abs(stamps) < LATEST_STAMP_S
     if role == "prediction":
-        usable &= _usable_predictions(rows, source.n_frames or MAX_FRAMES)
+        usable &= _usable_predictions(rows, source)
     elif role == "posterior":
         usable &= np.all((rows > -1e-3) & (rows < 1.001), axis=1)
     elif role == "forecast":
-        usable &= _usable_forecasts(rows, source.n_frames or MAX_FRAMES)
+        usable &= _usable_forecasts(rows, source)
     elif role == "embedding":
         usable &= np.all(np.abs(rows) < LARGEST_VALUE, axis=1)
     elif role == "stimulus":
@@ -122,14 +122,21 @@ def usable_rows(
     return (rows, stamps) if usable.all() else (rows[usable], stamps[usable])
 
 
-def _usable_predictions(rows: NDArray[Any], n_frames: int) -> NDArray[np.bool_]:
+def _are_frames(numbers: NDArray[Any], source: Source) -> NDArray[np.bool_]:
+    """Whether numbers are frames that the engine decodes, or -1."""
+    if not source.n_frames:
+        return (numbers >= -1) & (numbers < MAX_FRAMES)
+    return np.isin(numbers, source.states.numbers_by_state)
+
+
+def _usable_predictions(rows: NDArray[Any], source: Source) -> NDArray[np.bool_]:
     frames = rows[:, [_COLUMN["frame"], _COLUMN["next_frame"]]]
     chances = rows[:, [_COLUMN["confidence"], _COLUMN["next_confidence"]]]
     known = rows[:, [_COLUMN[name] for name in _FINITE]]
     version = rows[:, _COLUMN["model_version"]]
     conditions = [
         np.isfinite(known).all(axis=1),
-        ((frames >= -1) & (frames < n_frames)).all(axis=1),
+        _are_frames(frames, source).all(axis=1),
         ((chances > -1e-3) & (chances < 1.001)).all(axis=1),
         (np.isnan(rows) | (np.abs(rows) < 2.0**53)).all(axis=1),
         (version >= 0) & (version < 2**31),
@@ -137,8 +144,8 @@ def _usable_predictions(rows: NDArray[Any], n_frames: int) -> NDArray[np.bool_]:
     return np.asarray(np.all(conditions, axis=0), np.bool_)
 
 
-def _usable_forecasts(rows: NDArray[Any], n_frames: int) -> NDArray[np.bool_]:
+def _usable_forecasts(rows: NDArray[Any], source: Source) -> NDArray[np.bool_]:
     parts = rows.reshape(len(rows), len(HORIZONS_S), -1)
     frames, chances = parts[..., :N_LIKELIEST], parts[..., N_LIKELIEST : 2 * N_LIKELIEST]
-    fits = (frames >= -1) & (frames < n_frames) & (chances > -1e-3) & (chances < 1.001)
+    fits = _are_frames(frames, source) & (chances > -1e-3) & (chances < 1.001)
     return np.asarray(fits.all(axis=(1, 2)), np.bool_)

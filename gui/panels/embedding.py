@@ -61,7 +61,7 @@ class EmbeddingPanel(Panel):
             f"3 slowest of {trail.shape[1]} dimensions · last {len(trail):,} points, running mean of {MEAN_POINTS}"
         )
         self.view.current = snapshot.state is State.LIVE
-        self.view.show_trail(trail, snapshot.trail_frame, max(source.n_frames, 1))
+        self.view.show_trail(trail, source.states.states(snapshot.trail_frame), max(source.n_frames, 1))
 
 
 class TrailView(QWidget):
@@ -96,7 +96,7 @@ class TrailView(QWidget):
         self.update()
 
     def show_trail(self, trail: np.ndarray, frame: np.ndarray, n_frames: int) -> None:
-        """Project and paint a trail, float32 [n, k], coloured by frames, int32 [n]."""
+        """Project and paint a trail, float32 [n, k], coloured by the states of frames, int32 [n]."""
         now = time.monotonic()
         if self._drag is None and self._turned_at is not None:
             self.yaw += TURN_RADIANS_S * min(now - self._turned_at, 0.2)

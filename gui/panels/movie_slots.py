@@ -163,12 +163,12 @@ def picture_of(frame: int, pictures: MoviePictures | None) -> NDArray[np.uint8] 
     pictures
         From the model file.
     """
-    if pictures is None or pictures.pictures is None or frame >= len(pictures.pictures):
+    if pictures is None or pictures.pictures is None:
         return None
     if frame < 0:
         return np.full(pictures.pictures.shape[1:], BLANK, np.uint8)
-    picture: NDArray[np.uint8] = pictures.pictures[frame]
-    return picture
+    state = pictures.state_of(frame)
+    return None if state is None else pictures.pictures[state]
 
 
 def _likeliest_now(snapshot: Snapshot) -> list[tuple[int, float]]:
@@ -176,7 +176,7 @@ def _likeliest_now(snapshot: Snapshot) -> list[tuple[int, float]]:
     if view is None:
         return []
     reach = -(-snapshot.source.tolerance_frames // view.pool)
-    return likeliest_passages(view.newest, reach, view.pool)
+    return _numbered(likeliest_passages(view.newest, reach, view.pool), snapshot.source)
 
 
 def _likeliest_next(snapshot: Snapshot) -> list[tuple[int, float]]:
@@ -186,10 +186,16 @@ def _likeliest_next(snapshot: Snapshot) -> list[tuple[int, float]]:
     row, n = snapshot.forecast[-1], max(snapshot.source.n_frames, 1)
     posterior = np.zeros(n + 1, np.float32)
     frames = row[:N_LIKELIEST].astype(int)
-    for frame, probability in zip(frames.tolist(), row[N_LIKELIEST : 2 * N_LIKELIEST].tolist(), strict=True):
-        if frame < n:
-            posterior[frame] += probability  # -1 is the last entry, no stimulus
-    return likeliest_passages(posterior, snapshot.source.tolerance_frames)
+    states = snapshot.source.states.states(frames)
+    for state, probability in zip(states.tolist(), row[N_LIKELIEST : 2 * N_LIKELIEST].tolist(), strict=True):
+        if state < n:
+            posterior[state] += probability  # -1 is the last entry, no stimulus
+    return _numbered(likeliest_passages(posterior, snapshot.source.tolerance_frames), snapshot.source)
+
+
+def _numbered(passages: list[tuple[int, float]], source: Source) -> list[tuple[int, float]]:
+    """Passages by frame number instead of state."""
+    return [(int(source.states.numbers(np.array(state))), probability) for state, probability in passages]
 
 
 def likeliest_passages(
@@ -211,7 +217,7 @@ def likeliest_passages(
     Returns
     -------
     passages
-        Frame (-1 = no stimulus) and probability, the likeliest first.
+        State (-1 = no stimulus) and probability, the likeliest first.
 
     Examples
     --------

@@ -81,9 +81,9 @@ class TimelinePanel(Panel):
         self._none.show(shade(view.none[:, None], columns.has_data), begin, low - 1.6 * strip, window, strip)
         self._now.setData([0.0, 0.0], [low - 2 * strip, low + n])
         if snapshot.trace is not None:
-            self._show_truth(snapshot.trace, source.rate_hz, newest_s - columns.step_s, low, n)
+            self._show_truth(snapshot.trace, source, newest_s - columns.step_s, low, n)
         known = current and snapshot.newest is not None and snapshot.newest.has_evidence
-        self._show_forecast(snapshot.forecast if known else None, view)
+        self._show_forecast(snapshot.forecast if known else None, view, source)
         self.detail(self._describe(snapshot, view, window))
         self.legend(
             *([(self.theme.truth, "true (outline)")] if snapshot.truth_known else []),
@@ -92,6 +92,7 @@ class TimelinePanel(Panel):
 
     def _describe(self, snapshot: Snapshot, view: PosteriorView, window: float) -> str:
         kind, n_frames = words.kind_of(snapshot.source), snapshot.source.n_frames
+        frames = snapshot.source.states.frames
         n_shown = view.columns.values.shape[1]
         text = f"last {window:.0f} s and next {AHEAD_S:g} s"
         if view.pool > 1:
@@ -101,28 +102,34 @@ class TimelinePanel(Panel):
         first, last = view.first * view.pool, min((view.first + n_shown) * view.pool, n_frames) - 1
         outside = 1 - float(view.newest[view.first : view.first + n_shown].sum()) - float(view.newest[-1])
         away = f" ({outside:.0%} lies outside)" if outside >= 0.01 else ""
-        return f"{words.plural(kind)} {first} to {last} of {n_frames}{away} · {text}"
+        return f"{words.plural(kind)} {frames[first]} to {frames[last]} of {n_frames}{away} · {text}"
 
     def _set_axes(self, low: float, n: float, pool: int, source: Source) -> None:
         kind, moment = words.kind_of(source), words.decoded_moment(source)
         label = f"movie {kind}" if kind is words.Kind.FRAME else str(kind)
-        if (low, n, label + moment) == self._ticks_for:
+        if (low, n, source.frames + label + moment) == self._ticks_for:
             return
-        self._ticks_for = (low, n, label + moment)
+        self._ticks_for = (low, n, source.frames + label + moment)
         self.plot.label_left(label)
         self.plot.label_bottom(
             "recorded time from now (s)"
             if moment == "now"
             else f"recorded time from the decoded moment, {moment} (s)"
         )
-        step = nice_step(n / 3)
-        first, cell = step * np.ceil(low / step), pool / 2
-        frames = [(value + cell, f"{value:g}") for value in np.arange(first, low + n, step).tolist()]
+        shown = source.states.frames[int(low) : int(low + n)]
+        step = int(nice_step(n / 3))
+        shown = source.states.frames[int(low) : int(low + n)]
+        consecutive = shown[-1] - shown[0] == len(shown) - 1
+        at = range(
+            int(-shown[0] % step) if consecutive else 0, len(shown), step
+        )  # round numbers where possible
+        frames = [(low + state + pool / 2, str(shown[state])) for state in at]
         self.plot.left.setTicks([[(low - 1.1 * STRIP * n, "none"), *frames]])
 
-    def _show_truth(self, trace: Trace, rate_hz: float, shift_s: float, low: float, n: float) -> None:
+    def _show_truth(self, trace: Trace, source: Source, shift_s: float, low: float, n: float) -> None:
         """Outline the cells of the true frames; thin cells share one line above and one below."""
-        begin, end, frame = truth_runs(trace, rate_hz)
+        begin, end, number = truth_runs(trace, source.rate_hz)
+        frame = source.states.states(number.astype(np.int64)).astype(np.float64)
         inside = (frame >= low) & (frame < low + n)
         begin, end, frame = begin[inside] + shift_s, end[inside] + shift_s, frame[inside]
         if self.plot.getViewBox().height() > BOX_PIXELS * n:
@@ -140,23 +147,26 @@ class TimelinePanel(Panel):
         self._truth[0].setData(x, y - pixel)
         self._truth[1].setData(x, y + 1 + pixel)
 
-    def _show_forecast(self, forecast: NDArray[np.float32] | None, view: PosteriorView) -> None:
+    def _show_forecast(
+        self, forecast: NDArray[np.float32] | None, view: PosteriorView, source: Source
+    ) -> None:
         n_shown = view.columns.values.shape[1]
         image = np.zeros((len(HORIZONS_S), n_shown), np.float32)
         if forecast is None:
             self._ahead.show(shade(image, np.zeros(len(HORIZONS_S), bool)), 0, 0, AHEAD_S, 1)
             self._next.setData([], [])
             return
+        states = source.states.states(forecast[:, :N_LIKELIEST].astype(int))
         for index, row in enumerate(forecast):
-            frames, chances = row[:N_LIKELIEST].astype(int), row[N_LIKELIEST : 2 * N_LIKELIEST]
-            for frame, chance in zip(frames.tolist(), chances.tolist(), strict=True):
-                channel = frame // view.pool - view.first
-                if frame >= 0 and 0 <= channel < n_shown:
+            chances = row[N_LIKELIEST : 2 * N_LIKELIEST]
+            for state, chance in zip(states[index].tolist(), chances.tolist(), strict=True):
+                channel = state // view.pool - view.first
+                if state >= 0 and 0 <= channel < n_shown:
                     image[index, channel] += chance
         low, n = view.first * view.pool, n_shown * view.pool
         self._ahead.show(shade(image, np.ones(len(HORIZONS_S), bool)), 0, low, AHEAD_S, n)
-        seen = (forecast[:, 0] >= max(low, 0)) & (forecast[:, 0] < low + n)
-        likeliest = np.where(seen, forecast[:, 0] + 0.5, np.nan).astype(float)
+        seen = (states[:, 0] >= max(low, 0)) & (states[:, 0] < low + n)
+        likeliest = np.where(seen, states[:, 0] + 0.5, np.nan).astype(float)
         before = np.r_[0.0, HORIZONS_S[:-1]]
         steps = np.column_stack([before, HORIZONS_S, HORIZONS_S]).ravel()
         self._next.setData(

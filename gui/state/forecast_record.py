@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from decoders.live.frame_score import MAX_WAITING, SETTLE_S
 from decoders.metrics import FrameAxis, frame_errors
 from decoders.prediction import HORIZONS_S
-from gui.state.snapshot import UNKNOWN, ForecastSuccess
+from gui.state.snapshot import UNKNOWN, ForecastSuccess, Source
 
 RECENT_S = 60.0
 """Seconds covered."""
@@ -30,15 +30,14 @@ class ForecastRecord:
     ----------
     frames_at
         Looks up the true frames, int32 [n], at timestamps, float64 [n] s.
-    stamp_rate
-        Recorded seconds per second of the timestamps.
+    source
+        The engine's description.
     """
 
-    def __init__(
-        self, frames_at: Callable[[NDArray[np.float64]], NDArray[np.int32]], stamp_rate: float
-    ) -> None:
+    def __init__(self, frames_at: Callable[[NDArray[np.float64]], NDArray[np.int32]], source: Source) -> None:
         self._frames_at = frames_at
-        self._ahead_s = HORIZONS_S[-1] / stamp_rate
+        self._states = source.states
+        self._ahead_s = HORIZONS_S[-1] / source.stamp_rate
         self._waiting: deque[tuple[float, float, int, float]] = deque(maxlen=MAX_WAITING)
         self._settled_at = -math.inf
         self._settled: deque[tuple[float, bool, float]] = deque(maxlen=MAX_WAITING)
@@ -57,8 +56,8 @@ class ForecastRecord:
             ready.append(self._waiting.popleft())
         if ready:
             stamps, frame = np.array([r[1] for r in ready]), np.array([r[2] for r in ready])
-            truth = self._frames_at(stamps)
-            shown = (truth >= 0) & (truth < axis.n_frames)
+            frame, truth = self._states.states(frame), self._states.states(self._frames_at(stamps))
+            shown = truth >= 0
             within = frame_errors(frame, np.where(shown, truth, 0), axis.clip, axis.tolerance_frames)[1]
             hit = np.where(shown, within, frame < 0)
             known = shown | (truth < 0) & (truth != UNKNOWN)

@@ -78,6 +78,7 @@ class PosteriorHistory:
                 return
             present = newest.frame
         below, above = (round(share * n_rows) for share in MARGINS)
-        channel, first = present // self._pool, self._first
+        state = int(self._source.states.states(np.array(present)))
+        channel, first = state // self._pool, self._first
         if not (first + below <= channel < first + n_rows - above or (channel < below and not first)):
             self._first, self._moved_at = channel - n_rows // 3, now_s

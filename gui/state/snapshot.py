@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from math import nan
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from decoders.data.frame_states import FrameStates
 from decoders.prediction import UNSURE_BELOW
 
 UNKNOWN = -2
@@ -44,6 +46,8 @@ class Source:
         Samples per recorded second; recorded seconds per second of the timestamps.
     n_frames, movie_rate_hz, tolerance_frames
         Frames of the movie, its rate (0 for places or categories), and the number of frames in one second.
+    frames
+        The numbers of those frames as ranges; empty for 0 to ``n_frames`` - 1.
     playback
         Whether the engine uses its playback model.
     lookahead_ms
@@ -70,6 +74,7 @@ class Source:
     n_frames: int = 0
     movie_rate_hz: float = 0.0
     tolerance_frames: int = 0
+    frames: str = ""
     movie_name: str = ""
     playback: bool = True
     lookahead_ms: float = 0.0
@@ -91,6 +96,16 @@ class Source:
     def delay_s(self) -> float:
         """How long ago the decoded moment is, apart from latency, in seconds."""
         return (self.signal_lag_ms + self.lookahead_ms) / 1e3
+
+    @property
+    def states(self) -> FrameStates:
+        """The frame numbers that the model decodes; one of them where the engine does not say."""
+        return _states(self.frames, self.n_frames)
+
+
+@lru_cache(maxsize=8)
+def _states(frames: str, n_frames: int) -> FrameStates:
+    return FrameStates.from_text(frames) if frames else FrameStates.counted(max(n_frames, 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,13 +275,19 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MoviePictures:
-    """From the model file: pictures uint8 [n, h, w(, 3)] or None, the clip of each frame and the clips' names."""
+    """From the model file: its frames, their pictures uint8 [n, h, w(, 3)] or None, their clips and the clips' names."""
 
     path: Path
     hash: str
+    states: FrameStates
     pictures: NDArray[np.uint8] | None
     clip_of_frame: NDArray[np.int64]
     clip_names: tuple[str, ...] = ()
+
+    def state_of(self, frame: int) -> int | None:
+        """The index of a frame's picture and clip; None if the model does not know the frame."""
+        state = int(self.states.states(np.array(frame)))
+        return state if 0 <= state < len(self.states) else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

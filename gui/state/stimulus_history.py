@@ -29,7 +29,7 @@ class StimulusHistory:
         self._slack_s = SLACK_PERIODS / rate_hz if rate_hz > 0 else 0.0
         self._events = RowRing(MAX_EVENTS, 2)
         self._frames_per_s = source.movie_rate_hz * source.stamp_rate
-        self._n_frames = source.n_frames
+        self._states = source.states
         self._onset = self._last_frame = math.nan
 
     def __len__(self) -> int:
@@ -63,9 +63,8 @@ class StimulusHistory:
         """
         if not self._last_frame >= 0 or not self._frames_per_s:
             return np.full(len(stamps), NO_FRAME, np.int32)
-        frames = np.floor((stamps - self._slack_s - self._onset) * self._frames_per_s)
-        inside = (frames >= 0) & (frames < self._n_frames)
-        return np.where(inside, frames, NO_FRAME).astype(np.int32)
+        state = np.floor((stamps - self._slack_s - self._onset) * self._frames_per_s)
+        return self._states.numbers(np.where(state < len(self._states), state, NO_FRAME).astype(np.int64))
 
     def truth(self, stamps: NDArray[np.float64]) -> NDArray[np.int32]:
         """True frame and repeat (always unknown), int32 [n, 2], for a `decoders.live.frame_score.RunningScore`."""

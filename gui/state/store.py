@@ -200,16 +200,15 @@ class Store:
 
     def _add_to_scores(self, rows: NDArray[np.float64], moments: NDArray[np.float64]) -> None:
         """Keep predictions until their true frames are known; one without evidence is no hit."""
-        now, n_frames = self._clock(), self._snapshot.source.n_frames
+        now = self._clock()
         evidence = np.isfinite(rows[:, COLUMN["novelty"]])
         frames, following = (rows[:, COLUMN[name]].astype(np.int64) for name in ("frame", "next_frame"))
-        frames = np.where(evidence & (frames < n_frames), frames, NO_FRAME)
+        frames = np.where(evidence, frames, NO_FRAME)
         clock = self._stimulus.clock_frames(moments)
         for stamp, frame, by_clock in zip(moments.tolist(), frames.tolist(), clock.tolist(), strict=True):
             self._score.add(now, stamp, (frame, by_clock))
-        known = evidence & (following < n_frames)
         columns = (moments, following, rows[:, COLUMN["next_confidence"]])
-        for stamp, frame, confidence in zip(*(column[known].tolist() for column in columns), strict=True):
+        for stamp, frame, confidence in zip(*(column[evidence].tolist() for column in columns), strict=True):
             self._forecasts.add(now, stamp, frame, confidence)
 
     def set_timeline_rows(self, n_rows: int) -> None:
@@ -309,8 +308,10 @@ class Store:
         self._stimulus = StimulusHistory(source)
         self._truth_column = COLUMN["stamp_raw"]
         axis = FrameAxis(np.zeros(max(source.n_frames, 1), np.int64), source.tolerance_frames)
-        self._score = RunningScore(self._stimulus.truth, axis, READOUTS, stamp_rate=source.stamp_rate)
-        self._forecasts = ForecastRecord(self._stimulus.frames_at, source.stamp_rate)
+        self._score = RunningScore(
+            self._stimulus.truth, axis, source.states, READOUTS, stamp_rate=source.stamp_rate
+        )
+        self._forecasts = ForecastRecord(self._stimulus.frames_at, source)
         self._forecast_success = None
         self._stage_latency = StageLatency()
         self._posterior = None

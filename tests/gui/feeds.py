@@ -60,7 +60,13 @@ class Feed:
         if self.pictures:
             clips = np.zeros(self.source.n_frames, np.int64)
             self.store.set_movie_pictures(
-                MoviePictures(Path("demo.safetensors"), "abc", make_pictures(self.source.n_frames), clips)
+                MoviePictures(
+                    Path("demo.safetensors"),
+                    "abc",
+                    self.source.states,
+                    make_pictures(self.source.n_frames),
+                    clips,
+                )
             )
         if self.neural:
             self.store.set_neural(N_CHANNELS, "Spikes")
@@ -81,7 +87,7 @@ class Feed:
             self.now_s = START_S + self._sample / rate
             stamps = np.array([self.now_s])
             if self.truth:
-                self.store.add_truth(np.array([true], np.int32), stamps - 1 / rate)
+                self.store.add_truth(self.source.states.numbers(np.array([true])), stamps - 1 / rate)
             self._predict(decoded, stamps, random, lost=skip > 0, state=state)
             skip -= 1
             self._sample += 1
@@ -99,8 +105,9 @@ class Feed:
     ) -> None:
         n = self.source.n_frames
         following = (decoded + 30) % n if decoded >= 0 else -1
+        numbers = self.source.states.numbers_by_state
         row = dict.fromkeys(PREDICTION_CHANNELS, 0.0) | {
-            "frame": decoded, "confidence": 0.9, "next_frame": following, "next_confidence": 0.6,
+            "frame": numbers[decoded], "confidence": 0.9, "next_frame": numbers[following], "next_confidence": 0.6,
             "sequence": self._sample, "stamp_raw": stamps[0] + raw_s, "lag_ms": 2.0, "model_version": 1,
         }  # fmt: skip
         if state == "unsure":
@@ -116,7 +123,9 @@ class Feed:
         else:
             posterior[0, decoded] = 1 - posterior.sum()
         self.store.add_posterior(posterior, stamps)
-        ahead = [[(decoded + round(h * 30)) % n, *[-1] * 4, 0.9, *[0.0] * 4, 1.0] for h in HORIZONS_S]
+        ahead = [
+            [numbers[(decoded + round(h * 30)) % n], *[-1] * 4, 0.9, *[0.0] * 4, 1.0] for h in HORIZONS_S
+        ]
         self.store.add_forecast(np.array(ahead, np.float32).reshape(1, -1))
         angle = 2 * np.pi * decoded / n
         self.store.add_embedding(

@@ -11,6 +11,7 @@ from PyQt5.QtGui import QColor
 from PyQt5.QtWidgets import QApplication, QLabel, QPushButton
 
 from gui.panels.movie import MoviePanel
+from gui.panels.movie_slots import Slot, slots_of
 from gui.panels.timeline import TimelinePanel
 from gui.state.snapshot import Candidate, State
 from gui.theme import DARK, LIGHT, Theme
@@ -227,6 +228,36 @@ def test_eight_certain_categories_light_one_cell_each(open_window) -> None:
     image = window.panels["timeline"]._image.item.image
     assert image.shape[0] == 8
     assert np.all((image[:, -30:] > 200).sum(axis=0) == 1)
+
+
+def test_frame_numbers_are_names_at_the_axis_and_the_pictures(open_window) -> None:
+    feeds = [with_source(frames=frames) for frames in ("", "10000-10089")]
+    for feed in feeds:
+        feed.run(12, off_by=2)
+        feed.run(1, off_by=2, state="unsure")
+    first, later = (feed.store.snapshot() for feed in feeds)
+    assert first.score.within > 0.5
+    for name in ("n", "within", "exact", "median_error", "chance", "clock"):
+        assert getattr(later.score, name) == getattr(first.score, name)
+    assert later.newest.frame == first.newest.frame + 10_000
+    for before, slot in zip(slots_of(first), slots_of(later), strict=True):
+        assert [tile.name for tile in slot.tiles] == [
+            tile.name if tile.name == "blank" else str(int(tile.name) + 10_000) for tile in before.tiles
+        ]
+        pictures = zip(slots_and_tiles(slot), slots_and_tiles(before), strict=True)
+        assert all(np.array_equal(one, other) for one, other in pictures)
+    panels = [open_window(feed).panels["timeline"] for feed in feeds]
+    images = [panel._image.item.image for panel in panels]
+    np.testing.assert_array_equal(*images)
+    curves = [[curve.getData() for curve in (*panel._truth, panel._next)] for panel in panels]
+    for one, other in zip(*curves, strict=True):
+        np.testing.assert_array_equal(one, other)
+    ticks = [[text for _, text in panel.plot.left._tickLevels[0]] for panel in panels]
+    assert ticks == [["none", "0", "30", "60"], ["none", "10020", "10050", "10080"]]
+
+
+def slots_and_tiles(slot: Slot) -> list[object]:
+    return [slot.picture, *(tile.picture for tile in slot.tiles)]
 
 
 def test_a_long_movie_is_zoomed_and_says_so(open_window) -> None:

@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from decoders.data.frame_states import FrameStates
 from gui import words
 from gui.state.snapshot import MoviePictures, Source
 
 MOVIE = Source(movie_rate_hz=30.0, n_frames=900, movie_name="scenes")
 CATEGORIES = Source(n_frames=3, movie_name="face, house, cat")
 PLACES = Source(n_frames=64)
-NAMES = MoviePictures(Path("m"), "", None, np.arange(3), ("face", "house", "cat"))
+NAMES = MoviePictures(Path("m"), "", FrameStates.counted(3), None, np.arange(3), ("face", "house", "cat"))
 
 
 @pytest.mark.parametrize(

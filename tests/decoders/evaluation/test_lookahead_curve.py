@@ -82,7 +82,11 @@ def test_live_scores_use_the_truth_of_the_earlier_sample(looking_ahead: Model) -
     stamps = np.arange(20) / 30
     truth.add(stamps - 0.02, np.arange(20, dtype=np.int32), np.zeros(20, np.int32))
     score = RunningScore(
-        truth_of(truth, 30.0), looking_ahead.axis, ("with_playback", "without_playback"), n_delay=AHEAD
+        truth_of(truth, 30.0),
+        looking_ahead.axis,
+        looking_ahead.states,
+        ("with_playback", "without_playback"),
+        n_delay=AHEAD,
     )
     for index, stamp in enumerate(stamps):
         score.add(stamp, float(stamp), (index - AHEAD, index), in_segment=index >= AHEAD)

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from decoders.data.frame_states import FrameStates
 from decoders.live.frame_score import MAX_REPEATS, MAX_WAITING, RECENT_S, RunningScore, TruthLookup, truth_of
 from decoders.metrics import FrameAxis, score
 from stream.acquisition.stimulus_track import StimulusTrack
 
 N_FRAMES = 90
+STATES = FrameStates.counted(N_FRAMES)
 
 
 def axis(tolerance_frames: int = 30) -> FrameAxis:
@@ -30,7 +32,7 @@ def scored(
     rate_hz: float = 30.0,
 ) -> RunningScore:
     """A score of samples that have all settled."""
-    running = RunningScore(shown(true, rate_hz), on)
+    running = RunningScore(shown(true, rate_hz), on, STATES)
     for index, frame in enumerate(decoded):
         running.add(0.0, index / rate_hz, (int(frame),))
     running.settle(1.0)
@@ -42,6 +44,7 @@ def test_many_repeats_take_no_more_memory_and_all_count() -> None:
     running = RunningScore(
         truth_of(truth, 1 / period_s),
         FrameAxis(np.zeros(5, np.int64), 1),
+        FrameStates.counted(5),
         ("with_playback", "without_playback"),
     )
     stamps = np.arange(5 * n_repeats) * period_s
@@ -60,7 +63,7 @@ def test_many_repeats_take_no_more_memory_and_all_count() -> None:
 
 
 def test_nothing_is_scored_before_it_settles() -> None:
-    running = RunningScore(shown([3, 4]), axis())
+    running = RunningScore(shown([3, 4]), axis(), STATES)
     running.add(10.0, 0.0, (3,))
     running.add(10.3, 1 / 30, (4,))
     assert running.settle(10.4) == []
@@ -98,7 +101,7 @@ def test_another_clip_is_not_within_reach() -> None:
 
 
 def test_clips_may_arrive_later() -> None:
-    running = RunningScore(shown([44, 44]), axis())
+    running = RunningScore(shown([44, 44]), axis(), STATES)
     running.axis = replace(running.axis, clip=np.arange(N_FRAMES) // 45)
     for index, frame in enumerate((45, 43)):
         running.add(0.0, index / 30, (frame,))
@@ -130,7 +133,7 @@ def test_recent_accuracy_covers_the_last_seconds_and_leaves_gaps_open() -> None:
 
 @pytest.mark.slow
 def test_each_prediction_is_scored_once_and_those_that_wait_are_bounded() -> None:
-    running = RunningScore(lambda stamps: np.ones((len(stamps), 2), np.int32), axis())
+    running = RunningScore(lambda stamps: np.ones((len(stamps), 2), np.int32), axis(), STATES)
     for index in range(MAX_WAITING + 1_000):
         running.add(0.0, index / 30, (1,))
     running.settle(1.0)
@@ -139,7 +142,7 @@ def test_each_prediction_is_scored_once_and_those_that_wait_are_bounded() -> Non
 
 
 def test_one_sample_stamped_far_ahead_does_not_freeze_the_recent_accuracy() -> None:
-    running = RunningScore(lambda stamps: np.zeros((len(stamps), 2), np.int32), axis())
+    running = RunningScore(lambda stamps: np.zeros((len(stamps), 2), np.int32), axis(), STATES)
     for stamp in (5.0, 1e9, *np.arange(6.0, 12.0)):
         running.add(0.0, float(stamp), (0,))
         running.settle(1.0)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from decoders.data.frame_states import FrameStates
 from decoders.live.outlets import POSTERIOR_CHANNELS, Publisher
 from decoders.model.decision import Decision
 from decoders.model.model import Model
@@ -75,7 +76,7 @@ def test_frames_of_a_long_movie_are_pooled(
 ) -> None:
     n_frames = 2 * POSTERIOR_CHANNELS + 3
     long = Model(model.parts, model.card)
-    long.card = {**model.card, "n_frames": n_frames}
+    long.states = FrameStates(10 + np.arange(n_frames, dtype=np.int32))
     publisher = Publisher("V1", long, 30.0, {})
     posterior = np.random.default_rng(0).dirichlet(np.ones(n_frames + 1)).astype(np.float32)
     publisher.push_secondary(replace(prediction, posterior=posterior), 0.0)
@@ -83,6 +84,7 @@ def test_frames_of_a_long_movie_are_pooled(
     assert publisher.pool == 3
     assert len(row) == len(opened["posterior"].labels) <= POSTERIOR_CHANNELS + 1
     assert row.sum() == pytest.approx(1, abs=1e-5)
+    assert opened["posterior"].labels[1] == "frame13"
     assert row[0] == pytest.approx(posterior[:3].sum())
     assert row[-1] == posterior[-1]
 

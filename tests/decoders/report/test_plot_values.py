@@ -19,7 +19,7 @@ def test_plotted_values_agree_with_the_scores(evaluation: Evaluation, model: Mod
     full = part.moments > 0
     gap = np.abs(part.confidence - part.accuracy)[full]
     assert np.average(gap, weights=part.moments[full]) == pytest.approx(report["ece"])
-    drawn = confusion(posterior, evaluation.predictions, model.axis)
+    drawn = confusion(posterior, evaluation.predictions, model.axis, model.states)
     moments = np.array([row[2] for row in drawn.by_part])
     within = np.array([row[3] for row in drawn.by_part])
     assert moments.sum() == evaluation.report["n_moments"]
@@ -28,4 +28,10 @@ def test_plotted_values_agree_with_the_scores(evaluation: Evaluation, model: Mod
 
 
 def test_an_embedding_of_few_points_is_not_plotted(evaluation: Evaluation) -> None:
-    assert slow_axes(replace(evaluation.predictions, embedding=evaluation.predictions.embedding[:5])) is None
+    assert (
+        slow_axes(
+            replace(evaluation.predictions, embedding=evaluation.predictions.embedding[:5]),
+            evaluation.model.states,
+        )
+        is None
+    )

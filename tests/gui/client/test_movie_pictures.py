@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from decoders.data.frame_states import FrameStates
 from decoders.model.model import Model
 from gui.client.movie_pictures import load_movie_pictures
 from gui.state.snapshot import Source
@@ -23,7 +24,13 @@ def model_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
     """Write a file that loads as a model with pictures and clips."""
 
     def write(**changes: Any) -> Path:
-        model = {"hash": "abc", "pictures": PICTURES, "clips": CLIPS, "n_frames": 5} | changes
+        model = {
+            "hash": "abc",
+            "pictures": PICTURES,
+            "clips": CLIPS,
+            "n_frames": 5,
+            "states": FrameStates.counted(5),
+        } | changes
         path = tmp_path / "demo.safetensors"
         path.touch()
         monkeypatch.setattr(Model, "load", lambda wanted: SimpleNamespace(**model, path=wanted))

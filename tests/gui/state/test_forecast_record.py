@@ -7,7 +7,7 @@ import pytest
 
 from decoders.metrics import frame_axis
 from gui.state.forecast_record import FEWEST, RECENT_S, ForecastRecord
-from gui.state.snapshot import UNKNOWN
+from gui.state.snapshot import UNKNOWN, Source
 from tests.gui.feeds import Feed
 
 AXIS = frame_axis(100, ())
@@ -15,7 +15,8 @@ AXIS = frame_axis(100, ())
 
 def record(truth: dict[float, int]) -> ForecastRecord:
     return ForecastRecord(
-        lambda stamps: np.array([truth.get(round(s, 3), UNKNOWN) for s in stamps.tolist()], np.int32), 1.0
+        lambda stamps: np.array([truth.get(round(s, 3), UNKNOWN) for s in stamps.tolist()], np.int32),
+        Source(n_frames=100),
     )
 
 
