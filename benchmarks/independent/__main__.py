@@ -33,7 +33,6 @@ from decoders.evaluation.predictions import collect_predictions
 from decoders.evaluation.summary import build_report
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
-from decoders.model.model import Model
 
 LOWER_IS_BETTER = ("median_error",)
 NOT_JUDGED = ("blank_found",)
@@ -89,12 +88,13 @@ def measure(recording: Recording, seed: int) -> Results:
         predictions = collect_predictions(model, test, 0, seed)
         report = build_report(predictions, model, seed)
         forecast[name] = report["forecast"]
-        truth = predictions.test.frame.astype(np.int64)
+        truth = model.states.numbers(predictions.test.frame).astype(np.int64)
+        columns = model.states.numbers_by_state.astype(np.int64)
         ours, *own = predictions.decoders.items()
         posteriors = dict(zip((PLAYBACK, ALONE), ours[1], strict=True))
         posteriors |= {f"own {other}": alone for other, (_, alone) in own}
         for who, posterior in posteriors.items():
-            scored[name][who] = score(posterior, _columns(model), truth, frames, movie_rate_hz)
+            scored[name][who] = score(posterior, columns, truth, frames, movie_rate_hz)
     settings = {}
     for baseline in STRENGTHS:
         for name, decoded in decode(baseline, train, tests, recording.windows_s, recording.lags_s).items():
@@ -151,11 +151,6 @@ def score(
         "bits": float(np.mean(np.log2(np.maximum(at_truth, SMALLEST_PROBABILITY))) + np.log2(len(frames))),
         "blank_found": blank_found,
     }
-
-
-def _columns(model: Model) -> NDArray[np.int64]:
-    """Return the frame of each column of the model's posteriors; -1 for no stimulus."""
-    return np.append(np.arange(model.n_frames, dtype=np.int64), -1)
 
 
 def show_run(name: str, run: Results) -> None:
