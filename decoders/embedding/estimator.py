@@ -1,12 +1,16 @@
-"""Embedding of plain arrays, with the interface of a scikit-learn transformer."""
+"""Embedding of plain arrays: a scikit-learn transformer."""
 
 from __future__ import annotations
 
-import inspect
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import Tags
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import validate_data
 
 from decoders.embedding.encoder import MAX_CONTEXT, Encoder, start_encoder
 from decoders.embedding.linear import class_statistics, fit_linear, unit_length
@@ -31,8 +35,16 @@ STRETCH_CONTEXTS = 5
 """Length, in contexts, of the stretches of time that serve as classes where there are no labels."""
 
 
-class Embedding:
-    """Linear or contrastive embedding of causal windows of neural activity.
+class EmbeddingNotFitted(NotFitted, NotFittedError):  # type: ignore[misc]
+    """`NotFitted` that is scikit-learn's error too."""
+
+
+class Embedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Linear or contrastive embedding of causal windows of neural activity, as a scikit-learn transformer.
+
+    It works in pipelines and searches, with the frames or a continuous label as ``y``. Cross-validation that cuts
+    repeats makes windows of pieces that do not belong together: group the folds by repeat, or use a context of 1.
+    A value that is not finite is replaced by its channel's mean in `fit`.
 
     Parameters
     ----------
@@ -49,9 +61,18 @@ class Embedding:
     steps
         Training steps; more than a few hundred lower decoding accuracy.
     counts
-        Whether samples are spike counts, whose square root is taken.
+        Whether samples are spike counts, whose square root is taken; negative values are then refused.
     seed
         Random seed.
+
+    Attributes
+    ----------
+    encoder_
+        Fitted encoder.
+    mean_
+        Float32 [channels], mean of each channel in `fit`.
+    n_features_in_
+        Number of channels.
 
     Examples
     --------
@@ -61,6 +82,16 @@ class Embedding:
     >>> embedding = Embedding(context=3)
     >>> embedding.fit(counts, frame=frame).transform(counts).shape
     (200, 8)
+
+    In a pipeline, with a search over its parameters:
+
+    >>> from sklearn.model_selection import GridSearchCV, GroupKFold
+    >>> from sklearn.neighbors import KNeighborsClassifier
+    >>> from sklearn.pipeline import make_pipeline
+    >>> pipeline = make_pipeline(Embedding(), KNeighborsClassifier(3))
+    >>> search = GridSearchCV(pipeline, {"embedding__context": [1, 3]}, cv=GroupKFold(5))
+    >>> search.fit(counts, frame, groups=np.repeat(np.arange(10), 20)).predict(counts).shape
+    (200,)
     """
 
     def __init__(
@@ -81,48 +112,29 @@ class Embedding:
         self.counts = counts
         self.seed = seed
 
-    def __repr__(self) -> str:
-        given = ", ".join(f"{name}={value!r}" for name, value in self.get_params().items())
-        return f"Embedding({given})"
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters by name; ``deep`` has no effect (scikit-learn passes it)."""
-        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
-
-    def set_params(self, **params: Any) -> Self:
-        """Set parameters by name.
-
-        Raises
-        ------
-        BadUsage
-            When there is no parameter of that name.
-        """
-        known = self.get_params()
-        for name, value in params.items():
-            if name not in known:
-                raise BadUsage(f"Embedding has no parameter {name!r}; its parameters are {', '.join(known)}.")
-            setattr(self, name, value)
-        return self
-
     def fit(
         self,
-        samples: NDArray[np.floating],
+        X: ArrayLike,
+        y: ArrayLike | None = None,
         *,
-        frame: NDArray[np.integer] | None = None,
-        labels: NDArray[np.floating] | None = None,
-        repeat: NDArray[np.integer] | None = None,
-        segment: NDArray[np.integer] | None = None,
+        frame: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
+        repeat: ArrayLike | None = None,
+        segment: ArrayLike | None = None,
     ) -> Self:
         """Fit the embedding.
 
         Parameters
         ----------
-        samples
+        X
             Float [time, channels], neural activity; a value that is not finite is replaced by its channel's mean.
+        y
+            Frames or labels, by scikit-learn's rule: classes (whole numbers, text) are frames, other numbers are
+            continuous labels. None for neither, or when the next two give them.
         frame
             Int [time], frame shown; when ``labels`` are given too, positives agree in both.
         labels
-            Float [time] or [time, k], continuous labels.
+            Float [time] or [time, k], continuous labels; NaN where unknown.
         repeat
             Int [time], repeat number; positives come from another repeat when there is one.
         segment
@@ -136,7 +148,9 @@ class Embedding:
         Raises
         ------
         BadUsage
-            When a parameter is out of range.
+            When a parameter is out of range, or ``y`` is given beside what it stands for.
+        ValueError
+            When ``X`` is not a matrix of numbers, or a spike count is negative.
         ShapeMismatch
             When the lengths of the arrays differ.
         BadRecording
@@ -145,14 +159,19 @@ class Embedding:
             When no segment is as long as the context.
         """
         self._check_params()
-        x = _as_float32(samples)
-        mean = _channel_means(x)
-        x = _without_gaps(x, mean)
+        x = self._validated(X, reset=True)
+        frame, labels = _with_target(y, frame, labels)
         n = len(x)
-        rows = None if labels is None else np.asarray(labels, np.float32).reshape(len(labels), -1)
-        for name, array in (("frame", frame), ("labels", rows), ("repeat", repeat), ("segment", segment)):
+        rows = None if labels is None else np.asarray(labels, np.float32).reshape(len(np.asarray(labels)), -1)
+        repeat = None if repeat is None else np.asarray(repeat)
+        frame = None if frame is None else np.asarray(frame)
+        for name, array in (("frame", frame), ("labels", rows), ("repeat", repeat)):
             if array is not None and len(array) != n:
                 raise ShapeMismatch(f"{name} has {len(array)} rows, but there are {n} samples.")
+            if name != "labels" and array is not None and array.ndim != 1:
+                raise ShapeMismatch(f"{name} must have shape [time], got {array.shape}.")
+        self.mean_ = _channel_means(x)
+        x = _without_gaps(x, self.mean_)
         boundary = _boundary(n, segment)
         block = np.zeros(n, np.int64) if repeat is None else np.unique(repeat, return_inverse=True)[1]
         run = contiguous_runs(boundary, block)
@@ -168,20 +187,17 @@ class Embedding:
         features = np.sqrt(np.maximum(sums, 0)) if self.counts else sums / np.float32(self.context)
         linear = fit_linear(class_statistics(features, noise, int(noise.max()) + 1, fullness), self.shrinkage)
         encoder = start_encoder(linear, self.context, root=self.counts, seed=self.seed)
-        self.mean_ = mean
         self.encoder_ = (
             self._train(encoder, x, boundary, block, state, rows) if self.mode != "linear" else encoder
         )
         return self
 
-    def transform(
-        self, samples: NDArray[np.floating], segment: NDArray[np.integer] | None = None
-    ) -> NDArray[np.float32]:
+    def transform(self, X: ArrayLike, segment: ArrayLike | None = None) -> NDArray[np.float32]:
         """Embed samples.
 
         Parameters
         ----------
-        samples
+        X
             Float [time, channels]; a value that is not finite is replaced by its channel's mean in `fit`.
         segment
             Int [time], segment number; no window crosses a change of it.
@@ -195,22 +211,47 @@ class Embedding:
         ------
         NotFitted
             Before `fit`.
+        ValueError
+            When ``X`` is not a matrix of numbers with the channels of `fit`, or a spike count is negative.
         ShapeMismatch
-            When the number of channels differs from that of `fit`.
+            When ``segment`` has another length.
         """
         encoder: Encoder | None = getattr(self, "encoder_", None)
         if encoder is None:
-            raise NotFitted("the embedding is not fitted; call fit first.")
-        x = _as_float32(samples)
-        if x.ndim != 2 or x.shape[1] != encoder.n_channels:
-            raise ShapeMismatch(
-                f"samples must have shape [time, {encoder.n_channels}] as in fit, got {x.shape}."
-            )
-        return unit_length(encoder.transform(_without_gaps(x, self.mean_), _boundary(len(x), segment)))
+            raise EmbeddingNotFitted("the embedding is not fitted; call fit first.")
+        x = _without_gaps(self._validated(X, reset=False), self.mean_)
+        return unit_length(encoder.transform(x, _boundary(len(x), segment)))
 
-    def fit_transform(self, samples: NDArray[np.floating], **fit_params: Any) -> NDArray[np.float32]:
+    def fit_transform(
+        self, X: ArrayLike, y: ArrayLike | None = None, **fit_params: Any
+    ) -> NDArray[np.float32]:
         """Fit the embedding and embed the same samples; the keywords are those of `fit`."""
-        return self.fit(samples, **fit_params).transform(samples, fit_params.get("segment"))
+        return self.fit(X, y, **fit_params).transform(X, fit_params.get("segment"))
+
+    @property
+    def _n_features_out(self) -> int:
+        return int(self.encoder_.n_dimensions)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.positive_only = bool(self.counts)
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+    def _validated(self, X: ArrayLike, *, reset: bool) -> NDArray[np.float32]:
+        """Return the samples as a matrix without negative counts; values that are too large become infinite."""
+        with np.errstate(over="ignore"):
+            x: NDArray[np.float32] = validate_data(
+                self, X, dtype=np.float32, ensure_all_finite=False, reset=reset
+            )
+        if self.counts and np.any(x < 0):
+            sample, channel = np.argwhere(x < 0)[0].tolist()
+            raise ValueError(
+                f"Negative values in data passed to Embedding, the first at sample {sample}, channel {channel}: "
+                f"{x[sample, channel]:g}. Spike counts are never negative; use counts=False for other signals."
+            )
+        return x
 
     def _train(
         self,
@@ -248,8 +289,10 @@ class Embedding:
     def _check_params(self) -> None:
         if self.mode not in MODES:
             raise BadUsage(f"'mode' must be one of {', '.join(MODES)}, got {self.mode!r}.")
-        if not 1 <= self.context <= MAX_CONTEXT:
-            raise BadUsage(f"'context' must be 1 to {MAX_CONTEXT} samples, got {self.context}.")
+        if int(self.context) != self.context or not 1 <= self.context <= MAX_CONTEXT:
+            raise BadUsage(
+                f"'context' must be a whole number of samples from 1 to {MAX_CONTEXT}, got {self.context}."
+            )
         if not 0 <= self.shrinkage <= 1 or self.temperature <= 0 or self.steps < 0:
             raise BadUsage(
                 "'shrinkage' must be 0 to 1, 'temperature' positive and 'steps' not negative, got "
@@ -272,21 +315,13 @@ class Embedding:
             raise BadRecording("the labels are constant, so they define no negatives. Use mode 'time'.")
 
 
-def _as_float32(samples: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Convert samples to float32; values that are too large become infinite."""
-    with np.errstate(over="ignore"):
-        return np.asarray(samples, np.float32)
-
-
 def _channel_means(x: NDArray[np.float32]) -> NDArray[np.float32]:
     """Mean of the finite values of each channel, float32 [channels]."""
-    if x.ndim != 2:
-        raise ShapeMismatch(f"samples must have shape [time, channels], got {x.shape}.")
     finite = np.isfinite(x)
     n_finite = finite.sum(0)
-    if len(x) and not n_finite.all():
+    if not n_finite.all():
         raise BadRecording(f"channel {int(np.argmin(n_finite))} has no finite value. Leave it out.")
-    mean: NDArray[np.float32] = np.where(finite, x, 0).sum(0, dtype=np.float64) / np.maximum(n_finite, 1)
+    mean: NDArray[np.float32] = np.where(finite, x, 0).sum(0, dtype=np.float64) / n_finite
     return mean.astype(np.float32)
 
 
@@ -295,10 +330,24 @@ def _without_gaps(x: NDArray[np.float32], mean: NDArray[np.float32]) -> NDArray[
     return np.where(np.isfinite(x), x, mean)
 
 
-def _boundary(n: int, segment: NDArray[np.integer] | None) -> NDArray[np.bool_]:
+def _with_target(
+    y: ArrayLike | None, frame: ArrayLike | None, labels: ArrayLike | None
+) -> tuple[ArrayLike | None, ArrayLike | None]:
+    """Return frames and labels, one of which ``y`` may stand for."""
+    if y is None:
+        return frame, labels
+    continuous = type_of_target(y, input_name="y").startswith("continuous")
+    if (labels if continuous else frame) is not None:
+        name = "labels" if continuous else "frame"
+        raise BadUsage(f"'y' gives the {name}, which is given too; give only one of them.")
+    return (frame, y) if continuous else (y, labels)
+
+
+def _boundary(n: int, segment: ArrayLike | None) -> NDArray[np.bool_]:
     boundary = np.zeros(n, bool)
     boundary[:1] = True
     if segment is not None:
+        segment = np.asarray(segment)
         if len(segment) != n:
             raise ShapeMismatch(f"segment has {len(segment)} rows, but there are {n} samples.")
         boundary[1:] = np.diff(segment) != 0
