@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from decoders.numerics import fast_max, fast_sum
 from decoders.playback.frame_clock import FrameClock
-from decoders.playback.playback_speed import MAX_TICKS, PlaybackSpeed
+from decoders.playback.playback_speed import MAX_TICKS, SMALLEST_MASS, PlaybackSpeed
 from decoders.playback.sparse import Products
 from decoders.playback.transition_powers import TransitionPowers
 from decoders.playback.transitions import Transitions
@@ -175,6 +175,9 @@ class Playback:
             self.state = np.exp(relative)
             self.state *= state
             likelihood = fast_sum(self.state)
+            if likelihood < SMALLEST_MASS:  # within one frame, evidence excludes all that was left: it counts alone
+                self.state = np.exp(relative)
+                likelihood = fast_sum(self.state)
             self.state *= 1 / likelihood
             if self._speed is not None:
                 self.clock, self.state = self._speed.update(relative, likelihood, stamp, self.state)

@@ -57,6 +57,16 @@ def test_another_playback_speed_is_found_and_used_by_the_forecast(speed: float) 
     assert abs(quarter - min(now + 7.5 * speed, n_frames - 1)) <= 3
 
 
+def test_evidence_that_excludes_all_that_is_left_within_one_frame_counts_alone() -> None:
+    playback = Playback(transitions(), 0.01, 0.01, 30.0, 30.0)
+    for frame in (3, 7, 2):
+        evidence = np.full(N + 1, -500.0)
+        evidence[frame] = 0.0
+        state = playback.step(evidence, 5.0)
+        assert state.sum() == pytest.approx(1)
+        assert int(state.argmax()) == frame
+
+
 def test_frames_without_a_movie_have_speed_one() -> None:
     assert Playback(transitions(movie=False), 0.01, 0.01, 0.0, 30.0).speed == 1
 

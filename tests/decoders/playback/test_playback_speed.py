@@ -10,7 +10,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from decoders.playback.frame_clock import FrameClock
-from decoders.playback.playback_speed import COMPARISON_INTERVAL_S, SPEEDS, PlaybackSpeed
+from decoders.playback.playback_speed import (
+    COMPARISON_INTERVAL_S,
+    SMALLEST_MASS,
+    SPEEDS,
+    PlaybackSpeed,
+)
 from decoders.playback.transition_powers import TransitionPowers
 from decoders.playback.transitions import learn_playback
 
@@ -42,6 +47,9 @@ class Filter:
         ticks = self.clock.advance(stamp)
         state = POWERS.advance(self.state, ticks) * np.exp(evidence - evidence.max())
         mass = float(state.sum())
+        if mass < SMALLEST_MASS:
+            state = np.exp(evidence - evidence.max())
+            mass = float(state.sum())
         state = (state / mass).astype(np.float32)
         likelihood = mass * math.exp(evidence.max())
         self.clock, self.state = self.estimator.update(evidence, likelihood, stamp, state)
