@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 MAX_LENGTH = 1000
+_CUT_ESCAPE = re.compile(r"\\(x[0-9a-f]?|u[0-9a-f]{0,3}|U[0-9a-f]{0,7})?$")
 
 
 def printable(text: object, *, lines: bool = False, limit: int = MAX_LENGTH) -> str:
@@ -29,17 +31,26 @@ def printable(text: object, *, lines: bool = False, limit: int = MAX_LENGTH) -> 
     V1\x1b[2J
     """
     shown = str(text)
-    if len(shown) > limit:
-        shown = shown[: limit - 1] + "…"
     if lines:
-        first, *more = shown.split("\n")
-        return "\n".join([printable(first), *(f"  {printable(line.removeprefix('  '))}" for line in more)])
-    if shown.isascii() and shown.isprintable():
-        return shown
-    return "".join(map(_escape, shown))
+        first, *more = shown[: limit + 1].split("\n")
+        escaped = "\n".join([_escaped(first), *(f"  {_escaped(line.removeprefix('  '))}" for line in more)])
+    else:
+        escaped = _escaped(shown[: limit + 1])
+    return escaped if len(escaped) <= limit else _whole(escaped[: limit - 1]) + "…"
+
+
+def _escaped(line: str) -> str:
+    if line.isascii() and line.isprintable():
+        return line
+    return "".join(map(_escape, line))
 
 
 def _escape(character: str) -> str:
     if character.isprintable() or unicodedata.category(character) == "Zs":
         return character
     return character.encode("unicode_escape").decode()
+
+
+def _whole(text: str) -> str:
+    """Text without an escape that is cut off at its end."""
+    return _CUT_ESCAPE.sub("", text)

@@ -330,7 +330,8 @@ class RefitClient:
         event, _ = facts.pop("event"), facts.pop("file")
         try:
             refitted = future.result()
-        except NeuroReelError as error:
+        except Exception as error:  # decoding continues, whatever is wrong with them
+            self._trainer.send("rejected", version=int(facts["version"]))
             self._refuse(publish, f"the refitted weights cannot be loaded: {error}")
             return None
         carried = refitted.take_over(self._model)

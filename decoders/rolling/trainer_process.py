@@ -71,6 +71,7 @@ class RollingTrainer:
         # The model before, until the running one has been tested.
         self._previous: tuple[Model, int] | None = None
         self._weights = 0  # version under which the running weights were fitted
+        self._before = (model, 0, self._previous)  # what the newest version has replaced
         self._n = n
         self._folder = folder
         self._fit = fit
@@ -111,6 +112,17 @@ class RollingTrainer:
             return {"do": "wait", "showings": len(self._repeats), "needed": MIN_REPEATS + 1}
         return self._refuse(repeat, earlier) or self._swap()
 
+    def reject(self, version: int) -> None:
+        """Return to the model that runs, because the engine could not load the newest version.
+
+        Parameters
+        ----------
+        version
+            Version that it could not load; an older one has been replaced already.
+        """
+        if version == self.version:
+            self.running, self._weights, self._previous = self._before
+
     def _on_model_axis(self, repeat: Session) -> Session:
         """Use the model's movie, so that repeats of different parts of it fit together."""
         clips = self.running.clips
@@ -126,6 +138,7 @@ class RollingTrainer:
         comparison = self._compare(self.running, previous, repeat)
         if not comparison.worse:
             return None
+        self._before = self.running, self._weights, (previous, weights)
         failed, self.running, self._weights = self._weights, previous, weights
         return {
             "do": "rollback",
@@ -153,6 +166,7 @@ class RollingTrainer:
     def _swap(self) -> Event:
         train = list(self._repeats)
         fitted = self._fit(self.running, concatenate_repeats(train))
+        self._before = self.running, self._weights, self._previous
         self._previous = (self.running, self._weights)
         self.running = fitted
         saved = self._save_version()

@@ -22,6 +22,9 @@ HOLD_S = 0.6
 """Seconds to search for the engine's other streams, and for a second engine of that name, before the prediction stream
 is opened."""
 
+FORGOTTEN_S = 3.0
+"""Seconds after which an outlet that has ended is no longer found."""
+
 REMEMBER_S = 10.0
 """Seconds for which the picker still lists a stream that is gone."""
 
@@ -58,12 +61,12 @@ class EngineStreams:
         self._wanted_uid = uid
         self._engine: pylsl.StreamInfo | None = None
         self._unusable: dict[str, str] = {}  # uids of streams that are not opened again, and their role
-        self._lost: dict[str, str] = {}
+        self._lost: dict[str, tuple[str, float]] = {}  # uid of the outlet, and when, by role
 
     @property
     def lost(self) -> bool:
         """Whether the engine was connected and is gone."""
-        return "prediction" in self._lost
+        return "prediction" in self._lost and "prediction" not in self.inlets
 
     def close(self) -> None:
         """Close all inlets."""
@@ -148,7 +151,7 @@ class EngineStreams:
         """Close an inlet whose sender is gone."""
         inlet = self.inlets.pop(role)
         inlet.close()
-        self._lost[role] = inlet.uid
+        self._lost[role] = inlet.uid, time.monotonic()
 
     def refuse(self, role: str, name: str, uid: str, problem: str) -> None:
         """Use a stream no more, and say why."""
@@ -165,7 +168,9 @@ class EngineStreams:
             self.refused.pop(self._unusable.pop(uid), None)
 
     def _usable(self, role: str, infos: Sequence[pylsl.StreamInfo]) -> list[pylsl.StreamInfo]:
-        gone = self._lost.get(role)
+        gone, lost_at = self._lost.get(role, ("", 0.0))
+        if time.monotonic() - lost_at > FORGOTTEN_S:
+            gone = ""  # it is still there: only the connection was broken
         return [info for info in infos if info.uid() != gone and info.uid() not in self._unusable]
 
     def _meant(self, infos: list[pylsl.StreamInfo]) -> list[pylsl.StreamInfo]:

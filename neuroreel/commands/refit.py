@@ -33,8 +33,9 @@ NICE = 10
 def command(model: Path, n: int, folder: Path) -> None:
     """Refit MODEL on each repeat of the movie received on standard input, and report the decision on standard output.
 
-    Commands are ``{"do": "showing", "file": PATH}`` with the recording of one repeat; reports are ``ready``, ``wait``,
-    ``refuse``, ``swap`` or ``rollback``. The process ends when its standard input is closed.
+    Commands are ``{"do": "showing", "file": PATH}`` with the recording of one repeat, and ``{"do": "rejected",
+    "version": N}`` if the weights of that version cannot be loaded; reports are ``ready``, ``wait``, ``refuse``,
+    ``swap`` or ``rollback``. The process ends when its standard input is closed.
     """
     import json
     import os
@@ -71,6 +72,8 @@ def command(model: Path, n: int, folder: Path) -> None:
         while (message := commands.poll(0.0 if waiting else 3600.0)) is None or message["do"] != "stop":
             if message is not None:
                 waiting += [message] if message["do"] == "showing" else []
+                if message["do"] == "rejected":
+                    trainer.reject(message["version"])
                 newest = message.get("number", newest)
                 continue
             try:

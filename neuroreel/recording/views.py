@@ -193,6 +193,8 @@ def print_summary(summary: dict[str, Any]) -> None:
         verdict = "NOT verified: some of the samples received are not in the file"
     elif differences:
         verdict = "verified, all that the recorder received is in the file; decoder and recorder differ"
+    elif summary["problems"]:
+        verdict = "verified, all that was received is in the file; but see the problems"
     else:
         verdict = "verified, no samples lost"
     console.print(

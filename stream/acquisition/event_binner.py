@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from stream.errors import ShapeMismatch
+from stream.timestamps import MAX_SECONDS
 
 TICK = -1
 """Unit number of an event without a spike: the sender's time has reached this timestamp."""
@@ -22,6 +23,9 @@ BEGIN = -2
 
 CLOCK_JUMP_S = 5.0
 """An event further than this from the newest one means that the clock jumped; a new grid begins with it."""
+
+MAX_COUNT = 1e6
+"""Largest plausible number of spikes of one event."""
 
 _SLACK_S = 1e-6  # rounding error of a tick that marks the edge of a bin
 
@@ -43,7 +47,7 @@ class EventBinner:
     late
         Events that arrived after their bin had closed; they are lost.
     unknown
-        Events with an invalid unit number or timestamp.
+        Events with an invalid unit number, timestamp or count.
     jumps
         Jumps of the sender's clock.
 
@@ -100,7 +104,8 @@ class EventBinner:
         """
         at, units = np.asarray(stamps, np.float64), np.asarray(unit).astype(np.int64)
         counts = np.ones(len(at)) if count is None else np.asarray(count, np.float64)
-        known = (units < self._n_units) & (units >= BEGIN) & np.isfinite(at)
+        known = (units < self._n_units) & (units >= BEGIN) & (np.abs(at) < MAX_SECONDS)
+        known &= (counts >= 0) & (counts <= MAX_COUNT)
         self.unknown += int(np.sum(~known))
         at, units, counts = at[known], units[known], counts[known]
         begin = 0

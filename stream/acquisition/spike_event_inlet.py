@@ -178,7 +178,7 @@ class SpikeEventInlet(Connection):
             self.notices.add(
                 "unknown_events",
                 f"{n} events of '{self.name}' were not counted: their unit is not from 0 to {self.n_channels - 1}, or "
-                "their timestamp is not finite",
+                "their timestamp or count is not finite or out of bounds",
                 n=n,
             )
 

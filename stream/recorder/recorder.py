@@ -100,6 +100,7 @@ class Recorder:
         self._expected = set(expected) | ({hold} if hold else set())
         self._stopping = threading.Event()
         self._events: deque[dict[str, Any]] = deque()
+        self._failures: list[str] = []
         self._pending: PendingStreams | None = None
         self._next_update_s = 0.0
         self._started_s = time.monotonic()
@@ -234,7 +235,7 @@ class Recorder:
                 stream.finish()
         self.disk_writer.close()
         summary = verify_recording(self.disk_writer, self.streams)
-        summary["problems"] += self._connections.problems(online)
+        summary["problems"] += [*self._failures, *self._connections.problems(online)]
         return {"seconds": seconds} | summary
 
     def _update_streams(self, now: float) -> None:
@@ -276,9 +277,13 @@ class Recorder:
             raise
         except Exception as error:
             stream.link.close()
+            self._connections.forget(stream.link)  # connected again while it is online
             stream.present = False
             log.exception("recording '%s' failed", stream.name)
-            self._report("failed", stream.name, f"recording '{stream.name}' failed: {error!r}")
+            reason = f"recording '{stream.name}' failed, so samples are missing: {error!r}"
+            if reason not in self._failures:
+                self._failures.append(reason)
+            self._report("failed", stream.name, reason)
             return
         if stream.link.closed.is_set():
             self._connections.forget(stream.link)

@@ -25,7 +25,7 @@ import pyxdf
 from pylsl.lib import lib
 from rich.console import Console
 
-from neuroreel.recording.views import _state_line, _state_table
+from neuroreel.recording.views import _state_line, _state_table, print_summary
 from neuroreel.subprocesses import Child, start_child
 from stream.errors import NoStream
 from stream.io.xdf_reader import XdfStream, read_xdf
@@ -381,6 +381,37 @@ def test_a_description_that_is_not_utf_8_is_recorded_with_a_minimal_header(
     assert summary["verified"], summary["problems"]
     (only,) = read_xdf(tmp_path / "a.xdf")
     assert (only.name, only.samples.tolist()) == (name, [[1.0]])
+
+
+def test_a_stream_that_fails_while_it_is_recorded_is_a_problem_and_is_connected_again(
+    recorder: Any, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outlet = make_outlet(name, "EEG", ("x",), 100.0, role="rig")
+    running = recorder()
+    (stream,) = running.streams
+    link, failed = stream.link, threading.Event()
+
+    def fail() -> int:
+        monkeypatch.undo()
+        failed.set()
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(stream, "pull", fail)
+    assert failed.wait(10)
+    deadline = time.monotonic() + 60
+    while (stream.link is link or not stream.link.is_open) and time.monotonic() < deadline:
+        running.poll()
+        time.sleep(0.05)
+    outlet.push_sample([7.0])
+    time.sleep(0.5)
+    summary = running.stop()
+    (problem,) = summary["problems"]
+    assert problem == f"recording '{name}' failed, so samples are missing: MemoryError('no room')"
+    assert read_xdf(tmp_path / "a.xdf")[-1].samples.tolist() == [[7.0]]
+    output = io.StringIO()
+    monkeypatch.setattr("neuroreel.recording.views.live_console", lambda: Console(file=output))
+    print_summary(summary)
+    assert "verified, all that was received is in the file; but see the problems" in output.getvalue()
 
 
 def test_no_stream_leaves_no_file(tmp_path: Path, name: str) -> None:

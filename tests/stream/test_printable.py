@@ -43,6 +43,18 @@ def test_long_text_is_cut() -> None:
     assert printable("abcdef", limit=4) == "abc…"
 
 
+@given(ANY_TEXT, st.integers(5, 40), st.booleans())
+def test_no_text_becomes_longer_than_the_limit(text: str, limit: int, lines: bool) -> None:
+    assert len(printable(text, limit=limit, lines=lines)) <= limit
+
+
+def test_what_is_cut_ends_with_a_whole_escape() -> None:
+    assert printable("\x1b" * 100, limit=12) == r"\x1b\x1b" + "…"
+    assert printable("ab\u202e\u202e", limit=9) == r"ab\u202e" + "…"
+    assert printable("\U000e0041" * 9, limit=15) == r"\U000e0041" + "…"
+    assert printable("\x1b\x1b", limit=8) == r"\x1b\x1b"
+
+
 def test_only_the_first_of_several_lines_begins_at_the_margin() -> None:
     assert printable("error:\n  first\nneuroreel: forged\x1b", lines=True) == (
         "error:\n  first\n  neuroreel: forged\\x1b"

@@ -164,6 +164,7 @@ def test_weights_that_cannot_be_loaded_are_refused(rig: Rig, tmp_path: Path) -> 
     assert rig.events[0]["event"] == "refusal"
     assert "cannot be loaded" in rig.events[0]["reason"]
     assert rig.client.counts["refusals"] == 1
+    assert rig.trainer.commands == [{"do": "rejected", "version": 1}]
 
 
 def test_a_repeat_that_cannot_be_saved_does_not_end_decoding(

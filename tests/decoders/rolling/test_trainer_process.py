@@ -58,6 +58,29 @@ def test_a_refit_that_is_worse_on_the_next_repeat_is_rolled_back(model: Model, t
     assert events[4]["version"] == 3
 
 
+def test_a_version_that_the_engine_cannot_load_is_not_the_running_one(model: Model, tmp_path: Path) -> None:
+    swapped_again = [(0.9, 0.9), (0.9, 0.9)]  # nothing is tested against the version that never ran
+    scripted = Scripted(model, tmp_path, 3, swapped_again)
+    parts = new_repeats(4)
+    assert [scripted.trainer.decide(repeat)["do"] for repeat in parts[:3]] == ["wait", "wait", "swap"]
+    scripted.trainer.reject(0)
+    assert scripted.trainer.running is not model
+    scripted.trainer.reject(1)
+    assert scripted.trainer.running is model
+    assert scripted.trainer.decide(parts[3])["version"] == 2
+    assert all(old is model for _, old in scripted.compared)
+
+
+def test_a_rollback_that_the_engine_cannot_load_is_tried_again(model: Model, tmp_path: Path) -> None:
+    scripted = Scripted(model, tmp_path, 3, [(0.9, 0.9), (0.5, 0.8), (0.5, 0.8)])
+    parts = new_repeats(5)
+    events = [scripted.trainer.decide(repeat) for repeat in parts[:4]]
+    assert [event["do"] for event in events] == ["wait", "wait", "swap", "rollback"]
+    scripted.trainer.reject(2)
+    again = scripted.trainer.decide(parts[4])
+    assert (again["do"], again["failed"], again["weights_of"]) == ("rollback", 1, 0)
+
+
 def test_a_trainer_that_lags_behind_decides_on_the_newest_repeat_alone(model: Model, tmp_path: Path) -> None:
     scripted = Scripted(model, tmp_path, 3, [(0.9, 0.9)])
     parts = new_repeats(4)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gui.client import engine_streams as module
-from gui.client.engine_streams import HOLD_S, REMEMBER_S, Candidates, EngineStreams
+from gui.client.engine_streams import FORGOTTEN_S, HOLD_S, REMEMBER_S, Candidates, EngineStreams
 from gui.client.inlet import StreamGone
 from gui.state.snapshot import Source
 from stream.lsl.outlet import FORMATS
@@ -368,3 +368,23 @@ def test_a_candidate_that_has_returned_is_listed_once(network: Network) -> None:
     assert names(gone) == [("V1-prediction", False)]
     listed = candidates.update([prediction(id="three"), prediction("pc-b")])  # type: ignore[list-item]
     assert [(one.uid, one.alive) for one in listed] == [("three", True), ("V1-prediction@pc-b", True)]
+
+
+def test_an_engine_that_has_returned_is_lost_no_more(network: Network) -> None:
+    streams = connected(network)
+    streams.lose("prediction")
+    assert streams.lost
+    assert streams.find_engine("V1", [prediction(id="new")]) is not None
+    network.now_s += HOLD_S + 0.1
+    assert streams.open_engine()
+    assert not streams.lost
+    streams.lose("prediction")
+    assert streams.lost
+
+
+def test_an_engine_whose_connection_was_broken_is_connected_again(network: Network) -> None:
+    streams = connected(network)
+    streams.lose("prediction")
+    assert streams.find_engine("V1", [prediction()]) is None  # listed for a while when it has ended
+    network.now_s += FORGOTTEN_S + 0.1
+    assert streams.find_engine("V1", [prediction()]) is not None

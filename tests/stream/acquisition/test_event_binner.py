@@ -107,3 +107,20 @@ def test_events_of_several_spikes_add_up() -> None:
 def test_no_units_or_rate_is_refused(n_units: int, rate_hz: float) -> None:
     with pytest.raises(ShapeMismatch, match="cannot be binned"):
         EventBinner(n_units, rate_hz)
+
+
+@pytest.mark.parametrize("stamp", [np.nan, np.inf, 1e300, -1e13])
+def test_a_timestamp_that_is_no_number_of_seconds_is_no_event(stamp: float) -> None:
+    binner = EventBinner(2, 10.0)
+    binner.add([5.0, stamp, 5.01], [0, 1, 0])
+    counts, stamps = binner.close_bins(5.11)
+    assert binner.unknown == 1
+    assert (counts.tolist(), stamps.tolist()) == ([[2.0, 0.0]], [pytest.approx(5.1)])
+
+
+@pytest.mark.parametrize("count", [np.nan, np.inf, 1e300, -1.0])
+def test_a_count_that_is_none_does_not_enter_a_bin(count: float) -> None:
+    binner = EventBinner(2, 10.0)
+    binner.add([5.0, 5.01, 5.02], [0, 0, 1], [3.0, count, 1.0])
+    assert binner.unknown == 1
+    assert binner.close_bins(5.11)[0].tolist() == [[3.0, 1.0]]
