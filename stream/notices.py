@@ -25,6 +25,7 @@ WARNINGS = frozenset(
         "clock_jump",
         "foreign_clock",
         "rate_off",
+        "counter_ignored",
         "nan",
         "negative",
         "channel_dead",

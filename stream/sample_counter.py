@@ -14,6 +14,10 @@ COUNTER_BACK = 64
 """A counter at most this far behind the newest is out of order; further back, the sender restarted its counter."""
 
 
+UNCOUNTED_IN_A_ROW = 40
+"""After so many samples in a row that are not numbered one by one, the channel is no counter."""
+
+
 def counter_channel(labels: Sequence[str], facts: Mapping[str, str]) -> int | None:
     """Index of the channel of a neural stream that counts samples; None if there is none.
 
@@ -39,6 +43,56 @@ def without(labels: Sequence[str], counter: int | None) -> tuple[str, ...]:
     return tuple(label for index, label in enumerate(labels) if index != counter)
 
 
+class CounterTrust:
+    """Whether a counter counts: not if many samples in a row are not numbered one by one, and not even in pairs.
+
+    Attributes
+    ----------
+    lost
+        Whether it does not.
+    """
+
+    __slots__ = ("_before", "_n", "_n_same", "_progress", "lost")
+
+    def __init__(self) -> None:
+        self.lost = False
+        self._before: int | None = None
+        self._n = self._n_same = self._progress = 0
+
+    def follow(self, count: int) -> None:
+        """Note the newest of samples that are numbered one by one.
+
+        Parameters
+        ----------
+        count
+            Its number.
+        """
+        self._before = count
+        self._n = self._n_same = self._progress = 0
+
+    def judge(self, count: int) -> bool:
+        """Judge the number of the next sample, kept or not; True when trust is lost now.
+
+        Parameters
+        ----------
+        count
+            Its number.
+        """
+        step = 1 if self._before is None else count - self._before
+        self._before = count
+        if step == 1:
+            self._n = self._n_same = self._progress = 0
+            return False
+        self._n += 1
+        self._n_same += step == 0
+        self._progress += step
+        if self._n < UNCOUNTED_IN_A_ROW or self.lost:
+            return False
+        self.lost = self._n_same > 0.25 * self._n or not 0.5 * self._n <= self._progress <= 1.5 * self._n
+        self._n = self._n_same = self._progress = 0
+        return self.lost
+
+
 class SampleCount:
     """What the counter of a stream shows, as its samples arrive; samples without a count are taken as the next ones.
 
@@ -47,13 +101,14 @@ class SampleCount:
     first, last
         First and newest count; None before the first.
     missing
-        Samples that the sender counted and that have not arrived.
+        Samples that the sender counted and that have not arrived; None if the channel turns out to be no counter.
     """
 
     def __init__(self) -> None:
         self.first: int | None = None
         self.last: int | None = None
-        self.missing = 0
+        self.missing: int | None = 0
+        self._trust = CounterTrust()
 
     def add(self, counts: ArrayLike) -> None:
         """Take the counts of the next samples.
@@ -66,15 +121,21 @@ class SampleCount:
         values: NDArray[np.float64] = np.asarray(counts, np.float64)
         if self.last is not None and bool((np.diff(values, prepend=self.last) == 1).all()):
             self.last += len(values)
+            self._trust.follow(self.last)
             return
         for value in values.tolist():
             self._add(value)
 
     def _add(self, value: float) -> None:
+        if self.missing is None:
+            return
         if not abs(value) < 2**53:
             self.last = None if self.last is None else self.last + 1
             return
         count = int(value)
+        if self._trust.judge(count):
+            self.missing = None
+            return
         if self.last is None:
             self.first = self.last = count
             return

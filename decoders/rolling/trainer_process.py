@@ -71,7 +71,11 @@ class RollingTrainer:
         # The model before, until the running one has been tested.
         self._previous: tuple[Model, int] | None = None
         self._weights = 0  # version under which the running weights were fitted
-        self._before = (model, 0, self._previous)  # what the newest version has replaced
+        self._before: tuple[Model, int, tuple[Model, int] | None] = (
+            model,
+            0,
+            None,
+        )  # replaced by the newest version
         self._n = n
         self._folder = folder
         self._fit = fit

@@ -14,7 +14,14 @@ TOLERANCE = 0.01
 """A rate that differs from the nominal one by a larger share is reported."""
 
 _LEAST_SPAN_S = 5.0  # shortest measurement that a rate is judged by
+_GAP_SHARE = 0.25  # of the samples, in every tick: no loss, but another rate
 _JITTER_S = 0.1  # how far a busy computer may shift an arrival
+
+
+_REMEDY = (
+    "; samples count as missing all the time. Let the sender announce the rate at which it sends, "
+    "or send at that rate"
+)
 
 
 class RateMeter:
@@ -43,11 +50,14 @@ class RateMeter:
         self._was_off = self._reported = False
         self._ticks: deque[tuple[float, int]] = deque(maxlen=round(WINDOW_S) + 1)
         self._steady_from = -math.inf
+        self._n_gaps = self._n_samples = 0  # at the last tick
+        self._gapped_since = math.inf  # since when gaps are as frequent as that
 
     def restart(self) -> None:
         """Begin anew with another sender."""
         self._reported = False
         self._ticks.clear()
+        self._gapped_since = math.inf
 
     def interrupt(self, arrival_s: float) -> None:
         """Judge the rate only from here on, because samples were lost.
@@ -60,7 +70,7 @@ class RateMeter:
         self._steady_from = arrival_s
         self._was_off = False
 
-    def tick(self, n_samples: int, arrival_s: float, spread_s: float = 0.0) -> None:
+    def tick(self, n_samples: int, arrival_s: float, spread_s: float = 0.0, n_gaps: int = 0) -> None:
         """Measure and judge the rate; call it about once a second.
 
         Parameters
@@ -71,22 +81,29 @@ class RateMeter:
             Time of the newest arrival, seconds.
         spread_s
             How much arrivals vary because samples come in groups, seconds.
+        n_gaps
+            Gaps so far.
         """
+        many = n_gaps - self._n_gaps > _GAP_SHARE * (n_samples - self._n_samples)
+        self._gapped_since = min(self._gapped_since, arrival_s) if many else math.inf
+        self._n_gaps, self._n_samples = n_gaps, n_samples
         if not self._ticks or arrival_s > self._ticks[-1][0]:
             self._ticks.append((arrival_s, n_samples))
         self.measured_hz, _ = self._rate(-math.inf)
         if not self._judges:
             return
-        rate_hz, span_s = self._rate(self._steady_from)
+        rate_hz, span_s = self._rate(min(self._steady_from, self._gapped_since))
         if span_s < _LEAST_SPAN_S:
             return
         excess = rate_hz / self._nominal_hz - 1
         off = abs(excess) > TOLERANCE and abs(excess) * span_s > _JITTER_S + 2 * spread_s
-        if off and self._was_off and not self._reported:
+        gapped = math.isfinite(self._gapped_since)
+        if off and (self._was_off or gapped) and not self._reported:
             self._reported = True
             self._notices.add(
                 "rate_off",
-                f"{rate_hz:.2f} samples per second arrive, {excess:+.1%} off the nominal {self._nominal_hz:g} Hz",
+                f"{rate_hz:.2f} samples per second arrive, {excess:+.1%} off the nominal {self._nominal_hz:g} Hz"
+                + (_REMEDY if gapped else ""),
                 measured_hz=round(rate_hz, 3),
                 nominal_hz=self._nominal_hz,
                 off_percent=round(100 * excess, 2),

@@ -16,7 +16,7 @@ from stream.acquisition.timed_samples import TimedSamples
 from stream.acquisition.timing_notices import TimingCounts, TimingNotices
 from stream.chunk import Chunk
 from stream.notices import Notices
-from stream.sample_counter import COUNTER_BACK
+from stream.sample_counter import COUNTER_BACK, UNCOUNTED_IN_A_ROW, CounterTrust
 from stream.timestamps import MAX_SECONDS, REORDER_IN_A_ROW, REORDER_S, StampJudge, Verdict, uneven_text
 
 CLOCK_JUMP_S = 0.5
@@ -46,7 +46,7 @@ class SampleTiming:
         Sampling rate of the timestamps in Hz; 0 for irregular streams, where only a counter reveals losses.
     notices
         Receives ``gap``, ``duplicate``, ``reordered``, ``repeated_stamp``, ``invalid_stamp``, ``clock_jump``,
-        ``uneven_stamps``, ``rate_off``, ``foreign_clock`` and ``clock_known``.
+        ``uneven_stamps``, ``rate_off``, ``counter_ignored``, ``foreign_clock`` and ``clock_known``.
     nominal_hz
         Rate that the stream announces, which the measured rate is compared with; None for ``rate_hz``.
     paced
@@ -85,6 +85,7 @@ class SampleTiming:
         self._begun = False
         self._stamp = -math.inf
         self._counter: int | None = None
+        self._trust = CounterTrust()
         self._sample: NDArray[np.float32] | None = None
         self._follows = True  # whether all samples of the chunk that is being screened follow without a fault
         self._segments = np.zeros(1, np.int32)  # of the last chunk, reused while nothing changes
@@ -148,6 +149,7 @@ class SampleTiming:
             self.segment += 1
         self._shift_s = 0.0
         self.foreign_clock = False
+        self._trust = CounterTrust()
         self._uneven_ticks = 0
         self._rate.restart()
         self.accept_lag()
@@ -178,11 +180,14 @@ class SampleTiming:
         timed
             The samples that are kept; None if none is.
         """
-        stamps, counter, keep = chunk.stamps, chunk.counter, None
+        stamps, counter, keep = chunk.stamps, None if self._trust.lost else chunk.counter, None
         times = stamps
         if self._begun and not self._stamps.uneven and self._in_order(stamps, counter):
             self._stamp, self._sample, self._n_back = float(stamps[-1]), chunk.samples[-1], 0
-            self._counter = None if counter is None else int(counter[-1])
+            self._counter = None
+            if counter is not None:
+                self._counter = int(counter[-1])
+                self._trust.follow(self._counter)
             local = stamps + (self._offset_s + self._shift_s)
             if self.segment != self._segments[0] or len(stamps) != len(self._segments):
                 self._segments = np.full(len(stamps), self.segment, np.int32)
@@ -224,7 +229,10 @@ class SampleTiming:
             Local clock, seconds.
         """
         if self._n_received:
-            self._rate.tick(self._n_received, self._arrival_s, self._stamps.spread_s)
+            n_gaps = (
+                self.counts.gaps if self._counter is None else 0
+            )  # a counter tells loss from another rate
+            self._rate.tick(self._n_received, self._arrival_s, self._stamps.spread_s, n_gaps)
         self._uneven_ticks += self._stamps.uneven
         if self._stamps.uneven and self._uneven_ticks == _UNEVEN_TICKS:
             spread_s = self._stamps.spread_s
@@ -257,7 +265,7 @@ class SampleTiming:
             self._stamps.follow(self._stamp)
         for row in range(n):
             stamp = float(chunk.stamps[row])
-            count = None if chunk.counter is None else int(chunk.counter[row])
+            count = self._count(chunk, row)
             delay_s = arrival_s - (stamp + (self._shift_s - shift_s))
             keep[row] = self._judge(chunk.samples[row], stamp, count, arrival_s, usual_s - delay_s)
             if count is None and keep[row]:
@@ -269,6 +277,21 @@ class SampleTiming:
         if not self._follows:
             self._rate.interrupt(self._arrival_s)
         return keep, times, local, segment
+
+    def _count(self, chunk: Chunk, row: int) -> int | None:
+        """Number of a sample by the sender's counter; None if it has none, or one that does not count."""
+        if chunk.counter is None or self._trust.lost:
+            return None
+        count = int(chunk.counter[row])
+        if not self._trust.judge(count):
+            return count
+        self._notices.add(
+            "counter_ignored",
+            f"{UNCOUNTED_IN_A_ROW} samples in a row are not numbered one by one, so the channel that should count the "
+            "samples is no counter (32-bit floats count to 16,777,216); timestamps decide from here on",
+            number=count,
+        )
+        return None
 
     def _judge(
         self, sample: NDArray[np.float32], stamp: float, count: int | None, arrival_s: float, early_s: float

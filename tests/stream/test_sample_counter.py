@@ -30,6 +30,12 @@ def test_what_a_counter_shows_does_not_depend_on_the_chunks(
         assert (count.missing, (count.first, count.last)) == (missing, extent)
 
 
+def test_a_channel_that_does_not_count_counts_nothing() -> None:
+    count = SampleCount()
+    count.add(np.zeros(500))
+    assert count.missing is None
+
+
 def test_the_counter_is_the_channel_of_that_label_or_the_one_that_the_description_names() -> None:
     assert counter_channel(("a", "sequence"), {}) == 1
     assert counter_channel(("n", "sequence"), {"sequence_channel": "n"}) == 0

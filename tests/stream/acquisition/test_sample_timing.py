@@ -282,3 +282,61 @@ def test_frequent_faults_are_reported_once_a_second() -> None:
     assert 7 <= len(reported) <= 10
     assert sum(notice.facts["count"] for notice in reported) == 39
     assert sum(notice.facts["missing"] for notice in reported) == timing.counts.missing
+
+
+NUMBERS = np.arange(900)
+SWAPPED = NUMBERS + np.where(NUMBERS % 2, -1, 1)
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        np.zeros(900, int),
+        900 - NUMBERS,
+        3 * NUMBERS,
+        np.random.default_rng(0).integers(-(2**62), 2**62, 900),
+        (2**24 - 300 + NUMBERS).astype(np.float32).astype(int),  # stands still, then jumps by two
+    ],
+)
+def test_a_channel_that_does_not_count_is_no_counter(counts: np.ndarray) -> None:
+    notices = Notices()
+    timing = SampleTiming(RATE_HZ, notices)
+    kept = 0
+    for index, count in enumerate(counts):
+        stamp = np.array([100 + index / RATE_HZ])
+        chunk = Chunk(np.zeros((1, 1), np.float32), stamp, np.array([index]), np.array([count]))
+        kept += timing.accept(chunk, stamp[0]) is not None
+    assert kept >= 860
+    assert [notice.event for notice in notices.take()].count("counter_ignored") == 1
+    assert timing.segment < 50
+
+
+@pytest.mark.parametrize(
+    "counts", [SWAPPED, np.repeat(NUMBERS[:450], 2), np.delete(NUMBERS, slice(0, 890, 7))]
+)
+def test_a_counter_of_a_bad_connection_is_believed(counts: np.ndarray) -> None:
+    notices = Notices()
+    timing = SampleTiming(RATE_HZ, notices)
+    for index, count in enumerate(counts):
+        stamp = np.array([100 + count / RATE_HZ])
+        chunk = Chunk(np.zeros((1, 1), np.float32), stamp, np.array([index]), np.array([count]))
+        timing.accept(chunk, 100 + index / RATE_HZ)
+    assert "counter_ignored" not in [notice.event for notice in notices.take()]
+    lost = np.ptp(counts) + 1 - len(set(counts.tolist()))
+    assert timing.counts.missing - timing.counts.reordered == pytest.approx(
+        lost, abs=1
+    )  # the first may be late
+
+
+@pytest.mark.parametrize("real_hz", [10.0, 15.0, 19.0])
+def test_a_rate_far_below_the_nominal_one_is_said_although_each_step_is_a_gap(real_hz: float) -> None:
+    notices = Notices()
+    timing = SampleTiming(30.0, notices)
+    for index in range(round(12 * real_hz)):
+        stamp = np.array([100 + index / real_hz])
+        timing.accept(Chunk(np.zeros((1, 1), np.float32), stamp, np.array([index])), stamp[0])
+        if index % round(real_hz) == 0:
+            timing.tick(stamp[0])
+    (notice,) = [notice for notice in notices.take() if notice.event == "rate_off"]
+    assert notice.facts["measured_hz"] == pytest.approx(real_hz)
+    assert "Let the sender announce the rate" in notice.text
