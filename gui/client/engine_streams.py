@@ -10,7 +10,8 @@ from dataclasses import replace
 import pylsl
 
 from gui.client.inlet import DisplayInlet, StreamGone, describe_sender, nominal_rate
-from gui.client.roles import ENGINE_ROLES, ROLES, shape_problem
+from gui.client.roles import ENGINE_ROLES, LABEL_ROLES, ROLES, shape_problem
+from gui.state.position import MapAxes, find_axes
 from gui.state.snapshot import Candidate, Source
 from stream.lsl.outlet import NEURAL_TYPES
 from stream.lsl.sender import is_return
@@ -133,11 +134,21 @@ class EngineStreams:
             self._open_only("neural", _named(found, source.neural_name, NEURAL_TYPES), source, sender)
         stimuli = _named(found, f"{source.neural_name}-stimulus", ROLES["stimulus"].types)
         self._open_only("stimulus", stimuli, source, (source.neural_hostname, ""))
+        for role, label in zip(LABEL_ROLES, self.axes.labels if self.axes is not None else (), strict=False):
+            labels = _named(found, f"{source.neural_name}-{label}", ROLES[role].types)
+            self._open_only(role, labels, source, (source.neural_hostname, ""))
+
+    @property
+    def axes(self) -> MapAxes | None:
+        """The columns of the continuous stream that are a position in the plane; None if there are none."""
+        inlet = self.inlets.get("continuous")
+        return None if inlet is None else find_axes(inlet.labels)
 
     def open_engine(self) -> bool:
         """Open the prediction stream, once the others are open or `HOLD_S` has passed; returns whether it did."""
         waited_s = time.monotonic() - self._pending_since
-        ready = {*ENGINE_ROLES, "stimulus"} <= self.inlets.keys() and waited_s > HOLD_S / 2
+        wanted = {*ENGINE_ROLES, "stimulus"} - {"continuous"}  # which only some models have
+        ready = wanted <= self.inlets.keys() and waited_s > HOLD_S / 2
         if self.pending is None or not (ready or waited_s > HOLD_S):
             return False
         inlet, self.pending = self.pending, None

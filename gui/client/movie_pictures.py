@@ -60,4 +60,7 @@ def _load(path: Path, source: Source) -> tuple[MoviePictures | None, str]:
     if not model.clips:
         clip_of_frame = np.zeros(model.n_frames, np.int64)
     names = tuple(printable(clip.name, limit=40) for clip in model.clips)
-    return MoviePictures(path, model.hash, model.states, model.pictures, clip_of_frame, names), note
+    pictures = MoviePictures(
+        path, model.hash, model.states, model.pictures, clip_of_frame, names, model.parts.continuous
+    )
+    return pictures, note

@@ -14,7 +14,7 @@ from gui.client.engine_info import parse_engine_info
 from gui.client.engine_streams import Candidates, EngineStreams
 from gui.client.inlet import DisplayInlet, StreamGone
 from gui.client.movie_pictures import load_movie_pictures
-from gui.client.roles import ROLES, usable_rows
+from gui.client.roles import LABEL_ROLES, ROLES, usable_rows
 from gui.client.status_message import StatusMessage, parse_status
 from gui.state.signal_history import MAX_TRACES
 from gui.state.snapshot import Source, State
@@ -154,12 +154,14 @@ class Receiver(threading.Thread):
         if engine is not None:
             self._begin(engine)
         neural = bool(self._last_data)
-        known = self._streams.inlets.get("neural")
+        known, continuous = (self._streams.inlets.get(role) for role in ("neural", "continuous"))
         self._streams.open_side_streams(self._source, unique, neural=neural)
         inlet = self._streams.inlets.get("neural")
         if inlet is not None and inlet is not known:
             labels = [printable(label, limit=10) for label in inlet.labels[:MAX_TRACES]]
             self._store.set_neural(inlet.n_channels, inlet.type, labels, printable(inlet.unit, limit=10))
+        if self._streams.inlets.get("continuous") is not continuous:
+            self._store.set_position(self._streams.axes)
         self._streams.open_engine()
         self._store.set_refused(self._streams.refused)
 
@@ -217,6 +219,8 @@ class Receiver(threading.Thread):
             self._last_data = time.monotonic()
             self._ended = False
             self._store.add_predictions(rows, stamps)
+        elif role in ("stimulus", *LABEL_ROLES) and "prediction" not in self._streams.inlets:
+            return  # by which clock is unknown
         elif role == "stimulus":
             self._add_truth(rows[:, 0].astype(np.int32), stamps)
         elif role == "posterior":
@@ -225,23 +229,35 @@ class Receiver(threading.Thread):
             self._store.add_forecast(rows)
         elif role == "embedding":
             self._store.add_embedding(rows, stamps)
+        elif role == "continuous":
+            self._store.add_continuous(rows, stamps)
+        elif role in LABEL_ROLES:
+            shift_s = self._shift_s(self._streams.inlets.get(role))
+            by_engine_clock = shift_s is not None
+            self._store.add_label(
+                LABEL_ROLES.index(role), rows, stamps + (shift_s or 0.0), by_engine_clock=by_engine_clock
+            )
         else:
             self._store.add_neural(rows, stamps)
 
     def _add_truth(self, frames: np.ndarray, stamps: np.ndarray) -> None:
         """Hand on stimulus events: by the clock of the neural sender, or of the engine if theirs is another one."""
-        stimulus, engine = (self._streams.inlets.get(role) for role in ("stimulus", "prediction"))
-        if stimulus is None or engine is None:
-            return
-        if stimulus.hostname in (self._source.neural_hostname or stimulus.hostname, ""):
-            self._store.add_truth(frames, stamps)
-            return
+        shift_s = self._shift_s(self._streams.inlets.get("stimulus"))
+        self._store.add_truth(frames, stamps + (shift_s or 0.0), by_engine_clock=shift_s is not None)
+
+    def _shift_s(self, inlet: DisplayInlet | None) -> float | None:
+        """Seconds from the clock of a side stream to the engine's; None where it has the clock of the neural sender."""
+        engine = self._streams.inlets.get("prediction")
+        if inlet is None or engine is None:
+            return None
+        if inlet.hostname in (self._source.neural_hostname or inlet.hostname, ""):
+            return None
         wait_s = 0.0 if self._offsets_known else OFFSET_S
-        shift_s = stimulus.clock_offset_s(wait_s) - engine.clock_offset_s(wait_s)
+        shift_s = inlet.clock_offset_s(wait_s) - engine.clock_offset_s(wait_s)
         self._offsets_known = True
         if not np.isfinite(shift_s):
-            raise ValueError(f"the clock of {printable(stimulus.hostname, limit=60)} is unknown")
-        self._store.add_truth(frames, stamps + shift_s, by_engine_clock=True)
+            raise ValueError(f"the clock of {printable(inlet.hostname, limit=60)} is unknown")
+        return shift_s
 
     def _read_status(self, text: str) -> None:
         message = parse_status(text)

@@ -25,6 +25,9 @@ LATEST_STAMP_S = 1e10
 LARGEST_VALUE = 1e6
 """Largest coordinate of an embedded point that is drawn."""
 
+LARGEST_LABEL = 1e9
+"""Largest value of a continuous label that is drawn."""
+
 _FINITE = ("frame", "confidence", "next_frame", "next_confidence", "entropy_bits", "sequence", "stamp_raw")
 _COLUMN = {name: index for index, name in enumerate(PREDICTION_CHANNELS)}
 
@@ -55,14 +58,19 @@ ENGINE_ROLES = {
         ("Forecast",), fewest=len(HORIZONS_S) * (2 * N_LIKELIEST + 1), most=len(HORIZONS_S) * (2 * N_LIKELIEST + 1)
     ),
     "embedding": Role(("Embedding",), most=4_096),
+    "continuous": Role(("Continuous",), most=1_000),
     "status": Role(("Markers",), text=True),
 }  # fmt: skip
 """Streams that an engine sends beside its predictions."""
+
+LABEL_ROLES = ("label", "second label")
+"""The labels of a position: one of two columns, or two."""
 
 ROLES = {
     "prediction": Role(("Prediction",), fewest=len(PREDICTION_CHANNELS), most=len(PREDICTION_CHANNELS)),
     "stimulus": Role(("Stimulus",), most=64),
     **ENGINE_ROLES,
+    **{role: Role(("Label",), most=1_000) for role in LABEL_ROLES},
     "neural": Role(NEURAL_TYPES, most=100_000),
 }
 """All streams that the display receives, in the order in which they are read: the others refer to the predictions."""
@@ -115,6 +123,8 @@ def usable_rows(
         usable &= _usable_forecasts(rows, source)
     elif role == "embedding":
         usable &= np.all(np.abs(rows) < LARGEST_VALUE, axis=1)
+    elif role in ("continuous", *LABEL_ROLES):  # an unknown label is NaN
+        usable &= (np.isnan(rows) | (np.abs(rows) < LARGEST_LABEL)).all(axis=1)
     elif role == "stimulus":
         usable &= (rows[:, 0] >= -1) & (rows[:, 0] < MAX_FRAMES)
     elif role == "neural":  # a channel without a valid value is NaN; only a row without any is of no use

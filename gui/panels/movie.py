@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PyQt5.QtCore import QRect, QRectF, Qt
 from PyQt5.QtGui import QColor, QFont, QFontMetrics, QImage, QPainter, QPen
-from PyQt5.QtWidgets import QWidget
+from PyQt5.QtWidgets import QHBoxLayout, QWidget
 
 from gui.panels.base import Panel
 from gui.panels.movie_slots import Slot, Tile, slots_of
+from gui.panels.position_map import PositionMap
 from gui.state.snapshot import Snapshot, State
 from gui.theme import DARK, Theme
-from gui.words import kind_of, plural
+from gui.words import Kind, kind_of, plural
 
 CAPTION = 24
 FOOT = 44
@@ -40,14 +41,22 @@ class MoviePanel(Panel):
     """The frame on screen, the decoded frame, the forecast."""
 
     def __init__(self) -> None:
-        self._view = _View()
-        super().__init__("Movie", self._view)
+        self._view, self.map = _View(), PositionMap()
+        content = QWidget()
+        line = QHBoxLayout(content)
+        line.setContentsMargins(0, 0, 0, 0)
+        line.setSpacing(0)
+        line.addWidget(self._view, 3)
+        line.addWidget(self.map, 2)
+        self.map.hide()
+        super().__init__("Movie", content)
 
     def set_theme(self, theme: Theme) -> None:
         """Apply a theme."""
         super().set_theme(theme)
-        self._view.theme = theme
+        self._view.theme = self.map.theme = theme
         self._view.update()
+        self.map.update()
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Draw the newest moment."""
@@ -71,11 +80,16 @@ class MoviePanel(Panel):
                 if part
             )
         )
-        current = snapshot.state is State.LIVE
-        if current:
-            self.legend()
-        else:
-            self.legend((self.theme.alarm, f"not current: {snapshot.idle_s:.1f} s old, {snapshot.state}"))
+        current, position = snapshot.state is State.LIVE, snapshot.position
+        old = [(self.theme.alarm, f"not current: {snapshot.idle_s:.1f} s old, {snapshot.state}")]
+        lines = [(self.theme.decoded, "decoded"), (self.theme.truth, "true (outline)")]
+        self.legend(*(lines if position is not None else []), *([] if current else old))
+        only_map = position is not None and kind_of(snapshot.source) is Kind.PLACE
+        self._title.setText("Position" if only_map else "Movie" if position is None else "Movie and position")
+        self.map.setVisible(position is not None)
+        self._view.setVisible(not only_map)
+        if position is not None:
+            self.map.show_view(position, current=current, has_evidence=snapshot.newest.has_evidence)
         self._view.show_slots(slots_of(snapshot), current=current)
 
     @property

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from decoders.data.frame_states import FrameStates
 from decoders.prediction import UNSURE_BELOW
+from decoders.readouts.continuous import ContinuousReader
 
 UNKNOWN = -2
 """The true frame is unknown; -1 is a known blank."""
@@ -213,6 +214,41 @@ class NeuralTraces:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class PositionView:
+    """A position in the plane over the last seconds.
+
+    Attributes
+    ----------
+    names
+        Names of x and y.
+    time_s
+        Float64 [n], recorded seconds relative to the newest estimate.
+    estimate, truth
+        Float64 [n, 2], decoded and true positions; NaN where unknown.
+    half_width
+        Float32 [2], half-widths of the newest estimate's interval of 80 %; NaN if unknown.
+    bounds
+        Smallest x, smallest y, largest x, largest y of the map.
+    places, chances
+        Position of each place, float64 [places, 2], and its newest probability, float32 [places]; None if unknown.
+    """
+
+    names: tuple[str, str]
+    time_s: NDArray[np.float64]
+    estimate: NDArray[np.float64]
+    truth: NDArray[np.float64]
+    half_width: NDArray[np.float32]
+    bounds: tuple[float, float, float, float]
+    places: NDArray[np.float64] | None = None
+    chances: NDArray[np.float32] | None = None
+
+    @property
+    def distances(self) -> NDArray[np.float64]:
+        """Distance of each estimate from the truth, float64 [n]; NaN where that is unknown."""
+        return np.asarray(np.linalg.norm(self.estimate - self.truth, axis=1), np.float64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Score:
     """Accuracy where the true frame was known.
 
@@ -275,7 +311,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MoviePictures:
-    """From the model file: its frames, their pictures uint8 [n, h, w(, 3)] or None, their clips and the clips' names."""
+    """From the model file: frames, pictures uint8 [n, h, w(, 3)] or None, clips, clip names, decoder of the labels."""
 
     path: Path
     hash: str
@@ -283,6 +319,7 @@ class MoviePictures:
     pictures: NDArray[np.uint8] | None
     clip_of_frame: NDArray[np.int64]
     clip_names: tuple[str, ...] = ()
+    continuous: ContinuousReader | None = None
 
     def state_of(self, frame: int) -> int | None:
         """The index of a frame's picture and clip; None if the model does not know the frame."""
@@ -314,6 +351,7 @@ class Snapshot:
     neural_traces: NeuralTraces | None = None
     neural_type: str = ""
     neural_n_channels: int = 0
+    position: PositionView | None = None
     trail: NDArray[np.float32] | None = None
     trail_frame: NDArray[np.int32] | None = None
     score: Score | None = None

@@ -19,6 +19,7 @@ from decoders.metrics import FrameAxis
 from decoders.prediction import HORIZONS_S
 from gui.state.forecast_record import ForecastRecord
 from gui.state.neural_history import NeuralChannels, NeuralHistory
+from gui.state.position import MapAxes, PositionHistory
 from gui.state.posterior_history import PosteriorHistory
 from gui.state.prediction_history import COLUMN, STAMP, PredictionHistory
 from gui.state.ring_buffers import ColumnImage, RowRing
@@ -28,6 +29,8 @@ from gui.state.snapshot import (
     Counts,
     ForecastSuccess,
     MoviePictures,
+    PositionView,
+    PosteriorView,
     Score,
     Snapshot,
     Source,
@@ -83,6 +86,7 @@ class Store:
         self._channels = NeuralChannels()
         self._forecast: NDArray[np.float32] | None = None
         self._trail: RowRing | None = None
+        self._position: PositionHistory | None = None
         self._timeline_rows = TIMELINE_ROWS
         self._forecast_success: ForecastSuccess | None = None
         self._begin(Source())
@@ -228,6 +232,29 @@ class Store:
             frame = self._predictions.at("frame", stamps, -1.0)
             self._trail.add(np.column_stack([rows, frame]))
 
+    def set_position(self, axes: MapAxes | None) -> None:
+        """Set which columns of the continuous estimates are a position in the plane; None for none."""
+        with self._lock:
+            source = self._snapshot.source
+            self._position = (
+                None if axes is None else PositionHistory(axes, source.rate_hz, source.stamp_rate)
+            )
+
+    def add_continuous(self, rows: NDArray[np.float32], stamps: NDArray[np.float64]) -> None:
+        """Add rows of the continuous stream, float32 [n, columns]."""
+        with self._lock:
+            if self._position is not None:
+                raw = self._predictions.at("stamp_raw", stamps, math.nan)
+                self._position.add_estimates(rows, stamps, np.where(np.isnan(raw), stamps, raw))
+
+    def add_label(
+        self, which: int, rows: NDArray[np.float32], stamps: NDArray[np.float64], *, by_engine_clock: bool
+    ) -> None:
+        """Add rows of a label stream of the position, see `gui.state.position.PositionHistory.add_truth`."""
+        with self._lock:
+            if self._position is not None:
+                self._position.add_truth(which, rows, stamps, by_engine_clock=by_engine_clock)
+
     def add_neural(self, rows: NDArray[np.float32], stamps: NDArray[np.float64]) -> None:
         """Add rows of the neural stream, float32 [n, channels]."""
         with self._lock:
@@ -290,6 +317,7 @@ class Store:
                 neural=neural,
                 neural_traces=traces,
                 forecast=self._forecast,
+                position=self._position_view(posterior),
                 trail=None if trail is None else trail[:, :-1].copy(),
                 trail_frame=None if trail is None else trail[:, -1].astype(np.int32),
                 score=self._score_so_far(),
@@ -318,6 +346,7 @@ class Store:
         self._neural = None
         self._forecast = None
         self._trail = None
+        self._position = None
         self._sequence = None
 
     def _columns(self, n_rows: int) -> ColumnImage:
@@ -338,6 +367,15 @@ class Store:
             clock=self._score.figures(1)["accuracy_within_1s"]
             if self._snapshot.source.movie_rate_hz
             else math.nan,
+        )
+
+    def _position_view(self, posterior: PosteriorView | None) -> PositionView | None:
+        pictures = self._snapshot.movie_pictures
+        if self._position is None:
+            return None
+        return self._position.view(
+            pictures.continuous if pictures is not None else None,
+            posterior.newest if posterior is not None else None,
         )
 
     def _counts(self) -> Counts:
