@@ -112,7 +112,7 @@ class Window(QMainWindow):
         left, right = QVBoxLayout(), QVBoxLayout()
         for name, share in (("movie", 35), ("timeline", 36), ("neural", 29)):
             left.addWidget(self.panels[name], share)
-        for name, share in (("embedding", 42), ("traces", 38), ("score", 20)):
+        for name, share in (("embedding", 41), ("traces", 36), ("score", 23)):
             right.addWidget(self.panels[name], share)
         for column in (left, right):
             column.setSpacing(8)

@@ -60,7 +60,8 @@ class EmbeddingPanel(Panel):
         self.detail(
             f"3 slowest of {trail.shape[1]} dimensions · last {len(trail):,} points, running mean of {MEAN_POINTS}"
         )
-        self.view.current = snapshot.state is State.LIVE
+        known = snapshot.newest is None or snapshot.newest.has_evidence
+        self.view.current = snapshot.state is State.LIVE and known
         self.view.show_trail(trail, source.states.states(snapshot.trail_frame), max(source.n_frames, 1))
 
 

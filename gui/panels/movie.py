@@ -67,7 +67,10 @@ class MoviePanel(Panel):
         pictures = snapshot.movie_pictures
         things = plural(kind_of(snapshot.source))
         success = snapshot.forecast_success
+        only_map = snapshot.position is not None and kind_of(snapshot.source) is Kind.PLACE
         note = snapshot.pictures_note.replace("frames are", f"{things} are")
+        if only_map:
+            pictures, note = None, ""
         self.detail(
             " · ".join(
                 part
@@ -84,7 +87,6 @@ class MoviePanel(Panel):
         old = [(self.theme.alarm, f"not current: {snapshot.idle_s:.1f} s old, {snapshot.state}")]
         lines = [(self.theme.decoded, "decoded"), (self.theme.truth, "true (outline)")]
         self.legend(*(lines if position is not None else []), *([] if current else old))
-        only_map = position is not None and kind_of(snapshot.source) is Kind.PLACE
         self._title.setText("Position" if only_map else "Movie" if position is None else "Movie and position")
         self.map.setVisible(position is not None)
         self._view.setVisible(not only_map)

@@ -10,11 +10,14 @@ from numpy.typing import NDArray
 
 from decoders.prediction import N_LIKELIEST, Provenance, provenance_of
 from gui import words
-from gui.state.snapshot import UNKNOWN, MoviePictures, Snapshot, Source
+from gui.state.snapshot import UNKNOWN, MoviePictures, Snapshot, Source, State
 from stream.printable import printable
 
 N_TILES = 4
 """Number of likeliest frames that are shown when a prediction is unsure."""
+
+LEAST_TILE = 0.005
+"""A frame that is less probable would read 0 % and has no tile."""
 
 BLANK = 118
 """Gray level of a blank screen."""
@@ -62,9 +65,10 @@ def slots_of(snapshot: Snapshot) -> tuple[Slot, ...]:
     newest, source, pictures = snapshot.newest, snapshot.source, snapshot.movie_pictures
     assert newest is not None
     moment = words.decoded_moment(source)
+    current = snapshot.state is State.LIVE
     screen = "on screen" if moment == "now" else f"on screen {moment}"
     decoded = _decoded(
-        f"decoded {moment}",
+        f"decoded {moment}" if current else "last decoded",
         newest.frame,
         newest.confidence,
         newest.novelty,
@@ -72,7 +76,7 @@ def slots_of(snapshot: Snapshot) -> tuple[Slot, ...]:
         _likeliest_now(snapshot),
     )
     following = _decoded(
-        f"forecast {words.forecast_moment(source)}",
+        f"forecast {words.forecast_moment(source)}" if current else "last forecast",
         newest.next_frame,
         newest.next_confidence,
         newest.novelty,
@@ -80,7 +84,7 @@ def slots_of(snapshot: Snapshot) -> tuple[Slot, ...]:
         _likeliest_next(snapshot),
     )
     return (
-        _shown(screen, newest.truth, snapshot.truth_known, pictures, source),
+        _shown(screen if current else "last on screen", newest.truth, snapshot.truth_known, pictures, source),
         _compared(decoded, newest.frame, newest.truth, source) if decoded.picture_of_frame else decoded.slot,
         following.slot,
     )
@@ -110,6 +114,7 @@ def _decoded(
         tiles = tuple(
             Tile(words.short_name(one, source, pictures), picture_of(one, pictures), probability)
             for one, probability in likeliest
+            if probability >= LEAST_TILE
         )
         why = f"unsure · below {source.unsure_below:.0%}" + (
             f", likeliest {words.plural(words.kind_of(source))}" if tiles else ""

@@ -27,6 +27,8 @@ GAP_PERIODS = 3.0
 MARGIN = 12
 LEFT = 52
 BELOW = 40
+ONE_LINE = 20
+WORDS = 230
 """Room around the map in pixels, for text of the usual size."""
 
 
@@ -39,7 +41,7 @@ class PositionMap(QWidget):
         self.view: PositionView | None = None
         self.current = True
         self.has_evidence = True
-        self.caption = ""
+        self.captions: list[str] = []
         self._kernel: NDArray[np.float32] | None = None
         self._kernel_of: tuple[object, ...] = ()
         self.setMinimumSize(160, 110)
@@ -57,14 +59,15 @@ class PositionMap(QWidget):
             Whether the estimate rests on any valid channel; without, only the truth is drawn.
         """
         self.view, self.current, self.has_evidence = view, current, has_evidence
-        self.caption = self._caption(view)
+        self.captions = self._captions(view)
         self.update()
 
     def map_rect(self) -> QRectF:
         """Rectangle of the map in the widget, in pixels."""
         px = self.theme.px
-        left, top, below = px(LEFT), px(8), px(BELOW)
-        width, height = max(self.width() - left - px(MARGIN), 10), max(self.height() - top - below, 10)
+        left, top = px(LEFT), px(4)
+        width = max(self.width() - left - px(MARGIN) - self._beside, 10)
+        height = max(self.height() - top - px(BELOW if not self._beside else ONE_LINE), 10)
         if self.view is None:
             return QRectF(left, top, width, height)
         x0, y0, x1, y1 = self.view.bounds
@@ -72,6 +75,11 @@ class PositionMap(QWidget):
         inner = QRectF(0, 0, scale * (x1 - x0), scale * (y1 - y0))
         inner.moveCenter(QRectF(left, top, width, height).center())
         return inner
+
+    @property
+    def _beside(self) -> int:
+        """Width in pixels of the words beside the map; 0 where they are below it."""
+        return self.theme.px(WORDS) if self.width() > self.theme.px(2.2 * WORDS) else 0
 
     def point(self, x: float, y: float) -> QPointF:
         """Place of a position in the widget, in pixels."""
@@ -95,8 +103,8 @@ class PositionMap(QWidget):
         painter.setClipRect(rect)
         if self.has_evidence:
             self._cloud(painter, view, rect)
-            self._trail(painter, view.time_s, view.estimate, theme.decoded)
-        self._trail(painter, view.time_s, view.truth, theme.truth)
+            self._trail(painter, view.time_s, view.estimate, theme.decoded, 1)
+        self._trail(painter, view.time_s, view.truth, theme.truth, 2)
         if self.has_evidence:
             self._estimate(painter, view)
         self._truth(painter, view)
@@ -127,16 +135,19 @@ class PositionMap(QWidget):
         painter.drawImage(rect, picture)
 
     def _trail(
-        self, painter: QPainter, time_s: NDArray[np.float64], points: NDArray[np.float64], colour: str
+        self,
+        painter: QPainter,
+        time_s: NDArray[np.float64],
+        points: NDArray[np.float64],
+        colour: str,
+        pixels: int,
     ) -> None:
         """A line through the positions, broken at gaps and where they are unknown."""
         step = np.diff(time_s)
         longest = GAP_PERIODS * float(np.median(step)) if len(step) else 0.0
         known: NDArray[np.bool_] = np.isfinite(points.sum(axis=1))
         breaks = np.r_[False, (step > longest) | ~known[1:] | ~known[:-1]]
-        ink = QColor(colour)
-        ink.setAlpha(150)
-        painter.setPen(QPen(ink, self.theme.px(1)))
+        painter.setPen(QPen(QColor(colour), self.theme.px(pixels)))
         painter.setBrush(Qt.NoBrush)
         for part in np.split(np.arange(len(points)), np.flatnonzero(breaks)):
             if len(part) > 1:
@@ -145,6 +156,8 @@ class PositionMap(QWidget):
     def _estimate(self, painter: QPainter, view: PositionView) -> None:
         """A dot at the estimate, and a bar along each axis as long as its interval."""
         px, (x, y) = self.theme.px, view.estimate[-1].tolist()
+        if not (x == x and y == y):
+            return
         at, (dx, dy) = self.point(x, y), view.half_width.tolist()
         painter.setPen(QPen(QColor(self.theme.decoded), px(2)))
         if dx == dx:
@@ -162,18 +175,18 @@ class PositionMap(QWidget):
             painter.setBrush(Qt.NoBrush)
             painter.drawEllipse(self.point(x, y), self.theme.px(10), self.theme.px(10))
 
-    def _caption(self, view: PositionView) -> str:
+    def _captions(self, view: PositionView) -> list[str]:
         if not self.has_evidence:
-            return "no evidence · no channel has a valid value"
+            return ["no evidence", "no channel has a valid value"]
         parts = ["cloud: posterior"] if view.chances is not None else []
         if np.isfinite(view.half_width).any():
             parts.append("bars: 80 % interval of each axis")
         distances = view.distances
         known = distances[np.isfinite(distances)]
         if len(known):
-            now = f"{distances[-1]:.3g} off, " if np.isfinite(distances[-1]) else ""
-            parts.append(f"{now}median {np.median(known):.3g} off in the last {-view.time_s[0]:.0f} s")
-        return " · ".join(parts)
+            parts += [f"{distances[-1]:.3g} off the truth"] if np.isfinite(distances[-1]) else []
+            parts.append(f"median {np.median(known):.3g} in the last {-view.time_s[0]:.0f} s")
+        return parts
 
     def _words(self, painter: QPainter, view: PositionView, rect: QRectF) -> None:
         """The ends and names of the axes, and what is drawn."""
@@ -197,10 +210,17 @@ class PositionMap(QWidget):
         painter.drawText(below, int(Qt.AlignHCenter), name)
         name = metrics.elidedText(view.names[1], Qt.ElideRight, int(beside.width()))
         painter.drawText(beside, int(Qt.AlignRight | Qt.AlignVCenter), name)
-        line = QRectF(px(MARGIN), self.height() - px(20), self.width() - 2 * px(MARGIN), px(17))
-        painter.drawText(
-            line, int(Qt.AlignHCenter), metrics.elidedText(self.caption, Qt.ElideRight, int(line.width()))
-        )
+        if not self._beside:
+            line = QRectF(px(MARGIN), self.height() - px(20), self.width() - 2 * px(MARGIN), px(17))
+            text = metrics.elidedText(" · ".join(self.captions), Qt.ElideRight, int(line.width()))
+            painter.drawText(line, int(Qt.AlignHCenter), text)
+            return
+        font.setPixelSize(px(12))
+        painter.setFont(font)
+        left, room = rect.right() + px(2 * MARGIN), self._beside - px(2 * MARGIN)
+        for index, text in enumerate(self.captions):
+            line = QRectF(left, rect.top() + index * px(20), room, px(18))
+            painter.drawText(line, int(Qt.AlignLeft | Qt.AlignVCenter), text)
 
 
 def _kernel(

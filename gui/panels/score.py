@@ -10,7 +10,7 @@ from gui.panels.base import Panel
 from gui.state.snapshot import Score, Snapshot
 from gui.theme import DARK, Theme
 
-BASELINES = {"linear": "whitened cosine", "lda": "LDA", "naive_bayes": "naive Bayes", "knn": "kNN"}
+BASELINES = {"linear": "cosine", "lda": "LDA", "naive_bayes": "naive Bayes", "knn": "kNN"}
 """Names of the baselines of a model's card."""
 
 FIGURES_WIDTH = 190
@@ -50,16 +50,9 @@ class ScorePanel(Panel):
         error = f" · median error {score.median_error:.0f}" if movie else ""
         source = snapshot.source
         stored = bool(source.baseline)
-        self.detail(
-            f"{score.n:,} predictions{error} · chance: shuffled · clock: knows only the onset"
-            + (
-                " · stored: the best baseline on held-out training data, one moment at a time"
-                if stored
-                else ""
-            )
-        )
+        self.detail(f"{score.n:,} predictions{error} · chance: shuffled · clock: knows only the onset")
         name = BASELINES.get(source.baseline, source.baseline)
-        self._view.stored = f"{name} {source.baseline_within_1s:.0%} (stored)" if stored else ""
+        self._view.stored = f"{name} {source.baseline_within_1s:.0%}, held out in training" if stored else ""
         self._view.unit = "within 1 s" if movie else "right"
         self._view.score = score
         self._view.update()
@@ -105,6 +98,7 @@ class _View(QWidget):
             bold=True,
         )
         line = QRectF(14, top + big + px(6), px(FIGURES_WIDTH), step)
+        line.setWidth(px(FIGURES_WIDTH + 30))
         for index, text in enumerate(lines):
             _write(painter, line.translated(0, index * step), text, theme.dim, px(12))
 

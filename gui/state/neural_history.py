@@ -50,7 +50,6 @@ class NeuralHistory:
     ) -> None:
         n_rows = min(IMAGE_ROWS, n_channels)
         self._starts = (np.arange(n_rows) * n_channels / n_rows).astype(int)
-        self._sizes = np.diff(np.r_[self._starts, n_channels]).astype(np.float32)
         self._image: ColumnImage | None = None
         self._signals: SignalHistory | None = None
         if channels.type in TRACE_TYPES:
@@ -64,8 +63,15 @@ class NeuralHistory:
             self._signals.add(times, rows)
         if self._image is not None:
             if len(self._starts) < rows.shape[1]:
-                rows = np.add.reduceat(rows, self._starts, axis=1) / self._sizes
+                rows = self._averaged(rows)
             self._image.add(times, rows)
+
+    def _averaged(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Average neighbouring channels, of those with a valid value; NaN where none has one."""
+        valid = np.isfinite(rows)
+        total = np.add.reduceat(np.where(valid, rows, 0), self._starts, axis=1)
+        n = np.add.reduceat(valid, self._starts, axis=1, dtype=np.float32)
+        return np.divide(total, n, out=np.full(total.shape, np.nan, np.float32), where=n > 0)
 
     def columns(self) -> Columns | None:
         """The image; None if the channels are shown as traces."""

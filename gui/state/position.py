@@ -24,7 +24,7 @@ TRUTH_S = 0.5
 MARGIN = 0.06
 """Width of the margin around the known places, relative to their extent."""
 
-_POSITION = re.compile(r"pos|place|loc|coord|xy", re.IGNORECASE)
+_POSITION = re.compile(r"(?<![a-z])(pos|place|loc|coord|xy)", re.IGNORECASE)  # velocity is none
 _COLUMN = re.compile(r"(.+)_(\d+)")
 _X = re.compile(r"(.*?)[ _.-]?x", re.IGNORECASE)
 

@@ -31,6 +31,7 @@ class PosteriorHistory:
     def __init__(self, image: ColumnImage, source: Source) -> None:
         self._image, self._source = image, source
         self._first = 0
+        self._newest = np.zeros(image.n_rows, np.float32)
         self._moved_at = -math.inf
         self._pool = max(1, math.ceil(source.n_frames / max(image.n_rows - 1, 1)))
 
@@ -42,6 +43,8 @@ class PosteriorHistory:
     def add(self, times: NDArray[np.float64], rows: NDArray[np.float32]) -> None:
         """Add rows, float32 [n, channels], at times in recorded seconds, float64 [n]."""
         self._image.add(times, rows)
+        if len(times):
+            self._newest = rows[int(times.argmax())]
 
     def view(self, newest: Newest | None, n_rows: int, now_s: float) -> PosteriorView:
         """The channels around the decoded frame; all of them where they fit.
@@ -62,7 +65,7 @@ class PosteriorHistory:
         columns = Columns(image.image(first, min(first + n_rows, n_channels)), image.step_s, image.has_data())
         behind_s = newest.stamp * self._source.stamp_rate - image.newest_s if newest is not None else 0.0
         return PosteriorView(
-            columns, image.image(n_channels)[:, 0], image.newest(), first, self._pool, max(behind_s, 0.0)
+            columns, image.image(n_channels)[:, 0], self._newest.copy(), first, self._pool, max(behind_s, 0.0)
         )
 
     def _follow(self, newest: Newest, n_rows: int, now_s: float) -> None:

@@ -16,7 +16,8 @@ LATENCY_S = 10.0
 """Seconds over which the latency quantiles of the status bar are computed."""
 
 RATE_S = 2.0
-"""Seconds over which the input rate is computed."""
+RATE_PERIODS = 4.5
+"""The input rate is computed over so many seconds, and at least so many sample periods."""
 
 COLUMN = {name: index for index, name in enumerate(PREDICTION_CHANNELS)}
 """Column of each channel of the prediction stream."""
@@ -44,6 +45,8 @@ class PredictionHistory:
     def __init__(self, window_s: float, rate_hz: float, stamp_rate: float) -> None:
         self._window_s = window_s
         self._stamp_rate = stamp_rate
+        slow_s = RATE_PERIODS / (rate_hz * stamp_rate) if rate_hz > 0 else 0.0
+        self._rate_over_s = max(RATE_S, slow_s)
         self._rows = RowRing(int(min(max(window_s * rate_hz, 1_000), 40_000)) + 1, _ARRIVAL + 1)
 
     def __len__(self) -> int:
@@ -130,7 +133,7 @@ class PredictionHistory:
         lag = table[table[:, _ARRIVAL] >= now_s - LATENCY_S, COLUMN["lag_ms"]]
         lag = lag[np.isfinite(lag)] if paced else lag[:0]
         p50, p99 = np.percentile(lag, (50, 99)) if len(lag) else (math.nan, math.nan)
-        newest = table[table[:, _ARRIVAL] >= now_s - RATE_S]
+        newest = table[table[:, _ARRIVAL] >= now_s - self._rate_over_s]
         clock = STAMP if paced else _ARRIVAL
         span = newest[-1, clock] - newest[0, clock] if len(newest) > 1 else 0.0
         return {

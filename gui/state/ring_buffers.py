@@ -89,7 +89,7 @@ class ColumnImage:
         return self._data.shape[1]
 
     def add(self, times: NDArray[np.float64], values: NDArray[np.float32]) -> None:
-        """Add samples; several in one column keep their maximum.
+        """Add samples; several in one column keep their largest valid value.
 
         Parameters
         ----------
@@ -109,7 +109,7 @@ class ColumnImage:
             n_columns = len(self._data)
             if index <= self._newest:
                 slot = self._newest % n_columns
-                np.maximum(self._data[slot], value, out=self._data[slot])
+                np.fmax(self._data[slot], value, out=self._data[slot])
             else:
                 fresh = np.arange(max(self._newest + 1, index - n_columns + 1), index + 1) % n_columns
                 connected = time_s - self._time <= self._longest

@@ -66,5 +66,6 @@ class SignalHistory:
             n_blocks = (len(rows) - skip) // size
             blocks = values[skip : skip + n_blocks * size].reshape(n_blocks, size, -1)
             time_s = np.repeat(time_s[skip : skip + n_blocks * size : size], 2)
-            values = np.stack([blocks.min(1), blocks.max(1)], axis=1).reshape(2 * n_blocks, -1)
+            lowest, highest = np.fmin.reduce(blocks, 1), np.fmax.reduce(blocks, 1)
+            values = np.stack([lowest, highest], axis=1).reshape(2 * n_blocks, -1)
         return NeuralTraces(time_s, values, self._labels, self._unit)

@@ -52,6 +52,8 @@ class LatencyTable(Overlay):
             if top_ms
             else "nothing painted yet"
         )
+        if self.isVisible() and self.width() < self.sizeHint().width():
+            self.place()
 
 
 class Bars(QWidget):

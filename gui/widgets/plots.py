@@ -182,7 +182,7 @@ def colour_table(name: str, *, reverse: bool = False) -> NDArray[np.uint8]:
 def decimate(
     time_s: NDArray[np.float64], values: NDArray[Any], most: int
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Thin a line to at most about ``most`` points, keeping its extremes.
+    """Thin a line to at most about ``most`` points, keeping its extremes, and its breaks where values are NaN.
 
     Parameters
     ----------
@@ -194,9 +194,15 @@ def decimate(
     n = len(values)
     if n <= most:
         return time_s, values
-    size = -(-2 * n // most)
+    per_block = 3 if np.isnan(np.asarray(values, np.float64)).any() else 2
+    size = -(-per_block * n // most)
     n_blocks = n // size
     cut = n - n_blocks * size
     blocks = np.asarray(values[cut:], np.float64).reshape(n_blocks, size)
-    thin = np.column_stack([blocks.min(1), blocks.max(1)]).ravel()
-    return np.repeat(time_s[cut:].reshape(n_blocks, size)[:, 0], 2), thin
+    lowest, highest = np.fmin.reduce(blocks, 1), np.fmax.reduce(blocks, 1)
+    broken = np.isnan(blocks).any(1)
+    begins = time_s[cut:].reshape(n_blocks, size)[:, 0]
+    if per_block == 2:
+        return np.repeat(begins, 2), np.column_stack([lowest, highest]).ravel()
+    after = np.where(broken, np.nan, highest)
+    return np.repeat(begins, 3), np.column_stack([lowest, highest, after]).ravel()

@@ -11,14 +11,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
-from PyQt5.QtCore import QPoint, QRect
-from PyQt5.QtGui import QColor
+from PyQt5.QtCore import QPoint, QRect, QRectF
+from PyQt5.QtGui import QPainter
 from PyQt5.QtWidgets import QApplication, QLabel, QPushButton, QWidget
 
 from decoders.readouts.continuous import ContinuousReader
+from gui.panels import score
+from gui.panels.movie import MoviePanel
 from gui.qt_setup import start_qt
 from gui.state.position import find_axes
 from gui.state.snapshot import Candidate, MoviePictures, State
@@ -26,6 +28,9 @@ from gui.theme import DARK, LIGHT
 from gui.widgets.labels import ElidedLabel
 from gui.window import Window
 from tests.gui.feeds import SOURCE, Feed, with_source
+
+_written: list[tuple[str, str]] = []
+"""Text that the score panel has painted, and why it does not fit."""
 
 SIDE = 8
 """Places along one side of the arena."""
@@ -103,7 +108,12 @@ def ambiguous() -> Feed:
 
 def bold() -> Feed:
     feed = with_source(
-        rate_hz=0.4, n_frames=8, movie_rate_hz=0.0, tolerance_frames=0, signal_lag_ms=7_500.0, movie_name="faces"
+        rate_hz=0.4,
+        n_frames=8,
+        movie_rate_hz=0.0,
+        tolerance_frames=0,
+        signal_lag_ms=7_500.0,
+        movie_name="faces",
     )
     feed.neural = False
     feed.store.set_neural(400, "BOLD")
@@ -128,7 +138,8 @@ def position() -> Feed:
     feed = with_source(n_frames=SIDE**2, movie_rate_hz=0.0, tolerance_frames=0, movie_name="", mode="live")
     places = np.stack(np.divmod(np.arange(SIDE**2), SIDE), 1) * 10.0
     reader = replace(
-        ContinuousReader.without_intervals(places, np.zeros((3, 2)), np.ones(2)), interval=np.array([[1.3, 1.3], [2, 2]])
+        ContinuousReader.without_intervals(places, np.zeros((3, 2)), np.ones(2)),
+        interval=np.array([[1.3, 1.3], [2, 2]]),
     )
     feed.store.set_movie_pictures(
         MoviePictures(Path("rat.safetensors"), "abc", None, np.zeros(SIDE**2, np.int64), (), reader)
@@ -214,6 +225,7 @@ def faults(window: Window, screen: QRect) -> list[str]:
             found.append(f"{label.text()!r} needs {needed} pixels and has {label.width()}")
         if label.height() < label.fontMetrics().ascent():
             found.append(f"{label.text()!r} is {label.height()} pixels high")
+    found += [problem for _, problem in _written if problem]
     overlay = next((one for one in window._overlays if one.isVisible()), None)
     groups: dict[Any, list[QWidget]] = {}
     for label in labels:
@@ -233,7 +245,34 @@ def faults(window: Window, screen: QRect) -> list[str]:
     return found
 
 
+def says(window: Window) -> str:
+    """All texts of the window, also those that are painted."""
+    texts = [one.text() for one in window.findChildren((QLabel, QPushButton)) if one.isVisible()]
+    texts += [panel.legend_text for panel in window.panels.values()]
+    movie = cast(MoviePanel, window.panels["movie"])
+    for slot in movie.slots:
+        texts += [slot.caption, slot.which, slot.provenance, slot.verdict]
+    texts += movie.map.captions if movie.map.isVisible() else []
+    return "\n".join(texts + [text for text, _ in _written])
+
+
+def record_painted_text() -> None:
+    """Keep what the score panel paints, and what does not fit."""
+    write = score._write
+
+    def recording(painter: QPainter, rect: QRectF, text: str, *more: Any, **options: Any) -> None:
+        write(painter, rect, text, *more, **options)
+        window = QRectF(painter.window())
+        width = painter.fontMetrics().horizontalAdvance(text)
+        fits = width <= rect.width() + 1 and painter.fontMetrics().ascent() <= rect.height()
+        fits &= rect.bottom() <= window.height() + 2
+        _written.append((text, "" if fits else f"{text!r} needs {width} pixels, and has {rect} of {window}"))
+
+    score._write = recording
+
+
 def draw(window: Window) -> None:
+    _written.clear()
     for _ in range(3):
         window.painted = 0
         window.tick()
@@ -243,7 +282,9 @@ def draw(window: Window) -> None:
 def main(out: Path, states: list[str]) -> None:
     application = start_qt(offscreen=False)
     screen = application.primaryScreen()
-    result: dict[str, Any] = {"platform": application.platformName(), "ratio": screen.devicePixelRatio(), "states": {}}
+    height = screen.size().height() * screen.devicePixelRatio()
+    result: dict[str, Any] = {"platform": application.platformName(), "height": height, "states": {}}
+    record_painted_text()
     for name in states or STATES:
         make, then = STATES[name]
         window = Window(make().store, watch=lambda _: None, start=None)
@@ -255,14 +296,11 @@ def main(out: Path, states: list[str]) -> None:
             draw(window)
             image = window.grab().toImage()
             image.save(str(out / f"{name}-{theme.name}.png"))
-            ground, text = QColor(theme.panel), window.header.badge.text()
             row = SimpleNamespace(
                 faults=faults(window, screen.geometry()),
                 size=[image.width(), image.height()],
                 text=window.header.badge.fontMetrics().height() * screen.devicePixelRatio(),
-                badge=text,
-                state=window.header.state.text(),
-                ground=image.pixelColor(window.panels["score"].x() + 10, 4).name() == ground.name(),
+                says=says(window),
             )
             result["states"][f"{name}-{theme.name}"] = vars(row)
         window.close()

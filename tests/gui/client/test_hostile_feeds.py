@@ -168,7 +168,7 @@ def test_a_side_stream_of_another_shape_is_refused_by_name_and_the_rest_goes_on(
 def test_an_exception_from_a_side_stream_drops_that_stream_by_name(
     stranger, receive, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise OverflowError("as large as can be")
 
     monkeypatch.setattr(Store, "add_truth", fail)

@@ -30,6 +30,7 @@ def model_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
             "clips": CLIPS,
             "n_frames": 5,
             "states": FrameStates.counted(5),
+            "parts": SimpleNamespace(continuous=None),
         } | changes
         path = tmp_path / "demo.safetensors"
         path.touch()

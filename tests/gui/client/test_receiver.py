@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +41,7 @@ FACTS = {
 class FakeEngine:
     """All streams of a rig and of an engine, until stopped."""
 
-    def __init__(self, name: str, *, truth: bool = True) -> None:
+    def __init__(self, name: str, *, truth: bool = True, labels: Sequence[str] = ()) -> None:
         facts = FACTS | {"source_stream": name}
 
         def outlet(role: str, type_: str, channels: int, rate_hz: float = RATE_HZ, fmt: str = "float32"):
@@ -56,6 +56,16 @@ class FakeEngine:
         self._forecast = outlet("forecast", "Forecast", 44)
         self._embedding = outlet("embedding", "Embedding", 3)
         self._status = outlet("status", "Markers", 1, 0.0, "string")
+        self._continuous, self._labels = None, []
+        if labels:
+            columns = (
+                [f"{label}_{axis}" for label in labels for axis in range(2)] if len(labels) == 1 else labels
+            )
+            self._continuous = make_outlet(
+                f"{name}-continuous", "Continuous", columns, RATE_HZ, facts=facts, role="test"
+            )
+            k = 2 // len(labels)
+            self._labels = [outlet(label, "Label", k) for label in labels]
         self._stopping = threading.Event()
         self.sent = 0
         self._thread = threading.Thread(target=self._run)
@@ -111,6 +121,11 @@ class FakeEngine:
             self._forecast.push_sample(np.array(ahead, np.float32).ravel(), stamp)
             angle = 2 * np.pi * frame / N_FRAMES
             self._embedding.push_sample(np.array([np.cos(angle), np.sin(angle), 0.2], np.float32), stamp)
+            where = np.array([np.cos(angle), np.sin(angle)], np.float32)
+            for index, label in enumerate(self._labels):
+                label.push_sample(where[index : index + 1] if len(self._labels) > 1 else where, stamp)
+            if self._continuous is not None:
+                self._continuous.push_sample(where + np.float32([0.3, 0.4]), stamp)
             self.sent += 1
 
 
@@ -255,3 +270,30 @@ def test_a_screenshot_is_not_overwritten_unasked(tmp_path: Path) -> None:
     with pytest.raises(OutputExists, match="--force"):
         run_display(screenshot=there, offscreen=True)
     assert there.read_bytes() == b"kept"
+
+
+@pytest.mark.parametrize("labels", [("position",), ("x", "y")])
+def test_a_position_comes_with_its_truth(
+    engine: Callable[..., FakeEngine], receive, labels: tuple[str, ...]
+) -> None:
+    engine(labels=labels)
+    snapshot = wait_for(
+        receive(), lambda s: s.position is not None and bool(np.isfinite(s.position.distances).sum() > 30)
+    )
+    assert snapshot.position is not None
+    distances = snapshot.position.distances[-10:]
+    np.testing.assert_allclose(distances[np.isfinite(distances)], 0.5, atol=1e-5)
+    assert snapshot.position.names == (
+        ("position_0", "position_1") if labels == ("position",) else ("x", "y")
+    )
+    assert snapshot.counts.unusable == 0
+    assert not snapshot.refused
+
+
+def test_without_a_position_nothing_waits_for_one(
+    engine: Callable[..., FakeEngine], receive
+) -> None:
+    engine()
+    snapshot = wait_for(receive(), lambda s: s.counts.received > 10)
+    assert snapshot.position is None
+    assert not snapshot.refused

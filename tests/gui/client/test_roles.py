@@ -14,7 +14,7 @@ from tests.gui.feeds import SOURCE
 
 FLOAT, TEXT = pylsl.cf_float32, pylsl.cf_string
 N_CHANNELS = {"prediction": 12, "posterior": 901, "forecast": 44, "embedding": 8, "status": 1, "stimulus": 2,
-              "neural": 120}  # fmt: skip
+              "neural": 120, "continuous": 3, "label": 2, "second label": 1}  # fmt: skip
 GOOD = np.array([5, 0.5, 6, 0.5, 3.0, np.nan, 7, 100.0, np.nan, np.nan, 0.1, 0])
 
 

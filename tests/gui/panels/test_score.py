@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PyQt5.QtGui import QColor
 from PyQt5.QtWidgets import QApplication, QLabel
 
+import gui.panels.score as module
 from gui.panels.score import ScorePanel
 from gui.state.snapshot import UNKNOWN, Newest, Score, Snapshot, Source
 from gui.theme import DARK, LIGHT, style_sheet
@@ -104,17 +105,20 @@ def test_the_number_of_predictions_and_the_meaning_of_chance_are_said(panel: Sco
     assert "median error" not in texts  # in frames, it means nothing for places
 
 
-def test_the_stored_baseline_stands_beside_the_score_with_its_origin(panel: ScorePanel) -> None:
+def test_the_stored_baseline_stands_beside_the_score_with_its_origin(
+    panel: ScorePanel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def left_of_bars(source: Source) -> NDArray[np.uint8]:
         panel.show_snapshot(Snapshot(score=score([0.5]), source=source))
         return painted(panel)[:, :190]
 
+    written: list[str] = []
+    write = module._write
+    monkeypatch.setattr(module, "_write", lambda *a, **more: (written.append(a[2]), write(*a, **more)))
     without = left_of_bars(MOVIE)
-    assert "stored" not in " ".join(label.text() for label in panel.findChildren(QLabel))
+    assert not any("held out" in text for text in written)
     with_baseline = left_of_bars(replace(MOVIE, baseline="lda", baseline_within_1s=0.83))
-    assert "stored: the best baseline on held-out training data" in " ".join(
-        label.text() for label in panel.findChildren(QLabel)
-    )
+    assert "LDA 83%, held out in training" in written
     assert not np.array_equal(with_baseline, without)
     other = left_of_bars(replace(MOVIE, baseline="lda", baseline_within_1s=0.84))
     assert not np.array_equal(with_baseline, other)

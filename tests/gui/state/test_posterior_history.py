@@ -54,3 +54,12 @@ def test_pooled_channels_are_counted_in_frames(n_channels: int, n_frames: int, p
     assert view.pool == pool
     assert view.first == max(n_channels - 100, 0)
     assert view.columns.values.shape[1] == min(n_channels, 100)
+
+
+def test_the_newest_posterior_is_one_sample_where_a_column_has_several() -> None:
+    history = make(4, 4)
+    rows = np.array([[1, 0, 0, 0, 0], [0, 0, 0.75, 0.25, 0]], np.float32)
+    history.add(np.array([10.02, 10.04]), rows)  # columns of 0.1 s
+    view = history.view(NEWEST, 100, 0.0)
+    np.testing.assert_array_equal(view.newest, rows[1])
+    assert view.columns.values[-1].sum() > 1  # the image keeps the peaks

@@ -54,6 +54,13 @@ def test_traces_show_the_window_and_the_truth_by_its_own_timestamps() -> None:
     assert unknown.truth == UNKNOWN
 
 
+def test_the_rate_of_slow_volumes_is_known() -> None:
+    history = PredictionHistory(150.0, 0.4, 1.0)
+    for stamp in np.arange(10) * 2.5:
+        history.add(np.zeros((1, len(PREDICTION_CHANNELS))), np.array([stamp]), stamp)
+    assert history.timing(24.9, paced=True)["input_hz"] == pytest.approx(0.4)
+
+
 def test_latency_age_and_rate_count_real_time_only_when_paced() -> None:
     now_s = STAMPS[-1] + 1.0
     timing = filled().timing(now_s, paced=True)

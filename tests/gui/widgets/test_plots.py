@@ -46,6 +46,18 @@ def test_a_gap_stays_a_gap_in_a_thinned_line() -> None:
     assert np.isfinite(thin[(time_s < 380) | (time_s >= 500)]).all()
 
 
+@pytest.mark.parametrize("every", [2, 7, 10])
+def test_single_missing_values_do_not_take_the_rest_of_a_thinned_line(every: int) -> None:
+    values = np.arange(1000.0)
+    values[::every] = np.nan
+    time_s, thin = decimate(np.arange(1000.0), values, 100)
+    assert len(thin) <= 100
+    shown = time_s[np.isfinite(thin)]
+    assert np.diff(np.unique(shown)).max() <= 30  # every block shows what it has
+    assert np.nanmax(thin) == np.nanmax(values)
+    assert np.isnan(thin).any()  # and that something is missing
+
+
 def test_a_colour_map_has_256_colours_and_a_reverse() -> None:
     table = colour_table("viridis")
     assert (table.shape, table.dtype) == ((256, 3), np.uint8)
