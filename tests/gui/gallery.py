@@ -18,6 +18,7 @@ from PyQt5.QtCore import QPoint, QRect, QRectF
 from PyQt5.QtGui import QPainter
 from PyQt5.QtWidgets import QApplication, QLabel, QPushButton, QWidget
 
+from decoders.data.frame_states import FrameStates
 from decoders.readouts.continuous import ContinuousReader
 from gui.panels import score
 from gui.panels.movie import MoviePanel
@@ -142,7 +143,14 @@ def position() -> Feed:
         interval=np.array([[1.3, 1.3], [2, 2]]),
     )
     feed.store.set_movie_pictures(
-        MoviePictures(Path("rat.safetensors"), "abc", None, np.zeros(SIDE**2, np.int64), (), reader)
+        MoviePictures(
+            Path("rat.safetensors"),
+            "abc",
+            FrameStates.counted(SIDE**2),
+            None,
+            np.zeros(SIDE**2, np.int64),
+            continuous=reader,
+        )
     )
     feed.store.set_position(find_axes(("position_0", "position_1")))
     feed.run(6)

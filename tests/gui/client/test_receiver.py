@@ -290,9 +290,7 @@ def test_a_position_comes_with_its_truth(
     assert not snapshot.refused
 
 
-def test_without_a_position_nothing_waits_for_one(
-    engine: Callable[..., FakeEngine], receive
-) -> None:
+def test_without_a_position_nothing_waits_for_one(engine: Callable[..., FakeEngine], receive) -> None:
     engine()
     snapshot = wait_for(receive(), lambda s: s.counts.received > 10)
     assert snapshot.position is None
