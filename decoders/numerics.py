@@ -1,4 +1,4 @@
-"""Sum, maximum and softmax of short vectors, written for speed: numpy's own reductions take three times as long."""
+"""Sums, maxima, softmax and products of short vectors, written for speed: numpy itself is up to three times slower."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+ROWS_PER_ACTIVE_ROW = 3
+"""A product leaves out zero rows when at most one row in this many is nonzero."""
 
 
 @cache
@@ -52,3 +55,28 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     np.exp(weight, out=weight)
     weight *= 1 / fast_sum(weight)
     return weight
+
+
+class RowProduct:
+    """Products of sparse row vectors with a dense matrix.
+
+    Parameters
+    ----------
+    weights
+        Float32 [rows, columns].
+    """
+
+    def __init__(self, weights: NDArray[np.float32]) -> None:
+        self._weights = weights
+        self._n_max = len(weights) // ROWS_PER_ACTIVE_ROW
+        self._rows = np.empty((self._n_max, weights.shape[1]), np.float32)
+
+    def times(self, vector: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return ``vector @ weights`` for float32 [rows], float32 [columns]; rows where it is 0 are left out."""
+        active = vector.nonzero()[0]
+        weights = self._weights
+        if len(active) <= self._n_max:
+            vector = vector.take(active)
+            weights = weights.take(active, 0, self._rows[: len(active)], "clip")
+        out: NDArray[np.float32] = vector.dot(weights)
+        return out

@@ -80,7 +80,7 @@ def provenance_of(
     return Provenance.RETRIEVED if frame >= 0 else Provenance.NO_STIMULUS
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)  # not frozen: that would take four times as long to make
 class Prediction:
     """Prediction of one sample.
 

@@ -57,7 +57,20 @@ class RunningMultiscale(RunningSum):
         super().__init__(spans[-1], n_channels, n_kept)
         self._spans = np.array(spans)
         self._sums = np.zeros((len(spans), n_channels), np.float32)
-        self._scale = (self.n_window / self._spans).astype(np.float32)[:, None]
+        self._flat, self._change = self._sums.reshape(-1), np.empty_like(self._sums)
+        self._scale = np.repeat(self._to_full(self._spans), n_channels, 1)
+        # rows of the ring that leave the windows, by the row that comes next
+        self._leaving = [(following - self._spans) % self._n_kept for following in range(self._n_kept)]
+
+    @property
+    def sums(self) -> NDArray[np.float32]:
+        """Float32 [windows * channels], the sums side by side as they are, read-only."""
+        return self._flat
+
+    @property
+    def scale(self) -> NDArray[np.float32]:
+        """Float32 [windows * channels], by which `read` multiplies the sums of full windows."""
+        return self._scale.reshape(-1)
 
     @property
     def fullness(self) -> float:
@@ -73,8 +86,9 @@ class RunningMultiscale(RunningSum):
 
     def push(self, sample: NDArray[np.float32]) -> None:
         """Add a sample, float32 [channels]."""
-        self._sums -= self._ring.take(self._next - self._spans, 0, mode="wrap")
-        self._sums += sample
+        change = self._ring.take(self._leaving[self._next], 0, self._change, "clip")
+        np.subtract(sample, change, change)
+        self._sums += change
         self._ring[self._next] = sample
         self._n_known = min(self._n_known + 1, self._n_kept)
         self._next += 1
@@ -87,9 +101,12 @@ class RunningMultiscale(RunningSum):
         """Return the sums side by side, float32 [windows * channels], each scaled up to the longest window."""
         scale = self._scale
         if self._n_known < self.n_window:
-            held = np.clip(self._n_known, 1, self._spans)
-            scale = (self.n_window / held).astype(np.float32)[:, None]
-        return (self._sums * scale).ravel()
+            scale = self._to_full(np.clip(self._n_known, 1, self._spans))
+        return (self._sums * scale).reshape(-1)
+
+    def _to_full(self, held: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return what sums of the samples held are multiplied by, float32 [windows, 1]."""
+        return (self.n_window / held).astype(np.float32)[:, None]
 
 
 def running_window(

@@ -50,9 +50,24 @@ class RunningSum:
         return min(self._n_known, self.n_window)
 
     @property
+    def full(self) -> bool:
+        """Whether the window is filled."""
+        return self._n_known >= self.n_window
+
+    @property
     def fullness(self) -> float:
         """Share of the window that is filled, 0 to 1; less than 1 only after a reset."""
         return self.n_held / self.n_window
+
+    @property
+    def sums(self) -> NDArray[np.float32]:
+        """Float32 [columns], the sum as it is, read-only; `read` multiplies that of a full window by `scale`."""
+        return self.total
+
+    @property
+    def scale(self) -> NDArray[np.float32]:
+        """Float32 [columns], see `sums`."""
+        return np.ones(self.n_columns, np.float32)
 
     def reset(self) -> None:
         """Start a new segment with an empty window."""
@@ -75,8 +90,8 @@ class RunningSum:
             return
         total, slot = self.total, self._ring[self._next]
         total -= self._ring[self._next - self.n_window]
+        total += sample
         slot[:] = sample
-        total += slot
         self._next += 1
         if self._next == self._n_kept:  # sum anew, so that rounding errors do not accumulate
             self._next = 0

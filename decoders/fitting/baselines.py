@@ -17,7 +17,7 @@ from decoders.fitting.select_weights import select_evidence_weight
 from decoders.fitting.settings import MAX_HELD_OUT, cross_validation_folds, evenly_spaced
 from decoders.metrics import accuracy, likeliest
 from decoders.playback.filter import Playback
-from decoders.playback.transitions import Transitions
+from decoders.playback.transition_powers import Transitions
 from decoders.readouts.classifiers import (
     LinearReadout,
     NearestNeighbours,

@@ -43,6 +43,7 @@ from decoders.model.card_schema import check_limits
 from decoders.model.model import Model
 from decoders.model.parts import ModelParts
 from decoders.model.training_archive import archive_training
+from decoders.playback.filter import needed_ticks
 from decoders.playback.transitions import learn_playback
 from decoders.readouts.graph_smoothing import log_occupancy
 from stream.errors import BadRecording, BadUsage
@@ -284,7 +285,13 @@ def fit_parts(
         Selected settings and playback model.
     """
     transitions = learn_playback(
-        data.state, data.ticks, data.boundary, data.n_frames, data.clip_ends, data.scene_starts
+        data.state,
+        data.ticks,
+        data.boundary,
+        data.n_frames,
+        data.clip_ends,
+        data.scene_starts,
+        needed_ticks(data.movie_rate_hz, data.rate_hz, data.lag_s),
     )
     selection = select_playback(data, candidates, transitions, seed)
     settings = selection.settings

@@ -11,7 +11,8 @@ from decoders.data.training_set import TrainingSet
 from decoders.fitting.validation_sequences import ValidationSequence
 from decoders.metrics import FrameAxis
 from decoders.playback.filter import Playback, horizon_ticks
-from decoders.playback.transitions import Transitions, persistence_forecast
+from decoders.playback.transition_powers import Transitions
+from decoders.playback.transitions import persistence_forecast
 from decoders.prediction import HORIZONS_S, OFFLINE_HORIZONS_S
 
 FLOORS = (1e-3, 3e-3, 0.01, 0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 0.9)

@@ -32,7 +32,7 @@ from decoders.fitting.select_weights import (
 from decoders.fitting.settings import ReadoutSettings
 from decoders.model.parts import Emission, ModelParts
 from decoders.playback.filter import Playback
-from decoders.playback.transitions import Transitions
+from decoders.playback.transition_powers import Transitions
 from stream.session import Kind
 
 JUMPS = (0.001, 0.003, 0.01, 0.03)

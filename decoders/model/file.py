@@ -17,7 +17,7 @@ from decoders.serialization import Arrays
 from stream.output_files import replacing
 
 FORMAT = "neuroreel-model"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MAX_BYTES = 2_000_000_000
 MAX_HEADER_BYTES = 4_000_000
 MAX_VALUE = 1e18  # the square of any value is finite in single precision

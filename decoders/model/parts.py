@@ -13,15 +13,14 @@ from decoders.data.preprocessing import Preprocessor
 from decoders.embedding.linear import LinearEmbedding
 from decoders.errors import BadModel
 from decoders.model.card_schema import check_card
-from decoders.model.validation import check_shapes, earlier_version_defaults
-from decoders.playback.sparse import Sparse
-from decoders.playback.transitions import Transitions
+from decoders.model.validation import check_shapes
+from decoders.playback.transition_powers import TransitionPowers, Transitions
 from decoders.readouts.classifiers import Prototypes, Scaling
 from decoders.readouts.continuous import ContinuousReader
 from decoders.readouts.contrastive import ContrastiveDecoder
 from decoders.readouts.kalman import Kalman
 from decoders.readouts.secondary_classifier import SecondaryClassifier, pack_secondary, unpack_secondary
-from decoders.serialization import Arrays, need, pack, unpack
+from decoders.serialization import Arrays, pack, unpack
 from stream.session import Kind
 
 
@@ -139,8 +138,8 @@ class ModelParts:
             **pack(self.continuous, "continuous"),
             "factor": np.array([self.inverse_temperature]),
             "likeness": self.typicality,
-            **_pack_sparse(self.playback.steps, "playback.steps"),
-            **_pack_sparse(self.playback.forecast_steps, "playback.ahead"),
+            **pack(self.playback.steps, "playback.steps"),
+            **pack(self.playback.forecast_steps, "playback.ahead"),
             "playback.target": self.playback.target,
             "playback.initial": self.playback.initial,
             **self.extra,
@@ -216,15 +215,15 @@ def _from_file(arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> M
         embedding=unpack(LinearEmbedding, arrays, "embedding"),
         prototypes=unpack(Prototypes, arrays, "prototypes"),
         inverse_temperature=float(arrays["factor"].reshape(-1)[0]),
-        emission=unpack(Emission, {"emission.aside": np.zeros(1), **arrays}, "emission"),
+        emission=unpack(Emission, arrays, "emission"),
         playback=Transitions(
-            _unpack_sparse(arrays, "playback.steps", n_states),
-            _unpack_sparse(arrays, "playback.ahead", n_states),
+            _unpack_powers(arrays, "playback.steps", n_states),
+            _unpack_powers(arrays, "playback.ahead", n_states),
             arrays["playback.target"],
             arrays["playback.initial"],
         ),
         typicality=arrays["likeness"],
-        continuous=unpack(ContinuousReader, {**earlier_version_defaults(arrays), **arrays}, "continuous"),
+        continuous=unpack(ContinuousReader, arrays, "continuous"),
         pictures=pictures,
         secondary=unpack_secondary(
             arrays,
@@ -256,18 +255,22 @@ def _unpack_kalman(arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) 
     return kalman
 
 
-def _pack_sparse(matrix: Sparse, prefix: str) -> Arrays:
-    return {
-        f"{prefix}.row": matrix.row.astype(np.int32),
-        f"{prefix}.column": matrix.column.astype(np.int32),
-        f"{prefix}.value": matrix.value,
-    }
-
-
-def _unpack_sparse(arrays: Mapping[str, NDArray[Any]], prefix: str, size: int) -> Sparse:
-    row, column, value = (need(arrays, f"{prefix}.{name}") for name in ("row", "column", "value"))
-    if not (row.ndim == 1 and row.shape == column.shape == value.shape and value.dtype.kind == "f"):
+def _unpack_powers(arrays: Mapping[str, NDArray[Any]], prefix: str, n_states: int) -> TransitionPowers:
+    powers = unpack(TransitionPowers, arrays, prefix)
+    each = [getattr(powers, f.name) for f in fields(powers)]
+    shapes = [a.ndim for a in each] == [1, 1, 1, 1, 1, 2] and powers.cut.shape[0] == n_states
+    shapes = shapes and len(powers.ticks) == len(powers.end) > 0
+    shapes = shapes and [a.dtype.kind for a in each] == [*"iiiiff"]
+    shapes = shapes and powers.row.shape == powers.column.shape == powers.value.shape
+    if not shapes:
         raise BadModel(f"the model's {prefix!r} has parts of different shapes. Fit the model again.")
-    if len(row) and not (min(row.min(), column.min()) >= 0 and max(row.max(), column.max()) < size):
-        raise BadModel(f"the model's {prefix!r} points outside its {size} states. Fit the model again.")
-    return Sparse(row.astype(np.int64), column.astype(np.int64), value.astype(np.float64), size)
+    n_rows = n_states + powers.cut.shape[1]
+    inside = powers.ticks[0] == 1 and bool(np.all(np.diff(powers.ticks) > 0))
+    inside = (
+        inside and powers.end[-1] == len(powers.row) and bool(np.all(np.diff(powers.end, prepend=0) >= 0))
+    )
+    for at, size in ((powers.row, n_rows), (powers.column, n_states)):
+        inside = inside and (not len(at) or (int(at.min()) >= 0 and int(at.max()) < size))
+    if not inside:
+        raise BadModel(f"the model's {prefix!r} points outside its {n_states} states. Fit the model again.")
+    return powers

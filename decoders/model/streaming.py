@@ -11,8 +11,7 @@ from decoders.embedding.linear import unit_length
 from decoders.embedding.multiscale import running_window
 from decoders.embedding.windows import RunningSum
 from decoders.model.parts import ModelParts
-from decoders.numerics import fast_max
-from decoders.playback.sparse import RowProduct
+from decoders.numerics import RowProduct, fast_max
 from decoders.readouts.classifiers import UNOBSERVED_LOGIT
 from decoders.readouts.combined import combined
 from decoders.readouts.secondary_classifier import LinearSecondary
@@ -39,13 +38,14 @@ class StreamingReadout:
     def __init__(self, parts: ModelParts) -> None:
         self._parts = parts
         self._typicality = parts.typicality.tolist()
-        self._scaling, self._embedding = parts.scaling, parts.embedding
+        self._embedding = parts.embedding
         self._prototypes, self._cosine = parts.prototypes.prototypes, parts.prototypes.cosine
         bias = parts.prototypes.bias
         self._bias = bias if bias.any() else None
         n_context, n_recent = parts.scaling.n_window, parts.emission.n_window
         n_used = parts.preprocessor.n_used
         self.window = running_window(n_context, parts.spans, n_used, max(n_context, n_recent))
+        self._lay_out_projection()
         self._emission_window = self._evidence_sum = self._secondary_sum = None
         columns: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
         secondary, emission = parts.secondary, parts.emission
@@ -61,8 +61,9 @@ class StreamingReadout:
             self._emission_window = RunningSum(n_recent, n_used)
         self._product: RowProduct | None = None
         if columns:
-            self._product = RowProduct(np.hstack([weights for weights, _ in columns]))
-            self._share = np.concatenate([bias for _, bias in columns])
+            both = [np.vstack([weights, bias]) for weights, bias in columns]
+            self._product = RowProduct(np.ascontiguousarray(np.hstack(both)))
+            self._sample = np.ones(n_used + 1, np.float32)  # and 1 for the biases
 
     def reset(self) -> None:
         """Discard every sample at the start of a segment."""
@@ -89,8 +90,8 @@ class StreamingReadout:
             self._emission_window.push(sample)
         if self._product is None:
             return
-        logits = self._product.times(sample, sample.nonzero()[0])  # most channels are silent
-        logits += self._share
+        self._sample[:-1] = sample
+        logits = self._product.times(self._sample)  # most channels are silent
         n_secondary = 0
         if self._secondary_sum is not None:
             n_secondary = self._secondary_sum.n_columns
@@ -110,17 +111,21 @@ class StreamingReadout:
         typicality
             Share of held-out training moments that were farther from every known frame, 0 to 1.
         """
-        sums = self.window.read()
-        point = self._embedding.project(self._scaling.features(sums))
+        window, features = self.window, self._features
+        if self._projection is None or not window.full:
+            point = self._embedding.project(self._parts.scaling.features(window.read()))
+        else:
+            sums = window.sums
+            if self._parts.scaling.root:
+                np.maximum(sums, 0, out=features)
+                sums = np.sqrt(features, out=features)
+            np.subtract(sums, self._mean, out=features)
+            point = features.dot(self._projection)
         direction = unit_length(point)
         similarity = (direction if self._cosine else point).dot(self._prototypes)
         if self._bias is not None:
             similarity += self._bias
-        return (
-            direction,
-            self._logits(similarity, sums, direction),
-            typicality_of(similarity, self._typicality),
-        )
+        return direction, self._logits(similarity, direction), typicality_of(similarity, self._typicality)
 
     def evidence(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
         """Evidence for the playback model.
@@ -144,16 +149,31 @@ class StreamingReadout:
         weight = np.float32(emission.evidence_weight * self._emission_window.fullness)
         return weight * emission.similarity(features)
 
-    def _logits(
-        self, similarity: NDArray[np.float32], sums: NDArray[np.float32], direction: NDArray[np.float32]
-    ) -> NDArray[np.float32]:
-        inverse_temperature, fullness = self._parts.inverse_temperature, self.window.fullness
-        if self._secondary_sum is None:
-            logits = combined(similarity, inverse_temperature, self._parts.secondary, sums, direction)
-            return logits * np.float32(fullness)
-        logits = similarity * (inverse_temperature * fullness)
-        secondary = self._secondary_sum.total
-        logits += secondary if self._secondary_weights is None else secondary.dot(self._secondary_weights)
+    def _lay_out_projection(self) -> None:
+        """Let the projection contain what scales the sums of full windows, unless the population's sum scales them."""
+        scaling, scale = self._parts.scaling, self.window.scale
+        self._projection: NDArray[np.float32] | None = None
+        if not scaling.total:
+            scale = np.asarray(np.sqrt(scale) if scaling.root else scale / scaling.n_window, np.float32)
+            self._projection = (self._embedding.projection * scale[:, None]).astype(np.float32)
+            self._mean = (self._embedding.mean / scale).astype(np.float32)
+        self._features = np.empty(len(scale), np.float32)
+
+    def _logits(self, similarity: NDArray[np.float32], direction: NDArray[np.float32]) -> NDArray[np.float32]:
+        scale = self._parts.inverse_temperature * self.window.fullness
+        if self._secondary_sum is None and self._parts.secondary is not None:
+            logits = combined(
+                similarity,
+                self._parts.inverse_temperature,
+                self._parts.secondary,
+                self.window.read(),
+                direction,
+            )
+            return logits * np.float32(self.window.fullness)
+        logits = similarity * np.float32(scale)
+        if self._secondary_sum is not None:
+            secondary = self._secondary_sum.total
+            logits += secondary if self._secondary_weights is None else secondary.dot(self._secondary_weights)
         return logits
 
 

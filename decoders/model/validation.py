@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from decoders.embedding.multiscale import MAX_SCALES
 from decoders.errors import BadModel
-from decoders.serialization import Arrays, need
+from decoders.serialization import need
 
 MAX_WINDOW_VALUES = 50_000_000
 """Largest window, in samples times channels: a damaged file must not exhaust the memory."""
@@ -59,7 +59,7 @@ def check_shapes(arrays: Mapping[str, NDArray[Any]], n_channels: int, n_states: 
     if "prior" in arrays:
         expected["prior"] = ((n_states,), "f")
     for name, (shape, kind) in expected.items():
-        array = need({**earlier_version_defaults(arrays), **arrays}, name)
+        array = need(arrays, name)
         if array.shape != shape or array.dtype.kind != kind:
             raise BadModel(
                 f"the model's {name!r} has shape {array.shape} and type {array.dtype}, but its card implies {shape}. "
@@ -73,16 +73,6 @@ def check_shapes(arrays: Mapping[str, NDArray[Any]], n_channels: int, n_states: 
             )
     if n_used == 0 or not len(arrays["likeness"]) or np.any(arrays["preprocess.spread"] <= 0):
         raise BadModel("the model uses no channel, or its scales are not positive. Fit the model again.")
-
-
-def earlier_version_defaults(arrays: Mapping[str, NDArray[Any]]) -> Arrays:
-    """Defaults of the continuous labels' arrays that files of earlier versions lack."""
-    k = need(arrays, "continuous.sharpness").size
-    return {
-        "continuous.reach": np.zeros(k),
-        "continuous.label": np.zeros(k, np.int64),
-        "continuous.interval": np.full((2, k), np.nan),
-    }
 
 
 def _n_windows(arrays: Mapping[str, NDArray[Any]]) -> int:

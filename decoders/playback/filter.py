@@ -4,10 +4,9 @@ States 0 to n - 1 are frames, state n is "no stimulus". The transition matrix of
 
     T = (1 - jump) S + jump 1 u'
 
-where S is sparse and learned from how the movie was played (with a floor for pauses and neighbouring frames), and u is
-the distribution of the states that jumps lead to. Because S 1 = 1, T^h is (1 - jump)^h S^h plus a constant row, so the
-forward filter (Rabiner 1989) and the forecast cost a few sparse products. `decoders.playback.playback_speed` estimates
-the speed of the movie.
+where S is learned from how the movie was played (with a floor for pauses and neighbouring frames), and u is the
+distribution of the states that jumps lead to. Forward filter (Rabiner 1989) and forecast multiply by powers of T (see
+`decoders.playback.transition_powers`). `decoders.playback.playback_speed` estimates the speed of the movie.
 """
 
 from __future__ import annotations
@@ -19,18 +18,22 @@ from numpy.typing import NDArray
 
 from decoders.numerics import fast_max, fast_sum
 from decoders.playback.frame_clock import FrameClock
-from decoders.playback.playback_speed import MAX_TICKS, SMALLEST_MASS, PlaybackSpeed
-from decoders.playback.sparse import Products
-from decoders.playback.transition_powers import TransitionPowers
-from decoders.playback.transitions import Transitions
+from decoders.playback.playback_speed import (
+    MAX_TICKS,
+    SMALLEST_MASS,
+    SPEEDS,
+    PlaybackSpeed,
+    comparison_ticks,
+)
+from decoders.playback.transition_powers import JumpingTransitions, Transitions
 from decoders.prediction import HORIZONS_S
 from stream.errors import BadUsage
 
 MIN_PROBABILITY = np.float32(1e-12)
 """Floor of the probabilities when window evidence multiplies the state: each may exclude what the other favours."""
 
-NEGLIGIBLE = 1e-6
-"""Probability up to which a state's cuts to other scenes are left out of the forecast."""
+MAX_STORED_TICKS = 16
+"""More ticks between two samples, as at slow rates and in gaps, take several products of the filter."""
 
 MAX_HORIZON_S = 2.0
 """Longest forecast horizon in seconds."""
@@ -73,18 +76,17 @@ class Playback:
         self.jump_ahead = jump_ahead
         self.clock = FrameClock(movie_rate_hz)
         self._initial = transitions.initial.astype(np.float32)
+        self._relative = np.empty_like(self._initial)  # log likelihoods of a sample
         self._tick_rate = movie_rate_hz or rate_hz or 1.0
+        self._horizons = {speed: horizon_ticks(self._tick_rate * speed, lag_s) for speed in SPEEDS}
         self._lag_s = lag_s
-        self._filter_powers = TransitionPowers(transitions.steps, jump, transitions.target)
-        self._forecast_powers = TransitionPowers(transitions.forecast_steps, jump_ahead, transitions.target)
+        self._filter = JumpingTransitions(transitions.steps, jump, transitions.target)
+        self._forecast = JumpingTransitions(transitions.forecast_steps, jump_ahead, transitions.target)
         self._speed = (
-            PlaybackSpeed(self._filter_powers, self._initial, movie_rate_hz, rate_hz)
-            if movie_rate_hz > 0
-            else None
+            PlaybackSpeed(self._filter, self._initial, movie_rate_hz, rate_hz) if movie_rate_hz > 0 else None
         )
-        self._forecast_products: dict[float, Products] = {}
         self.reset()
-        self.advance(self.state, 1)  # compute the powers now, not at the first sample
+        self.advance(self.state, 1)  # lay out the powers now, not at the first sample
         self.forecast()
 
     @property
@@ -100,7 +102,7 @@ class Playback:
     @property
     def horizon_ticks(self) -> tuple[int, ...]:
         """Ticks from the decoded moment to each forecast horizon, at the present speed."""
-        return horizon_ticks(self._tick_rate * self.speed, self._lag_s)
+        return self._horizons[self.speed]
 
     def reset(self) -> None:
         """Start a new segment."""
@@ -129,19 +131,17 @@ class Playback:
         self.state = state
         return state
 
-    def advance(self, state: NDArray[np.floating[Any]], ticks: int) -> NDArray[np.float32]:
-        """Predict a distribution some ticks later, float32 [states].
+    def advance(self, state: NDArray[np.float32], ticks: int) -> NDArray[np.float32]:
+        """Predict a distribution some ticks later, float32 [states]; the state itself after none.
 
         Parameters
         ----------
         state
-            Float [states].
+            Float32 [states].
         ticks
             Ticks of the frame clock; after more than `MAX_TICKS` the initial distribution is returned.
         """
-        if ticks > MAX_TICKS:
-            return self._initial
-        return self._filter_powers.advance(state, ticks)
+        return self._initial if ticks > MAX_TICKS else self._filter.advance(state, ticks)
 
     def step(
         self,
@@ -171,7 +171,7 @@ class Playback:
         if log_likelihood is None:
             self.state = state * (1 / fast_sum(state))
         else:
-            relative = (log_likelihood - fast_max(log_likelihood)).astype(np.float32, copy=False)
+            relative = np.subtract(log_likelihood, fast_max(log_likelihood), out=self._relative)
             self.state = np.exp(relative)
             self.state *= state
             likelihood = fast_sum(self.state)
@@ -212,16 +212,13 @@ class Playback:
             )
         ticks = max(1, round((self._lag_s + horizon_s) * self._tick_rate))
         out = np.empty(states.shape, np.float32)
-        for index, state in enumerate(states):
-            out[index] = self._forecast_powers.advance(state, ticks)
+        for index, state in enumerate(states.astype(np.float32)):
+            out[index] = self._forecast.advance(state, ticks)
         return out
 
     def forecast(self) -> NDArray[np.float32]:
         """Return the distribution at each forecast horizon, float32 [horizons, states]."""
-        speed = self.speed
-        if speed not in self._forecast_products:
-            self._forecast_products[speed] = self._forecast_powers.products(self.horizon_ticks, NEGLIGIBLE)
-        return self._forecast_products[speed].times(self.state)
+        return self._forecast.advance_each(self.state, self._horizons[self.speed])
 
 
 def horizon_ticks(tick_rate_hz: float, lag_s: float = 0.0) -> tuple[int, ...]:
@@ -240,3 +237,18 @@ def horizon_ticks(tick_rate_hz: float, lag_s: float = 0.0) -> tuple[int, ...]:
     (8, 15, 22, 30)
     """
     return tuple(max(1, round((lag_s + horizon) * tick_rate_hz)) for horizon in HORIZONS_S)
+
+
+def needed_ticks(movie_rate_hz: float, rate_hz: float, lag_s: float) -> tuple[list[int], list[int]]:
+    """Return the numbers of ticks by which filter and forecast advance in one product.
+
+    Parameters
+    ----------
+    movie_rate_hz, rate_hz, lag_s
+        See `Playback`.
+    """
+    if not movie_rate_hz:
+        return [1], list(horizon_ticks(rate_hz or 1.0, lag_s))
+    ahead = {t for speed in SPEEDS for t in horizon_ticks(movie_rate_hz * speed, lag_s)}
+    regular = {t for t in comparison_ticks(movie_rate_hz, rate_hz) if t <= MAX_STORED_TICKS}
+    return sorted({1, 2, 4} | regular), sorted({1, 2, 4} | ahead)

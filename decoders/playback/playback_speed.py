@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from decoders.numerics import fast_max, ones
 from decoders.playback.frame_clock import FrameClock
-from decoders.playback.transition_powers import TransitionPowers
+from decoders.playback.transition_powers import JumpingTransitions
 
 SPEEDS = (1.0, 0.5, 0.75, 1.5, 2.0)
 """Speeds compared, in movie seconds per second; that of training comes first."""
@@ -17,13 +17,16 @@ SPEEDS = (1.0, 0.5, 0.75, 1.5, 2.0)
 OTHER_SPEED = 0.004
 """Prior probability that a segment begins at another speed than that of training."""
 
+PRIOR = (1 - OTHER_SPEED, *[OTHER_SPEED / (len(SPEEDS) - 1)] * (len(SPEEDS) - 1))
+"""Prior probability of each speed where a segment begins."""
+
 CHANGES_PER_S = 0.001
 """Rate of speed changes per second."""
 
 COMPARISON_INTERVAL_S = 0.1
 """Interval in seconds between comparisons of the speeds; steps in between are faster."""
 
-SMALLEST_MASS = np.float32(1e-30)
+SMALLEST_MASS = 1e-30
 """Likelihood below which the evidence excludes all that a model expected; its state starts anew."""
 
 MAX_TICKS = 300
@@ -39,8 +42,8 @@ class PlaybackSpeed:
 
     Parameters
     ----------
-    powers
-        Powers of the filter's transition matrix.
+    transitions
+        Transitions of the filter.
     initial
         Float32 [states], distribution where a segment begins.
     movie_rate_hz
@@ -54,22 +57,23 @@ class PlaybackSpeed:
     _n_samples: int
 
     def __init__(
-        self, powers: TransitionPowers, initial: NDArray[np.float32], movie_rate_hz: float, rate_hz: float
+        self,
+        transitions: JumpingTransitions,
+        initial: NDArray[np.float32],
+        movie_rate_hz: float,
+        rate_hz: float,
     ) -> None:
         rate_hz = rate_hz or movie_rate_hz
-        self._powers = powers
+        self._transitions = transitions
         self._initial = initial
         self._clocks = [FrameClock(movie_rate_hz * speed) for speed in SPEEDS]
-        # rounded down, but for rates such as 29.97 Hz: evidence summed over a longer time misses fast speeds at 15 Hz
-        self._every = max(1, int(COMPARISON_INTERVAL_S * rate_hz + 0.1))
-        self._prior = np.full(len(SPEEDS), OTHER_SPEED / (len(SPEEDS) - 1))
-        self._prior[0] = 1 - OTHER_SPEED
+        self._every = _samples_between(rate_hz)
         self._change = min(CHANGES_PER_S * self._every / rate_hz, 0.5)
         self.reset()
-        for speed in SPEEDS:  # compute the powers now, not at the first samples
-            ticks = speed * movie_rate_hz * self._every / rate_hz
-            for rounded in (math.floor(ticks), math.ceil(ticks)):
-                powers.advance(initial, min(rounded, MAX_TICKS))
+        for ticks in comparison_ticks(
+            movie_rate_hz, rate_hz
+        ):  # lay out the powers now, not at the first samples
+            transitions.advance(initial, ticks)
 
     @property
     def speed(self) -> float:
@@ -83,7 +87,7 @@ class PlaybackSpeed:
         self._best = 0
         # The state of the most probable speed is not updated here: `Playback` filters it.
         self._states = np.tile(self._initial, (len(SPEEDS), 1))
-        self._log_weight = np.log(self._prior)
+        self._log_weight = [math.log(prior) for prior in PRIOR]
         self._first_sample = True
         self._clear_evidence()
         return self._clocks[0]
@@ -93,7 +97,7 @@ class PlaybackSpeed:
         for mine, theirs in zip(self._clocks, other._clocks, strict=True):
             mine.take_over(theirs)
         self._best, self._first_sample = other._best, other._first_sample
-        self._states, self._log_weight = other._states.copy(), other._log_weight.copy()
+        self._states, self._log_weight = other._states.copy(), list(other._log_weight)
         self._evidence = other._evidence.copy()
         self._log_likelihood = other._log_likelihood
         self._n_samples = other._n_samples
@@ -143,29 +147,55 @@ class PlaybackSpeed:
             if index != best:
                 ticks = clock.advance(stamp)
                 states[index] = (
-                    self._initial if ticks > MAX_TICKS else self._powers.advance(states[index], ticks)
+                    self._initial if ticks > MAX_TICKS else self._transitions.advance(states[index], ticks)
                 )
-        states *= np.exp(self._evidence - highest)
-        mass = states.dot(ones(len(state)))
-        underflow = mass < SMALLEST_MASS
-        mass = np.maximum(mass, SMALLEST_MASS)
-        states *= (1 / mass)[:, None]
-        states[underflow] = self._initial
-        log_likelihood = highest + np.log(mass.astype(np.float64))
-        log_likelihood[best] = self._log_likelihood
-        self._log_weight += log_likelihood
-        weight = np.exp(self._log_weight - self._log_weight.max())
-        weight = (1 - self._change) * weight / weight.sum() + self._change * self._prior
+        self._evidence -= highest
+        states *= np.exp(self._evidence, out=self._evidence)
+        mass = [max(m, SMALLEST_MASS) for m in states.dot(ones(len(state))).tolist()]
+        explained = [highest + math.log(m) for m in mass]
+        explained[best] = self._log_likelihood
+        log_weight = [w + e for w, e in zip(self._log_weight, explained, strict=True)]
+        weight = [math.exp(w - max(log_weight)) for w in log_weight]
+        kept = (1 - self._change) / sum(weight)
+        weight = [kept * w + self._change * prior for w, prior in zip(weight, PRIOR, strict=True)]
         # The share of each speed's probability that has just changed from the most probable one brings its state.
-        share = (self._change * self._prior / weight).astype(np.float32)
-        states += share[:, None] * (state - states)
+        share = [self._change * prior / w for w, prior in zip(weight, PRIOR, strict=True)]
+        for index, m in enumerate(mass):
+            if m == SMALLEST_MASS:
+                states[index], mass[index] = self._initial, 1.0
+        states *= _column([(1 - s) / m for s, m in zip(share, mass, strict=True)])
+        states += _column(share) * state
         states[best] = state
-        self._log_weight = np.log(weight)
+        self._log_weight = [math.log(w) for w in weight]
         self._clear_evidence()
-        self._best = int(weight.argmax())
+        self._best = weight.index(max(weight))
         return state if self._best == best else states[self._best].copy()
 
     def _clear_evidence(self) -> None:
         self._evidence = np.zeros(len(self._initial), np.float32)
         self._log_likelihood = 0.0
         self._n_samples = 0
+
+
+def _column(values: list[float]) -> NDArray[np.float32]:
+    return np.array(values, np.float32)[:, None]
+
+
+def _samples_between(rate_hz: float) -> int:
+    """Return the samples between comparisons of the speeds."""
+    # Rounded down, but for rates such as 29.97 Hz: evidence summed over a longer time misses fast speeds at 15 Hz.
+    return max(1, int(COMPARISON_INTERVAL_S * rate_hz + 0.1))
+
+
+def comparison_ticks(movie_rate_hz: float, rate_hz: float) -> list[int]:
+    """Return the ticks of the frame clocks that usually pass between comparisons, at all speeds.
+
+    Parameters
+    ----------
+    movie_rate_hz, rate_hz
+        See `PlaybackSpeed`.
+    """
+    rate_hz = rate_hz or movie_rate_hz
+    between = [speed * movie_rate_hz * _samples_between(rate_hz) / rate_hz for speed in SPEEDS]
+    rounded = {min(int(t), MAX_TICKS) for t in between} | {min(math.ceil(t), MAX_TICKS) for t in between}
+    return sorted(rounded - {0})

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
-from decoders.playback.sparse import Sparse
+from decoders.playback.transition_powers import TransitionPowers, Transitions
 
 _BLANK_SHARE = 0.02  # probability that a jump leads to "no stimulus"
 _CUT_SHARE = 0.1  # probability that a scene's last frame is followed by the start of any scene
@@ -15,28 +18,11 @@ _ROW_PRIOR = 2.0  # weight of the expected successor of each state, in counts
 # Smallest probability of staying, skipping a frame and going back a frame, by offset.
 _MOVIE_FLOOR = {0: 0.012, 2: 0.008, -1: 0.002}
 _PLACE_FLOOR = {0: 0.02}
+_NEGLIGIBLE = 1e-8  # entries of powers up to this size are dropped
+_MAX_PER_STATE, _MAX_ENTRIES = 64, 2**18  # powers with more entries than either of these are not stored
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Transitions:
-    """Learned transitions (S and u of `decoders.playback.filter`).
-
-    Attributes
-    ----------
-    steps
-        S of the filter, rows summing to 1; a floor keeps pauses and skipped frames possible.
-    forecast_steps
-        S of the forecast, for movies without the floor.
-    target
-        u, float64 [states], distribution of the states that jumps lead to.
-    initial
-        Float64 [states], distribution where a segment begins.
-    """
-
-    steps: Sparse
-    forecast_steps: Sparse
-    target: NDArray[np.float64]
-    initial: NDArray[np.float64]
+Matrix = Any
+"""A sparse matrix of scipy, in compressed rows."""
 
 
 def persistence_forecast(transitions: Transitions) -> Transitions:
@@ -47,8 +33,12 @@ def persistence_forecast(transitions: Transitions) -> Transitions:
     transitions
         Learned transitions.
     """
-    states = np.arange(len(transitions.initial))
-    return replace(transitions, forecast_steps=Sparse(states, states, np.ones(len(states)), len(states)))
+    ticks = transitions.forecast_steps.ticks.tolist()
+    n_states = len(transitions.initial)
+    return replace(
+        transitions,
+        forecast_steps=_powers(sparse.eye_array(n_states, format="csr"), np.zeros(n_states), None, ticks),
+    )
 
 
 def learn_playback(
@@ -58,6 +48,7 @@ def learn_playback(
     n_frames: int,
     clip_ends: NDArray[np.int64] | None,
     scene_starts: NDArray[np.int64] | None = None,
+    stored_ticks: tuple[Sequence[int], Sequence[int]] = ((), ()),
 ) -> Transitions:
     """Learn transition probabilities from counts, with a prior and floors.
 
@@ -75,6 +66,9 @@ def learn_playback(
         Int64 [clips], last frame of each clip; None when the frames are not a movie's (places, categories).
     scene_starts
         Int64 [scenes], first frame of each scene; the end of a scene may be followed by the start of any scene.
+    stored_ticks
+        Numbers of ticks whose powers filter and forecast need (see `decoders.playback.filter.needed_ticks`); others are
+        composed of these.
 
     Returns
     -------
@@ -86,48 +80,91 @@ def learn_playback(
     >>> state = np.array([0, 1, 2, 0, 1, 2])
     >>> boundary = np.array([True, False, False, True, False, False])
     >>> learned = learn_playback(state, np.ones(6, int), boundary, 3, clip_ends=np.array([2]))
-    >>> learned.steps.dense()[0].argmax().item()  # frame 1 follows frame 0
+    >>> learned.steps.dense(1)[0].argmax().item()  # frame 1 follows frame 0
     1
     """
     size = n_frames + 1
     follows = ~boundary & (ticks == 1)
     follows[:1] = False
     here = np.flatnonzero(follows)
-    counts = Sparse(state[here - 1], state[here], np.ones(len(here)), size)
     prior, floor = _prior_and_floor(n_frames, clip_ends, _PLACE_FLOOR if clip_ends is None else _MOVIE_FLOOR)
-    learned = Sparse(
-        np.r_[counts.row, prior.row],
-        np.r_[counts.column, prior.column],
-        np.r_[counts.value, _ROW_PRIOR * prior.value],
-        size,
-    ).merged()
+    learned = _rows_to_1(_matrix(state[here - 1], state[here], np.ones(len(here)), size) + _ROW_PRIOR * prior)
+    cut = np.zeros(size)
+    starts = None
     if scene_starts is not None and len(scene_starts) > 1:
-        learned = _add_scene_cuts(learned, scene_starts, n_frames)
-    steps = _mix(learned, floor)
-    no_floor = Sparse(floor.row[:0], floor.column[:0], floor.value[:0], size)
-    forecast_steps = steps if clip_ends is None else _mix(learned, no_floor)
+        cut[np.r_[scene_starts[1:] - 1, n_frames - 1]] = _CUT_SHARE
+        starts = np.bincount(scene_starts, minlength=size) / len(scene_starts)
+        learned = sparse.diags_array(1 - cut) @ learned
+    share = 1 - floor.sum(1)
+    steps = sparse.diags_array(share) @ learned + floor
+    ahead, cut_ahead = (learned, cut) if clip_ends is not None else (steps, share * cut)
     target = _jump_target(state, n_frames, by_occupancy=clip_ends is None)
     begins = np.bincount(state[boundary], minlength=size).astype(np.float64)
     # Live decoding may start at any frame, whatever training began with: half the weight stays with jumps.
     initial = 0.5 * target + 0.5 * (begins + 4 * target) / (begins.sum() + 4)
-    return Transitions(steps, forecast_steps, target, initial)
+    filter_ticks, forecast_ticks = stored_ticks
+    return Transitions(
+        _powers(steps, share * cut, starts, filter_ticks),
+        _powers(ahead, cut_ahead, starts, forecast_ticks),
+        target,
+        initial,
+    )
 
 
-def _add_scene_cuts(learned: Sparse, scene_starts: NDArray[np.int64], n_frames: int) -> Sparse:
-    """Let the end of every scene lead to the start of any scene, since scenes may be shown in shuffled order."""
-    ends = np.r_[scene_starts[1:] - 1, n_frames - 1]
-    share = np.zeros(learned.size)
-    share[ends] = _CUT_SHARE
-    rows = np.repeat(ends, len(scene_starts))
-    return Sparse(
-        np.r_[learned.row, rows],
-        np.r_[learned.column, np.tile(scene_starts, len(ends))],
-        np.r_[
-            learned.value / learned.row_sums()[learned.row] * (1 - share[learned.row]),
-            np.full(len(rows), _CUT_SHARE / len(scene_starts)),
-        ],
-        learned.size,
-    ).merged()
+def _powers(
+    stay: Matrix, cut: NDArray[np.float64], starts: NDArray[np.float64] | None, ticks: Sequence[int]
+) -> TransitionPowers:
+    """Compute the powers of S = B + e c' for some numbers of ticks.
+
+    Parameters
+    ----------
+    stay
+        B, transitions other than cuts.
+    cut, starts
+        e and c, float64 [states]; None for ``starts`` if there are no cuts.
+    ticks
+        Numbers of ticks besides 1.
+    """
+    n = stay.shape[0]
+    stored, parts = [], []
+    power = stay
+    cuts: list[NDArray[np.float64]] = []  # S^k e
+    led: list[Matrix] = []  # c' B^k
+    for t in range(1, max((1, *ticks)) + 1):
+        if t > 1:
+            power = _without_negligible(power @ stay)
+        if starts is not None:
+            cuts.append(stay @ cuts[-1] + cut * (starts @ cuts[-1]) if cuts else cut)
+            led.append(_without_negligible(led[-1] @ stay) if led else sparse.csr_array(starts[None]))
+        if t > 1 and power.nnz > max(_MAX_PER_STATE * n, _MAX_ENTRIES):
+            break
+        if t == 1 or t in ticks:
+            stored.append(t)
+            parts.append(sparse.vstack([power, *led[::-1]], format="coo"))
+    return TransitionPowers(
+        ticks=np.array(stored, np.int32),
+        end=np.cumsum([part.nnz for part in parts]).astype(np.int32),
+        row=np.concatenate([part.row for part in parts]).astype(np.int32),
+        column=np.concatenate([part.col for part in parts]).astype(np.int32),
+        value=np.concatenate([part.data for part in parts]).astype(np.float32),
+        cut=np.stack(cuts[: stored[-1]], 1).astype(np.float32) if cuts else np.zeros((n, 0), np.float32),
+    )
+
+
+def _matrix(
+    row: NDArray[np.int64], column: NDArray[np.int64], value: NDArray[np.float64], size: int
+) -> Matrix:
+    return sparse.csr_array((value, (row, column)), shape=(size, size))
+
+
+def _rows_to_1(matrix: Matrix) -> Matrix:
+    return sparse.diags_array(1 / matrix.sum(1)) @ matrix
+
+
+def _without_negligible(matrix: Matrix) -> Matrix:
+    matrix.data[matrix.data <= _NEGLIGIBLE] = 0
+    matrix.eliminate_zeros()
+    return matrix
 
 
 def _jump_target(state: NDArray[np.int64], n_frames: int, *, by_occupancy: bool) -> NDArray[np.float64]:
@@ -140,21 +177,9 @@ def _jump_target(state: NDArray[np.int64], n_frames: int, *, by_occupancy: bool)
     return target
 
 
-def _mix(learned: Sparse, floor: Sparse) -> Sparse:
-    """Mix the floor with the learned transitions, so that each row sums to 1."""
-    share = (1 - floor.row_sums())[learned.row] / learned.row_sums()[learned.row]
-    mixed = Sparse(
-        np.r_[learned.row, floor.row],
-        np.r_[learned.column, floor.column],
-        np.r_[learned.value * share, floor.value],
-        learned.size,
-    ).merged()
-    return Sparse(mixed.row, mixed.column, mixed.value / mixed.row_sums()[mixed.row], mixed.size)
-
-
 def _prior_and_floor(
     n_frames: int, clip_ends: NDArray[np.int64] | None, floor: dict[int, float]
-) -> tuple[Sparse, Sparse]:
+) -> tuple[Matrix, Matrix]:
     """Return the prior (the expected successor of each state) and the floor."""
     size = n_frames + 1
     frames = np.arange(n_frames)
@@ -171,5 +196,5 @@ def _prior_and_floor(
         rows.append(frames[inside])
         columns.append(target[inside])
         values.append(np.full(int(inside.sum()), weight))
-    possible = Sparse(np.concatenate(rows), np.concatenate(columns), np.concatenate(values), size)
-    return Sparse(np.arange(size), successor, np.ones(size), size), possible.merged()
+    possible = _matrix(np.concatenate(rows), np.concatenate(columns), np.concatenate(values), size)
+    return _matrix(np.arange(size), successor, np.ones(size), size), possible

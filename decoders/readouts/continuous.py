@@ -91,6 +91,15 @@ class ContinuousReader:
         return out
 
     @cached_property
+    def _sharpnesses(self) -> set[float]:
+        return set(self.sharpness.tolist())
+
+    @cached_property
+    def _ridge(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        ridge = self.ridge.astype(np.float32)
+        return ridge[:-1], ridge[-1]
+
+    @cached_property
     def _lacks_interval(self) -> bool:
         return bool(np.isnan(self.interval[0]).all())
 
@@ -121,9 +130,11 @@ class ContinuousReader:
         filtered
             Float32 [..., columns], output of the Kalman filter; None where earlier samples must not be used.
         """
-        sharpnesses = set(self.sharpness.tolist())
+        sharpnesses = self._sharpnesses
         if sharpnesses == {RIDGE}:
-            return np.asarray(points.dot(self.ridge[:-1]) + self.ridge[-1], np.float32)
+            slope, intercept = self._ridge
+            estimate: NDArray[np.float32] = points.dot(slope) + intercept
+            return estimate
         out = np.empty((*posterior.shape[:-1], self.values.shape[1]), np.float32)
         for columns, weights in self._neighbourhoods:
             out[..., columns] = _local_mean(posterior[..., :-1], self.values[:, columns], weights)

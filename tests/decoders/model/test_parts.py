@@ -35,15 +35,6 @@ def test_parts_come_back_from_their_arrays(model: Model) -> None:
         np.testing.assert_array_equal(arrays[name], array)
 
 
-def test_files_of_earlier_versions_lack_some_arrays(model: Model) -> None:
-    arrays = model.parts.arrays()
-    for name in ("emission.aside", "continuous.reach", "continuous.label", "continuous.interval"):
-        del arrays[name]
-    again = ModelParts.from_file(arrays, model.card)
-    assert again.emission.window_weight == 0
-    assert np.isnan(again.continuous.interval).all()
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -11,8 +11,6 @@ import safetensors.numpy
 from decoders.errors import BadModel
 from decoders.model import file as model_file
 from decoders.model.model import Model
-from decoders.playback import sparse
-from decoders.playback.sparse import Sparse
 
 
 def rewrite(path: Path, name: str, value: Any = None, **fields: Any) -> None:
@@ -64,15 +62,3 @@ def test_a_loaded_model_decodes_as_if_it_had_never_been_probed(model: Model, tmp
     for index in range(5):
         mine, others = loaded.step(sample, index / 30), model.step(sample, index / 30)
         assert mine.posterior.tobytes() == others.posterior.tobytes()
-
-
-def test_powers_that_fill_up_are_computed_densely(monkeypatch: pytest.MonkeyPatch) -> None:
-    random = np.random.default_rng(0)
-    row, column = np.nonzero(random.random((40, 40)) < 0.3)
-    matrix = Sparse(row, column, random.random(len(row)) / 40, 40)
-    expected = matrix.power(7).dense()
-    monkeypatch.setattr(sparse, "MAX_PAIRS", 100)
-    np.testing.assert_allclose(matrix.power(7).dense(), expected, rtol=1e-6, atol=1e-7)
-    monkeypatch.setattr(sparse, "MAX_DENSE_STATES", 10)
-    with pytest.raises(BadModel, match="40 states fill up"):
-        matrix.power(7)

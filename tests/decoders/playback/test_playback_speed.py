@@ -16,7 +16,7 @@ from decoders.playback.playback_speed import (
     SPEEDS,
     PlaybackSpeed,
 )
-from decoders.playback.transition_powers import TransitionPowers
+from decoders.playback.transition_powers import JumpingTransitions
 from decoders.playback.transitions import learn_playback
 
 N_FRAMES = 240
@@ -25,7 +25,7 @@ JUMP = 0.01
 
 FRAMES = np.arange(N_FRAMES)
 LEARNED = learn_playback(FRAMES, np.ones(N_FRAMES, int), FRAMES == 0, N_FRAMES, np.array([N_FRAMES - 1]))
-POWERS = TransitionPowers(LEARNED.steps, JUMP, LEARNED.target)
+POWERS = JumpingTransitions(LEARNED.steps, JUMP, LEARNED.target)
 INITIAL = LEARNED.initial.astype(np.float32)
 
 

@@ -14,6 +14,7 @@ from decoders.fitting.options import FitOptions
 from decoders.fitting.select_classifier import DECODERS
 from decoders.fitting.settings import SecondarySettings, feature_scaling
 from decoders.metrics import accuracy, likeliest
+from decoders.model import file as model_file
 from decoders.model.model import Model
 from decoders.readouts.secondary_classifier import LinearSecondary, fit_secondary, settings_from_card
 from stream.errors import BadUsage
@@ -75,6 +76,7 @@ def test_a_damaged_secondary_classifier_is_refused(fitted: Model, tmp_path: Path
         if isinstance(secondary, LinearSecondary)
         else replace(secondary, state=secondary.state + 10_000)
     )
-    Model(replace(fitted.parts, secondary=damaged), fitted.card).save(tmp_path / "model.safetensors")
+    parts = replace(fitted.parts, secondary=damaged)
+    model_file.write(tmp_path / "model.safetensors", parts.arrays(), fitted.card)
     with pytest.raises(BadModel, match="secondary classifier"):
         Model.load(tmp_path / "model.safetensors")
