@@ -258,13 +258,13 @@ def _unpack_kalman(arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) 
 def _unpack_powers(arrays: Mapping[str, NDArray[Any]], prefix: str, n_states: int) -> TransitionPowers:
     powers = unpack(TransitionPowers, arrays, prefix)
     each = [getattr(powers, f.name) for f in fields(powers)]
-    shapes = [a.ndim for a in each] == [1, 1, 1, 1, 1, 2] and powers.cut.shape[0] == n_states
+    shapes = [a.ndim for a in each] == [1] * len(each) and powers.cut.shape == (n_states,)
     shapes = shapes and len(powers.ticks) == len(powers.end) > 0
     shapes = shapes and [a.dtype.kind for a in each] == [*"iiiiff"]
     shapes = shapes and powers.row.shape == powers.column.shape == powers.value.shape
     if not shapes:
         raise BadModel(f"the model's {prefix!r} has parts of different shapes. Fit the model again.")
-    n_rows = n_states + powers.cut.shape[1]
+    n_rows = n_states + int(powers.ticks[-1]) * bool(powers.cut.any())
     inside = powers.ticks[0] == 1 and bool(np.all(np.diff(powers.ticks) > 0))
     inside = (
         inside and powers.end[-1] == len(powers.row) and bool(np.all(np.diff(powers.end, prepend=0) >= 0))

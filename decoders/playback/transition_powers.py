@@ -43,7 +43,7 @@ class TransitionPowers:
     value
         Float32 [entries], probability.
     cut
-        Float32 [states, most ticks], S^k e: probability of a cut after k ticks; no columns without cuts.
+        Float32 [states], e: probability of a cut.
     """
 
     ticks: NDArray[np.int32]
@@ -64,13 +64,25 @@ class TransitionPowers:
         part = slice(int(self.end[index - 1]) if index else 0, int(self.end[index]))
         return self.row[part], self.column[part], self.value[part]
 
+    def cuts(self, ticks: int) -> NDArray[np.float32]:
+        """Return S^k e, the probability of a cut after k ticks, float32 [states, ticks]; no columns without cuts."""
+        n = self.n_states
+        if not self.cut.any():
+            return np.zeros((n, 0), np.float32)
+        row, column, value = self.entries(1)
+        out = [self.cut]
+        while len(out) < ticks:
+            after = np.bincount(row, value * out[-1][column], n + 1)
+            out.append((after[:n] + self.cut * after[n]).astype(np.float32))
+        return np.stack(out, 1)
+
     def dense(self, ticks: int) -> NDArray[np.float32]:
         """Return a stored power as a dense matrix, float32 [states, states]."""
         row, column, value = self.entries(ticks)
-        n_cuts = min(ticks, self.cut.shape[1])
-        out = np.zeros((self.n_states + n_cuts, self.n_states), np.float32)
+        cuts = self.cuts(ticks)
+        out = np.zeros((self.n_states + cuts.shape[1], self.n_states), np.float32)
         np.add.at(out, (row, column), value)
-        return np.asarray(out[: self.n_states] + self.cut[:, :n_cuts] @ out[self.n_states :], np.float32)
+        return np.asarray(out[: self.n_states] + cuts @ out[self.n_states :], np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,7 +150,7 @@ class JumpingTransitions:
                 row, column, value = self._powers.entries(t)
                 matrices.append((row, column, value * np.float32((1 - self._jump) ** t)))
             constants = np.stack([self._arrived_by_jumps(t) for t in ticks]).astype(np.float32)
-            self._laid_out[ticks] = Products(matrices, constants, self._powers.cut[:, : max(ticks)])
+            self._laid_out[ticks] = Products(matrices, constants, self._powers.cuts(max(ticks)))
         return self._laid_out[ticks]
 
     def _arrived_by_jumps(self, ticks: int) -> NDArray[np.float64]:
@@ -146,7 +158,7 @@ class JumpingTransitions:
         row, column, value = self._powers.entries(1)
         while len(self._arrived) <= ticks:
             before = self._arrived[-1]
-            before = np.r_[before, before @ self._powers.cut[:, :1]]
+            before = np.r_[before, before @ self._powers.cut]
             moved = np.bincount(column, value * before[row], len(before))[: self._powers.n_states]
             self._arrived.append((1 - self._jump) * moved + self._arrived[1])
         return self._arrived[ticks]
@@ -164,23 +176,23 @@ class Products:
         Row, column and value of the entries of each matrix; rows beyond the states stand for cuts.
     constants
         Float32 [matrices, states], added to each product.
-    cut
-        Float32 [states, cuts], see `TransitionPowers`.
+    cuts
+        Float32 [states, ticks], see `TransitionPowers.cuts`.
     """
 
     def __init__(
         self,
         matrices: Sequence[Entries],
         constants: NDArray[np.float32],
-        cut: NDArray[np.float32],
+        cuts: NDArray[np.float32],
     ) -> None:
-        n, size = len(cut), constants.size
+        n, size = len(cuts), constants.size
         self._shape = constants.shape
         # The distribution lies between zeros, so that a slice may begin before it or end after it; then come the cuts.
-        self._all = np.zeros(3 * n + cut.shape[1], np.float32)
+        self._all = np.zeros(3 * n + cuts.shape[1], np.float32)
         self._state, self._cuts = self._all[n : 2 * n], self._all[3 * n :]
-        cutting = np.flatnonzero(cut.any(1))
-        self._cut_rows, self._cut = cutting + n, np.ascontiguousarray(cut[cutting])
+        cutting = np.flatnonzero(cuts.any(1))
+        self._cut_rows, self._cut = cutting + n, np.ascontiguousarray(cuts[cutting])
         row, column, value = (np.concatenate(each) for each in zip(*matrices, strict=True))
         matrix = np.repeat(np.arange(len(matrices)), [len(m[0]) for m in matrices])
         rest = np.ones(len(row), bool)

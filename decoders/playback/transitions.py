@@ -18,7 +18,7 @@ _ROW_PRIOR = 2.0  # weight of the expected successor of each state, in counts
 # Smallest probability of staying, skipping a frame and going back a frame, by offset.
 _MOVIE_FLOOR = {0: 0.012, 2: 0.008, -1: 0.002}
 _PLACE_FLOOR = {0: 0.02}
-_NEGLIGIBLE = 1e-8  # entries of powers up to this size are dropped
+_NEGLIGIBLE = 1e-7  # entries of powers up to this size are dropped
 _MAX_PER_STATE, _MAX_ENTRIES = 64, 2**18  # powers with more entries than either of these are not stored
 
 Matrix = Any
@@ -128,13 +128,11 @@ def _powers(
     n = stay.shape[0]
     stored, parts = [], []
     power = stay
-    cuts: list[NDArray[np.float64]] = []  # S^k e
     led: list[Matrix] = []  # c' B^k
     for t in range(1, max((1, *ticks)) + 1):
         if t > 1:
             power = _without_negligible(power @ stay)
         if starts is not None:
-            cuts.append(stay @ cuts[-1] + cut * (starts @ cuts[-1]) if cuts else cut)
             led.append(_without_negligible(led[-1] @ stay) if led else sparse.csr_array(starts[None]))
         if t > 1 and power.nnz > max(_MAX_PER_STATE * n, _MAX_ENTRIES):
             break
@@ -147,7 +145,7 @@ def _powers(
         row=np.concatenate([part.row for part in parts]).astype(np.int32),
         column=np.concatenate([part.col for part in parts]).astype(np.int32),
         value=np.concatenate([part.data for part in parts]).astype(np.float32),
-        cut=np.stack(cuts[: stored[-1]], 1).astype(np.float32) if cuts else np.zeros((n, 0), np.float32),
+        cut=cut.astype(np.float32),
     )
 
 
