@@ -175,9 +175,8 @@ class Playback:
             self.state = np.exp(relative)
             self.state *= state
             likelihood = fast_sum(self.state)
-            if (
-                likelihood < SMALLEST_MASS
-            ):  # within one frame, evidence excludes all that was left: it counts alone
+            if likelihood < SMALLEST_MASS:
+                # Within one frame, evidence excludes all that was left: it counts alone.
                 self.state = np.exp(relative)
                 likelihood = fast_sum(self.state)
             self.state *= 1 / likelihood
