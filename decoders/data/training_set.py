@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from decoders.data.play_order import order_is_fixed
 from decoders.data.preprocessing import Preprocessor, refuse_negative
 from decoders.data.scene_cuts import scene_starts
 from decoders.errors import BadSplit
@@ -53,6 +54,8 @@ class TrainingSet:
         Samples by which the truth was delayed (see `decoders.data.delays`).
     lag_s
         The part of that delay that is the signal's lag, in seconds.
+    fixed_order
+        Whether the frames are always shown in the same order, so that settings must also be right in another one.
     """
 
     clean: NDArray[np.float32]
@@ -69,6 +72,7 @@ class TrainingSet:
     preprocessor: Preprocessor
     n_delay: int = 0
     lag_s: float = 0.0
+    fixed_order: bool = False
 
     @property
     def n_states(self) -> int:
@@ -202,10 +206,16 @@ def training_set(session: Session, n_frames: int, context_s: float) -> TrainingS
     preprocessor = Preprocessor.fit(neural, session.kind, session.rate_hz)
     boundary = np.r_[True, np.diff(session.segment) > 0]
     fold, block = _folds(session, max(1, round(context_s * (session.rate_hz or 1))))
+    state = np.where(session.frame >= 0, session.frame, n_frames).astype(np.int64)
+    is_movie = session.movie is not None and session.movie.rate_hz > 0
+    # The slow response of BOLD needs windows over several states. Labels make states places, which never follow each
+    # other in another order.
+    shuffled = is_movie or (not session.labels and order_is_fixed(state, boundary, n_frames))
+    fixed_order = shuffled and session.kind is not Kind.BOLD
     return TrainingSet(
         clean=preprocessor.run(neural, boundary),
         boundary=boundary,
-        state=np.where(session.frame >= 0, session.frame, n_frames).astype(np.int64),
+        state=state,
         ticks=_ticks(session, boundary),
         fold=fold,
         block=block,
@@ -215,6 +225,7 @@ def training_set(session: Session, n_frames: int, context_s: float) -> TrainingS
         rate_hz=session.rate_hz,
         movie=session.movie,
         preprocessor=preprocessor,
+        fixed_order=fixed_order,
     )
 
 

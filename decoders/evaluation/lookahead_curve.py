@@ -111,7 +111,7 @@ def _point(data: TrainingSet, settings: ReadoutSettings, lookahead: int, seed: i
     exact = []
     for train, test in cross_validation_folds(data):
         readout = fit_readout(data, windows, train, settings)
-        for sequence in validation_sequences(data, test, np.random.default_rng(seed)):
+        for sequence in validation_sequences(data, test, np.random.default_rng(seed), alone=True):
             shown = sequence.state < data.n_frames
             predictions = likeliest(readout.logits(settings.windows(sequence.clean, sequence.boundary)[0]))
             error, near = frame_errors(

@@ -1,8 +1,8 @@
-"""Baseline decoders that a model has to beat, tuned on the same held-out data with the same window."""
+"""Baseline decoders that a model has to beat, tuned on the same held-out data, each with its own window."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -13,8 +13,15 @@ from decoders.data.training_set import TrainingSet
 from decoders.embedding.linear import LinearEmbedding, class_statistics, fit_linear, unit_length
 from decoders.embedding.windows import window_sums
 from decoders.errors import BadModel
+from decoders.fitting.candidate_scorer import CandidateScorer
 from decoders.fitting.select_weights import select_evidence_weight
-from decoders.fitting.settings import MAX_HELD_OUT, cross_validation_folds, evenly_spaced
+from decoders.fitting.settings import (
+    DEFAULT_SHRINKAGE,
+    MAX_HELD_OUT,
+    ReadoutSettings,
+    cross_validation_folds,
+    evenly_spaced,
+)
 from decoders.metrics import accuracy, likeliest
 from decoders.playback.filter import Playback
 from decoders.playback.transition_powers import Transitions
@@ -23,7 +30,6 @@ from decoders.readouts.classifiers import (
     NearestNeighbours,
     Prototypes,
     Scaling,
-    calibrate,
     fit_lda,
     fit_poisson,
     fit_prototypes,
@@ -48,7 +54,7 @@ class BaselineSettings:
     name
         One of `NAMES`.
     n_window
-        Samples in the window; the model's own.
+        Samples in the window.
     strength
         Shrinkage (linear, LDA) or number of neighbours (kNN).
     steady
@@ -156,16 +162,16 @@ def fit_baseline(
 
 
 def select_baselines(
-    data: TrainingSet, n_window: int, transitions: Transitions, jump: float, seed: int
+    data: TrainingSet, windows: Sequence[int], transitions: Transitions, jump: float, seed: int
 ) -> dict[str, Any]:
-    """Select the hyperparameters of every baseline on held-out data, JSON-ready for the model's card.
+    """Select window and hyperparameters of every baseline on held-out data, JSON-ready for the model's card.
 
     Parameters
     ----------
     data
         Training data.
-    n_window
-        The model's window in samples.
+    windows
+        Candidate window lengths in samples, in increasing order, as for the model.
     transitions, jump
         Transitions and jump probability of the model's playback model.
     seed
@@ -173,8 +179,9 @@ def select_baselines(
     """
     playback = Playback(transitions, jump, jump, data.movie_rate_hz, data.rate_hz)
     out = {}
+    best = _select(data, windows, seed)
     for name in NAMES:
-        selected = _select(data, name, n_window)
+        selected = best[name]
 
         def evidence(
             train: NDArray[np.bool_],
@@ -249,23 +256,41 @@ def refit_baselines(card: dict[str, Any], data: TrainingSet) -> Iterator[Baselin
         yield fit_baseline(data, settings)
 
 
-def _select(data: TrainingSet, name: str, n_window: int) -> BaselineSettings:
-    """Return the settings with the best held-out log score."""
-    best = BaselineSettings(name, n_window, _STRENGTHS[name][-1], steady=False)
-    best_score = -np.inf
+def _select(data: TrainingSet, windows: Sequence[int], seed: int) -> dict[str, BaselineSettings]:
+    """Return the settings of each baseline with the best held-out log score.
+
+    For a movie, the search for a baseline's window stops when its score falls, as it does for the model.
+    """
+    best = {name: BaselineSettings(name, windows[0], _STRENGTHS[name][-1], steady=False) for name in NAMES}
     folds = list(cross_validation_folds(data))
-    if not folds:
-        return best
-    sums, fullness = window_sums(data.clean, data.boundary, n_window)
-    held_out = [evenly_spaced(test, MAX_HELD_OUT // len(folds)) for _, test in folds]
-    index = np.concatenate(held_out)
+    scores = dict.fromkeys(NAMES, -np.inf)
+    searched = list(NAMES)
+    for n_window in windows if folds else ():
+        base = ReadoutSettings(n_window, DEFAULT_SHRINKAGE, True, 1.0, 0.0)
+        scorer = CandidateScorer.for_window(data, base, folds, seed)
+        for name in list(searched):
+            score, settings = max(
+                (_score(scorer, candidate) for candidate in _candidates(data, name, n_window)),
+                key=lambda scored: scored[0],
+            )
+            if score > scores[name]:
+                scores[name], best[name] = score, settings
+            elif data.movie_rate_hz:
+                searched.remove(name)
+    return best
+
+
+def _candidates(data: TrainingSet, name: str, n_window: int) -> Iterator[BaselineSettings]:
     for strength in _STRENGTHS[name]:
         for steady in (False, True) if data.kind is Kind.SPIKES and name != "linear" else (False,):
-            candidate = BaselineSettings(name, n_window, strength, steady)
-            fitted = [fit_baseline(data, candidate, train, (sums, fullness)) for train, _ in folds]
-            full = np.ones(1, np.float32)
-            logits = [b.logits(sums[i], full) for b, i in zip(fitted, held_out, strict=True)]
-            factor, score = calibrate(np.concatenate(logits), fullness[index], data.state[index])
-            if score > best_score:
-                best, best_score = replace(candidate, factor=factor), score
-    return best
+            yield BaselineSettings(name, n_window, strength, steady)
+
+
+def _score(scorer: CandidateScorer, candidate: BaselineSettings) -> tuple[float, BaselineSettings]:
+    """Return the held-out log score of a candidate, and the candidate with its inverse temperature."""
+    logits = []
+    for (train, _), held_out in zip(scorer.folds, scorer.held_out, strict=True):
+        baseline = fit_baseline(scorer.data, candidate, train, scorer.windows)
+        logits.append(baseline.readout.similarity(baseline.scaling.features(held_out.sums)))
+    factor, score = scorer.calibrate_logits(np.concatenate(logits))
+    return score, replace(candidate, factor=factor)

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from decoders.data.training_set import TrainingSet
 from decoders.fitting.settings import MAX_HELD_OUT, ReadoutSettings, Windows, evenly_spaced
-from decoders.fitting.validation_sequences import validation_sequences
-from decoders.readouts.classifiers import calibrate, log_posterior
+from decoders.fitting.validation_sequences import moment_weights, validation_sequences
+from decoders.readouts.classifiers import UNOBSERVED_LOGIT, calibrate, log_posterior
 from decoders.readouts.graph_smoothing import OCCUPANCY_WEIGHT, log_occupancy
 
 CONFIDENCE_SCALES = tuple(np.geomspace(0.5, 2.0, 15).tolist())
@@ -25,11 +25,24 @@ Folds = list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeldOutWindows:
-    """Window sums float32 [time, channels], their fullness float32 [time] and true states int64 [time] of one fold."""
+    """Held-out windows of one fold.
+
+    Attributes
+    ----------
+    sums
+        Float32 [time, channels], window sums.
+    fullness
+        Float32 [time], 0 to 1.
+    state
+        Int64 [time], true states.
+    shuffled
+        Bool [time], whether the window comes from shuffled scenes.
+    """
 
     sums: NDArray[np.float32]
     fullness: NDArray[np.float32]
     state: NDArray[np.int64]
+    shuffled: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,6 +57,9 @@ class ScoredCandidate:
 class CandidateScorer:
     """Calibrates and scores candidates that share a window, on the held-out samples of all folds.
 
+    Where the order is fixed in training, the samples in order and those of shuffled scenes calibrate together, and the
+    shuffled ones alone give the score: what only the order explains belongs to the playback model.
+
     Attributes
     ----------
     data
@@ -54,12 +70,22 @@ class CandidateScorer:
         Training and held-out mask of each fold.
     held_out
         Held-out windows of each fold.
+    fullness, truth
+        Fullness float32 [time] and true states int64 [time] of all of them.
+    weight
+        Float64 [time], what each sample counts in the calibration.
+    scoring_weight
+        Float64 [time], what each sample counts in the score.
     """
 
     data: TrainingSet
     windows: Windows
     folds: Folds
     held_out: list[HeldOutWindows]
+    fullness: NDArray[np.float32]
+    truth: NDArray[np.int64]
+    weight: NDArray[np.float64]
+    scoring_weight: NDArray[np.float64]
 
     @classmethod
     def for_window(cls, data: TrainingSet, base: ReadoutSettings, folds: Folds, seed: int) -> CandidateScorer:
@@ -76,19 +102,18 @@ class CandidateScorer:
         seed
             Random seed of the shuffled scenes.
         """
+        windows = base.windows(data.clean, data.boundary)
         n_most = MAX_HELD_OUT // len(folds)
-        held_out = [_held_out_windows(data, test, base, n_most, seed) for _, test in folds]
-        return cls(data, base.windows(data.clean, data.boundary), folds, held_out)
-
-    @property
-    def fullness(self) -> NDArray[np.float32]:
-        """Fullness of all held-out windows, float32 [time]."""
-        return np.concatenate([fold.fullness for fold in self.held_out])
-
-    @property
-    def truth(self) -> NDArray[np.int64]:
-        """True states of all held-out samples, int64 [time]."""
-        return np.concatenate([fold.state for fold in self.held_out])
+        held_out = [_held_out_windows(data, windows, test, base, n_most, seed) for _, test in folds]
+        fullness, truth, shuffled = (
+            np.concatenate([getattr(fold, name) for fold in held_out])
+            for name in ("fullness", "state", "shuffled")
+        )
+        scoring = np.zeros(len(truth))
+        deciding = shuffled if shuffled.any() else ~shuffled
+        scoring[deciding] = moment_weights(truth[deciding], data.n_frames)
+        weight = moment_weights(truth, data.n_frames)
+        return cls(data, windows, folds, held_out, fullness, truth, weight, scoring)
 
     def calibrate(
         self, settings: ReadoutSettings, logits: NDArray[np.float32], reach: float = 1000.0
@@ -104,12 +129,20 @@ class CandidateScorer:
         reach
             Largest inverse temperature; one over it is the smallest.
         """
-        fullness, truth = self.fullness, self.truth
-        inverse_temperature, exact = calibrate(logits, fullness, truth, reach)
-        weighted = (logits * np.float32(inverse_temperature)) * fullness[:, None]
-        score = 0.5 * exact + 0.5 * self._log_score_within_tolerance(weighted, truth)
+        inverse_temperature, score = self.calibrate_logits(logits, reach)
         calibrated = logits * np.float32(inverse_temperature)
         return inverse_temperature, ScoredCandidate(replace(settings, log_score=score), calibrated)
+
+    def calibrate_logits(self, logits: NDArray[np.float32], reach: float = 1000.0) -> tuple[float, float]:
+        """Return the inverse temperature with the best log score, and the score at it in nats.
+
+        Parameters
+        ----------
+        logits, reach
+            See `calibrate`.
+        """
+        inverse_temperature, _ = calibrate(logits, self.fullness, self.truth, self.weight, reach)
+        return inverse_temperature, self._log_score(logits * (inverse_temperature * self.fullness[:, None]))
 
     def calibrate_confidence(self, candidate: ScoredCandidate) -> ReadoutSettings:
         """Rescale the inverse temperatures so that posterior and confidence together are likeliest.
@@ -133,7 +166,7 @@ class CandidateScorer:
             correct = (truth >= low[best]) & (truth < high[best])
             at_truth = np.maximum(logs[rows, truth], np.log(1e-3 / logs.shape[1]))
             of_confidence = np.log(np.where(correct, confidence, 1 - confidence))
-            scores.append(float(np.mean(at_truth) + np.mean(of_confidence)))
+            scores.append(float(self.weight @ (at_truth + of_confidence)))
         scale = CONFIDENCE_SCALES[int(np.argmax(scores))]
         settings, secondary = candidate.settings, candidate.settings.secondary
         if secondary is not None:
@@ -142,47 +175,69 @@ class CandidateScorer:
             settings,
             inverse_temperature=settings.inverse_temperature * scale,
             secondary=secondary,
-            prior_weight=self._prior_weight(candidate.logits * np.float32(scale), fullness, truth),
+            prior_weight=self._prior_weight(candidate.logits * np.float32(scale)),
         )
 
-    def _prior_weight(
-        self, logits: NDArray[np.float32], fullness: NDArray[np.float32], truth: NDArray[np.int64]
-    ) -> float:
+    def _prior_weight(self, logits: NDArray[np.float32]) -> float:
         """Return `OCCUPANCY_WEIGHT` without a movie where it improves the held-out log score, else 0."""
         if self.data.movie is not None:
             return 0.0
         occupancy = [log_occupancy(self.data.state[train], self.data.n_states) for train, _ in self.folds]
         of_sample = np.repeat(np.stack(occupancy), [len(fold.state) for fold in self.held_out], axis=0)
-        rows = np.arange(len(truth))
+        rows = np.arange(len(self.truth))
         without, with_prior = (
             float(
-                log_posterior(logits * fullness[:, None] + np.float32(weight) * of_sample)[rows, truth].mean()
+                self.weight
+                @ log_posterior(logits * self.fullness[:, None] + np.float32(weight) * of_sample)[
+                    rows, self.truth
+                ]
             )
             for weight in (0.0, OCCUPANCY_WEIGHT)
         )
         return OCCUPANCY_WEIGHT if with_prior > without else 0.0
 
-    def _log_score_within_tolerance(self, logits: NDArray[np.float32], truth: NDArray[np.int64]) -> float:
-        """Return the mean log probability within one second of the truth, with `GUESS_RATE` mixed in."""
-        posterior = np.exp(log_posterior(logits))
-        cumulative = _cumulative(posterior)
-        low, high = (bound[truth] for bound in self.data.axis.tolerance_range)
-        rows = np.arange(len(truth))
+    def _log_score(self, logits: NDArray[np.float32]) -> float:
+        """Return the mean of the log probabilities of the true state, and of all states within one second of it.
+
+        Samples of a state that the fold's training data lack are left out of the first, as in `calibrate`; `GUESS_RATE`
+        is mixed into the second.
+        """
+        logs = log_posterior(logits)
+        cumulative = _cumulative(np.exp(logs))
+        low, high = (bound[self.truth] for bound in self.data.axis.tolerance_range)
+        rows = np.arange(len(self.truth))
         near = cumulative[rows, high] - cumulative[rows, low]
-        guess = GUESS_RATE * (high - low) / posterior.shape[1]
-        return float(np.mean(np.log((1 - GUESS_RATE) * near + guess)))
+        guess = GUESS_RATE * (high - low) / logs.shape[1]
+        exact = logs[rows, self.truth]
+        observed = (exact > UNOBSERVED_LOGIT / 1e3) * self.scoring_weight
+        if not observed.sum() > 0:
+            return -np.inf
+        within = float(self.scoring_weight @ np.log((1 - GUESS_RATE) * near + guess))
+        return 0.5 * float(observed @ np.maximum(exact, UNOBSERVED_LOGIT) / observed.sum()) + 0.5 * within
 
 
 def _held_out_windows(
-    data: TrainingSet, test: NDArray[np.bool_], base: ReadoutSettings, n_most: int, seed: int
+    data: TrainingSet,
+    windows: Windows,
+    test: NDArray[np.bool_],
+    base: ReadoutSettings,
+    n_most: int,
+    seed: int,
 ) -> HeldOutWindows:
-    """Return at most ``n_most`` windows of a fold's validation sequences."""
+    """Return at most ``n_most`` windows of a fold's validation sequences, evenly spaced over what is shown."""
     parts = []
-    for sequence in validation_sequences(data, test, np.random.default_rng(seed)):
-        parts.append((*base.windows(sequence.clean, sequence.boundary), sequence.state))
-    sums, fullness, state = (np.concatenate(column) for column in zip(*parts, strict=True))
-    index = evenly_spaced(np.ones(len(state), bool), n_most)
-    return HeldOutWindows(sums[index], fullness[index], state[index])
+    for sequence in validation_sequences(data, test, np.random.default_rng(seed), alone=True):
+        sums, fullness = (
+            (each[sequence.index] for each in windows)
+            if sequence.in_order
+            else base.windows(sequence.clean, sequence.boundary)
+        )
+        parts.append((sums, fullness, sequence.state, np.full(len(sequence.state), not sequence.in_order)))
+    sums, fullness, state, shuffled = (np.concatenate(column) for column in zip(*parts, strict=True))
+    blank = state == data.n_frames
+    n_blank = n_most // 10 if blank.any() and not blank.all() else 0
+    index = np.r_[evenly_spaced(~blank, n_most - n_blank), evenly_spaced(blank, n_blank or n_most)]
+    return HeldOutWindows(sums[index], fullness[index], state[index], shuffled[index])
 
 
 def _cumulative(posterior: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -126,7 +126,7 @@ def last_fold(data: TrainingSet, seed: int) -> ContrastiveValidation:
             "but the training data show each frame once. Train on more repeats, or use --mode linear."
         )
     train, test = folds[-1]
-    sequences = validation_sequences(data, test, np.random.default_rng(seed))
+    sequences = validation_sequences(data, test, np.random.default_rng(seed), alone=True)
     return ContrastiveValidation(data, train, test, sequences)
 
 

@@ -150,7 +150,9 @@ def fit_states(
     card["forecast_floors"] = selection.floors
     card["posterior_power"] = select_posterior_weight(data, settings, parts, options.seed)
     card["baselines"] = (
-        select_baselines(data, settings.n_window, parts.playback, parts.emission.jump, options.seed)
+        select_baselines(
+            data, candidate_windows(data, options), parts.playback, parts.emission.jump, options.seed
+        )
         if baselines
         else {}
     )

@@ -15,7 +15,7 @@ from decoders.fitting.fit_emission import (
     SequenceEvidence,
     held_out_evidence,
 )
-from decoders.fitting.validation_sequences import ValidationSequence
+from decoders.fitting.validation_sequences import ValidationSequence, moment_weights
 from decoders.metrics import FrameAxis
 from decoders.playback.filter import MIN_PROBABILITY, Playback
 
@@ -84,6 +84,8 @@ def with_window_evidence(
 def filtered_log_score(filtered: NDArray[np.float64], sequence: ValidationSequence, axis: FrameAxis) -> float:
     """Return the mean log score in nats: half of the exact state, half of all states within one second.
 
+    What moments count is in `decoders.fitting.validation_sequences.moment_weights`.
+
     Parameters
     ----------
     filtered
@@ -101,7 +103,7 @@ def filtered_log_score(filtered: NDArray[np.float64], sequence: ValidationSequen
     near = cumulative[rows, high] - cumulative[rows, low]
     exact = np.log((1 - GUESS_RATE) * filtered[rows, truth] + GUESS_RATE / n_states)
     within = np.log((1 - GUESS_RATE) * near + GUESS_RATE * (high - low) / n_states)
-    return float(np.mean(0.5 * exact + 0.5 * within))
+    return float(moment_weights(truth, axis.n_frames) @ (0.5 * exact + 0.5 * within))
 
 
 def select_evidence_weight(

@@ -200,8 +200,8 @@ def fit_readout(
 def cross_validation_folds(data: TrainingSet) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
     """Yield the training and the held-out mask of each fold, bool [time] each.
 
-    Held-out samples whose state does not occur in the fold's training data are left out, and so are folds with fewer
-    than ten held-out samples.
+    Held-out samples whose state does not occur in the fold's training data are left out, and so are folds in which
+    fewer than ten held-out samples show a stimulus.
     """
     for fold in np.unique(data.fold[data.fold >= 0]):
         test = data.fold == fold
@@ -211,7 +211,7 @@ def cross_validation_folds(data: TrainingSet) -> Iterator[tuple[NDArray[np.bool_
         seen = np.zeros(data.n_states, bool)
         seen[data.state[train]] = True
         test = test & seen[data.state]
-        if test.sum() >= 10:
+        if np.sum(test & (data.state < data.n_frames)) >= 10:
             yield train, test
 
 

@@ -1,4 +1,9 @@
-"""Validation sequences: held-out stretches of the training data on which settings are compared."""
+"""Validation sequences: held-out stretches of the training data on which settings are compared.
+
+They are spread over the whole of each fold. Where the states follow each other in a fixed order, as in a movie, they are
+also shuffled: a window that is longer than what a frame evokes learns which frames came before, and scores well only as
+long as the order never changes.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +14,24 @@ from numpy.typing import NDArray
 
 from decoders.data.training_set import TrainingSet
 
-MAX_CELLS = 540_000
+MAX_CELLS = 2_000_000
 """Largest number of samples times states in one sequence."""
 
 MAX_SAMPLES = 3000
 
+STRETCH_S = 4.0
+"""Length in seconds of the stretches that are spread over a fold that is longer than a sequence may be."""
+
 SCENE_S = (1.0, 4.0)
 """Shortest and longest scene of a shuffled sequence, in seconds."""
 
+BLANK_SHARE = 0.1
+"""Weight of all moments without a stimulus in a score, at least that of one frame."""
 
-@dataclass(frozen=True, slots=True, eq=False)
+
+@dataclass(frozen=True, slots=True)
 class ValidationSequence:
-    """A held-out stretch of training data, in its original order or with its scenes shuffled.
+    """A held-out part of the training data, in its original order or with its scenes shuffled.
 
     Attributes
     ----------
@@ -47,11 +58,9 @@ class ValidationSequence:
 
 
 def validation_sequences(
-    data: TrainingSet, test: NDArray[np.bool_], rng: np.random.Generator
+    data: TrainingSet, test: NDArray[np.bool_], rng: np.random.Generator, *, alone: bool = False
 ) -> list[ValidationSequence]:
-    """Return the held-out samples in order and, for a movie, also cut into scenes of 1 to 4 s in random order.
-
-    Training shows the movie in order only: without shuffled scenes, validation would never reward detecting a jump.
+    """Return held-out samples in order and, where training shows one order only, also cut into shuffled scenes.
 
     Parameters
     ----------
@@ -61,15 +70,23 @@ def validation_sequences(
         Bool [time], the held-out samples.
     rng
         Random generator for cuts and order.
+    alone
+        For decoders without the playback model: every recording whose order is fixed is shuffled, and a state that
+        lasts a second or more is a scene by itself. Otherwise movies are, in scenes of `SCENE_S`.
     """
-    index = np.flatnonzero(test)[: min(MAX_SAMPLES, MAX_CELLS // data.n_states + 1)]
+    index = _spread(data, test, min(MAX_SAMPLES, MAX_CELLS // data.n_states + 1))
     boundary = data.boundary[index] | np.r_[True, np.diff(index) > 1]
     in_order = ValidationSequence(
         index, data.clean[index], data.state[index], data.ticks[index], boundary, in_order=True
     )
-    if not data.movie_rate_hz or data.rate_hz * SCENE_S[0] < 1:
+    rate_hz = data.rate_hz or 1.0
+    if not (data.fixed_order if alone else data.movie_rate_hz and rate_hz * SCENE_S[0] >= 1):
         return [in_order]
-    cuts = np.cumsum(rng.uniform(*SCENE_S, len(index)) * data.rate_hz).astype(np.int64)
+    cuts = np.cumsum(rng.uniform(*SCENE_S, len(index)) * rate_hz).astype(np.int64)
+    if alone:
+        begins = np.flatnonzero((np.diff(data.state[index]) != 0) | (np.diff(index) > 1)) + 1
+        if len(index) >= SCENE_S[0] * rate_hz * (len(begins) + 1):
+            cuts = begins
     scenes = np.split(index, cuts[cuts < len(index)])
     order = np.concatenate([scenes[i] for i in rng.permutation(len(scenes))])
     typical_ticks = int(np.median(data.ticks[~data.boundary])) if (~data.boundary).any() else 1
@@ -79,6 +96,51 @@ def validation_sequences(
     state = _reordered_states(data, order)
     shuffled = ValidationSequence(order, data.clean[order], state, ticks, start, in_order=False)
     return [in_order, shuffled]
+
+
+def moment_weights(state: NDArray[np.int64], n_frames: int) -> NDArray[np.float64]:
+    """Return what each moment counts in a score, float64 [time], summing to 1.
+
+    All moments with a stimulus count the same, as in an evaluation. Those without count `BLANK_SHARE` together,
+    or as much as one frame where that is more: long rest between the stimuli must not decide.
+
+    Parameters
+    ----------
+    state
+        Int64 [time], true states.
+    n_frames
+        Number of frames; this state is "no stimulus".
+
+    Examples
+    --------
+    >>> moment_weights(np.array([0, 1, 2, 2, 2, 2]), 2).round(3).tolist()
+    [0.333, 0.333, 0.083, 0.083, 0.083, 0.083]
+    """
+    blank = state == n_frames
+    n_blank = int(blank.sum())
+    if n_blank in (0, len(state)):
+        return np.full(len(state), 1 / max(len(state), 1))
+    n_shown_frames = len(np.unique(state[~blank]))
+    share = max(BLANK_SHARE, 1 / (n_shown_frames + 1))
+    return np.where(blank, share / n_blank, (1 - share) / (len(state) - n_blank))
+
+
+def _spread(data: TrainingSet, test: NDArray[np.bool_], n_most: int) -> NDArray[np.int64]:
+    """Return the held-out samples, or at most about ``n_most`` in stretches spread evenly over what is shown."""
+    index = np.flatnonzero(test)
+    if len(index) <= n_most:
+        return index
+    n_stretch = min(max(1, round(STRETCH_S * (data.rate_hz or 1))), n_most)
+    n_stretches = max(1, n_most // n_stretch)
+    blank = data.state[index] == data.n_frames
+    n_blank = max(1, n_stretches // 8) if blank.any() and not blank.all() and n_stretches > 1 else 0
+    chosen = np.zeros(len(index), bool)
+    for where, count in ((np.flatnonzero(~blank), n_stretches - n_blank), (np.flatnonzero(blank), n_blank)):
+        where = where if len(where) else np.arange(len(index))
+        for middle in where[((np.arange(count) + 0.5) * len(where) / max(count, 1)).astype(np.int64)]:
+            first = min(max(0, middle - n_stretch // 2), len(index) - n_stretch)
+            chosen[first : first + n_stretch] = True
+    return index[chosen]
 
 
 def _reordered_states(data: TrainingSet, order: NDArray[np.int64]) -> NDArray[np.int64]:

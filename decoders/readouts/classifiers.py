@@ -233,6 +233,7 @@ def calibrate(
     logits: NDArray[np.float32],
     fullness: NDArray[np.float32],
     state: NDArray[np.int64],
+    weight: NDArray[np.float64] | None = None,
     max_inverse_temperature: float = 1000.0,
 ) -> tuple[float, float]:
     """Choose the inverse temperature that maximises the likelihood of held-out samples.
@@ -248,6 +249,8 @@ def calibrate(
         give flatter posteriors.
     state
         Int64 [time], true states.
+    weight
+        Float64 [time], what each sample counts; None for equal weights.
     max_inverse_temperature
         Upper bound; the lower bound is its reciprocal.
 
@@ -262,13 +265,14 @@ def calibrate(
     rows = np.arange(len(state))
     usable = relative[rows, state] > UNOBSERVED_LOGIT / 1e3
     relative, truth = relative[usable], state[usable]
-    if not len(relative):
+    share = np.ones(len(truth)) if weight is None else weight[usable]
+    if not share.sum() > 0:
         return 1.0, -np.inf
-    rows = np.arange(len(relative))
-    at_truth = relative[rows, truth]
+    share = share / share.sum()
+    at_truth = relative[np.arange(len(relative)), truth]
 
     def score(beta: float) -> float:
-        return float(np.mean(beta * at_truth - np.log(np.exp(np.float32(beta) * relative).sum(1))))
+        return float(share @ (beta * at_truth - np.log(np.exp(np.float32(beta) * relative).sum(1))))
 
     low, high = -np.log(max_inverse_temperature), np.log(max_inverse_temperature)
     golden = (np.sqrt(5) - 1) / 2
