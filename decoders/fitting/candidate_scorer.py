@@ -35,14 +35,11 @@ class HeldOutWindows:
         Float32 [time], 0 to 1.
     state
         Int64 [time], true states.
-    shuffled
-        Bool [time], whether the window comes from shuffled scenes.
     """
 
     sums: NDArray[np.float32]
     fullness: NDArray[np.float32]
     state: NDArray[np.int64]
-    shuffled: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,9 +54,6 @@ class ScoredCandidate:
 class CandidateScorer:
     """Calibrates and scores candidates that share a window, on the held-out samples of all folds.
 
-    Where the order is fixed in training, the samples in order and those of shuffled scenes calibrate together, and the
-    shuffled ones alone give the score: what only the order explains belongs to the playback model.
-
     Attributes
     ----------
     data
@@ -73,9 +67,7 @@ class CandidateScorer:
     fullness, truth
         Fullness float32 [time] and true states int64 [time] of all of them.
     weight
-        Float64 [time], what each sample counts in the calibration.
-    scoring_weight
-        Float64 [time], what each sample counts in the score.
+        Float64 [time], what each sample counts.
     """
 
     data: TrainingSet
@@ -85,7 +77,6 @@ class CandidateScorer:
     fullness: NDArray[np.float32]
     truth: NDArray[np.int64]
     weight: NDArray[np.float64]
-    scoring_weight: NDArray[np.float64]
 
     @classmethod
     def for_window(cls, data: TrainingSet, base: ReadoutSettings, folds: Folds, seed: int) -> CandidateScorer:
@@ -105,15 +96,9 @@ class CandidateScorer:
         windows = base.windows(data.clean, data.boundary)
         n_most = MAX_HELD_OUT // len(folds)
         held_out = [_held_out_windows(data, windows, test, base, n_most, seed) for _, test in folds]
-        fullness, truth, shuffled = (
-            np.concatenate([getattr(fold, name) for fold in held_out])
-            for name in ("fullness", "state", "shuffled")
-        )
-        scoring = np.zeros(len(truth))
-        deciding = shuffled if shuffled.any() else ~shuffled
-        scoring[deciding] = moment_weights(truth[deciding], data.n_frames)
-        weight = moment_weights(truth, data.n_frames)
-        return cls(data, windows, folds, held_out, fullness, truth, weight, scoring)
+        fullness = np.concatenate([fold.fullness for fold in held_out])
+        truth = np.concatenate([fold.state for fold in held_out])
+        return cls(data, windows, folds, held_out, fullness, truth, moment_weights(truth, data.n_frames))
 
     def calibrate(
         self, settings: ReadoutSettings, logits: NDArray[np.float32], reach: float = 1000.0
@@ -209,10 +194,10 @@ class CandidateScorer:
         near = cumulative[rows, high] - cumulative[rows, low]
         guess = GUESS_RATE * (high - low) / logs.shape[1]
         exact = logs[rows, self.truth]
-        observed = (exact > UNOBSERVED_LOGIT / 1e3) * self.scoring_weight
+        observed = (exact > UNOBSERVED_LOGIT / 1e3) * self.weight
         if not observed.sum() > 0:
             return -np.inf
-        within = float(self.scoring_weight @ np.log((1 - GUESS_RATE) * near + guess))
+        within = float(self.weight @ np.log((1 - GUESS_RATE) * near + guess))
         return 0.5 * float(observed @ np.maximum(exact, UNOBSERVED_LOGIT) / observed.sum()) + 0.5 * within
 
 
@@ -232,12 +217,12 @@ def _held_out_windows(
             if sequence.in_order
             else base.windows(sequence.clean, sequence.boundary)
         )
-        parts.append((sums, fullness, sequence.state, np.full(len(sequence.state), not sequence.in_order)))
-    sums, fullness, state, shuffled = (np.concatenate(column) for column in zip(*parts, strict=True))
+        parts.append((sums, fullness, sequence.state))
+    sums, fullness, state = (np.concatenate(column) for column in zip(*parts, strict=True))
     blank = state == data.n_frames
     n_blank = n_most // 10 if blank.any() and not blank.all() else 0
     index = np.r_[evenly_spaced(~blank, n_most - n_blank), evenly_spaced(blank, n_blank or n_most)]
-    return HeldOutWindows(sums[index], fullness[index], state[index], shuffled[index])
+    return HeldOutWindows(sums[index], fullness[index], state[index])
 
 
 def _cumulative(posterior: NDArray[np.float32]) -> NDArray[np.float64]:

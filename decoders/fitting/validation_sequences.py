@@ -60,7 +60,7 @@ class ValidationSequence:
 def validation_sequences(
     data: TrainingSet, test: NDArray[np.bool_], rng: np.random.Generator, *, alone: bool = False
 ) -> list[ValidationSequence]:
-    """Return held-out samples in order and, where training shows one order only, also cut into shuffled scenes.
+    """Return held-out samples in order and, where training shows one order only, cut into shuffled scenes.
 
     Parameters
     ----------
@@ -71,8 +71,9 @@ def validation_sequences(
     rng
         Random generator for cuts and order.
     alone
-        For decoders without the playback model: every recording whose order is fixed is shuffled, and a state that
-        lasts a second or more is a scene by itself. Otherwise movies are, in scenes of `SCENE_S`.
+        For decoders without the playback model: where the order is fixed and each state lasts a second or more, such as
+        a bin of one second, every state is a scene by itself, and nothing is in order. Otherwise only movies are
+        shuffled, in scenes of `SCENE_S`.
     """
     index = _spread(data, test, min(MAX_SAMPLES, MAX_CELLS // data.n_states + 1))
     boundary = data.boundary[index] | np.r_[True, np.diff(index) > 1]
@@ -80,13 +81,11 @@ def validation_sequences(
         index, data.clean[index], data.state[index], data.ticks[index], boundary, in_order=True
     )
     rate_hz = data.rate_hz or 1.0
-    if not (data.fixed_order if alone else data.movie_rate_hz and rate_hz * SCENE_S[0] >= 1):
+    begins = np.flatnonzero((np.diff(data.state[index]) != 0) | (np.diff(index) > 1)) + 1
+    single = alone and data.fixed_order and len(index) >= SCENE_S[0] * rate_hz * (len(begins) + 1)
+    if not single and not (data.movie_rate_hz and rate_hz * SCENE_S[0] >= 1):
         return [in_order]
-    cuts = np.cumsum(rng.uniform(*SCENE_S, len(index)) * rate_hz).astype(np.int64)
-    if alone:
-        begins = np.flatnonzero((np.diff(data.state[index]) != 0) | (np.diff(index) > 1)) + 1
-        if len(index) >= SCENE_S[0] * rate_hz * (len(begins) + 1):
-            cuts = begins
+    cuts = begins if single else np.cumsum(rng.uniform(*SCENE_S, len(index)) * rate_hz).astype(np.int64)
     scenes = np.split(index, cuts[cuts < len(index)])
     order = np.concatenate([scenes[i] for i in rng.permutation(len(scenes))])
     typical_ticks = int(np.median(data.ticks[~data.boundary])) if (~data.boundary).any() else 1
@@ -95,7 +94,7 @@ def validation_sequences(
     ticks = np.where(data.boundary[order], typical_ticks, data.ticks[order])
     state = _reordered_states(data, order)
     shuffled = ValidationSequence(order, data.clean[order], state, ticks, start, in_order=False)
-    return [in_order, shuffled]
+    return [shuffled] if single else [in_order, shuffled]
 
 
 def moment_weights(state: NDArray[np.int64], n_frames: int) -> NDArray[np.float64]:
