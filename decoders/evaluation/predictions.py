@@ -14,6 +14,7 @@ from decoders.data.training_set import TrainingSet
 from decoders.embedding.windows import window_sums
 from decoders.evaluation import controls
 from decoders.evaluation.batch_filter import filter_recording, posteriors
+from decoders.evaluation.shuffled_order import ShuffledPredictions, pool_shuffled, predict_shuffled
 from decoders.fitting.baselines import refit_baselines
 from decoders.model.model import Model
 from decoders.model.training_archive import restore_training
@@ -56,6 +57,8 @@ class TestPredictions:
         the last samples.
     evidence
         Bool [time], whether any used channel had a valid value.
+    shuffled_order
+        Predictions for the test data with shuffled scenes; None where training shows no fixed order.
     step_us
         Durations of single steps in microseconds.
     """
@@ -69,6 +72,7 @@ class TestPredictions:
     half_width: Labels
     embedding: NDArray[np.float32]
     evidence: NDArray[np.bool_]
+    shuffled_order: ShuffledPredictions | None = None
     step_us: list[float] = field(default_factory=list)
 
 
@@ -123,6 +127,7 @@ def collect_predictions(model: Model, test: Session, n_draws: int, seed: int) ->
         half_width=_by_label(model, predictions.half_width[kept]),
         embedding=predictions.embedding[kept],
         evidence=np.isfinite(predictions.novelty[kept]),
+        shuffled_order=predict_shuffled(model, whole, seed),
         step_us=_time_steps(model, test),
     )
 
@@ -162,6 +167,7 @@ def pool_folds(parts: Sequence[TestPredictions]) -> TestPredictions:
         },
         embedding=parts[-1].embedding,
         evidence=np.concatenate([part.evidence for part in parts]),
+        shuffled_order=pool_shuffled([part.shuffled_order for part in parts]),
         step_us=[us for part in parts for us in part.step_us],
     )
 

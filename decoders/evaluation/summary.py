@@ -45,6 +45,7 @@ def build_report(predictions: TestPredictions, model: Model, seed: int) -> dict[
         **own,
         "baselines": blocks,
         "controls": nulls,
+        "order": _order(own, predictions, axis),
         "forecast": score_forecast(predictions, model),
         "continuous": _continuous(predictions),
         "lookahead_ms": card["lookahead_ms"],
@@ -71,6 +72,19 @@ def _scores(
     return {
         "with_playback": score(both[0], test.frame, axis, repeat, evidence),
         "without_playback": score(both[1], test.frame, axis, repeat, evidence),
+    }
+
+
+def _order(own: dict[str, Any], predictions: TestPredictions, axis: FrameAxis) -> dict[str, Any]:
+    """Return what the order of play adds: the score with the playback model over that alone with shuffled scenes."""
+    shuffled = predictions.shuffled_order
+    if shuffled is None:
+        return {}
+    alone = score(shuffled.posterior, shuffled.frame, axis, evidence=shuffled.evidence)
+    names = ("accuracy_within_1s", "accuracy_exact", "log_score_bits")
+    return {
+        "alone_shuffled": alone,
+        "added": {name: own["with_playback"][name] - alone[name] for name in names},
     }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from decoders.data.training_set import TrainingSet
 from decoders.fitting.options import FitOptions
 from decoders.fitting.settings import ReadoutSettings
+from decoders.fitting.validation_sequences import validation_facts
 from decoders.model.file import FORMAT, FORMAT_VERSION
 from decoders.readouts.secondary_classifier import settings_card
 from stream.session import Session
@@ -61,6 +62,8 @@ def new_card(
         "evening": settings.smoothing,
         "prior": settings.prior_weight,
         "seed": options.seed,
+        "fixed_order": data.fixed_order,
+        "validation": validation_facts(data, options.seed),
         "trained_on": {
             "sha256": session.sha256(),
             "repeats": list(options.train_repeats) if options.train_repeats is not None else None,

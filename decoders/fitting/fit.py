@@ -243,7 +243,12 @@ def build_training_set(session: Session, n_frames: int, options: FitOptions, n_l
     n_delay = options.lookahead_frames + n_lag
     delayed, _ = delay_truth(with_repeat_boundaries(session), n_delay)
     data = training_set(delayed, n_frames, max(_contexts(session.kind, session.movie, options)))
-    return replace(data, n_delay=n_delay, lag_s=n_lag / session.rate_hz if n_lag else 0.0)
+    return replace(
+        data,
+        n_delay=n_delay,
+        lag_s=n_lag / session.rate_hz if n_lag else 0.0,
+        fixed_order=data.fixed_order and options.order == "any",
+    )
 
 
 def select_part(session: Session, repeats: Sequence[int] | None, part: tuple[float, float] | None) -> Session:

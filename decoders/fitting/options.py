@@ -11,6 +11,7 @@ from stream.errors import BadUsage
 
 MODES = ("linear", "label", "time", "hybrid")
 POSITIVES = ("auto", "frames", "labels", "both")
+ORDERS = ("any", "known")
 
 MAX_LOOKAHEAD = 200
 """Longest lookahead in samples."""
@@ -42,6 +43,9 @@ class FitOptions:
         File in which the contrastive training is stored and from which it resumes; None disables it.
     lag_s
         Lag of the signal behind the stimulus in seconds; None for 0, or for BOLD selected by cross-validation.
+    order
+        ``any``: settings must also be right when a movie's scenes come in another order. ``known``: the order never
+        changes, so a window may be longer than what a frame evokes.
     """
 
     mode: str = "linear"
@@ -54,10 +58,13 @@ class FitOptions:
     positives: str = "auto"
     resume: Path | None = None
     lag_s: float | None = None
+    order: str = "any"
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise BadUsage(f"unknown mode {self.mode!r}; choose one of {', '.join(MODES)}.")
+        if self.order not in ORDERS:
+            raise BadUsage(f"unknown order {self.order!r}; choose one of {', '.join(ORDERS)}.")
         if self.positives not in POSITIVES:
             raise BadUsage(f"unknown positives {self.positives!r}; choose one of {', '.join(POSITIVES)}.")
         if self.mode == "linear" and self.resume is not None:

@@ -8,11 +8,14 @@ long as the order never changes.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from decoders.data.play_order import SCENE_S, shuffle_scenes, states_are_scenes
 from decoders.data.training_set import TrainingSet
+from decoders.fitting.settings import cross_validation_folds
 
 MAX_CELLS = 2_000_000
 """Largest number of samples times states in one sequence."""
@@ -21,9 +24,6 @@ MAX_SAMPLES = 3000
 
 STRETCH_S = 4.0
 """Length in seconds of the stretches that are spread over a fold that is longer than a sequence may be."""
-
-SCENE_S = (1.0, 4.0)
-"""Shortest and longest scene of a shuffled sequence, in seconds."""
 
 BLANK_SHARE = 0.1
 """Weight of all moments without a stimulus in a score, at least that of one frame."""
@@ -73,7 +73,7 @@ def validation_sequences(
     alone
         For decoders without the playback model: where the order is fixed and each state lasts a second or more, such as
         a bin of one second, every state is a scene by itself, and nothing is in order. Otherwise only movies are
-        shuffled, in scenes of `SCENE_S`.
+        shuffled, in scenes of `decoders.data.play_order.SCENE_S`; none where the order is known.
     """
     index = _spread(data, test, min(MAX_SAMPLES, MAX_CELLS // data.n_states + 1))
     boundary = data.boundary[index] | np.r_[True, np.diff(index) > 1]
@@ -81,13 +81,11 @@ def validation_sequences(
         index, data.clean[index], data.state[index], data.ticks[index], boundary, in_order=True
     )
     rate_hz = data.rate_hz or 1.0
-    begins = np.flatnonzero((np.diff(data.state[index]) != 0) | (np.diff(index) > 1)) + 1
-    single = alone and data.fixed_order and len(index) >= SCENE_S[0] * rate_hz * (len(begins) + 1)
-    if not single and not (data.movie_rate_hz and rate_hz * SCENE_S[0] >= 1):
+    single = alone and data.fixed_order and states_are_scenes(data.state[index], index, rate_hz)
+    by_length = data.movie_rate_hz and rate_hz * SCENE_S[0] >= 1 and (data.fixed_order or not alone)
+    if not single and not by_length:
         return [in_order]
-    cuts = begins if single else np.cumsum(rng.uniform(*SCENE_S, len(index)) * rate_hz).astype(np.int64)
-    scenes = np.split(index, cuts[cuts < len(index)])
-    order = np.concatenate([scenes[i] for i in rng.permutation(len(scenes))])
+    order = shuffle_scenes(data.state[index], index, rate_hz, rng, single=single)
     typical_ticks = int(np.median(data.ticks[~data.boundary])) if (~data.boundary).any() else 1
     start = np.zeros(len(index), bool)
     start[0] = True
@@ -95,6 +93,32 @@ def validation_sequences(
     state = _reordered_states(data, order)
     shuffled = ValidationSequence(order, data.clean[order], state, ticks, start, in_order=False)
     return [shuffled] if single else [in_order, shuffled]
+
+
+def validation_facts(data: TrainingSet, seed: int) -> dict[str, Any]:
+    """Return on how many held-out moments, frames and repeats settings are chosen, JSON-ready.
+
+    Parameters
+    ----------
+    data
+        Training data.
+    seed
+        Random seed of the shuffled scenes.
+    """
+    index, in_order = [np.zeros(0, np.int64)], set()
+    for _, test in cross_validation_folds(data):
+        for sequence in validation_sequences(data, test, np.random.default_rng(seed), alone=True):
+            index.append(sequence.index[sequence.state < data.n_frames])
+            in_order.add(sequence.in_order)
+    moments = np.unique(np.concatenate(index))
+    orders = {True: "in order", False: "shuffled"}
+    return {
+        "moments": len(moments),
+        "frames": len(np.unique(data.state[moments])),
+        "of_frames": len(np.unique(data.state[data.state < data.n_frames])),
+        "repeats": len(np.unique(data.block[moments])),
+        "order": " and ".join(orders[each] for each in sorted(in_order, reverse=True)),
+    }
 
 
 def moment_weights(state: NDArray[np.int64], n_frames: int) -> NDArray[np.float64]:

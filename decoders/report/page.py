@@ -107,6 +107,14 @@ def _scores(report: Mapping[str, Any], criterion: str) -> str:
             (controls if name in report["controls"] else decoders).append(row)
             if "mean" in scores:
                 row[2] = scores["mean"]
+    order = ""
+    if report["order"]:
+        shuffled, added = report["order"]["alone_shuffled"], report["order"]["added"]
+        order = (
+            f" With the scenes shuffled, {_percent(shuffled['accuracy_within_1s'])} are decoded {criterion} without the "
+            f"playback model: the order of play adds {100 * added['accuracy_within_1s']:+.1f} percentage points and "
+            f"{added['log_score_bits']:+.2f} bits."
+        )
     definition = {
         WITHIN: "A prediction counts as correct within one second of movie time in the same clip.",
         EXACT: "The frames are not a movie, so only the exact frame counts as correct.",
@@ -116,7 +124,7 @@ def _scores(report: Mapping[str, Any], criterion: str) -> str:
     return section(
         "Scores, baselines and controls",
         f"{definition[criterion]} The playback model uses the order of frames learned in training; without it, each "
-        "sample is decoded from its own window alone. Controls cannot know which frame is shown: their accuracy "
+        f"sample is decoded from its own window alone.{order} Controls cannot know which frame is shown: their accuracy "
         "is chance. Vertical strokes mark the 95th percentile of a control's null distribution; for shifted labels, "
         "the line runs from the mean to the 95th percentile.",
         plots.headline(report, criterion),

@@ -210,6 +210,13 @@ def _print_scores(result: dict[str, Any]) -> None:
             f"forecast +{horizon} s: log score {scores['log_score_bits']:.2f} bits; persistence "
             f"{scores['persistence']['log_score_bits']:.2f}, advance {scores['advance']['log_score_bits']:.2f}"
         )
+    if result["order"]:
+        alone, added = result["order"]["alone_shuffled"], result["order"]["added"]
+        output.print(
+            f"what the order of play adds: {added['accuracy_within_1s']:+.3f} within 1 s, "
+            f"{added['log_score_bits']:+.2f} bits, over {alone['accuracy_within_1s']:.3f} and "
+            f"{alone['log_score_bits']:.2f} bits without the playback model and with shuffled scenes"
+        )
     if "rolling" in result:
         output.print(_rolling_table(result["rolling"]))
     if "agreement" in result:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 N_NAMED = 20
 """Excluded channels listed by name at most; an fMRI scan has hundreds of voxels outside the head."""
+
+FEW_MOMENTS, FEW_FRAMES = 100, 0.2
+"""Held-out moments, and share of the frames, below which a choice of settings rests on little."""
 
 
 @click.command(cls=FileCommand)
@@ -95,6 +98,12 @@ N_NAMED = 20
     type=INPUT,
     help="Video file of the movie, for its frames [default: none].",
 )
+@click.option(
+    "--order",
+    default="any",
+    show_default=True,
+    help="any: settings must hold when a movie's scenes come in another order; known: the order never changes.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
 @json_option
 def command(
@@ -111,6 +120,7 @@ def command(
     positives: str,
     resume: Path | None,
     movie_path: Path | None,
+    order: str,
     seed: int,
     force: bool,
     json_target: str | None,
@@ -127,7 +137,17 @@ def command(
     if output is None and not lookahead_curve:
         raise BadUsage("no output: give a file for the model with -o, or --lookahead-curve.")
     options = FitOptions(
-        mode, decoder, context_s, lookahead_frames, train_repeats, train_time, seed, positives, resume, lag_s
+        mode,
+        decoder,
+        context_s,
+        lookahead_frames,
+        train_repeats,
+        train_time,
+        seed,
+        positives,
+        resume,
+        lag_s,
+        order,
     )
     movie = load_movie(movie_path) if movie_path is not None else None
     if output is None or lookahead_curve:
@@ -151,6 +171,7 @@ def command(
         echo(f"excluded channels (constant or mostly NaN): {names}", err=True)
     if json_target != "-":
         _print_card(output, model.hash, model.card)
+        _warn_of_little_evidence(model.card["validation"])
     if json_target is not None:
         write_json({"model": str(output), "hash": model.hash, **model.card}, json_target)
 
@@ -186,6 +207,7 @@ def _print_card(output: Path, content_hash: str, card: dict[str, object]) -> Non
         **({"lookahead": f"{card['lookahead_ms']:g} ms"} if card["lookahead_ms"] else {}),
         "decoder": f"{card['mode']}, {card['decoder']}, shrinkage {card['shrinkage']:g}",
         "lag": f"{card['lag_ms']:g} ms",
+        "settings chosen on": _chosen_on(card["validation"]),
         "fitted in": f"{card['train_seconds']:.1f} s",
     }
     contrastive = card.get("contrastive")
@@ -204,6 +226,33 @@ def _print_card(output: Path, content_hash: str, card: dict[str, object]) -> Non
     for name, value in rows.items():
         table.add_row(name, str(value))
     console().print(table)
+
+
+def _chosen_on(validation: Any) -> str:
+    """Say on which held-out data the settings were chosen."""
+    if not validation["moments"]:
+        return "nothing held out"
+    return (
+        f"{validation['moments']:,} held-out moments of {validation['repeats']} repeats, "
+        f"{validation['frames']} of {validation['of_frames']} frames, {validation['order']}"
+    )
+
+
+def _warn_of_little_evidence(validation: dict[str, int | str]) -> None:
+    """Warn when the settings were chosen on little or nothing."""
+    moments, frames, of_frames = (int(validation[name]) for name in ("moments", "frames", "of_frames"))
+    if not moments:
+        echo(
+            "warning: nothing could be held out, because no frame is shown in two parts of the training data. Settings "
+            "are defaults, and confidence is not calibrated. Train on at least two repeats.",
+            err=True,
+        )
+    elif moments < FEW_MOMENTS or frames < FEW_FRAMES * of_frames:
+        echo(
+            f"warning: the settings rest on {moments} held-out moments that show {frames} of {of_frames} frames, which "
+            "is little. Train on more repeats.",
+            err=True,
+        )
 
 
 def _print_curve(points: list[LookaheadPoint]) -> None:

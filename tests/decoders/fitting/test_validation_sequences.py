@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from decoders.data.play_order import SCENE_S
 from decoders.data.training_set import training_set
-from decoders.fitting.validation_sequences import SCENE_S, validation_sequences
+from decoders.fitting.validation_sequences import validation_sequences
 from stream.session import Session
 from tests.decoders.conftest import N_FRAMES
 from tests.decoders.test_bold import N_CATEGORIES, scan
