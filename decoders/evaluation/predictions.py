@@ -127,7 +127,7 @@ def collect_predictions(model: Model, test: Session, n_draws: int, seed: int) ->
         half_width=_by_label(model, predictions.half_width[kept]),
         embedding=predictions.embedding[kept],
         evidence=np.isfinite(predictions.novelty[kept]),
-        shuffled_order=predict_shuffled(model, whole, seed),
+        shuffled_order=predict_shuffled(model, model.states.translated(whole), seed),
         step_us=_time_steps(model, test),
     )
 
