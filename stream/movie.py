@@ -18,16 +18,16 @@ from stream.output_files import replacing
 log = logging.getLogger(__name__)
 
 VIDEO_FORMATS = (
-    "mov", "mp4", "m4v", "matroska", "webm", "avi", "mpeg", "mpegts", "mpegvideo", "ogg", "asf", "flv", "gif", "h264",
-    "hevc", "ivf", "nut", "yuv4mpegpipe",
+    "mov", "mp4", "m4v", "matroska", "webm", "avi", "mpeg", "mpegts", "mpegvideo", "ogg", "asf", "flv", "gif", "apng",
+    "h264", "hevc", "ivf", "nut", "yuv4mpegpipe",
 )  # fmt: skip
 """FFmpeg's names of the formats that `load_movie` reads: those that hold their pictures themselves."""
 
 MAX_PICTURE_BYTES = 1_000_000_000
 """Largest size of all pictures of a movie, as they are in memory."""
 
-MAX_COMPRESSION = 1000
-"""Largest ratio of that size to the size of the video's file, beyond `ALWAYS_READ_BYTES`; films have 20 to 200."""
+MAX_COMPRESSION = 200
+"""Largest ratio of that size to the size of the video's file, beyond `ALWAYS_READ_BYTES`; films have 20 to 100."""
 
 ALWAYS_READ_BYTES = 350_000_000
 """Size of all pictures that is read whatever the size of the video's file."""
@@ -233,6 +233,11 @@ def load_movie(path: Path | str) -> Movie:
             pictures = _decode(container, stream, rate_hz, picture_budget(path.stat().st_size))
     except BadRecording as error:
         raise BadRecording(f"{path} {error}") from error
+    except av.ArgumentError as error:
+        raise BadRecording(
+            f"{path} cannot be read as a video: its format is none of {', '.join(VIDEO_FORMATS)} (FFmpeg's names). "
+            "Convert it to mp4."
+        ) from error
     except (
         Exception
     ) as error:  # PyAV raises many types at a damaged file, MemoryError and EOFError among them
@@ -265,11 +270,11 @@ def _decode(container: Any, stream: Any, rate_hz: float, most: int) -> NDArray[n
             gray = False
         pictures += np.ascontiguousarray(picture[..., 0] if gray else picture).data
         n_pictures += 1
-    if n_corrupt or n_pictures < stream.frames:
+    if n_corrupt or n_pictures < (stream.frames or n_declared - 1):  # a duration may be rounded
         log.warning(
             "%s announces %d pictures; %d could be decoded, %d of them with errors. Is it damaged?",
             container.name.removeprefix("file:"),
-            stream.frames,
+            n_declared,
             n_pictures,
             n_corrupt,
         )

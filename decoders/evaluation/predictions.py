@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from decoders.data.delays import delay_truth
 from decoders.data.training_set import TrainingSet
 from decoders.embedding.windows import window_sums
+from decoders.errors import BadSplit
 from decoders.evaluation import controls
 from decoders.evaluation.batch_filter import filter_recording, posteriors
 from decoders.evaluation.shuffled_order import ShuffledPredictions, pool_shuffled, predict_shuffled
@@ -89,9 +90,19 @@ def collect_predictions(model: Model, test: Session, n_draws: int, seed: int) ->
         Refits on shifted labels; 0 disables all controls.
     seed
         Random seed.
+
+    Raises
+    ------
+    BadSplit
+        If every segment of the test data is shorter than the model's delay.
     """
     data = restore_training(model)
     whole, (test, kept) = test, delay_truth(model.states.translated(test), model.n_delay)
+    if not kept.any():
+        raise BadSplit(
+            f"the model's predictions refer to {model.n_delay} samples earlier (lag and lookahead), but no segment of "
+            "the test data is that long. Choose more of the recording with --repeats or --time."
+        )
     predictions = model.predict(whole)
     posterior = predictions.posterior[kept]
     decoders: dict[str, PosteriorPair] = {"model": (posterior, predictions.posterior_without_playback[kept])}

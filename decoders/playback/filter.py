@@ -175,10 +175,16 @@ class Playback:
             self.state = np.exp(relative)
             self.state *= state
             likelihood = fast_sum(self.state)
-            if likelihood < SMALLEST_MASS:
+            if not likelihood >= SMALLEST_MASS:  # false for NaN, too
                 # Within one frame, evidence excludes all that was left: it counts alone.
                 self.state = np.exp(relative)
                 likelihood = fast_sum(self.state)
+                if (
+                    not likelihood > 0
+                ):  # the evidence is not a number, as that of a damaged model: the prediction counts
+                    self._without_window = None
+                    self.state = state * (1 / fast_sum(state))
+                    return self.state
             self.state *= 1 / likelihood
             if self._speed is not None:
                 self.clock, self.state = self._speed.update(relative, likelihood, stamp, self.state)

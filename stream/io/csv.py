@@ -121,6 +121,8 @@ def load_csv(path: Path | str) -> Session:
         raise ShapeMismatch(f"{path}: {error}") from error
     except NeuroReelError as error:
         raise BadRecording(f"{path}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise BadRecording(f"{path} is not text in UTF-8 ({error}). Save it as CSV in UTF-8.") from error
     except (ValueError, TypeError, OverflowError, csv.Error, RecursionError, MemoryError) as error:
         raise BadRecording(f"{path} cannot be read as CSV: {error}.") from error
 

@@ -55,8 +55,16 @@ def open_hdf5(path: Path, **options: Any) -> Any:
         File to open.
     options
         Further arguments of ``h5py.File``.
+
+    Raises
+    ------
+    BadRecording
+        If it is not HDF5, or is truncated.
     """
-    return import_h5py().File(path, "r", **options)
+    try:
+        return import_h5py().File(path, "r", **options)
+    except OSError as error:
+        raise BadRecording(f"it is not an HDF5 file, or it is damaged or truncated: {error}.") from error
 
 
 def member(group: Any, name: str) -> Any:
@@ -76,7 +84,7 @@ def member(group: Any, name: str) -> Any:
     """
     try:
         found = group[name]
-    except (KeyError, OSError) as error:
+    except (KeyError, OSError, RuntimeError) as error:
         link = group.get(name, getlink=True)
         target = getattr(link, "filename", None)
         if target is not None:

@@ -20,6 +20,7 @@ from stream.io.hdf5 import member, open_hdf5, read_dataset
 from stream.io.nwb_stimulus import Presentations, read_presentations, timestamps
 from stream.io.nwb_units import Units, select_units
 from stream.io.read_limits import ReadLimits
+from stream.io.stamp_checks import LONG_STEP_S
 from stream.movie import Clip, Movie
 from stream.movie_metadata import clips_to_json
 from stream.session import NO_FRAME, Kind
@@ -105,7 +106,7 @@ def _describe_movie(contents: FileContents, presentations: Presentations | None)
 
 def _select_series(file: Any, stream: str | None) -> str | None:
     """Return the path of the fluorescence series to read; None to read the units."""
-    found = _find_series(file)
+    found, others = _find_series(file)
     has_units = "units" in file and "spike_times" in file["units"]
     names = [*([UNITS] if has_units else []), *found]
     if stream is not None:
@@ -115,7 +116,7 @@ def _select_series(file: Any, stream: str | None) -> str | None:
     if not names:
         raise BadRecording(
             "it holds neither 'units' with 'spike_times' nor a RoiResponseSeries of fluorescence; "
-            f"its top level holds {', '.join(file) or 'nothing'}."
+            f"its top level holds {', '.join(file) or 'nothing'}.{others}"
         )
     df_over_f = [name for name in found if "dfoverf" in name.lower().replace("_", "")]
     if not has_units and len(df_over_f) == 1:
@@ -127,18 +128,37 @@ def _select_series(file: Any, stream: str | None) -> str | None:
     return found.get(names[0])
 
 
-def _find_series(file: Any) -> dict[str, str]:
-    """Find every fluorescence series; return their paths by name, including the containing group."""
-    found = {}
+def _find_series(file: Any) -> tuple[dict[str, str], str]:
+    """Find every fluorescence series; return their paths by name with the containing group, and a remark on others."""
+    found: dict[str, str] = {}
+    broken, electrical = [], []
     groups = [f"processing/{module}" for module in file.get("processing", {})] + ["acquisition"]
     for group in groups:
         for name in file.get(group, {}):
-            member = file[group][name]
-            inner = {f"{name}/{key}": member[key] for key in member} if hasattr(member, "keys") else {}
+            try:
+                member = file[group][name]
+                inner = {f"{name}/{key}": member[key] for key in member} if hasattr(member, "keys") else {}
+            except (
+                KeyError,
+                OSError,
+                RuntimeError,
+            ):  # a link that leads nowhere, in a circle or into another file
+                broken.append(f"{group}/{name}")
+                continue
             for label, item in {name: member, **inner}.items():
-                if hasattr(item, "keys") and "data" in item and _neurodata_type(item) == "RoiResponseSeries":
+                kind = _neurodata_type(item) if hasattr(item, "keys") and "data" in item else ""
+                if kind == "RoiResponseSeries":
                     found[label] = f"{group}/{label}"
-    return found
+                elif kind == "ElectricalSeries":
+                    electrical.append(label)
+    remark = ""
+    if electrical:
+        remark += (
+            f" Voltages are not read from NWB ({', '.join(electrical)}): sort spikes, or save them as HDF5."
+        )
+    if broken:
+        remark += f" Not followed: the links {', '.join(broken)}."
+    return found, remark
 
 
 def _neurodata_type(item: Any) -> str:
@@ -210,6 +230,11 @@ def _fluorescence(series: Any, presentations: Presentations | None, limits: Read
     data = read_dataset(series["data"], name, limits)
     stamps, rate_hz = timestamps(series, data.shape, limits)
     notes = []
+    if "timestamps" in series and 0 < rate_hz <= 1 / LONG_STEP_S:
+        notes.append(
+            f"the samples of '{name}' are {1 / rate_hz:g} s apart; if the timestamps are in milliseconds, divide them "
+            "by 1000"
+        )
     if data.ndim != 2 or len(stamps) not in data.shape:
         raise BadRecording(
             f"'{name}' must be [time, ROIs], got shape {data.shape} for {len(stamps)} timestamps."

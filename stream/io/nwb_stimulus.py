@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from stream.errors import AmbiguousStream, BadRecording
 from stream.io.hdf5 import read_dataset
 from stream.io.read_limits import ReadLimits
+from stream.io.stamp_checks import refuse_other_units
 from stream.session import MAX_FRAMES, MAX_SECONDS, NO_FRAME
 
 SUFFIX = "_presentations"
@@ -265,6 +266,7 @@ def timestamps(series: Any, shape: tuple[int, ...], limits: ReadLimits) -> tuple
     if "timestamps" in series:
         stamps = read_dataset(series["timestamps"], "timestamps", limits).astype(np.float64).ravel()
         if not np.all(np.abs(stamps) < MAX_SECONDS):
+            refuse_other_units(stamps, 0.0)
             raise BadRecording("some of its timestamps are not valid numbers of seconds.")
         step = np.diff(stamps)
         step = step[step > 0]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from stream.errors import BadRecording
 from stream.io.hdf5 import check_dataset, read_dataset
 from stream.io.read_limits import ReadLimits
+from stream.session import MAX_SECONDS
 
 _ELECTRODES = "general/extracellular_ephys/electrodes"
 _AREA_COLUMNS = ("location", "brain_area", "structure_acronym", "ecephys_structure_acronym")
@@ -70,7 +71,7 @@ class Units:
             parts.append(np.asarray(self.spike_times[at : min(at + _BLOCK, end)], np.float64))
             limits.progress()
         times = np.concatenate(parts)
-        times = times[np.isfinite(times)]
+        times = times[np.abs(times) < MAX_SECONDS]
         return times if np.all(np.diff(times) >= 0) else np.sort(times)
 
     def extent(self, limits: ReadLimits) -> tuple[float, float]:
@@ -92,7 +93,7 @@ class Units:
             zip(begins.tolist(), self.ends[self.rows].tolist(), strict=True)
         ):
             outermost = [self.spike_times[at] for at in (begin, end - 1)] if end > begin else []
-            if not np.all(np.isfinite(outermost)):
+            if not np.all(np.abs(outermost) < MAX_SECONDS):
                 usable = self.times(index, limits)
                 outermost = [usable[0], usable[-1]] if len(usable) else []
             times += map(float, outermost)
@@ -132,6 +133,8 @@ def select_units(file: Any, area: Sequence[str], quality: Sequence[str], limits:
         raise BadRecording("its 'units' have no 'spike_times_index'.")
     ends = _integers(table["spike_times_index"], "spike_times_index", limits)
     spike_times = check_dataset(table["spike_times"], "spike_times")
+    if spike_times.dtype.kind not in "iuf":
+        raise BadRecording(f"'spike_times' must hold numbers, got {spike_times.dtype}.")
     if (
         np.any(np.diff(ends, prepend=0) < 0)
         or ends.max(initial=0) > spike_times.size

@@ -79,7 +79,8 @@ def main(reader: str, path: str, options: str) -> NoReturn:
         for name in _LIBRARIES:
             with contextlib.suppress(ImportError):  # the reader says what is missing
                 importlib.import_module(name)
-        codecs.lookup("utf-16-le")
+        for name in ("ascii", "latin-1", "utf-16-le"):
+            codecs.lookup(name)
         limits = ReadLimits()
         confine()
         _send_contents(out, module.read(Path(path), limits, **json.loads(options)), limits)

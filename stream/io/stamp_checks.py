@@ -11,6 +11,9 @@ from stream.session import MAX_SECONDS
 UNITS = {1e3: "milliseconds", 1e6: "microseconds", 1e9: "nanoseconds"}
 """Other units of time, by their number in a second."""
 
+LONG_STEP_S = 5.0
+"""Samples further apart than this are rare; their timestamps may be in milliseconds."""
+
 _TOLERANCE = 1.25  # largest ratio between two rates that count as one
 _AGREEMENT = 0.05  # median step and samples per time agree up to this share at a steady rate
 _MAX_JITTER = 0.25  # in sample periods, where a rate can still be measured
@@ -21,7 +24,6 @@ _MIN_ORDERED = 10
 _MAX_BACK = (
     1 / 3
 )  # share of steps backwards; samples that are pushed in pairs and stamped late have up to a quarter
-_LONG_STEP_S = 5.0
 _LONGEST_STEP_S = 1000.0
 _NOW_S = 1e10  # no clock of today has passed as many seconds, since 1970 or since its start
 
@@ -76,7 +78,7 @@ def check_stamps(
                 f"its samples are {step:g} s apart by their timestamps, which are probably in milliseconds, "
                 "microseconds or nanoseconds. Timestamps are in seconds; convert them."
             )
-        if step >= _LONG_STEP_S:
+        if step >= LONG_STEP_S:
             return rate_hz, (
                 f"its samples are {step:g} s apart; if the timestamps are in milliseconds, divide them by 1000"
             )

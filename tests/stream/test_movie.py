@@ -199,3 +199,20 @@ def test_a_small_file_may_not_hold_many_pictures(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("stream.movie.MAX_COMPRESSION", 20)
     with pytest.raises(BadRecording, match="has 100 pictures of 256 x 256"):
         load_movie(tmp_path / "black.mp4")
+
+
+def test_pictures_missing_at_the_end_are_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (60, 64, 64)).astype(np.uint8)
+    save_movie(one_clip("noise", noise, 30.0), tmp_path / "whole.mkv")
+    load_movie(tmp_path / "whole.mkv")
+    assert not caplog.records
+    content = (tmp_path / "whole.mkv").read_bytes()
+    (tmp_path / "cut.mkv").write_bytes(content[: len(content) // 2])
+    assert load_movie(tmp_path / "cut.mkv").n_frames < 58
+    assert "cut.mkv announces" in caplog.text
+
+
+def test_a_format_that_is_not_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
+    with pytest.raises(BadRecording, match=r"a\.svg cannot be read as a video"):
+        load_movie(tmp_path / "a.svg")

@@ -13,7 +13,9 @@ NO_BOUNDARY = np.zeros(400, bool)
 
 
 def test_categories_that_were_never_shuffled_are_in_fixed_order() -> None:
-    state = np.tile(np.repeat([0, 4, 1, 4, 2, 4], [5, 2, 5, 3, 5, 1]), 6)  # 4 = no stimulus, between the trials
+    state = np.tile(
+        np.repeat([0, 4, 1, 4, 2, 4], [5, 2, 5, 3, 5, 1]), 6
+    )  # 4 = no stimulus, between the trials
     assert order_is_fixed(state, NO_BOUNDARY[: len(state)], 4)
 
 

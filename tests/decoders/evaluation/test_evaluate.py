@@ -156,3 +156,9 @@ def test_cross_validation_by_repeat(watched: Session) -> None:
     result = cross_validate(watched.select_repeats([0, 1, 2]), "repeat", options, draws=0)
     assert set(result["with_playback"]["per_repeat"]) == {"0", "1", "2"}
     assert result["verdict"] == "not tested"
+
+
+def test_test_data_shorter_than_the_delay_are_refused(model: Model, unseen: Session) -> None:
+    slow = Model(model.parts, {**model.card, "lookahead_ms": 50_000.0})
+    with pytest.raises(BadSplit, match="refer to 1500 samples earlier"):
+        evaluate(slow, unseen, EvaluateOptions(draws=0))

@@ -12,7 +12,9 @@ from stream.session import Session
 def test_scenes_are_shuffled_with_their_frames(model: Model, watched: Session) -> None:
     predictions = predict_shuffled(model, watched, seed=0)
     assert predictions is not None
-    assert len(predictions.posterior) == len(predictions.frame) == len(predictions.evidence) == watched.n_samples
+    assert (
+        len(predictions.posterior) == len(predictions.frame) == len(predictions.evidence) == watched.n_samples
+    )
     assert np.array_equal(np.sort(predictions.frame), np.sort(watched.frame))
     shown = predictions.frame >= 0
     assert np.mean(np.diff(predictions.frame[shown]) == 1) > 0.9  # scenes stay whole

@@ -114,7 +114,9 @@ def test_the_report_says_what_the_order_adds(model: Model) -> None:
     report = evaluate(model, bins(2, n_repeats=6), EvaluateOptions(draws=0))
     if model.card["fixed_order"]:
         alone = report["order"]["alone_shuffled"]
-        assert alone["accuracy_exact"] == report["without_playback"]["accuracy_exact"]  # one bin decodes itself
+        assert (
+            alone["accuracy_exact"] == report["without_playback"]["accuracy_exact"]
+        )  # one bin decodes itself
         added = report["with_playback"]["accuracy_exact"] - alone["accuracy_exact"]
         assert report["order"]["added"]["accuracy_exact"] == pytest.approx(added)
     else:

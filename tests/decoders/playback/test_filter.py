@@ -108,3 +108,20 @@ def test_a_persistence_forecast_keeps_the_state() -> None:
     playback = Playback(persistence_forecast(transitions()), 0.01, 0.0, 0.0, 20.0)
     state = playback.step(np.where(np.arange(N + 1) == 4, 9.0, 0.0), 1.0)
     np.testing.assert_allclose(playback.forecast()[-1], state, rtol=1e-6)
+
+
+@pytest.mark.parametrize("value", [1e6, np.nan, np.inf])
+def test_evidence_that_excludes_every_possible_state_starts_anew(value: float) -> None:
+    t = transitions()
+    playback = Playback(t, 0.0, 0.0, 30.0, 30.0)
+    start = np.zeros(N + 1, np.float32)
+    start[0] = 1
+    playback.set_state(start)
+    evidence = np.full(N + 1, -1e9)
+    evidence[N // 2] = value
+    with np.errstate(invalid="ignore"):
+        state = playback.step(evidence, 5.0, np.zeros(N + 1))
+    assert state.sum() == pytest.approx(1)
+    if np.isfinite(value):
+        assert state.argmax() == N // 2
+    assert playback.step(np.zeros(N + 1), 5.1).sum() == pytest.approx(1)

@@ -86,3 +86,10 @@ def test_a_channel_name_that_the_format_reserves_is_refused(tmp_path: Path, smal
     reserved = replace(small_session, channel_names=("label_x", *small_session.channel_names[1:]))
     with pytest.raises(BadUsage, match="'label_x' cannot be written as CSV"):
         save_session(reserved, tmp_path / "a.csv")
+
+
+def test_another_encoding_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("time,frame,a\n0.1,0,1\n", encoding="utf-16")
+    with pytest.raises(BadRecording, match=r"is not text in UTF-8 .* Save it as CSV in UTF-8"):
+        load_session(path)

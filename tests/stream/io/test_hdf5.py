@@ -83,3 +83,16 @@ def test_arrays_without_entries_are_refused(tmp_path: Path, small_session: Sessi
             file[name] = np.zeros(0)
         with pytest.raises((BadRecording, ShapeMismatch), match=rf"{name}\.h5: .*'{name}'"):
             load_session(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", None])
+def test_files_that_are_not_hdf5_or_truncated_are_said_to_be_so(
+    tmp_path: Path, small_session: Session, content: bytes | None
+) -> None:
+    path = tmp_path / "a.h5"
+    if content is None:
+        save_session(small_session, path)
+        content = path.read_bytes()[:-1000]
+    path.write_bytes(content)
+    with pytest.raises(BadRecording, match="it is not an HDF5 file, or it is damaged or truncated"):
+        load_session(path)

@@ -294,3 +294,43 @@ def test_a_series_of_frame_numbers_may_have_a_rate_instead_of_timestamps(tmp_pat
     session = load_session(path)
     assert session.n_frames == expected.n_frames > 0
     assert np.mean(session.frame >= 0) > 0.3
+
+
+def test_invalid_spike_times_cost_only_themselves(folder: Path, tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    path = tmp_path / "a.nwb"
+    path.write_bytes((folder / "one.nwb").read_bytes())
+    expected = load_session(path)
+    with h5py.File(path, "r+") as file:
+        last = int(file["units/spike_times_index"][0]) - 1
+        file["units/spike_times"][last] = 1e300
+    session = load_session(path)
+    assert session.n_samples == expected.n_samples
+    assert np.abs(session.neural - expected.neural).sum() <= 1
+
+
+def test_links_that_lead_nowhere_cost_nothing_where_they_are_not_used(folder: Path, tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    path = tmp_path / "a.nwb"
+    path.write_bytes((folder / "one.nwb").read_bytes())
+    expected = load_session(path)
+    with h5py.File(path, "r+") as file:
+        file["acquisition/x"] = h5py.ExternalLink("none.h5", "/")
+        file["acquisition/y"] = h5py.SoftLink("/acquisition/y")
+    assert load_session(path).n_samples == expected.n_samples
+    with h5py.File(path, "r+") as file:
+        del file["units"]
+    with pytest.raises(BadRecording, match=r"Not followed: the links acquisition/x, acquisition/y"):
+        load_session(path)
+
+
+def test_voltages_are_named_as_what_is_not_read(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    path = nwb_files.dandi_fluorescence(tmp_path / "a.nwb")
+    with h5py.File(path, "r+") as file:
+        del file["processing"]
+        group = file.create_group("acquisition/lfp")
+        group["data"] = np.zeros((10, 2))
+        group.attrs["neurodata_type"] = "ElectricalSeries"
+    with pytest.raises(BadRecording, match=r"Voltages are not read from NWB \(lfp\)"):
+        load_session(path)
