@@ -200,7 +200,7 @@ KINDS: dict[str, Callable[[int], Recording]] = {
 def _movie_recording(arrays: Arrays, n_repeats: int) -> Recording:
     return Recording(
         _load(arrays),
-        windows_s=(0.02, 0.1, 0.2, 0.33, 0.67, 1.0),
+        windows_s=(0.1, 0.2, 0.33, 0.67, 1.0),
         train=tuple(range(n_repeats - 2)),
         tests={"in order": (n_repeats - 2,), "shuffled": (n_repeats - 1,)},
     )

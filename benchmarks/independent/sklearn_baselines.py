@@ -32,7 +32,7 @@ MAX_HELD_OUT = 600
 """Held-out moments per fold on which settings are compared, evenly spaced over those that show a frame."""
 
 STRENGTHS: dict[str, tuple[float, ...]] = {
-    "lda": (0.3, 0.1, 0.6, 0.9),
+    "lda": (0.3, 0.1, 0.7),
     "naive_bayes": (1e-2, 1e-1, 1.0),
     "ridge": (100.0, 1.0, 10_000.0),
     "knn": (15, 5, 45),
