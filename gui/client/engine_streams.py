@@ -9,11 +9,11 @@ from dataclasses import replace
 
 import pylsl
 
-from gui.client.inlet import DisplayInlet, StreamGone, describe_sender, nominal_rate
+from gui.client.inlet import DisplayInlet, StreamGone, describe_sender
 from gui.client.roles import ENGINE_ROLES, LABEL_ROLES, ROLES, shape_problem
 from gui.state.position import MapAxes, find_axes
 from gui.state.snapshot import Candidate, Source
-from stream.lsl.outlet import NEURAL_TYPES
+from stream.lsl.outlet import NEURAL_TYPES, nominal_rate
 from stream.lsl.sender import is_return
 from stream.printable import printable
 

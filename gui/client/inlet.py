@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ import pylsl
 from numpy.typing import NDArray
 
 from stream.lsl.clock_offset import ClockOffset
-from stream.lsl.outlet import buffer_length, channel_labels, read_facts
+from stream.lsl.outlet import buffer_length, channel_labels, nominal_rate, read_facts
 from stream.printable import printable
 
 OPEN_S = 2.0
@@ -132,12 +131,6 @@ class DisplayInlet:
 
 class StreamGone(Exception):
     """The sender of a stream is gone; the receiver searches for it again."""
-
-
-def nominal_rate(info: pylsl.StreamInfo) -> float:
-    """Nominal sampling rate of a stream in Hz; 0 if it has none, or one that cannot be."""
-    rate: float = info.nominal_srate()
-    return rate if math.isfinite(rate) and 0 < rate <= 1e6 else 0.0
 
 
 def describe_sender(info: pylsl.StreamInfo) -> str:

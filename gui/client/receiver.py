@@ -19,6 +19,7 @@ from gui.client.status_message import StatusMessage, parse_status
 from gui.state.signal_history import MAX_TRACES
 from gui.state.snapshot import Source, State
 from gui.state.store import Store
+from stream.lsl.resolve import readable
 from stream.notices import WARNINGS
 from stream.printable import printable
 
@@ -115,7 +116,7 @@ class Receiver(threading.Thread):
         look_at = 0.0
         while not self._stopping.is_set():
             if time.monotonic() >= look_at:
-                self._look(resolver.results())
+                self._look(readable(resolver.results()))
                 look_at = time.monotonic() + LOOK_S
             for role in ROLES:
                 if role in self._streams.inlets:

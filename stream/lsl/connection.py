@@ -14,7 +14,7 @@ from pylsl.util import TimeoutError as LslTimeoutError
 
 from stream.errors import NeuroReelError, StreamLost
 from stream.lsl.clock_offset import ClockOffset
-from stream.lsl.outlet import buffer_length, channel_labels, read_facts
+from stream.lsl.outlet import buffer_length, channel_labels, nominal_rate, read_facts
 from stream.lsl.reconnect import Reconnector
 from stream.lsl.sender import Received, described_difference, difference
 from stream.notices import Notices
@@ -90,7 +90,7 @@ class Connection:
         self.source_id: str = info.source_id()
         self.hostname: str = info.hostname()
         self.carries_text = carries_text(info)
-        self.rate_hz: float = info.nominal_srate()
+        self.rate_hz = nominal_rate(info)
         self.n_channels: int = info.channel_count()
         self.channel_labels: tuple[str, ...] = ()
         self.facts: dict[str, str] = {}

@@ -32,6 +32,9 @@ UNITS = {Kind.SPIKES: "count", Kind.FLUORESCENCE: "dF/F", Kind.BOLD: "au", Kind.
 FORMATS = ("float32", "double64", "string", "int32", "int16", "int8", "int64")
 """Channel formats in the order of LSL's numbers, which begin at 1."""
 
+LEAST_RATE_HZ, LARGEST_RATE_HZ = 1e-4, 1e6
+"""Bounds of a nominal rate; anybody may announce any number, also none."""
+
 MIN_BUFFER = 60_000
 """Least number of samples that buffers hold, so that a replay at full speed loses nothing."""
 
@@ -97,6 +100,18 @@ def _warn_when_hidden(outlet: pylsl.StreamOutlet, name: str) -> None:
             "'%s' got no port between %d and %d, so others may not find it: stop other programs with LSL streams, "
             "see 'neuroreel doctor'", name, LSL_PORTS[0], LSL_PORTS[-1],
         )  # fmt: skip
+
+
+def nominal_rate(info: pylsl.StreamInfo) -> float:
+    """Nominal sampling rate of a stream in Hz; 0 if it has none, or announces one that cannot be.
+
+    Parameters
+    ----------
+    info
+        Stream that LSL has found.
+    """
+    rate_hz: float = info.nominal_srate()
+    return rate_hz if LEAST_RATE_HZ <= rate_hz <= LARGEST_RATE_HZ else 0.0
 
 
 def buffer_length(rate_hz: float, n_channels: int, seconds: float = 360) -> int:

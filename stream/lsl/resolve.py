@@ -12,6 +12,7 @@ import pylsl
 
 from stream.errors import AmbiguousStream, BadUsage, NoStream
 from stream.lsl.network import configure
+from stream.lsl.outlet import nominal_rate
 from stream.printable import printable
 
 log = logging.getLogger(__name__)
@@ -67,7 +68,7 @@ class FoundStream:
             info.source_id(),
             info.hostname(),
             info.channel_count(),
-            info.nominal_srate(),
+            nominal_rate(info),
         )
 
     def __str__(self) -> str:
@@ -223,7 +224,10 @@ def _bad_query(query: str | None, error: Exception) -> BadUsage:
 
 
 def readable(infos: Iterable[pylsl.StreamInfo]) -> list[pylsl.StreamInfo]:
-    """Leave out streams whose name, type, source id or computer is no UTF-8: pylsl raises when they are read.
+    """Leave out streams that cannot be read.
+
+    pylsl raises if a name, type, source id or computer is no UTF-8. LSL gives a stream without channels and id where an
+    answer has no valid numbers, such as a nominal rate of NaN.
 
     Parameters
     ----------
@@ -237,7 +241,8 @@ def readable(infos: Iterable[pylsl.StreamInfo]) -> list[pylsl.StreamInfo]:
         except UnicodeDecodeError as error:
             log.debug("a stream is ignored, because its name or source is not UTF-8: %s", error)
         else:
-            usable.append(info)
+            if info.channel_count() > 0 and info.uid():
+                usable.append(info)
     return usable
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pylsl
 from numpy.typing import NDArray
 
-from stream.lsl.outlet import FORMATS
+from stream.lsl.outlet import FORMATS, nominal_rate
 
 
 def is_return(before: pylsl.StreamInfo, now: pylsl.StreamInfo) -> bool:
@@ -44,8 +44,8 @@ def difference(before: pylsl.StreamInfo, now: pylsl.StreamInfo) -> str:
     """
     if before.channel_count() != now.channel_count():
         return f"{now.channel_count()} channels instead of {before.channel_count()}"
-    if abs(before.nominal_srate() - now.nominal_srate()) > 1e-6 * before.nominal_srate():
-        return f"{now.nominal_srate():g} Hz instead of {before.nominal_srate():g} Hz"
+    if abs(nominal_rate(before) - nominal_rate(now)) > 1e-6 * nominal_rate(before):
+        return f"{nominal_rate(now):g} Hz instead of {nominal_rate(before):g} Hz"
     if before.channel_format() != now.channel_format():
         return (
             f"{FORMATS[now.channel_format() - 1]} instead of {FORMATS[before.channel_format() - 1]} samples"

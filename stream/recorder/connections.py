@@ -72,7 +72,7 @@ class Connections:
         infos
             Outlets found by LSL.
         """
-        links = [SenderLink(info) for info in infos]
+        links = [link for link in map(self._link, infos) if link is not None]
         for link in links:
             self._add_stream(link)
             self._open(link)
@@ -94,7 +94,9 @@ class Connections:
         for uid, info in online.items():
             if uid in self._links or now_s < self._retry_at.get(uid, 0.0):
                 continue
-            link = SenderLink(info)
+            link = self._link(info)
+            if link is None:
+                continue
             if any(stream.may_continue_with(info) for stream in self.streams):
                 self._undecided.append(link)
             else:
@@ -145,6 +147,17 @@ class Connections:
             link.closed.set()
         for thread, _ in self._threads:
             thread.join(_JOIN_TIMEOUT_S)
+
+    def _link(self, info: pylsl.StreamInfo) -> SenderLink | None:
+        """A connection to an outlet; None if its description makes one impossible, which ends nothing else."""
+        try:
+            return SenderLink(info)
+        except Exception as error:
+            reason = f"'{info.name()}' was found but cannot be recorded: {error}"
+            self._failures.setdefault(info.uid(), []).append(reason)
+            self._report("failed", info.name(), reason)
+            self._retry_at[info.uid()] = time.monotonic() + _RETRY_S
+            return None
 
     def _add_stream(self, link: SenderLink) -> None:
         """Record an outlet as a new stream of the file."""

@@ -14,7 +14,7 @@ import pylsl
 from stream.io.xdf_stats import StreamStats
 from stream.io.xdf_writer import DTYPES, XdfWriter, stream_xml
 from stream.io.xdf_xml import header_problem
-from stream.lsl.outlet import FORMATS, NEURAL_TYPES
+from stream.lsl.outlet import FORMATS, NEURAL_TYPES, nominal_rate
 from stream.lsl.sender import Received, difference, is_return
 from stream.recorder.continuity import Continuity
 from stream.recorder.sender_link import SenderLink
@@ -65,7 +65,7 @@ class RecordedStream:
         self.type: str = info.type()
         self.fmt: str = FORMATS[info.channel_format() - 1]
         self.n_channels: int = info.channel_count()
-        self.rate_hz: float = info.nominal_srate()
+        self.rate_hz = nominal_rate(info)
         self.source_id: str = info.source_id()
         self.hostname: str = info.hostname()
         self.stream_id = stream_id

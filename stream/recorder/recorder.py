@@ -21,7 +21,7 @@ import pylsl
 from stream.errors import CannotWrite, NoStream
 from stream.io.xdf_writer import XdfWriter
 from stream.lsl.network import configure
-from stream.lsl.outlet import NEURAL_TYPES
+from stream.lsl.outlet import NEURAL_TYPES, nominal_rate
 from stream.recorder.connections import Connections
 from stream.recorder.discovery import LOST_AFTER_S, Discovery
 from stream.recorder.disk_writer import BUFFER_BYTES, DiskWriter
@@ -320,4 +320,4 @@ def _opening_order(info: pylsl.StreamInfo) -> int:
     """Return the group a stream opens with: 0 event streams, 1 other regular streams, 2 neural streams."""
     if info.type() in NEURAL_TYPES:
         return 2
-    return 0 if info.nominal_srate() == 0 else 1
+    return 0 if nominal_rate(info) == 0 else 1

@@ -16,7 +16,7 @@ from pylsl.util import TimeoutError as LslTimeoutError
 
 from stream.io.xdf_writer import DTYPES
 from stream.lsl.connection import MAX_PULL
-from stream.lsl.outlet import FORMATS, buffer_length, channel_labels, read_facts
+from stream.lsl.outlet import FORMATS, buffer_length, channel_labels, nominal_rate, read_facts
 from stream.lsl.sender import Received, described_difference, difference
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class SenderLink:
         bytes_per_sample = 9 + n_channels * (64 if fmt == "string" else DTYPES[fmt].itemsize)
         self.max_samples = max(1, min(MAX_PULL, _MAX_PULL_BYTES // bytes_per_sample))
         self._inlet = pylsl.StreamInlet(
-            info, max_buflen=buffer_length(info.nominal_srate(), n_channels), recover=self.recovers
+            info, max_buflen=buffer_length(nominal_rate(info), n_channels), recover=self.recovers
         )
         self._check = threading.Lock()
         self._moved = False  # whether LSL has turned to another outlet

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pylsl
 
-from stream.errors import StreamLost
+from stream.errors import NeuroReelError
 from stream.lsl.inlet import Inlet, InletState
 from stream.lsl.resolve import quoted
 
@@ -87,10 +87,13 @@ class Backpressure:
         found = self._resolver.results()
         if not found:
             return False
-        inlet = Inlet(found[0])
         try:
+            inlet = Inlet(found[0])
             inlet.open(timeout_s=2.0, sync_timeout_s=0)
-        except StreamLost:
+        except NeuroReelError:
+            return False
+        if _STAMP not in inlet.channel_labels:  # not an engine's
+            inlet.close()
             return False
         self._column, self._inlet = inlet.channel_labels.index(_STAMP), inlet
         return True

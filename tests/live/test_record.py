@@ -414,6 +414,27 @@ def test_a_stream_that_fails_while_it_is_recorded_is_a_problem_and_is_connected_
     assert "verified, all that was received is in the file; but see the problems" in output.getvalue()
 
 
+@pytest.mark.parametrize("rate_hz", [1e-320, float("nan"), float("inf"), 1e12])
+def test_a_neighbours_rate_that_cannot_be_does_not_end_the_recorder(
+    recorder: Any, tmp_path: Path, name: str, rate_hz: float
+) -> None:
+    good = make_outlet(name, "EEG", ("x",), 100.0, role="rig")
+    running = recorder()
+    info = pylsl.StreamInfo(f"{name}-odd", "EEG", 1, rate_hz, "float32", "odd")
+    odd = pylsl.StreamOutlet(info)
+    for _ in range(40):
+        running.poll()
+        time.sleep(0.05)
+    for outlet in (good, odd):
+        outlet.push_sample([1.0])
+    time.sleep(0.5)
+    summary = running.stop()
+    assert summary["verified"]
+    assert not summary["problems"]
+    assert {row["name"]: row["samples"] for row in summary["streams"]}[name] == 1
+    assert {stream.name for stream in read_xdf(tmp_path / "a.xdf")} >= {name}
+
+
 def test_no_stream_leaves_no_file(tmp_path: Path, name: str) -> None:
     running = Recorder(tmp_path / "a.xdf", [name])
     with pytest.raises(NoStream, match=r"no stream to record appeared within 0\.3 s"):

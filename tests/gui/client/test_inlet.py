@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pylsl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from gui.client import inlet as module
 from gui.client.inlet import (
@@ -19,7 +16,6 @@ from gui.client.inlet import (
     DisplayInlet,
     StreamGone,
     describe_sender,
-    nominal_rate,
 )
 
 GONE = [pylsl.util.LostError, pylsl.util.TimeoutError, RuntimeError]
@@ -170,15 +166,6 @@ def test_a_sender_that_does_not_answer_is_gone(problem: type[Exception]) -> None
     lsl.problem = problem
     with pytest.raises(StreamGone, match="V1"):
         inlet.open()
-
-
-@given(st.floats(allow_nan=True, allow_infinity=True) | st.floats(0, 1e4))
-def test_a_rate_is_positive_and_of_reasonable_size_or_none(rate_hz: float) -> None:
-    rate = nominal_rate(info(rate_hz=rate_hz))
-    assert math.isfinite(rate)
-    assert 0 <= rate <= 1e6
-    if 0 < rate_hz <= 1e6:
-        assert rate == rate_hz
 
 
 def test_a_sender_is_described_in_printable_text() -> None:

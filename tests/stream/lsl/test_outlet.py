@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import math
 import uuid
+from types import SimpleNamespace
 
 import pylsl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stream.lsl.outlet import (
     MIN_BUFFER,
@@ -11,6 +15,7 @@ from stream.lsl.outlet import (
     channel_labels,
     describe,
     make_outlet,
+    nominal_rate,
     read_facts,
     usable_labels,
 )
@@ -44,3 +49,11 @@ def test_buffers_hold_a_replay_at_full_speed() -> None:
     assert buffer_length(1000, 10) == 360
     assert buffer_length(0, 1) * 100 >= MIN_BUFFER
     assert buffer_length(30_000, 10_000) == 1
+
+
+@given(st.floats(allow_nan=True, allow_infinity=True) | st.floats(0, 1e4))
+def test_a_nominal_rate_is_of_reasonable_size_or_none(rate_hz: float) -> None:
+    rate = nominal_rate(SimpleNamespace(nominal_srate=lambda: rate_hz))  # type: ignore[arg-type]
+    assert math.isfinite(rate)
+    assert rate == (rate_hz if 1e-4 <= rate_hz <= 1e6 else 0.0)
+    assert 1 <= buffer_length(rate, 2) < 2**31
