@@ -179,9 +179,8 @@ class Playback:
                 # Within one frame, evidence excludes all that was left: it counts alone.
                 self.state = np.exp(relative)
                 likelihood = fast_sum(self.state)
-                if (
-                    not likelihood > 0
-                ):  # the evidence is not a number, as that of a damaged model: the prediction counts
+                if not likelihood > 0:
+                    # The evidence is not a number, as that of a damaged model: the prediction counts alone.
                     self._without_window = None
                     self.state = state * (1 / fast_sum(state))
                     return self.state

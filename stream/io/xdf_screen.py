@@ -95,9 +95,10 @@ def screen(
             found.duplicates,
             found.reordered,
         )
+    indices, smoothed = np.concatenate(kept), np.concatenate(times)
+    # one wrong timestamp moves those behind it, and all may be even again at the end of the block
+    spread_s = max(spread_s, float(np.abs(smoothed - stamps[indices]).max(initial=0.0)))
     if spread_s:
         log.warning("'%s': %s", name, uneven_text(spread_s))
     numbers = np.concatenate(segment)
-    return Screened(
-        np.concatenate(kept), np.concatenate(times), numbers - (numbers[0] if len(numbers) else 0)
-    )
+    return Screened(indices, smoothed, numbers - (numbers[0] if len(numbers) else 0))
