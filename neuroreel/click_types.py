@@ -1,11 +1,40 @@
-"""Option types that select part of a recording: repeats of the movie (0-8) or a fraction of its time (0.8-1)."""
+"""Option types: repeats of the movie (0-8), a fraction of a recording's time (0.8-1), and finite numbers."""
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
 import click
+
+MAX_REPEAT = 999_999
+
+
+class Number(click.types.FloatParamType):
+    """A number; NaN and infinity are refused, as they pass every comparison with a limit."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Parse the number."""
+        number: float = super().convert(value, param, ctx)
+        return _check_finite(number, self, param, ctx)
+
+
+class NumberRange(click.FloatRange):
+    """A number within limits; NaN and infinity are refused."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Parse the number."""
+        number: float = super().convert(value, param, ctx)
+        return _check_finite(number, self, param, ctx)
+
+
+def _check_finite(
+    number: float, kind: click.ParamType[float], param: click.Parameter | None, ctx: click.Context | None
+) -> float:
+    if not math.isfinite(number):
+        kind.fail(f"{number} is not a finite number.", param, ctx)
+    return number
 
 
 class Repeats(click.ParamType[tuple[int, ...]]):
@@ -25,10 +54,14 @@ class Repeats(click.ParamType[tuple[int, ...]]):
             return value
         numbers: set[int] = set()
         for part in str(value).split(","):
-            first, dash, last = part.strip().partition("-")
-            if not first.isdigit() or (dash and not last.isdigit()):
-                self.fail(f"{value!r} is not a list of repeats; write it as 0-8 or 0-4,9.", param, ctx)
-            numbers |= set(range(int(first), int(last or first) + 1))
+            match = re.fullmatch(r"\s*([0-9]{1,6})(?:-([0-9]{1,6}))?\s*", part)
+            if match is None:
+                self.fail(
+                    f"{value!r} is not a list of repeats up to {MAX_REPEAT}; write it as 0-8 or 0-4,9.",
+                    param,
+                    ctx,
+                )
+            numbers |= set(range(int(match[1]), int(match[2] or match[1]) + 1))
         if not numbers:
             self.fail(f"{value!r} contains no repeat; write the smaller number first, as in 0-8.", param, ctx)
         return tuple(sorted(numbers))
@@ -57,3 +90,5 @@ class TimeType(click.ParamType[tuple[float, float]]):
 
 REPEATS = Repeats()
 TIME = TimeType()
+NUMBER = Number()
+SEED = click.IntRange(min=0)

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from neuroreel.click_types import NumberRange
 from neuroreel.files import OUTPUT_OR_STDOUT, write_text
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -85,7 +86,7 @@ html_option: Decorator = click.option(
 wait_option: Decorator = click.option(
     "--wait",
     "wait_s",
-    type=click.FloatRange(min=0),
+    type=NumberRange(min=0),
     default=10.0,
     show_default=True,
     metavar="SECONDS",

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from neuroreel.click_types import NUMBER, SEED, NumberRange
 from neuroreel.files import OUTPUT, PLOT, FileCommand
 from neuroreel.options import json_option
 from neuroreel.terminal import echo_live
@@ -38,7 +39,7 @@ def command() -> None:
 @command.command(cls=FileCommand, short_help="Latency from sample to published prediction.")
 @click.option(
     "--seconds",
-    type=click.FloatRange(min=3),
+    type=NumberRange(min=3),
     default=20.0,
     show_default=True,
     metavar="SECONDS",
@@ -51,13 +52,13 @@ def command() -> None:
 )
 @click.option(
     "--speed",
-    type=click.FloatRange(min=0.1),
+    type=NumberRange(min=0.1),
     metavar="X",
     help="Instead of --grid: 120 channels at X times 30 Hz.",
 )
 @click.option(
     "--budget-ms",
-    type=float,
+    type=NUMBER,
     default=1.0,
     show_default=True,
     metavar="MS",
@@ -128,7 +129,7 @@ def latency(
 @command.command(cls=FileCommand, short_help="Long run: memory, handles, clocks, lost samples, latency.")
 @click.option(
     "--minutes",
-    type=click.FloatRange(min=0.1),
+    type=NumberRange(min=0.1),
     default=10.0,
     show_default=True,
     help="Duration in minutes.",
@@ -140,7 +141,7 @@ def latency(
 )
 @click.option(
     "--rate",
-    type=click.FloatRange(0.1, 5000),
+    type=NumberRange(0.1, 5000),
     help="Sampling rate of the neural stream in Hz [default: 1000].",
 )
 @click.option("--window/--no-window", default=True, show_default=True, help="Also run the window.")
@@ -219,7 +220,7 @@ def soak(
 @units_option
 @click.option(
     "--seconds",
-    type=click.FloatRange(min=1),
+    type=NumberRange(min=1),
     default=5.0,
     show_default=True,
     metavar="SECONDS",
@@ -228,7 +229,7 @@ def soak(
 @click.option("--against", type=click.Choice(["cebra"]), help="Also time CEBRA (extra 'compare').")
 @click.option(
     "--budget-us",
-    type=float,
+    type=NUMBER,
     default=300.0,
     show_default=True,
     metavar="US",
@@ -265,12 +266,12 @@ def decode(
 
 @command.command(cls=FileCommand, short_help="Time, memory and accuracy of the default fit.")
 @units_option
-@click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Random seed.")
 @click.option("--against", type=click.Choice(["cebra"]), help="Also fit CEBRA (extra 'compare').")
 @click.option("--iterations", type=int, default=2000, show_default=True, help="CEBRA: training iterations.")
 @click.option(
     "--temperature",
-    type=float,
+    type=NUMBER,
     default=0.1,
     show_default=True,
     help="CEBRA: temperature of the loss; CEBRA's own default is 1.",
@@ -327,8 +328,8 @@ def fit(
 @command.command(cls=FileCommand, hidden=True)
 @click.argument("stream")
 @click.option("--channels", type=int, required=True, help="Number of channels.")
-@click.option("--rate", type=float, required=True, help="Sampling rate in Hz.")
-@click.option("--seconds", type=float, required=True, help="Duration of the measurement in seconds.")
+@click.option("--rate", type=NUMBER, required=True, help="Sampling rate in Hz.")
+@click.option("--seconds", type=NUMBER, required=True, help="Duration of the measurement in seconds.")
 @trace_option
 @control_option
 def send(stream: str, channels: int, rate: float, seconds: float, trace: Path) -> None:

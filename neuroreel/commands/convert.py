@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from neuroreel.click_types import NumberRange
 from neuroreel.files import INPUT, SESSION_OUTPUT, FileCommand
 from neuroreel.options import json_option
 from neuroreel.terminal import console
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--bin-ms",
-    type=click.FloatRange(min=0, min_open=True),
+    type=NumberRange(min=0, min_open=True),
     metavar="MS",
     help="NWB: bin width for spike counts in ms [default: one movie frame, otherwise 33.333].",
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from neuroreel.click_types import NumberRange
 from neuroreel.files import OUTPUT, FileCommand
 from neuroreel.options import json_option
 from neuroreel.terminal import echo_live
@@ -28,7 +29,7 @@ NAME = "V1"
 )
 @click.option(
     "--seconds",
-    type=click.FloatRange(min=1),
+    type=NumberRange(min=1),
     metavar="SECONDS",
     help=f"Stop after this many seconds [default: when the window is closed; with --headless {HEADLESS_SECONDS:g}].",
 )

@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
+from neuroreel.click_types import NumberRange
 from neuroreel.files import INPUT, OUTPUT, FileCommand
 from neuroreel.options import json_option, network_option, wait_option
 from neuroreel.terminal import echo, keep_running_without_terminal
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--seconds",
-    type=click.FloatRange(min=0, min_open=True),
+    type=NumberRange(min=0, min_open=True),
     metavar="SECONDS",
     help="Close the window this many seconds after the first prediction [default: stay open].",
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from neuroreel.click_types import REPEATS, TIME
+from neuroreel.click_types import NUMBER, REPEATS, SEED, TIME, NumberRange
 from neuroreel.files import INPUT, FileCommand
 from neuroreel.options import html_option, json_option
 from neuroreel.terminal import console
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--gap-s",
-    type=click.FloatRange(min=0),
+    type=NumberRange(min=0),
     metavar="SECONDS",
     help="With --cv: exclude this many seconds of training data on each side of the test part "
     "[default: one context window where a segment is cut, otherwise 0].",
@@ -68,7 +68,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--context-s",
-    type=float,
+    type=NUMBER,
     metavar="SECONDS",
     help="With --cv: length of the causal window in seconds [default: chosen on held-out data].",
 )
@@ -87,7 +87,7 @@ if TYPE_CHECKING:
     type=INPUT,
     help="With --cv: video file of the movie.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Random seed.")
 @html_option
 @json_option
 def command(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from neuroreel.click_types import REPEATS, TIME
+from neuroreel.click_types import NUMBER, REPEATS, SEED, TIME
 from neuroreel.files import INPUT, OUTPUT, UPDATED, FileCommand
 from neuroreel.options import json_option
 from neuroreel.terminal import console, echo
@@ -46,7 +46,7 @@ FEW_MOMENTS, FEW_FRAMES = 100, 0.2
 )
 @click.option(
     "--context-s",
-    type=float,
+    type=NUMBER,
     metavar="SECONDS",
     help="Length of the causal window in seconds [default: chosen on held-out data].",
 )
@@ -65,7 +65,7 @@ FEW_MOMENTS, FEW_FRAMES = 100, 0.2
 )
 @click.option(
     "--lag-s",
-    type=float,
+    type=NUMBER,
     metavar="SECONDS",
     help="Delay of the signal after the stimulus in seconds [default: 0; for BOLD, chosen on held-out data].",
 )
@@ -102,9 +102,9 @@ FEW_MOMENTS, FEW_FRAMES = 100, 0.2
     "--order",
     default="any",
     show_default=True,
-    help="any: settings must hold when a movie's scenes come in another order; known: the order never changes.",
+    help="Whether settings must hold when a movie's scenes come in another order (any) or it never changes (known).",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Random seed.")
 @json_option
 def command(
     sessions: tuple[Path, ...],

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from neuroreel.click_types import NUMBER, NumberRange
 from neuroreel.files import INPUT, OUTPUT, XDF_OUTPUT, FileCommand
 from neuroreel.options import json_option, network_option, wait_option
 from neuroreel.terminal import echo_live, keep_running_without_terminal
@@ -46,13 +47,13 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--seconds",
-    type=click.FloatRange(min=0, min_open=True),
+    type=NumberRange(min=0, min_open=True),
     metavar="SECONDS",
     help="Stop after this many seconds [default: on Ctrl-C, or when a replay ends].",
 )
 @click.option(
     "--stimulus-offset-ms",
-    type=float,
+    type=NUMBER,
     default=0.0,
     metavar="MS",
     help="Delay in ms from a stimulus timestamp to the frame on the monitor.",
@@ -80,7 +81,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--lag-budget-s",
-    type=click.FloatRange(min=0),
+    type=NumberRange(min=0),
     default=1.0,
     metavar="SECONDS",
     help="Skip ahead to the newest sample when samples arrive this many seconds later than usual; 0 disables it.",
@@ -88,7 +89,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--await-consumer",
-    type=float,
+    type=NUMBER,
     default=0.0,
     hidden=True,
     help="Wait up to this many seconds for a consumer of the predictions.",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from neuroreel.click_types import NumberRange
 from neuroreel.files import XDF_OUTPUT, FileCommand
 from neuroreel.options import json_option, network_option
 from neuroreel.terminal import keep_running_without_terminal
@@ -35,14 +36,14 @@ _POLL_S = 0.05
 )
 @click.option(
     "--seconds",
-    type=click.FloatRange(min=0, min_open=True),
+    type=NumberRange(min=0, min_open=True),
     metavar="SECONDS",
     help="Stop after this many seconds [default: on Ctrl-C].",
 )
 @click.option(
     "--wait",
     "wait_s",
-    type=click.FloatRange(min=0),
+    type=NumberRange(min=0),
     default=10.0,
     show_default=True,
     metavar="SECONDS",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from neuroreel.click_types import REPEATS
+from neuroreel.click_types import REPEATS, NumberRange
 from neuroreel.files import INPUT, FileCommand
 from neuroreel.options import json_option, network_option
 from neuroreel.terminal import echo_live
@@ -33,7 +33,7 @@ _LONG_PAUSE_S = 30.0  # a longer pause in the recording looks as if the replay h
 @click.option(
     "--start",
     "start_s",
-    type=click.FloatRange(min=0),
+    type=NumberRange(min=0),
     default=0.0,
     show_default=True,
     metavar="SECONDS",
@@ -41,7 +41,7 @@ _LONG_PAUSE_S = 30.0  # a longer pause in the recording looks as if the replay h
 )
 @click.option(
     "--seconds",
-    type=click.FloatRange(min=0, min_open=True),
+    type=NumberRange(min=0, min_open=True),
     metavar="SECONDS",
     help="Send only this many seconds of the recording [default: all].",
 )
@@ -157,6 +157,10 @@ def _print_report(report: ReplayReport) -> None:
     )
 
 
+MAX_SPEED = 1000.0
+"""Largest ``--speed``: LSL reserves memory for the rate of a stream."""
+
+
 def _speed(text: str) -> float:
     """Parse --speed; 'max' is infinity."""
     import math
@@ -167,6 +171,6 @@ def _speed(text: str) -> float:
         speed = math.inf if text == "max" else float(text)
     except ValueError:
         speed = math.nan
-    if not speed > 0 or (math.isinf(speed) and text != "max"):
-        raise BadUsage(f"--speed is {text!r}; give a positive number or 'max'.")
+    if not 0 < speed <= MAX_SPEED and text != "max":
+        raise BadUsage(f"--speed is {text!r}; give a positive number up to {MAX_SPEED:g}, or 'max'.")
     return speed

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from neuroreel.click_types import NumberRange
 from neuroreel.files import FileCommand
 from neuroreel.options import json_option, network_option
 from neuroreel.terminal import console, echo
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 @click.option(
     "--wait",
     "wait_s",
-    type=click.FloatRange(min=0.05),
+    type=NumberRange(min=0.05),
     default=1.0,
     show_default=True,
     metavar="SECONDS",
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 @click.option(
     "--measure",
     "measure_s",
-    type=click.FloatRange(min=0),
+    type=NumberRange(min=0),
     default=1.0,
     show_default=True,
     metavar="SECONDS",

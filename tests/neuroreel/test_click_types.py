@@ -3,7 +3,8 @@ from __future__ import annotations
 import click
 import pytest
 
-from neuroreel.click_types import REPEATS, TIME
+from neuroreel.cli import COMMANDS, cli
+from neuroreel.click_types import NUMBER, REPEATS, TIME, Number, NumberRange
 
 
 @pytest.mark.parametrize(
@@ -28,3 +29,32 @@ def test_part_of_a_recording() -> None:
 def test_invalid_part_shows_the_format(text: str) -> None:
     with pytest.raises(click.BadParameter, match=r"0-0\.8"):
         TIME.convert(text, None, None)
+
+
+@pytest.mark.parametrize("text", ["0-99999999999", "9" * 400, "1-", "-1", "²", "0-1-2", "", "1,,2"])
+def test_repeats_that_are_none_or_too_many_are_refused(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="is not a list of repeats up to 999999"):
+        REPEATS.convert(text, None, None)
+
+
+@pytest.mark.parametrize("kind", [NUMBER, NumberRange(min=0)])
+def test_numbers_are_finite(kind: click.ParamType[float]) -> None:
+    assert kind.convert("1.5", None, None) == 1.5
+    for text in ("nan", "inf", "1e999"):
+        with pytest.raises(click.BadParameter, match="is not a finite number"):
+            kind.convert(text, None, None)
+
+
+def test_every_number_of_every_command_is_finite() -> None:
+    """`click.FLOAT` and `click.FloatRange` accept NaN, which passes every limit."""
+    for name in COMMANDS:
+        command = cli.get_command(click.Context(cli), name)
+        assert command is not None
+        commands = [command, *command.commands.values()] if isinstance(command, click.Group) else [command]
+        for one in commands:
+            for param in one.params:
+                if isinstance(param.type, click.types.FloatParamType | click.FloatRange):
+                    assert isinstance(param.type, Number | NumberRange), (name, param.name)
+                if param.name == "seed":
+                    assert isinstance(param.type, click.IntRange)
+                    assert param.type.min == 0

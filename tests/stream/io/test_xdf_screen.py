@@ -77,3 +77,16 @@ def test_a_counter_that_is_no_number_for_a_while_counts_nothing(tmp_path: Path) 
     session = load_xdf(tmp_path / "r.xdf")
     assert session.n_samples == N
     assert session.segment.tolist() == [0] * N
+
+
+def test_timestamps_that_one_wrong_one_moves_are_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    stamps = 10 + np.arange(1, 217) / RATE_HZ
+    stamps[0] = 10.125  # a wrong byte
+    with XdfWriter(tmp_path / "a.xdf") as writer:
+        writer.header(1, stream_xml("a", "EEG", ("a",), RATE_HZ, "float32"), "float32", 1)
+        writer.samples(1, stamps, np.ones((216, 1)))
+    session = load_xdf(tmp_path / "a.xdf")
+    assert np.abs(session.stamps - stamps).max() > 0.05
+    assert "'a': timestamps are uneven by up to" in caplog.text
