@@ -109,8 +109,11 @@ class NeuralPanel(Panel):
             else f"{n} of {snapshot.neural_n_channels} channels"
         )
         unit = f" {traces.unit}" if traces.unit else " (no unit given)"
+        n_unusable = int((~np.isfinite(values).any(axis=0)).sum())
+        missing = f"{n_unusable} without a valid value · " if n_unusable else ""
         self.detail(
-            f"{snapshot.neural_type} · {shown} · {snapshot.source.rate_hz:g} Hz · line to line {self._level:g}{unit}"
+            f"{snapshot.neural_type} · {shown} · {missing}{snapshot.source.rate_hz:g} Hz · "
+            f"line to line {self._level:g}{unit}"
         )
 
     def _set_labels(self, labels: tuple[str, ...], title: str) -> None:

@@ -50,7 +50,8 @@ class ScorePanel(Panel):
         error = f" · median error {score.median_error:.0f}" if movie else ""
         source = snapshot.source
         stored = bool(source.baseline)
-        self.detail(f"{score.n:,} predictions{error} · chance: shuffled · clock: knows only the onset")
+        clock = " · clock: knows only the onset" if score.clock == score.clock else ""
+        self.detail(f"{score.n:,} predictions{error} · chance: shuffled{clock}")
         name = BASELINES.get(source.baseline, source.baseline)
         self._view.stored = f"{name} {source.baseline_within_1s:.0%}, held out in training" if stored else ""
         self._view.unit = "within 1 s" if movie else "right"

@@ -15,7 +15,7 @@ from gui.panels.movie_slots import Slot, slots_of
 from gui.panels.timeline import TimelinePanel
 from gui.state.snapshot import Candidate, State
 from gui.theme import DARK, LIGHT, Theme
-from gui.widgets.header import MODES, STATE_COLOURS
+from gui.widgets.header import DARK_INK, MODES, STATE_COLOURS
 from gui.window import SIZE, Window, fit_size, scale_of
 from tests.gui.feeds import SOURCE, Feed, with_source
 from tests.gui.test_window import count, panel_pixels, picture_pixels
@@ -62,6 +62,10 @@ def test_every_colour_has_a_contrast_of_three_and_one_meaning(theme: Theme) -> N
     assert len(set(lines)) == 3
     assert not others & set(lines)
     assert all(contrast(ground, ink) >= 3 for _, ground, ink in MODES.values())
+    assert all(contrast(ground, DARK_INK) >= 3 for ground in STATE_COLOURS.values())
+    assert all(
+        contrast(colour, theme.raised) >= 3 for colour in (theme.truth, theme.decoded, theme.text)
+    )  # the map
 
 
 @THEMES
@@ -355,7 +359,7 @@ def test_eeg_is_drawn_as_traces_with_names_and_unit(open_window) -> None:
     window = open_window(feed)
     panel = window.panels["neural"]
     assert not panel.message
-    assert "EEG · 4 channels · 250 Hz" in panel._detail.text()
+    assert "EEG · 4 channels · 1 without a valid value · 250 Hz" in panel._detail.text()
     assert panel._detail.text().endswith("uV")
     assert [text for _, text in panel.plot.left._tickLevels[0]] == list(names[::-1])
     x, y = panel._traces.getData()

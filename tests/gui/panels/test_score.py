@@ -103,6 +103,7 @@ def test_the_number_of_predictions_and_the_meaning_of_chance_are_said(panel: Sco
     panel.show_snapshot(Snapshot(score=score([0.5]), source=replace(MOVIE, movie_rate_hz=0.0)))
     texts = " ".join(label.text() for label in panel.findChildren(QLabel))
     assert "median error" not in texts  # in frames, it means nothing for places
+    assert "clock" not in texts  # places have none
 
 
 def test_the_stored_baseline_stands_beside_the_score_with_its_origin(
