@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+import numpy as np
+
 from gui.state.snapshot import MoviePictures, Source
+from stream.printable import printable
 
 
 class Kind(StrEnum):
@@ -47,6 +50,8 @@ def name_of(frame: int, source: Source, pictures: MoviePictures | None = None) -
     """
     if frame < 0:
         return "no stimulus"
+    if source.places:
+        return f"{label_of(source)} {place_value(frame, source)}"
     kind = kind_of(source)
     text = f"{kind} {frame}"
     if kind is Kind.FRAME:
@@ -62,8 +67,24 @@ def short_name(frame: int, source: Source, pictures: MoviePictures | None = None
     """Number of a frame or place, or the name of a category, for a small picture."""
     if frame < 0:
         return "blank"
+    if source.places:
+        return place_value(frame, source)
     category = kind_of(source) is Kind.CATEGORY
     return name_of(frame, source, pictures).partition(" · ")[2] or str(frame) if category else str(frame)
+
+
+def place_value(frame: int, source: Source) -> str:
+    """The label's value at a place; its number if that is unknown."""
+    places, state = source.states.places, int(source.states.states(np.array(frame)))
+    if places is None or not 0 <= state < len(places.centres):
+        return str(frame)
+    return ", ".join(f"{value:.3g}" for value in places.centres[state])
+
+
+def label_of(source: Source) -> str:
+    """Name of the label whose places are decoded; empty if there is none."""
+    places = source.states.places
+    return "" if places is None else printable(places.label, limit=40)
 
 
 def reach(source: Source) -> str:

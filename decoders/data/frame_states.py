@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from decoders.data.label_places import LabelPlaces
 from stream.errors import BadRecording
 from stream.movie import Clip, Movie
 from stream.session import MAX_FRAMES, NO_FRAME, Session
@@ -28,6 +29,8 @@ class FrameStates:
     ----------
     frames
         Int32 [n_frames], ascending.
+    places
+        What the frames stand for where they are derived from a label, as the recordings had none; else None.
 
     Raises
     ------
@@ -44,6 +47,7 @@ class FrameStates:
     """
 
     frames: NDArray[np.int32]
+    places: LabelPlaces | None = None
     _numbers: NDArray[np.int32] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -134,17 +138,21 @@ class FrameStates:
         numbers: NDArray[np.int32] = self._numbers[np.maximum(state, NO_FRAME)]
         return numbers
 
+    def of_session(self, session: Session) -> NDArray[np.int32]:
+        """States of a recording's frames, or of its label's places; see `states`."""
+        return self.states(session.frame) if self.places is None else self.places.of(session)
+
     def translated(self, session: Session, movie: Movie | None = None) -> Session:
-        """Return a recording whose ``frame`` holds states, see `states`.
+        """Return a recording whose ``frame`` holds states, see `of_session`.
 
         Parameters
         ----------
         session
-            Recording with frame numbers.
+            Recording with frame numbers, or with the label that they are derived from.
         movie
             The movie of `movie`; None leaves it out.
         """
-        return replace(session, frame=self.states(session.frame), movie=movie)
+        return replace(session, frame=self.of_session(session), movie=movie)
 
     def movie(self, movie: Movie) -> Movie:
         """Return the part of a movie that has states: its clips and pictures by state.

@@ -19,7 +19,8 @@ from stream.movie import Movie
 from stream.session import MAX_ACTIVITY, Kind, Session
 
 NO_FRAME_SHOWN = (
-    "the training data contain no frame: every 'frame' is -1. Add the stimulus stream to the recording."
+    "the training data contain no frame (every 'frame' is -1) and no label. Add the stimulus or a label to the "
+    "recording, or train an embedding alone with --mode time."
 )
 
 N_FOLDS = 3

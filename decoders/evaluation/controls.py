@@ -16,6 +16,8 @@ from decoders.metrics import FrameAxis, accuracy, likeliest
 from decoders.model.model import Model
 from decoders.playback.filter import Playback
 from decoders.playback.frame_clock import FrameClock
+from decoders.prediction import Predictions
+from decoders.readouts.continuous import median_error
 from decoders.readouts.secondary_classifier import settings_from_card
 from stream.session import Session
 
@@ -69,7 +71,7 @@ def onset_clock(data: TrainingSet, playback: Playback, test: Session) -> Posteri
     return filter_recording(clock, logits, test), posteriors(logits)
 
 
-def neural_shuffled(model: Model, test: Session, seed: int) -> PosteriorPair:
+def neural_shuffled(model: Model, test: Session, seed: int) -> Predictions:
     """Decode the test samples in random order within each repeat.
 
     Parameters
@@ -87,8 +89,7 @@ def neural_shuffled(model: Model, test: Session, seed: int) -> PosteriorPair:
     for number in np.unique(repeat):
         at = np.flatnonzero(repeat == number)
         order[at] = rng.permutation(at)
-    predictions = model.predict(replace(test, neural=np.asarray(test.neural)[order]), forecasts=False)
-    return predictions.posterior, predictions.posterior_without_playback
+    return model.predict(replace(test, neural=np.asarray(test.neural)[order]), forecasts=False)
 
 
 def labels_shifted(
@@ -228,3 +229,21 @@ def _ticks_since_boundary(test: Session, movie_rate_hz: float) -> NDArray[np.int
         now += clock.advance(float(stamp))
         out[index] = now
     return out
+
+
+def null_error(estimate: NDArray[np.float32], truth: NDArray[np.float32], seed: int) -> float:
+    """Return the 5th percentile of a label's median error over random shifts between estimates and truth.
+
+    Parameters
+    ----------
+    estimate, truth
+        Float32 [time, k]; NaN where unknown.
+    seed
+        Random seed of the shifts.
+    """
+    known = np.isfinite(truth).all(1)
+    estimate, truth = estimate[known], truth[known]
+    if len(truth) < 2:
+        return float("nan")
+    shifts = np.random.default_rng(seed).integers(1, len(truth), size=N_SHIFTS)
+    return float(np.quantile([median_error(np.roll(estimate, shift, 0), truth) for shift in shifts], 0.05))

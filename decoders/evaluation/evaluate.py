@@ -146,11 +146,12 @@ def select_test_part(model: Model, session: Session, options: EvaluateOptions) -
             "another movie?"
         )
     refuse_negative(np.asarray(test.neural, np.float32), model.parts.preprocessor.kind, test.channel_names)
-    if not np.any(test.frame >= 0):
+    state, places = model.states.of_session(test), model.states.places
+    if not np.any(state >= 0):
+        missing = "shows a frame" if places is None else f"has a value of label {places.label!r}"
         raise BadSplit(
-            "no sample of the test data shows a frame, so there is nothing to score. Choose another part."
+            f"no sample of the test data {missing}, so there is nothing to score. Choose another part."
         )
-    state = model.states.states(test.frame)
     n_shown, n_unknown = int(np.sum(state >= 0)), int(np.sum(state == model.n_frames))
     if n_unknown == n_shown:
         raise BadSplit(
@@ -244,7 +245,7 @@ def run_cross_validation(
         Report and pooled predictions.
     """
     options = options or FitOptions()
-    _, states = training_session(session, FitOptions(), movie)
+    _, states = training_session(session, replace(options, train_repeats=None, train_time=None), movie)
     parts: list[TestPredictions] = []
     folds: list[dict[str, Any]] = []
     train_seconds = 0.0
@@ -293,13 +294,14 @@ def split_folds(
     """
     fold, gap = _fold_numbers(session, cv, context_s)
     gap = gap if gap_s is None else gap_s
+    shown = (session.frame >= 0) | ~np.any(session.frame >= 0)  # without frames, labels count
     for number in range(int(fold.max()) + 1):
         in_test = fold == number
         in_train = ~in_test
         if gap > 0:
             first, last = session.stamps[in_test][[0, -1]]
             in_train &= (session.stamps < first - gap) | (session.stamps > last + gap)
-        if not in_train.any() or not np.any(session.frame[in_test] >= 0):
+        if not in_train.any() or not shown[in_test].any():
             raise BadSplit(
                 f"fold {number} of {cv!r} leaves no training data or no test data. Use fewer folds."
             )

@@ -17,6 +17,9 @@ from decoders.evaluation import controls
 from decoders.evaluation.batch_filter import filter_recording, posteriors
 from decoders.evaluation.shuffled_order import ShuffledPredictions, pool_shuffled, predict_shuffled
 from decoders.fitting.baselines import refit_baselines
+from decoders.fitting.fit import candidate_windows
+from decoders.fitting.label_baselines import label_baselines
+from decoders.fitting.options import FitOptions
 from decoders.model.model import Model
 from decoders.model.training_archive import restore_training
 from decoders.prediction import OFFLINE_HORIZONS_S
@@ -25,6 +28,9 @@ from stream.session import Session
 
 N_TIMED = 400
 """Number of steps that are timed."""
+
+SHUFFLED = "neural_shuffled"
+"""Name of the control that decodes shuffled activity."""
 
 BATCH = 1024
 """Samples whose posteriors are converted to double precision at a time."""
@@ -50,7 +56,7 @@ class TestPredictions:
     ahead
         Forecasts float32 [time, states] by horizon in seconds.
     continuous
-        Estimates of the continuous labels by decoder, then by label, float32 [time, k].
+        Estimates of the continuous labels by decoder (of the controls, `SHUFFLED`), then by label, float32 [time, k].
     half_width
         Half-widths of the model's intervals, by label, float32 [time, k].
     embedding
@@ -118,12 +124,18 @@ def collect_predictions(model: Model, test: Session, n_draws: int, seed: int) ->
         decoders[baseline.settings.name] = both
         if data.labels:
             continuous.update(_from_posterior(data, baseline.settings.name, posteriors(uncalibrated)))
+    if data.labels:
+        windows = candidate_windows(data, FitOptions())
+        for name, estimates in label_baselines(data, windows, clean, boundary):
+            continuous[name] = {label: values[kept] for label, values in estimates.items()}
     control_posteriors: dict[str, PosteriorPair] = {}
     if n_draws:
+        shuffled = controls.neural_shuffled(model, test, seed)
+        continuous[SHUFFLED] = _by_label(model, shuffled.continuous)
         control_posteriors = {
             "counter": controls.counter(data, model.playback, test),
             "onset_clock": controls.onset_clock(data, model.playback, test),
-            "neural_shuffled": controls.neural_shuffled(model, test, seed),
+            SHUFFLED: (shuffled.posterior, shuffled.posterior_without_playback),
         }
     return TestPredictions(
         test=test,

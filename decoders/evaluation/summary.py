@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.evaluation.controls import PosteriorPair, null_p95
+from decoders.evaluation.controls import PosteriorPair, null_error, null_p95
 from decoders.evaluation.forecast import score_forecast
-from decoders.evaluation.predictions import TestPredictions
+from decoders.evaluation.predictions import SHUFFLED, TestPredictions
 from decoders.metrics import FrameAxis, accuracy, likeliest, score
 from decoders.model.model import Model
-from decoders.readouts.continuous import median_error
 
 VERDICT_DEVIATIONS = 3.0
 """Standard deviations above the mean of the null distribution that count as above chance."""
@@ -47,7 +46,7 @@ def build_report(predictions: TestPredictions, model: Model, seed: int) -> dict[
         "controls": nulls,
         "order": _order(own, predictions, axis),
         "forecast": score_forecast(predictions, model),
-        "continuous": _continuous(predictions),
+        "continuous": _continuous(predictions, seed),
         "lookahead_ms": card["lookahead_ms"],
         "context_ms": card["context_ms"],
         "lag_ms": card["lag_ms"],
@@ -136,7 +135,7 @@ def _verdict(own: dict[str, Any], nulls: dict[str, Any]) -> str:
     return "above chance" if alone > threshold else "at chance"
 
 
-def _continuous(predictions: TestPredictions) -> dict[str, Any]:
+def _continuous(predictions: TestPredictions, seed: int) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for name, truth in predictions.test.labels.items():
         estimate = predictions.continuous["model"].get(name)
@@ -148,7 +147,10 @@ def _continuous(predictions: TestPredictions) -> dict[str, Any]:
             "baselines": {},
         }
         for other, labels in predictions.continuous.items():
-            if other != "model":
+            if other == SHUFFLED:
+                null_p05 = null_error(estimate, truth, seed)
+                out[name]["controls"] = {other: _continuous_scores(labels[name], truth), "null_p05": null_p05}
+            elif other != "model":
                 out[name]["baselines"][other] = _continuous_scores(labels[name], truth)
         known = truth[np.isfinite(truth).all(1)]
         median = np.median(known, axis=0) if len(known) else np.full(truth.shape[1], np.nan, np.float32)
@@ -168,11 +170,12 @@ def _interval(
 
 
 def _continuous_scores(estimate: NDArray[np.float32], truth: NDArray[np.float32]) -> dict[str, float]:
-    """Return ``r2`` over all columns, and the median Euclidean error in the label's unit."""
+    """Return ``r2`` over all columns, and median and mean of the Euclidean error in the label's unit."""
     known = np.isfinite(truth).all(1)
     if not known.any():
-        return {"r2": float("nan"), "median_error": float("nan")}
+        return dict.fromkeys(("r2", "median_error", "mean_error"), float("nan"))
     estimate, truth = estimate[known].astype(np.float64), truth[known].astype(np.float64)
     spread = float(((truth - truth.mean(0)) ** 2).sum())
     r2 = 1 - float(((estimate - truth) ** 2).sum()) / spread if spread > 0 else float("nan")
-    return {"r2": r2, "median_error": median_error(estimate.astype(np.float32), truth.astype(np.float32))}
+    distance = np.sqrt(((estimate - truth) ** 2).sum(1))
+    return {"r2": r2, "median_error": float(np.median(distance)), "mean_error": float(distance.mean())}

@@ -27,6 +27,7 @@ from decoders.fitting.card import new_card
 from decoders.fitting.contrastive_pairs import ContrastiveOptions
 from decoders.fitting.fit_contrastive import candidate_contexts, fit_contrastive
 from decoders.fitting.options import FitOptions
+from decoders.fitting.places import label_states
 from decoders.fitting.select_classifier import DECODERS, select_classifier
 from decoders.fitting.select_continuous import select_continuous
 from decoders.fitting.select_lag import select_lag
@@ -145,6 +146,8 @@ def fit_states(
     settings = selection.settings
     parts.extra["fingerprints"] = fingerprints(session)
     card = new_card(data, session, options, settings) | {"frames": str(states)}
+    if states.places is not None:
+        card["places"] = states.places.facts()
     scores = {"log_score_nats": settings.log_score, "filtered_score_nats": selection.score}
     card["scores"] = {name: round(value, 6) for name, value in scores.items() if np.isfinite(value)}
     card["forecast_floors"] = selection.floors
@@ -211,10 +214,26 @@ def training_session(
     """
     whole = [_with_movie(s, movie) for s in ([sessions] if isinstance(sessions, Session) else sessions)]
     session = concatenate_sessions([select_part(s, options.train_repeats, options.train_time) for s in whole])
-    states = states or FrameStates.of(whole)  # the training part alone may not visit every place
-    if not len(states):
-        raise BadRecording(NO_FRAME_SHOWN)
+    # The training part alone may not show every frame.
+    states = states or (FrameStates.of(whole) if options.label is None else FrameStates.counted(0))
+    if not len(states) or states.places is not None:
+        return _with_places(whole, session, options, states)
     return states.translated(session, states.movie(session.movie) if session.movie else None), states
+
+
+def _with_places(
+    whole: Sequence[Session], session: Session, options: FitOptions, states: FrameStates
+) -> tuple[Session, FrameStates]:
+    """Return training data without frames by the places of a label; where that is unknown, samples are left out."""
+    if not any(values.shape[1] for values in session.labels.values()):
+        if options.mode != "time" or options.label is not None:
+            raise BadRecording(NO_FRAME_SHOWN)
+        elapsed = np.arange(session.n_samples)[:, None] / (session.rate_hz or 1)
+        session = replace(session, labels={"time": elapsed.astype(np.float32)})
+        whole = [session]
+    states = label_states(whole, session, options.label, states, options.seed)
+    known = states.of_session(session) >= 0
+    return states.translated(session if known.all() else session.take(known)), states
 
 
 def build_training_set(session: Session, n_frames: int, options: FitOptions, n_lag: int = 0) -> TrainingSet:

@@ -46,6 +46,8 @@ class FitOptions:
     order
         ``any``: settings must also be right when a movie's scenes come in another order. ``known``: the order never
         changes, so a window may be longer than what a frame evokes.
+    label
+        Label whose places are decoded instead of frames; None for the first where a recording has no frames.
     """
 
     mode: str = "linear"
@@ -59,6 +61,7 @@ class FitOptions:
     resume: Path | None = None
     lag_s: float | None = None
     order: str = "any"
+    label: str | None = None
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:

@@ -26,7 +26,7 @@ from decoders.live.engine_options import (
 )
 from decoders.live.frame_score import SETTLE_S, RunningScore, truth_of
 from decoders.live.gain_adaptation import GainAdaptation
-from decoders.live.label_score import LabelScore
+from decoders.live.label_score import LabelScore, PlaceTruth
 from decoders.live.latencies import Latencies
 from decoders.live.outlets import Publisher
 from decoders.live.refit_client import RefitClient
@@ -141,8 +141,10 @@ class Engine:
         if model.simulated and not simulated:
             text = f"the model was trained on simulated data, and '{inlet.name}' is not declared as simulated"
             self._side_streams.notices.add("simulated_model", text)
+        has_places = model.states.places is not None
+        self._place_truth = PlaceTruth(model.states, model.card["labels"]) if has_places else None
         self._frame_score = RunningScore(
-            truth_of(self._side_streams.track, inlet.rate_hz),
+            self._place_truth or truth_of(self._side_streams.track, inlet.rate_hz),
             model.axis,
             model.states,
             ("with_playback", "without_playback"),
@@ -300,7 +302,14 @@ class Engine:
         """Once per second: update clocks and channel health, and score the samples whose truth has settled."""
         self._intake.tick(clock)
         self._training_check.check(self.model, self._side_streams.notices)
-        truths, labels = self._frame_score.settle(clock), self._label_score.settle(clock)
+        self._settle(clock)
+
+    def _settle(self, clock: float) -> None:
+        """Score the samples whose labels and true frames have had time to arrive."""
+        labels = self._label_score.settle(clock)
+        if self._place_truth is not None:
+            self._place_truth.add(labels)
+        truths = self._frame_score.settle(clock)
         if self._refit_client is not None:
             self._refit_client.settle(truths, labels)
 
@@ -387,8 +396,7 @@ class Engine:
     def _finish(self, cpu_s: float, wall_s: float) -> dict[str, Any]:
         self._training_check.check(self.model, self._side_streams.notices)
         self._side_streams.poll()
-        for score in (self._frame_score, self._label_score):
-            score.settle(pylsl.local_clock() + SETTLE_S)
+        self._settle(pylsl.local_clock() + SETTLE_S)
         summary = self.stats(cpu_s, wall_s)
         summary |= {
             "ended": self._stopped,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import sys
 from dataclasses import dataclass
@@ -58,6 +59,7 @@ def engine_facts(model: Model, inlet: Connection, options: LiveOptions) -> dict[
     """
     facts = {"mode": "live", "speed": "1", **inlet.facts}
     baseline, accuracy = model.stored_baseline
+    places = model.states.places
     facts |= {
         "model_hash": model.hash,
         "model_path": options.model_path,
@@ -66,6 +68,7 @@ def engine_facts(model: Model, inlet: Connection, options: LiveOptions) -> dict[
         "movie_name": ", ".join(clip.name for clip in model.clips[:3]),
         "n_frames": str(model.n_frames),
         "frames": str(model.states),
+        **({"places": json.dumps(places.facts())} if places is not None else {}),
         "movie_rate_hz": repr(model.movie_rate_hz),
         "tolerance_frames": str(model.tolerance_frames),
         "lookahead_ms": repr(float(model.card["lookahead_ms"])),

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from decoders.data.frame_states import FrameStates
 from decoders.live.frame_score import SETTLE_S
 from stream.acquisition.label_track import Labels, r2
 from stream.quantiles import RollingQuantiles
+from stream.session import NO_FRAME
 
 
 class _Tally:
@@ -113,3 +115,35 @@ class LabelScore:
             if tally.n
         }
         return result or None
+
+
+class PlaceTruth:
+    """The true places of samples, from their labels: what a stimulus stream is to frames.
+
+    Parameters
+    ----------
+    states
+        The model's places.
+    labels
+        The model's labels: name and number of columns.
+    """
+
+    def __init__(self, states: FrameStates, labels: Sequence[tuple[str, int]]) -> None:
+        assert states.places is not None
+        self._states, self._places = states, states.places
+        ends = dict(
+            zip((name for name, _ in labels), np.cumsum([k for _, k in labels]).tolist(), strict=True)
+        )
+        end = ends[self._places.label]
+        self._columns = slice(end - self._places.centres.shape[1], end)
+        self._settled: list[NDArray[np.float32]] = []
+
+    def add(self, settled: Sequence[NDArray[np.float32]]) -> None:
+        """Add the labels of samples as they settle, from `LabelScore.settle`."""
+        self._settled += settled
+
+    def __call__(self, stamps: NDArray[np.float64]) -> NDArray[np.int32]:
+        """Place and repeat (always unknown) of the next samples, a `decoders.live.frame_score.TruthLookup`."""
+        rows, self._settled = self._settled[: len(stamps)], self._settled[len(stamps) :]
+        place = self._places.of_values(np.stack(rows)[:, self._columns])
+        return np.column_stack([self._states.numbers(place), np.full(len(place), NO_FRAME, np.int32)])

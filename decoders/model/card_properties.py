@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import nan
 from typing import Any
 
 from decoders.data.delays import delay_samples
 from decoders.data.frame_states import FrameStates
+from decoders.data.label_places import LabelPlaces
 from decoders.errors import ModelMismatch
 from decoders.metrics import FrameAxis, frame_axis
 from stream.movie import Clip
@@ -29,8 +31,9 @@ class CardProperties:
 
     def __init__(self, card: dict[str, Any]) -> None:
         self.card = card
-        frames = card.get("frames")
-        self.states = FrameStates.from_text(frames) if frames else FrameStates.counted(int(card["n_frames"]))
+        frames, places = card.get("frames"), card.get("places")
+        states = FrameStates.from_text(frames) if frames else FrameStates.counted(int(card["n_frames"]))
+        self.states = states if places is None else replace(states, places=LabelPlaces.from_card(places))
 
     @property
     def channel_names(self) -> tuple[str, ...]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from decoders.data.frame_states import FrameStates
+from decoders.data.label_places import LabelPlaces
 from decoders.errors import BadModel
 from stream.errors import BadRecording, NeuroReelError
 from stream.movie import MAX_MOVIE_RATE_HZ, Clip, Movie
@@ -70,6 +73,7 @@ def check_card(card: Mapping[str, Any]) -> None:
         for pair in labels
     )
     _require(pairs and sum(pair[1] for pair in labels or []) <= MAX_LABEL_COLUMNS, card, "labels")
+    _require("places" not in card or _are_places(card), card, "places")
     _require(_are_clips(card), card, "clips")
     shares = card.get("baseline_accuracy", {})
     fractions = isinstance(shares, dict) and all(_is_size(share) and share <= 1 for share in shares.values())
@@ -153,6 +157,16 @@ def _are_frames(card: Mapping[str, Any]) -> bool:
         return len(FrameStates.from_text(card["frames"])) == int(card["n_frames"])
     except (TypeError, ValueError, NeuroReelError):
         return False
+
+
+def _are_places(card: Mapping[str, Any]) -> bool:
+    try:
+        places = LabelPlaces.from_card(card["places"])
+    except (TypeError, ValueError, KeyError):
+        return False
+    columns = dict(card["labels"]).get(places.label)
+    fits = places.centres.shape == (card["n_frames"], columns) and places.scale.shape == (columns,)
+    return fits and bool(np.all(places.scale > 0))
 
 
 def _are_clips(card: Mapping[str, Any]) -> bool:

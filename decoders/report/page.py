@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from html import escape
 from typing import Any
 
 import numpy as np
 
+from decoders.data.label_places import LabelPlaces
 from decoders.evaluation.evaluate import Evaluation
 from decoders.report import plots
 from decoders.report.accuracy_curves import Curve
 from decoders.report.html import STYLE, format_number, json_ready, section, table
 from decoders.report.model_section import model_section
 from decoders.report.plot_values import PageData, page_data
-from decoders.report.plots import decoder_blocks, display_name
+from decoders.report.plots import decoder_blocks, display_name, label_blocks
 
 PROVENANCE = (
     "Decoded pictures are <b>retrieved, not generated</b>: the decoder selects a frame number, and the picture shown is "
@@ -66,6 +68,9 @@ def html_page(evaluation: Evaluation, *, title: str, budget_s: float = 20.0, see
         model_section(evaluation),
         f"<section><h2>What the pictures are</h2><p>{PROVENANCE}</p></section>",
     ]
+    places = evaluation.model.states.places
+    if places is not None:
+        sections = _with_places(sections[:-1], places)
     numbers = json.dumps(json_ready(report)).replace("<", "\\u003c")
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -76,6 +81,17 @@ def html_page(evaluation: Evaluation, *, title: str, budget_s: float = 20.0, see
         f"<h1>{escape(title)}</h1>\n" + "\n".join(part for part in sections if part) + "\n</main>"
         f'<script type="application/json" id="report">{numbers}</script></body></html>'
     )
+
+
+def _with_places(sections: list[str], places: LabelPlaces) -> list[str]:
+    """Return the sections in terms of places instead of frames, with what the places are."""
+    kind = "values" if places.discrete else "clusters of the values"
+    what = (
+        f"The recording has no stimulus. The model decodes {len(places.centres)} places: {kind} of the label "
+        f"{escape(places.label)} in the training data. A sample is at the place that is nearest to its label."
+    )
+    worded = [re.sub(r"\b(?:movie )?frame(s?)\b", r"place\1", section) for section in sections]
+    return [worded[0], f"<p>{what}</p>", *worded[1:]]
 
 
 def _verdict(report: Mapping[str, Any], criterion: str) -> str:
@@ -251,17 +267,23 @@ def _labels(report: Mapping[str, Any]) -> str:
     if not report["continuous"]:
         return ""
     rows = [
-        [label, display_name(name), block["median_error"], block["r2"]]
+        [label, display_name(name), *(block[score] for score in ("median_error", "mean_error", "r2"))]
         for label, scores in report["continuous"].items()
-        for name, block in {"model": scores, **scores["baselines"]}.items()
+        for name, block in label_blocks(scores).items()
     ]
+    nulls = [s["controls"]["null_p05"] for s in report["continuous"].values() if "controls" in s]
+    chance = ", ".join(map(format_number, nulls))
+    if nulls:
+        chance = (
+            f" Estimates shifted against the truth have a median error of {chance} or more (5th percentile)."
+        )
     return section(
         "Continuous labels",
-        "Median distance from the truth in the label's own unit, compared with simpler decoders and with the label's "
-        "median.",
+        "Distance from the truth in the label's own unit, compared with simpler decoders and with the label's median. "
+        f"Ridge and nearest-neighbour regression choose their own window on held-out training data.{chance}",
         plots.labels(report),
         "Median error of every continuous label, for the model and its baselines",
-        table(("label", "", "median error", "r2"), rows, "By label"),
+        table(("label", "", "median error", "mean error", "r2"), rows, "By label"),
     )
 
 

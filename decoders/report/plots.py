@@ -51,6 +51,8 @@ NAMES = {
     "lda": "shrinkage LDA",
     "naive_bayes": "naive Bayes",
     "knn": "k nearest neighbours",
+    "ridge_regression": "ridge regression",
+    "knn_regression": "nearest-neighbour regression",
     "counter": "counter",
     "onset_clock": "onset clock",
     "neural_shuffled": "shuffled activity",
@@ -340,11 +342,11 @@ def labels(report: Mapping[str, Any]) -> str:
         From `decoders.evaluation.summary.report`.
     """
     continuous = report["continuous"]
-    n_rows = max(1 + len(scores["baselines"]) for scores in continuous.values())
+    n_rows = max(len(label_blocks(scores)) for scores in continuous.values())
     figure, axes = _figure(len(continuous), height=0.9 + 0.28 * n_rows)
     for axis, (label, scores) in zip(axes, continuous.items(), strict=True):
-        rows = {"model": scores, **scores["baselines"]}
-        colours = [BLUE, *[DIM] * len(scores["baselines"])]
+        rows = label_blocks(scores)
+        colours = [BLUE, *[DIM] * (len(rows) - 1)]
         axis.barh(
             range(len(rows)), [row["median_error"] for row in rows.values()], color=colours, height=0.65
         )
@@ -352,6 +354,14 @@ def labels(report: Mapping[str, Any]) -> str:
         axis.invert_yaxis()
         axis.set(title=label, xlabel="median error")
     return _svg(figure)
+
+
+def label_blocks(scores: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Scores of one continuous label by decoder: the model, its baselines and its control."""
+    controls = {
+        name: block for name, block in scores.get("controls", {}).items() if isinstance(block, Mapping)
+    }
+    return {"model": scores, **scores["baselines"], **controls}
 
 
 def _span(drawn: tuple[float, float]) -> tuple[float, float]:

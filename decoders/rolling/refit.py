@@ -96,7 +96,8 @@ def refit(model: Model, session: Session, *, baselines: bool = False) -> Model:
         Whether to select settings of the baselines too, which an evaluation needs.
     """
     card = model.card
-    known = model.states.states(session.frame) < model.n_frames
+    state = model.states.of_session(session)
+    known = (state < model.n_frames) & ((state >= 0) | (model.states.places is None))
     session = session.take(known) if not known.all() else session
     n_samples = session.n_samples
     labels = {
@@ -162,7 +163,7 @@ def coverage(model: Model, session: Session) -> float:
         Repeats of the same movie.
     """
     known = np.flatnonzero(model.parts.prototypes.bias[:-1] > UNOBSERVED_LOGIT / 2)
-    return float(np.isin(known, model.states.states(session.frame)).mean()) if len(known) else 1.0
+    return float(np.isin(known, model.states.of_session(session)).mean()) if len(known) else 1.0
 
 
 def was_trained_on(model: Model, session: Session) -> bool:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
+import numpy as np
+
 from decoders.data.frame_states import FrameStates
+from decoders.data.label_places import LabelPlaces
 from decoders.prediction import UNSURE_BELOW
 from gui.client.inlet import DisplayInlet
 from gui.state.snapshot import Source
@@ -18,7 +22,8 @@ MAX_FRAMES = 1_000_000
 MODES = ("live", "replay", "simulated")
 
 LONGEST_PATH = 4_096
-LONGEST_FRAMES = 1_000_000
+LONGEST_LIST = 1_000_000
+"""Largest number of characters in a list of frames or places."""
 
 
 class Facts:
@@ -64,7 +69,7 @@ class Facts:
 
     def frames(self, n_frames: int) -> str:
         """Ranges of ``n_frames`` frame numbers; empty if there are none."""
-        text = self._facts.get("frames", "")[:LONGEST_FRAMES]
+        text = self._facts.get("frames", "")[:LONGEST_LIST]
         try:
             if text and len(FrameStates.from_text(text)) != n_frames:
                 raise BadRecording(f"frames='{text[:60]}' are not {n_frames} frames")
@@ -73,10 +78,29 @@ class Facts:
             return ""
         return text
 
+    def places(self, n_frames: int) -> str:
+        """Places of a label, one for each of ``n_frames`` frames, as JSON; empty if there are none."""
+        text = self._facts.get("places", "")[:LONGEST_LIST]
+        if text and not _are_places(text, n_frames):
+            self.problems.append(
+                f"{self._stream}: places={printable(text, limit=60)!r} are not {n_frames} places"
+            )
+            return ""
+        return text
+
     def speed(self) -> str:
         """Replay speed: ``max`` or a number."""
         text = self._facts.get("speed", "1")
         return text if text == "max" else f"{self.number('speed', 1.0, 1e-3, 1e4):g}"
+
+
+def _are_places(text: str, n_frames: int) -> bool:
+    try:
+        places = LabelPlaces.from_card(json.loads(text))
+        numbers = np.concatenate([places.centres, places.scale[None]])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return False
+    return len(places.centres) == n_frames and bool(np.isfinite(numbers).all() and (places.scale > 0).all())
 
 
 def parse_engine_info(inlet: DisplayInlet) -> tuple[Source, tuple[str, ...]]:
@@ -110,6 +134,7 @@ def parse_engine_info(inlet: DisplayInlet) -> tuple[Source, tuple[str, ...]]:
         stamp_rate=stamp_rate,
         n_frames=n_frames,
         frames=facts.frames(n_frames),
+        places=facts.places(n_frames),
         movie_rate_hz=movie_rate,
         tolerance_frames=facts.integer("tolerance_frames", round(movie_rate), 0, MAX_FRAMES),
         movie_name=facts.text("movie_name"),

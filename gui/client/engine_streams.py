@@ -132,7 +132,8 @@ class EngineStreams:
         sender = (source.neural_hostname, source.neural_source_id)
         if neural:
             self._open_only("neural", _named(found, source.neural_name, NEURAL_TYPES), source, sender)
-        stimuli = _named(found, f"{source.neural_name}-stimulus", ROLES["stimulus"].types)
+        name, type_ = source.truth_stream
+        stimuli = _named(found, name, (type_,))
         self._open_only("stimulus", stimuli, source, (source.neural_hostname, ""))
         for role, label in zip(LABEL_ROLES, self.axes.labels if self.axes is not None else (), strict=False):
             labels = _named(found, f"{source.neural_name}-{label}", ROLES[role].types)

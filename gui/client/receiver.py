@@ -223,7 +223,7 @@ class Receiver(threading.Thread):
         elif role in ("stimulus", *LABEL_ROLES) and "prediction" not in self._streams.inlets:
             return  # by which clock is unknown
         elif role == "stimulus":
-            self._add_truth(rows[:, 0].astype(np.int32), stamps)
+            self._add_truth(rows, stamps)
         elif role == "posterior":
             self._store.add_posterior(rows, stamps)
         elif role == "forecast":
@@ -241,8 +241,15 @@ class Receiver(threading.Thread):
         else:
             self._store.add_neural(rows, stamps)
 
-    def _add_truth(self, frames: np.ndarray, stamps: np.ndarray) -> None:
+    def _add_truth(self, rows: np.ndarray, stamps: np.ndarray) -> None:
         """Hand on stimulus events: by the clock of the neural sender, or of the engine if theirs is another one."""
+        states, places = self._source.states, self._source.states.places
+        if places is None:
+            frames = rows[:, 0].astype(np.int32)
+        else:  # a label has the timestamp of its sample, a frame that of its onset, up to a period earlier
+            frames = states.numbers(places.of_values(rows))
+            rate_hz = self._source.rate_hz * self._source.stamp_rate
+            stamps = stamps - (0.5 / rate_hz if rate_hz else 0.0)
         shift_s = self._shift_s(self._streams.inlets.get("stimulus"))
         self._store.add_truth(frames, stamps + (shift_s or 0.0), by_engine_clock=shift_s is not None)
 

@@ -126,7 +126,7 @@ def usable_rows(
     elif role in ("continuous", *LABEL_ROLES):  # an unknown label is NaN
         usable &= (np.isnan(rows) | (np.abs(rows) < LARGEST_LABEL)).all(axis=1)
     elif role == "stimulus":
-        usable &= (rows[:, 0] >= -1) & (rows[:, 0] < MAX_FRAMES)
+        usable &= bool(source.places) | ((rows[:, 0] >= -1) & (rows[:, 0] < MAX_FRAMES))
     elif role == "neural":  # a channel without a valid value is NaN; only a row without any is of no use
         usable &= np.isfinite(rows).any(axis=1)
     return (rows, stamps) if usable.all() else (rows[usable], stamps[usable])

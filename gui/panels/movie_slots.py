@@ -150,12 +150,13 @@ def _compared(decoded: _Decoded, frame: int, truth: int, source: Source) -> Slot
 
 def _shown(caption: str, frame: int, known: bool, pictures: MoviePictures | None, source: Source) -> Slot:
     if not known or frame == UNKNOWN:
-        stream = f"{printable(source.neural_name, limit=80)}-stimulus"
+        stream = printable(source.truth_stream[0], limit=90)
         waiting = "not reported yet" if known else f"no stream {stream}"
         return Slot(caption, "", waiting, None, "?")
     which = words.name_of(frame, source, pictures)
     big = "blank" if frame < 0 else str(frame)
-    return Slot(caption, which, "shown by the stimulus program", picture_of(frame, pictures), big)
+    origin = "reported by its label stream" if source.places else "shown by the stimulus program"
+    return Slot(caption, which, origin, picture_of(frame, pictures), big)
 
 
 def picture_of(frame: int, pictures: MoviePictures | None) -> NDArray[np.uint8] | None:

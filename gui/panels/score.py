@@ -9,6 +9,7 @@ from PyQt5.QtWidgets import QWidget
 from gui.panels.base import Panel
 from gui.state.snapshot import Score, Snapshot
 from gui.theme import DARK, Theme
+from stream.printable import printable
 
 BASELINES = {"linear": "cosine", "lda": "LDA", "naive_bayes": "naive Bayes", "knn": "kNN"}
 """Names of the baselines of a model's card."""
@@ -37,11 +38,7 @@ class ScorePanel(Panel):
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Draw the score so far."""
         if snapshot.score is None:
-            self.show_message(
-                "no score: no stimulus stream reports the frame on screen"
-                if snapshot.newest is not None and not snapshot.truth_known
-                else "waiting for the score"
-            )
+            self.show_message(_reason(snapshot))
             return
         self.show_message("")
         self.legend(*([(self.theme.alarm, "TRAINING DATA: no score")] if snapshot.on_training_data else []))
@@ -57,6 +54,15 @@ class ScorePanel(Panel):
         self._view.unit = "within 1 s" if movie else "right"
         self._view.score = score
         self._view.update()
+
+
+def _reason(snapshot: Snapshot) -> str:
+    """Why there is no score yet."""
+    if snapshot.newest is None or snapshot.truth_known:
+        return "waiting for the score"
+    if snapshot.source.places:
+        return f"no score: no stream {printable(snapshot.source.truth_stream[0], limit=90)} reports the true place"
+    return "no score: no stimulus stream reports the frame on screen"
 
 
 class _View(QWidget):

@@ -106,10 +106,11 @@ class TimelinePanel(Panel):
 
     def _set_axes(self, low: float, n: float, pool: int, source: Source) -> None:
         kind, moment = words.kind_of(source), words.decoded_moment(source)
-        label = f"movie {kind}" if kind is words.Kind.FRAME else str(kind)
-        if (low, n, source.frames + label + moment) == self._ticks_for:
+        label = words.label_of(source) or (f"movie {kind}" if kind is words.Kind.FRAME else str(kind))
+        drawn = (low, n, source.frames + source.places + label + moment)
+        if drawn == self._ticks_for:
             return
-        self._ticks_for = (low, n, source.frames + label + moment)
+        self._ticks_for = drawn
         self.plot.label_left(label)
         self.plot.label_bottom(
             "recorded time from now (s)"
@@ -123,7 +124,7 @@ class TimelinePanel(Panel):
         at = range(
             int(-shown[0] % step) if consecutive else 0, len(shown), step
         )  # round numbers where possible
-        frames = [(low + state + pool / 2, str(shown[state])) for state in at]
+        frames = [(low + state + pool / 2, words.place_value(int(shown[state]), source)) for state in at]
         self.plot.left.setTicks([[(low - 1.1 * STRIP * n, "none"), *frames]])
 
     def _show_truth(self, trace: Trace, source: Source, shift_s: float, low: float, n: float) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
 from math import nan
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.data.frame_states import FrameStates
+from decoders.data.label_places import LabelPlaces
 from decoders.prediction import UNSURE_BELOW
 from decoders.readouts.continuous import ContinuousReader
 
@@ -49,6 +51,8 @@ class Source:
         Frames of the movie, its rate (0 for places or categories), and the number of frames in one second.
     frames
         The numbers of those frames as ranges; empty for 0 to ``n_frames`` - 1.
+    places
+        What they stand for where they are places of a label, as JSON; empty otherwise.
     playback
         Whether the engine uses its playback model.
     lookahead_ms
@@ -76,6 +80,7 @@ class Source:
     movie_rate_hz: float = 0.0
     tolerance_frames: int = 0
     frames: str = ""
+    places: str = ""
     movie_name: str = ""
     playback: bool = True
     lookahead_ms: float = 0.0
@@ -99,14 +104,23 @@ class Source:
         return (self.signal_lag_ms + self.lookahead_ms) / 1e3
 
     @property
+    def truth_stream(self) -> tuple[str, str]:
+        """Name and LSL type of the stream that reports the true frame, or the label of which it is the place."""
+        places = self.states.places
+        if places is None:
+            return f"{self.neural_name}-stimulus", "Stimulus"
+        return f"{self.neural_name}-{places.label}", "Label"
+
+    @property
     def states(self) -> FrameStates:
         """The frame numbers that the model decodes; one of them where the engine does not say."""
-        return _states(self.frames, self.n_frames)
+        return _states(self.frames, self.n_frames, self.places)
 
 
 @lru_cache(maxsize=8)
-def _states(frames: str, n_frames: int) -> FrameStates:
-    return FrameStates.from_text(frames) if frames else FrameStates.counted(max(n_frames, 1))
+def _states(frames: str, n_frames: int, places: str) -> FrameStates:
+    states = FrameStates.from_text(frames) if frames else FrameStates.counted(max(n_frames, 1))
+    return replace(states, places=LabelPlaces.from_card(json.loads(places))) if places else states
 
 
 @dataclass(frozen=True, slots=True)

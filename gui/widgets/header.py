@@ -9,7 +9,7 @@ from gui.state.snapshot import Snapshot, Source, State
 from gui.theme import VERMILION, YELLOW, Theme
 from gui.thresholds import Level, levels
 from gui.widgets.labels import ElidedLabel, PlainLabel
-from gui.words import kind_of, plural
+from gui.words import kind_of, label_of, plural
 from stream.printable import printable
 
 DARK_INK, LIGHT_INK = "#14171a", "#ffffff"
@@ -152,6 +152,7 @@ def describe(source: Source) -> str:
             f"movie {source.movie_name}".rstrip() + f", {source.n_frames} frames"
             if source.movie_rate_hz
             else f"{source.n_frames} {plural(kind_of(source))}"
+            + (f" of {label_of(source)}" if source.places else "")
         )
         parts.append(f"{what} at {source.movie_rate_hz:g} Hz" if source.movie_rate_hz else what)
     if source.lookahead_ms:

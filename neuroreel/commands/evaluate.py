@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     metavar="N",
     help="With --cv: future samples per prediction, as in 'fit'.",
 )
+@click.option("--label", metavar="NAME", help="With --cv: decode places of this label, as in 'fit'.")
 @click.option(
     "--movie",
     "movie_path",
@@ -103,6 +104,7 @@ def command(
     decoder: str,
     context_s: float | None,
     lookahead_frames: int,
+    label: str | None,
     movie_path: Path | None,
     seed: int,
     html_target: str | None,
@@ -128,7 +130,7 @@ def command(
         raise BadUsage("--agree-with compares the embedding of a MODEL, so it cannot be combined with --cv.")
     test_options = EvaluateOptions(repeats, part, draws, seed)
     if cv:
-        options = FitOptions(mode, decoder, context_s, lookahead_frames, seed=seed)
+        options = FitOptions(mode, decoder, context_s, lookahead_frames, seed=seed, label=label)
         session = select_part(load_session(files[0]), repeats, part)
         movie = load_movie(movie_path) if movie_path is not None else None
         scored = run_cross_validation(session, cv, options, draws=draws, gap_s=gap_s, movie=movie)
@@ -202,9 +204,17 @@ def _print_scores(result: dict[str, Any]) -> None:
     output = console()
     output.print(table)
     for name, scores in result["continuous"].items():
-        output.print(f"{escape(name)}: median error {scores['median_error']:.4g}, r2 {scores['r2']:.3f}")
+        output.print(
+            f"{escape(name)}: median error {scores['median_error']:.4g}, mean {scores['mean_error']:.4g}, r2 "
+            f"{scores['r2']:.3f}"
+        )
         for other, figures in scores["baselines"].items():
-            output.print(f"  {other}: median error {figures['median_error']:.4g}", highlight=False)
+            errors = f"median error {figures['median_error']:.4g}, mean {figures['mean_error']:.4g}"
+            output.print(f"  {other}: {errors}", highlight=False)
+        if "controls" in scores:
+            output.print(
+                f"  shifted by chance: median error {scores['controls']['null_p05']:.4g} (5th percentile)"
+            )
     for horizon, scores in result["forecast"].items():
         output.print(
             f"forecast +{horizon} s: log score {scores['log_score_bits']:.2f} bits; persistence "

@@ -92,6 +92,11 @@ FEW_MOMENTS, FEW_FRAMES = 100, 0.2
     help="Save the state of contrastive training to this file, and continue from it if it exists.",
 )
 @click.option(
+    "--label",
+    metavar="NAME",
+    help="Decode places of this label instead of frames [default: the first label, if the recording has no frames].",
+)
+@click.option(
     "--movie",
     "movie_path",
     metavar="FILE",
@@ -119,6 +124,7 @@ def command(
     train_time: tuple[float, float] | None,
     positives: str,
     resume: Path | None,
+    label: str | None,
     movie_path: Path | None,
     order: str,
     seed: int,
@@ -148,6 +154,7 @@ def command(
         resume,
         lag_s,
         order,
+        label,
     )
     movie = load_movie(movie_path) if movie_path is not None else None
     if output is None or lookahead_curve:
@@ -202,7 +209,11 @@ def _print_card(output: Path, content_hash: str, card: dict[str, object]) -> Non
     used = len(card["channel_names"]) - len(card["unused_channels"])  # type: ignore[arg-type]
     rows = {
         "channels": f"{used} used of {len(card['channel_names'])}",  # type: ignore[arg-type]
-        "frames": card["n_frames"],
+        **(
+            {"places": f"{card['n_frames']} of label {card['places']['label']}"}  # type: ignore[index]
+            if "places" in card
+            else {"frames": card["n_frames"]}
+        ),
         "context": f"{card['context_ms']:g} ms",
         **({"lookahead": f"{card['lookahead_ms']:g} ms"} if card["lookahead_ms"] else {}),
         "decoder": f"{card['mode']}, {card['decoder']}, shrinkage {card['shrinkage']:g}",

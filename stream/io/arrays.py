@@ -20,7 +20,7 @@ from stream.io.lazy_array import LazyArray
 from stream.io.stamp_checks import check_stamps, refuse_other_units
 from stream.movie import Clip, Movie, one_clip
 from stream.movie_metadata import clips_from_json, clips_to_json
-from stream.session import MAX_SECONDS, Kind, Session, repeats_from_frames
+from stream.session import MAX_SECONDS, NO_FRAME, Kind, Session, repeats_from_frames
 from stream.timestamps import judge_stamps, warn_uneven
 
 log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ def is_session_array(name: str) -> bool:
 
 
 def require_arrays(names: Collection[str]) -> None:
-    """Check that a file holds the arrays of `REQUIRED`.
+    """Check that a file holds the arrays of `REQUIRED`; ``frame`` may be left out if there is a label.
 
     Parameters
     ----------
@@ -84,7 +84,8 @@ def require_arrays(names: Collection[str]) -> None:
     BadRecording
         If an array is missing; the message lists those present.
     """
-    missing = [name for name in REQUIRED if name not in names]
+    labelled = any(name.startswith(_LABEL) for name in names)
+    missing = [name for name in REQUIRED if name not in names and not (name == "frame" and labelled)]
     if missing:
         present = ", ".join(sorted(names)) or "nothing"
         raise BadRecording(f"it lacks {', '.join(map(repr, missing))}; it holds {present}.")
@@ -186,7 +187,7 @@ def session_from_arrays(arrays: Mapping[str, NDArray[Any]], name: str) -> Sessio
             f"'stamps' must be finite numbers of seconds; {np.sum(~valid)} of {len(stamps)} are not. Leave these "
             "samples out."
         )
-    frame = _integers(arrays, "frame")
+    frame = _integers(arrays, "frame") if "frame" in arrays else np.full(len(stamps), NO_FRAME, np.int32)
     starts = _segment_starts(_integers(arrays, "segment"), len(stamps)) if "segment" in arrays else None
     rate_hz, note = check_stamps(stamps, stored_hz, stated="rate_hz" in arrays, starts=starts)
     if note:

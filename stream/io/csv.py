@@ -141,7 +141,7 @@ def _read(file: IO[str]) -> dict[str, NDArray[Any]]:
     reader = csv.reader(chain([header], lines), delimiter=delimiter)
     names = [name if facts else name.strip() for name in next(reader, [])]
     n_before += reader.line_num - 1
-    if "time" not in names or "frame" not in names:
+    if "time" not in names or not any(name == "frame" or name.startswith("label_") for name in names):
         raise BadRecording(
             f"its first line must name the columns, 'time' and 'frame' among them; got {names[:12]}."
         )
