@@ -81,6 +81,12 @@ def place_value(frame: int, source: Source) -> str:
     return ", ".join(f"{value:.3g}" for value in places.centres[state])
 
 
+def axis_name(frame: int, source: Source) -> str:
+    """Number of a frame on an axis, or the value of a label with one column."""
+    places = source.states.places
+    return str(frame) if places is None or places.centres.shape[1] > 1 else place_value(frame, source)
+
+
 def label_of(source: Source) -> str:
     """Name of the label whose places are decoded; empty if there is none."""
     places = source.states.places

@@ -124,7 +124,7 @@ class TimelinePanel(Panel):
         at = range(
             int(-shown[0] % step) if consecutive else 0, len(shown), step
         )  # round numbers where possible
-        frames = [(low + state + pool / 2, words.place_value(int(shown[state]), source)) for state in at]
+        frames = [(low + state + pool / 2, words.axis_name(int(shown[state]), source)) for state in at]
         self.plot.left.setTicks([[(low - 1.1 * STRIP * n, "none"), *frames]])
 
     def _show_truth(self, trace: Trace, source: Source, shift_s: float, low: float, n: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -10,12 +11,13 @@ from PyQt5.QtCore import QPoint, QRect, Qt
 from PyQt5.QtGui import QColor
 from PyQt5.QtWidgets import QApplication, QLabel, QPushButton
 
+from decoders.data.label_places import LabelPlaces
 from gui.panels.movie import MoviePanel
 from gui.panels.movie_slots import Slot, slots_of
 from gui.panels.timeline import TimelinePanel
 from gui.state.snapshot import Candidate, State
 from gui.theme import DARK, LIGHT, Theme
-from gui.widgets.header import DARK_INK, MODES, STATE_COLOURS
+from gui.widgets.header import DARK_INK, MODES, STATE_COLOURS, describe
 from gui.window import SIZE, Window, fit_size, scale_of
 from tests.gui.feeds import SOURCE, Feed, with_source
 from tests.gui.test_window import count, panel_pixels, picture_pixels
@@ -258,6 +260,26 @@ def test_frame_numbers_are_names_at_the_axis_and_the_pictures(open_window) -> No
         np.testing.assert_array_equal(one, other)
     ticks = [[text for _, text in panel.plot.left._tickLevels[0]] for panel in panels]
     assert ticks == [["none", "0", "30", "60"], ["none", "10020", "10050", "10080"]]
+
+
+def test_places_of_a_label_have_its_name_and_values(open_window) -> None:
+    places = LabelPlaces("speed", np.linspace(0, 44.5, 90)[:, None], np.ones(1))
+    feed = with_source(
+        places=json.dumps(places.facts()), movie_rate_hz=0.0, tolerance_frames=0, movie_name=""
+    )
+    feed.run(12)
+    window = open_window(feed)
+    shown, decoded, _ = slots_of(feed.store.snapshot())
+    assert decoded.which == f"speed {0.5 * feed.store.snapshot().newest.frame:.3g}"
+    assert (decoded.verdict, shown.provenance) == ("the right place", "reported by its label stream")
+    plot = window.panels["timeline"].plot
+    assert plot.left.labelText == "speed"
+    assert [text for _, text in plot.left._tickLevels[0]] == ["none", "0", "15", "30"]
+    assert "90 places of speed" in describe(feed.source)
+    without = Feed(source=feed.source, truth=False)
+    without.run(3)
+    panel = open_window(without).panels["score"]
+    assert "no stream V1-speed reports the true place" in panel._message.text()
 
 
 def slots_and_tiles(slot: Slot) -> list[object]:

@@ -53,7 +53,8 @@ def test_the_report_has_every_part(result: dict) -> None:
     assert {"mean", "p95", "draws"} <= set(result["controls"]["labels_shifted"])
     assert set(result["forecast"]) == {"0.25", "0.5", "0.75", "1.0", "1.5", "2.0"}
     assert {"persistence", "advance", "pixcorr", "skill_over_persistence"} <= set(result["forecast"]["1.0"])
-    assert set(result["continuous"]["position"]) == {"r2", "median_error", "interval_80", "baselines"}
+    parts = {"r2", "median_error", "mean_error", "interval_80", "baselines", "controls"}
+    assert set(result["continuous"]["position"]) == parts
     assert {"lookahead_ms", "context_ms", "lag_ms", "train_seconds", "step_us", "verdict"} <= set(result)
 
 
