@@ -6,9 +6,13 @@ import math
 from dataclasses import dataclass
 
 from stream.notices import Notices
+from stream.timestamps import MAX_SECONDS
 
 REPORT_EVERY_S = 1.0
 """Faults of one kind that follow sooner than this are reported together."""
+
+MANY_JUMPS = 5
+"""Clock jumps within one report that show that the timestamps are no seconds."""
 
 _EVENTS = ("gap", "repeated_stamp", "invalid_stamp", "clock_jump", "duplicate", "reordered")
 
@@ -107,11 +111,15 @@ class TimingNotices:
             facts["missing"] = pending.missing
         elif event == "clock_jump":
             text = f"the sender's clock jumped by {pending.seconds:+.3f} s"
+            if pending.n >= MANY_JUMPS:
+                text += "; no clock does that: are the timestamps in seconds, as LSL wants them, in ms, or descending?"
             facts["seconds"] = round(pending.seconds, 6)
         elif event == "repeated_stamp":
             text = f"two different samples carry the same timestamp, {last}{pending.stamp:.3f}"
         elif event == "invalid_stamp":
             text = f"sample dropped because its timestamp is {pending.stamp}"
+            if MAX_SECONDS <= abs(pending.stamp) < math.inf:
+                text += ", which is no time in seconds; is it in ms?"
             del facts["stamp"]  # JSON has no NaN
         else:
             kind = "duplicate" if event == "duplicate" else "out-of-order"

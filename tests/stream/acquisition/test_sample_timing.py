@@ -340,3 +340,17 @@ def test_a_rate_far_below_the_nominal_one_is_said_although_each_step_is_a_gap(re
     (notice,) = [notice for notice in notices.take() if notice.event == "rate_off"]
     assert notice.facts["measured_hz"] == pytest.approx(real_hz)
     assert "Let the sender announce the rate" in notice.text
+
+
+@pytest.mark.parametrize("factor", [1e3, 1e6])
+def test_timestamps_in_another_unit_are_said_live(factor: float) -> None:
+    notices = Notices()
+    timing = SampleTiming(RATE_HZ, notices)
+    for offset_s, text in (
+        (50.0, "are the timestamps in seconds"),
+        (1e10, "no time in seconds; is it in ms"),
+    ):
+        for i in range(80):
+            timing.accept(chunk_of([(offset_s + i / RATE_HZ) * factor]), 50 + i / RATE_HZ)
+        timing.tick(90.0)
+        assert any(text in notice.text for notice in notices.take())
