@@ -30,7 +30,8 @@ def model_section(evaluation: Evaluation) -> str:
         "recording": f"{card['recording']}: {card['kind']}, {card['rate_hz']:g} Hz",
         "channels": f"{n_channels - len(unused)} used of {n_channels}"
         + (f"; left out: {', '.join(unused)}" if unused else ""),
-        "trained on": f"repeats {repeats}{part}; {trained['n_samples']:,} samples, sha256 {trained['sha256']}",
+        "trained on": f"{'simulated data; ' if evaluation.model.simulated else ''}repeats {repeats}{part}; "
+        f"{trained['n_samples']:,} samples, sha256 {trained['sha256']}",
         "tested on": f"{test.n_samples:,} samples, sha256 {test.sha256()}",
         "frames": f"{card['n_frames']:,} ({shorten(str(model.states), 80, placeholder=' ...')})"
         + (f" at {card['movie_rate_hz']:g} per second" if card["movie_rate_hz"] else ", not a movie"),

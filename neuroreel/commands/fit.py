@@ -218,6 +218,7 @@ def _print_card(output: Path, content_hash: str, card: dict[str, object]) -> Non
         **({"lookahead": f"{card['lookahead_ms']:g} ms"} if card["lookahead_ms"] else {}),
         "decoder": f"{card['mode']}, {card['decoder']}, shrinkage {card['shrinkage']:g}",
         "lag": f"{card['lag_ms']:g} ms",
+        **({"trained on": "simulated data"} if card.get("simulated") else {}),
         "settings chosen on": _chosen_on(card["validation"]),
         "fitted in": f"{card['train_seconds']:.1f} s",
     }

@@ -166,6 +166,19 @@ def position() -> Feed:
     return feed
 
 
+def movie_with_position() -> Feed:
+    """A movie, and where the animal is while it watches."""
+    feed = live()
+    feed.store.set_position(find_axes(("x", "y")))
+    index = np.arange(150)
+    stamps = feed.now_s - (149 - index) / feed.source.rate_hz
+    truth = np.column_stack([np.cos(index / 25), 0.5 * np.sin(index / 25)]).astype(np.float32)
+    for which in range(2):
+        feed.store.add_label(which, truth[:, which : which + 1], stamps, by_engine_clock=False)
+    feed.store.add_continuous(truth + np.float32(0.1), stamps)
+    return feed
+
+
 def eeg() -> Feed:
     feed = with_source(rate_hz=250.0, mode="live")
     feed.neural = False
@@ -202,6 +215,7 @@ STATES: dict[str, tuple[Callable[[], Feed], Callable[[Window], None]]] = {
     "bold": (bold, nothing),
     "categories": (categories, nothing),
     "position": (position, nothing),
+    "movie-with-position": (movie_with_position, nothing),
     "eeg": (eeg, nothing),
     "picker": (searching, Window.pick_stream),
     "keys": (live, Window.show_keys),

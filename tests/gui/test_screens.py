@@ -33,6 +33,7 @@ SAYS = {
     "bold": ("decoded 7.5 s ago", "forecast +1 s, 6.5 s ago", "0.4 of 0.4 Hz"),
     "categories": ("another category", "scrambled"),
     "position": ("Position", "cloud: posterior", "bars: 80 % interval of each axis", "off the truth"),
+    "movie-with-position": ("Movie and position", "exact", "0.141 off the truth"),
     "eeg": ("EEG", "uV", "1 without a valid value"),
     "picker": ("● searching", "Streams"),
     "keys": ("maximise the movie panel, or show all panels",),
