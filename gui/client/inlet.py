@@ -9,7 +9,7 @@ import pylsl
 from numpy.typing import NDArray
 
 from stream.lsl.clock_offset import ClockOffset
-from stream.lsl.outlet import buffer_length, channel_labels, nominal_rate, read_facts
+from stream.lsl.outlet import buffer_length, channel_labels, check_rate, nominal_rate, read_facts
 from stream.printable import printable
 
 OPEN_S = 2.0
@@ -45,6 +45,7 @@ class DisplayInlet:
         self.type: str = info.type()
         self.hostname: str = info.hostname()
         self.source_id: str = info.source_id()
+        check_rate(info)
         self.rate_hz = nominal_rate(info)
         self.n_channels: int = info.channel_count()
         length = buffer_length(self.rate_hz, self.n_channels, KEEP_S)

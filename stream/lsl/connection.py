@@ -14,7 +14,7 @@ from pylsl.util import TimeoutError as LslTimeoutError
 
 from stream.errors import NeuroReelError, StreamLost
 from stream.lsl.clock_offset import ClockOffset
-from stream.lsl.outlet import buffer_length, channel_labels, nominal_rate, read_facts
+from stream.lsl.outlet import buffer_length, channel_labels, check_rate, nominal_rate, read_facts
 from stream.lsl.reconnect import Reconnector
 from stream.lsl.sender import Received, described_difference, difference
 from stream.notices import Notices
@@ -85,6 +85,7 @@ class Connection:
     """
 
     def __init__(self, info: pylsl.StreamInfo, *, max_buffer_s: float = 360) -> None:
+        check_rate(info)
         self.name: str = info.name()
         self.type: str = info.type()
         self.source_id: str = info.source_id()

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import pylsl
 
+from stream.errors import ShapeMismatch
 from stream.lsl.network import LOOPBACK_PORTS, configure
 from stream.session import Kind
 
@@ -100,6 +101,27 @@ def _warn_when_hidden(outlet: pylsl.StreamOutlet, name: str) -> None:
             "'%s' got no port between %d and %d, so others may not find it: stop other programs with LSL streams, "
             "see 'neuroreel doctor'", name, LSL_PORTS[0], LSL_PORTS[-1],
         )  # fmt: skip
+
+
+def check_rate(info: pylsl.StreamInfo) -> None:
+    """Refuse a stream whose nominal rate cannot be: LSL sizes its buffers by it, and pulling may then never return.
+
+    Parameters
+    ----------
+    info
+        Stream that LSL has found.
+
+    Raises
+    ------
+    ShapeMismatch
+        If the rate is neither 0 nor within `LEAST_RATE_HZ` and `LARGEST_RATE_HZ`.
+    """
+    rate_hz = info.nominal_srate()
+    if rate_hz and not nominal_rate(info):
+        raise ShapeMismatch(
+            f"it announces a nominal rate of {rate_hz:g} Hz; it must be 0 (irregular) or from {LEAST_RATE_HZ:g} to "
+            f"{LARGEST_RATE_HZ:g} Hz."
+        )
 
 
 def nominal_rate(info: pylsl.StreamInfo) -> float:

@@ -154,8 +154,9 @@ class Connections:
             return SenderLink(info)
         except Exception as error:
             reason = f"'{info.name()}' was found but cannot be recorded: {error}"
+            if info.uid() not in self._failures:
+                self._report("failed", info.name(), reason)
             self._failures.setdefault(info.uid(), []).append(reason)
-            self._report("failed", info.name(), reason)
             self._retry_at[info.uid()] = time.monotonic() + _RETRY_S
             return None
 

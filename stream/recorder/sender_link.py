@@ -16,7 +16,7 @@ from pylsl.util import TimeoutError as LslTimeoutError
 
 from stream.io.xdf_writer import DTYPES
 from stream.lsl.connection import MAX_PULL
-from stream.lsl.outlet import FORMATS, buffer_length, channel_labels, nominal_rate, read_facts
+from stream.lsl.outlet import FORMATS, buffer_length, channel_labels, check_rate, nominal_rate, read_facts
 from stream.lsl.sender import Received, described_difference, difference
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ class SenderLink:
     """
 
     def __init__(self, info: pylsl.StreamInfo) -> None:
+        check_rate(info)
         self.info = info
         self.uid: str = info.uid()
         self.labels: tuple[str, ...] = ()

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stream.errors import ShapeMismatch
 from stream.lsl.outlet import (
     MIN_BUFFER,
     buffer_length,
     channel_labels,
+    check_rate,
     describe,
     make_outlet,
     nominal_rate,
@@ -57,3 +59,10 @@ def test_a_nominal_rate_is_of_reasonable_size_or_none(rate_hz: float) -> None:
     assert math.isfinite(rate)
     assert rate == (rate_hz if 1e-4 <= rate_hz <= 1e6 else 0.0)
     assert 1 <= buffer_length(rate, 2) < 2**31
+
+
+@pytest.mark.parametrize("rate_hz", [1e12, 1e-9, -1.0, math.nan, math.inf])
+def test_a_stream_whose_rate_cannot_be_is_refused(rate_hz: float) -> None:
+    with pytest.raises(ShapeMismatch, match="nominal rate of"):
+        check_rate(SimpleNamespace(nominal_srate=lambda: rate_hz))  # type: ignore[arg-type]
+    check_rate(SimpleNamespace(nominal_srate=lambda: 0.0))  # type: ignore[arg-type]
