@@ -99,7 +99,8 @@ def _h5(path: Path, _: Session) -> Arrays:
 def _mat(path: Path, _: Session) -> Arrays:
     import scipy.io
 
-    variables = scipy.io.loadmat(path)
+    # no others: scipy crashes at some that are damaged
+    variables = scipy.io.loadmat(path, variable_names=["neural", "stamps"])
     return variables["neural"], variables["stamps"]
 
 
