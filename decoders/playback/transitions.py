@@ -18,6 +18,7 @@ _ROW_PRIOR = 2.0  # weight of the expected successor of each state, in counts
 # Smallest probability of staying, skipping a frame and going back a frame, by offset.
 _MOVIE_FLOOR = {0: 0.012, 2: 0.008, -1: 0.002}
 _PLACE_FLOOR = {0: 0.02}
+_ONCE_PER_FRAME = 0.9  # share of single ticks from which on samples come once per frame
 _NEGLIGIBLE = 1e-7  # entries of powers up to this size are dropped
 _MAX_PER_STATE, _MAX_ENTRIES = 64, 2**18  # powers with more entries than either of these are not stored
 
@@ -84,11 +85,8 @@ def learn_playback(
     1
     """
     size = n_frames + 1
-    follows = ~boundary & (ticks == 1)
-    follows[:1] = False
-    here = np.flatnonzero(follows)
     prior, floor = _prior_and_floor(n_frames, clip_ends, _PLACE_FLOOR if clip_ends is None else _MOVIE_FLOOR)
-    learned = _rows_to_1(_matrix(state[here - 1], state[here], np.ones(len(here)), size) + _ROW_PRIOR * prior)
+    learned = _rows_to_1(_count(state, ticks, boundary, n_frames, clip_ends) + _ROW_PRIOR * prior)
     cut = np.zeros(size)
     starts = None
     if scene_starts is not None and len(scene_starts) > 1:
@@ -109,6 +107,58 @@ def learn_playback(
         target,
         initial,
     )
+
+
+def _count(
+    state: NDArray[np.int64],
+    ticks: NDArray[np.int64],
+    boundary: NDArray[np.bool_],
+    n_frames: int,
+    clip_ends: NDArray[np.int64] | None,
+) -> Matrix:
+    """Count the transitions of single ticks, [states, states].
+
+    Between two samples may lie any number of ticks. A state that stays, stays for each of them. A movie that advances
+    by as many frames, or by one more or less where samples do not come once per frame, advances by one frame per tick;
+    if it advances by fewer, it pauses first. Any other change is a jump, at each of the ticks with equal probability.
+    """
+    run = np.flatnonzero(
+        boundary | (np.diff(state, prepend=-1) != 0)
+    )  # first sample of each run of one state
+    end = np.r_[run[1:], len(state)] - 1
+    elapsed = np.cumsum(ticks)
+    held = elapsed[end] - elapsed[run]
+    here = np.flatnonzero(~boundary[run[1:]])  # runs that another one follows
+    before, after = state[run[here]], state[run[here + 1]]
+    passed, last = elapsed[run[here + 1]] - elapsed[run[here]], np.maximum(ticks[run[here + 1]], 1)
+    first_of = last_of = np.arange(n_frames + 1)
+    slack, advances = 0, np.zeros(len(here), bool)
+    if clip_ends is not None:
+        within = ticks[~boundary]
+        slack = int(np.count_nonzero(within == 1) < _ONCE_PER_FRAME * len(within))
+        last_of = np.r_[clip_ends[np.searchsorted(clip_ends, np.arange(n_frames))], n_frames]
+        first_of = np.r_[np.searchsorted(last_of, last_of[:n_frames]), n_frames]
+        advances = (after > before) & (after - before <= passed + slack) & (last_of[before] == last_of[after])
+    held[here] = np.where(advances, passed - (after - before), passed - last)
+    held = np.maximum(held - slack, 0)
+    n_steps = (after - before)[advances]
+    row = np.repeat(before[advances], n_steps) + _within(n_steps)
+    n_places = last[~advances]
+    place = _within(n_places)
+    jump_from = np.repeat(before[~advances], n_places)
+    jump_to = np.repeat(after[~advances], n_places)
+    left = np.repeat(n_places, n_places) - 1 - place
+    return _matrix(
+        np.r_[state[run], row, np.minimum(jump_from + place, last_of[jump_from])],
+        np.r_[state[run], row + 1, np.maximum(jump_to - left, first_of[jump_to])],
+        np.r_[held, np.ones(len(row)), 1 / np.repeat(n_places, n_places)],
+        n_frames + 1,
+    )
+
+
+def _within(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return 0 to count - 1 for each count, end to end."""
+    return np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
 def _powers(
