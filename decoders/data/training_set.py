@@ -86,6 +86,11 @@ class TrainingSet:
         return self.movie.rate_hz if self.movie is not None else 0.0
 
     @property
+    def frames_per_sample(self) -> float:
+        """Movie frames per sample, at least 1: what lies closer together cannot be told apart."""
+        return max(1.0, self.movie_rate_hz / self.rate_hz) if self.rate_hz else 1.0
+
+    @property
     def axis(self) -> FrameAxis:
         """The frame axis, which defines the tolerance of one second."""
         return frame_axis(self.n_frames, self.movie.clips if self.movie is not None else ())

@@ -98,7 +98,7 @@ def fit_emission(data: TrainingSet, keep: NDArray[np.bool_], settings: EmissionS
     sums, _ = window_sums(data.clean, data.boundary, n_window)
     scaling = Scaling(n_window, root=False)
     statistics = class_statistics(scaling.features(sums[keep]), data.state[keep], data.n_states)
-    if data.movie is not None and settings.smoothing > 0:
+    if data.movie is not None:
         statistics = smooth_over_frames(statistics, data, settings.smoothing)
     elif settings.smoothing > 0:
         kernel = diffusion_kernels(data, keep, [settings.smoothing])[0]

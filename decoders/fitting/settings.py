@@ -20,7 +20,12 @@ from decoders.embedding.multiscale import multiscale_sums
 from decoders.readouts.classifiers import Prototypes, Scaling, fit_prototypes
 from decoders.readouts.combined import combined
 from decoders.readouts.graph_smoothing import diffusion_kernels, smooth_over_graph
-from decoders.readouts.secondary_classifier import SecondaryClassifier, SecondarySettings, fit_secondary
+from decoders.readouts.secondary_classifier import (
+    SecondaryClassifier,
+    SecondarySettings,
+    fit_secondary,
+    smooth_over_frames,
+)
 from stream.session import Kind
 
 DEFAULT_SHRINKAGE = 0.5
@@ -163,7 +168,8 @@ def state_statistics(
     scaling
         From window sums to features.
     """
-    return class_statistics(scaling.features(sums[keep]), data.state[keep], data.n_states, fullness[keep])
+    m = class_statistics(scaling.features(sums[keep]), data.state[keep], data.n_states, fullness[keep])
+    return smooth_over_frames(m, data, 0.0)
 
 
 def fit_readout(
@@ -210,6 +216,8 @@ def cross_validation_folds(data: TrainingSet) -> Iterator[tuple[NDArray[np.bool_
             continue
         seen = np.zeros(data.n_states, bool)
         seen[data.state[train]] = True
+        n_beside = round(data.frames_per_sample) - 1  # frames whose neighbours were sampled instead
+        seen[:-1] = np.convolve(seen[:-1], np.ones(2 * n_beside + 1), "same") > 0
         test = test & seen[data.state]
         if np.sum(test & (data.state < data.n_frames)) >= 10:
             yield train, test

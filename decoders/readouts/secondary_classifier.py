@@ -25,6 +25,9 @@ MAX_RANK = 128
 FULL_RANK = 256
 """Largest number of channels with full-rank weights."""
 
+MAX_FRAMES_PER_SAMPLE = 1.1
+"""Frames per sample above which samples are too few to see each frame in each repeat."""
+
 GAUSSIAN_SHRINKAGE = 0.1
 """Shrinkage of the variances in Gaussian naive Bayes."""
 
@@ -173,8 +176,7 @@ def fit_secondary(
         )
     poisson = settings.name == "naive_bayes"
     m = class_statistics(sums if poisson else scaling.features(sums), state, data.n_states, fullness)
-    if settings.smooth_frames > 0 and data.movie is not None:
-        m = smooth_over_frames(m, data, settings.smooth_frames)
+    m = smooth_over_frames(m, data, settings.smooth_frames)
     if poisson:
         readout = fit_poisson(m.mean, m.observed, gain_shape=settings.gain_shape)
         left, weights = _low_rank(readout.weights, np.sqrt(m.mean[m.observed].mean(0) + 1e-6))
@@ -193,17 +195,23 @@ def fit_secondary(
 def smooth_over_frames(m: ClassStatistics, data: TrainingSet, width: float) -> ClassStatistics:
     """Smooth class means over neighbouring frames of each clip, with a Gaussian times the counts as weights.
 
+    Where samples are fewer than frames, by at least half of the frames from one sample to the next: a frame that was
+    never sampled gets what its neighbours evoked.
+
     Parameters
     ----------
     m
         Class statistics; the covariance stays unchanged.
     data
-        Training data, with a movie.
+        Training data; without a movie nothing is smoothed.
     width
         Standard deviation of the Gaussian in frames.
     """
-    assert data.movie is not None
-    out = m.mean.copy()
+    if data.frames_per_sample > MAX_FRAMES_PER_SAMPLE:
+        width = max(width, data.frames_per_sample / 2)
+    if data.movie is None or not width:
+        return m
+    out, count = m.mean.copy(), m.count.copy()
     radius = int(np.ceil(3 * width))
     for clip in data.movie.clips:
         first, end = clip.first_frame, clip.first_frame + clip.n_frames
@@ -216,8 +224,10 @@ def smooth_over_frames(m: ClassStatistics, data: TrainingSet, width: float) -> C
             weight[target] += share
             total[target] += m.mean[source] * share[:, None]
         covered = weight > 1e-9
+        unseen = covered & (count[first:end] == 0)
         out[first:end][covered] = total[covered] / weight[covered, None]
-    return ClassStatistics(out, m.count, m.within)
+        count[first:end][unseen] = weight[unseen]
+    return ClassStatistics(out, count, m.within)
 
 
 def _low_rank(
