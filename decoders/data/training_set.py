@@ -27,6 +27,10 @@ N_FOLDS = 3
 """Cross-validation folds of the training data, on which settings are chosen."""
 
 
+MAX_FRAMES_PER_SAMPLE = 1.1
+"""Movie frames per sample up to which each frame is sampled in nearly every repeat."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingSet:
     """Data that every fit starts from; time is the first axis of every array.
@@ -88,7 +92,30 @@ class TrainingSet:
     @property
     def frames_per_sample(self) -> float:
         """Movie frames per sample, at least 1: what lies closer together cannot be told apart."""
-        return max(1.0, self.movie_rate_hz / self.rate_hz) if self.rate_hz else 1.0
+        ratio = self.movie_rate_hz / self.rate_hz if self.rate_hz else 1.0
+        return ratio if ratio > MAX_FRAMES_PER_SAMPLE else 1.0
+
+    @property
+    def unsampled(self) -> NDArray[np.bool_]:
+        """Bool [states], frames that were shown between two samples only."""
+        return np.asarray(
+            self.known_states(self.state) & (np.bincount(self.state, minlength=self.n_states) == 0)
+        )
+
+    def known_states(self, state: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return the states that some samples tell something about, bool [states]: theirs, and frames between them.
+
+        Parameters
+        ----------
+        state
+            Int64 [samples].
+        """
+        known = np.bincount(state, minlength=self.n_states) > 0
+        n_beside = int(np.ceil(self.frames_per_sample)) - 1
+        known[:-1] = (
+            np.convolve(known[:-1], np.ones(2 * n_beside + 1), "full")[n_beside:][: self.n_frames] > 0
+        )
+        return known
 
     @property
     def axis(self) -> FrameAxis:

@@ -70,6 +70,14 @@ def new_card(
             "time": list(options.train_time) if options.train_time is not None else None,
             "n_samples": session.n_samples,
         },
+        **(
+            {
+                "frames_per_sample": round(data.frames_per_sample, 3),
+                "unsampled_frames": int(data.unsampled.sum()),
+            }
+            if data.frames_per_sample > 1
+            else {}
+        ),
         **({"channel_share": settings.channel_share} if settings.channel_share < 1 else {}),
         **({"simulated": True} if session.simulated else {}),
     }

@@ -334,9 +334,7 @@ def fit_parts(
         inverse_temperature=readout.inverse_temperature,
         secondary=readout.secondary,
         spans=settings.spans,
-        prior=np.float32(settings.prior_weight) * log_occupancy(data.state, data.n_states)
-        if settings.prior_weight
-        else None,
+        prior=_log_prior(data, settings),
         emission=selection.emission,
         playback=selection.transitions,
         typicality=_typicality_levels(data, sums, fullness, settings),
@@ -346,6 +344,19 @@ def fit_parts(
         extra=archive_training(data),
     )
     return parts, selection
+
+
+def _log_prior(data: TrainingSet, settings: ReadoutSettings) -> NDArray[np.float32] | None:
+    """Return the log prior of the states without the playback model, float32 [states]; None where it is uniform.
+
+    Frames that none of n repeats sampled will probably not be sampled in the next (Laplace's rule of succession).
+    """
+    if settings.prior_weight:
+        return np.float32(settings.prior_weight) * log_occupancy(data.state, data.n_states)
+    if not data.unsampled.any():
+        return None
+    n_repeats = len(np.unique(data.block[data.state < data.n_frames]))
+    return np.where(data.unsampled, -np.log(n_repeats + 1), 0).astype(np.float32)
 
 
 def candidate_windows(data: TrainingSet, options: FitOptions) -> list[int]:

@@ -158,6 +158,8 @@ def secondary_candidates(data: TrainingSet, names: Sequence[str]) -> Iterator[Se
     """
     smoothings = (1.0, 2.0) if data.movie is not None and data.movie_rate_hz else (0.0,)
     for name in names:
+        if name == "knn" and len(names) > 1 and data.unsampled.any():
+            continue  # neighbours cannot vote for frames that were never sampled
         if name == "knn":
             yield from (SecondarySettings(name, k=k, sharpness=s) for k, s in ((45, 20.0), (150, 40.0)))
         elif name == "naive_bayes" and data.kind is Kind.SPIKES:

@@ -206,7 +206,7 @@ def fit_readout(
 def cross_validation_folds(data: TrainingSet) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
     """Yield the training and the held-out mask of each fold, bool [time] each.
 
-    Held-out samples whose state does not occur in the fold's training data are left out, and so are folds in which
+    Held-out samples whose state the fold's training data tell nothing about are left out, and so are folds in which
     fewer than ten held-out samples show a stimulus.
     """
     for fold in np.unique(data.fold[data.fold >= 0]):
@@ -214,11 +214,7 @@ def cross_validation_folds(data: TrainingSet) -> Iterator[tuple[NDArray[np.bool_
         train = (data.fold >= 0) & ~test
         if not train.any():
             continue
-        seen = np.zeros(data.n_states, bool)
-        seen[data.state[train]] = True
-        n_beside = round(data.frames_per_sample) - 1  # frames whose neighbours were sampled instead
-        seen[:-1] = np.convolve(seen[:-1], np.ones(2 * n_beside + 1), "same") > 0
-        test = test & seen[data.state]
+        test = test & data.known_states(data.state[train])[data.state]
         if np.sum(test & (data.state < data.n_frames)) >= 10:
             yield train, test
 

@@ -138,7 +138,7 @@ def _count(
         slack = int(np.count_nonzero(within == 1) < _ONCE_PER_FRAME * len(within))
         last_of = np.r_[clip_ends[np.searchsorted(clip_ends, np.arange(n_frames))], n_frames]
         first_of = np.r_[np.searchsorted(last_of, last_of[:n_frames]), n_frames]
-        advances = (after > before) & (after - before <= passed + slack) & (last_of[before] == last_of[after])
+        advances = (after > before) & (after - before <= last + slack) & (last_of[before] == last_of[after])
     held[here] = np.where(advances, passed - (after - before), passed - last)
     held = np.maximum(held - slack, 0)
     n_steps = (after - before)[advances]

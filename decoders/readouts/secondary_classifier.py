@@ -25,9 +25,6 @@ MAX_RANK = 128
 FULL_RANK = 256
 """Largest number of channels with full-rank weights."""
 
-MAX_FRAMES_PER_SAMPLE = 1.1
-"""Frames per sample above which samples are too few to see each frame in each repeat."""
-
 GAUSSIAN_SHRINKAGE = 0.1
 """Shrinkage of the variances in Gaussian naive Bayes."""
 
@@ -207,7 +204,7 @@ def smooth_over_frames(m: ClassStatistics, data: TrainingSet, width: float) -> C
     width
         Standard deviation of the Gaussian in frames.
     """
-    if data.frames_per_sample > MAX_FRAMES_PER_SAMPLE:
+    if data.frames_per_sample > 1:
         width = max(width, data.frames_per_sample / 2)
     if data.movie is None or not width:
         return m

@@ -179,6 +179,7 @@ def command(
     if json_target != "-":
         _print_card(output, model.hash, model.card)
         _warn_of_little_evidence(model.card["validation"])
+        _warn_of_few_samples(model.card)
     if json_target is not None:
         write_json({"model": str(output), "hash": model.hash, **model.card}, json_target)
 
@@ -214,6 +215,7 @@ def _print_card(output: Path, content_hash: str, card: dict[str, object]) -> Non
             if "places" in card
             else {"frames": card["n_frames"]}
         ),
+        **({"resolution": f"{card['frames_per_sample']:.3g} frames"} if "frames_per_sample" in card else {}),
         "context": f"{card['context_ms']:g} ms",
         **({"lookahead": f"{card['lookahead_ms']:g} ms"} if card["lookahead_ms"] else {}),
         "decoder": f"{card['mode']}, {card['decoder']}, shrinkage {card['shrinkage']:g}",
@@ -263,6 +265,19 @@ def _warn_of_little_evidence(validation: dict[str, int | str]) -> None:
         echo(
             f"warning: the settings rest on {moments} held-out moments that show {frames} of {of_frames} frames, which "
             "is little. Train on more repeats.",
+            err=True,
+        )
+
+
+def _warn_of_few_samples(card: dict[str, Any]) -> None:
+    """Warn when there are fewer samples than movie frames."""
+    if card.get("frames_per_sample", 1) > 1:
+        never = (
+            f", and {card['unsampled_frames']} frames were never sampled" if card["unsampled_frames"] else ""
+        )
+        echo(
+            f"warning: the movie shows {card['frames_per_sample']:.3g} frames per sample{never}. Frames that lie closer "
+            "together cannot be told apart, and are decoded from what was sampled around them.",
             err=True,
         )
 

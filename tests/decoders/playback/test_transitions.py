@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from decoders.playback.frame_clock import FrameClock
 from decoders.playback.transitions import learn_playback, persistence_forecast
 from tests.decoders.playback.movie import transitions
 
@@ -95,3 +96,41 @@ def test_a_persistence_forecast_keeps_every_state() -> None:
     kept = persistence_forecast(t)
     np.testing.assert_array_equal(kept.forecast_steps.dense(1), np.eye(31))
     assert kept.steps is t.steps
+
+
+def sampled(rate_hz: float, phase: float, n_frames: int = 90) -> tuple[np.ndarray, np.ndarray]:
+    """Frames of a movie at 30 frames per second as samples see them, and the ticks of the frame clock between these."""
+    stamps = np.arange(int(n_frames / 30 * rate_hz)) / rate_hz
+    clock = FrameClock(30.0)
+    ticks = [clock.advance(float(stamp)) for stamp in stamps]
+    return np.minimum((stamps * 30 + phase).astype(int), n_frames - 1), np.array(ticks)
+
+
+@pytest.mark.parametrize("phase", [0.01, 0.3, 0.6, 0.9])
+@pytest.mark.parametrize("rate_hz", [0.5, 10.0, 15.0, 15.5, 20.0, 29.97, 30.0, 47.0, 60.0, 120.0])
+def test_a_movie_advances_by_one_frame_per_tick_at_any_sampling_rate(rate_hz: float, phase: float) -> None:
+    state, ticks = sampled(rate_hz, phase)
+    boundary = np.arange(len(state)) == 0
+    steps = learn_playback(state, ticks, boundary, 90, np.array([89])).forecast_steps.dense(1)
+    assert np.diag(steps, 1)[:89].min() > 0.6
+    assert np.diag(steps, 1)[:89].mean() > 0.98
+
+
+@pytest.mark.parametrize("rate_hz", [15.0, 30.0, 60.0])
+def test_pauses_and_jumps_are_counted_at_any_sampling_rate(rate_hz: float) -> None:
+    frame = np.r_[np.arange(30), np.full(30, 29), np.arange(45, 75)]  # of 3 s, one for each tick
+    stamps = np.arange(int(3 * rate_hz)) / rate_hz
+    clock = FrameClock(30.0)
+    ticks = np.array([clock.advance(float(stamp)) for stamp in stamps])
+    state = frame[(stamps * 30 + 0.01).astype(int)]
+    steps = learn_playback(state, ticks, stamps == 0, 90, np.array([89])).forecast_steps.dense(1)
+    assert steps[29, 29] == pytest.approx(30 / 33, abs=0.01)  # beside the jump and the prior
+    assert steps[29, 44:46].sum() > 0.01  # between slow samples, at either tick
+    assert np.diag(steps, 1)[[*range(28), *range(46, 73)]].min() > 0.6
+
+
+def test_a_jump_between_slow_samples_may_have_been_at_any_tick() -> None:
+    state, ticks = np.array([3, 40]), np.array([0, 3])
+    steps = learn_playback(state, ticks, np.array([True, False]), 90, np.array([89])).forecast_steps.dense(1)
+    for row, column in ((3, 38), (4, 39), (5, 40)):
+        assert steps[row, column] == pytest.approx((1 / 3) / (2 + 1 / 3), abs=1e-4)

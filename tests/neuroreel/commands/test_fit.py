@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from decoders.model.model import Model
+from neuroreel.commands.fit import _warn_of_few_samples
 from stream.io.session_io import save_session
 from stream.session import Session
 from tests.neuroreel.commands.conftest import N_CHANNELS
@@ -80,3 +81,12 @@ def test_channels_without_numbers_are_excluded_and_listed(files: Path, session: 
     assert result.exit_code == 0, result.output
     assert "unit2" in result.output
     assert "unit7" in result.output
+
+
+def test_fewer_samples_than_frames_are_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
+    _warn_of_few_samples({"rate_hz": 30.0})
+    assert capsys.readouterr().err == ""
+    _warn_of_few_samples({"frames_per_sample": 1.935, "unsampled_frames": 0})
+    assert "1.94 frames per sample. Frames" in capsys.readouterr().err
+    _warn_of_few_samples({"frames_per_sample": 2.0, "unsampled_frames": 75})
+    assert "2 frames per sample, and 75 frames were never sampled." in capsys.readouterr().err
