@@ -318,6 +318,8 @@ def judge_stamps(
                 break
             spread_s = max(spread_s, judge.spread_s)
         judged = at
+    # a single wrong timestamp has no spread yet, but moves itself or those behind it
+    spread_s = max(spread_s, float(np.abs(times - stamps).max(initial=0.0)))
     return JudgedStamps(times, np.cumsum(boundary).astype(np.int32), spread_s)
 
 

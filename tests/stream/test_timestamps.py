@@ -192,3 +192,12 @@ def test_a_long_recording_is_judged_quickly_where_it_is_even() -> None:
 
 def test_empty_recordings_have_no_segments() -> None:
     assert judge_stamps(np.zeros(0), 10.0).segment.tolist() == []
+
+
+@pytest.mark.parametrize("at", [0, 35])
+def test_a_timestamp_that_is_moved_is_told(at: int) -> None:
+    stamps = 10 + np.arange(36) / 30
+    assert judge_stamps(stamps, 30.0).spread_s == 0
+    stamps[at] += 0.09 if at == 0 else -0.164
+    judged = judge_stamps(stamps, 30.0)
+    assert judged.spread_s >= np.abs(judged.times - stamps).max() > 0.05
