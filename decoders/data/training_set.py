@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +60,8 @@ class TrainingSet:
         Samples by which the truth was delayed (see `decoders.data.delays`).
     lag_s
         The part of that delay that is the signal's lag, in seconds.
+    cache
+        Statistics that were computed once for all that need them; a changed copy begins without.
     fixed_order
         Whether the frames are always shown in the same order, so that settings must also be right in another one.
     """
@@ -78,6 +81,7 @@ class TrainingSet:
     n_delay: int = 0
     lag_s: float = 0.0
     fixed_order: bool = False
+    cache: dict[Any, Any] = field(init=False, default_factory=dict, repr=False)
 
     @property
     def n_states(self) -> int:

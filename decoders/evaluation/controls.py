@@ -119,12 +119,11 @@ def labels_shifted(
     settings = settings_from_model(model)
     boundary = np.r_[True, np.diff(test.segment) > 0]
     clean = data.preprocessor.run(np.asarray(test.neural, np.float32), boundary)
-    windows = settings.windows(data.clean, data.boundary)
     test_sums, fullness = settings.windows(clean, boundary)
     everything = np.ones(len(data.state), bool)
     for _ in range(n_draws):
         null = data.with_state(shift_labels(data, rng))
-        readout = fit_readout(null, windows, everything, settings)
+        readout = fit_readout(null, everything, settings)
         logits = readout.logits(test_sums) * fullness[:, None]
         weight = model.card["posterior_power"]
         yield likeliest(filter_recording(model.playback, logits, test, weight)), likeliest(logits)

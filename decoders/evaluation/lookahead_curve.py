@@ -106,11 +106,10 @@ def as_json(points: Sequence[LookaheadPoint]) -> list[dict[str, float | None]]:
 
 
 def _point(data: TrainingSet, settings: ReadoutSettings, lookahead: int, seed: int) -> LookaheadPoint:
-    windows = settings.windows(data.clean, data.boundary)
     within: dict[bool, list[NDArray[np.bool_]]] = {True: [], False: []}
     exact = []
     for train, test in cross_validation_folds(data):
-        readout = fit_readout(data, windows, train, settings)
+        readout = fit_readout(data, train, settings)
         for sequence in validation_sequences(data, test, np.random.default_rng(seed), alone=True):
             shown = sequence.state < data.n_frames
             predictions = likeliest(readout.logits(settings.windows(sequence.clean, sequence.boundary)[0]))

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.data.training_set import TrainingSet
-from decoders.embedding.linear import LinearEmbedding, class_statistics, fit_linear, unit_length
+from decoders.data.training_statistics import Layout, training_statistics, training_windows, windows_at
+from decoders.embedding.linear import LinearEmbedding, fit_linear, unit_length
 from decoders.embedding.windows import window_sums
 from decoders.errors import BadModel
 from decoders.fitting.candidate_scorer import CandidateScorer
@@ -119,7 +120,7 @@ def fit_baseline(
     data: TrainingSet,
     settings: BaselineSettings,
     keep: NDArray[np.bool_] | None = None,
-    windows: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
+    fitted: NearestNeighbours | None = None,
 ) -> Baseline:
     """Fit one baseline with given settings.
 
@@ -130,25 +131,27 @@ def fit_baseline(
     settings
         Hyperparameters, from `select_baselines`.
     keep
-        Bool [time], samples to use; None for all.
-    windows
-        Window sums and their fullness, if already computed.
+        Bool [time], samples to use: whole folds; None for all.
+    fitted
+        Nearest neighbours fitted on the same samples, whose points serve again.
     """
     used = np.ones(len(data.state), bool) if keep is None else keep
-    sums, fullness = windows or window_sums(data.clean, data.boundary, settings.n_window)
+    layout = Layout(settings.n_window)
     spikes = data.kind is Kind.SPIKES
-    total = float(sums[used].sum(1).mean()) if settings.steady and spikes else 0.0
     poisson = settings.name == "naive_bayes" and spikes
+    # Any total serves: it scales all features alike.
+    total = float(settings.n_window) if settings.steady and spikes else 0.0
     scaling = Scaling(1 if poisson else settings.n_window, spikes and not poisson, total)
-    features = scaling.features(sums[used])
-    state = data.state[used]
+    if settings.name == "knn" and fitted is not None:
+        return Baseline(settings, scaling, replace(fitted, k=int(settings.strength)))
     if settings.name == "knn":
-        return Baseline(
-            settings,
-            scaling,
-            NearestNeighbours(unit_length(features), state, int(settings.strength), data.n_states),
+        pieces = training_windows(data, layout)
+        points = np.concatenate(
+            [unit_length(scaling.features(sums[used[where]])) for where, sums, _ in pieces]
         )
-    statistics = class_statistics(features, state, data.n_states, fullness[used])
+        nearest = NearestNeighbours(points, data.state[used], int(settings.strength), data.n_states)
+        return Baseline(settings, scaling, nearest)
+    statistics = training_statistics(data, layout, scaling, used)
     if settings.name == "linear":
         embedding = fit_linear(statistics, settings.strength)
         return Baseline(
@@ -216,12 +219,11 @@ def held_out_accuracy(data: TrainingSet, card: dict[str, Any]) -> dict[str, floa
     out = {}
     for name, settings in card["baselines"].items() if folds else ():
         chosen = BaselineSettings(**settings)
-        sums, fullness = window_sums(data.clean, data.boundary, chosen.n_window)
         decoded, true = [], []
         for train, test in folds:
             index = evenly_spaced(test & (data.state < data.n_frames), MAX_HELD_OUT // len(folds))
-            baseline = fit_baseline(data, chosen, train, (sums, fullness))
-            decoded.append(likeliest(baseline.logits(sums[index], fullness[index])))
+            baseline = fit_baseline(data, chosen, train)
+            decoded.append(likeliest(baseline.logits(*windows_at(data, Layout(chosen.n_window), index))))
             true.append(data.state[index].astype(np.int32))
         share = accuracy(np.concatenate(decoded), np.concatenate(true), data.axis)
         if np.isfinite(share):
@@ -269,10 +271,7 @@ def _select(data: TrainingSet, windows: Sequence[int], seed: int) -> dict[str, B
         base = ReadoutSettings(n_window, DEFAULT_SHRINKAGE, True, 1.0, 0.0)
         scorer = CandidateScorer.for_window(data, base, folds, seed)
         for name in list(searched):
-            score, settings = max(
-                (_score(scorer, candidate) for candidate in _candidates(data, name, n_window)),
-                key=lambda scored: scored[0],
-            )
+            score, settings = max(_scores(scorer, name, n_window), key=lambda scored: scored[0])
             if score > scores[name]:
                 scores[name], best[name] = score, settings
             elif data.movie_rate_hz:
@@ -280,17 +279,20 @@ def _select(data: TrainingSet, windows: Sequence[int], seed: int) -> dict[str, B
     return best
 
 
-def _candidates(data: TrainingSet, name: str, n_window: int) -> Iterator[BaselineSettings]:
-    for strength in _STRENGTHS[name]:
-        for steady in (False, True) if data.kind is Kind.SPIKES and name != "linear" else (False,):
-            yield BaselineSettings(name, n_window, strength, steady)
-
-
-def _score(scorer: CandidateScorer, candidate: BaselineSettings) -> tuple[float, BaselineSettings]:
-    """Return the held-out log score of a candidate, and the candidate with its inverse temperature."""
-    logits = []
-    for (train, _), held_out in zip(scorer.folds, scorer.held_out, strict=True):
-        baseline = fit_baseline(scorer.data, candidate, train, scorer.windows)
-        logits.append(baseline.readout.similarity(baseline.scaling.features(held_out.sums)))
-    factor, score = scorer.calibrate_logits(np.concatenate(logits))
-    return score, replace(candidate, factor=factor)
+def _scores(scorer: CandidateScorer, name: str, n_window: int) -> Iterator[tuple[float, BaselineSettings]]:
+    """Yield the held-out log score of each candidate, and the candidate with its inverse temperature."""
+    data, strengths = scorer.data, _STRENGTHS[name]
+    for steady in (False, True) if data.kind is Kind.SPIKES and name != "linear" else (False,):
+        logits: list[list[NDArray[np.float32]]] = [[] for _ in strengths]
+        for (train, _), held_out in zip(scorer.folds, scorer.held_out, strict=True):
+            points: NearestNeighbours | None = None
+            for number, strength in enumerate(strengths):
+                baseline = fit_baseline(
+                    data, BaselineSettings(name, n_window, strength, steady), train, points
+                )
+                points = baseline.readout if isinstance(baseline.readout, NearestNeighbours) else None
+                features = baseline.scaling.features(held_out.sums)
+                logits[number].append(baseline.readout.similarity(features))
+        for strength, of_strength in zip(strengths, logits, strict=True):
+            factor, score = scorer.calibrate_logits(np.concatenate(of_strength))
+            yield score, BaselineSettings(name, n_window, strength, steady, factor)

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.data.training_set import TrainingSet
-from decoders.fitting.settings import MAX_HELD_OUT, ReadoutSettings, Windows, evenly_spaced
+from decoders.data.training_statistics import windows_at
+from decoders.fitting.settings import MAX_HELD_OUT, ReadoutSettings, evenly_spaced
 from decoders.fitting.validation_sequences import moment_weights, validation_sequences
 from decoders.readouts.classifiers import UNOBSERVED_LOGIT, calibrate, log_posterior
 from decoders.readouts.graph_smoothing import OCCUPANCY_WEIGHT, log_occupancy
@@ -58,8 +59,6 @@ class CandidateScorer:
     ----------
     data
         Training data.
-    windows
-        Its window sums and their fullness.
     folds
         Training and held-out mask of each fold.
     held_out
@@ -71,7 +70,6 @@ class CandidateScorer:
     """
 
     data: TrainingSet
-    windows: Windows
     folds: Folds
     held_out: list[HeldOutWindows]
     fullness: NDArray[np.float32]
@@ -93,12 +91,11 @@ class CandidateScorer:
         seed
             Random seed of the shuffled scenes.
         """
-        windows = base.windows(data.clean, data.boundary)
         n_most = MAX_HELD_OUT // len(folds)
-        held_out = [_held_out_windows(data, windows, test, base, n_most, seed) for _, test in folds]
+        held_out = [_held_out_windows(data, test, base, n_most, seed) for _, test in folds]
         fullness = np.concatenate([fold.fullness for fold in held_out])
         truth = np.concatenate([fold.state for fold in held_out])
-        return cls(data, windows, folds, held_out, fullness, truth, moment_weights(truth, data.n_frames))
+        return cls(data, folds, held_out, fullness, truth, moment_weights(truth, data.n_frames))
 
     def calibrate(
         self, settings: ReadoutSettings, logits: NDArray[np.float32], reach: float = 1000.0
@@ -203,7 +200,6 @@ class CandidateScorer:
 
 def _held_out_windows(
     data: TrainingSet,
-    windows: Windows,
     test: NDArray[np.bool_],
     base: ReadoutSettings,
     n_most: int,
@@ -213,7 +209,7 @@ def _held_out_windows(
     parts = []
     for sequence in validation_sequences(data, test, np.random.default_rng(seed), alone=True):
         sums, fullness = (
-            (each[sequence.index] for each in windows)
+            windows_at(data, base.layout, sequence.index)
             if sequence.in_order
             else base.windows(sequence.clean, sequence.boundary)
         )

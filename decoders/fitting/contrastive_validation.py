@@ -77,8 +77,7 @@ class ContrastiveValidation:
         settings
             Settings of the frame decoder, which is fitted on `train`.
         """
-        windows = settings.windows(self.data.clean, self.data.boundary)
-        readout = fit_readout(self.data, windows, self.train, settings)
+        readout = fit_readout(self.data, self.train, settings)
         parts = []
         for sequence in self.sequences:
             sums, fullness = settings.windows(sequence.clean, sequence.boundary)

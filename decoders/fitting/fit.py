@@ -20,6 +20,7 @@ from decoders.data.training_set import (
     training_set,
     with_repeat_boundaries,
 )
+from decoders.data.training_statistics import windows_at
 from decoders.embedding.trainer import require_torch
 from decoders.embedding.training_run import ProgressCallback
 from decoders.fitting.baselines import held_out_accuracy, select_baselines
@@ -321,9 +322,8 @@ def fit_parts(
     )
     selection = select_playback(data, candidates, transitions, seed)
     settings = selection.settings
-    sums, fullness = settings.windows(data.clean, data.boundary)
     everything = np.ones(len(data.state), bool)
-    readout = fit_readout(data, (sums, fullness), everything, settings)
+    readout = fit_readout(data, everything, settings)
     thumbnails = data.movie.thumbnails() if data.movie is not None else None
     continuous, kalman = select_continuous(data, settings, readout, selection.filtered)
     parts = ModelParts(
@@ -337,7 +337,7 @@ def fit_parts(
         prior=_log_prior(data, settings),
         emission=selection.emission,
         playback=selection.transitions,
-        typicality=_typicality_levels(data, sums, fullness, settings),
+        typicality=_typicality_levels(data, settings),
         continuous=continuous,
         kalman=kalman,
         pictures=thumbnails,
@@ -384,15 +384,14 @@ def _contexts(kind: Kind, movie: Movie | None, options: FitOptions) -> tuple[flo
     return MOVIE_CONTEXTS_S if movie.rate_hz else CONTEXTS_S
 
 
-def _typicality_levels(
-    data: TrainingSet, sums: NDArray[np.float32], fullness: NDArray[np.float32], settings: ReadoutSettings
-) -> NDArray[np.float64]:
+def _typicality_levels(data: TrainingSet, settings: ReadoutSettings) -> NDArray[np.float64]:
     """Return quantiles of the similarity of held-out samples to their nearest prototype, float64 [levels], sorted."""
-    everything = np.ones(len(sums), bool)
+    everything = np.ones(len(data.state), bool)
     levels = []
     for train, test in list(cross_validation_folds(data)) or [(everything, everything)]:
-        readout = fit_readout(data, (sums, fullness), train, settings)
-        levels.append(readout.similarity(sums[evenly_spaced(test, MAX_HELD_OUT)]).max(1))
+        readout = fit_readout(data, train, settings)
+        sums, _ = windows_at(data, settings.layout, evenly_spaced(test, MAX_HELD_OUT))
+        levels.append(readout.similarity(sums).max(1))
     return np.quantile(np.concatenate(levels).astype(np.float64), np.linspace(0, 1, N_TYPICALITY_LEVELS))
 
 

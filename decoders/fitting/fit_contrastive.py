@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.data.training_set import TrainingSet
+from decoders.data.training_statistics import Layout
 from decoders.embedding.checkpoint import Checkpoint
 from decoders.embedding.encoder import MAX_CONTEXT, Encoder, start_encoder
 from decoders.embedding.linear import fit_linear
@@ -17,7 +18,6 @@ from decoders.embedding.sampler import (
 )
 from decoders.embedding.trainer import OneThread, Trainer, require_torch
 from decoders.embedding.training_run import ProgressCallback, TrainingRun
-from decoders.embedding.windows import window_sums
 from decoders.fitting.contrastive_pairs import (
     ContrastiveOptions,
     check_trainable,
@@ -27,7 +27,12 @@ from decoders.fitting.contrastive_pairs import (
     training_samples,
 )
 from decoders.fitting.contrastive_validation import ContrastiveValidation, encoder_prototypes, last_fold
-from decoders.fitting.settings import N_TYPICALITY_LEVELS, ReadoutSettings, feature_scaling, state_statistics
+from decoders.fitting.settings import (
+    N_TYPICALITY_LEVELS,
+    ReadoutSettings,
+    feature_scaling,
+    state_statistics,
+)
 from decoders.readouts.classifiers import calibrate
 from decoders.readouts.contrastive import ContrastiveDecoder
 
@@ -260,8 +265,7 @@ def _start(
 ) -> Encoder:
     """Return an untrained encoder: the whitening of the newest ``n_start`` samples of its context."""
     scaling = feature_scaling(data, n_start)
-    windows = window_sums(data.clean, data.boundary, n_start)
-    linear = fit_linear(state_statistics(data, *windows, keep, scaling), settings.shrinkage)
+    linear = fit_linear(state_statistics(data, Layout(n_start), keep, scaling), settings.shrinkage)
     return start_encoder(linear, n_context, root=scaling.root, seed=seed, n_start=n_start)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.data.training_set import TrainingSet
-from decoders.embedding.linear import class_statistics
+from decoders.data.training_statistics import Layout, training_statistics
 from decoders.embedding.windows import window_sums
 from decoders.fitting.settings import (
     DEFAULT_SHRINKAGE,
@@ -95,9 +95,8 @@ def fit_emission(data: TrainingSet, keep: NDArray[np.bool_], settings: EmissionS
         Window and smoothing.
     """
     n_window = settings.n_window
-    sums, _ = window_sums(data.clean, data.boundary, n_window)
     scaling = Scaling(n_window, root=False)
-    statistics = class_statistics(scaling.features(sums[keep]), data.state[keep], data.n_states)
+    statistics = training_statistics(data, Layout(n_window), scaling, keep, by_fullness=False)
     if data.movie is not None:
         statistics = smooth_over_frames(statistics, data, settings.smoothing)
     elif settings.smoothing > 0:
@@ -134,8 +133,7 @@ def posterior_evidence(data: TrainingSet, settings: ReadoutSettings) -> Evidence
     def evidence(
         train: NDArray[np.bool_], clean: NDArray[np.float32], boundary: NDArray[np.bool_]
     ) -> NDArray[np.float32]:
-        windows = settings.windows(data.clean, data.boundary)
-        readout = fit_readout(data, windows, train, settings)
+        readout = fit_readout(data, train, settings)
         sums, fullness = settings.windows(clean, boundary)
         return readout.logits(sums) * fullness[:, None]
 

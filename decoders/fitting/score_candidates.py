@@ -53,7 +53,7 @@ def score_prototypes(
         Scored settings.
     """
     scaling = feature_scaling(scorer.data, base.n_window)
-    statistics = [state_statistics(scorer.data, *scorer.windows, train, scaling) for train, _ in scorer.folds]
+    statistics = [state_statistics(scorer.data, base.layout, train, scaling) for train, _ in scorer.folds]
     features = [scaling.features(fold.sums) for fold in scorer.held_out]
     by_smoothing = _smoothed_statistics(scorer, statistics)
     embeddings: FoldEmbeddings = {}
@@ -105,7 +105,7 @@ def score_secondary(
         for (train, _), held_out, embedding in zip(
             scorer.folds, scorer.held_out, embeddings[base.shrinkage, base.channel_share], strict=True
         ):
-            secondary = fit_secondary(scorer.data, scorer.windows, train, scaling, embedding, settings)
+            secondary = fit_secondary(scorer.data, base.layout, train, scaling, embedding, settings)
             directions = unit_length(embedding.project(scaling.features(held_out.sums)))
             logits.append(secondary.logits(held_out.sums, directions))
         scale, scored = scorer.calibrate(replace(base, inverse_temperature=0.0), np.concatenate(logits))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.data.training_set import TrainingSet
+from decoders.data.training_statistics import training_windows
 from decoders.embedding.linear import unit_length
 from decoders.fitting.fit_emission import SequenceEvidence
 from decoders.fitting.settings import BatchReadout, ReadoutSettings, fit_readout
@@ -112,12 +113,14 @@ def select_continuous(
     kalman
         Kalman filter, or None when no label is decoded with it.
     """
-    points = unit_length(readout.points(settings.windows(data.clean, data.boundary)[0]))
+    points = _points(data, settings, readout)
     if not data.labels:
         no_labels = np.zeros((data.n_frames, 0)), np.zeros((points.shape[1] + 1, 0)), np.zeros(0)
         return ContinuousReader.without_intervals(*no_labels), None
     sequences = [(evidence, posterior) for evidence, posterior in filtered if evidence.sequence.in_order]
-    fold_points = [_points(data, settings, evidence.train) for evidence, _ in sequences]
+    fold_points = [
+        _points(data, settings, fit_readout(data, evidence.train, settings)) for evidence, _ in sequences
+    ]
     all_labels = np.hstack(list(data.labels.values()))
     noise_inflation, kalman_estimates = _select_kalman(data, all_labels, sequences, fold_points)
     readers = []
@@ -205,10 +208,11 @@ def _select_kalman(
     return best[1], best[2]
 
 
-def _points(data: TrainingSet, settings: ReadoutSettings, train: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Embed all samples, float32 [time, dimensions], with an embedding fitted on some of them."""
-    windows = settings.windows(data.clean, data.boundary)
-    return unit_length(fit_readout(data, windows, train, settings).points(windows[0]))
+def _points(data: TrainingSet, settings: ReadoutSettings, readout: BatchReadout) -> NDArray[np.float32]:
+    """Embed all samples, float32 [time, dimensions] of unit length."""
+    return np.concatenate(
+        [unit_length(readout.points(sums)) for _, sums, _ in training_windows(data, settings.layout)]
+    )
 
 
 def _select_method(held_out: _HeldOutLabel) -> LabelMethod:

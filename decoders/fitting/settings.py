@@ -9,13 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.data.training_set import TrainingSet
-from decoders.embedding.linear import (
-    ClassStatistics,
-    LinearEmbedding,
-    class_statistics,
-    fit_linear,
-    unit_length,
-)
+from decoders.data.training_statistics import Layout, training_statistics
+from decoders.embedding.linear import ClassStatistics, LinearEmbedding, fit_linear, unit_length
 from decoders.embedding.multiscale import multiscale_sums
 from decoders.readouts.classifiers import Prototypes, Scaling, fit_prototypes
 from decoders.readouts.combined import combined
@@ -130,6 +125,11 @@ class ReadoutSettings:
             return prototypes
         return f"{prototypes} + {self.secondary.name}" if self.inverse_temperature else self.secondary.name
 
+    @property
+    def layout(self) -> Layout:
+        """Windows that the decoder uses."""
+        return Layout(self.n_window, self.spans)
+
     def windows(self, clean: NDArray[np.float32], boundary: NDArray[np.bool_]) -> Windows:
         """Sum samples over the windows.
 
@@ -149,11 +149,7 @@ def feature_scaling(data: TrainingSet, n_window: int) -> Scaling:
 
 
 def state_statistics(
-    data: TrainingSet,
-    sums: NDArray[np.float32],
-    fullness: NDArray[np.float32],
-    keep: NDArray[np.bool_],
-    scaling: Scaling,
+    data: TrainingSet, layout: Layout, keep: NDArray[np.bool_], scaling: Scaling
 ) -> ClassStatistics:
     """Return mean and covariance of the features by state, each sample weighted by the fullness of its window.
 
@@ -161,35 +157,30 @@ def state_statistics(
     ----------
     data
         Training data.
-    sums, fullness
-        Window sums float32 [time, channels] and fullness of each window float32 [time].
+    layout
+        Windows.
     keep
-        Bool [time], samples to use.
+        Bool [time], samples to use: whole folds.
     scaling
         From window sums to features.
     """
-    m = class_statistics(scaling.features(sums[keep]), data.state[keep], data.n_states, fullness[keep])
-    return smooth_over_frames(m, data, 0.0)
+    return smooth_over_frames(training_statistics(data, layout, scaling, keep), data, 0.0)
 
 
-def fit_readout(
-    data: TrainingSet, windows: Windows, keep: NDArray[np.bool_], settings: ReadoutSettings
-) -> BatchReadout:
+def fit_readout(data: TrainingSet, keep: NDArray[np.bool_], settings: ReadoutSettings) -> BatchReadout:
     """Fit a frame decoder with given settings.
 
     Parameters
     ----------
     data
         Training data.
-    windows
-        Its window sums and their fullness.
     keep
-        Bool [time], samples to use.
+        Bool [time], samples to use: whole folds.
     settings
         Selected hyperparameters.
     """
     scaling = feature_scaling(data, settings.n_window)
-    statistics = state_statistics(data, *windows, keep, scaling)
+    statistics = state_statistics(data, settings.layout, keep, scaling)
     embedding = fit_linear(statistics, settings.shrinkage, share=settings.channel_share)
     smooth = (
         smooth_over_graph(statistics, diffusion_kernels(data, keep, [settings.smoothing])[0])
@@ -199,7 +190,7 @@ def fit_readout(
     prototypes = fit_prototypes(embedding, smooth, cosine=settings.cosine)
     secondary = None
     if settings.secondary is not None:
-        secondary = fit_secondary(data, windows, keep, scaling, embedding, settings.secondary)
+        secondary = fit_secondary(data, settings.layout, keep, scaling, embedding, settings.secondary)
     return BatchReadout(scaling, embedding, prototypes, settings.inverse_temperature, secondary)
 
 

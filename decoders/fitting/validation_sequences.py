@@ -17,13 +17,16 @@ from decoders.data.play_order import SCENE_S, shuffle_scenes, states_are_scenes
 from decoders.data.training_set import TrainingSet
 from decoders.fitting.settings import cross_validation_folds
 
-MAX_CELLS = 2_000_000
+MAX_CELLS = 1_000_000
 """Largest number of samples times states in one sequence."""
 
 MAX_SAMPLES = 3000
 
 STRETCH_S = 4.0
 """Length in seconds of the stretches that are spread over a fold that is longer than a sequence may be."""
+
+MIN_STRETCHES = 4
+"""Stretches are shorter where fewer than this many would fit."""
 
 BLANK_SHARE = 0.1
 """Weight of all moments without a stimulus in a score, at least that of one frame."""
@@ -153,7 +156,7 @@ def _spread(data: TrainingSet, test: NDArray[np.bool_], n_most: int) -> NDArray[
     index = np.flatnonzero(test)
     if len(index) <= n_most:
         return index
-    n_stretch = min(max(1, round(STRETCH_S * (data.rate_hz or 1))), n_most)
+    n_stretch = min(max(1, round(STRETCH_S * (data.rate_hz or 1))), max(1, n_most // MIN_STRETCHES))
     n_stretches = max(1, n_most // n_stretch)
     blank = data.state[index] == data.n_frames
     n_blank = max(1, n_stretches // 8) if blank.any() and not blank.all() and n_stretches > 1 else 0

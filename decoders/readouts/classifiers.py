@@ -19,10 +19,10 @@ TOLERANCE = 0.02
 UNOBSERVED_LOGIT = -1e9
 """Logit of a state without training samples."""
 
-_N_AT_ONCE = 1024  # samples compared with all training samples at a time, which bounds memory
+_SIMILARITIES_AT_ONCE = 4_000_000  # samples times training samples, which bounds memory
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Scaling:
     """Converts window sums to features.
 
@@ -126,7 +126,8 @@ class NearestNeighbours:
     def similarity(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the log share of votes, float32 [..., states]; every state gets a small fraction of a vote."""
         flat = features.reshape(-1, features.shape[-1])
-        parts = [self._votes(flat[at : at + _N_AT_ONCE]) for at in range(0, len(flat), _N_AT_ONCE)]
+        n_at_once = max(1, _SIMILARITIES_AT_ONCE // max(1, len(self.points)))
+        parts = [self._votes(flat[at : at + n_at_once]) for at in range(0, len(flat), n_at_once)]
         return np.concatenate(parts or [self._votes(flat)]).reshape(*features.shape[:-1], -1)
 
     def _votes(self, flat: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.data.training_set import TrainingSet
-from decoders.embedding.linear import ClassStatistics, LinearEmbedding, class_statistics, unit_length
+from decoders.data.training_statistics import Layout, training_statistics, training_windows
+from decoders.embedding.linear import ClassStatistics, LinearEmbedding, unit_length
 from decoders.errors import BadModel
 from decoders.readouts.classifiers import Scaling, fit_lda, fit_poisson
 from decoders.serialization import Arrays, pack, unpack
@@ -141,7 +142,7 @@ SecondaryClassifier = LinearSecondary | NeighbourSecondary
 
 def fit_secondary(
     data: TrainingSet,
-    windows: tuple[NDArray[np.float32], NDArray[np.float32]],
+    layout: Layout,
     keep: NDArray[np.bool_],
     scaling: Scaling,
     embedding: LinearEmbedding,
@@ -153,10 +154,10 @@ def fit_secondary(
     ----------
     data
         Training data.
-    windows
-        Its window sums float32 [time, channels] and their fullness float32 [time].
+    layout
+        Windows.
     keep
-        Bool [time], samples to use.
+        Bool [time], samples to use: whole folds.
     scaling
         Conversion of window sums to the features of the prototypes.
     embedding
@@ -164,15 +165,25 @@ def fit_secondary(
     settings
         Settings of the classifier.
     """
-    sums, fullness = windows[0][keep], windows[1][keep]
-    state = data.state[keep]
     if settings.name == "knn":
-        points = unit_length(embedding.project(scaling.features(sums)))
+        points = unit_length(
+            np.concatenate(
+                [
+                    embedding.project(scaling.features(sums[keep[where]]))
+                    for where, sums, _ in training_windows(data, layout)
+                ]
+            )
+        )
         return NeighbourSecondary(
-            points, state, data.n_states, settings.k, settings.sharpness, settings.inverse_temperature
+            points,
+            data.state[keep],
+            data.n_states,
+            settings.k,
+            settings.sharpness,
+            settings.inverse_temperature,
         )
     poisson = settings.name == "naive_bayes"
-    m = class_statistics(sums if poisson else scaling.features(sums), state, data.n_states, fullness)
+    m = training_statistics(data, layout, Scaling(1, root=False) if poisson else scaling, keep)
     m = smooth_over_frames(m, data, settings.smooth_frames)
     if poisson:
         readout = fit_poisson(m.mean, m.observed, gain_shape=settings.gain_shape)

@@ -75,9 +75,8 @@ class _Refitter:
         spans = window_spans(n_window, len(channels)) if self.settings.spans else ()
         settings = replace(self.settings, n_window=n_window, spans=spans)
         test = window_sums(self.clean[:, channels], self.boundary, n_window)
-        windows = settings.windows(data.clean, data.boundary)
         everything = np.ones(len(data.state), bool)
-        readout = fit_readout(data, windows, everything, settings)
+        readout = fit_readout(data, everything, settings)
         test_sums, _ = settings.windows(self.clean[:, channels], self.boundary)
         yield self.name, self._accuracy(readout.logits(test_sums))
         for baseline in self.baselines:

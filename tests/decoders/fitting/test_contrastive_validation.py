@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from decoders.data.training_set import TrainingSet, training_set
+from decoders.data.training_statistics import Layout, training_statistics
 from decoders.embedding.encoder import Encoder, start_encoder
 from decoders.embedding.linear import fit_linear
-from decoders.embedding.windows import window_sums
 from decoders.errors import BadSplit
 from decoders.fitting.contrastive_validation import ContrastiveValidation, encoder_prototypes, last_fold
-from decoders.fitting.settings import ReadoutSettings, feature_scaling, state_statistics
+from decoders.fitting.settings import ReadoutSettings, feature_scaling
 from stream.session import Session
 from tests.decoders.conftest import N_FRAMES
 
@@ -32,8 +32,7 @@ def validation(data: TrainingSet) -> ContrastiveValidation:
 def encoder(data: TrainingSet, validation: ContrastiveValidation) -> Encoder:
     """An untrained encoder, which equals the linear embedding."""
     scaling = feature_scaling(data, N_CONTEXT)
-    windows = window_sums(data.clean, data.boundary, N_CONTEXT)
-    linear = fit_linear(state_statistics(data, *windows, validation.train, scaling), 0.5)
+    linear = fit_linear(training_statistics(data, Layout(N_CONTEXT), scaling, validation.train), 0.5)
     return start_encoder(linear, N_CONTEXT, root=scaling.root, seed=0, n_start=N_CONTEXT)
 
 

@@ -19,7 +19,7 @@ from tests.decoders.conftest import N_FRAMES
 def selected(data: TrainingSet) -> ContinuousReader:
     settings = ReadoutSettings(4, 0.5, True, 8.0, 0.0)
     everything = np.ones(len(data.state), bool)
-    readout = fit_readout(data, settings.windows(data.clean, data.boundary), everything, settings)
+    readout = fit_readout(data, everything, settings)
     filtered = []
     for train, test in cross_validation_folds(data):
         for sequence in validation_sequences(data, test, np.random.default_rng(0)):

@@ -43,7 +43,7 @@ def test_logits_of_a_blend_are_the_sum_of_both_decoders(watched: Session) -> Non
     blend = ReadoutSettings(4, 0.5, True, 8.0, 0.0, SecondarySettings("naive_bayes", 1.0, 10.0))
     windows = blend.windows(data.clean, data.boundary)
     both, prototypes, secondary = (
-        fit_readout(data, windows, everything, settings).logits(windows[0])
+        fit_readout(data, everything, settings).logits(windows[0])
         for settings in (blend, replace(blend, secondary=None), replace(blend, inverse_temperature=0.0))
     )
     np.testing.assert_allclose(both, prototypes + secondary, atol=1e-4)

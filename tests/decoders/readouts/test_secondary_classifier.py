@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from decoders.data.training_set import training_set
+from decoders.data.training_statistics import Layout
 from decoders.embedding.linear import class_statistics, fit_linear
 from decoders.errors import BadModel
 from decoders.fitting.fit import fit_model
@@ -53,14 +54,13 @@ def test_low_rank_weights_give_nearly_the_same_logits(
     monkeypatch: pytest.MonkeyPatch, watched: Session
 ) -> None:
     data = training_set(watched, 60, 0.2)
-    windows = (data.clean, np.ones(len(data.clean), np.float32))
     keep = np.ones(len(data.state), bool)
     scaling = feature_scaling(data, 1)
     embedding = fit_linear(class_statistics(data.clean, data.state, data.n_states), 0.5)
     settings = SecondarySettings("naive_bayes", 1.0)
-    full_rank = fit_secondary(data, windows, keep, scaling, embedding, settings)
+    full_rank = fit_secondary(data, Layout(1), keep, scaling, embedding, settings)
     monkeypatch.setattr("decoders.readouts.secondary_classifier.FULL_RANK", 4)
-    low_rank = fit_secondary(data, windows, keep, scaling, embedding, settings)
+    low_rank = fit_secondary(data, Layout(1), keep, scaling, embedding, settings)
     assert isinstance(low_rank, LinearSecondary)
     assert low_rank.left.shape[1] > 0
     sums, points = data.clean[:50], np.zeros((50, 0), np.float32)
