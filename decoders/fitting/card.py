@@ -62,6 +62,7 @@ def new_card(
         "evening": settings.smoothing,
         "prior": settings.prior_weight,
         "seed": options.seed,
+        "order": options.order,
         "fixed_order": data.fixed_order,
         "validation": validation_facts(data, options.seed),
         "trained_on": {

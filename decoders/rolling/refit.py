@@ -111,6 +111,7 @@ def refit(model: Model, session: Session, *, baselines: bool = False) -> Model:
         lookahead_frames=round(card["lookahead_ms"] / 1000 * card["rate_hz"]),
         lag_s=card["lag_ms"] / 1000,
         seed=int(card.get("seed", 0)),
+        order=str(card.get("order", "any")),
     )
     translated = model.states.translated(replace(session, labels=labels), movie)
     fitted = fit_states(translated, model.states, options, baselines=baselines)
