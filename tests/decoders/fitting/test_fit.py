@@ -58,7 +58,7 @@ def test_several_recordings(watched: Session) -> None:
 def test_recordings_without_usable_data_are_refused(watched: Session) -> None:
     with pytest.raises(BadUsage, match="no repeat"):
         fit_model(watched, FitOptions(train_repeats=(77,)))
-    blank = replace(watched, frame=np.full_like(watched.frame, -1))
+    blank = replace(watched, frame=np.full_like(watched.frame, -1), labels={})
     with pytest.raises(BadRecording, match="no frame"):
         fit_model(blank)
     silent = replace(watched, neural=np.zeros_like(watched.neural))
