@@ -27,8 +27,8 @@ WINDOW_WEIGHTS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 """Candidate weights of the frame decoder's logits when the filter's evidence comes from single samples."""
 
 MIN_GAIN = 0.1
-"""Nats, besides three standard errors, by which evidence must improve on ignoring it: on noise a small weight wins by
-chance, and the filter would then follow noise with confidence."""
+"""Nats by which evidence must improve on ignoring it, in each sequence or else by three standard errors over them: on noise
+a small weight wins by chance, and the filter would then follow noise with confidence."""
 
 GUESS_RATE = 0.1
 """Share of predictions assumed to be guesses, so that samples that no setting decodes do not decide."""
@@ -130,7 +130,7 @@ def select_weights(
 ) -> tuple[float, float, float]:
     """Climb from the usual evidence weight to the nearest peak of the log score.
 
-    Both weights are 0 when the peak does not exceed ignoring the evidence by `MIN_GAIN` and three standard errors.
+    Both weights are 0 when the peak does not exceed ignoring the evidence, see `MIN_GAIN`.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ def select_weights(
     ignoring, _ = log_scores(playback, evidence, 0.0, axis, (0.0,))
     gain = scores[best][0] - ignoring
     error = gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else 0.0
-    if gain.mean() <= max(MIN_GAIN, 3 * error):
+    if gain.mean() <= MIN_GAIN or (gain.mean() <= 3 * error and gain.min() <= 0):
         return float(ignoring.mean()), 0.0, 0.0
     return mean_score(best), EVIDENCE_WEIGHTS[best], scores[best][1]
 

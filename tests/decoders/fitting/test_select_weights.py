@@ -15,8 +15,12 @@ from decoders.playback.transitions import learn_playback
 N_FRAMES = 30
 
 
-@pytest.mark.parametrize(("strength", "ignored"), [(0.0, True), (3.0, False)])
-def test_evidence_without_held_out_gain_is_ignored(strength: float, ignored: bool) -> None:
+@pytest.mark.parametrize(
+    ("strengths", "ignored"),
+    [((0.0,) * 6, True), ((3.0,) * 6, False), ((0.4, 3.0, 3.0), False), ((0.0, 0.0, 4.0), True)],
+    ids=["noise", "signal", "a weak part", "one part alone"],
+)
+def test_evidence_without_held_out_gain_is_ignored(strengths: tuple[float, ...], ignored: bool) -> None:
     shown = np.tile(np.arange(N_FRAMES), 4)
     transitions = learn_playback(
         shown,
@@ -30,7 +34,7 @@ def test_evidence_without_held_out_gain_is_ignored(strength: float, ignored: boo
     rng = np.random.default_rng(0)
     state = np.arange(N_FRAMES)
     evidence = []
-    for _ in range(6):
+    for strength in strengths:
         logits = rng.normal(size=(N_FRAMES, N_FRAMES + 1))
         logits[state, state] += strength
         sequence = ValidationSequence(
