@@ -27,8 +27,8 @@ WINDOW_WEIGHTS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 """Candidate weights of the frame decoder's logits when the filter's evidence comes from single samples."""
 
 MIN_GAIN = 0.1
-"""Nats by which evidence must improve on ignoring it, in each sequence or else by three standard errors over them: on noise
-a small weight wins by chance, and the filter would then follow noise with confidence."""
+"""Nats by which evidence must improve on ignoring it, in each sequence or else by three standard errors over them: on
+noise a small weight wins by chance, and the filter would then follow noise with confidence."""
 
 GUESS_RATE = 0.1
 """Share of predictions assumed to be guesses, so that samples that no setting decodes do not decide."""

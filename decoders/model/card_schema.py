@@ -154,8 +154,9 @@ def _are_numbers_bounded(value: Any, depth: int) -> bool:
 
 def _are_frames(card: Mapping[str, Any]) -> bool:
     try:
-        return len(FrameStates.from_text(card["frames"])) == int(card["n_frames"])
-    except (TypeError, ValueError, NeuroReelError):
+        frames = card["frames"]
+        return isinstance(frames, str) and len(FrameStates.from_text(frames)) == int(card["n_frames"])
+    except NeuroReelError:
         return False
 
 

@@ -66,6 +66,28 @@ def test_invalid_values_of_other_fields_are_named(model: Model, field: str) -> N
         check_card({**model.card, field: OPTIONAL[field]})
 
 
+@pytest.mark.parametrize(
+    "value", [None, 3, "", "0-58", "0-60", "59-0", "0-29, 20-49", "0-99999999999", ["0-59"]]
+)
+def test_frames_must_be_as_many_as_the_model_decodes(model: Model, value: Any) -> None:
+    with pytest.raises(BadModel, match=r"card has frames = .*Fit the model again"):
+        check_card({**model.card, "frames": value})
+
+
+PLACES = {"label": "position", "centres": [[float(i)] for i in range(60)], "scale": [1.0]}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, 3, [], {}, PLACES | {"label": "speed"}, PLACES | {"scale": [0.0]}, PLACES | {"scale": [1.0, 1.0]},
+     PLACES | {"centres": [[0.0], [1.0]]}, PLACES | {"centres": "x"}, PLACES | {"centres": [[0.0], [1.0, 2.0]]}],
+)  # fmt: skip
+def test_places_must_fit_frames_and_labels(model: Model, value: Any) -> None:
+    check_card({**model.card, "places": PLACES})
+    with pytest.raises(BadModel, match=r"card has places = .*Fit the model again"):
+        check_card({**model.card, "places": value})
+
+
 def test_a_fitted_models_card_is_valid(model: Model) -> None:
     check_card(model.card)
 

@@ -48,3 +48,27 @@ def test_texts_are_bounded_and_a_mode_is_one_of_three() -> None:
     assert len(source.recording) <= 4 * 120
     assert source.recording.isprintable()
     assert source.movie_name.isprintable()
+
+
+@pytest.mark.parametrize("text", ["x", "0-898", "0-900", "5, 3", "0-899999999999"])
+def test_frames_that_are_not_as_many_are_absent_and_named(text: str) -> None:
+    source, problems = parse({**GOOD, "frames": text})
+    assert any("frame" in problem for problem in problems)
+    assert str(source.states) == "0-899"
+    assert str(parse({**GOOD, "frames": "100-999"})[0].states) == "100-999"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["x", "[]", "3", '{"label": "x"}', '{"label": "x", "centres": [[1]], "scale": [1]}',
+     '{"label": "x", "centres": [[1], [NaN]], "scale": [1]}', '{"label": "x", "centres": [[1], [2]], "scale": [0]}',
+     '{"label": "x", "centres": [1, 2], "scale": [1]}', "[" * 5000],
+)  # fmt: skip
+def test_places_that_do_not_fit_are_absent_and_named(text: str) -> None:
+    facts = {**GOOD, "n_frames": "2"}
+    source, problems = parse({**facts, "places": text})
+    assert any("places=" in problem for problem in problems)
+    assert source.states.places is None
+    source, _ = parse({**facts, "places": '{"label": "x", "centres": [[1], [2]], "scale": [1]}'})
+    assert source.states.places is not None
+    assert source.truth_stream == ("V1-x", "Label")
