@@ -6,7 +6,7 @@ repeats with the default settings of ``fit`` and scored on the others. Every bas
 standard error is that of the difference. A requirement is met when the default without the playback model is at or
 above the best baseline, or below by less than one standard error; forecasts are compared with ``persistence`` and
 ``advance`` in the same way. Results are added to the file of ``--json`` after every recording; those already in it are
-not measured again.
+not measured again, or with ``--again`` only the default is.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=4, help="number of random seeds, from 0")
     parser.add_argument("--only", choices=sorted(KINDS), action="append", help="recording; repeatable")
     parser.add_argument("--json", type=Path, help="file that results are added to")
+    parser.add_argument("--again", action="store_true", help="measure the default again, not the baselines")
     arguments = parser.parse_args()
     results: Results = (
         json.loads(arguments.json.read_text()) if arguments.json and arguments.json.exists() else {}
@@ -56,19 +57,27 @@ def main() -> None:
     for seed in range(arguments.seeds):
         for kind in arguments.only or KINDS:
             name = f"{kind}:{seed}"
-            if name not in results:
-                results[name] = measure(KINDS[kind](seed), seed)
+            if name not in results or arguments.again:
+                results[name] = measure(KINDS[kind](seed), seed, results.get(name))
                 if arguments.json:
                     arguments.json.write_text(json.dumps(results, indent=1))
             show_run(name, results[name])
-    for kind in KINDS:
+    for kind in arguments.only or KINDS:
         runs = [run for name, run in results.items() if name.partition(":")[0] == kind]
         if runs:
             show_kind(kind, runs)
 
 
-def measure(recording: Recording, seed: int) -> Results:
-    """Fit the default and the baselines on one recording, and score all of them on every test."""
+def measure(recording: Recording, seed: int, before: Results | None = None) -> Results:
+    """Fit the default and the baselines on one recording, and score all of them on every test.
+
+    Parameters
+    ----------
+    recording, seed
+        The recording and its random seed.
+    before
+        Earlier result with the same recording, whose baselines are kept.
+    """
     if not recording.train:
         return measure_position(recording, seed)
     session = recording.session
@@ -97,6 +106,11 @@ def measure(recording: Recording, seed: int) -> Results:
             scored[name][who] = score(posterior, columns, truth, frames, movie_rate_hz)
     settings = {}
     for baseline in STRENGTHS:
+        if before is not None:
+            settings[baseline] = before["settings"][baseline]
+            for name in tests:
+                scored[name][baseline] = before["tests"][name][baseline]
+            continue
         for name, decoded in decode(baseline, train, tests, recording.windows_s, recording.lags_s).items():
             scored[name][baseline] = score(
                 decoded.posterior, decoded.classes, decoded.truth, frames, movie_rate_hz
