@@ -27,7 +27,7 @@ from stream.recorder.discovery import LOST_AFTER_S, Discovery
 from stream.recorder.disk_writer import BUFFER_BYTES, DiskWriter
 from stream.recorder.pending_streams import STREAM_TIMEOUT_S, PendingStreams
 from stream.recorder.recorded_stream import RecordedStream
-from stream.recorder.successors import lost_reason
+from stream.recorder.successors import has_ended, lost_reason
 from stream.recorder.verify import verify_recording
 
 log = logging.getLogger(__name__)
@@ -245,6 +245,8 @@ class Recorder:
             if stream.present and stream.uid not in online and stream.age_s > LOST_AFTER_S:
                 stream.present = False
                 self._report("lost", stream.name, lost_reason(stream))
+            elif has_ended(stream, online):
+                stream.link.give_up()
             elif not stream.present and stream.uid in online and stream.link.is_open:
                 stream.present = True
                 self._report("back", stream.name, f"'{stream.name}' is back")

@@ -90,12 +90,13 @@ class SenderLink:
         fmt, n_channels = FORMATS[info.channel_format() - 1], info.channel_count()
         bytes_per_sample = 9 + n_channels * (64 if fmt == "string" else DTYPES[fmt].itemsize)
         self.max_samples = max(1, min(MAX_PULL, _MAX_PULL_BYTES // bytes_per_sample))
-        self._inlet = pylsl.StreamInlet(
+        self._inlet: pylsl.StreamInlet | None = pylsl.StreamInlet(
             info, max_buflen=buffer_length(nominal_rate(info), n_channels), recover=self.recovers
-        )
+        )  # None once closed: LSL's threads, sockets and buffer last until the object is gone
         self._check = threading.Lock()
         self._moved = False  # whether LSL has turned to another outlet
         self._own_s = 0.0  # when that was last known to be false
+        self._given_up = False
 
     def __repr__(self) -> str:
         state = "CLOSED" if self.closed.is_set() else "OPEN" if self._open else "OPENING"
@@ -115,7 +116,7 @@ class SenderLink:
             Of pylsl, if the sender does not respond.
         """
         if self._description is None:
-            self._description = self._inlet.info(_OPEN_TIMEOUT_S)
+            self._description = self._connection().info(_OPEN_TIMEOUT_S)
             with contextlib.suppress(UnicodeDecodeError):  # recorded all the same, with a minimal header
                 self.labels, self.facts = channel_labels(self._description), read_facts(self._description)
         return self._description
@@ -140,8 +141,9 @@ class SenderLink:
             Of pylsl, if the sender does not respond.
         """
         self.measure_clock(0.0)  # LSL keeps measuring; it reports no reset of an offset that it does not have
-        self._inlet.open_stream(_OPEN_TIMEOUT_S)
-        self._is_own()
+        inlet = self._connection()
+        inlet.open_stream(_OPEN_TIMEOUT_S)
+        self._is_own(inlet)
         self._open = True
 
     def pull(self) -> tuple[Any, NDArray[np.float64]]:
@@ -149,21 +151,23 @@ class SenderLink:
 
         Closes the link when its sender is gone and everything has been pulled.
         """
-        if not self.is_open:
+        inlet = self._inlet
+        if inlet is None or not self.is_open:
             return (), _NOTHING
         try:
-            samples, stamps = self._inlet.pull_chunk(timeout=0.0, max_samples=self.max_samples, as_numpy=True)
+            samples, stamps = inlet.pull_chunk(timeout=0.0, max_samples=self.max_samples, as_numpy=True)
         except LostError:
             self.close()
             return (), _NOTHING
         pulled_s = time.monotonic()
-        own = self._is_own()
+        own = self._is_own(inlet)
         if len(stamps) and not own and pulled_s - self._own_s > _OWN_FOR_S:
             self.n_unknown += len(stamps)
             samples, stamps = (), _NOTHING
-        if not own and not len(stamps):
+        if not len(stamps) and (self._given_up or not own):
             self.close()
         if len(stamps):
+            self._given_up = False
             self.received.add(stamps)
         return samples, stamps
 
@@ -176,22 +180,36 @@ class SenderLink:
             Longest wait for the first offset, seconds; never wait in the pulling thread.
         """
         try:
-            offset_s = float(self._inlet.time_correction(timeout_s))
+            inlet = self._connection()
+            offset_s = float(inlet.time_correction(timeout_s))
         except (LslTimeoutError, LostError):
             return None
-        return (pylsl.local_clock() - offset_s, offset_s) if self._is_own() else None
+        return (pylsl.local_clock() - offset_s, offset_s) if self._is_own(inlet) else None
+
+    def give_up(self) -> None:
+        """Close with the next pull that finds nothing: the sender has ended, and LSL would search for it for ever."""
+        self._given_up = True
 
     def close(self) -> None:
-        """Disconnect; what has not been pulled is dropped."""
+        """Disconnect and free what LSL holds for the connection; what has not been pulled is dropped."""
         self.closed.set()
-        self._inlet.close_stream()
+        inlet, self._inlet = self._inlet, None
+        if inlet is not None:
+            inlet.close_stream()
 
-    def _is_own(self) -> bool:
+    def _connection(self) -> pylsl.StreamInlet:
+        """LSL's inlet; a thread that uses it while another one closes the link keeps it alive until it has finished."""
+        inlet = self._inlet
+        if inlet is None:
+            raise LostError("the connection is closed")
+        return inlet
+
+    def _is_own(self, inlet: pylsl.StreamInlet) -> bool:
         """Whether LSL is still connected to this outlet, not to one that looks alike."""
         with self._check:
             now = time.monotonic()
             if not self._moved:
-                self._moved = bool(self._inlet.was_clock_reset())
+                self._moved = bool(inlet.was_clock_reset())
                 if not self._moved:
                     self._own_s = now
             return not self._moved

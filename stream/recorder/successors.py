@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
+
+import pylsl
 
 from stream.lsl.resolve import FoundStream
 from stream.lsl.sender import is_return
 from stream.recorder.discovery import LOST_AFTER_S
 from stream.recorder.recorded_stream import RecordedStream
 from stream.recorder.sender_link import SenderLink
+
+_ENDED_S = 30.0
+"""A sender silent for so long, while its computer has other outlets, has ended; until then it may only stand still."""
 
 
 def decide(
@@ -75,6 +80,26 @@ def changed_sender(new: RecordedStream, streams: Iterable[RecordedStream]) -> st
     if any(stream.present for stream in named):
         what = "a second sender"
     return f"{what} of '{new.name}' is recorded as a new stream of the file: {FoundStream.from_info(info)}"
+
+
+def has_ended(stream: RecordedStream, online: Mapping[str, pylsl.StreamInfo]) -> bool:
+    """Return whether the sender of a lost stream has ended, so that its connection can be closed.
+
+    While its computer cannot be reached, the connection is kept: the sender still holds what it could not deliver.
+
+    Parameters
+    ----------
+    stream
+        Stream of the file.
+    online
+        Outlets that the network lists, by uid.
+    """
+    lost = not stream.present and stream.link.is_open and stream.uid not in online
+    return (
+        lost
+        and stream.age_s > _ENDED_S
+        and any(info.hostname() == stream.hostname for info in online.values())
+    )
 
 
 def lost_reason(stream: RecordedStream) -> str:

@@ -17,6 +17,8 @@ import numpy as np
 import pytest
 
 import stream.recorder.recorder
+import stream.recorder.successors
+from neuroreel.bench.process_stats import process_stats
 from stream.io.xdf_reader import XdfStream, read_xdf
 from stream.lsl.network import SESSION_VARIABLE, child_env
 from stream.recorder.recorder import Recorder
@@ -236,6 +238,39 @@ def test_a_sender_on_another_computer_is_a_new_stream(sender: Any, tmp_path: Pat
     one, two = recording.stop()
     assert (values(one), values(two)) == ({1.0}, {2.0})
     assert two.hostname == "other-pc"
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc")
+def test_senders_that_ended_leave_no_threads_and_sockets(
+    sender: Any, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LSL would search for the return of each until the end of the recording."""
+    monkeypatch.setattr(stream.recorder.successors, "_ENDED_S", 2.5)
+    now = sender(name, 0)
+    recording = Recording(tmp_path / "a.xdf", name)
+    recording.poll(2.0)
+    at_first = process_stats(os.getpid())
+    for number in range(1, 5):
+        now.kill()
+        recording.wait("lost", number)
+        now = sender(name, number, role=f"other{number}")
+        recording.wait("new_sender", number)
+        recording.poll(0.5)
+    deadline = time.monotonic() + 30
+    while (found := process_stats(os.getpid())) and at_first and found.threads > at_first.threads:
+        assert time.monotonic() < deadline, (found, at_first)
+        recording.poll(0.1)
+    recording.poll(2.0)
+    found = process_stats(os.getpid())
+    assert found is not None
+    assert at_first is not None
+    assert found.handles < at_first.handles + 10  # a search opens some for a moment, a sender left 15
+    now.kill()
+    recording.wait("lost", 5)
+    sender(name, 0)  # the first one
+    recording.wait("back")
+    recording.poll(0.5)
+    assert [values(each) for each in recording.stop()] == [{float(number)} for number in range(5)]
 
 
 @pytest.mark.slow

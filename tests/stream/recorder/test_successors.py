@@ -10,7 +10,7 @@ import pytest
 
 from stream.lsl.sender import described_difference, difference, is_return
 from stream.recorder import successors
-from stream.recorder.successors import changed_sender, decide, lost_reason
+from stream.recorder.successors import changed_sender, decide, has_ended, lost_reason
 from tests.stream.lsl.simulated import SimulatedOutlet
 
 
@@ -22,7 +22,7 @@ class Link:
     ) -> None:
         self.info: Any = SimulatedOutlet(uid, source_id, **fields)
         self.uid, self.labels, self.facts = uid, labels, dict[str, str]()
-        self.closed = threading.Event()
+        self.closed, self.is_open = threading.Event(), True
         self.since_s = time.monotonic()
         self.recovers, self.n_unknown = bool(source_id), 0
 
@@ -95,6 +95,17 @@ def test_a_change_of_sender_is_named(first: Any, link: Any, present: bool, what:
     notice = changed_sender(Stream(link), [first])  # type: ignore[arg-type]
     assert notice.startswith(f"{what} is recorded as a new stream of the file: name='V1'")
     assert changed_sender(first, []) == ""
+
+
+def test_a_sender_has_ended_when_its_computer_answers_without_it(first: Any) -> None:
+    first.present, first.age_s, first.hostname = False, 31.0, "here"
+    beside: Any = {"b": SimulatedOutlet("b", "two", name="V2")}
+    there: Any = {"b": SimulatedOutlet("b", "two", hostname="there")}
+    assert has_ended(first, beside)
+    assert not has_ended(first, there)  # the network is down: what it could not deliver may still come
+    assert not has_ended(first, beside | {first.uid: first.link.info})
+    first.age_s = 20.0
+    assert not has_ended(first, beside)
 
 
 def test_what_may_be_missing_is_said_with_the_loss() -> None:
