@@ -27,6 +27,9 @@ from stream.session import Kind
 DEFAULT_EVIDENCE_WEIGHT = 0.3
 DEFAULT_JUMP = 0.01
 
+SLOW_SIGNAL_WINDOW_S = 0.33
+"""Window in seconds of the emission's readout of slow signals: single samples do not average their noise."""
+
 PLACE_SMOOTHINGS = (0.0, 0.5, 2.0, 4.0)
 """Candidate diffusion times over places for a readout of single samples (see `decoders.readouts.graph_smoothing`)."""
 
@@ -111,9 +114,11 @@ def fit_emission(data: TrainingSet, keep: NDArray[np.bool_], settings: EmissionS
 
 
 def emission_candidates(data: TrainingSet) -> list[EmissionSettings]:
-    """Return the candidate readouts of single samples."""
+    """Return the candidate readouts of single samples; of slow signals and a movie, of a few samples too."""
     if data.movie_rate_hz and data.rate_hz:
-        return [EmissionSettings(1, 1.0), EmissionSettings(1, 2.5)]
+        singles = [EmissionSettings(1, 1.0), EmissionSettings(1, 2.5)]
+        n_slow = round(SLOW_SIGNAL_WINDOW_S * data.rate_hz) if data.kind is not Kind.SPIKES else 1
+        return [*singles, EmissionSettings(n_slow, 1.0)] if n_slow > 1 else singles
     if data.movie is not None:
         return [EmissionSettings(1, 0.0)]
     return [EmissionSettings(1, smoothing) for smoothing in PLACE_SMOOTHINGS]

@@ -170,8 +170,8 @@ def _evidence_sources(
     # Overlapping windows count the same spikes several times. Held-out repeats forgive that, later ones do not: for
     # spikes and a movie, only single samples serve.
     samples_only = data.movie_rate_hz > 0 and data.kind is Kind.SPIKES
-    # For places, the window that decodes best without the playback model is kept.
-    decoders = candidates if data.movie is not None else candidates[:1]
+    # For places and movies, the window that decodes best without the playback model is kept.
+    decoders = candidates if data.movie is not None and not data.movie_rate_hz else candidates[:1]
     sources: list[tuple[ReadoutSettings, EmissionSettings | None]] = []
     sources += [(settings, None) for settings in decoders if not samples_only]
     sources += [(candidates[0], own) for own in emission_candidates(data)]

@@ -53,3 +53,5 @@ def test_frames_of_a_movie_and_places_are_smoothed(watched: Session) -> None:
     movie, places = training_set(watched, N_FRAMES, 0.3), training_set(places_session(), 8, 0.3)
     assert [each.smoothing for each in emission_candidates(movie)] == [1.0, 2.5]
     assert 0.0 in [each.smoothing for each in emission_candidates(places)]
+    slow = training_set(watched_session(kind=Kind.FLUORESCENCE), N_FRAMES, 0.3)
+    assert [each.n_window for each in emission_candidates(slow)] == [1, 1, 10]

@@ -14,12 +14,12 @@ from stream.session import Kind, Session
 from tests.decoders.conftest import N_FRAMES, places_session, watched_session
 
 
-def selected(data: TrainingSet) -> PlaybackSelection:
-    settings = ReadoutSettings(4, 0.5, True, 8.0, 0.0)
+def selected(data: TrainingSet, windows: tuple[int, ...] = (4,)) -> PlaybackSelection:
+    settings = [ReadoutSettings(n_window, 0.5, True, 8.0, 0.0) for n_window in windows]
     transitions = learn_playback(
         data.state, data.ticks, data.boundary, data.n_frames, data.clip_ends, data.scene_starts
     )
-    return select_playback(data, [settings], transitions, 0)
+    return select_playback(data, settings, transitions, 0)
 
 
 def test_spikes_and_a_movie_are_filtered_sample_by_sample(watched: Session) -> None:
@@ -31,6 +31,11 @@ def test_spikes_and_a_movie_are_filtered_sample_by_sample(watched: Session) -> N
     assert len(selection.filtered) == 6  # three folds, each in order and shuffled
     for _, posterior in selection.filtered:
         np.testing.assert_allclose(posterior.sum(1), 1)
+
+
+def test_the_playback_model_of_a_movie_does_not_choose_the_window_of_the_frame_decoder() -> None:
+    data = training_set(watched_session(kind=Kind.FLUORESCENCE), N_FRAMES, 0.3)
+    assert selected(data, (20, 2)).settings.n_window == 20
 
 
 def test_evidence_of_noise_is_ignored() -> None:
