@@ -250,6 +250,7 @@ class Engine:
         return {
             "received": self.received,
             "rate_hz": round(self.received / max(wall_s, 1e-9), 3),
+            "unread": self.inlet.n_unread,
             **self._intake.stats(),
             **self.latencies.summary(),
             "clock_offset_ms": milliseconds(self.inlet.time_correction_s),

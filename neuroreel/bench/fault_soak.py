@@ -235,7 +235,8 @@ def losses(
         For JSON. ``sender``: ``samples``, ``sent`` (at least once), ``withheld``, ``pushes`` and ``planned_pushes``.
         ``engine``, ``recorder``, ``window``: ``received``, ``lost`` as each reports it, ``not_received`` as it is in
         truth, and of these ``withheld`` by the sender, ``late`` (dropped, as they came after their successors),
-        ``under_way`` (sent while no connection stood) and ``unexplained``. ``agree``: whether all of this fits.
+        ``under_way`` (sent while no connection stood), ``unread`` (had arrived when the sender closed, and were lost
+        because the process stood still; no more than it reports), ``unexplained``. ``agree``: whether all of this fits.
     """
     engine, window = reports["engine"], reports["window"]
     recorded, decoded = received_samples(streams, times_s + plan.clock_error_s)
@@ -244,7 +245,9 @@ def losses(
     may_be_lost = _around_restarts(plan, times_s)
     late = plan.order > np.arange(n)  # of two in reverse order, the one that comes second
 
-    def compare(received: NDArray[np.intp], reported: int, late_ones: NDArray[np.bool_]) -> dict[str, Any]:
+    def compare(
+        received: NDArray[np.intp], reported: int, late_ones: NDArray[np.bool_], unread: int = 0
+    ) -> dict[str, Any]:
         here = np.zeros(n, np.bool_)
         here[received] = True
         span = np.zeros(n, np.bool_)
@@ -258,6 +261,9 @@ def losses(
             "unexplained": absent & sent & ~late_ones & ~may_be_lost,
         }
         counts = {part: int(which.sum()) for part, which in parts.items()}
+        last = parts["unexplained"] & _up_to_closings(plan, here)
+        counts["unread"] = min(int(last.sum()), unread)
+        counts["unexplained"] -= counts["unread"]
         return {"received": int(here.sum()), "lost": reported, "not_received": int(absent.sum()), **counts}
 
     between = sum(
@@ -273,7 +279,7 @@ def losses(
             "pushes": reports["sender"]["samples"],
             "planned_pushes": int(plan.copies.sum()),
         },
-        "engine": compare(decoded, engine["missing"] + engine["skipped"], late),
+        "engine": compare(decoded, engine["missing"] + engine["skipped"], late, engine["unread"]),
         "recorder": compare(recorded, lost_by_recorder, np.zeros(n, np.bool_)),
     }
     result["engine"] |= {key: engine[key] for key in ("duplicates", "reordered", "skipped")}
@@ -428,6 +434,15 @@ def _around_restarts(plan: FaultPlan, times_s: NDArray[np.float64]) -> NDArray[n
     for closed_s in times_s[plan.restart >= 0]:
         around |= (times_s > closed_s - CLOSING_S) & (times_s < closed_s + RETURN_S)
     return around
+
+
+def _up_to_closings(plan: FaultPlan, received: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Samples that the sender closed after, with none received in between."""
+    last = np.zeros(len(received), np.bool_)
+    for closed in np.flatnonzero(np.diff(plan.restart >= 0, prepend=False) & (plan.restart >= 0)):
+        before = np.flatnonzero(received[:closed])
+        last[before[-1] + 1 if len(before) else 0 : closed] = True
+    return last
 
 
 class _Recorder:

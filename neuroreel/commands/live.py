@@ -282,7 +282,9 @@ def _print_status(stats: dict[str, Any], recording: dict[str, Any]) -> None:
 
 def _counts(stats: dict[str, Any]) -> str:
     """Counts of problems other than gaps, only those above zero."""
-    names = ("missing", "skipped", "duplicates", "reordered", "clock_jumps", "nan_samples", "dead_channels")
+    names = (
+        "missing", "unread", "skipped", "duplicates", "reordered", "clock_jumps", "nan_samples", "dead_channels",
+    )  # fmt: skip
     problems = {name.replace("_", " "): stats[name] for name in names}
     problems["no evidence"] = stats["provenance"]["no evidence"]
     return "".join(f"  {name} {count}" for name, count in problems.items() if count)

@@ -80,6 +80,8 @@ class Connection:
         Number of times the stream has been opened.
     received
         Samples received in each of these connections.
+    n_unread
+        Samples that had arrived and were lost because the sender ended before they were pulled.
     clock
         Offset between the sender's clock and the local one.
     """
@@ -102,6 +104,7 @@ class Connection:
         self.notices = Notices()
         self.n_connections = 0
         self.received: list[Received] = []
+        self.n_unread = 0
         self.clock = ClockOffset()
         self._inlet: pylsl.StreamInlet | None = None
         self._reconnector: Reconnector | None = None
@@ -275,12 +278,24 @@ class Connection:
             self._set(InletState.STALE, f"'{self.name}' has sent nothing for {self.age_s:.2f} s")
 
     def _lose(self) -> None:
-        """Handle the loss of the sender, and begin to search for its return."""
+        """Handle the loss of the sender, and begin to search for its return.
+
+        LSL gives out nothing more of a connection that has ended, so what this program has not read by then is lost.
+        """
+        n_unread = 0
+        if self._inlet is not None:
+            n_unread = max(0, self._inlet.samples_available() - 1)  # LSL adds one that wakes its reader
         self._inlet = None
+        self.n_unread += n_unread
         self._lost_at[self._info.uid()] = time.monotonic()
         self._reconnector = Reconnector(self._info)
         self._candidates = ((), ())
-        self.notices.add("lost", self._gone(), source_id=self.source_id)
+        unread = (
+            f"; {n_unread} samples that had arrived were not read before it ended, and are lost"
+            if n_unread
+            else ""
+        )
+        self.notices.add("lost", f"{self._gone()}{unread}", source_id=self.source_id, unread=n_unread)
         self._set(InletState.LOST, self._gone())
 
     def _reconnect(self, timeout_s: float) -> None:

@@ -44,7 +44,7 @@ class FakeInlet:
         self.facts = {"speed": "max", **facts}
         self.channel_labels, self.rate_hz = session.channel_names, session.rate_hz
         self.notices, self.clock = Notices(), SimpleNamespace(uncertainty_s=nan)
-        self.time_correction_s, self.n_connections = 0.0, 0
+        self.time_correction_s, self.n_connections, self.n_unread = 0.0, 0, 0
         self.ended = False
         stamps, samples = np.asarray(session.stamps, float), np.asarray(session.neural, np.float32)
         parts = [slice(first, first + n_chunk) for first in range(0, len(stamps), n_chunk)]

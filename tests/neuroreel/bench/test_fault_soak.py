@@ -8,7 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from neuroreel.bench.fault_soak import _disagreements, _incomplete, counted_session, random_disturbances
+from neuroreel.bench.fault_soak import (
+    _disagreements,
+    _incomplete,
+    _up_to_closings,
+    counted_session,
+    random_disturbances,
+)
 from neuroreel.subprocesses import start_child
 from stream.replay.faults import parse_faults, plan_faults
 from stream.session import Session
@@ -67,6 +73,13 @@ def test_segments_beside_a_prediction_that_was_not_recorded_are_incomplete() -> 
     assert _incomplete([None, 0, 0, 1]) == [0]
     assert _incomplete([0, None, None, 1, 2]) == [0, 1]
     assert _incomplete([0, 1, None]) == [1]
+
+
+def test_only_what_was_received_last_can_have_been_unread_when_the_sender_closed() -> None:
+    plan = plan_faults(parse_faults("restart@2+1"), np.arange(60) / 10, CHANNELS)
+    received = np.ones(60, np.bool_)
+    received[[8, 9, 15, 16, 17, 18, 19, 40]] = False
+    assert np.flatnonzero(_up_to_closings(plan, received)).tolist() == [15, 16, 17, 18, 19]
 
 
 @pytest.mark.live

@@ -105,6 +105,32 @@ def test_bursts_are_reported_once_but_a_long_silence_every_time() -> None:
 
 
 @pytest.mark.live
+def test_what_was_not_read_before_the_sender_ended_is_counted() -> None:
+    """LSL gives out no more of it; a sender that ends while everything is read loses nothing."""
+    name = uuid.uuid4().hex
+    outlet = spike_outlet(name)
+    inlet = Inlet(find_stream(name, wait_s=60))
+    inlet.open(sync_timeout_s=0)
+    outlet.push_sample([1, 2])
+    pull_samples(inlet, 1)
+    del outlet
+    pull_until(inlet, InletState.LOST)
+    assert inlet.n_unread == 0
+    outlet = spike_outlet(name)
+    pull_until(inlet, InletState.CONNECTING)
+    inlet.notices.take()
+    outlet.push_chunk(np.zeros((50, 2), np.float32))
+    time.sleep(0.5)
+    del outlet
+    time.sleep(0.5)
+    pull_until(inlet, InletState.LOST)
+    (lost,) = (notice for notice in inlet.notices.take() if notice.event == "lost")
+    assert inlet.n_unread == lost.facts["unread"] == 50
+    assert lost.text.endswith("50 samples that had arrived were not read before it ended, and are lost")
+    inlet.close()
+
+
+@pytest.mark.live
 def test_a_stream_of_text_is_refused() -> None:
     name = uuid.uuid4().hex
     outlet = make_outlet(name, "Markers", ("a",), 0, "string")
