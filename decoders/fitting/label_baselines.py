@@ -15,9 +15,14 @@ from decoders.readouts.classifiers import Scaling
 from decoders.readouts.continuous import PENALTIES, median_error
 from stream.session import Kind
 
-NEIGHBOURS = (5, 15, 45)
+SETTINGS = {"ridge_regression": PENALTIES, "knn_regression": (5.0, 15.0, 45.0)}
+"""Candidate penalties, and numbers of neighbours."""
+
 MAX_TESTED = 1000
 """Held-out samples on which each setting is tried."""
+
+MAX_NEIGHBOURS = 20_000
+"""Training samples among which neighbours are searched, evenly spaced."""
 
 
 def label_baselines(
@@ -43,22 +48,27 @@ def label_baselines(
         ``ridge_regression`` or ``knn_regression``, and float32 [time, k] by label.
     """
     folds = list(cross_validation_folds(data))
-    train = {n: _features(data, data.clean, data.boundary, n) for n in windows}
-    test = {n: _features(data, clean, boundary, n) for n in windows}
-    for name, settings in (("ridge_regression", PENALTIES), ("knn_regression", NEIGHBOURS)):
+    best: dict[tuple[str, str], tuple[float, int, float]] = {}
+    for n_window in windows:
+        features = _features(data, data.clean, data.boundary, n_window)
+        for name, settings in SETTINGS.items():
+            for label, values in data.labels.items():
+                for setting in settings:
+                    error = float(np.nan_to_num(_error(name, setting, features, values, folds), nan=np.inf))
+                    if error < best.get((name, label), (np.inf, 0, 0.0))[0] or (name, label) not in best:
+                        best[name, label] = error, n_window, setting
+    for name in SETTINGS:
         estimates = {}
         for label, values in data.labels.items():
-            known = np.asarray(np.isfinite(values).all(1))
-            tried = [(n, setting) for n in windows for setting in settings]
-            errors = [_error(name, setting, train[n], values, known, folds) for n, setting in tried]
-            n, setting = tried[int(np.argmin(np.nan_to_num(errors, nan=np.inf)))]
-            if known.any():
-                fitted = _regressor(name, setting, int(known.sum())).fit(train[n][known], values[known])
-                estimates[label] = np.asarray(fitted.predict(test[n]), np.float32).reshape(
-                    -1, values.shape[1]
-                )
-            else:
-                estimates[label] = np.full((len(clean), values.shape[1]), np.nan, np.float32)
+            _, n_window, setting = best[name, label]
+            features = _features(data, data.clean, data.boundary, n_window)
+            regressor = _fit(name, setting, features, values, np.ones(len(values), bool))
+            test = _features(data, clean, boundary, n_window)
+            estimates[label] = (
+                np.full((len(test), values.shape[1]), np.nan, np.float32)
+                if regressor is None
+                else _predict(regressor, test, values.shape[1])
+            )
         yield name, estimates
 
 
@@ -67,31 +77,44 @@ def _error(
     setting: float,
     features: NDArray[np.float32],
     values: NDArray[np.float32],
-    known: NDArray[np.bool_],
     folds: list[tuple[NDArray[np.bool_], NDArray[np.bool_]]],
 ) -> float:
     """Median error on held-out samples; NaN without any."""
+    known = np.isfinite(values).all(1)
     estimates, truths = [np.zeros((0, values.shape[1]), np.float32)], [values[:0]]
     for train, test in folds:
-        used, tried = train & known, evenly_spaced(test & known, MAX_TESTED // len(folds))
-        if used.any() and len(tried):
-            fitted = _regressor(name, setting, int(used.sum())).fit(features[used], values[used])
-            estimates.append(np.asarray(fitted.predict(features[tried]), np.float32).reshape(len(tried), -1))
+        tried = evenly_spaced(np.asarray(test & known), MAX_TESTED // len(folds))
+        regressor = _fit(name, setting, features, values, train)
+        if regressor is not None and len(tried):
+            estimates.append(_predict(regressor, features[tried], values.shape[1]))
             truths.append(values[tried])
     return median_error(np.concatenate(estimates), np.concatenate(truths))
 
 
-def _regressor(name: str, setting: float, n_samples: int) -> Any:
+def _fit(
+    name: str,
+    setting: float,
+    features: NDArray[np.float32],
+    values: NDArray[np.float32],
+    keep: NDArray[np.bool_],
+) -> Any:
+    """A fitted regressor of scikit-learn; None if no value is known."""
     from sklearn.linear_model import Ridge
     from sklearn.neighbors import KNeighborsRegressor
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    if name == "ridge_regression":
-        return make_pipeline(StandardScaler(), Ridge(setting))
-    return make_pipeline(
-        StandardScaler(), KNeighborsRegressor(min(int(setting), n_samples), weights="distance")
-    )
+    known = np.asarray(keep & np.isfinite(values).all(1))
+    used = np.flatnonzero(known) if name == "ridge_regression" else evenly_spaced(known, MAX_NEIGHBOURS)
+    if not len(used):
+        return None
+    neighbours = KNeighborsRegressor(min(int(setting), len(used)), weights="distance")
+    regressor = Ridge(setting) if name == "ridge_regression" else neighbours
+    return make_pipeline(StandardScaler(), regressor).fit(features[used], values[used])
+
+
+def _predict(regressor: Any, features: NDArray[np.float32], k: int) -> NDArray[np.float32]:
+    return np.asarray(regressor.predict(features), np.float32).reshape(-1, k)
 
 
 def _features(
