@@ -37,6 +37,7 @@ WARNINGS = frozenset(
         "unknown_events",
         "following_dropped",
         "following_clock_jump",
+        "invalid_frame",
     }
 )
 """Events that mean that something is wrong."""

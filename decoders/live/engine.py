@@ -394,6 +394,14 @@ class Engine:
             self._refit_client.add(raw, time_raw * stamp_rate, self._segment)
         self.received += 1
 
+    def _no_score(self) -> str:
+        """Why no prediction was scored; empty if any was."""
+        if self._frame_score.n:
+            return ""
+        if self._place_truth is not None:
+            return "there was no stream with the label to compare with"
+        return self._side_streams.no_truth
+
     def _finish(self, cpu_s: float, wall_s: float) -> dict[str, Any]:
         self._training_check.check(self.model, self._side_streams.notices)
         self._side_streams.poll()
@@ -402,6 +410,7 @@ class Engine:
         summary |= {
             "ended": self._stopped,
             "score": self._frame_score.summary(),
+            "no_score": self._no_score(),
             "announced": self._side_streams.announced,
             "model_version": self.model.version,
             "rolling": self._refit_client.counts if self._refit_client is not None else None,

@@ -315,7 +315,7 @@ def _print_summary(summary: dict[str, Any]) -> None:
         echo_live(f"{n} markers received from '{stream}'")
     score = summary["score"]
     if score is None:
-        echo_live("No scores: there was no stimulus stream to compare with.")
+        echo_live(f"No scores: {summary['no_score']}.")
         return
     for name in ("with_playback", "without_playback"):
         figures = score[name]

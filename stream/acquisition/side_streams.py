@@ -16,7 +16,7 @@ from stream.acquisition.event_clock import EventClock
 from stream.acquisition.label_track import Labels
 from stream.acquisition.sample_timing import SampleTiming
 from stream.acquisition.side_stream import SideStream, opened_inlet
-from stream.acquisition.stimulus_track import StimulusTrack, stimulus_events
+from stream.acquisition.stimulus_track import StimulusTrack, beyond_int32, stimulus_events
 from stream.errors import NeuroReelError
 from stream.lsl.connection import Connection
 from stream.lsl.duplicate_senders import DuplicateSenders
@@ -118,6 +118,8 @@ class SideStreams:
         self._next_search = 0.0
         self._second = 0
         self._n_this_second = 0
+        self._n_events = self._n_frames = 0  # of the stimulus: all, and those with a frame
+        self._stimulus_problem = ""
 
     def __repr__(self) -> str:
         return f"<SideStreams: {self._name} | following {', '.join(self.following) or 'none'}>"
@@ -126,6 +128,20 @@ class SideStreams:
     def following(self) -> tuple[str, ...]:
         """Names of the streams found so far, open or about to be."""
         return (*(name for name, _ in self._streams), *(name for name, _ in self._opening))
+
+    @property
+    def no_truth(self) -> str:
+        """Why no sample has a true frame, as text; asked only when none has."""
+        name = f"{self._name}-stimulus"
+        if self._stimulus_problem and not self._n_frames:
+            return self._stimulus_problem
+        if self._n_frames:
+            return f"'{name}' sent {self._n_frames} frames, but none at the time of a decoded sample; see its clock"
+        if self._n_events:
+            return f"none of the {self._n_events} events of '{name}' had a frame"
+        if (name, "stimulus") in self._streams:
+            return f"'{name}' sent nothing"
+        return "there was no stimulus stream to compare with"
 
     def connect(self, wait_s: float) -> None:
         """Wait for the stimulus and event streams; streams that appear later are found by `poll`.
@@ -247,6 +263,8 @@ class SideStreams:
         self.notices.add(
             "following_dropped", f"'{name}' is not followed: {reason}", stream=name, reason=reason
         )
+        if name == f"{self._name}-stimulus":
+            self._stimulus_problem = f"'{name}' was not followed: {reason}"
 
     def _search(self) -> None:
         """Open new streams, in threads so that one that does not answer does not delay the neural stream."""
@@ -327,6 +345,7 @@ class SideStreams:
         name = side.inlet.name
         if side.kind == "stimulus":
             events = stimulus_events(rows)
+            self._check_frames(name, np.asarray(rows)[:, 0], events[:, 0])
             repeat = events[:, 1] if events.shape[1] > 1 else np.full(len(events), -1, np.int32)
             self.track.add(np.asarray(stamps) + self._monitor_s, events[:, 0], repeat)
         elif side.kind == "events":
@@ -339,6 +358,20 @@ class SideStreams:
             self.markers[name] = self.markers.get(name, 0) + len(rows)
             for row, stamp in zip(rows, stamps, strict=True):
                 self._report_marker(name, row, float(stamp))
+
+    def _check_frames(self, name: str, sent: NDArray[Any], frame: NDArray[np.int32]) -> None:
+        """Count the events of the stimulus; report, once, numbers that can be no frames."""
+        self._n_events += len(frame)
+        self._n_frames += int(np.count_nonzero(frame >= 0))
+        wrong = beyond_int32(sent)
+        if wrong.any() and not self._stimulus_problem:
+            self._stimulus_problem = (
+                f"'{name}' sends {sent[wrong][0]:.0f} as a frame, but frames are at most {np.iinfo(np.int32).max}; what "
+                "it shows is unknown then"
+            )
+            self.notices.add(
+                "invalid_frame", self._stimulus_problem, stream=name, frame=float(sent[wrong][0])
+            )
 
     def _report_marker(self, name: str, row: Any, stamp: float) -> None:
         """Report a marker unless there are too many this second."""

@@ -125,15 +125,28 @@ def stimulus_events(samples: ArrayLike) -> NDArray[np.int32]:
     Returns
     -------
     events
-        Int32 [events, columns]; values that are not finite become -1 (none), those beyond int32 its limits.
+        Int32 [events, columns]; values that are not finite, or beyond int32, become -1 (none).
     """
     events = np.asarray(samples)
     if events.dtype.kind != "i":
         events = np.asarray(events, np.float64)  # float32 cannot hold the limits of int32
         events = np.where(np.isfinite(events), np.rint(events), NO_FRAME)
-    limits = np.iinfo(np.int32)
-    clipped: NDArray[np.int32] = np.clip(events, limits.min, limits.max).astype(np.int32)
-    return clipped
+    return np.where(beyond_int32(events), NO_FRAME, events).astype(np.int32)
+
+
+def beyond_int32(values: ArrayLike) -> NDArray[np.bool_]:
+    """Return which numbers are finite but can be no frame, because 32-bit integers do not hold them; bool, same shape.
+
+    Parameters
+    ----------
+    values
+        Numbers.
+    """
+    numbers, limits = np.asarray(values), np.iinfo(np.int32)
+    if numbers.dtype.kind == "f":
+        numbers = np.asarray(numbers, np.float64)
+    beyond: NDArray[np.bool_] = np.isfinite(numbers) & ((numbers < limits.min) | (numbers > limits.max))
+    return beyond
 
 
 class StimulusTrack:

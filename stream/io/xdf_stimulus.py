@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.acquisition.stimulus_track import frames_at, stimulus_events
+from stream.acquisition.stimulus_track import beyond_int32, frames_at, stimulus_events
 from stream.errors import AmbiguousStream, BadRecording
 from stream.io.stamp_checks import UNITS
 from stream.io.xdf_clock import few_dropped, in_order, on_one_clock
@@ -236,6 +236,15 @@ def _align(stream: XdfStream, neural: XdfStream) -> AlignedStimulus:
     """Bring a stimulus stream onto one clock with the neural stream."""
     neural_stamps, stamps = on_one_clock(neural, stream)
     events = stimulus_events(stream.samples)
+    n_wrong = int(np.count_nonzero(beyond_int32(stream.samples)[:, 0]))
+    if n_wrong:
+        log.warning(
+            "%d of %d events of '%s' have numbers that can be no frames (over %d); the stimulus is unknown there",
+            n_wrong,
+            len(events),
+            stream.name,
+            np.iinfo(np.int32).max,
+        )
     if events.shape[1] == 1:
         events = np.stack([events[:, 0], repeats_from_frames(events[:, 0])], 1)
     events = events[:, :2]

@@ -75,6 +75,7 @@ class FakeSideStreams:
         for name, label in session.labels.items():
             self.labels.add(name, session.stamps, label)
         self.markers: dict[str, int] = {}
+        self.no_truth = ""
         self.following, self.announced, self.ended = ("V1-stimulus",), session.n_samples, False
 
     def connect(self, wait_s: float) -> None: ...

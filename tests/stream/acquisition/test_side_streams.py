@@ -15,6 +15,7 @@ from stream.acquisition.side_streams import MAX_MARKER_LENGTH, MAX_MARKERS_PER_S
 from stream.lsl.inlet import Inlet
 from stream.lsl.outlet import make_outlet
 from stream.lsl.resolve import find_stream
+from stream.session import NO_FRAME
 
 pytestmark = pytest.mark.live
 
@@ -186,6 +187,29 @@ def test_streams_of_an_unusable_shape_are_dropped_by_name(name: str, side: SideS
     assert "frame, repeat" in dropped[f"{name}-stimulus"].text
 
 
+@pytest.mark.parametrize("fmt", ["double64", "int64", "float32"])
+def test_numbers_that_can_be_no_frames_are_reported_once_and_said_at_the_end(
+    name: str, side: SideStreams, fmt: str
+) -> None:
+    assert side.no_truth == "there was no stimulus stream to compare with"
+    stimulus = make_outlet(f"{name}-stimulus", "Stimulus", ("frame", "repeat"), 0, fmt, role="rig")
+    poll_until(side, lambda: side.following == (f"{name}-stimulus",) and not side._opening)
+    assert side.no_truth == f"'{name}-stimulus' sent nothing"
+    connected(stimulus)
+    for count in range(3):
+        stimulus.push_sample([2**40, 0], 100.0 + count)
+    poll_until(side, lambda: len(side.track) == 3)
+    (notice,) = (notice for notice in side.notices.take() if notice.event == "invalid_frame")
+    assert notice.warning
+    assert side.no_truth == notice.text
+    assert notice.text.startswith(f"'{name}-stimulus' sends 1099511627776 as a frame, but frames are at most")
+    assert side.track.at(101.0, 0.0) == (NO_FRAME, 0)
+    stimulus.push_sample([4, 0], 104.0)
+    poll_until(side, lambda: len(side.track) == 4)
+    assert side.track.at(105.0, 0.0) == (4, 0)
+    assert side.no_truth.startswith(f"'{name}-stimulus' sent 1 frames, but none at the time")
+
+
 def test_an_error_drops_one_stream_and_nothing_else(
     name: str, side: SideStreams, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -203,6 +227,8 @@ def test_an_error_drops_one_stream_and_nothing_else(
         "stream": f"{name}-stimulus",
         "reason": "ZeroDivisionError: division by zero",
     }
+    side._n_frames = 0
+    assert side.no_truth == f"'{name}-stimulus' was not followed: ZeroDivisionError: division by zero"
 
 
 def test_markers_that_are_no_text_or_json_or_very_long_do_no_harm(name: str, side: SideStreams) -> None:
@@ -232,4 +258,4 @@ def test_a_blank_may_be_a_number_that_is_none(name: str, side: SideStreams) -> N
         stimulus.push_sample([frame], 100.0 + index)
     poll_until(side, lambda: len(side.track) == 4)
     frames = [side.track.at(100.5 + index, 0.0)[0] for index in range(4)]
-    assert frames == [3, -1, -1, 2**31 - 1]
+    assert frames == [3, -1, -1, -1]  # the last is reported

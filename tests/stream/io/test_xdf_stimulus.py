@@ -104,6 +104,16 @@ def test_each_event_with_an_invalid_timestamp_costs_its_own_frame(
     assert "1500 of 3000 timestamps of 'V1-stimulus' are invalid" in caplog.text
 
 
+def test_numbers_that_can_be_no_frames_are_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with XdfWriter(tmp_path / "a.xdf") as writer:
+        add_neural(writer, offsets=False)
+        writer.header(2, header("V1-stimulus", "Stimulus", "double64", "rig", 2), "double64", 2)
+        numbers = np.where(FRAMES % 2, FRAMES, 2.0**40)
+        writer.samples(2, STAMPS - 1 / RATE_HZ, np.stack([numbers, 0 * numbers], 1))
+    np.testing.assert_array_equal(load_xdf(tmp_path / "a.xdf").frame, np.where(FRAMES % 2, FRAMES, -1))
+    assert "1500 of 3000 events of 'V1-stimulus' have numbers that can be no frames" in caplog.text
+
+
 def test_a_stimulus_in_milliseconds_is_recognised(tmp_path: Path) -> None:
     with XdfWriter(tmp_path / "a.xdf") as writer:
         add_neural(writer, offsets=False)
