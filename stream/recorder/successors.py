@@ -13,8 +13,9 @@ from stream.recorder.discovery import LOST_AFTER_S
 from stream.recorder.recorded_stream import RecordedStream
 from stream.recorder.sender_link import SenderLink
 
-_ENDED_S = 30.0
-"""A sender silent for so long, while its computer has other outlets, has ended; until then it may only stand still."""
+_ENDED_S = 10.0
+"""A sender that neither sends nor is listed for so long, while its computer has other outlets, has ended. A program that
+is only busy stays listed, as LSL answers in threads of its own; one that is suspended is connected again later."""
 
 
 def decide(

@@ -98,13 +98,13 @@ def test_a_change_of_sender_is_named(first: Any, link: Any, present: bool, what:
 
 
 def test_a_sender_has_ended_when_its_computer_answers_without_it(first: Any) -> None:
-    first.present, first.age_s, first.hostname = False, 31.0, "here"
+    first.present, first.age_s, first.hostname = False, 11.0, "here"
     beside: Any = {"b": SimulatedOutlet("b", "two", name="V2")}
     there: Any = {"b": SimulatedOutlet("b", "two", hostname="there")}
     assert has_ended(first, beside)
     assert not has_ended(first, there)  # the network is down: what it could not deliver may still come
     assert not has_ended(first, beside | {first.uid: first.link.info})
-    first.age_s = 20.0
+    first.age_s = 9.0
     assert not has_ended(first, beside)
 
 
