@@ -337,6 +337,33 @@ def warn_uneven(judged: JudgedStamps, stream: str) -> None:
         log.warning("'%s': %s", stream, uneven_text(judged.spread_s))
 
 
+def warn_of_steps_back(stamps: NDArray[np.float64], segment: NDArray[np.int32], stream: str) -> None:
+    """Log where a new segment begins because the timestamps of a recording step back.
+
+    Parameters
+    ----------
+    stamps
+        Float64 [time], seconds.
+    segment
+        Int32 [time], segment of each.
+    stream
+        Name of the recording or its stream.
+    """
+    steps = np.diff(stamps)
+    back = np.flatnonzero((steps < 0) & (np.diff(segment) > 0))
+    if len(back):
+        first = int(back[0])
+        log.warning(
+            "'%s': timestamps step back %s; a new segment begins there. The first step is by %.6g s, from %.3f s at "
+            "sample %d: the clock was set, or the timestamps before it are wrong",
+            stream,
+            "once" if len(back) == 1 else f"{len(back)} times",
+            -steps[first],
+            stamps[first],
+            first,
+        )
+
+
 def uneven_text(spread_s: float) -> str:
     """Message about a stream whose timestamps are uneven.
 

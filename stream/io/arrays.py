@@ -21,7 +21,7 @@ from stream.io.stamp_checks import check_stamps, refuse_other_units
 from stream.movie import Clip, Movie, one_clip
 from stream.movie_metadata import clips_from_json, clips_to_json
 from stream.session import MAX_SECONDS, NO_FRAME, Kind, Session, repeats_from_frames
-from stream.timestamps import judge_stamps, warn_uneven
+from stream.timestamps import judge_stamps, warn_of_steps_back, warn_uneven
 
 log = logging.getLogger(__name__)
 
@@ -194,6 +194,8 @@ def session_from_arrays(arrays: Mapping[str, NDArray[Any]], name: str) -> Sessio
         log.warning("%s: %s", name, note)
     judged = judge_stamps(stamps, rate_hz, starts)
     warn_uneven(judged, _string(arrays, "name", name))
+    if starts is None:
+        warn_of_steps_back(stamps, judged.segment, _string(arrays, "name", name))
     names = arrays.get("channel_names")
     return Session(
         neural=neural,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from stream.acquisition.sample_timing import SampleTiming
 from stream.chunk import Chunk
 from stream.notices import Notices
-from stream.timestamps import uneven_text
+from stream.timestamps import uneven_text, warn_of_steps_back
 
 log = logging.getLogger(__name__)
 
@@ -101,4 +101,5 @@ def screen(
     if spread_s:
         log.warning("'%s': %s", name, uneven_text(spread_s))
     numbers = np.concatenate(segment)
+    warn_of_steps_back(stamps[indices], numbers, name)
     return Screened(indices, smoothed, numbers - (numbers[0] if len(numbers) else 0))

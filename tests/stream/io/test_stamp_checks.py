@@ -8,6 +8,7 @@ import pytest
 
 from stream.errors import BadRecording
 from stream.io.npz import load_npz
+from stream.io.session_io import load_session
 from stream.io.stamp_checks import check_stamps
 from stream.io.xdf import load_xdf
 from stream.io.xdf_writer import XdfWriter, stream_xml
@@ -64,6 +65,35 @@ def test_notes_reach_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
     np.savez(tmp_path / "f32.npz", **(arrays | {"stamps": (STAMPS + 1.7e9).astype("f4")}))  # type: ignore[arg-type]
     with pytest.raises(BadRecording, match=r"f32.npz: .*32-bit numbers"):
         load_npz(tmp_path / "f32.npz")
+
+
+@pytest.mark.parametrize("suffix", [".xdf", ".npz", ".csv"])
+def test_a_step_back_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture, suffix: str) -> None:
+    """One timestamp far ahead makes three segments: the step back behind it shows that it is wrong."""
+    stamps = 100.0 + np.arange(600) / 30
+    stamps[300] += 1e6
+    path = tmp_path / f"a{suffix}"
+    if suffix == ".xdf":
+        with XdfWriter(path) as writer:
+            writer.header(1, stream_xml("V1", "EEG", ["a"], 30, "float32"), "float32", 1)
+            writer.samples(1, stamps, np.ones((600, 1)))
+    elif suffix == ".csv":
+        path.write_text("time,frame,u0\n" + "".join(f"{stamp!r},-1,1\n" for stamp in stamps.tolist()))
+    else:
+        np.savez(
+            path,
+            neural=np.ones((600, 1), np.float32),
+            stamps=stamps,
+            frame=np.zeros(600, int),
+            rate_hz=30.0,
+            name="V1",
+        )
+    session = load_session(path)
+    assert np.bincount(session.segment).tolist() == [300, 1, 299]
+    assert (
+        "timestamps step back once; a new segment begins there. The first step is by 1e+06 s, from 1000110"
+        in (caplog.text)
+    )
 
 
 def test_timestamps_out_of_order_are_refused() -> None:
