@@ -15,7 +15,7 @@ from neuroreel.terminal import echo_live
 from stream.control import ControlReader
 from stream.lsl.connection import Connection
 from stream.lsl.outlet import NEURAL_TYPES
-from stream.lsl.resolve import quoted
+from stream.lsl.resolve import begins_with, equals
 from stream.output_files import check_output
 from stream.recorder.comparison import compare_received, describe_differences
 
@@ -245,8 +245,6 @@ class RecorderChild:
 def _queries(stream: str, type_: str, name: str, hostname: str) -> list[str]:
     """LSL queries for the neural stream, and for the streams named after it or after the engine that are not neural."""
     neural = " or ".join(f"type='{other}'" for other in NEURAL_TYPES)
-    named = " or ".join(
-        f"starts-with(name,{quoted(prefix + '-')})" for prefix in dict.fromkeys((stream, name))
-    )
-    on = f" and hostname={quoted(hostname)}" if hostname else ""
-    return [f"name={quoted(stream)} and type={quoted(type_)}{on}", f"({named}) and not({neural})"]
+    named = " or ".join(begins_with("name", f"{prefix}-") for prefix in dict.fromkeys((stream, name)))
+    on = f" and {equals('hostname', hostname)}" if hostname else ""
+    return [f"{equals('name', stream)} and {equals('type', type_)}{on}", f"({named}) and not({neural})"]

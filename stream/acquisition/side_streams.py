@@ -21,7 +21,7 @@ from stream.errors import NeuroReelError
 from stream.lsl.connection import Connection
 from stream.lsl.duplicate_senders import DuplicateSenders
 from stream.lsl.event_inlet import EventInlet
-from stream.lsl.resolve import quoted, readable
+from stream.lsl.resolve import begins_with, equals, readable
 from stream.notices import Notices
 from stream.session import NO_FRAME
 
@@ -109,8 +109,10 @@ class SideStreams:
         named = {f"{name}-stimulus": "Stimulus", f"{name}-events": "Markers"}
         if neural is not None:
             named[neural.name] = neural.type
-        own = " or ".join(f"(name={quoted(full)} and type={quoted(type_)})" for full, type_ in named.items())
-        labels = f"(type='Label' and starts-with(name,{quoted(name + '-')}))"
+        own = " or ".join(
+            f"({equals('name', full)} and {equals('type', type_)})" for full, type_ in named.items()
+        )
+        labels = f"(type='Label' and {begins_with('name', f'{name}-')})"
         announcing = " or ".join(f"contains(source_id,'/Markers/{role}')" for role in _OWN_ROLES)
         markers = f"(type='Markers' and not({announcing}))"
         # in parentheses, because LSL prepends a condition on the session with "and"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Set
 import pylsl
 
 from stream.lsl.network import configure
-from stream.lsl.resolve import FoundStream, quoted, readable
+from stream.lsl.resolve import FoundStream, equals, readable
 from stream.lsl.sender import is_return
 
 GRACE_S = {"loopback": 0.5, "lab": 2.0}
@@ -54,7 +54,7 @@ class Reconnector:
         self._confirm_s = CONFIRM_S[scope] if confirm_s is None else confirm_s
         self._since: dict[str, float] = {}
         self._resolver = pylsl.ContinuousResolver(
-            pred=f"name={quoted(info.name())} and type={quoted(info.type())}", forget_after=1.0
+            pred=f"{equals('name', info.name())} and {equals('type', info.type())}", forget_after=1.0
         )
         self.ambiguous: tuple[str, ...] = ()
         self.elsewhere: tuple[str, ...] = ()
@@ -68,7 +68,8 @@ class Reconnector:
             LSL's unique ids of outlets that are gone or do not match.
         """
         unique = {info.uid(): info for info in readable(self._resolver.results())}
-        found = [info for uid, info in unique.items() if uid not in excluded]
+        name = self._info.name()  # the condition may match another one, see `equals`
+        found = [info for uid, info in unique.items() if uid not in excluded and info.name() == name]
         candidates = [info for info in found if is_return(self._info, info)]
         if not candidates:
             now = time.monotonic()

@@ -23,6 +23,8 @@ _CONDITION = re.compile(
 )
 """What makes a query a condition; a name may have '=' and parentheses, too."""
 
+_LINE_BREAK = re.compile(r"[\r\n]+")
+
 _SLICE_S = 0.5  # duration of one call to LSL; between two, Ctrl-C takes effect
 
 
@@ -159,9 +161,10 @@ def predicate_of(query: str | None, types: Sequence[str] = ()) -> str:
     """
     conditions = []
     if query:
-        conditions.append(f"({query})" if _CONDITION.search(query) else f"name={quoted(query)}")
+        condition = _LINE_BREAK.sub(" ", query)
+        conditions.append(f"({condition})" if _CONDITION.search(query) else equals("name", query))
     if types:
-        conditions.append("(" + " or ".join(f"type={quoted(type_)}" for type_ in types) + ")")
+        conditions.append("(" + " or ".join(equals("type", type_) for type_ in types) + ")")
     return " and ".join(conditions) or "count(name)>0"
 
 
@@ -188,32 +191,59 @@ def resolver_of(query: str, forget_after_s: float) -> pylsl.ContinuousResolver:
         raise _bad_query(query, error) from error
 
 
-def quoted(text: str) -> str:
-    """Quote a text as an XPath literal.
+def equals(field: str, text: str) -> str:
+    """XPath condition that a field of a stream has a value.
+
+    LSL sends conditions line by line, so a line break in the value is compared as if it were a space. What is found can
+    have either.
 
     Parameters
     ----------
+    field
+        Such as ``name``.
     text
-        Text with at most one kind of quotation mark, because XPath 1.0 has no escapes.
+        Value with at most one kind of quotation mark, because XPath 1.0 has no escapes.
 
     Raises
     ------
     BadUsage
         If it has both kinds.
     """
-    if "'" not in text:
-        return f"'{text}'"
-    if '"' not in text:
-        return f'"{text}"'
+    field, literal = _comparable(field, text)
+    return f"{field}={literal}"
+
+
+def begins_with(field: str, text: str) -> str:
+    """XPath condition that a field of a stream begins with a text, see `equals`.
+
+    Parameters
+    ----------
+    field, text
+        See `equals`.
+    """
+    field, literal = _comparable(field, text)
+    return f"starts-with({field},{literal})"
+
+
+def _comparable(field: str, text: str) -> tuple[str, str]:
+    """A field and a text as XPath literal, both without line breaks."""
+    if _LINE_BREAK.search(text):
+        field, text = f"normalize-space({field})", " ".join(text.split())
+    for mark in "'\"":
+        if mark not in text:
+            return field, f"{mark}{text}{mark}"
     raise BadUsage(f"{text!r} has both kinds of quotation mark; a stream query can have only one of them.")
 
 
 def _resolve(predicate: str, minimum: int, timeout_s: float, query: str | None) -> list[pylsl.StreamInfo]:
     """Search once, with a helpful message for a query that LSL cannot parse."""
     try:
-        return _unique(pylsl.resolve_bypred(predicate, minimum, timeout_s))
+        found = _unique(pylsl.resolve_bypred(predicate, minimum, timeout_s))
     except (RuntimeError, ValueError) as error:
         raise _bad_query(query, error) from error
+    by_name = query is not None and not _CONDITION.search(query)
+    name = re.sub("\r\n?", "\n", query or "")  # as XML does, in which it comes
+    return [info for info in found if not by_name or info.name() == name]  # `equals` may match another one
 
 
 def _bad_query(query: str | None, error: Exception) -> BadUsage:

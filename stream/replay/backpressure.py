@@ -9,7 +9,7 @@ import pylsl
 
 from stream.errors import NeuroReelError
 from stream.lsl.inlet import Inlet, InletState
-from stream.lsl.resolve import quoted
+from stream.lsl.resolve import equals
 
 MAX_LEAD = 5_000
 """Maximum number of samples that a replay is ahead of an engine; the buffers between them hold many more."""
@@ -35,7 +35,7 @@ class Backpressure:
     def __init__(self, name: str, rate_hz: float) -> None:
         self._rate_hz = rate_hz
         self._resolver = pylsl.ContinuousResolver(
-            pred=f"type='Prediction' and desc/neuroreel/source_stream={quoted(name)}"
+            pred=f"type='Prediction' and {equals('desc/neuroreel/source_stream', name)}"
         )
         self._inlet: Inlet | None = None
         self._column = 0

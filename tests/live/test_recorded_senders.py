@@ -19,8 +19,11 @@ import pytest
 import stream.recorder.recorder
 import stream.recorder.successors
 from neuroreel.bench.process_stats import process_stats
+from neuroreel.recording.recorder_process import _queries
 from stream.io.xdf_reader import XdfStream, read_xdf
 from stream.lsl.network import SESSION_VARIABLE, child_env
+from stream.lsl.outlet import make_outlet
+from stream.lsl.resolve import find_stream
 from stream.recorder.recorder import Recorder
 
 pytestmark = pytest.mark.live
@@ -291,3 +294,24 @@ def test_a_sender_that_stands_still_for_long_continues_its_stream(
     (only,) = recording.stop()
     assert values(only) == {1.0}
     assert len(recording.recorder.streams[0].summary()["senders"]) == 2
+
+
+@pytest.mark.parametrize("line_break", ["\n", "\r\n", " \n\t"])
+def test_a_name_with_a_line_break_is_found_and_recorded(tmp_path: Path, line_break: str) -> None:
+    """LSL sends conditions line by line."""
+    word = uuid.uuid4().hex
+    name = f"{word}{line_break}x"
+    beside = make_outlet(f"{word} x", "Spikes", ("a",), 30.0, role="rig")
+    outlet = make_outlet(name, "Spikes", ("a",), 30.0, role="rig")
+    label = make_outlet(f"{name}-position", "Label", ("a",), 30.0, role="rig")
+    info = find_stream(name, wait_s=30)
+    name = name.replace("\r\n", "\n")  # as XML does
+    assert info.name() == name
+    queries = _queries(info.name(), "Spikes", info.name(), info.hostname())
+    recorder = Recorder(tmp_path / "a.xdf", queries, expected=[name, f"{name}-position"])
+    recorder.start(30)
+    assert {name, f"{name}-position"} <= {stream.name for stream in recorder.streams}
+    assert not recorder.unmatched
+    recorder.stop()
+    assert name in {stream.name for stream in read_xdf(tmp_path / "a.xdf")}
+    del beside, outlet, label

@@ -7,7 +7,7 @@ import pytest
 
 from stream.errors import AmbiguousStream, BadUsage, NoStream
 from stream.lsl.outlet import make_outlet
-from stream.lsl.resolve import find_stream, list_streams, predicate_of, readable
+from stream.lsl.resolve import begins_with, find_stream, list_streams, predicate_of, readable
 from tests.stream.lsl.simulated import SimulatedOutlet
 
 
@@ -99,3 +99,10 @@ class Unreadable(SimulatedOutlet):
 def test_streams_whose_source_is_not_text_are_left_out() -> None:
     outlets = [SimulatedOutlet("a", "one"), Unreadable("b", "two")]
     assert readable(outlets) == outlets[:1]  # type: ignore[arg-type, comparison-overlap]
+
+
+def test_conditions_are_one_line() -> None:
+    assert predicate_of("name='a'\n  and type='b'", ["EEG"]) == "(name='a'   and type='b') and (type='EEG')"
+    assert predicate_of("a\nb") == "normalize-space(name)='a b'"
+    assert predicate_of("it's") == 'name="it\'s"'
+    assert begins_with("name", "a\nb-") == "starts-with(normalize-space(name),'a b-')"
