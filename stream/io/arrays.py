@@ -8,7 +8,7 @@ Required: ``neural`` [time, channels], ``stamps`` [time], ``frame`` [time]. Opti
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.errors import BadRecording, ShapeMismatch
-from stream.io.lazy_array import LazyArray
 from stream.io.stamp_checks import check_stamps, refuse_other_units
 from stream.movie import Clip, Movie, one_clip
 from stream.movie_metadata import clips_from_json, clips_to_json
@@ -51,13 +50,13 @@ class FileContents:
         Arrays by the names of `stream.io.arrays`.
     notes
         Remarks for the user, for example that an array was transposed.
-    on_disk
-        Path of ``neural`` inside the file when it is too large to be returned; None otherwise.
+    large
+        Shape of ``neural`` and its parts in order, float32, when it is too large to be loaded; None otherwise.
     """
 
     arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    on_disk: str | None = None
+    large: tuple[tuple[int, ...], Iterator[NDArray[np.float32]]] | None = None
 
 
 def is_session_array(name: str) -> bool:
@@ -92,7 +91,7 @@ def require_arrays(names: Collection[str]) -> None:
 
 
 def session_to_arrays(session: Session) -> dict[str, Any]:
-    """Convert a session to named arrays; ``neural`` is not copied and may be a `LazyArray`.
+    """Convert a session to named arrays; ``neural`` is not copied.
 
     Parameters
     ----------
@@ -169,9 +168,7 @@ def session_from_arrays(arrays: Mapping[str, NDArray[Any]], name: str) -> Sessio
         If the shapes of two arrays do not fit together.
     """
     require_arrays(arrays)
-    neural: Any = _numbers(arrays, "neural", 2)
-    if not isinstance(neural, LazyArray):
-        neural = as_float32(neural, name)
+    neural = as_float32(_numbers(arrays, "neural", 2), name)
     stamps = np.asarray(_numbers(arrays, "stamps", 1), np.float64)
     if len(neural) != len(stamps):
         hint = " Transpose it to [time, channels]." if neural.shape[1] == len(stamps) else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,8 @@ from stream.io.arrays import (
     session_to_arrays,
 )
 from stream.io.hdf5_output import Hdf5Output
-from stream.io.lazy_array import MAX_LOADED_BYTES
 from stream.io.limits import check_claimed_size
+from stream.io.mapped_array import MAX_LOADED_BYTES
 from stream.io.read_limits import ReadLimits
 from stream.output_files import replacing
 from stream.session import Session
@@ -150,7 +151,7 @@ def _unescape_slash(name: str) -> str:
 
 
 def _write(file: Any, name: str, array: Any) -> None:
-    """Write one array block by block, so that a `LazyArray` is never loaded as a whole."""
+    """Write one array block by block, so that an array that is mapped is never loaded as a whole."""
     if not all(array.shape):
         file.create_dataset(name, data=np.asarray(array))
         return
@@ -185,7 +186,8 @@ def read(path: Path, limits: ReadLimits) -> FileContents:
     BadRecording
         If a required array is missing, or an array is invalid.
     """
-    with open_hdf5(path) as file:
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(open_hdf5(path))
         require_arrays([name for name in file if is_session_array(name)] or list(file)[:50])
         arrays = {
             name: _attribute(value, name) for name, value in file.attrs.items() if is_session_array(name)
@@ -200,8 +202,10 @@ def read(path: Path, limits: ReadLimits) -> FileContents:
                 raise BadRecording(
                     f"'neural' must be [time, channels], got {shape} for {len(arrays['stamps'])} timestamps."
                 )
-            verify_readable(member(file, "neural"), limits)
-            return FileContents(arrays, [], "neural")
+            data = member(file, "neural")
+            stack.pop_all()  # the file stays open until its process has sent the array
+            blocks = (np.ascontiguousarray(data[part], np.float32) for part in _blocks(data))
+            return FileContents(arrays, [], (shape, blocks))
     return FileContents(arrays, orient_time_first(arrays))
 
 
@@ -290,21 +294,6 @@ def string_array(value: str | list[str], name: str) -> NDArray[np.str_]:
     if any("\0" in text for text in ([value] if isinstance(value, str) else value)):
         raise BadRecording(f"{name!r} holds a text with NUL. Rename it.")  # numpy would drop it in silence
     return np.array(value, np.str_)
-
-
-def verify_readable(data: Any, limits: ReadLimits) -> None:
-    """Read a whole dataset block by block and discard it, to find damage before it is read lazily.
-
-    Parameters
-    ----------
-    data
-        Dataset with at least one axis.
-    limits
-        Limits of this process.
-    """
-    for part in _blocks(data):
-        data[part]
-        limits.progress()
 
 
 def _blocks(data: Any) -> Iterator[slice]:

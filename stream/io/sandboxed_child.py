@@ -49,8 +49,13 @@ def _send_contents(out: IO[bytes], contents: FileContents, limits: ReadLimits) -
             limits.progress()
             block = np.ascontiguousarray(table[at : at + rows], native)
             out.write(block.reshape(-1).view(np.uint8).data)
-    if contents.on_disk is not None:
-        _send(out, {"on_disk": contents.on_disk})
+    if contents.large is not None:
+        shape, blocks = contents.large
+        _send(out, {"large": shape})
+        for block in blocks:
+            limits.progress()
+            _send(out, {"block": block.nbytes})  # an error may follow instead
+            out.write(block.reshape(-1).view(np.uint8).data)
     _send(out, {"end": True})
 
 

@@ -8,11 +8,12 @@ this module starts it and turns whatever ends it into an error with a message.
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
@@ -20,8 +21,10 @@ import numpy as np
 
 from stream.errors import AmbiguousStream, BadRecording, BadUsage, ShapeMismatch
 from stream.io.arrays import FileContents
+from stream.io.mapped_array import mapped_array
 
 _PROGRAM = ("-m", "stream.io.sandboxed_child")
+_BLOCK_BYTES = 1 << 20
 _ERRORS = {error.__name__: error for error in (AmbiguousStream, BadRecording, BadUsage, ShapeMismatch)}
 
 
@@ -66,22 +69,24 @@ def read_sandboxed(reader: str, path: Path, options: Mapping[str, object]) -> Fi
 
 def _receive(pipe: IO[bytes]) -> FileContents | None:
     """Receive the contents from the child; None if it ended before it had sent everything."""
-    contents, on_disk = FileContents(), None
+    contents = FileContents()
     while line := pipe.readline():
         try:
             item = json.loads(line)
         except ValueError:
             return None
-        if "error" in item:
-            raise _ERRORS.get(item["error"], BadRecording)(item["message"])
+        _raise_error(item)
         if "note" in item:
             contents.notes.append(item["note"])
         elif "text" in item:
             contents.arrays[item["text"]] = np.array(item["value"], np.str_)
-        elif "on_disk" in item:
-            on_disk = item["on_disk"]
         elif "end" in item:
-            return FileContents(contents.arrays, contents.notes, on_disk)
+            return contents
+        elif "large" in item:
+            mapped = mapped_array(tuple(item["large"]), _blocks(pipe, 4 * math.prod(item["large"])))
+            if mapped is None:
+                return None
+            contents.arrays["neural"] = mapped
         else:
             array = np.empty(item["shape"], item["dtype"])
             buffer = array.reshape(-1).view(np.uint8).data
@@ -92,6 +97,27 @@ def _receive(pipe: IO[bytes]) -> FileContents | None:
                 return None
             contents.arrays[item["array"]] = array
     return None
+
+
+def _blocks(pipe: IO[bytes], n_bytes: int) -> Iterator[bytes]:
+    """Receive an array in blocks, each announced by a line."""
+    while n_bytes > 0 and (line := pipe.readline()):
+        try:
+            item = json.loads(line)
+        except ValueError:  # it crashed
+            return
+        _raise_error(item)
+        left = min(int(item["block"]), n_bytes)
+        n_bytes -= left
+        while left and (block := pipe.read(min(left, _BLOCK_BYTES))):
+            left -= len(block)
+            yield block
+
+
+def _raise_error(item: Mapping[str, str]) -> None:
+    """Raise the error that the child has sent, if this is one."""
+    if "error" in item:
+        raise _ERRORS.get(item["error"], BadRecording)(item["message"])
 
 
 def _failure_message(code: int) -> str:

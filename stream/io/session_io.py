@@ -67,7 +67,7 @@ def load_session(
     Returns
     -------
     session
-        The recording; neural data of more than `stream.io.lazy_array.MAX_LOADED_BYTES` in HDF5 stay in their file.
+        The recording; neural data of more than `stream.io.mapped_array.MAX_LOADED_BYTES` in HDF5 are mapped from a file.
 
     Raises
     ------
@@ -224,14 +224,10 @@ def _saver(suffix: str) -> Callable[..., None]:
 def _load_sandboxed(reader: str, path: Path, request: dict[str, Any]) -> tuple[Session, list[str]]:
     """Read a file in a child process, for its library may crash or hang on a damaged one."""
     from stream.io.arrays import session_from_arrays
-    from stream.io.lazy_array import LazyArray
     from stream.io.sandboxed_reader import read_sandboxed
 
     try:
         contents = read_sandboxed(reader, path, request)
-        arrays: dict[str, Any] = dict(contents.arrays)
-        if contents.on_disk is not None:
-            arrays["neural"] = LazyArray(path, contents.on_disk)
-        return session_from_arrays(arrays, path.stem), contents.notes
+        return session_from_arrays(contents.arrays, path.stem), contents.notes
     except (BadRecording, ShapeMismatch, AmbiguousStream) as error:
         raise type(error)(f"{path}: {error}") from error
