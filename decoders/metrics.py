@@ -232,6 +232,25 @@ def log_score_bits(posterior: NDArray[np.float32], truth: NDArray[np.int64]) -> 
     return float(np.mean(np.log2(at_truth)) + np.log2(posterior.shape[1] - 1))
 
 
+def given_shown(posterior: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+    """Return the posterior given that a frame is shown: without "no stimulus", float32 [time, n_frames + 1].
+
+    Parameters
+    ----------
+    posterior
+        Float [time, n_frames + 1]; the last state is "no stimulus".
+
+    Examples
+    --------
+    >>> given_shown(np.array([[0.4, 0.1, 0.5], [0.0, 0.0, 1.0]])).round(3).tolist()
+    [[0.800000011920929, 0.20000000298023224, 0.0], [0.5, 0.5, 0.0]]
+    """
+    out = np.zeros(posterior.shape, np.float32)
+    frames = posterior[:, :-1] + SMALLEST_PROBABILITY
+    out[:, :-1] = frames / frames.sum(1, keepdims=True)
+    return out
+
+
 def probability_of(posterior: NDArray[np.float32], truth: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return the probability of the true frame, float64 [time]; 0 where the decoder does not know it.
 

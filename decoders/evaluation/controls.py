@@ -147,6 +147,7 @@ def settings_from_model(model: Model) -> ReadoutSettings:
         float(model.card.get("channel_share", 1.0)),
         model.parts.spans,
         float(model.card.get("evening", 0.0)),
+        blank_bias=float(model.card.get("blank_bias", 0.0)),
     )
 
 

@@ -13,6 +13,7 @@ from decoders.metrics import (
     SMALLEST_PROBABILITY,
     FrameAxis,
     frame_errors,
+    given_shown,
     likeliest,
     log_score_bits,
     probability_of,
@@ -23,7 +24,7 @@ from stream.session import Session
 
 
 def score_forecast(predictions: TestPredictions, model: Model) -> dict[str, Any]:
-    """Score the forecast at every horizon; samples whose horizon shows no stimulus are left out.
+    """Score the forecast at every horizon, given that a frame is shown then; other samples are left out.
 
     Parameters
     ----------
@@ -51,8 +52,11 @@ def score_forecast(predictions: TestPredictions, model: Model) -> dict[str, Any]
             continue
         truth = predictions.test.frame[then].astype(np.int64)
         advanced = advance_posterior(present[now], round(horizon_s * model.movie_rate_hz), model.axis)
-        scores: dict[str, Any] = _scores(ahead[now], truth, model.axis, pictures)
-        for name, baseline in (("persistence", present[now]), ("advance", advanced)):
+        scores: dict[str, Any] = _scores(given_shown(ahead[now]), truth, model.axis, pictures)
+        for name, baseline in (
+            ("persistence", given_shown(present[now])),
+            ("advance", given_shown(advanced)),
+        ):
             floors = model.card["forecast_floors"][name]
             row = (*HORIZONS_S, *OFFLINE_HORIZONS_S).index(horizon)
             floor = floors[min(row, len(floors) - 1)]  # models of an earlier version have none beyond 1 s
@@ -109,7 +113,6 @@ def _scores(
         "log_score_bits": log_score_bits(posterior, truth),
     }
     if pictures is not None:
-        # The picture of the likeliest frame, even where "no stimulus" is likelier still.
         known = truth < axis.n_frames
         shown = posterior[known, :-1].argmax(1)
         scores["pixcorr"] = float(np.einsum("ij,ij->i", pictures[shown], pictures[truth[known]]).mean())

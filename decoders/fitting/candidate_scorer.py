@@ -20,6 +20,9 @@ CONFIDENCE_SCALES = tuple(np.geomspace(0.5, 2.0, 15).tolist())
 GUESS_RATE = 0.01
 """Share of predictions assumed to be guesses in the log score within tolerance."""
 
+MAX_BLANK_BIAS, BLANK_BIAS_PRECISION = 10.0, 0.01
+"""Largest bias of "no stimulus" in nats, and how exactly it is found."""
+
 Folds = list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]
 """Training and held-out mask of each cross-validation fold."""
 
@@ -111,9 +114,48 @@ class CandidateScorer:
         reach
             Largest inverse temperature; one over it is the smallest.
         """
-        inverse_temperature, score = self.calibrate_logits(logits, reach)
+        inverse_temperature, _ = calibrate(logits, self.fullness, self.truth, self.weight, reach)
         calibrated = logits * np.float32(inverse_temperature)
-        return inverse_temperature, ScoredCandidate(replace(settings, log_score=score), calibrated)
+        # Nearest neighbours by themselves have no bias to add it to.
+        only_neighbours = settings.secondary is not None and settings.secondary.name == "knn"
+        only_neighbours &= settings.inverse_temperature == 0
+        bias = 0.0 if only_neighbours else self.blank_bias(calibrated)
+        score = self._log_score(self._with_blank_bias(calibrated, bias) * self.fullness[:, None])
+        return inverse_temperature, ScoredCandidate(
+            replace(settings, log_score=score, blank_bias=bias), calibrated
+        )
+
+    def blank_bias(self, logits: NDArray[np.float32]) -> float:
+        """Return what to add to the logit of "no stimulus" for the best log score: a logistic regression's intercept.
+
+        Parameters
+        ----------
+        logits
+            Float32 [time, states], calibrated, of all held-out samples.
+        """
+        blank = self.truth == self.data.n_frames
+        if blank.all() or not blank.any():
+            return 0.0
+        full = self.fullness.astype(np.float64)
+        weighted = logits.astype(np.float64) * full[:, None]
+        highest = weighted[:, :-1].max(1)
+        shown = highest + np.log(np.exp(weighted[:, :-1] - highest[:, None]).sum(1))
+        ahead, share = weighted[:, -1] - shown, self.weight * full
+
+        def slope(bias: float) -> float:
+            return float(share @ (blank - 1 / (1 + np.exp(-np.clip(ahead + bias * full, -50, 50)))))
+
+        low, high = -MAX_BLANK_BIAS, MAX_BLANK_BIAS
+        while high - low > BLANK_BIAS_PRECISION:
+            middle = (low + high) / 2
+            low, high = (middle, high) if slope(middle) > 0 else (low, middle)
+        return (low + high) / 2
+
+    @staticmethod
+    def _with_blank_bias(logits: NDArray[np.float32], bias: float) -> NDArray[np.float32]:
+        out = logits.copy()
+        out[:, -1] += np.float32(bias)
+        return out
 
     def calibrate_logits(self, logits: NDArray[np.float32], reach: float = 1000.0) -> tuple[float, float]:
         """Return the inverse temperature with the best log score, and the score at it in nats.
@@ -137,11 +179,12 @@ class CandidateScorer:
             Selected decoder.
         """
         fullness, truth = self.fullness, self.truth
+        biased = self._with_blank_bias(candidate.logits, candidate.settings.blank_bias)
         low, high = self.data.axis.tolerance_range
         rows = np.arange(len(truth))
         scores = []
         for scale in CONFIDENCE_SCALES:
-            logs = log_posterior((candidate.logits * np.float32(scale)) * fullness[:, None])
+            logs = log_posterior((biased * np.float32(scale)) * fullness[:, None])
             cumulative = _cumulative(np.exp(logs))
             best = logs.argmax(1)
             confidence = np.clip(cumulative[rows, high[best]] - cumulative[rows, low[best]], 1e-3, 1 - 1e-3)
@@ -157,7 +200,8 @@ class CandidateScorer:
             settings,
             inverse_temperature=settings.inverse_temperature * scale,
             secondary=secondary,
-            prior_weight=self._prior_weight(candidate.logits * np.float32(scale)),
+            prior_weight=self._prior_weight(biased * np.float32(scale)),
+            blank_bias=settings.blank_bias * scale,
         )
 
     def _prior_weight(self, logits: NDArray[np.float32]) -> float:

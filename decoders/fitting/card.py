@@ -61,6 +61,7 @@ def new_card(
         "shrinkage": settings.shrinkage,
         "evening": settings.smoothing,
         "prior": settings.prior_weight,
+        "blank_bias": settings.blank_bias,
         "seed": options.seed,
         "order": options.order,
         "fixed_order": data.fixed_order,

@@ -108,7 +108,8 @@ def score_secondary(
             secondary = fit_secondary(scorer.data, base.layout, train, scaling, embedding, settings)
             directions = unit_length(embedding.project(scaling.features(held_out.sums)))
             logits.append(secondary.logits(held_out.sums, directions))
-        scale, scored = scorer.calibrate(replace(base, inverse_temperature=0.0), np.concatenate(logits))
+        alone = replace(base, inverse_temperature=0.0, secondary=settings)
+        scale, scored = scorer.calibrate(alone, np.concatenate(logits))
         calibrated = replace(settings, inverse_temperature=scale)
         yield replace(scored, settings=replace(scored.settings, secondary=calibrated))
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from decoders.data.training_set import TrainingSet
 from decoders.fitting.validation_sequences import ValidationSequence
-from decoders.metrics import FrameAxis
+from decoders.metrics import FrameAxis, given_shown
 from decoders.playback.filter import Playback, horizon_ticks
 from decoders.playback.transition_powers import Transitions
 from decoders.playback.transitions import persistence_forecast
@@ -69,7 +69,8 @@ def select_forecast(
             continue  # no sequence is that long
         advanced = advance_posterior(present, round((data.lag_s + horizon) * data.movie_rate_hz), data.axis)
         for name, forecast in (("persistence", present), ("advance", advanced)):
-            floors[name][row] = _best_floor(forecast[np.arange(len(truth)), truth], data.n_frames)
+            at_truth = given_shown(forecast)[np.arange(len(truth)), truth]
+            floors[name][row] = _best_floor(at_truth.astype(np.float64), data.n_frames)
     jump_ahead = 1 - (1 - floors["advance"][len(HORIZONS_S) - 1]) ** (1 / last)
     if not data.movie_rate_hz and _holding_scores_better(data, filtered, transitions, jump_ahead):
         transitions = persistence_forecast(transitions)
@@ -86,7 +87,7 @@ def _holding_scores_better(
         at_truth = []
         for sequence, posterior in filtered:
             present, truth = _pairs(data, sequence, posterior, HORIZONS_S[-1])
-            ahead = playback.forecast_at(present, HORIZONS_S[-1])
+            ahead = given_shown(playback.forecast_at(present, HORIZONS_S[-1]))
             at_truth.append(ahead[np.arange(len(truth)), truth])
         scores.append(float(np.mean(np.log(np.maximum(np.concatenate(at_truth), MIN_PROBABILITY)))))
     return scores[1] > scores[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import exp
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,8 +36,8 @@ from decoders.playback.filter import Playback
 from decoders.playback.transition_powers import Transitions
 from stream.session import Kind
 
-JUMPS = (0.001, 0.003, 0.01, 0.03)
-"""Candidate probabilities per tick of a jump to any frame."""
+JUMPS_PER_S = (0.03, 0.1, 0.3, 1.0)
+"""Candidate rates of jumps to any frame, per second."""
 
 PLACE_JUMP = 0.001
 """Initial jump probability without a movie rate: animals do not jump, and categories follow each other as usual."""
@@ -57,7 +58,7 @@ class PlaybackSelection:
     floors
         Uniform floors of the simple forecasts, see `decoders.fitting.select_forecast`.
     score
-        Held-out log score, see `filtered_log_score`; NaN when no data could be held out.
+        Held-out log score (see `decoders.fitting.select_weights.filtered_log_scores`); NaN when nothing was held out.
     filtered
         Validation sequences with their filtered posteriors.
     """
@@ -107,7 +108,9 @@ def select_playback(
         if evidence and not score <= best.score:
             best = _Candidate(settings, own, evidence, score, weight, window_weight)
     score = best.score
-    for candidate_jump in JUMPS if best.evidence else ():
+    ticks_per_s = data.movie_rate_hz or data.rate_hz or 1.0
+    for per_s in JUMPS_PER_S if best.evidence else ():
+        candidate_jump = 1 - exp(-per_s / ticks_per_s)
         playback = _playback(data, transitions, candidate_jump)
         scores, _ = log_scores(playback, best.evidence, best.weight, data.axis, (best.window_weight,))
         if float(scores.mean()) > score:
@@ -169,11 +172,11 @@ def _evidence_sources(
     """Return the frame decoders (None) and the readouts of single samples to compare."""
     # Overlapping windows count the same spikes several times. Held-out repeats forgive that, later ones do not: for
     # spikes and a movie, only single samples serve.
-    samples_only = data.movie_rate_hz > 0 and data.kind is Kind.SPIKES
+    overlap_forbidden = data.movie_rate_hz > 0 and data.kind is Kind.SPIKES
     # For places and movies, the window that decodes best without the playback model is kept.
     decoders = candidates if data.movie is not None and not data.movie_rate_hz else candidates[:1]
     sources: list[tuple[ReadoutSettings, EmissionSettings | None]] = []
-    sources += [(settings, None) for settings in decoders if not samples_only]
+    sources += [(settings, None) for settings in decoders if settings.n_window == 1 or not overlap_forbidden]
     sources += [(candidates[0], own) for own in emission_candidates(data)]
     return sources
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from decoders.readouts.classifiers import Prototypes, Scaling, fit_prototypes
 from decoders.readouts.combined import combined
 from decoders.readouts.graph_smoothing import diffusion_kernels, smooth_over_graph
 from decoders.readouts.secondary_classifier import (
+    LinearSecondary,
     SecondaryClassifier,
     SecondarySettings,
     fit_secondary,
@@ -102,6 +103,8 @@ class ReadoutSettings:
     smoothing
         Diffusion time by which prototypes of neighbouring places are smoothed, see `decoders.readouts.graph_smoothing`;
         0 disables it.
+    blank_bias
+        Added to the logit of "no stimulus", so that it is decoded as often as is right on held-out data.
     prior_weight
         Weight of the log occupancy of each place in the posterior without the playback model, which has its own.
     """
@@ -116,6 +119,7 @@ class ReadoutSettings:
     spans: tuple[int, ...] = ()
     smoothing: float = 0.0
     prior_weight: float = 0.0
+    blank_bias: float = 0.0
 
     @property
     def decoder(self) -> str:
@@ -191,7 +195,22 @@ def fit_readout(data: TrainingSet, keep: NDArray[np.bool_], settings: ReadoutSet
     secondary = None
     if settings.secondary is not None:
         secondary = fit_secondary(data, settings.layout, keep, scaling, embedding, settings.secondary)
+    prototypes, secondary = _with_blank_bias(prototypes, secondary, settings)
     return BatchReadout(scaling, embedding, prototypes, settings.inverse_temperature, secondary)
+
+
+def _with_blank_bias(
+    prototypes: Prototypes, secondary: SecondaryClassifier | None, settings: ReadoutSettings
+) -> tuple[Prototypes, SecondaryClassifier | None]:
+    """Add the bias of "no stimulus", the last state, where the logits come from."""
+    part = np.zeros(len(prototypes.bias), np.float32)
+    if settings.inverse_temperature > 0:
+        part[-1] = settings.blank_bias / settings.inverse_temperature
+        return replace(prototypes, bias=prototypes.bias + part), secondary
+    if isinstance(secondary, LinearSecondary):
+        part[-1] = settings.blank_bias / secondary.inverse_temperature
+        return prototypes, replace(secondary, bias=secondary.bias + part)
+    return prototypes, secondary
 
 
 def cross_validation_folds(data: TrainingSet) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:

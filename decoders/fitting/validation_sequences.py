@@ -29,7 +29,7 @@ MIN_STRETCHES = 4
 """Stretches are shorter where fewer than this many would fit."""
 
 BLANK_SHARE = 0.1
-"""Weight of all moments without a stimulus in a score, at least that of one frame."""
+"""Weight of all moments without a stimulus in a score."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +127,8 @@ def validation_facts(data: TrainingSet, seed: int) -> dict[str, Any]:
 def moment_weights(state: NDArray[np.int64], n_frames: int) -> NDArray[np.float64]:
     """Return what each moment counts in a score, float64 [time], summing to 1.
 
-    All moments with a stimulus count the same, as in an evaluation. Those without count `BLANK_SHARE` together,
-    or as much as one frame where that is more: long rest between the stimuli must not decide.
+    All moments with a stimulus count the same, as in an evaluation. Those without count `BLANK_SHARE` together: long
+    rest between the stimuli must not decide.
 
     Parameters
     ----------
@@ -140,15 +140,13 @@ def moment_weights(state: NDArray[np.int64], n_frames: int) -> NDArray[np.float6
     Examples
     --------
     >>> moment_weights(np.array([0, 1, 2, 2, 2, 2]), 2).round(3).tolist()
-    [0.333, 0.333, 0.083, 0.083, 0.083, 0.083]
+    [0.45, 0.45, 0.025, 0.025, 0.025, 0.025]
     """
     blank = state == n_frames
     n_blank = int(blank.sum())
     if n_blank in (0, len(state)):
         return np.full(len(state), 1 / max(len(state), 1))
-    n_shown_frames = len(np.unique(state[~blank]))
-    share = max(BLANK_SHARE, 1 / (n_shown_frames + 1))
-    return np.where(blank, share / n_blank, (1 - share) / (len(state) - n_blank))
+    return np.where(blank, BLANK_SHARE / n_blank, (1 - BLANK_SHARE) / (len(state) - n_blank))
 
 
 def _spread(data: TrainingSet, test: NDArray[np.bool_], n_most: int) -> NDArray[np.int64]:
