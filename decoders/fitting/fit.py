@@ -152,6 +152,8 @@ def fit_states(
     scores = {"log_score_nats": settings.log_score, "filtered_score_nats": selection.score}
     card["scores"] = {name: round(value, 6) for name, value in scores.items() if np.isfinite(value)}
     card["forecast_floors"] = selection.floors
+    # A movie's jumps come at any time; elsewhere, how long a state lasts need not be memoryless.
+    card["forecast_hedges"] = [] if data.movie_rate_hz else selection.floors["persistence"]
     card["posterior_power"] = select_posterior_weight(data, settings, parts, options.seed)
     card["baselines"] = (
         select_baselines(

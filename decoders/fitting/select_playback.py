@@ -58,7 +58,7 @@ class PlaybackSelection:
     floors
         Uniform floors of the simple forecasts, see `decoders.fitting.select_forecast`.
     score
-        Held-out log score (see `decoders.fitting.select_weights.filtered_log_scores`); NaN when nothing was held out.
+        Held-out log score (see `decoders.fitting.select_weights.filtered_log_score`); NaN when nothing was held out.
     filtered
         Validation sequences with their filtered posteriors.
     """

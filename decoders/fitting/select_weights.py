@@ -30,9 +30,6 @@ MIN_GAIN = 0.1
 """Nats by which evidence must improve on ignoring it, in each sequence or else by three standard errors over them: on
 noise a small weight wins by chance, and the filter would then follow noise with confidence."""
 
-N_BLOCKS = 8
-"""Blocks of each sequence, over which the standard error of a score is taken."""
-
 GUESS_RATE = 0.1
 """Share of predictions assumed to be guesses, so that samples that no setting decodes do not decide."""
 
@@ -84,13 +81,10 @@ def with_window_evidence(
     return np.asarray(product / product.sum(1, keepdims=True))
 
 
-def filtered_log_scores(
-    filtered: NDArray[np.float64], sequence: ValidationSequence, axis: FrameAxis
-) -> NDArray[np.float64]:
-    """Return log scores in nats, float64 [blocks]: half of the exact state, half of all states within one second.
+def filtered_log_score(filtered: NDArray[np.float64], sequence: ValidationSequence, axis: FrameAxis) -> float:
+    """Return the mean log score in nats: half of the exact state, half of all states within one second.
 
-    Their mean is that of the sequence; their spread tells how sure it is. What moments count is in
-    `decoders.fitting.validation_sequences.moment_weights`.
+    What moments count is in `decoders.fitting.validation_sequences.moment_weights`.
 
     Parameters
     ----------
@@ -109,9 +103,7 @@ def filtered_log_scores(
     near = cumulative[rows, high] - cumulative[rows, low]
     exact = np.log((1 - GUESS_RATE) * filtered[rows, truth] + GUESS_RATE / n_states)
     within = np.log((1 - GUESS_RATE) * near + GUESS_RATE * (high - low) / n_states)
-    weighted = moment_weights(truth, axis.n_frames) * (0.5 * exact + 0.5 * within)
-    blocks = np.array_split(weighted, min(N_BLOCKS, len(weighted)))
-    return np.array([len(blocks) * block.sum() for block in blocks])
+    return float(moment_weights(truth, axis.n_frames) @ (0.5 * exact + 0.5 * within))
 
 
 def select_evidence_weight(
@@ -157,7 +149,7 @@ def select_weights(
     if not evidence:
         return float("nan"), DEFAULT_EVIDENCE_WEIGHT, 0.0
     window_weights = WINDOW_WEIGHTS if evidence[0].window_evidence is not None else (0.0,)
-    scores: dict[int, tuple[NDArray[np.float64], float]] = {}  # of each block
+    scores: dict[int, tuple[NDArray[np.float64], float]] = {}
 
     def mean_score(index: int) -> float:
         if index not in scores:
@@ -183,7 +175,7 @@ def log_scores(
     axis: FrameAxis,
     window_weights: Sequence[float],
 ) -> tuple[NDArray[np.float64], float]:
-    """Return the log score of each block of the sequences, float64 [blocks], with the best window weight, and that.
+    """Return the log score of each sequence, float64 [sequences], with the best window weight, and that weight.
 
     Parameters
     ----------
@@ -200,9 +192,9 @@ def log_scores(
     """
     filtered = [filter_sequence(playback, weight * e.evidence, e.sequence) for e in evidence]
     scores = [
-        np.concatenate(
+        np.array(
             [
-                filtered_log_scores(with_window_evidence(f, e, window_weight), e.sequence, axis)
+                filtered_log_score(with_window_evidence(f, e, window_weight), e.sequence, axis)
                 for f, e in zip(filtered, evidence, strict=True)
             ]
         )

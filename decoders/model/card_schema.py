@@ -10,6 +10,7 @@ import numpy as np
 from decoders.data.frame_states import FrameStates
 from decoders.data.label_places import LabelPlaces
 from decoders.errors import BadModel
+from decoders.prediction import HORIZONS_S, OFFLINE_HORIZONS_S
 from stream.errors import BadRecording, NeuroReelError
 from stream.movie import MAX_MOVIE_RATE_HZ, Clip, Movie
 from stream.session import Kind
@@ -27,6 +28,8 @@ MAX_LABEL_COLUMNS = 1000
 
 MAX_NUMBER = 1e15
 """Largest number anywhere on a card."""
+
+N_HEDGES = len(HORIZONS_S) + len(OFFLINE_HORIZONS_S)
 
 _MAX_DEPTH = 10
 
@@ -78,6 +81,9 @@ def check_card(card: Mapping[str, Any]) -> None:
     shares = card.get("baseline_accuracy", {})
     fractions = isinstance(shares, dict) and all(_is_size(share) and share <= 1 for share in shares.values())
     _require(fractions, card, "baseline_accuracy")
+    hedges = card.get("forecast_hedges", [])
+    valid_hedges = isinstance(hedges, list) and all(_is_size(share) and share <= 1 for share in hedges)
+    _require(valid_hedges and len(hedges) in (0, N_HEDGES), card, "forecast_hedges")
     for field, types in _OPTIONAL.items():
         value = card.get(field)
         valid = isinstance(value, types) and not (isinstance(value, bool) and bool not in types)

@@ -69,6 +69,7 @@ class Model(CardProperties):
             self.movie_rate_hz,
             self.rate_hz,
             float(card["lag_ms"]) / 1000,
+            card.get("forecast_hedges", []),
         )
         self._reach = [
             slice(*bounds) for bounds in zip(*(b.tolist() for b in self.axis.tolerance_range), strict=True)

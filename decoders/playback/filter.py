@@ -11,6 +11,7 @@ distribution of the states that jumps lead to. Forward filter (Rabiner 1989) and
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ from decoders.playback.playback_speed import (
     comparison_ticks,
 )
 from decoders.playback.transition_powers import JumpingTransitions, Transitions
-from decoders.prediction import HORIZONS_S
+from decoders.prediction import HORIZONS_S, OFFLINE_HORIZONS_S
 from stream.errors import BadUsage
 
 MIN_PROBABILITY = np.float32(1e-12)
@@ -56,6 +57,9 @@ class Playback:
         Sampling rate in Hz, which sets the ticks per second when there is no movie rate.
     lag_s
         Lag of the signal in seconds, which the forecast has to bridge besides its horizon.
+    hedges
+        Share of a uniform guess among the frames in the forecast at each of `HORIZONS_S` and `OFFLINE_HORIZONS_S`, in
+        place of ``jump_ahead``; empty for none.
 
     Attributes
     ----------
@@ -71,6 +75,7 @@ class Playback:
         movie_rate_hz: float,
         rate_hz: float,
         lag_s: float = 0.0,
+        hedges: Sequence[float] = (),
     ) -> None:
         self.transitions = transitions
         self.jump_ahead = jump_ahead
@@ -81,7 +86,11 @@ class Playback:
         self._horizons = {speed: horizon_ticks(self._tick_rate * speed, lag_s) for speed in SPEEDS}
         self._lag_s = lag_s
         self._filter = JumpingTransitions(transitions.steps, jump, transitions.target)
-        self._forecast = JumpingTransitions(transitions.forecast_steps, jump_ahead, transitions.target)
+        ahead = 0.0 if len(hedges) else jump_ahead
+        self._forecast = JumpingTransitions(transitions.forecast_steps, ahead, transitions.target)
+        self._hedges = np.array(hedges, np.float32)
+        self._uniform = np.full(self.n_states, 1 / (self.n_states - 1), np.float32)
+        self._uniform[-1] = 0
         self._speed = (
             PlaybackSpeed(self._filter, self._initial, movie_rate_hz, rate_hz) if movie_rate_hz > 0 else None
         )
@@ -218,11 +227,23 @@ class Playback:
         out = np.empty(states.shape, np.float32)
         for index, state in enumerate(states.astype(np.float32)):
             out[index] = self._forecast.advance(state, ticks)
+        if len(self._hedges):
+            horizons = (*HORIZONS_S, *OFFLINE_HORIZONS_S)[: len(self._hedges)]
+            self._hedge(out, np.float32(np.interp(horizon_s, horizons, self._hedges)))
         return out
 
     def forecast(self) -> NDArray[np.float32]:
         """Return the distribution at each forecast horizon, float32 [horizons, states]."""
-        return self._forecast.advance_each(self.state, self._horizons[self.speed])
+        ahead = self._forecast.advance_each(self.state, self._horizons[self.speed])
+        if len(self._hedges):
+            self._hedge(ahead, self._hedges[: len(ahead), None])
+        return ahead
+
+    def _hedge(self, ahead: NDArray[np.float32], share: NDArray[np.float32] | np.float32) -> None:
+        """Mix a uniform guess among the frames into forecasts float32 [n, states], given that a frame is shown."""
+        blank = ahead[:, -1:].copy()
+        ahead += share * ((1 - blank) * self._uniform - ahead)
+        ahead[:, -1:] = blank
 
 
 def horizon_ticks(tick_rate_hz: float, lag_s: float = 0.0) -> tuple[int, ...]:

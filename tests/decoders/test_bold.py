@@ -15,6 +15,7 @@ from decoders.errors import BadModel
 from decoders.evaluation.evaluate import EvaluateOptions, cross_validate, evaluate
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
+from decoders.metrics import given_shown
 from decoders.model.model import Model
 from stream.movie import Clip, Movie
 from stream.session import Kind, Session
@@ -92,7 +93,7 @@ def test_the_forecast_bridges_the_lag(model: Model) -> None:
     assert model.playback.horizon_ticks[0] == lag  # a quarter of a second adds no volume
     session = last_run()
     result = evaluate(model, session, EvaluateOptions(draws=0))
-    forecast = model.predict(session).forecast_posterior[0.25]
+    forecast = given_shown(model.predict(session).forecast_posterior[0.25])
     # A volume decodes what was shown one lag ago, so its forecast is about what is shown now.
     shown = np.flatnonzero(session.frame >= 0)
     shown = shown[(shown >= lag) & (shown < RUN - lag)]  # scored only where the truth one lag later is known
