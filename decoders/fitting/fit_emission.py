@@ -30,6 +30,10 @@ DEFAULT_JUMP = 0.01
 SLOW_SIGNAL_WINDOW_S = 0.33
 """Window in seconds of the emission's readout of slow signals: single samples do not average their noise."""
 
+EMISSION_WIDTHS_S = (1 / 30, 0.1, 0.3)
+"""Candidate widths in seconds of movie time over which a readout of single samples is smoothed: with few repeats, what a
+frame evoked is known from few samples."""
+
 PLACE_SMOOTHINGS = (0.0, 0.5, 2.0, 4.0)
 """Candidate diffusion times over places for a readout of single samples (see `decoders.readouts.graph_smoothing`)."""
 
@@ -116,7 +120,7 @@ def fit_emission(data: TrainingSet, keep: NDArray[np.bool_], settings: EmissionS
 def emission_candidates(data: TrainingSet) -> list[EmissionSettings]:
     """Return the candidate readouts of single samples; of slow signals and a movie, of a few samples too."""
     if data.movie_rate_hz and data.rate_hz:
-        singles = [EmissionSettings(1, 1.0), EmissionSettings(1, 2.5)]
+        singles = [EmissionSettings(1, width * data.movie_rate_hz) for width in EMISSION_WIDTHS_S]
         n_slow = round(SLOW_SIGNAL_WINDOW_S * data.rate_hz) if data.kind is not Kind.SPIKES else 1
         return [*singles, EmissionSettings(n_slow, 1.0)] if n_slow > 1 else singles
     if data.movie is not None:

@@ -28,7 +28,7 @@ STRETCH_S = 4.0
 MIN_STRETCHES = 4
 """Stretches are shorter where fewer than this many would fit."""
 
-BLANK_SHARE = 0.1
+BLANK_SHARE = 0.03
 """Weight of all moments without a stimulus in a score."""
 
 
@@ -140,7 +140,7 @@ def moment_weights(state: NDArray[np.int64], n_frames: int) -> NDArray[np.float6
     Examples
     --------
     >>> moment_weights(np.array([0, 1, 2, 2, 2, 2]), 2).round(3).tolist()
-    [0.45, 0.45, 0.025, 0.025, 0.025, 0.025]
+    [0.485, 0.485, 0.008, 0.008, 0.008, 0.008]
     """
     blank = state == n_frames
     n_blank = int(blank.sum())
