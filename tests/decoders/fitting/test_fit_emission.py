@@ -54,4 +54,4 @@ def test_frames_of_a_movie_and_places_are_smoothed(watched: Session) -> None:
     assert [each.smoothing for each in emission_candidates(movie)] == pytest.approx([1.0, 3.0, 9.0])
     assert 0.0 in [each.smoothing for each in emission_candidates(places)]
     slow = training_set(watched_session(kind=Kind.FLUORESCENCE), N_FRAMES, 0.3)
-    assert [each.n_window for each in emission_candidates(slow)] == [1, 1, 10]
+    assert [each.n_window for each in emission_candidates(slow)] == [1, 1, 1, 10]
