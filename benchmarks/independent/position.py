@@ -16,9 +16,6 @@ from sklearn.preprocessing import StandardScaler
 
 from benchmarks.independent.recordings import Recording
 from benchmarks.independent.sklearn_baselines import decode, window_features
-from decoders.data.training_set import with_repeat_boundaries
-from decoders.evaluation.predictions import collect_predictions
-from decoders.evaluation.summary import build_report
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
 from stream.errors import NeuroReelError
@@ -42,9 +39,9 @@ def measure_position(recording: Recording, seed: int) -> dict[str, Any]:
         return {"skipped": str(error)}
     fitted = time.process_time()
     train, test = session.select_time(0, TRAIN_SHARE), session.select_time(TRAIN_SHARE, 1)
-    report = build_report(collect_predictions(model, with_repeat_boundaries(test), 0, seed), model, seed)
-    own = report["continuous"][LABEL]
-    rows = {"default alone": {"r2": own["r2"], "median_error": own["median_error"]}}
+    rows = {}
+    for who, model.use_playback in (("default with playback", True), ("default alone", False)):
+        rows[who] = _scores(model.predict(test, forecasts=False).continuous, test.labels[LABEL])
     windows = [max(1, round(window * session.rate_hz)) for window in recording.windows_s]
     settings: dict[str, Any] = {"default": {name: model.card[name] for name in ("decoder", "context_ms")}}
     for name in REGRESSORS:
@@ -82,7 +79,7 @@ def _regress(name: str, train: Session, keep: NDArray[np.bool_], test: Session, 
     return np.asarray(pipeline.predict(window_features(test, n_window)))
 
 
-def _scores(estimate: Floats, truth: NDArray[np.float32]) -> dict[str, float]:
+def _scores(estimate: NDArray[np.floating], truth: NDArray[np.float32]) -> dict[str, float]:
     truth_ = truth.astype(np.float64)
     miss = ((estimate - truth_) ** 2).sum(1)
     r2 = 1 - miss.sum() / ((truth_ - truth_.mean(0)) ** 2).sum()
