@@ -68,8 +68,8 @@ def label_states(
 
 
 def n_places_for(n_samples: int) -> int:
-    """Number of places of a continuous label for an amount of training data."""
-    return int(np.clip(np.sqrt(n_samples), 8, 128))
+    """Number of places of a continuous label: the root of the number of samples, from 64 (of few data: less) to 128."""
+    return int(np.clip(np.sqrt(n_samples), max(2, min(64, n_samples // 8)), 128))
 
 
 def _discrete_values(values: NDArray[np.float32]) -> NDArray[np.int64] | None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks.rats.__main__ import REFERENCE, against_lda, collect, posterior_errors, run
+from benchmarks.rats.__main__ import REFERENCE, against_lda, collect, distance, posterior_errors, run
 from benchmarks.rats.lda import lda, track_lda_through_holes, window_counts
 from benchmarks.rats.prepare import Fold, buddy_folds, load_track, track_folds
+from decoders.fitting.fit import fit_model
+from decoders.fitting.options import FitOptions
 
 pytestmark = pytest.mark.data
 
@@ -55,6 +58,21 @@ def test_the_default_decoder_beats_lda(
     assert ratios["ours, no playback, likeliest"] <= 0.95
     assert ratios["ours, continuous label"] <= 0.9
     assert 0.7 < np.concatenate([fold.inside for fold in decoded]).mean() < 0.9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("recording", "number"), [("buddy", 3), ("track", 1)])
+def test_positions_alone_are_decoded_as_with_frames(shared_data: Path, recording: str, number: int) -> None:
+    fold = folds_of(recording, shared_data)[number]
+    nothing = replace(fold.train, frame=np.full_like(fold.train.frame, -1))
+    options = FitOptions(context_s=1.0)
+    with_frames, alone = (
+        np.median(distance(fold, fit_model(train, options, baselines=False).predict(fold.test).continuous))
+        for train in (fold.train, nothing)
+    )
+    published = np.concatenate(collect([posterior_errors(fold, lda(fold, 1.0), "LDA")])["LDA, likeliest"])
+    assert alone < 1.6 * with_frames  # the frames of the first also say the direction
+    assert alone < np.median(published)
 
 
 @pytest.mark.live
