@@ -148,7 +148,11 @@ def select_test_part(model: Model, session: Session, options: EvaluateOptions) -
     refuse_negative(np.asarray(test.neural, np.float32), model.parts.preprocessor.kind, test.channel_names)
     state, places = model.states.of_session(test), model.states.places
     if not np.any(state >= 0):
-        missing = "shows a frame" if places is None else f"has a value of label {places.label!r}"
+        missing = (
+            "shows a frame"
+            if places is None
+            else f"has a value of label {places.label!r}, which the model decodes"
+        )
         raise BadSplit(
             f"no sample of the test data {missing}, so there is nothing to score. Choose another part."
         )

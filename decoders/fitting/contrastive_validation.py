@@ -45,6 +45,11 @@ class ContrastiveValidation:
     test: NDArray[np.bool_]
     sequences: list[ValidationSequence]
 
+    @property
+    def held_out(self) -> NDArray[np.bool_]:
+        """Held-out samples whatever they show, bool [time]; `test` leaves out what training does not show."""
+        return np.asarray((self.data.fold >= 0) & ~self.train)
+
     def similarity(self, encoder: Encoder) -> Scored:
         """Return similarities to the encoder's prototypes, window fullness and true states of the held-out samples.
 

@@ -59,6 +59,10 @@ BOLD_CONTEXTS_S = (2.0, 4.0, 6.0, 8.0, 10.0)
 """Candidate context windows in seconds when none is given: for movies, still pictures, places, and BOLD."""
 
 
+N_STRETCHES = 10
+"""Stretches of time that are the places of a recording without frames and labels."""
+
+
 def fit_model(
     sessions: Session | Sequence[Session],
     options: FitOptions | None = None,
@@ -233,7 +237,7 @@ def _with_places(
             raise BadRecording(NO_FRAME_SHOWN)
         elapsed = np.arange(session.n_samples)[:, None] / (session.rate_hz or 1)
         session = replace(session, labels={"time": elapsed.astype(np.float32)})
-        whole = [session]
+        whole, states = [session], FrameStates.counted(N_STRETCHES)
     states = label_states(whole, session, options.label, states, options.seed)
     known = states.of_session(session) >= 0
     return states.translated(session if known.all() else session.take(known)), states

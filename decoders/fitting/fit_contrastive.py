@@ -204,7 +204,7 @@ class _Search:
 
         def score(encoder: Encoder) -> float:
             if options.mode == "time":  # frames are not the objective
-                return -held_out_infonce(data, self._validation.test, encoder, temperature, options)[0]
+                return -held_out_infonce(data, self._validation.held_out, encoder, temperature, options)[0]
             return self._validation.score(encoder)
 
         return TrainingRun(stage, trainer, score if scored else None, self._report, self._checkpoint)
@@ -237,7 +237,8 @@ def _compare_with_linear(
         selected, linear_weight = "both", linear_scale * both_scale / 2
         inverse_temperature *= both_scale / 2
     levels = np.quantile(similarity.max(1).astype(np.float64), np.linspace(0, 1, N_TYPICALITY_LEVELS))
-    loss, chance = held_out_infonce(data, validation.test, best.best, temperature, options)
+    held_out = validation.held_out if options.mode == "time" else validation.test
+    loss, chance = held_out_infonce(data, held_out, best.best, temperature, options)
     prototypes = encoder_prototypes(encoder, data, np.ones(len(data.state), bool))
     card = {
         "context_ms": round(1000 * encoder.n_context / data.rate_hz, 3) if data.rate_hz else 0.0,

@@ -177,6 +177,7 @@ def test_contrastive_modes(square: Session, mode: str) -> None:
     model = fit_model(session, replace(TRAIN, mode=mode, context_s=0.5))
     points = model.predict(square.select_time(0.75, 1), forecasts=False).embedding
     assert np.isfinite(points).all()
+    assert model.card["contrastive"]["steps"] > 0
     assert model.card["contrastive"]["infonce_nats"] < model.card["contrastive"]["infonce_chance_nats"]
 
 
