@@ -17,15 +17,16 @@ from decoders.data.play_order import SCENE_S, shuffle_scenes, states_are_scenes
 from decoders.data.training_set import TrainingSet
 from decoders.fitting.settings import cross_validation_folds
 
-MAX_CELLS = 1_000_000
+MAX_CELLS = 2_000_000
 """Largest number of samples times states in one sequence."""
 
 MAX_SAMPLES = 3000
 
-STRETCH_S = 4.0
-"""Length in seconds of the stretches that are spread over a fold that is longer than a sequence may be."""
+STRETCH_S, PLAYBACK_STRETCH_S = 4.0, 15.0
+"""Seconds of the stretches that are spread over a fold that is longer than a sequence may be: for decoders alone, and
+for the playback model, which first has to find the movie in each."""
 
-MIN_STRETCHES = 4
+MIN_STRETCHES = 2
 """Stretches are shorter where fewer than this many would fit."""
 
 BLANK_SHARE = 0.03
@@ -78,7 +79,8 @@ def validation_sequences(
         a bin of one second, every state is a scene by itself, and nothing is in order. Otherwise only movies are
         shuffled, in scenes of `decoders.data.play_order.SCENE_S`; none where the order is known.
     """
-    index = _spread(data, test, min(MAX_SAMPLES, MAX_CELLS // data.n_states + 1))
+    n_most = min(MAX_SAMPLES, MAX_CELLS // data.n_states + 1)
+    index = _spread(data, test, n_most, STRETCH_S if alone else PLAYBACK_STRETCH_S)
     boundary = data.boundary[index] | np.r_[True, np.diff(index) > 1]
     in_order = ValidationSequence(
         index, data.clean[index], data.state[index], data.ticks[index], boundary, in_order=True
@@ -149,15 +151,15 @@ def moment_weights(state: NDArray[np.int64], n_frames: int) -> NDArray[np.float6
     return np.where(blank, BLANK_SHARE / n_blank, (1 - BLANK_SHARE) / (len(state) - n_blank))
 
 
-def _spread(data: TrainingSet, test: NDArray[np.bool_], n_most: int) -> NDArray[np.int64]:
+def _spread(data: TrainingSet, test: NDArray[np.bool_], n_most: int, stretch_s: float) -> NDArray[np.int64]:
     """Return the held-out samples, or at most about ``n_most`` in stretches spread evenly over what is shown."""
     index = np.flatnonzero(test)
     if len(index) <= n_most:
         return index
-    n_stretch = min(max(1, round(STRETCH_S * (data.rate_hz or 1))), max(1, n_most // MIN_STRETCHES))
+    n_stretch = min(max(1, round(stretch_s * (data.rate_hz or 1))), max(1, n_most // MIN_STRETCHES))
     n_stretches = max(1, n_most // n_stretch)
     blank = data.state[index] == data.n_frames
-    n_blank = max(1, n_stretches // 8) if blank.any() and not blank.all() and n_stretches > 1 else 0
+    n_blank = max(1, n_stretches // 8) if blank.any() and not blank.all() and n_stretches > 3 else 0
     chosen = np.zeros(len(index), bool)
     for where, count in ((np.flatnonzero(~blank), n_stretches - n_blank), (np.flatnonzero(blank), n_blank)):
         where = where if len(where) else np.arange(len(index))

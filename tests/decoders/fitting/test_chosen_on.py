@@ -62,6 +62,8 @@ def test_held_out_moments_are_shown_and_spread_over_the_movie(gray_s: float, n_f
     data = training_set(movie_after_gray(gray_s, n_frames), n_frames, 0.3)
     for _, test in cross_validation_folds(data):
         for sequence in validation_sequences(data, test, np.random.default_rng(0)):
+            assert np.mean(sequence.state < n_frames) > 0.7
+        for sequence in validation_sequences(data, test, np.random.default_rng(0), alone=True):
             shown = sequence.state[sequence.state < n_frames]
             assert len(shown) > 0.7 * len(sequence.state)
             assert np.all(np.bincount(shown * 3 // n_frames) > 0.2 * len(shown))
