@@ -102,6 +102,10 @@ class LinearReadout:
         return out
 
 
+TIE_BREAK = 1e-3
+"""Share of a neighbour's vote that depends on its similarity, so that no tie is left to a state's number."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class NearestNeighbours:
     """k-nearest-neighbour classifier by cosine similarity.
@@ -136,7 +140,8 @@ class NearestNeighbours:
         k = min(self.k, len(self.points))
         nearest = np.argpartition(similarity, -k, axis=1)[:, -k:]
         votes = np.full((len(flat), self.n_states), 0.1 / self.n_states)
-        np.add.at(votes, (np.arange(len(flat))[:, None], self.state[nearest]), 1.0)
+        weight = 1 + TIE_BREAK * np.take_along_axis(similarity, nearest, 1)
+        np.add.at(votes, (np.arange(len(flat))[:, None], self.state[nearest]), weight)
         return np.asarray(np.log(votes / votes.sum(1, keepdims=True)), np.float32)
 
 

@@ -91,3 +91,11 @@ def test_scaling_removes_a_common_gain() -> None:
     scaling = Scaling(1, root=True, total=10.0)
     sums = np.array([[1.0, 3.0, 6.0]], np.float32)
     np.testing.assert_allclose(scaling.features(sums), scaling.features(5 * sums), rtol=1e-5)
+
+
+def test_a_tie_between_neighbours_goes_to_the_nearer_ones_whatever_their_numbers() -> None:
+    points = unit_length(np.array([[1.0, 0.2], [1.0, 0.3], [1.0, -0.4], [1.0, -0.5]], np.float32))
+    feature = np.array([[1.0, 0.0]], np.float32)
+    for near, far in ((0, 1), (1, 0)):
+        votes = NearestNeighbours(points, np.array([near, near, far, far]), 4, 3).similarity(feature)
+        assert votes[0].argmax() == near
