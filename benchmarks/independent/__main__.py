@@ -40,6 +40,8 @@ NOT_JUDGED = ("blank_found",)
 ALONE, PLAYBACK = "default alone", "default with playback"
 SIMPLE_FORECASTS = ("advance", "persistence")
 SMALLEST_PROBABILITY = 1e-9
+ROUNDING = 1e-5
+"""Smaller differences are those of single precision."""
 
 Results = dict[str, Any]
 
@@ -223,7 +225,7 @@ def verdict(difference: NDArray[np.float64], title: str) -> str:
     """Format a paired difference and whether it is at least zero, or below by less than one standard error."""
     mean = float(difference.mean())
     error = float(difference.std(ddof=1) / np.sqrt(len(difference))) if len(difference) > 1 else 0.0
-    word = "at or above" if mean >= 0 else "below by less than one SE" if mean > -error else "FAILS"
+    word = "at or above" if mean > -ROUNDING else "below by less than one SE" if mean > -error else "FAILS"
     return f"{title}: {mean:+.3f} ± {error:.3f}: {word}"
 
 
