@@ -117,10 +117,32 @@ def frame_errors(
     return error, comparable & same_clip & (error <= tolerance_frames)
 
 
+def likeliest_states(posterior: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
+    """Return the decoded state of each posterior, int64 [time].
+
+    It is "no stimulus" where that is likelier than all frames together, and the most probable frame elsewhere: a frame
+    among many may be less probable than "no stimulus" although some frame is certainly shown.
+
+    Parameters
+    ----------
+    posterior
+        Float [time, n_frames + 1]; the last state is "no stimulus".
+
+    Examples
+    --------
+    >>> likeliest_states(np.array([[0.3, 0.3, 0.4], [0.2, 0.2, 0.6]])).tolist()
+    [0, 2]
+    """
+    blank = posterior.shape[1] - 1
+    states: NDArray[np.int64] = np.where(posterior[:, blank] > 0.5, blank, posterior[:, :blank].argmax(1))
+    return states
+
+
 def likeliest(posterior: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Return the most probable frame of each posterior, int64 [time]; -1 = no stimulus."""
-    best = posterior.argmax(1)
-    return np.where(best < posterior.shape[1] - 1, best, -1).astype(np.int64)
+    """Return the decoded frame of each posterior, int64 [time]; -1 = no stimulus (see `likeliest_states`)."""
+    best = likeliest_states(posterior)
+    frames: NDArray[np.int64] = np.where(best < posterior.shape[1] - 1, best, -1)
+    return frames
 
 
 def score(
@@ -266,9 +288,9 @@ def probability_of(posterior: NDArray[np.float32], truth: NDArray[np.int64]) -> 
 
 
 def confidence(posterior: NDArray[np.float32], axis: FrameAxis) -> NDArray[np.float64]:
-    """Return the posterior probability within one second of the most probable frame, float64 [time]."""
+    """Return the posterior probability within one second of the decoded state, float64 [time]."""
     low, high = axis.tolerance_range
-    best = posterior.argmax(1)
+    best = likeliest_states(posterior)
     total = np.zeros((len(posterior), posterior.shape[1] + 1))
     np.cumsum(posterior, axis=1, dtype=np.float64, out=total[:, 1:])
     rows = np.arange(len(best))

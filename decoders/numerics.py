@@ -57,6 +57,33 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     return weight
 
 
+def likeliest_state(weight: NDArray[np.floating[Any]]) -> int:
+    """Return the decoded state: the last one, "no stimulus", only where it outweighs all frames together.
+
+    It is `decoders.metrics.likeliest_states` for one sample.
+
+    Parameters
+    ----------
+    weight
+        Float [states], probabilities up to a factor.
+
+    Examples
+    --------
+    >>> likeliest_state(np.array([0.3, 0.3, 0.4]))
+    0
+    """
+    best, last = int(weight.argmax()), len(weight) - 1
+    if best == last and 2 * float(weight[last]) <= fast_sum(weight):
+        best = int(weight[:last].argmax())
+    return best
+
+
+def likeliest_of_logits(logits: NDArray[np.float32]) -> int:
+    """Return the decoded state for logits float32 [states], see `likeliest_state`."""
+    best = int(logits.argmax())
+    return likeliest_state(softmax(logits)) if best == len(logits) - 1 else best
+
+
 class RowProduct:
     """Products of sparse row vectors with a dense matrix.
 

@@ -126,7 +126,7 @@ def labels_shifted(
         readout = fit_readout(null, everything, settings)
         logits = readout.logits(test_sums) * fullness[:, None]
         weight = model.card["posterior_power"]
-        yield likeliest(filter_recording(model.playback, logits, test, weight)), likeliest(logits)
+        yield likeliest(filter_recording(model.playback, logits, test, weight)), likeliest(posteriors(logits))
 
 
 def settings_from_model(model: Model) -> ReadoutSettings:

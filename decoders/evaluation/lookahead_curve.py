@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from decoders.data.training_set import TrainingSet
 from decoders.errors import BadSplit
+from decoders.evaluation.batch_filter import posteriors
 from decoders.fitting.fit import build_training_set, candidate_windows, training_session
 from decoders.fitting.options import FitOptions
 from decoders.fitting.select_classifier import DECODERS, select_classifier
@@ -112,7 +113,9 @@ def _point(data: TrainingSet, settings: ReadoutSettings, lookahead: int, seed: i
         readout = fit_readout(data, train, settings)
         for sequence in validation_sequences(data, test, np.random.default_rng(seed), alone=True):
             shown = sequence.state < data.n_frames
-            predictions = likeliest(readout.logits(settings.windows(sequence.clean, sequence.boundary)[0]))
+            predictions = likeliest(
+                posteriors(readout.logits(settings.windows(sequence.clean, sequence.boundary)[0]))
+            )
             error, near = frame_errors(
                 predictions[shown], sequence.state[shown], data.axis.clip, data.axis.tolerance_frames
             )

@@ -34,6 +34,7 @@ from decoders.readouts.classifiers import (
     fit_lda,
     fit_poisson,
     fit_prototypes,
+    log_posterior,
 )
 from stream.session import Kind
 
@@ -223,7 +224,8 @@ def held_out_accuracy(data: TrainingSet, card: dict[str, Any]) -> dict[str, floa
         for train, test in folds:
             index = evenly_spaced(test & (data.state < data.n_frames), MAX_HELD_OUT // len(folds))
             baseline = fit_baseline(data, chosen, train)
-            decoded.append(likeliest(baseline.logits(*windows_at(data, Layout(chosen.n_window), index))))
+            logits = baseline.logits(*windows_at(data, Layout(chosen.n_window), index))
+            decoded.append(likeliest(np.exp(log_posterior(logits))))
             true.append(data.state[index].astype(np.int32))
         share = accuracy(np.concatenate(decoded), np.concatenate(true), data.axis)
         if np.isfinite(share):

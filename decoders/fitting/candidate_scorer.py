@@ -11,6 +11,7 @@ from decoders.data.training_set import TrainingSet
 from decoders.data.training_statistics import windows_at
 from decoders.fitting.settings import MAX_HELD_OUT, ReadoutSettings, evenly_spaced
 from decoders.fitting.validation_sequences import moment_weights, validation_sequences
+from decoders.metrics import likeliest_states
 from decoders.readouts.classifiers import UNOBSERVED_LOGIT, calibrate, log_posterior
 from decoders.readouts.graph_smoothing import OCCUPANCY_WEIGHT, log_occupancy
 
@@ -185,8 +186,8 @@ class CandidateScorer:
         scores = []
         for scale in CONFIDENCE_SCALES:
             logs = log_posterior((biased * np.float32(scale)) * fullness[:, None])
-            cumulative = _cumulative(np.exp(logs))
-            best = logs.argmax(1)
+            posterior = np.exp(logs)
+            cumulative, best = _cumulative(posterior), likeliest_states(posterior)
             confidence = np.clip(cumulative[rows, high[best]] - cumulative[rows, low[best]], 1e-3, 1 - 1e-3)
             correct = (truth >= low[best]) & (truth < high[best])
             at_truth = np.maximum(logs[rows, truth], np.log(1e-3 / logs.shape[1]))

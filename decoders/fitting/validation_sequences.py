@@ -29,8 +29,8 @@ for the playback model, which first has to find the movie in each."""
 MIN_STRETCHES = 2
 """Stretches are shorter where fewer than this many would fit."""
 
-BLANK_SHARE = 0.03
-"""Weight of all moments without a stimulus in a score."""
+BLANK_SHARE = (0.03, 0.15)
+"""Least and largest weight of all moments without a stimulus in a score."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +129,8 @@ def validation_facts(data: TrainingSet, seed: int) -> dict[str, Any]:
 def moment_weights(state: NDArray[np.int64], n_frames: int) -> NDArray[np.float64]:
     """Return what each moment counts in a score, float64 [time], summing to 1.
 
-    All moments with a stimulus count the same, as in an evaluation. Those without count `BLANK_SHARE` together: long
-    rest between the stimuli must not decide.
+    All moments with a stimulus count the same, as in an evaluation. Those without count together as much as one frame,
+    within `BLANK_SHARE`: long rest between the stimuli must not decide.
 
     Parameters
     ----------
@@ -142,13 +142,14 @@ def moment_weights(state: NDArray[np.int64], n_frames: int) -> NDArray[np.float6
     Examples
     --------
     >>> moment_weights(np.array([0, 1, 2, 2, 2, 2]), 2).round(3).tolist()
-    [0.485, 0.485, 0.008, 0.008, 0.008, 0.008]
+    [0.425, 0.425, 0.037, 0.037, 0.037, 0.037]
     """
     blank = state == n_frames
     n_blank = int(blank.sum())
     if n_blank in (0, len(state)):
         return np.full(len(state), 1 / max(len(state), 1))
-    return np.where(blank, BLANK_SHARE / n_blank, (1 - BLANK_SHARE) / (len(state) - n_blank))
+    share = float(np.clip(1 / (len(np.unique(state[~blank])) + 1), *BLANK_SHARE))
+    return np.where(blank, share / n_blank, (1 - share) / (len(state) - n_blank))
 
 
 def _spread(data: TrainingSet, test: NDArray[np.bool_], n_most: int, stretch_s: float) -> NDArray[np.int64]:

@@ -34,6 +34,7 @@ from decoders.live.training_check import TrainingCheck
 from decoders.live.warmup import Warmup
 from decoders.model.decision import Decision
 from decoders.model.model import Model
+from decoders.numerics import likeliest_of_logits
 from decoders.prediction import Provenance, provenance_of
 from stream.acquisition.intake import Intake
 from stream.acquisition.side_streams import SideStreams
@@ -378,7 +379,10 @@ class Engine:
             self.latencies.add((published - due) * 1e3, *timing[:3], *times)
             if decision.in_segment:
                 self._provenance[provenance_of(decision.frame, decision.confidence, decision.novelty)] += 1
-            frames = (decision.frame, int(model.states.numbers_by_state[decision.logits.argmax()]))
+            frames = (
+                decision.frame,
+                int(model.states.numbers_by_state[likeliest_of_logits(decision.logits)]),
+            )
             if not decision.has_evidence:
                 frames = (NO_FRAME, NO_FRAME)  # a guess of the playback model is no hit
             self._frame_score.add(arrival, moment, frames, in_segment=decision.in_segment)

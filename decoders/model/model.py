@@ -21,7 +21,7 @@ from decoders.model.decision import Decision, entropy_bits, forecast_channels, s
 from decoders.model.parts import ModelParts
 from decoders.model.probe import probe
 from decoders.model.streaming import StreamingReadout, typicality_of
-from decoders.numerics import fast_sum, softmax
+from decoders.numerics import fast_sum, likeliest_state, softmax
 from decoders.playback.filter import Playback
 from decoders.prediction import HORIZONS_S, Prediction, Predictions, Provenance, provenance_of
 from decoders.readouts.kalman import KalmanStream
@@ -298,7 +298,7 @@ class Model(CardProperties):
             state = self.playback.set_state(softmax(logits))
         ahead = self.playback.forecast()
         last = ahead[-1]
-        best, following = int(state.argmax()), int(last.argmax())
+        best, following = likeliest_state(state), likeliest_state(last)
         return Decision(
             state=best,
             frame=int(self._numbers[best]),

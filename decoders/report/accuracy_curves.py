@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from decoders.data.training_set import TrainingSet
 from decoders.embedding.multiscale import window_spans
 from decoders.embedding.windows import window_sums
+from decoders.evaluation.batch_filter import posteriors
 from decoders.evaluation.controls import settings_from_model
 from decoders.fitting.baselines import Baseline, BaselineSettings, fit_baseline, refit_baselines
 from decoders.fitting.settings import ReadoutSettings, fit_readout
@@ -84,7 +85,7 @@ class _Refitter:
             yield baseline.name, self._accuracy(fitted.logits(*test))
 
     def _accuracy(self, logits: NDArray[np.float32]) -> float:
-        return accuracy(likeliest(logits), self.test.frame, self.data.axis)
+        return accuracy(likeliest(posteriors(logits)), self.test.frame, self.data.axis)
 
 
 def accuracy_curves(model: Model, test: Session, *, budget_s: float, seed: int) -> list[Curve]:

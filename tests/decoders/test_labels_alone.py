@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +172,7 @@ def test_without_frames_and_labels_only_an_embedding_of_time_is_trained(square: 
 
 
 @pytest.mark.train
+@pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed: pip install neuroreel[train]")
 @pytest.mark.parametrize("mode", ["time", "label", "hybrid"])
 def test_contrastive_modes(square: Session, mode: str) -> None:
     session = replace(square, labels={}) if mode == "time" else square

@@ -10,9 +10,11 @@ from decoders.metrics import (
     frame_axis,
     frame_errors,
     likeliest,
+    likeliest_states,
     log_score_bits,
     score,
 )
+from decoders.numerics import likeliest_of_logits, likeliest_state
 from stream.movie import Clip
 
 AXIS = FrameAxis(np.repeat([0, 1], [6, 4]), 2)
@@ -66,3 +68,13 @@ def test_confidence_is_the_probability_near_the_most_probable_frame() -> None:
 
 def test_calibration_error_is_the_gap_between_confidence_and_accuracy() -> None:
     assert calibration_error(np.full(100, 0.75), np.arange(100) < 50) == pytest.approx(0.25)
+
+
+def test_no_stimulus_is_decoded_only_where_it_is_likelier_than_all_frames() -> None:
+    rng = np.random.default_rng(0)
+    posterior = rng.dirichlet(np.r_[np.full(50, 0.1), 5.0], 300).astype(np.float32)
+    states = likeliest_states(posterior)
+    assert 0 < np.mean(states == 50) < np.mean(posterior.argmax(1) == 50)
+    assert np.array_equal(states == 50, posterior[:, 50] > 0.5)
+    for row, state in zip(posterior, states, strict=True):
+        assert likeliest_state(row) == likeliest_of_logits(np.log(row + 1e-20)) == state

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from decoders.data.frame_states import FrameStates
 from decoders.live.frame_score import MAX_REPEATS, MAX_WAITING, RECENT_S, RunningScore, TruthLookup, truth_of
-from decoders.metrics import FrameAxis, score
+from decoders.metrics import FrameAxis, likeliest, score
 from stream.acquisition.stimulus_track import StimulusTrack
 
 N_FRAMES = 90
@@ -77,7 +77,7 @@ def test_the_figures_are_those_of_an_evaluation() -> None:
     random = np.random.default_rng(1)
     clips = FrameAxis(np.arange(N_FRAMES) // 40, 7)
     posterior = random.dirichlet(np.full(N_FRAMES + 1, 0.05), 500).astype(np.float32)
-    decoded = np.where(posterior.argmax(1) < N_FRAMES, posterior.argmax(1), -1)
+    decoded = likeliest(posterior)
     true = np.where(random.random(500) < 0.6, decoded, random.integers(-1, N_FRAMES, 500)).astype(np.int32)
     expected = score(posterior, true, clips)
     for name, value in scored(decoded, true, clips).figures().items():
