@@ -142,7 +142,7 @@ def moment_weights(state: NDArray[np.int64], n_frames: int) -> NDArray[np.float6
     Examples
     --------
     >>> moment_weights(np.array([0, 1, 2, 2, 2, 2]), 2).round(3).tolist()
-    [0.425, 0.425, 0.037, 0.037, 0.037, 0.037]
+    [0.425, 0.425, 0.038, 0.038, 0.038, 0.038]
     """
     blank = state == n_frames
     n_blank = int(blank.sum())
