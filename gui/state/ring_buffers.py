@@ -30,6 +30,7 @@ class RowRing:
         self.n_columns = n_columns
         self.total = 0
         self._buffer: NDArray[Any] = np.empty((2 * capacity, n_columns), dtype)
+        self._buffer.fill(0)  # takes the memory now: the window does not grow while the buffer fills
         self._end = 0
 
     def __len__(self) -> int:
@@ -41,7 +42,7 @@ class RowRing:
         rows = rows[-self.capacity :]
         if self._end + len(rows) > len(self._buffer):
             keep = self.rows()[len(rows) :] if len(self) + len(rows) > self.capacity else self.rows()
-            self._buffer[: len(keep)] = keep.copy()
+            self._buffer[: len(keep)] = keep  # apart: it lies in the second half
             self._end = len(keep)
         self._buffer[self._end : self._end + len(rows)] = rows
         self._end += len(rows)
