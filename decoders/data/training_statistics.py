@@ -140,8 +140,7 @@ def training_windows(
     layout
         Windows.
     """
-    n_columns = max(1, data.clean.shape[1] * max(1, len(layout.spans)))
-    n_piece = max(PIECE_VALUES // n_columns, layout.n_window)
+    n_piece = _piece_length(data, layout)
     for first in range(0, len(data.clean), n_piece):
         yield _piece(data, layout, first, min(first + n_piece, len(data.clean)))
 
@@ -160,16 +159,23 @@ def windows_at(
     index
         Int64 [samples], positions in the training data, in any order.
     """
-    sums = np.empty((len(index), data.clean.shape[1] * max(1, len(layout.spans))), np.float32)
+    sums = np.empty((len(index), _n_columns(data, layout)), np.float32)
     fullness = np.empty(len(index), np.float32)
-    n_piece = max(PIECE_VALUES // max(1, sums.shape[1]), layout.n_window)
-    piece = index // n_piece
+    piece = index // _piece_length(data, layout)
     for number in np.unique(piece):
         at = np.flatnonzero(piece == number)
         first, last = int(index[at].min()), int(index[at].max())
         _, of_piece, full = _piece(data, layout, first, last + 1)
         sums[at], fullness[at] = of_piece[index[at] - first], full[index[at] - first]
     return sums, fullness
+
+
+def _n_columns(data: TrainingSet, layout: Layout) -> int:
+    return int(data.clean.shape[1]) * max(1, len(layout.spans))
+
+
+def _piece_length(data: TrainingSet, layout: Layout) -> int:
+    return max(PIECE_VALUES // max(1, _n_columns(data, layout)), layout.n_window)
 
 
 def _piece(

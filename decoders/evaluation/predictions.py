@@ -103,7 +103,8 @@ def collect_predictions(model: Model, test: Session, n_draws: int, seed: int) ->
         If every segment of the test data is shorter than the model's delay.
     """
     data = restore_training(model)
-    whole, (test, kept) = test, delay_truth(model.states.translated(test), model.n_delay)
+    whole, by_state = test, model.states.translated(test)
+    test, kept = delay_truth(by_state, model.n_delay)
     if not kept.any():
         raise BadSplit(
             f"the model's predictions refer to {model.n_delay} samples earlier (lag and lookahead), but no segment of "
@@ -150,7 +151,7 @@ def collect_predictions(model: Model, test: Session, n_draws: int, seed: int) ->
         half_width=_by_label(model, predictions.half_width[kept]),
         embedding=predictions.embedding[kept],
         evidence=np.isfinite(predictions.novelty[kept]),
-        shuffled_order=predict_shuffled(model, model.states.translated(whole), seed),
+        shuffled_order=predict_shuffled(model, by_state, seed),
         step_us=_time_steps(model, test),
     )
 

@@ -33,7 +33,7 @@ BLANK_SHARE = (0.03, 0.15)
 """Least and largest weight of all moments without a stimulus in a score."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ValidationSequence:
     """A held-out part of the training data, in its original order or with its scenes shuffled.
 

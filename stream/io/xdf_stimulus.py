@@ -25,7 +25,7 @@ MAX_LAST_S = 10.0
 _LONG_S, _LONG_RATIO = (
     30.0,
     100.0,
-)  # a frame on screen for longer than both, in s and in usual durations, is told
+)  # a frame on screen for longer than both, in s and in usual durations, is reported
 _ROUNDING_S = 1e-6  # a sample at the very end of an event belongs to it
 
 

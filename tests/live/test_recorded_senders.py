@@ -6,10 +6,8 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,68 +19,15 @@ import stream.recorder.successors
 from neuroreel.bench.process_stats import process_stats
 from neuroreel.recording.recorder_process import _queries
 from stream.io.xdf_reader import XdfStream, read_xdf
-from stream.lsl.network import SESSION_VARIABLE, child_env
 from stream.lsl.outlet import make_outlet
 from stream.lsl.resolve import find_stream
 from stream.recorder.recorder import Recorder
+from tests.live.recorded_sender import values
 
 pytestmark = pytest.mark.live
 
 OTHER_COMPUTER = ("unshare", "--map-root-user", "--uts", "sh", "-c", 'hostname other-pc && exec "$@"', "sh")
 """Runs a command under another host name."""
-
-_SENDER = """
-import sys, time
-from stream.lsl.network import configure
-configure()
-from stream.lsl.outlet import make_outlet
-name, value, burst, labels, role = sys.argv[1], float(sys.argv[2]), int(sys.argv[3]), sys.argv[4], sys.argv[5]
-outlet = make_outlet(name, "Spikes", labels.split(","), 200.0, role=role)
-count = 0
-while True:
-    outlet.push_chunk([[value, float(count + index)] for index in range(burst)])
-    count += burst
-    print(count, flush=True)
-    sys.stdin.readline() if burst > 1 else time.sleep(0.005)
-"""
-
-
-class Sender:
-    """A process that sends (value, count) at 200 Hz, or bursts on request; it prints how many it has sent."""
-
-    def __init__(
-        self,
-        name: str,
-        value: int,
-        *,
-        session: str = "",
-        burst: int = 1,
-        labels: str = "a,b",
-        role: str = "rig",
-        prefix: tuple[str, ...] = (),
-    ) -> None:
-        command = [sys.executable, "-P", "-c", _SENDER, name, str(value), str(burst), labels, role]
-        environment = child_env() | ({SESSION_VARIABLE: session} if session else {})
-        pipe = subprocess.PIPE
-        self.process = subprocess.Popen([*prefix, *command], env=environment, stdin=pipe, stdout=pipe)
-        self.wait_sent(1)
-
-    def wait_sent(self, count: int) -> None:
-        assert self.process.stdout is not None
-        while int(self.process.stdout.readline()) < count:
-            pass
-
-    def send(self) -> None:
-        """Send another burst."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(b"\n")
-        self.process.stdin.flush()
-        assert self.process.stdout is not None
-        self.process.stdout.readline()
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.communicate()
 
 
 class Recording:
@@ -117,23 +62,6 @@ class Recording:
 @pytest.fixture
 def name() -> str:
     return f"whose-{uuid.uuid4().hex[:6]}"
-
-
-@pytest.fixture
-def sender() -> Iterator[Callable[..., Sender]]:
-    started: list[Sender] = []
-
-    def start(*arguments: Any, **options: Any) -> Sender:
-        started.append(Sender(*arguments, **options))
-        return started[-1]
-
-    yield start
-    for each in started:
-        each.kill()
-
-
-def values(stream: XdfStream) -> set[float]:
-    return set(np.asarray(stream.samples)[:, 0].tolist())
 
 
 def assert_contiguous(counts: Any) -> None:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,8 @@ from stream.io.xdf_reader import XdfStream, read_xdf
 from stream.lsl.network import child_env
 from tests.live.computers import HOSTS, TwoComputers, why_not
 from tests.live.paced_rig import Rig, exact, notices
+from tests.live.recorded_sender import values
 from tests.live.test_faults import movie_session
-from tests.live.test_recorded_senders import Sender
 
 pytestmark = [
     pytest.mark.live,
@@ -96,23 +96,6 @@ class Recording:
         self.process.communicate(b'{"do": "stop"}\n')
         assert self.process.returncode == 0
         return read_xdf(self.path)
-
-
-@pytest.fixture
-def sender() -> Iterator[Callable[..., Sender]]:
-    started: list[Sender] = []
-
-    def start(*arguments: Any, **options: Any) -> Sender:
-        started.append(Sender(*arguments, **options))
-        return started[-1]
-
-    yield start
-    for each in started:
-        each.kill()
-
-
-def values(stream: XdfStream) -> set[float]:
-    return set(np.asarray(stream.samples)[:, 0].tolist())
 
 
 @pytest.mark.parametrize("sessions", ["two sessions", "one session"])
