@@ -153,8 +153,12 @@ class Session:
                 f"'stamps' must increase within a segment, but do not at sample {where}; begin a new segment there."
             )
         if self.movie is not None and n_samples and int(np.max(self.frame)) >= self.movie.n_frames:
+            lowest = np.min(self.frame, where=self.frame >= 0, initial=MAX_FRAMES)
+            from_1 = lowest == 1 and int(np.max(self.frame)) == self.movie.n_frames
+            hint = " Frames count from 0: if yours count from 1, subtract 1." if from_1 else ""
             raise ShapeMismatch(
                 f"'frame' must be below {self.movie.n_frames}, the length of the movie, got {int(np.max(self.frame))}."
+                f"{hint}"
             )
         if n_samples and int(np.min(self.frame)) < NO_FRAME:
             raise BadRecording(

@@ -49,6 +49,7 @@ from decoders.playback.filter import needed_ticks
 from decoders.playback.transitions import learn_playback
 from decoders.readouts.graph_smoothing import log_occupancy
 from stream.errors import BadRecording, BadUsage
+from stream.io.stimulus_checks import checked_stimulus
 from stream.movie import Movie
 from stream.session import Kind, Session
 
@@ -402,4 +403,4 @@ def _typicality_levels(data: TrainingSet, settings: ReadoutSettings) -> NDArray[
 
 
 def _with_movie(session: Session, movie: Movie | None) -> Session:
-    return session if movie is None else replace(session, movie=movie)
+    return session if movie is None else checked_stimulus(replace(session, movie=movie), session.name)

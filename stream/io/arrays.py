@@ -168,7 +168,9 @@ def session_from_arrays(arrays: Mapping[str, NDArray[Any]], name: str) -> Sessio
         If the shapes of two arrays do not fit together.
     """
     require_arrays(arrays)
-    neural = as_float32(_numbers(arrays, "neural", 2), name)
+    one_channel = arrays["neural"].ndim == 1
+    neural = as_float32(_numbers(arrays, "neural", 1 if one_channel else 2), name)
+    neural = neural[:, None] if one_channel else neural
     stamps = np.asarray(_numbers(arrays, "stamps", 1), np.float64)
     if len(neural) != len(stamps):
         hint = " Transpose it to [time, channels]." if neural.shape[1] == len(stamps) else ""

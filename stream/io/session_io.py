@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stream.errors import AmbiguousStream, BadRecording, BadUsage, NeuroReelError, ShapeMismatch
+from stream.io.stimulus_checks import checked_stimulus
 from stream.output_files import check_output
 from stream.session import Session
 
@@ -109,11 +110,15 @@ def load_session_with_notes(path: Path | str, options: ReadOptions) -> tuple[Ses
     if suffix != ".nwb" and suffix not in _XDF and options.stimulus is not None:
         raise BadUsage(f"'--stimulus' is for NWB and XDF files, not for {path.name}.")
     try:
-        return _load(path, suffix, options)
+        session, notes = _load(path, suffix, options)
     except NeuroReelError:
         raise
     except Exception as error:  # a damaged file can raise anything, MemoryError for example
         raise BadRecording(f"{path} cannot be read: {error!r}.") from error
+    try:
+        return checked_stimulus(session, path.name), notes
+    except BadRecording as error:
+        raise BadRecording(f"{path}: {error}") from error
 
 
 def _load(path: Path, suffix: str, options: ReadOptions) -> tuple[Session, list[str]]:

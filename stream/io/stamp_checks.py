@@ -18,7 +18,9 @@ _TOLERANCE = 1.25  # largest ratio between two rates that count as one
 _AGREEMENT = 0.05  # median step and samples per time agree up to this share at a steady rate
 _MAX_JITTER = 0.25  # in sample periods, where a rate can still be measured
 _MIN_RESOLUTION = 0.25  # largest rounding of timestamps, in sample periods
+_FINE_S = 1e-5  # a finer resolution is not what makes timestamps equal
 _MIN_SAMPLES = 50
+_MAX_EQUAL = 1 / 3  # share of timestamps that equal the one before
 _BLOCK = 64
 _MIN_ORDERED = 10
 _MAX_BACK = (
@@ -60,13 +62,19 @@ def check_stamps(
     BadRecording
         If the timestamps are out of order, all equal, too coarse, or not in seconds.
     """
+    span = float(stamps.max() - stamps.min())
+    if len(stamps) > _MIN_ORDERED:
+        _check_precision(stamps, 1 / rate_hz if rate_hz > 0 and stated else span / (len(stamps) - 1))
     _check_order(stamps, starts)
+    steps = np.diff(stamps)
+    if not stated and np.sum(steps == 0) > _MAX_EQUAL * len(steps):
+        raise BadRecording(
+            f"{np.sum(steps == 0)} of its {len(stamps)} timestamps equal the one before, so nothing says when these "
+            f"samples were measured; the others are {np.median(steps[steps > 0]):g} s apart. Store timestamps with more "
+            "digits, or state the rate as 'rate_hz'."
+        )
     if len(stamps) < _MIN_SAMPLES:
         return rate_hz, ""
-    span = float(stamps.max() - stamps.min())
-    period = 1 / rate_hz if rate_hz > 0 and stated else span / (len(stamps) - 1)
-    _check_precision(stamps, period)
-    steps = np.diff(stamps)
     steps = steps[steps > 0]
     if not len(steps):
         return rate_hz, ""
@@ -134,14 +142,25 @@ def refuse_other_units(stamps: NDArray[np.float64], rate_hz: float) -> None:
     )
 
 
+def unit_of_ratio(ratio: float) -> float | None:
+    """Return the key in `UNITS` of the unit that makes times too large by about this ratio; None if none does.
+
+    Parameters
+    ----------
+    ratio
+        Times as stored, divided by what they must be in seconds.
+    """
+    return next((factor for factor in UNITS if factor / _TOLERANCE < ratio < factor * _TOLERANCE), None)
+
+
 def _refuse_unit(ratio: float, step: float, rate_hz: float) -> None:
     """Refuse timestamps whose steps are a thousand, a million or a thousand million times too long."""
-    for factor, unit in UNITS.items():
-        if factor / _TOLERANCE < ratio < factor * _TOLERANCE:
-            raise BadRecording(
-                f"its timestamps advance by {step:g} per sample at a nominal rate of {rate_hz:g} Hz: they are in "
-                f"{unit}. Divide them by {factor:.0f}; timestamps are in seconds."
-            )
+    factor = unit_of_ratio(ratio)
+    if factor is not None:
+        raise BadRecording(
+            f"its timestamps advance by {step:g} per sample at a nominal rate of {rate_hz:g} Hz: they are in "
+            f"{UNITS[factor]}. Divide them by {factor:.0f}; timestamps are in seconds."
+        )
 
 
 def _unit(number: float) -> str:
@@ -177,9 +196,9 @@ def _check_precision(stamps: NDArray[np.float64], period: float) -> None:
     if not np.array_equal(single, stamps):
         return
     resolution = float(np.spacing(np.abs(single).max()))
-    if resolution > _MIN_RESOLUTION * period:
+    if resolution > max(_MIN_RESOLUTION * period, _FINE_S):
         raise BadRecording(
             f"its timestamps were stored as 32-bit numbers, which resolve {resolution:g} s at "
-            f"{np.abs(single).max():g} s, but its samples are {period:.3g} s apart. Store them as 64-bit numbers, or "
+            f"{np.abs(single).max():g} s: too coarse to tell samples apart. Store them as 64-bit numbers, or "
             "subtract the first one before they are stored."
         )

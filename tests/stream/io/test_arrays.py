@@ -70,7 +70,8 @@ def test_stored_segments_add_to_those_of_the_timestamps() -> None:
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"neural": np.ones(10)}, ShapeMismatch, "'neural' must have 2 axes"),
+        ({"neural": np.ones((10, 3, 1))}, ShapeMismatch, "'neural' must have 2 axes"),
+        ({"neural": np.ones(9)}, ShapeMismatch, "'stamps' has 10 entries, but 'neural' has 9"),
         ({"neural": np.ones((9, 3))}, ShapeMismatch, "'stamps' has 10 entries, but 'neural' has 9"),
         ({"frame": np.zeros(9, int)}, ShapeMismatch, "'frame' must have shape"),
         ({"frame": np.full(10, 0.5)}, BadRecording, "'frame' must hold whole numbers"),
@@ -102,6 +103,11 @@ def test_stored_segments_add_to_those_of_the_timestamps() -> None:
 def test_invalid_arrays_are_refused(change: dict[str, Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         build(**change)
+
+
+def test_one_channel_needs_no_second_axis() -> None:
+    session = build(neural=np.arange(10.0))
+    assert session.neural[:, 0].tolist() == list(range(10))
 
 
 def test_arrays_of_matrix_software_are_oriented() -> None:

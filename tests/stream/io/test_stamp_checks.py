@@ -137,3 +137,19 @@ def test_clock_time_in_another_unit_is_refused(
 def test_a_rate_that_comes_from_timestamps_in_microseconds_is_refused() -> None:
     with pytest.raises(BadRecording, match=r"33333\.3 s apart by their timestamps, .* microseconds"):
         check_stamps(STAMPS * 1e6, 3e-5, stated=False)
+
+
+@pytest.mark.parametrize("n_samples", [20, 3000])
+def test_timestamps_of_which_many_are_the_same_are_refused(n_samples: int) -> None:
+    stamps = np.floor(1.7e9 + 0.5 + np.arange(n_samples) / 5)
+    with pytest.raises(
+        BadRecording, match=r"timestamps equal the one before.* Store timestamps with more digits"
+    ):
+        check_stamps(stamps, 1.0, stated=False)
+    check_stamps(1000.0 + np.repeat(np.arange(n_samples // 4) / 7.5, 4), 30.0)  # pushed in groups of four
+
+
+def test_few_timestamps_of_low_precision_are_refused() -> None:
+    stamps = (1.7e9 + 2.5 * np.arange(40)).astype(np.float32).astype(np.float64)
+    with pytest.raises(BadRecording, match="32-bit numbers, which resolve 128 s"):
+        check_stamps(stamps, 0.0, stated=False)
