@@ -54,6 +54,41 @@ def infonce_loss(
     return loss, float(np.mean(np.log((~excluded).sum(1))))
 
 
+def alignment(points: NDArray[np.float32], reference: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Rotate points onto another embedding of the same samples: orthogonal Procrustes (Schönemann 1966).
+
+    Parameters
+    ----------
+    points, reference
+        Float32 [time, dimensions], embeddings of the same samples about the origin; the dimensions may differ.
+
+    Returns
+    -------
+    rotation
+        Float32 [dimensions of the points, those of the reference]; ``points @ rotation`` is closest to the reference.
+
+    Examples
+    --------
+    >>> points = np.random.default_rng(0).normal(size=(50, 2)).astype(np.float32)
+    >>> alignment(points, points[:, ::-1]).round(3).tolist()
+    [[0.0, 1.0], [1.0, 0.0]]
+    """
+    left, _, right = np.linalg.svd(points.astype(np.float64).T @ reference, full_matrices=False)
+    return np.asarray(left @ right, np.float32)
+
+
+def agreement_r2(points: NDArray[np.float32], reference: NDArray[np.float32]) -> float:
+    """Return the share of an embedding's variance that another one of the same samples, in the same place, explains.
+
+    Parameters
+    ----------
+    points, reference
+        Float32 [time, dimensions].
+    """
+    centred = reference.astype(np.float64) - reference.mean(0, dtype=np.float64)
+    return float(1 - ((reference - points).astype(np.float64) ** 2).sum() / max((centred**2).sum(), 1e-300))
+
+
 def consistency(embeddings: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
     """Compute the consistency of embeddings of the same samples: R2 of a linear map between each pair.
 

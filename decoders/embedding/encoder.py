@@ -5,7 +5,7 @@ Only training (`decoders.embedding.trainer`) needs torch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +71,19 @@ class Encoder:
     def n_dimensions(self) -> int:
         """Number of dimensions of a point."""
         return int(self.projection.shape[2])
+
+    def on_channels(self, valid: NDArray[np.bool_], before: NDArray[np.bool_]) -> Encoder:
+        """Return the encoder for other valid channels of the same recording; new ones start without weight.
+
+        Parameters
+        ----------
+        valid, before
+            Bool [channels], valid channels of the new and of the present data.
+        """
+        mean = np.zeros((len(self.taps), len(valid)), np.float32)
+        projection = np.zeros((len(self.taps), len(valid), self.n_dimensions), np.float32)
+        mean[:, before], projection[:, before] = self.mean, self.projection
+        return replace(self, mean=mean[:, valid], projection=projection[:, valid])
 
     def project(self, filtered: NDArray[np.float32]) -> NDArray[np.float32]:
         """Map filtered samples float32 [..., filters, channels] to points float32 [..., dimensions]."""

@@ -128,16 +128,17 @@ def refit_before_each_repeat(model: Model, session: Session, n: int, options: Ev
     parts: list[TestPredictions] = []
     trained_on: dict[int, list[int]] = {}
     seconds: dict[int, float] = {}
+    running = model
     for tested in repeats_in_order(test):
         train = repeats_before(session, tested, n)
         part = with_repeat_boundaries(session.select_repeats([tested]))
-        fresh = refit(model, train, baselines=True) if train is not None else model
-        if train is not None and was_trained_on(fresh, part):
+        running = refit(running, train, baselines=True) if train is not None else running
+        if train is not None and was_trained_on(running, part):
             raise TrainedOnTestData(
                 f"repeat {tested} has samples in common with an earlier repeat, so a refit would be tested on its own "
                 "training data. Was a recording played twice? Leave it out with --repeats."
             )
-        parts.append(collect_predictions(fresh, part, 0, options.seed))
+        parts.append(collect_predictions(running, part, 0, options.seed))
         trained_on[tested] = repeats_in_order(train) if train is not None else []
-        seconds[tested] = fresh.card["train_seconds"] if train is not None else 0.0
+        seconds[tested] = running.card["train_seconds"] if train is not None else 0.0
     return Refits(n, pool_folds(parts), model, trained_on, seconds)

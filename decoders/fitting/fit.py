@@ -26,7 +26,7 @@ from decoders.embedding.training_run import ProgressCallback
 from decoders.fitting.baselines import held_out_accuracy, select_baselines
 from decoders.fitting.card import new_card
 from decoders.fitting.contrastive_pairs import ContrastiveOptions
-from decoders.fitting.fit_contrastive import candidate_contexts, fit_contrastive
+from decoders.fitting.fit_contrastive import candidate_contexts, fit_contrastive, renew_contrastive
 from decoders.fitting.options import FitOptions
 from decoders.fitting.places import label_states
 from decoders.fitting.select_classifier import DECODERS, select_classifier
@@ -116,6 +116,7 @@ def fit_states(
     *,
     baselines: bool = True,
     report: ProgressCallback | None = None,
+    running: Model | None = None,
 ) -> Model:
     """Fit a model on training data whose frames have been translated to states.
 
@@ -127,8 +128,10 @@ def fit_states(
         Frames that the model decodes.
     options, baselines, report
         See `fit_model`, also for the errors raised.
+    running
+        Model whose contrastive encoder is trained further instead of a new one.
     """
-    if options.mode != "linear":
+    if options.mode != "linear" and running is None:
         require_torch()
     started = time.perf_counter()
     n_frames = len(states)
@@ -169,7 +172,7 @@ def fit_states(
     )
     card["baseline_accuracy"] = held_out_accuracy(data, card)
     if options.mode != "linear":
-        parts = _with_contrastive(data, settings, options, parts, card, report)
+        parts = _with_contrastive(data, settings, options, parts, card, report, running)
     card["train_seconds"] = round(time.perf_counter() - started, 3)
     return Model(parts, card)
 
@@ -181,6 +184,7 @@ def _with_contrastive(
     parts: ModelParts,
     card: dict[str, Any],
     report: ProgressCallback | None,
+    running: Model | None,
 ) -> ModelParts:
     """Train an encoder, and return the parts with it; the card names the embedding that decodes."""
     select_context = options.context_s is None and options.mode != "time"
@@ -188,7 +192,13 @@ def _with_contrastive(
     contrastive = ContrastiveOptions(options.mode, options.positives, options.seed, options.resume, contexts)
     names = ("trained_on", "channel_names", "mode", "lookahead_ms", "lag_ms", "shrinkage", "seed")
     key = {**{name: card[name] for name in names}, "positives": options.positives, "contexts": list(contexts)}
-    trained = fit_contrastive(data, settings, contrastive, key, report)
+    if running is None or running.parts.contrastive is None:
+        trained = fit_contrastive(data, settings, contrastive, key, report)
+    else:
+        before = running.parts.preprocessor.valid
+        start = running.parts.contrastive.encoder.on_channels(data.preprocessor.valid, before)
+        temperature = float(running.card["contrastive"]["temperature"])
+        trained = renew_contrastive(data, settings, contrastive, start, temperature)
     card["contrastive"] = trained.card
     card["decoder_embedding"] = trained.decoder_embedding
     return replace(parts, contrastive=trained.contrastive)

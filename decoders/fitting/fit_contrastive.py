@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -10,14 +12,15 @@ from numpy.typing import NDArray
 
 from decoders.data.training_set import TrainingSet
 from decoders.data.training_statistics import Layout
+from decoders.embedding.agreement import agreement_r2, alignment
 from decoders.embedding.checkpoint import Checkpoint
 from decoders.embedding.encoder import MAX_CONTEXT, Encoder, start_encoder
-from decoders.embedding.linear import fit_linear
+from decoders.embedding.linear import fit_linear, unit_length
 from decoders.embedding.sampler import (
     contiguous_runs,
 )
 from decoders.embedding.trainer import OneThread, Trainer, require_torch
-from decoders.embedding.training_run import ProgressCallback, TrainingRun
+from decoders.embedding.training_run import ProgressCallback, TrainingRun, ValidationScore
 from decoders.fitting.contrastive_pairs import (
     ContrastiveOptions,
     check_trainable,
@@ -44,6 +47,12 @@ CONTEXT_STEPS = 200
 """Steps after which only the best of several contexts continues; long contexts learn more slowly."""
 
 MAX_STEPS = 600
+RENEWAL_STEPS = 100
+"""Largest number of steps of a renewal while the experiment runs: about two seconds, twice."""
+
+MIN_AGREEMENT = 0.96
+"""Smallest R2 of the renewed embedding of the training samples with the running one, so that it keeps its place."""
+
 MARGIN = 0.01
 """Nats by which a more complex embedding must beat a simpler one."""
 
@@ -90,6 +99,81 @@ def candidate_contexts(data: TrainingSet, n_window: int) -> tuple[int, ...]:
     longest = min(MAX_CONTEXT, int(np.bincount(contiguous_runs(data.boundary, data.block)).max()))
     contexts = (n_window, *(round(context * data.rate_hz) for context in CONTEXTS_S if data.rate_hz))
     return tuple(sorted({min(n, longest) for n in contexts if n >= min(n_window, longest)}))
+
+
+def renew_contrastive(
+    data: TrainingSet,
+    settings: ReadoutSettings,
+    options: ContrastiveOptions,
+    start: Encoder,
+    temperature: float,
+) -> ContrastiveFit:
+    """Train a running encoder further on newer data, and compare it with the linear embedding.
+
+    It takes few steps, so that the embedding stays in its place and the time is bounded. Whether they help, and what
+    decodes, is chosen on the newest repeat, which the encoder has not been trained on. Without torch, and where only
+    one other repeat is left to train on, the encoder stays as it is.
+
+    Parameters
+    ----------
+    data
+        Training data; its last repeat is newer than the encoder.
+    settings
+        Settings of the linear frame decoder.
+    options
+        How to train.
+    start
+        Running encoder.
+    temperature
+        Temperature of its training.
+
+    Raises
+    ------
+    BadSplit
+        When no data can be held out.
+    """
+    newest = data.block == data.block[-1]
+    apart = replace(data, fold=np.where(data.fold < 0, -1, newest.astype(np.int64)))
+    validation = last_fold(apart, options.seed)
+    n_steps = RENEWAL_STEPS if len(np.unique(data.block)) > 2 and find_spec("torch") is not None else 0
+
+    before = unit_length(start.transform(data.clean, data.boundary))
+    decoding = _validation_score(apart, validation, temperature, options)
+
+    def score(encoder: Encoder) -> float:
+        points = unit_length(encoder.transform(data.clean, data.boundary))
+        moved = agreement_r2(points @ alignment(points, before), before) < MIN_AGREEMENT
+        return -inf if moved else decoding(encoder)
+
+    def train(keep: NDArray[np.bool_], n_most: int, score: ValidationScore | None) -> TrainingRun:
+        sampler = pair_sampler(data, keep, start.n_context, options)
+        trainer = Trainer(start, training_samples(data, options), sampler, temperature, options.seed)
+        run = TrainingRun("renewal", trainer, score, None, None)
+        run.advance(n_most)
+        return run
+
+    validated, encoder, n_best = start, start, 0
+    if n_steps:
+        with OneThread():
+            best = train(validation.train, n_steps, score)
+            validated, n_best = best.best, best.best_step
+            encoder = train(data.fold >= 0, n_best, None).best if n_best else start
+    return _compare_with_linear(
+        apart, settings, options, validation, encoder, validated, n_best, temperature, renewed=True
+    )
+
+
+def _validation_score(
+    data: TrainingSet, validation: ContrastiveValidation, temperature: float, options: ContrastiveOptions
+) -> ValidationScore:
+    """Return the function that scores encoders on the held-out fold: by their frames, in mode ``time`` by InfoNCE."""
+
+    def score(encoder: Encoder) -> float:
+        if options.mode == "time":  # frames are not the objective
+            return -held_out_infonce(data, validation.held_out, encoder, temperature, options)[0]
+        return validation.score(encoder)
+
+    return score
 
 
 def fit_contrastive(
@@ -151,7 +235,15 @@ def fit_contrastive(
     encoder = best.best if final is None else final.best
     temperature = search.leading[1]
     return _compare_with_linear(
-        data, settings, options, validation, encoder, best, temperature, final is None
+        data,
+        settings,
+        options,
+        validation,
+        encoder,
+        best.best,
+        best.best_step,
+        temperature,
+        interrupted=final is None,
     )
 
 
@@ -201,12 +293,7 @@ class _Search:
         start = _start(data, self._settings, keep, n_context, self._starts[n_context], options.seed)
         sampler = pair_sampler(data, keep, n_context, options)
         trainer = Trainer(start, training_samples(data, options), sampler, temperature, options.seed)
-
-        def score(encoder: Encoder) -> float:
-            if options.mode == "time":  # frames are not the objective
-                return -held_out_infonce(data, self._validation.held_out, encoder, temperature, options)[0]
-            return self._validation.score(encoder)
-
+        score = _validation_score(data, self._validation, temperature, options)
         return TrainingRun(stage, trainer, score if scored else None, self._report, self._checkpoint)
 
 
@@ -216,12 +303,18 @@ def _compare_with_linear(
     options: ContrastiveOptions,
     validation: ContrastiveValidation,
     encoder: Encoder,
-    best: TrainingRun,
+    validated: Encoder,
+    n_steps: int,
     temperature: float,
-    interrupted: bool,
+    *,
+    interrupted: bool = False,
+    renewed: bool = False,
 ) -> ContrastiveFit:
-    """Select the embedding that decodes frames: linear, contrastive, or the mean of both logits."""
-    similarity, fullness, state = validation.similarity(best.best)
+    """Select the embedding that decodes frames: linear, contrastive, or the mean of both logits.
+
+    ``validated`` was trained like ``encoder``, ``n_steps`` long, without the held-out fold.
+    """
+    similarity, fullness, state = validation.similarity(validated)
     contrastive, linear = similarity * fullness[:, None], validation.linear_logits(settings)
     full = np.ones(len(state), np.float32)
     inverse_temperature, score = calibrate(contrastive, full, state)
@@ -230,28 +323,28 @@ def _compare_with_linear(
     both_scale, both_score = calibrate(both, full, state)
     selected, linear_weight = "linear", 0.0
     # An untrained encoder equals the linear embedding, unless its context is longer.
-    differs = best.best_step > 0 or encoder.n_context != settings.n_window
+    differs = renewed or n_steps > 0 or encoder.n_context != settings.n_window
     if differs and score > linear_score + MARGIN:
         selected = "contrastive"
     if differs and both_score > max(score, linear_score) + MARGIN:
         selected, linear_weight = "both", linear_scale * both_scale / 2
         inverse_temperature *= both_scale / 2
     levels = np.quantile(similarity.max(1).astype(np.float64), np.linspace(0, 1, N_TYPICALITY_LEVELS))
-    held_out = validation.held_out if options.mode == "time" else validation.test
-    loss, chance = held_out_infonce(data, held_out, best.best, temperature, options)
     prototypes = encoder_prototypes(encoder, data, np.ones(len(data.state), bool))
     card = {
         "context_ms": round(1000 * encoder.n_context / data.rate_hz, 3) if data.rate_hz else 0.0,
         "temperature": temperature,
-        "steps": best.best_step,
+        "steps": n_steps,
         "interrupted": interrupted,
         "positives": kind_of_positives(data, options) if options.mode != "time" else "time",
         "log_score_nats": round(score, 6),
         "linear_log_score_nats": round(linear_score, 6),
         "both_log_score_nats": round(both_score, 6),
-        "infonce_nats": round(loss, 6),
-        "infonce_chance_nats": round(chance, 6),
     }
+    if not renewed:  # the positives of a single held-out repeat would be the same samples
+        held_out = validation.held_out if options.mode == "time" else validation.test
+        loss, chance = held_out_infonce(data, held_out, validated, temperature, options)
+        card |= {"infonce_nats": round(loss, 6), "infonce_chance_nats": round(chance, 6)}
     part = ContrastiveDecoder(encoder, prototypes, inverse_temperature, linear_weight, levels)
     return ContrastiveFit(part, selected, card)
 

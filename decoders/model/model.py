@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from decoders.data.delays import Lookback
 from decoders.embedding.encoder import EncoderStream
 from decoders.embedding.linear import unit_length
+from decoders.embedding.multiscale import multiscale_sums
 from decoders.errors import BadModel
 from decoders.model import file as model_file
 from decoders.model.card_properties import CardProperties
@@ -85,16 +86,16 @@ class Model(CardProperties):
     @property
     def n_embedding(self) -> int:
         """Number of dimensions of the published embedding."""
-        contrastive = self.parts.contrastive
-        published = self.parts.embedding if contrastive is None else contrastive.encoder
-        return published.n_dimensions
+        rotation = self.parts.rotation
+        return self.parts.n_dimensions if rotation is None else int(rotation.shape[1])
 
     @property
     def linear(self) -> Model:
         """The same model without the contrastive embedding."""
         if self.parts.contrastive is None:
             return self
-        return Model(replace(self.parts, contrastive=None), {**self.card, "decoder_embedding": "linear"})
+        parts = replace(self.parts, contrastive=None, rotation=None)
+        return Model(parts, {**self.card, "decoder_embedding": "linear"})
 
     @property
     def pictures(self) -> NDArray[np.uint8] | None:
@@ -220,6 +221,29 @@ class Model(CardProperties):
             dict(zip(HORIZONS_S, ahead, strict=True)) if forecasts else {},
         )
 
+    def embed(self, session: Session) -> NDArray[np.float32]:
+        """Embed a whole recording: the embedding that `predict` gives, much faster.
+
+        Parameters
+        ----------
+        session
+            Recording with the model's channels; no window crosses a change of its segment.
+
+        Returns
+        -------
+        points
+            Float32 [time, dimensions].
+        """
+        parts = self.parts
+        boundary = np.r_[True, np.diff(session.segment) != 0]
+        clean = parts.preprocessor.run(np.asarray(session.neural, np.float32), boundary)
+        if parts.contrastive is not None:
+            points = parts.contrastive.encoder.transform(clean, boundary)
+        else:
+            sums, _ = multiscale_sums(clean, boundary, parts.scaling.n_window, parts.spans)
+            points = parts.embedding.project(parts.scaling.features(sums))
+        return self._published(unit_length(points))
+
     def save(self, path: Path | str, *, force: bool = False) -> None:
         """Write the model to a file.
 
@@ -337,7 +361,7 @@ class Model(CardProperties):
             stamp_raw=decision.stamp_raw,
             posterior=decision.posterior,
             logits=decision.logits,
-            embedding=decision.embedding,
+            embedding=self._published(decision.embedding),
             forecast=forecast_channels(decision.ahead, self._forecast_numbers),
             continuous=self.parts.continuous.read(decision.posterior, decision.direction, smoothed),
             picture=self.pictures[decision.state] if self.pictures is not None and shown else None,
@@ -354,6 +378,11 @@ class Model(CardProperties):
         similarity = decoder.prototypes.similarity(direction)
         logits = decoder.logits(similarity * np.float32(encoder.fullness), linear)
         return direction, logits, typicality_of(similarity, self._typicality)
+
+    def _published(self, direction: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Published points, float32 [..., dimensions], of points of unit length."""
+        rotation = self.parts.rotation
+        return direction if rotation is None else direction @ rotation
 
     def _mass(self, state: NDArray[np.floating[Any]], best: int) -> float:
         """Probability of the frames within one second of a frame, in its clip."""

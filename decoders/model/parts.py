@@ -100,6 +100,9 @@ class ModelParts:
         Kalman filter of the continuous labels, or None.
     prior
         Added to the logits that are used without the playback model, float32 [states], or None.
+    rotation
+        Rotates points of unit length to the published ones, float32 [dimensions, published dimensions], so that a refit
+        stays where the model before was; None publishes them as they are.
     extra
         Arrays that only scoring and baselines use.
     """
@@ -119,12 +122,19 @@ class ModelParts:
     spans: tuple[int, ...] = ()
     kalman: Kalman | None = None
     prior: NDArray[np.float32] | None = None
+    rotation: NDArray[np.float32] | None = None
     extra: Arrays = field(default_factory=dict)
 
     @property
     def emission_scaling(self) -> Scaling:
         """Scaling of the window that the emission's readout sums."""
         return Scaling(self.emission.n_window, self.emission.root)
+
+    @property
+    def n_dimensions(self) -> int:
+        """Number of dimensions of the shown embedding before its rotation: of the contrastive one if there is one."""
+        shown = self.embedding if self.contrastive is None else self.contrastive.encoder
+        return shown.n_dimensions
 
     def arrays(self) -> Arrays:
         """The named arrays of a model file."""
@@ -152,6 +162,8 @@ class ModelParts:
             out.update(pack(self.kalman, "kalman"))
         if self.prior is not None:
             out["prior"] = self.prior
+        if self.rotation is not None:
+            out["rotation"] = self.rotation
         if self.spans:
             out["spans"] = np.array(self.spans, np.int64)
         return out
@@ -203,9 +215,9 @@ def _from_file(arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> M
         "kalman.",
         "playback.",
     )
-    single = ("factor", "likeness", "pictures", "spans", "prior")
+    single = ("factor", "likeness", "pictures", "spans", "prior", "rotation")
     spans = tuple(int(span) for span in arrays.get("spans", ()))
-    return ModelParts(
+    parts = ModelParts(
         preprocessor=Preprocessor(
             Kind(card["kind"]),
             float(card["rate_hz"]),
@@ -236,9 +248,16 @@ def _from_file(arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> M
         ),
         spans=spans,
         prior=arrays.get("prior"),
+        rotation=arrays.get("rotation"),
         kalman=_unpack_kalman(arrays, card),
         extra={n: a for n, a in arrays.items() if n not in single and not n.startswith(prefixes)},
     )
+    rotation = parts.rotation
+    if rotation is not None and (
+        rotation.ndim != 2 or rotation.dtype.kind != "f" or len(rotation) != parts.n_dimensions
+    ):
+        raise BadModel("the model's rotation does not fit its embedding. Fit the model again.")
+    return parts
 
 
 def _unpack_kalman(arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> Kalman | None:

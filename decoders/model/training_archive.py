@@ -10,6 +10,7 @@ from decoders.errors import BadModel
 from decoders.model.model import Model
 from decoders.serialization import Arrays, need
 from stream.movie import Movie
+from stream.session import NO_FRAME, Kind, Session
 
 MAX_BYTES = 64_000_000
 """Of a larger recording, only evenly spaced whole repeats are kept."""
@@ -79,6 +80,39 @@ def restore_training(model: Model) -> TrainingSet:
         movie=Movie(clips) if clips else None,
         preprocessor=model.parts.preprocessor,
     )
+
+
+def archived_repeats(model: Model) -> list[Session]:
+    """Return the repeats that a model was trained on, oldest first, channels without use as zeros.
+
+    Only spike counts are stored as they were recorded; of other kinds, and with a delay, there are none.
+
+    Parameters
+    ----------
+    model
+        Fitted model.
+    """
+    preprocessor = model.parts.preprocessor
+    if preprocessor.kind is not Kind.SPIKES or model.n_delay or "memory.clean" not in model.parts.extra:
+        return []
+    data = restore_training(model)
+    neural = np.zeros((len(data.clean), len(preprocessor.valid)), np.float32)
+    neural[:, preprocessor.valid] = data.clean
+    frame = np.r_[model.states.frames, NO_FRAME].astype(np.int32)[data.state]
+    whole = Session(
+        neural=neural,
+        stamps=np.arange(len(frame)) / (model.rate_hz or 1),
+        frame=frame,
+        repeat=np.where(frame >= 0, data.block, -1).astype(np.int32),
+        segment=np.cumsum(data.boundary).astype(np.int32),
+        channel_names=model.channel_names,
+        kind=preprocessor.kind,
+        rate_hz=model.rate_hz,
+        labels=data.labels,
+        movie=data.movie,
+        simulated=model.simulated,
+    )
+    return [whole.take(data.block == number) for number in np.unique(data.block)]
 
 
 def _samples_to_keep(block: NDArray[np.int64], n_bytes: int) -> NDArray[np.bool_]:

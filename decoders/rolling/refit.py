@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from decoders.data.delays import delay_truth
 from decoders.data.fingerprint import overlap
 from decoders.data.training_set import concatenate_sessions, with_repeat_boundaries
+from decoders.embedding.agreement import agreement_r2, alignment
 from decoders.errors import BadSplit
 from decoders.fitting.fit import fit_states
-from decoders.fitting.options import FitOptions
+from decoders.fitting.options import POSITIVES, FitOptions
 from decoders.metrics import frame_errors, likeliest
 from decoders.model.model import Model
 from decoders.readouts.classifiers import UNOBSERVED_LOGIT
@@ -81,10 +82,12 @@ def repeats_before(session: Session, tested: int, n: int) -> Session | None:
 
 
 def refit(model: Model, session: Session, *, baselines: bool = False) -> Model:
-    """Fit the linear mode to new data, as a replacement for a model.
+    """Fit a replacement for a model to new data.
 
     Window, frames, movie and labels stay those of the model; everything else is selected on the given repeats, without
-    the samples that show another frame. Labels that the repeats lack are decoded from frames as in the model.
+    the samples that show another frame. Labels that the repeats lack are decoded from frames as in the model. A
+    contrastive encoder is trained a little further where the last repeat is new to it, and what decodes is chosen on
+    that repeat. The new embedding is rotated onto the model's on the same samples.
 
     Parameters
     ----------
@@ -105,8 +108,11 @@ def refit(model: Model, session: Session, *, baselines: bool = False) -> Model:
         for name, k in card["labels"]
     }
     movie = Movie(model.clips, model.pictures) if model.clips else None
+    newest = session.select_repeats(repeats_in_order(session)[-1:])
+    renewed = model.parts.contrastive is not None and not was_trained_on(model, newest)
     options = FitOptions(
-        mode="linear",
+        mode=card["mode"] if renewed else "linear",
+        positives=_positives(model) if renewed and labels.keys() <= session.labels.keys() else "auto",
         context_s=card["context_ms"] / 1000 or None,
         lookahead_frames=round(card["lookahead_ms"] / 1000 * card["rate_hz"]),
         lag_s=card["lag_ms"] / 1000,
@@ -114,7 +120,11 @@ def refit(model: Model, session: Session, *, baselines: bool = False) -> Model:
         order=str(card.get("order", "any")),
     )
     translated = model.states.translated(replace(session, labels=labels), movie)
-    fitted = fit_states(translated, model.states, options, baselines=baselines)
+    fitted = fit_states(
+        translated, model.states, options, baselines=baselines, running=model if renewed else None
+    )
+    if model.parts.contrastive is not None and not renewed:
+        fitted = _with_contrastive_of(model, fitted)
     if any(name not in session.labels for name in labels):
         old = model.parts.continuous
         reader = replace(
@@ -124,13 +134,42 @@ def refit(model: Model, session: Session, *, baselines: bool = False) -> Model:
             sharpness=np.where(old.sharpness == RIDGE, 1.0, old.sharpness),
         )
         fitted = Model(replace(fitted.parts, continuous=reader), fitted.card)
-    same_channels = np.array_equal(fitted.parts.preprocessor.valid, model.parts.preprocessor.valid)
-    if model.parts.contrastive is not None and same_channels:
-        # The published embedding stays in one space across swaps; frames are decoded from the refitted linear one.
-        origin = {"simulated": True} if model.simulated else {}
-        fitted = Model(replace(fitted.parts, contrastive=model.parts.contrastive), {**fitted.card, **origin})
+    fitted = _in_place(fitted, model, session)
     fitted.use_playback = model.use_playback
     return fitted
+
+
+def _positives(model: Model) -> str:
+    kind = str(model.card["contrastive"]["positives"])
+    return kind if kind in POSITIVES else "auto"
+
+
+def _with_contrastive_of(model: Model, fitted: Model) -> Model:
+    """Keep a model's contrastive embedding in a refit."""
+    decoder, valid = model.parts.contrastive, fitted.parts.preprocessor.valid
+    assert decoder is not None
+    encoder = decoder.encoder.on_channels(valid, model.parts.preprocessor.valid)
+    card = {name: model.card[name] for name in ("mode", "decoder_embedding", "contrastive")}
+    return Model(
+        replace(fitted.parts, contrastive=replace(decoder, encoder=encoder)), {**fitted.card, **card}
+    )
+
+
+def _in_place(fitted: Model, model: Model, session: Session) -> Model:
+    """Rotate a refit's embedding onto that of the model, so that nothing on screen jumps.
+
+    What the model was trained on is in the refit too: in the encoder, and in the rotation.
+    """
+    points, before = fitted.embed(session), model.embed(session)
+    rotation = alignment(points, before)
+    card = {**fitted.card, "agreement_r2": round(agreement_r2(points @ rotation, before), 4)}
+    if model.simulated:
+        card["simulated"] = True
+    known = [
+        part.extra[name] for part in (model.parts, fitted.parts) if (name := "fingerprints") in part.extra
+    ]
+    extra = {**fitted.parts.extra, "fingerprints": np.unique(np.concatenate(known))}
+    return Model(replace(fitted.parts, rotation=rotation, extra=extra), card)
 
 
 def concatenate_repeats(parts: Sequence[Session]) -> Session:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,8 @@ class RollingTrainer:
         Fits a replacement of a model on repeats.
     compare_models
         Compares a new model with an old one on a repeat.
+    archived
+        Repeats that the model was trained on, oldest first: the last ones until there are enough new ones.
 
     Attributes
     ----------
@@ -65,6 +67,7 @@ class RollingTrainer:
         folder: Path,
         fit: Callable[[Model, Session], Model] = refit,
         compare_models: Callable[[Model, Model, Session], Comparison] = compare,
+        archived: Sequence[Session] = (),
     ) -> None:
         self.running = model
         self.version = 0
@@ -80,7 +83,8 @@ class RollingTrainer:
         self._folder = folder
         self._fit = fit
         self._compare = compare_models
-        self._repeats: deque[Session] = deque(maxlen=n)
+        self._repeats: deque[Session] = deque(map(self._on_model_axis, archived), maxlen=n)
+        self._only_archived = bool(archived)
 
     def add(self, repeat: Session) -> None:
         """Add a repeat to the training data without a decision, since a newer one is already complete.
@@ -91,6 +95,7 @@ class RollingTrainer:
             Repeat with its true frames.
         """
         self._repeats.append(self._on_model_axis(repeat))
+        self._only_archived = False
 
     def decide(self, repeat: Session) -> Event:
         """Add the newest completed repeat and decide.
@@ -107,14 +112,16 @@ class RollingTrainer:
             ``version`` and ``file``.
         """
         repeat = self._on_model_axis(repeat)
-        earlier = list(self._repeats)
+        # A fit on the repeats that the running model was fitted on would be the same model.
+        earlier, same = list(self._repeats), self._only_archived
         self._repeats.append(repeat)
+        self._only_archived = False
         rollback = self._roll_back(repeat)
         if rollback is not None:
             return rollback
         if len(earlier) < MIN_REPEATS:
             return {"do": "wait", "showings": len(self._repeats), "needed": MIN_REPEATS + 1}
-        return self._refuse(repeat, earlier) or self._swap()
+        return self._refuse(repeat, earlier, same=same) or self._swap()
 
     def reject(self, version: int) -> None:
         """Return to the model that runs, because the engine could not load the newest version.
@@ -152,7 +159,7 @@ class RollingTrainer:
             **comparison.facts(),
         }
 
-    def _refuse(self, repeat: Session, earlier: list[Session]) -> Event | None:
+    def _refuse(self, repeat: Session, earlier: list[Session], *, same: bool) -> Event | None:
         if was_trained_on(self.running, repeat):
             return {"do": "refuse", "reason": "the running model was trained on the newest repeat"}
         train = concatenate_repeats(earlier)
@@ -162,6 +169,8 @@ class RollingTrainer:
                 "do": "refuse",
                 "reason": f"the last {len(earlier)} repeats contain only {covered:.0%} of the model's frames",
             }
+        if same:
+            return None
         comparison = self._compare(self._fit(self.running, train), self.running, repeat)
         if not comparison.worse:
             return None
@@ -180,6 +189,8 @@ class RollingTrainer:
             **saved,
             "showings": len(train),
             "train_seconds": fitted.card.get("train_seconds"),
+            "agreement_r2": fitted.card.get("agreement_r2"),
+            "decodes": fitted.decoder_embedding,
         }
 
     def _save_version(self) -> Event:

@@ -44,6 +44,7 @@ def command(model: Path, n: int, folder: Path) -> None:
     from threadpoolctl import threadpool_limits
 
     from decoders.model.model import Model
+    from decoders.model.training_archive import archived_repeats
     from decoders.rolling.trainer_process import RollingTrainer
     from stream.control import ControlReader
     from stream.errors import NeuroReelError
@@ -52,7 +53,8 @@ def command(model: Path, n: int, folder: Path) -> None:
     if hasattr(os, "nice"):
         os.nice(NICE)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # on Ctrl-C the engine stops, and ends this process
-    trainer = RollingTrainer(Model.load(model), n, folder)
+    loaded = Model.load(model)
+    trainer = RollingTrainer(loaded, n, folder, archived=archived_repeats(loaded))
     commands = ControlReader()
 
     def report(**fields: object) -> None:

@@ -7,8 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from decoders.embedding.agreement import agreement_r2
 from decoders.errors import BadSplit
 from decoders.model.model import Model
+from decoders.model.training_archive import archived_repeats
 from decoders.rolling.refit import (
     Comparison,
     compare,
@@ -73,6 +75,38 @@ def test_labels_missing_in_the_repeats_are_still_decoded(model: Model, watched: 
     without = refit(model, replace(train, labels={}))
     assert without.continuous_channels == model.continuous_channels
     assert np.all(np.isfinite(without.predict(watched.select_repeats([5]), forecasts=False).continuous))
+
+
+def test_a_refit_keeps_the_embedding_in_its_place(model: Model, watched: Session) -> None:
+    train = watched.select_repeats([2, 3, 4, 5])
+    fitted = refit(model, train)
+    later = watched.select_repeats([6])
+    before, after = model.embed(later), fitted.embed(later)
+    assert np.allclose(after, fitted.predict(later, forecasts=False).embedding, atol=1e-5)
+    assert agreement_r2(fitted.embed(train), model.embed(train)) >= 0.95
+    assert fitted.card["agreement_r2"] >= 0.95
+    # the picture of three principal dimensions
+    axes = np.linalg.svd(before - before.mean(0), full_matrices=False)[2][:3].T
+    radius = np.percentile(np.linalg.norm((before - before.mean(0)) @ axes, axis=1), 95)
+    assert np.median(np.linalg.norm((after - before) @ axes, axis=1)) < 0.1 * radius
+    unturned = Model(replace(fitted.parts, rotation=None), fitted.card).embed(later)
+    assert agreement_r2(unturned, before) < 0.9
+    # The next refit is in the same place, and the space has as many dimensions, even without a channel.
+    silent = watched.neural.copy()
+    silent[:, 7] = 0
+    again = refit(fitted, replace(watched, neural=silent).select_repeats([3, 4, 5, 6]))
+    assert again.n_embedding == model.n_embedding
+    assert agreement_r2(again.embed(later), before) > 0.8
+
+
+def test_the_repeats_of_the_training_come_from_the_model(model: Model, watched: Session) -> None:
+    archived = archived_repeats(model)
+    assert len(archived) == 5
+    for number, repeat in enumerate(archived):
+        original = watched.select_repeats([number])
+        assert np.array_equal(repeat.neural, original.neural)
+        assert np.array_equal(repeat.frame, original.frame)
+        assert np.allclose(repeat.labels["position"], original.labels["position"])
 
 
 def test_concatenated_repeats_are_numbered(watched: Session) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from decoders.model.model import Model
+from decoders.model.training_archive import archived_repeats
 from decoders.rolling.refit import Comparison, repeats_in_order
 from decoders.rolling.trainer_process import RollingTrainer
 from stream.session import Session
@@ -14,7 +16,14 @@ from tests.decoders.conftest import watched_session
 class Scripted:
     """A trainer with scripted comparisons: each gives the accuracy of the new and the old model."""
 
-    def __init__(self, model: Model, folder: Path, n: int, accuracies: list[tuple[float, float]]) -> None:
+    def __init__(
+        self,
+        model: Model,
+        folder: Path,
+        n: int,
+        accuracies: list[tuple[float, float]],
+        archived: Sequence[Session] = (),
+    ) -> None:
         self.fitted_on: list[int] = []
         self.compared: list[tuple[Model, Model]] = []
         self._accuracies = iter(accuracies)
@@ -27,7 +36,7 @@ class Scripted:
             self.compared.append((new, old))
             return Comparison(*next(self._accuracies), 0.01)
 
-        self.trainer = RollingTrainer(model, n, folder, fit, compare)
+        self.trainer = RollingTrainer(model, n, folder, fit, compare, archived)
 
 
 def new_repeats(n: int) -> list[Session]:
@@ -88,6 +97,15 @@ def test_a_trainer_that_lags_behind_decides_on_the_newest_repeat_alone(model: Mo
         scripted.trainer.add(repeat)
     assert scripted.trainer.decide(parts[3])["do"] == "swap"
     assert scripted.fitted_on == [3, 3]
+
+
+def test_the_repeats_that_the_model_was_trained_on_are_the_first(model: Model, tmp_path: Path) -> None:
+    scripted = Scripted(model, tmp_path, 3, [(0.9, 0.9), (0.9, 0.8)], archived_repeats(model))
+    events = [scripted.trainer.decide(repeat) for repeat in new_repeats(2)]
+    assert [event["do"] for event in events] == ["swap", "swap"]
+    # The first swap needs no check: a fit without the new repeat would be the model that runs.
+    assert scripted.fitted_on == [3, 3, 3]
+    assert len(scripted.compared) == 2
 
 
 def test_a_refit_without_independent_test_data_or_with_too_few_frames_is_refused(
