@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.data.training_set import TrainingSet
-from decoders.embedding.linear import ClassStatistics
+from decoders.embedding.linear import ClassStatistics, class_statistics
 from decoders.embedding.multiscale import multiscale_sums
 
 PIECE_VALUES = 2_000_000
@@ -79,8 +79,10 @@ class _FoldSums:
     def n_bytes(self) -> int:
         return self.total.nbytes + self.product.nbytes
 
-    def statistics(self, use: NDArray[np.bool_]) -> ClassStatistics:
-        """Return the class statistics of some folds, bool [folds]."""
+    def statistics(self, keep: NDArray[np.bool_], data: TrainingSet) -> ClassStatistics:
+        """Return the class statistics of the samples to keep, bool [time]: whole folds."""
+        use = np.isin(self.fold, data.fold[keep])
+        assert self.n_samples[use].sum() == keep.sum(), "only whole folds are summed"
         count, total = self.count[use].sum(0), self.total[use].sum(0)
         observed = count > 0
         between = total[observed] / np.sqrt(count[observed])[:, None]
@@ -91,6 +93,28 @@ class _FoldSums:
         mean = total / np.maximum(count, 1e-12)[:, None] + self.centre
         mean[~observed] = mean[observed].mean(0)
         return ClassStatistics(mean, count, within)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Samples:
+    """Features of all samples, where samples are fewer than features: less than the products of the features.
+
+    Attributes
+    ----------
+    features, weight
+        Float32 [time, features] and [time].
+    """
+
+    features: NDArray[np.float32]
+    weight: NDArray[np.float32]
+
+    @property
+    def n_bytes(self) -> int:
+        return self.features.nbytes
+
+    def statistics(self, keep: NDArray[np.bool_], data: TrainingSet) -> ClassStatistics:
+        """Return the class statistics of the samples to keep, bool [time]."""
+        return class_statistics(self.features[keep], data.state[keep], data.n_states, self.weight[keep])
 
 
 def training_statistics(
@@ -118,14 +142,13 @@ def training_statistics(
     """
     key = (layout, scaling, by_fullness)
     if key not in data.cache:
-        sums = _fold_sums(data, layout, scaling, by_fullness=by_fullness)
+        few = len(data.clean) < _n_columns(data, layout)
+        summed = (_samples if few else _fold_sums)(data, layout, scaling, by_fullness=by_fullness)
         while data.cache and sum(stored.n_bytes for stored in data.cache.values()) > MAX_STORED_BYTES:
             del data.cache[next(iter(data.cache))]
-        data.cache[key] = sums
-    stored: _FoldSums = data.cache[key]
-    use = np.isin(stored.fold, data.fold[keep])
-    assert stored.n_samples[use].sum() == keep.sum(), "only whole folds are summed"
-    return stored.statistics(use)
+        data.cache[key] = summed
+    stored: _FoldSums | _Samples = data.cache[key]
+    return stored.statistics(keep, data)
 
 
 def training_windows(
@@ -186,6 +209,16 @@ def _piece(
     boundary[:1] = True
     sums, fullness = multiscale_sums(data.clean[begin:end], boundary, layout.n_window, layout.spans)
     return slice(first, end), sums[first - begin :], fullness[first - begin :]
+
+
+def _samples(data: TrainingSet, layout: Layout, scaling: Features, *, by_fullness: bool) -> _Samples:
+    features = np.empty((len(data.clean), _n_columns(data, layout)), np.float32)
+    weight = np.ones(len(features), np.float32)
+    for where, sums, fullness in training_windows(data, layout):
+        features[where] = scaling.features(sums)
+        if by_fullness:
+            weight[where] = fullness
+    return _Samples(features, weight)
 
 
 def _fold_sums(data: TrainingSet, layout: Layout, scaling: Features, *, by_fullness: bool) -> _FoldSums:

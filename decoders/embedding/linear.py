@@ -5,7 +5,7 @@ This is linear discriminant analysis with a shrunk covariance (Hastie, Tibshiran
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 
 import numpy as np
@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 MAX_DIMENSIONS = 128
 """Largest number of dimensions of an embedding."""
+
+FEATURES_AT_ONCE = 512
+"""Features whose products are summed at a time in double precision."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,13 +28,16 @@ class ClassStatistics:
         Float64 [states, features], mean of each state; the grand mean for states without samples.
     count
         Float64 [states], number of samples (sum of weights) of each state.
-    within
-        Float64 [features, features], within-class covariance.
+    covariance
+        Float64 [features, features], within-class covariance; None where ``residual`` stands for it.
+    residual
+        Float32 [samples, features], fewer samples than features: the covariance is ``residual.T @ residual``.
     """
 
     mean: NDArray[np.float64]
     count: NDArray[np.float64]
-    within: NDArray[np.float64]
+    covariance: NDArray[np.float64] | None
+    residual: NDArray[np.float32] | None = None
 
     @property
     def observed(self) -> NDArray[np.bool_]:
@@ -43,6 +49,23 @@ class ClassStatistics:
         """Float64 [features], mean of the means of the observed states."""
         mean: NDArray[np.float64] = self.mean[self.observed].mean(0)
         return mean
+
+    @property
+    def within(self) -> NDArray[np.float64]:
+        """Float64 [features, features], within-class covariance."""
+        if self.covariance is not None:
+            return self.covariance
+        assert self.residual is not None
+        residual = self.residual.astype(np.float64)
+        return np.asarray(residual.T @ residual)
+
+    @property
+    def variance(self) -> NDArray[np.float64]:
+        """Float64 [features], within-class variance of each feature."""
+        if self.covariance is not None:
+            return np.diag(self.covariance)
+        assert self.residual is not None
+        return np.asarray((self.residual**2).sum(0, dtype=np.float64))
 
 
 def class_statistics(
@@ -77,17 +100,17 @@ def class_statistics(
     count = np.bincount(state, w, n_states).astype(np.float64)
     order = np.argsort(state, kind="stable")
     first = np.flatnonzero(np.r_[True, np.diff(state[order]) > 0])
-    weighted = features[order].astype(np.float64) * w[order, None]
     mean = np.zeros((n_states, features.shape[1]))
-    mean[state[order[first]]] = np.add.reduceat(weighted, first, axis=0)
+    mean[state[order[first]]] = np.add.reduceat(features[order] * w[order, None], first, dtype=np.float64)
     mean /= np.maximum(count, 1e-12)[:, None]
-    residual = (features - mean[state]).astype(np.float32) * np.sqrt(w)[:, None]
+    residual = (features - mean.astype(np.float32)[state]) * np.sqrt(w)[:, None]
     # Each observed state costs one degree of freedom: a state with a single sample tells nothing about noise.
     freedom = max(w.sum() - np.sum(count > 0) * w.mean(), 1.0)
-    within = (residual.T @ residual).astype(np.float64) / freedom
     observed = count > 0
     mean[~observed] = mean[observed].mean(0)
-    return ClassStatistics(mean, count, within)
+    if residual.shape[1] > len(residual):
+        return ClassStatistics(mean, count, None, residual / np.float32(sqrt(freedom)))
+    return ClassStatistics(mean, count, (residual.T @ residual).astype(np.float64) / freedom)
 
 
 def shrink_covariance(within: NDArray[np.float64], shrinkage: float) -> NDArray[np.float64]:
@@ -105,9 +128,9 @@ def shrink_covariance(within: NDArray[np.float64], shrinkage: float) -> NDArray[
     >>> shrink_covariance(np.diag([3.0, 1.0]), 0.5).tolist()
     [[2.5, 0.0], [0.0, 1.5]]
     """
-    mean_variance = np.trace(within) / len(within)
-    target = max(shrinkage, 1e-6) * max(mean_variance, 1e-12) * np.eye(len(within))
-    return np.asarray((1 - shrinkage) * within + target, np.float64)
+    shrunk = (1 - shrinkage) * within
+    shrunk.flat[:: len(within) + 1] += _target(float(np.trace(within)) / len(within), shrinkage)
+    return shrunk
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -167,7 +190,7 @@ def informative_features(m: ClassStatistics, share: float) -> NDArray[np.int64]:
     """
     n_features = m.mean.shape[1]
     n_kept = max(1, round(share * n_features))
-    noise = np.diag(m.within)
+    noise = m.variance
     ratio = m.mean[m.observed].var(0) / np.maximum(noise, 1e-12 * max(float(noise.max()), 1e-300))
     return np.sort(np.argsort(-ratio, kind="stable")[:n_kept]).astype(np.int64)
 
@@ -182,7 +205,9 @@ def select_features(m: ClassStatistics, index: NDArray[np.int64]) -> ClassStatis
     index
         Int64 [kept], features to keep.
     """
-    return ClassStatistics(m.mean[:, index], m.count, m.within[np.ix_(index, index)])
+    if m.residual is not None:
+        return replace(m, mean=m.mean[:, index], residual=m.residual[:, index])
+    return replace(m, mean=m.mean[:, index], covariance=m.within[np.ix_(index, index)])
 
 
 def expand_projection(
@@ -204,31 +229,110 @@ def expand_projection(
     return LinearEmbedding(m.grand_mean.astype(np.float32), projection)
 
 
-def fit_linear(
-    m: ClassStatistics, shrinkage: float, max_dimensions: int = MAX_DIMENSIONS, share: float = 1.0
-) -> LinearEmbedding:
-    """Fit a linear embedding: whiten the noise, then rotate to the principal axes of the class means.
+class ShrinkagePath:
+    """Linear embeddings of several shrinkages: the noise is whitened, the axes are those that separate the states most.
+
+    With fewer samples than features, nothing as large as their covariance is made or inverted.
 
     Parameters
     ----------
     m
         Class statistics of the training features.
-    shrinkage
-        Shrinkage of the within-class covariance, 0 to 1 (see `shrink_covariance`).
-    max_dimensions
-        Largest number of dimensions to keep.
     share
         Share of the features that are used (see `informative_features`).
     """
-    if share < 1:
-        index = informative_features(m, share)
-        return expand_projection(fit_linear(select_features(m, index), shrinkage, max_dimensions), m, index)
-    values, vectors = np.linalg.eigh(shrink_covariance(m.within, shrinkage))
-    whiten = vectors / np.sqrt(np.maximum(values, 1e-12 * values[-1]))
-    centres = (m.mean[m.observed] - m.grand_mean) @ whiten
-    spread, rotation = np.linalg.eigh(centres.T @ centres)
-    rotation = rotation[:, np.argsort(spread)[::-1][:max_dimensions]]
-    # The sign of an eigenvector is arbitrary; fix it, so that two fits of the same data agree.
-    largest = rotation[np.argmax(np.abs(rotation), 0), np.arange(rotation.shape[1])]
-    rotation *= np.where(largest < 0, -1.0, 1.0)
-    return LinearEmbedding(m.grand_mean.astype(np.float32), (whiten @ rotation).astype(np.float32))
+
+    def __init__(self, m: ClassStatistics, share: float = 1.0) -> None:
+        self._all = m
+        self._index = informative_features(m, share) if share < 1 else None
+        self._statistics = m = m if self._index is None else select_features(m, self._index)
+        self._mean_variance = float(m.variance.mean())
+        self._centres = m.mean[m.observed] - m.grand_mean
+        if m.residual is not None:
+            self._gram = np.zeros((len(m.residual),) * 2)
+            self._cross = np.zeros((len(m.residual), len(self._centres)))
+            for first in range(0, m.residual.shape[1], FEATURES_AT_ONCE):
+                part = m.residual[:, first : first + FEATURES_AT_ONCE].astype(np.float64)
+                self._gram += part @ part.T
+                self._cross += part @ self._centres[:, first : first + FEATURES_AT_ONCE].T
+
+    def solve(self, shrinkage: float) -> NDArray[np.float64]:
+        """Return the inverse of the shrunk covariance times the centred means, float64 [features, observed states].
+
+        With fewer samples than features by the matrix inversion lemma (Woodbury).
+
+        Parameters
+        ----------
+        shrinkage
+            Shrinkage of the within-class covariance, 0 to 1 (see `shrink_covariance`).
+        """
+        from scipy.linalg import solve
+
+        residual = self._statistics.residual
+        if residual is None:
+            shrunk = shrink_covariance(self._statistics.within, shrinkage)
+            return np.asarray(solve(shrunk, self._centres.T, assume_a="pos"))
+        target = _target(self._mean_variance, shrinkage)
+        inner = (1 - shrinkage) * self._gram
+        inner.flat[:: len(inner) + 1] += target
+        weight = solve(inner, self._cross, assume_a="pos", overwrite_a=True)
+        weight *= 1 - shrinkage
+        return np.asarray((self._centres.T - residual.T @ weight.astype(np.float32)) / target, np.float64)
+
+    def embedding(self, shrinkage: float, max_dimensions: int = MAX_DIMENSIONS) -> LinearEmbedding:
+        """Return the embedding with a given shrinkage.
+
+        Parameters
+        ----------
+        shrinkage
+            Shrinkage of the within-class covariance, 0 to 1 (see `shrink_covariance`).
+        max_dimensions
+            Largest number of dimensions to keep.
+        """
+        m, centres = self._statistics, self._centres
+        n_states, n_features = centres.shape
+        if m.residual is not None or max_dimensions < n_states < n_features:
+            solved = self.solve(shrinkage)
+            spread, axes = top_eigenvectors(centres @ solved, max_dimensions)
+            kept = spread > 1e-9 * spread[0]
+            projection = solved @ (axes[:, kept] / np.sqrt(spread[kept]))
+        else:
+            shrunk = shrink_covariance(m.within, shrinkage)
+            _, projection = top_eigenvectors(centres.T @ centres, max_dimensions, shrunk)
+        # The sign of an eigenvector is arbitrary; fix it, so that two fits of the same data agree.
+        largest = projection[np.argmax(np.abs(projection), 0), np.arange(projection.shape[1])]
+        projection *= np.where(largest < 0, -1.0, 1.0)
+        embedding = LinearEmbedding(m.grand_mean.astype(np.float32), projection.astype(np.float32))
+        return embedding if self._index is None else expand_projection(embedding, self._all, self._index)
+
+
+def fit_linear(
+    m: ClassStatistics, shrinkage: float, max_dimensions: int = MAX_DIMENSIONS, share: float = 1.0
+) -> LinearEmbedding:
+    """Fit a linear embedding with one shrinkage; see `ShrinkagePath` for the parameters."""
+    return ShrinkagePath(m, share).embedding(shrinkage, max_dimensions)
+
+
+def _target(mean_variance: float, shrinkage: float) -> float:
+    return max(shrinkage, 1e-6) * max(mean_variance, 1e-12)
+
+
+def top_eigenvectors(
+    matrix: NDArray[np.float64], n_most: int, metric: NDArray[np.float64] | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the ``n_most`` largest eigenvalues of a symmetric matrix, largest first, and their eigenvectors as columns.
+
+    Parameters
+    ----------
+    matrix
+        Float64 [n, n].
+    n_most
+        Largest number of eigenvalues.
+    metric
+        Float64 [n, n], positive definite; the eigenvectors have unit length in it. None for the identity.
+    """
+    from scipy.linalg import eigh
+
+    n = len(matrix)
+    values, vectors = eigh(matrix, metric, subset_by_index=(max(0, n - n_most), n - 1))
+    return values[::-1], vectors[:, ::-1]

@@ -160,9 +160,8 @@ def fit_baseline(
         )
     if poisson:
         return Baseline(settings, scaling, fit_poisson(statistics.mean, statistics.observed))
-    if settings.name == "naive_bayes":
-        statistics = replace(statistics, within=np.diag(np.diag(statistics.within)))
-    return Baseline(settings, scaling, fit_lda(statistics, settings.strength))
+    diagonal = settings.name == "naive_bayes"
+    return Baseline(settings, scaling, fit_lda(statistics, settings.strength, diagonal=diagonal))
 
 
 def select_baselines(

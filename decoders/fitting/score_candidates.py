@@ -9,8 +9,7 @@ from itertools import product
 import numpy as np
 
 from decoders.data.training_set import TrainingSet
-from decoders.embedding.linear import ClassStatistics, LinearEmbedding, unit_length
-from decoders.embedding.shrinkage_path import ShrinkagePath
+from decoders.embedding.linear import ClassStatistics, LinearEmbedding, ShrinkagePath, unit_length
 from decoders.fitting.candidate_scorer import CandidateScorer, ScoredCandidate
 from decoders.fitting.settings import ReadoutSettings, feature_scaling, state_statistics
 from decoders.readouts.classifiers import fit_prototypes

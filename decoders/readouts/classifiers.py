@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.embedding.linear import ClassStatistics, LinearEmbedding, shrink_covariance
+from decoders.embedding.linear import ClassStatistics, LinearEmbedding, ShrinkagePath
 
 TOLERANCE = 0.02
 """Precision of the logarithm of an inverse temperature."""
@@ -166,7 +166,7 @@ def fit_prototypes(embedding: LinearEmbedding, m: ClassStatistics, *, cosine: bo
     return Prototypes(np.ascontiguousarray(centres.T, np.float32), bias.astype(np.float32), cosine)
 
 
-def fit_lda(m: ClassStatistics, shrinkage: float) -> LinearReadout:
+def fit_lda(m: ClassStatistics, shrinkage: float, *, diagonal: bool = False) -> LinearReadout:
     """Fit linear discriminant analysis with a shrunk covariance and equal priors (Hastie et al. 2009, section 4.3).
 
     Parameters
@@ -175,9 +175,17 @@ def fit_lda(m: ClassStatistics, shrinkage: float) -> LinearReadout:
         Class statistics of the training features.
     shrinkage
         Shrinkage of the within-class covariance, 0 to 1 (see `decoders.embedding.linear.shrink_covariance`).
+    diagonal
+        Whether to ignore covariances between features (Gaussian naive Bayes).
     """
     centred = m.mean - m.grand_mean
-    weights = np.linalg.solve(shrink_covariance(m.within, shrinkage), centred.T)
+    if diagonal:
+        weights = (
+            centred.T / ((1 - shrinkage) * m.variance + shrinkage * max(m.variance.mean(), 1e-12))[:, None]
+        )
+    else:
+        weights = np.zeros(centred.T.shape)
+        weights[:, m.observed] = ShrinkagePath(m).solve(shrinkage)
     bias = -0.5 * np.einsum("ij,ji->i", centred, weights) - m.grand_mean @ weights
     return LinearReadout(
         weights.astype(np.float32), np.where(m.observed, bias, UNOBSERVED_LOGIT).astype(np.float32)

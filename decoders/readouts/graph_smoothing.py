@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,7 +71,7 @@ def smooth_over_graph(m: ClassStatistics, kernel: NDArray[np.float64]) -> ClassS
     covered = total > 1e-9
     mean = m.mean.copy()
     mean[covered] = (weight @ m.mean)[covered] / total[covered, None]
-    return ClassStatistics(mean, m.count, m.within)
+    return replace(m, mean=mean)
 
 
 def log_occupancy(state: NDArray[np.int64], n_states: int) -> NDArray[np.float32]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from decoders.data.training_set import TrainingSet
 from decoders.data.training_statistics import Layout, training_statistics, training_windows
-from decoders.embedding.linear import ClassStatistics, LinearEmbedding, unit_length
+from decoders.embedding.linear import ClassStatistics, LinearEmbedding, top_eigenvectors, unit_length
 from decoders.errors import BadModel
 from decoders.readouts.classifiers import Scaling, fit_lda, fit_poisson
 from decoders.serialization import Arrays, pack, unpack
@@ -191,7 +191,7 @@ def fit_secondary(
         return LinearSecondary(
             scaling.n_window, False, left, weights, readout.bias, settings.inverse_temperature
         )
-    readout = fit_lda(replace(m, within=np.diag(np.diag(m.within))), GAUSSIAN_SHRINKAGE)
+    readout = fit_lda(m, GAUSSIAN_SHRINKAGE, diagonal=True)
     no_factor = np.zeros((len(readout.weights), 0), np.float32)
     root = scaling.root
     weights = readout.weights if root else readout.weights / np.float32(scaling.n_window)
@@ -235,7 +235,7 @@ def smooth_over_frames(m: ClassStatistics, data: TrainingSet, width: float) -> C
         unseen = covered & (count[first:end] == 0)
         out[first:end][covered] = total[covered] / weight[covered, None]
         count[first:end][unseen] = weight[unseen]
-    return ClassStatistics(out, count, m.within)
+    return replace(m, mean=out, count=count)
 
 
 def _low_rank(
@@ -246,8 +246,12 @@ def _low_rank(
         return np.zeros((len(weights), 0), np.float32), weights
     # The mean over states cancels in the posterior and must not use up rank.
     scaled = (weights - weights.mean(1, keepdims=True)) * spread[:, None]
-    values, vectors = np.linalg.eigh((scaled @ scaled.T).astype(np.float64))
-    left = vectors[:, np.argsort(values)[::-1][:MAX_RANK]]
+    n_channels, n_states = scaled.shape
+    if n_states < n_channels:
+        right = top_eigenvectors((scaled.T @ scaled).astype(np.float64), MAX_RANK)[1]
+        left = scaled @ right
+        return (left / spread[:, None]).astype(np.float32), right.T.astype(np.float32)
+    left = top_eigenvectors((scaled @ scaled.T).astype(np.float64), MAX_RANK)[1]
     return (left / spread[:, None]).astype(np.float32), (left.T @ scaled).astype(np.float32)
 
 

@@ -10,7 +10,6 @@ import pytest
 
 from decoders.data.preprocessing import Preprocessor
 from decoders.embedding.linear import class_statistics, fit_linear, informative_features
-from decoders.embedding.shrinkage_path import ShrinkagePath
 from decoders.errors import BadModel
 from decoders.evaluation.evaluate import EvaluateOptions, cross_validate, evaluate
 from decoders.fitting.fit import fit_model
@@ -183,7 +182,3 @@ def test_informative_features_have_the_largest_f_ratio() -> None:
     assert len(informative_features(m, 1e-6)) == 1
     embedding = fit_linear(m, 0.3, share=0.15)
     assert np.flatnonzero(np.abs(embedding.projection).sum(1)).tolist() == [2, 7, 11]
-    similarity = [
-        e.project(samples) @ e.project(samples).T for e in (embedding, ShrinkagePath(m, 0.15).embedding(0.3))
-    ]
-    np.testing.assert_allclose(similarity[0], similarity[1], rtol=1e-3, atol=1e-3)

@@ -3,7 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from decoders.embedding.linear import class_statistics, fit_linear, shrink_covariance, unit_length
+from decoders.embedding.linear import (
+    ClassStatistics,
+    ShrinkagePath,
+    class_statistics,
+    fit_linear,
+    shrink_covariance,
+    unit_length,
+)
 
 
 def gaussian_classes(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -59,3 +66,39 @@ def test_shrinkage_preserves_the_trace() -> None:
 def test_unit_length_of_a_zero_vector_is_zero() -> None:
     points = unit_length(np.array([[3.0, 4.0], [0.0, 0.0]], np.float32))
     np.testing.assert_allclose(points, [[0.6, 0.8], [0, 0]], rtol=1e-6)
+
+
+def directly_fitted(m: ClassStatistics, shrinkage: float) -> np.ndarray:
+    """Whiten by the inverse square root of the covariance, then rotate to the principal axes of the class means."""
+    values, vectors = np.linalg.eigh(shrink_covariance(m.within, shrinkage))
+    whiten = vectors / np.sqrt(values)
+    centres = (m.mean[m.observed] - m.grand_mean) @ whiten
+    spread, rotation = np.linalg.eigh(centres.T @ centres)
+    return whiten @ rotation[:, np.argsort(spread)[::-1][:128]]
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "n_features", "n_states"),
+    [(400, 40, 150), (900, 160, 150), (900, 60, 7), (300, 420, 150), (60, 200, 9)],
+)
+def test_embedding_equals_whitening_and_rotation(n_samples: int, n_features: int, n_states: int) -> None:
+    rng = np.random.default_rng(0)
+    state = np.arange(n_samples) % n_states
+    centres = rng.normal(size=(n_states, n_features))
+    features = (centres[state] + rng.normal(size=(n_samples, n_features))).astype(np.float32)
+    m = class_statistics(features, state, n_states + 1, rng.uniform(0.5, 1, n_samples).astype(np.float32))
+    assert (m.residual is None) == (n_samples >= n_features)
+    path = ShrinkagePath(m)
+    for shrinkage in (0.05, 0.6):
+        expected = directly_fitted(m, shrinkage)
+        # With few states, the last axes separate none of them: they are arbitrary, or left out.
+        n_axes = min(expected.shape[1], n_states - 1)
+        inner = [
+            ((m.mean - m.grand_mean) @ p[:, :n_axes]) @ ((features - m.grand_mean) @ p[:, :n_axes]).T
+            for p in (path.embedding(shrinkage).projection.astype(np.float64), expected)
+        ]
+        np.testing.assert_allclose(inner[0], inner[1], atol=1e-6 * np.abs(inner[1]).max())
+        solved = np.linalg.solve(shrink_covariance(m.within, shrinkage), (m.mean - m.grand_mean).T)
+        np.testing.assert_allclose(
+            path.solve(shrinkage), solved[:, m.observed], atol=1e-6 * np.abs(solved).max()
+        )
