@@ -71,3 +71,25 @@ def test_what_is_kept_is_bounded(data: TrainingSet, monkeypatch: pytest.MonkeyPa
     for n_window in range(1, 9):
         training_statistics(data, Layout(n_window), Scaling(n_window, root=True), data.fold == 0)
         assert len(data.cache) <= 3
+
+
+@pytest.mark.parametrize("by_fullness", [True, False])
+def test_of_fewer_samples_than_features_no_covariance_is_made(data: TrainingSet, by_fullness: bool) -> None:
+    few = replace(
+        data,
+        **{
+            name: getattr(data, name)[::40]
+            for name in ("clean", "boundary", "state", "ticks", "fold", "block")
+        },
+    )
+    layout, scaling = Layout(12, (1, 2, 3, 6, 12)), Scaling(12, root=True)
+    assert len(few.clean) < few.clean.shape[1] * 5
+    sums, fullness = multiscale_sums(few.clean, few.boundary, layout.n_window, layout.spans)
+    features, weight = scaling.features(sums), fullness if by_fullness else np.ones_like(fullness)
+    keep = few.fold != 0
+    summed = training_statistics(few, layout, scaling, keep, by_fullness=by_fullness)
+    assert summed.covariance is None
+    at_once = class_statistics(features[keep], few.state[keep], few.n_states, weight[keep])
+    np.testing.assert_allclose(summed.mean, at_once.mean, atol=1e-4)
+    np.testing.assert_allclose(summed.within, at_once.within, atol=1e-4 * np.trace(at_once.within))
+    np.testing.assert_allclose(summed.variance, np.diag(at_once.within), rtol=1e-3, atol=1e-6)

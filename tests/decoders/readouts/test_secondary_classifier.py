@@ -17,7 +17,13 @@ from decoders.fitting.settings import SecondarySettings, feature_scaling
 from decoders.metrics import accuracy, likeliest
 from decoders.model import file as model_file
 from decoders.model.model import Model
-from decoders.readouts.secondary_classifier import LinearSecondary, fit_secondary, settings_from_card
+from decoders.readouts.secondary_classifier import (
+    MAX_RANK,
+    LinearSecondary,
+    _low_rank,
+    fit_secondary,
+    settings_from_card,
+)
 from stream.errors import BadUsage
 from stream.session import Kind, Session
 from tests.decoders.conftest import watched_session
@@ -66,6 +72,17 @@ def test_low_rank_weights_give_nearly_the_same_logits(
     sums, points = data.clean[:50], np.zeros((50, 0), np.float32)
     difference = low_rank.logits(sums, points) - full_rank.logits(sums, points)
     np.testing.assert_allclose(difference, np.broadcast_to(difference[:, :1], difference.shape), atol=1e-2)
+
+
+@pytest.mark.parametrize(("n_channels", "n_states"), [(300, 200), (300, 400)])
+def test_low_rank_weights_are_the_nearest_of_their_rank(n_channels: int, n_states: int) -> None:
+    weights = np.random.default_rng(0).normal(size=(n_channels, n_states)).astype(np.float32)
+    left, right = _low_rank(weights, np.ones(n_channels))
+    u, s, vt = np.linalg.svd(weights - weights.mean(1, keepdims=True))
+    nearest = (u[:, :MAX_RANK] * s[:MAX_RANK]) @ vt[:MAX_RANK]
+    # A constant over the states cancels in the posterior.
+    product = left @ right
+    np.testing.assert_allclose(product - product.mean(1, keepdims=True), nearest, atol=1e-4)
 
 
 def test_a_damaged_secondary_classifier_is_refused(fitted: Model, tmp_path: Path) -> None:
