@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.option(
     "--stimulus",
     metavar="NAME",
-    help="NWB and XDF: name of the stimulus in the file; for XDF also a query.",
+    help="NWB and XDF: name of the stimulus in the file; for NWB also TABLE/COLUMN, for XDF also a query.",
 )
 @click.option(
     "--area",

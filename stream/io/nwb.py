@@ -17,6 +17,7 @@ from stream.binning import sample_at
 from stream.errors import AmbiguousStream, BadRecording, BadUsage
 from stream.io.arrays import FileContents
 from stream.io.hdf5 import member, open_hdf5, read_dataset
+from stream.io.nwb_intervals import invalid_times, listed, overlap, within
 from stream.io.nwb_stimulus import Presentations, read_presentations, timestamps
 from stream.io.nwb_units import Units, select_units
 from stream.io.read_limits import ReadLimits
@@ -29,6 +30,7 @@ DEFAULT_BIN_MS = 33.333
 """Width of the spike count bins in ms if there is no movie to take a frame's duration from."""
 
 UNITS = "units"
+_SLOW_HZ = 0.1  # where no unit has more spikes per second, their times may be in milliseconds
 _CACHE_BYTES = 1 << 26  # one chunk holds the spikes of several units; the cache decompresses it once
 _RUNNING_SPEED_PATHS = (
     "processing/running/running_speed",
@@ -74,14 +76,14 @@ def read(
         presentations = read_presentations(file, stimulus, limits)
         if series is None:
             units = select_units(file, area, quality, limits)
-            contents = _binned(units, presentations, bin_ms, limits)
+            contents = _binned(units, presentations, bin_ms, invalid_times(file, limits), limits)
             contents.notes.insert(0, units.note)
         elif area or quality or bin_ms:
             raise BadUsage(
                 "'--area', '--quality' and '--bin-ms' apply to units; this is a fluorescence series. Omit them."
             )
         else:
-            contents = _fluorescence(member(file, series), presentations, limits)
+            contents = _fluorescence(member(file, series), presentations, invalid_times(file, limits), limits)
         stamps = contents.arrays["stamps"]
         running = _running_speed(file, stamps, limits)
     if running is not None:
@@ -93,13 +95,24 @@ def read(
 def _describe_movie(contents: FileContents, presentations: Presentations | None) -> None:
     """Add the movie's clips, if the stimulus is one, and a note on the stimulus."""
     if presentations is None:
-        contents.notes.append("no stimulus table has frame numbers: the stimulus is unknown")
+        contents.notes.append(
+            "no stimulus table has frame numbers: the stimulus is unknown; 'convert --stimulus TABLE/COLUMN' reads a "
+            "column of another table"
+        )
         return
     n_frames = int(presentations.frame.max(initial=NO_FRAME)) + 1
     if presentations.is_movie and n_frames:
         movie = Movie((Clip(presentations.name, 0, n_frames, presentations.rate_hz),))
         contents.arrays["movie_clips"] = np.array(clips_to_json(movie))
     n_repeats = len(np.unique(contents.arrays["repeat"][contents.arrays["repeat"] >= 0]))
+    if presentations.categories:
+        shown = presentations.frame[presentations.frame >= 0]
+        n_frames, n_repeats = len(np.unique(shown)), len(shown)
+        names = f": {listed(presentations.names)}" if presentations.names else ""
+        contents.notes.append(
+            f"stimulus {presentations.name}: {n_frames} categories in {n_repeats} trials, one repeat per block{names}"
+        )
+        return
     what = "frames" if presentations.is_movie else "pictures in random order, one repeat per block"
     contents.notes.append(f"stimulus {presentations.name}: {n_frames} {what}, {n_repeats} repeats")
 
@@ -168,12 +181,20 @@ def _neurodata_type(item: Any) -> str:
 
 
 def _binned(
-    units: Units, presentations: Presentations | None, bin_ms: float | None, limits: ReadLimits
+    units: Units,
+    presentations: Presentations | None,
+    bin_ms: float | None,
+    invalid: NDArray[np.float64],
+    limits: ReadLimits,
 ) -> FileContents:
-    """Count the spikes of units in bins."""
+    """Count the spikes of units in bins; what was not observed is no zero."""
     movie_rate = presentations.rate_hz if presentations is not None and presentations.is_movie else 0.0
     rate_hz = 1000 / bin_ms if bin_ms else movie_rate or 1000 / DEFAULT_BIN_MS
     first, last = units.extent(limits)
+    units.refuse_whole_times(limits)
+    slow = units.rate_hz(first, last) < _SLOW_HZ
+    if presentations is not None:
+        presentations.check_times(UNITS, first, last, slow=slow)
     epochs = [(first, last, first)] if presentations is None else presentations.epochs(first, last)
     edges = [_bin_edges(epoch, rate_hz) for epoch in epochs]
     edges = [edge for edge in edges if len(edge) > 1]
@@ -181,20 +202,45 @@ def _binned(
     if not n_bins:
         raise BadRecording(f"it is shorter than one bin of {1000 / rate_hz:g} ms.")
     what = f"{units.n_units} units in {n_bins} bins"
-    limits.reserve(4 * units.n_units * n_bins + 40 * n_bins, what)
+    limits.reserve(4 * units.n_units * n_bins + 60 * n_bins, what)
     counts = np.empty((n_bins, units.n_units), np.float32)
+    begins, stamps = (np.concatenate([edge[part] for edge in edges]) for part in (slice(-1), slice(1, None)))
     for index in range(units.n_units):
         times = units.times(index, limits)
         counts[:, index] = np.concatenate([np.diff(np.searchsorted(times, edge)) for edge in edges])
+        observed = units.observed.get(int(units.rows[index]))
+        if observed is not None:
+            counts[~within(observed, begins, stamps), index] = np.nan
         limits.progress()
-    stamps = np.concatenate([edge[1:] for edge in edges])
     segment = np.repeat(np.arange(len(edges)), [len(edge) - 1 for edge in edges]).astype(np.int32)
+    notes = [f"spikes counted in bins of {1000 / rate_hz:.6g} ms"]
+    keep = ~overlap(invalid, begins, stamps) & ~np.isnan(counts).all(1)
+    if not keep.any():
+        raise BadRecording(
+            f"none of its {n_bins} bins was observed by 'obs_intervals' of the units and 'invalid_times'. Check that "
+            "these are in seconds."
+        )
+    if not keep.all():
+        notes.append(
+            f"{np.sum(~keep)} of {n_bins} bins are left out, when no unit was observed or the file has invalid times"
+        )
+        limits.reserve(4 * units.n_units * int(keep.sum()), what)
+        counts, stamps, segment = counts[keep], stamps[keep], segment[keep]
+    n_partly = int(np.isnan(counts).any(0).sum())
+    if n_partly:
+        notes.append(
+            f"{n_partly} of {units.n_units} units were not observed all the time; their counts are missing (NaN) then"
+        )
+    if slow and presentations is None:
+        notes.append(
+            f"no unit has more than {units.rate_hz(first, last):.2g} spikes per second; if spike times are in "
+            "milliseconds, divide them by 1000"
+        )
     arrays = {"neural": counts, "segment": segment, "channel_names": units.names()}
-    note = f"spikes counted in bins of {1000 / rate_hz:.6g} ms"
     areas = set(units.areas)
     name = areas.pop() if len(areas) == 1 else ""
     return FileContents(
-        _add_stimulus(arrays, stamps, presentations, rate_hz, Kind.SPIKES, name or UNITS), [note]
+        _add_stimulus(arrays, stamps, presentations, rate_hz, Kind.SPIKES, name or UNITS), notes
     )
 
 
@@ -224,17 +270,16 @@ def _add_stimulus(
     return arrays | texts | {"stamps": stamps, "frame": frame, "repeat": repeat, "rate_hz": np.array(rate_hz)}
 
 
-def _fluorescence(series: Any, presentations: Presentations | None, limits: ReadLimits) -> FileContents:
-    """Read a fluorescence series at its own sampling times."""
+def _fluorescence(
+    series: Any, presentations: Presentations | None, invalid: NDArray[np.float64], limits: ReadLimits
+) -> FileContents:
+    """Read a fluorescence series at its own sampling times, without those that the file calls invalid."""
     name = series.name.rpartition("/")[2]
     data = read_dataset(series["data"], name, limits)
     stamps, rate_hz = timestamps(series, data.shape, limits)
     notes = []
-    if "timestamps" in series and 0 < rate_hz <= 1 / LONG_STEP_S:
-        notes.append(
-            f"the samples of '{name}' are {1 / rate_hz:g} s apart; if the timestamps are in milliseconds, divide them "
-            "by 1000"
-        )
+    if data.ndim == 1:
+        data = data[:, None]
     if data.ndim != 2 or len(stamps) not in data.shape:
         raise BadRecording(
             f"'{name}' must be [time, ROIs], got shape {data.shape} for {len(stamps)} timestamps."
@@ -242,9 +287,13 @@ def _fluorescence(series: Any, presentations: Presentations | None, limits: Read
     if len(stamps) != data.shape[0]:
         data = data.T
         notes.append(f"'{name}' was [ROIs, time] and was transposed")
-    keep = np.ones(len(stamps), bool)
-    if presentations is not None:
-        keep = np.any(
+    keep = ~overlap(invalid, stamps - 1 / (rate_hz or np.inf), stamps)
+    if not keep.all():
+        notes.append(f"{np.sum(~keep)} of {len(keep)} samples are left out, as the file has invalid times")
+    if presentations is not None and len(stamps):
+        slow = 0 < rate_hz <= 1 / LONG_STEP_S
+        presentations.check_times(name, float(stamps[0]), float(stamps[-1]), slow=slow)
+        keep &= np.any(
             [(stamps >= begin) & (stamps <= end) for begin, end, _ in presentations.epochs()], axis=0
         )
         if not keep.any():
@@ -257,9 +306,10 @@ def _fluorescence(series: Any, presentations: Presentations | None, limits: Read
         "neural": data[keep].astype(np.float32),
         "channel_names": np.array([f"roi-{number}" for number in numbers.tolist()], np.str_),
     }
-    return FileContents(
-        _add_stimulus(arrays, stamps[keep], presentations, rate_hz, Kind.FLUORESCENCE, name), notes
-    )
+    arrays = _add_stimulus(arrays, stamps[keep], presentations, rate_hz, Kind.FLUORESCENCE, name)
+    if "timestamps" in series:
+        del arrays["rate_hz"]  # the file does not state it
+    return FileContents(arrays, notes)
 
 
 def _running_speed(file: Any, stamps: NDArray[np.float64], limits: ReadLimits) -> NDArray[np.float32] | None:

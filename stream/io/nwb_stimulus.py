@@ -1,8 +1,9 @@
 """Reads the stimulus of an NWB file: a table of presentations as events, repeats and epochs.
 
-Two layouts are supported: interval tables ``intervals/<stimulus>_presentations`` with ``start_time``, ``stop_time``,
-``frame`` and ``stimulus_block`` (Allen Visual Coding Neuropixels, and its copies on DANDI), and series of frame numbers
-``stimulus/presentation/<stimulus>`` (Allen Visual Coding two-photon recordings on DANDI).
+Three layouts are supported: interval tables ``intervals/<stimulus>_presentations`` with ``start_time``, ``stop_time``,
+``frame`` and ``stimulus_block`` (Allen Visual Coding Neuropixels, and its copies on DANDI), series of frame numbers
+``stimulus/presentation/<stimulus>`` (Allen Visual Coding two-photon recordings on DANDI), and tables such as
+``intervals/trials`` whose column names or numbers the stimulus of each trial.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from numpy.typing import NDArray
 
 from stream.errors import AmbiguousStream, BadRecording
 from stream.io.hdf5 import read_dataset
+from stream.io.nwb_intervals import categories, columns, find_trials, stimulus_columns
 from stream.io.read_limits import ReadLimits
-from stream.io.stamp_checks import refuse_other_units
+from stream.io.stamp_checks import UNITS, refuse_other_units, unit_of_ratio
 from stream.session import MAX_FRAMES, MAX_SECONDS, NO_FRAME
 
 SUFFIX = "_presentations"
@@ -25,6 +27,9 @@ PAD_S = 5.0
 
 _BLANK_PREFIX = "spontaneous"  # tables with this prefix hold periods without a stimulus
 _BLANK_GAP = 0.5  # a pause longer than this share of a frame's usual duration is a blank
+# in different units, the extents of stimulus and activity differ by a thousand, up to this ratio; the second one where
+# activity is so slow that the stimulus may have been shown for a part of the time
+_SPREAD, _SLOW_SPREAD = 3.0, 30.0
 _MIN_CONSECUTIVE = 0.5  # a stimulus is a movie if at least this share of frames follow their predecessor
 
 
@@ -44,6 +49,10 @@ class Presentations:
         Block of each presentation, int64 [n]; a new block begins after another stimulus was shown.
     other_stimuli
         Start and end of the presentations of all other stimuli, float64 [k, 2], in seconds.
+    categories
+        Whether the frames are categories, which are no movie in any order.
+    names
+        Names of the categories, by frame, if the file has names.
     """
 
     name: str
@@ -52,11 +61,14 @@ class Presentations:
     frame: NDArray[np.int32]
     block: NDArray[np.int64]
     other_stimuli: NDArray[np.float64]
+    categories: bool = False
+    names: tuple[str, ...] = ()
 
     @property
     def is_movie(self) -> bool:
         """Whether the frames are consecutive, as those of a movie are."""
-        return bool(len(self.frame) > 1 and np.mean(np.diff(self.frame) == 1) >= _MIN_CONSECUTIVE)
+        consecutive = len(self.frame) > 1 and np.mean(np.diff(self.frame) == 1) >= _MIN_CONSECUTIVE
+        return bool(consecutive and not self.categories)
 
     @property
     def rate_hz(self) -> float:
@@ -95,6 +107,39 @@ class Presentations:
         order = np.argsort(stamps, kind="stable")
         return stamps[order], np.concatenate([shown, blank])[order]
 
+    def check_times(self, activity: str, begin_s: float, end_s: float, *, slow: bool) -> None:
+        """Refuse times of the stimulus and of the activity that are in different units, or far apart.
+
+        Parameters
+        ----------
+        activity
+            Name of the activity.
+        begin_s, end_s
+            Its extent in seconds.
+        slow
+            Whether its samples or spikes are so rare that its times may be in milliseconds.
+
+        Raises
+        ------
+        BadRecording
+            If they are.
+        """
+        first, last = float(self.start.min()), float(self.stop.max())
+        if first <= end_s and last >= begin_s:
+            ratio = (end_s - begin_s) / (last - first)
+            name, unit = self.name, unit_of_ratio(1 / ratio, _SPREAD) if ratio > 0 else None
+            if slow and ratio > 1:
+                name, unit = activity, unit_of_ratio(ratio, _SLOW_SPREAD)
+            if unit is None:
+                return
+            hint = f"the times of '{name}' are in {UNITS[unit]}. Divide them by {unit:.0f}; times are in seconds."
+        else:
+            hint = "they do not overlap. Check the units and clocks of both."
+        raise BadRecording(
+            f"'{activity}' was recorded from {begin_s:g} to {end_s:g} s, but '{self.name}' was shown from {first:g} to "
+            f"{last:g} s: {hint}"
+        )
+
     def epochs(self, begin_s: float = -np.inf, end_s: float = np.inf) -> list[tuple[float, float, float]]:
         """Return the epochs to read: each block with up to `PAD_S` of blank around it; touching ones are merged.
 
@@ -131,40 +176,56 @@ def read_presentations(file: Any, stimulus: str | None, limits: ReadLimits) -> P
     file
         Open NWB file.
     stimulus
-        Name of the stimulus table, with or without its suffix; None for the only one with frame numbers.
+        Name of the stimulus table, with or without its suffix, or of a table and its column as ``trials/image``; None
+        for the only one with frame numbers, else the only table of trials with a column for the stimulus.
     limits
         Limits of this process; memory is reserved before each read.
 
     Returns
     -------
     presentations
-        None if ``stimulus`` is None and no table has frame numbers.
+        None if ``stimulus`` is None and no table has frame numbers or stimuli.
 
     Raises
     ------
     AmbiguousStream
-        If ``stimulus`` is None and several tables have frame numbers.
+        If ``stimulus`` is None and several tables have frame numbers, or else stimuli.
     BadRecording
         If there is no such table, or its contents are invalid.
     """
-    tables = _find_tables(file)
-    with_frames = {name: table for name, table in tables.items() if _frames(table) is not None}
+    shown = _find_tables(file)
+    tables = find_trials(file) | shown
+    tables = {name.removesuffix(SUFFIX): table for name, table in tables.items()}
     if stimulus is None:
-        if len(with_frames) > 1:
+        found = [name for name, table in tables.items() if _frames(table) is not None]
+        found = found or [
+            f"{name}/{stimuli[0]}"
+            for name, table in tables.items()
+            if (stimuli := stimulus_columns(table, limits))
+        ]
+        if len(found) > 1:
             raise AmbiguousStream(
-                f"it has {len(with_frames)} stimuli with frames; choose one with "
-                f"'neuroreel convert --stimulus NAME': {', '.join(with_frames)}."
+                f"it has {len(found)} stimuli with frames; choose one with "
+                f"'neuroreel convert --stimulus NAME': {', '.join(found)}."
             )
-        if not with_frames:
+        if not found:
             return None
-        stimulus = next(iter(with_frames))
-    stimulus = stimulus.removesuffix(SUFFIX)
-    if stimulus not in tables:
-        raise BadRecording(f"it has no stimulus '{stimulus}'; it has {', '.join(tables) or 'none'}.")
-    if stimulus not in with_frames:
-        columns = ", ".join(sorted(tables[stimulus]))
-        raise BadRecording(f"its stimulus '{stimulus}' has no column 'frame'; its columns: {columns}.")
-    return _read_table(stimulus, tables, limits)
+        stimulus = found[0]
+    name, _, column = stimulus.partition("/")
+    name = name.removesuffix(SUFFIX)
+    if name not in tables:
+        raise BadRecording(f"it has no stimulus '{name}'; it has {', '.join(tables) or 'none'}.")
+    table = tables[name]
+    others = {other: shown[other] for other in shown if other != name} if name in shown else {}
+    if not column and _frames(table) is not None:
+        return _read_table(name, table, others, limits)
+    column = column or next(iter(stimulus_columns(table, limits)), "frame")
+    if column not in columns(table):
+        raise BadRecording(
+            f"its stimulus '{name}' has no column '{column}'; its columns: {', '.join(sorted(table))}. Choose one with "
+            f"'neuroreel convert --stimulus {name}/COLUMN'."
+        )
+    return _read_table(name, table, others, limits, column)
 
 
 def _find_tables(file: Any) -> dict[str, Any]:
@@ -190,14 +251,20 @@ def _frames(table: Any) -> Any:
     return table["data"] if indexed and "data" in table else None
 
 
-def _read_table(stimulus: str, tables: dict[str, Any], limits: ReadLimits) -> Presentations:
-    """Read one presentation table, check it, and sort it by time."""
-    table = tables[stimulus]
-    frame = _column(_frames(table), f"{stimulus}/frame", limits)
+def _read_table(
+    stimulus: str, table: Any, others: dict[str, Any], limits: ReadLimits, column: str = ""
+) -> Presentations:
+    """Read one presentation table, check it, and sort it by time; with a column, its values are categories."""
+    names: tuple[str, ...] = ()
+    if column:
+        frame, names = categories(read_dataset(table[column], f"{stimulus}/{column}", limits))
+    else:
+        frame = _column(_frames(table), f"{stimulus}/frame", limits)
     start, stop = _times(table, stimulus, limits)
     block = np.zeros(len(start))
-    if "stimulus_block" in table:
-        block = np.nan_to_num(_column(table["stimulus_block"], "stimulus_block", limits), nan=-1)
+    of_block = next((table[name] for name in ("stimulus_block", "block") if name in table), None)
+    if of_block is not None:
+        block = np.nan_to_num(_column(of_block, "stimulus_block", limits), nan=-1)
     if not len(start) == len(stop) == len(frame) == len(block):
         raise BadRecording(f"the columns of stimulus '{stimulus}' differ in length.")
     frame = np.nan_to_num(np.maximum(frame, NO_FRAME), nan=NO_FRAME)
@@ -208,18 +275,20 @@ def _read_table(stimulus: str, tables: dict[str, Any], limits: ReadLimits) -> Pr
         raise BadRecording(f"the frames of stimulus '{stimulus}' must be whole numbers below {MAX_FRAMES}.")
     order = np.flatnonzero(valid)[np.argsort(start[valid], kind="stable")]
     other_times = [np.zeros((0, 2))]
-    for name, other in tables.items():
-        if name != stimulus and not name.startswith(_BLANK_PREFIX):
+    for name, other in others.items():
+        if not name.startswith(_BLANK_PREFIX):
             other_times.append(np.stack(_times(other, name, limits), 1))
     other_stimuli = np.concatenate(other_times)
     block_changes = np.diff(block[order]) != 0
     return Presentations(
-        name=stimulus,
+        name=f"{stimulus}/{column}" if column else stimulus,
         start=start[order],
         stop=stop[order],
         frame=frame[order].astype(np.int32),
         block=np.cumsum(np.r_[False, block_changes]).astype(np.int64),
         other_stimuli=other_stimuli[np.isfinite(other_stimuli).all(1)],
+        categories=bool(column),
+        names=names,
     )
 
 

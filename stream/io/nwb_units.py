@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from stream.errors import BadRecording
 from stream.io.hdf5 import check_dataset, read_dataset
+from stream.io.nwb_intervals import merged
 from stream.io.read_limits import ReadLimits
 from stream.session import MAX_SECONDS
 
@@ -20,6 +21,7 @@ _ELECTRODES = "general/extracellular_ephys/electrodes"
 _AREA_COLUMNS = ("location", "brain_area", "structure_acronym", "ecephys_structure_acronym")
 _MISSING = ("", "None", "nan", "unknown")
 _BLOCK = 1 << 20
+_MIN_WHOLE = 50  # spikes; fewer may all be at whole seconds by chance
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,9 @@ class Units:
         HDF5 dataset of the spike times of all units, in seconds.
     note
         Summary of the selection for the user.
+    observed
+        Merged intervals [n, 2] in seconds in which each unit was observed, by row of the table; a unit without any was
+        always observed.
     """
 
     rows: NDArray[np.int64]
@@ -48,6 +53,7 @@ class Units:
     ends: NDArray[np.int64]
     spike_times: Any
     note: str
+    observed: Mapping[int, NDArray[np.float64]] = field(default_factory=dict)
 
     @property
     def n_units(self) -> int:
@@ -100,6 +106,42 @@ class Units:
         if not times:
             raise BadRecording("none of its units has a spike.")
         return min(times), max(times)
+
+    def rate_hz(self, begin_s: float, end_s: float) -> float:
+        """Return the mean rate of the busiest unit in spikes per second.
+
+        Parameters
+        ----------
+        begin_s, end_s
+            Extent of the spikes in seconds.
+        """
+        counts = (self.ends - np.r_[0, self.ends[:-1]])[self.rows]
+        return float(counts.max() / (end_s - begin_s)) if end_s > begin_s else np.inf
+
+    def refuse_whole_times(self, limits: ReadLimits) -> None:
+        """Refuse spike times that count something else than seconds.
+
+        Parameters
+        ----------
+        limits
+            Limits of this process.
+
+        Raises
+        ------
+        BadRecording
+            If all of them are whole numbers.
+        """
+        n_spikes = 0
+        for index in range(self.n_units):
+            times = self.times(index, limits)
+            if np.any(times != np.rint(times)):
+                return
+            n_spikes += len(times)
+        if n_spikes > _MIN_WHOLE:
+            raise BadRecording(
+                "its 'spike_times' are whole numbers, so they count samples or milliseconds. Spike times are in "
+                "seconds; divide them by the number per second."
+            )
 
     def names(self) -> NDArray[np.str_]:
         """Return unique channel names, made of area and id."""
@@ -159,7 +201,24 @@ def select_units(file: Any, area: Sequence[str], quality: Sequence[str], limits:
     selected = [areas[row] for row in rows.tolist()] if areas else [""] * len(rows)
     counts = ", ".join(f"{name or 'no area'} {n}" for name, n in Counter(selected).most_common(8))
     note = f"{len(rows)} of {n_units} units" + (f" ({counts})" if any(selected) else "")
-    return Units(rows, ids[rows], selected, ends, spike_times, note)
+    observed = _observed(table, rows, n_units, limits)
+    return Units(rows, ids[rows], selected, ends, spike_times, note, observed)
+
+
+def _observed(
+    table: Any, rows: NDArray[np.int64], n_units: int, limits: ReadLimits
+) -> dict[int, NDArray[np.float64]]:
+    """Return the intervals in which each unit was observed, by row, for units that have any."""
+    if "obs_intervals" not in table or "obs_intervals_index" not in table:
+        return {}
+    intervals = read_dataset(table["obs_intervals"], "obs_intervals", limits)
+    ends = _integers(table["obs_intervals_index"], "obs_intervals_index", limits)
+    begins = np.r_[0, ends[:-1]][: len(ends)]
+    fits = len(ends) == n_units and np.all(begins <= ends) and ends.max(initial=0) <= len(intervals)
+    if intervals.ndim != 2 or intervals.shape[1] != 2 or intervals.dtype.kind not in "iuf" or not fits:
+        raise BadRecording("'obs_intervals' does not fit its index; the table of units is damaged.")
+    found = {row: merged(intervals[begins[row] : ends[row]]) for row in rows.tolist()}
+    return {row: times for row, times in found.items() if len(times)}
 
 
 def _areas(file: Any, table: Any, n_units: int, limits: ReadLimits) -> list[str] | None:

@@ -142,15 +142,17 @@ def refuse_other_units(stamps: NDArray[np.float64], rate_hz: float) -> None:
     )
 
 
-def unit_of_ratio(ratio: float) -> float | None:
+def unit_of_ratio(ratio: float, tolerance: float = _TOLERANCE) -> float | None:
     """Return the key in `UNITS` of the unit that makes times too large by about this ratio; None if none does.
 
     Parameters
     ----------
     ratio
         Times as stored, divided by what they must be in seconds.
+    tolerance
+        Largest ratio between this and the key.
     """
-    return next((factor for factor in UNITS if factor / _TOLERANCE < ratio < factor * _TOLERANCE), None)
+    return next((factor for factor in UNITS if factor / tolerance < ratio < factor * tolerance), None)
 
 
 def _refuse_unit(ratio: float, step: float, rate_hz: float) -> None:

@@ -183,3 +183,48 @@ def dandi_fluorescence(path: Path, *, with_units: bool = False) -> Path:
         file.add_unit(spike_times=np.arange(5.0))
     file.add_acquisition(TimeSeries(name="running_speed", data=stamps, timestamps=stamps, unit="cm/s"))
     return _write(file, path)
+
+
+def trials(
+    path: Path,
+    *,
+    column: str = "image_name",
+    values: tuple[Any, ...] = ("face", "house", "shoe", "blank"),
+    table: str = "trials",
+    unit_s: float = 1.0,
+    observed: dict[int, list[tuple[float, float]]] | None = None,
+    invalid: list[tuple[float, float]] | None = None,
+) -> Path:
+    """Write units with a table of 40 trials of 1 s, one every 2 s, each with one of four stimuli.
+
+    Unit k fires at 40 Hz during the stimulus k, and at 5 Hz otherwise. ``unit_s`` is the unit of the spike times,
+    ``observed`` the observation intervals of units, ``invalid`` the invalid times of the recording.
+    """
+    from pynwb.epoch import TimeIntervals
+
+    random = np.random.default_rng(0)
+    file = _empty()
+    order = random.permuted(np.tile(np.arange(4), (10, 1)), axis=1).ravel()
+    start = 10.0 + 2 * np.arange(len(order))
+    if table == "trials":
+        file.add_trial_column(name="correct", description="c")
+        file.add_trial_column(name=column, description="s")
+        add = file.add_trial
+    else:
+        intervals = TimeIntervals(name=table, description="t")
+        for name in ("correct", column):
+            intervals.add_column(name=name, description=name)
+        file.add_time_intervals(intervals)
+        add = intervals.add_interval
+    for begin, number in zip(start.tolist(), order.tolist(), strict=True):
+        add(start_time=begin, stop_time=begin + 1.0, correct=True, **{column: values[number]})
+    for unit in range(4):
+        begins = start[order == unit]
+        times = np.r_[random.uniform(0, 100, 500), *(random.uniform(at, at + 1, 35) for at in begins)]
+        given = (
+            {} if observed is None or unit not in observed else {"obs_intervals": np.array(observed[unit])}
+        )
+        file.add_unit(spike_times=np.sort(times) / unit_s, **given)
+    for begin, end in invalid or []:
+        file.add_invalid_time_interval(start_time=begin, stop_time=end)
+    return _write(file, path)

@@ -15,13 +15,13 @@ from click.testing import CliRunner
 from stream.binning import bin_spikes
 from stream.errors import AmbiguousStream, BadRecording, BadUsage, NeuroReelError
 from stream.io.session_io import ReadOptions, load_session, load_session_with_notes
-from stream.session import Kind
+from stream.session import Kind, Session
 from tests.stream.io import nwb_files
 from tests.stream.io.nwb_files import BLOCKS_S, N_FRAMES, N_REPEATS, N_UNITS, RATE_HZ
 from tests.stream.strategies import assert_same
 
 pytestmark = [
-    pytest.mark.usefixtures("in_process"),
+    pytest.mark.usefixtures("in_process", "folder"),  # pynwb starts a process when it is imported
     pytest.mark.filterwarnings("ignore"),  # the warnings of pynwb
     pytest.mark.skipif(
         find_spec("pynwb") is None, reason="pynwb is not installed: pip install neuroreel[nwb]"
@@ -216,7 +216,7 @@ def _damaged(path: Path, **changes: Any) -> Path:
             "holds no presentation with valid times",
         ),
         (
-            {f"intervals__{MOVIE}_presentations__start_time": -np.arange(180) * 1e9},
+            {f"intervals__{MOVIE}_presentations__start_time": -np.arange(180) * 1e7},
             r"it would take \d+ bins of 33\.333 ms",
         ),
     ],
@@ -334,3 +334,151 @@ def test_voltages_are_named_as_what_is_not_read(tmp_path: Path) -> None:
         group.attrs["neurodata_type"] = "ElectricalSeries"
     with pytest.raises(BadRecording, match=r"Voltages are not read from NWB \(lfp\)"):
         load_session(path)
+
+
+def read_with_notes(path: Path, stimulus: str | None = None) -> tuple[Session, str]:
+    session, notes = load_session_with_notes(path, ReadOptions(stimulus=stimulus))
+    return session, "\n".join(notes)
+
+
+@pytest.mark.parametrize("table", ["trials", "epochs", "stimuli"])
+def test_a_table_of_trials_with_names_of_stimuli_gives_categories(tmp_path: Path, table: str) -> None:
+    session, notes = read_with_notes(nwb_files.trials(tmp_path / "a.nwb", table=table))
+    assert (
+        f"stimulus {table}/image_name: 3 categories in 30 trials, one repeat per block: 0 = face, 1 = house"
+        in notes
+    )
+    assert session.movie is None
+    assert set(session.frame) == {-1, 0, 1, 2}
+    assert np.mean(session.frame >= 0) == pytest.approx(0.75 * 40 / (2 * 40 + 9), abs=0.02)
+    for unit in range(3):
+        rates = [session.neural[session.frame == frame, unit].mean() for frame in (-1, 0, 1, 2)]
+        assert int(np.argmax(rates)) == 1 + unit
+
+
+@pytest.mark.parametrize(
+    ("values", "frames"),
+    [
+        ((3, 7, 8, 9), [-1, 3, 7, 8, 9]),
+        (("3", "7", "118", "9"), [-1, 3, 7, 9, 118]),
+        ((3.0, np.nan, 5.0, 7.0), [-1, 3, 5, 7]),
+        ((0.5, 0.25, -0.5, 90.0), [-1, 0, 1, 2, 3]),
+        (("", "a", "gray", "b"), [-1, 0, 1]),
+    ],
+)
+def test_numbers_of_stimuli_stay_and_other_values_are_ranked(
+    tmp_path: Path, values: tuple[Any, ...], frames: list[int]
+) -> None:
+    session, _ = read_with_notes(nwb_files.trials(tmp_path / "a.nwb", column="stimulus_id", values=values))
+    assert np.unique(session.frame).tolist() == frames
+
+
+def test_a_column_of_another_name_can_be_chosen(tmp_path: Path) -> None:
+    path = nwb_files.trials(tmp_path / "a.nwb", column="odor", values=("a", "b", "c", "d"))
+    session, notes = read_with_notes(path)
+    assert set(session.frame) == {-1}
+    assert "'convert --stimulus TABLE/COLUMN' reads a column of another table" in notes
+    with pytest.raises(
+        BadRecording, match=r"no column 'frame'; its columns: .*odor.*--stimulus trials/COLUMN"
+    ):
+        read_with_notes(path, "trials")
+    assert set(read_with_notes(path, "trials/odor")[0].frame) == {-1, 0, 1, 2, 3}
+
+
+@pytest.mark.parametrize(
+    ("unit_s", "match"), [(1e-3, r"the times of 'units' are in milliseconds\. Divide them by 1000")]
+)
+def test_spike_times_in_milliseconds_are_refused(tmp_path: Path, unit_s: float, match: str) -> None:
+    with pytest.raises(BadRecording, match=match):
+        read_with_notes(nwb_files.trials(tmp_path / "a.nwb", unit_s=unit_s))
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "a.nwb", "r+") as file:
+        del file["intervals"]
+    assert "if spike times are in milliseconds, divide them by 1000" in read_with_notes(tmp_path / "a.nwb")[1]
+    with h5py.File(tmp_path / "a.nwb", "r+") as file:
+        file["units/spike_times"][()] = np.rint(file["units/spike_times"][()])
+    with pytest.raises(
+        BadRecording, match="'spike_times' are whole numbers, so they count samples or milliseconds"
+    ):
+        read_with_notes(tmp_path / "a.nwb")
+
+
+def test_a_stimulus_in_milliseconds_is_refused(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.nwb"
+    path.write_bytes((folder / "one.nwb").read_bytes())
+    table = nwb_files.movie_table()
+    times = {
+        f"intervals__{MOVIE}_presentations__{name}": 1e3 * table[name] for name in ("start_time", "stop_time")
+    }
+    with pytest.raises(
+        BadRecording, match=r"was shown from 20000 to 63000 s: .*(milliseconds|Check the units)"
+    ):
+        load_session(_damaged(path, **times))
+
+
+def test_what_was_not_observed_is_missing_or_left_out(tmp_path: Path) -> None:
+    observed = {unit: [(0.0, 50.0), (60.0, 100.0)] for unit in range(4)}
+    observed[1] = [(0.0, 30.0), (60.0, 80.0)]
+    path = nwb_files.trials(tmp_path / "a.nwb", observed=observed, invalid=[(70.0, 75.0)])
+    session, notes = read_with_notes(path)
+    whole, _ = read_with_notes(nwb_files.trials(tmp_path / "b.nwb"))
+    assert np.unique(session.segment).tolist() == [0, 1, 2]
+    for begin, end in ((50.0, 60.0), (70.0, 75.0)):
+        inside = (session.stamps > begin + 0.04) & (session.stamps < end)
+        assert not inside.any()
+    missing = np.isnan(session.neural)
+    assert not missing[:, [0, 2, 3]].any()
+    np.testing.assert_array_equal(
+        missing[:, 1], ((session.stamps > 30) & (session.stamps < 60)) | (session.stamps > 80)
+    )
+    kept = np.isin(whole.stamps, session.stamps)
+    np.testing.assert_array_equal(
+        np.where(missing, 0, session.neural), np.where(missing, 0, whole.neural[kept])
+    )
+    np.testing.assert_array_equal(session.frame, whole.frame[kept])
+    assert "bins are left out, when no unit was observed or the file has invalid times" in notes
+    assert "1 of 4 units were not observed all the time; their counts are missing (NaN) then" in notes
+    all_the_time = nwb_files.trials(
+        tmp_path / "c.nwb", observed={unit: [(0.0, 50.0), (50.0, 100.0)] for unit in range(4)}
+    )
+    np.testing.assert_array_equal(read_with_notes(all_the_time)[0].neural, whole.neural)
+    with pytest.raises(
+        BadRecording, match="bins was observed by 'obs_intervals' of the units and 'invalid_times'"
+    ):
+        read_with_notes(nwb_files.trials(tmp_path / "d.nwb", invalid=[(0.0, 1e5)]))
+
+
+@pytest.mark.parametrize("stimulus", [MOVIE, None])
+def test_a_series_of_one_roi_is_read_without_its_invalid_times(tmp_path: Path, stimulus: str | None) -> None:
+    h5py = pytest.importorskip("h5py")
+    path = nwb_files.dandi_fluorescence(tmp_path / "a.nwb")
+    expected = load_session(path)
+    with h5py.File(path, "a") as file:
+        series = file["processing/ophys/DfOverF/dff"]
+        data = series["data"][:, 0]
+        del series["data"], series["rois"]
+        series["data"] = data
+        file["intervals/invalid_times/start_time"] = [22.0]
+        file["intervals/invalid_times/stop_time"] = [22.5]
+    session, notes = read_with_notes(path, stimulus)
+    assert session.n_channels == 1
+    kept = np.isin(expected.stamps, session.stamps)
+    np.testing.assert_array_equal(session.neural[:, 0], expected.neural[kept, 0])
+    assert np.sum(~kept) == pytest.approx(15, abs=1)
+    assert session.segment.max() == expected.segment.max() + 1
+    assert "samples are left out, as the file has invalid times" in notes
+
+
+def test_imaging_timestamps_in_milliseconds_are_refused(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    h5py = pytest.importorskip("h5py")
+    path = nwb_files.dandi_fluorescence(tmp_path / "a.nwb")
+    with h5py.File(path, "a") as file:
+        file["processing/ophys/DfOverF/dff/timestamps"][()] *= 1e3
+    with pytest.raises(BadRecording, match=r"the times of 'dff' are in milliseconds\. Divide them by 1000"):
+        load_session(path)
+    with h5py.File(path, "a") as file:
+        del file["stimulus"]
+    load_session(path)
+    assert "33.3333 s apart; if the timestamps are in milliseconds, divide them by 1000" in caplog.text
