@@ -240,12 +240,22 @@ class ShrinkagePath:
         Class statistics of the training features.
     share
         Share of the features that are used (see `informative_features`).
+    diagonal
+        Shrink towards the diagonal of the covariance instead of a multiple of the identity: every feature then counts
+        by its signal-to-noise ratio, also one that hardly varies.
     """
 
-    def __init__(self, m: ClassStatistics, share: float = 1.0) -> None:
+    def __init__(self, m: ClassStatistics, share: float = 1.0, *, diagonal: bool = False) -> None:
         self._all = m
         self._index = informative_features(m, share) if share < 1 else None
-        self._statistics = m = m if self._index is None else select_features(m, self._index)
+        m = m if self._index is None else select_features(m, self._index)
+        self._grand_mean, self._unit = m.grand_mean, np.ones(len(m.mean.T))
+        if diagonal:
+            # In units of its noise, the diagonal of each feature is one, and the two targets are the same.
+            noise = m.variance
+            self._unit = 1 / np.sqrt(np.maximum(noise, 1e-6 * noise.mean() + 1e-12))
+            m = _scaled(m, self._unit)
+        self._statistics = m
         self._mean_variance = float(m.variance.mean())
         self._centres = m.mean[m.observed] - m.grand_mean
         if m.residual is not None:
@@ -302,15 +312,27 @@ class ShrinkagePath:
         # The sign of an eigenvector is arbitrary; fix it, so that two fits of the same data agree.
         largest = projection[np.argmax(np.abs(projection), 0), np.arange(projection.shape[1])]
         projection *= np.where(largest < 0, -1.0, 1.0)
-        embedding = LinearEmbedding(m.grand_mean.astype(np.float32), projection.astype(np.float32))
+        projection *= self._unit[:, None]
+        embedding = LinearEmbedding(self._grand_mean.astype(np.float32), projection.astype(np.float32))
         return embedding if self._index is None else expand_projection(embedding, self._all, self._index)
 
 
 def fit_linear(
-    m: ClassStatistics, shrinkage: float, max_dimensions: int = MAX_DIMENSIONS, share: float = 1.0
+    m: ClassStatistics,
+    shrinkage: float,
+    max_dimensions: int = MAX_DIMENSIONS,
+    share: float = 1.0,
+    *,
+    diagonal: bool = False,
 ) -> LinearEmbedding:
     """Fit a linear embedding with one shrinkage; see `ShrinkagePath` for the parameters."""
-    return ShrinkagePath(m, share).embedding(shrinkage, max_dimensions)
+    return ShrinkagePath(m, share, diagonal=diagonal).embedding(shrinkage, max_dimensions)
+
+
+def _scaled(m: ClassStatistics, unit: NDArray[np.float64]) -> ClassStatistics:
+    if m.residual is not None:
+        return replace(m, mean=m.mean * unit, residual=m.residual * unit.astype(np.float32))
+    return replace(m, mean=m.mean * unit, covariance=m.within * np.outer(unit, unit))
 
 
 def _target(mean_variance: float, shrinkage: float) -> float:

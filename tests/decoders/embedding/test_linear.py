@@ -102,3 +102,17 @@ def test_embedding_equals_whitening_and_rotation(n_samples: int, n_features: int
         np.testing.assert_allclose(
             path.solve(shrinkage), solved[:, m.observed], atol=1e-6 * np.abs(solved).max()
         )
+
+
+@pytest.mark.parametrize("n_samples", [200, 40])
+def test_shrunk_towards_the_diagonal_the_unit_of_a_feature_does_not_matter(n_samples: int) -> None:
+    rng = np.random.default_rng(0)
+    state = np.arange(n_samples) % 5
+    features = (rng.normal(size=(5, 60))[state] + rng.normal(size=(n_samples, 60))).astype(np.float32)
+    unit = 2.0 ** rng.integers(-3, 4, 60).astype(np.float32)
+    inner = []
+    for scale in (np.float32(1), unit):
+        m = class_statistics(features * scale, state, 5)
+        prototypes = (m.mean - m.grand_mean) @ fit_linear(m, 0.3, diagonal=True).projection
+        inner.append(prototypes @ prototypes.T)
+    np.testing.assert_allclose(inner[0], inner[1], rtol=1e-4, atol=1e-4)
