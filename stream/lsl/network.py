@@ -23,6 +23,10 @@ stream beyond this range; LSL's default of 32 is used up by three engines."""
 
 _QUIET = "[log]\nlevel = -2\n"  # LSL logs to standard error; errors only
 
+# LSL keeps this many events of each irregular stream for reuse, as long as they once were: with its default of 128,
+# markers of 1 MB take 128 MB at either end
+_RESERVE = "InletBufferReserveSamples = 4\nOutletBufferReserveSamples = 4\n"
+
 _LOOPBACK = """\
 [ports]
 IPv6 = disable
@@ -36,7 +40,7 @@ UnicastMinRTT = 0.05
 UnicastMaxRTT = 0.3
 ContinuousResolveInterval = 0.1
 TimeProbeInterval = 0.010
-[log]
+{reserve}[log]
 level = -3
 [lab]
 SessionID = {session_id}
@@ -127,9 +131,9 @@ def configuration(network: Network) -> str:
         Settings from `configure`.
     """
     if network.scope == "loopback":
-        return _LOOPBACK.format(session_id=network.session_id, ports=LOOPBACK_PORTS)
+        return _LOOPBACK.format(session_id=network.session_id, ports=LOOPBACK_PORTS, reserve=_RESERVE)
     session = f"[lab]\nSessionID = {network.session_id}\n" if network.session_id else ""
-    return _QUIET + session
+    return f"{_QUIET}[tuning]\n{_RESERVE}{session}"
 
 
 def own_configurations() -> list[Path]:

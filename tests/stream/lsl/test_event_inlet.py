@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import resource
 import uuid
+from pathlib import Path
 
 import pytest
 
@@ -37,3 +39,25 @@ def test_events_arrive_exactly_as_they_were_sent() -> None:
     assert inlets[1].pull()[0] == []
     for inlet in inlets:
         inlet.close()
+
+
+@pytest.mark.live
+@pytest.mark.slow
+def test_large_markers_take_no_memory_once_they_are_read() -> None:
+    """LSL keeps events for reuse: 128 of each stream by default, at both ends."""
+    name = uuid.uuid4().hex
+    outlet = make_outlet(name, "Markers", ("event",), 0, "string")
+    inlet = EventInlet(find_stream(name, wait_s=60))
+    inlet.open()
+
+    def send_and_read(n_markers: int) -> int:
+        for _ in range(n_markers):
+            outlet.push_sample(["x" * 1_000_000])
+            while not inlet.pull(2.0)[0]:
+                pass
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return pages * resource.getpagesize() // 1_000_000
+
+    before_mb = send_and_read(10)
+    assert send_and_read(90) < before_mb + 50
+    inlet.close()
