@@ -73,9 +73,7 @@ def show(given: str, runs: list[dict[str, Any]]) -> None:
 
 def measure(seed: int, given: str, real: NDArray[np.float64] | None = None) -> dict[str, Any]:
     """Fit one recording, and score the default and LDA in order and shuffled."""
-    session, shuffled = (
-        _session(counts, frame, with_rate=given == "of a movie") for counts, frame in simulate(seed, real)
-    )
+    session, shuffled = simulated_sessions(seed, given, real)
     model = fit_model(session, FitOptions(train_repeats=TRAIN, seed=seed))
     train = with_repeat_boundaries(session.select_repeats(TRAIN))
     tests = {
@@ -95,6 +93,16 @@ def measure(seed: int, given: str, real: NDArray[np.float64] | None = None) -> d
             scores = score(posterior, test.frame, model.axis)
             out[name][who] = {figure: scores[figure] for figure in FIGURES}
     return out
+
+
+def simulated_sessions(
+    seed: int, given: str, real: NDArray[np.float64] | None = None
+) -> tuple[Session, Session]:
+    """Return a recording in order and one of shuffled seconds, with frames as one of `GIVEN`."""
+    in_order, shuffled = (
+        _session(counts, frame, with_rate=given == "of a movie") for counts, frame in simulate(seed, real)
+    )
+    return in_order, shuffled
 
 
 def load_tuning(data: Path) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 BENCHMARKS = (
+    "benchmarks.ablation.__main__",
     "benchmarks.embedding.__main__",
     "benchmarks.embedding.consistency",
     "benchmarks.embedding.labels",

@@ -1,0 +1,1 @@
+"""What each candidate and heuristic of the default decoder brings: each is switched off by itself."""
