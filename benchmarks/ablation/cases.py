@@ -19,7 +19,7 @@ from stream.session import Session
 SHORT = {
     "demo": replace(PRESETS["demo"], n_train=5, episode=(2, 3), n_scenes=4),
     "sparse-gain-30": replace(PRESETS["sparse-gain-30"], n_train=5, episode=(2, 3), n_scenes=4),
-    "many-scenes": replace(PRESETS["many-scenes"], n_units=150, n_scenes=12, n_unseen=4),
+    "many-scenes": replace(PRESETS["many-scenes"], n_units=400, n_scenes=10, n_unseen=2),
 }
 """Presets of the simulator, made shorter."""
 
@@ -94,9 +94,9 @@ def _fold(fold: Fold) -> Case:
 
 
 CASES: dict[str, tuple[Callable[[int, Path | None], Case], int]] = {
+    "many-scenes": (preset("many-scenes"), 2),
     "demo": (preset("demo"), 2),
     "sparse-gain-30": (preset("sparse-gain-30"), 2),
-    "many-scenes": (preset("many-scenes"), 2),
     "v1-sized": (v1, 6),
     "haxby": (haxby, 4),
     "rat buddy": (buddy, 5),
