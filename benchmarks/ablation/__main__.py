@@ -41,9 +41,11 @@ def main() -> None:
         "--data", type=Path, help="folder with haxby_fmri and both rats; without it, they are skipped"
     )
     parser.add_argument("--only", choices=list(CASES), action="append", help="recording; repeatable")
+    parser.add_argument("--part", action="append", help="part of a title of what is switched off; repeatable")
     parser.add_argument("--seeds", type=int, help="seeds or folds of each recording [default: 2 to 8]")
     parser.add_argument("--json", type=Path, help="file that results are added to")
     arguments = parser.parse_args()
+    parts = [part for part in PARTS if any(words in part.title for words in arguments.part or [""])]
     results: Results = (
         json.loads(arguments.json.read_text()) if arguments.json and arguments.json.exists() else {}
     )
@@ -54,7 +56,7 @@ def main() -> None:
             if seed >= min(n_seeds, arguments.seeds or n_seeds):
                 continue
             case = partial(make, seed, arguments.data)
-            for part in measure(results.setdefault(f"{name}:{seed}", {}), case):
+            for part in measure(results.setdefault(f"{name}:{seed}", {}), case, parts):
                 print(f"{name}:{seed} without {part}", flush=True)
                 if arguments.json is not None:
                     arguments.json.write_text(json.dumps(results, indent=1))

@@ -94,16 +94,16 @@ def _fold(fold: Fold) -> Case:
 
 
 CASES: dict[str, tuple[Callable[[int, Path | None], Case], int]] = {
-    "many-scenes": (preset("many-scenes"), 2),
-    "demo": (preset("demo"), 2),
-    "sparse-gain-30": (preset("sparse-gain-30"), 2),
     "v1-sized": (v1, 6),
-    "haxby": (haxby, 4),
-    "rat buddy": (buddy, 5),
-    "rat track": (track, 3),
-    "gray-5": (independent("gray-5"), 1),
     "fmri-rest": (independent("fmri-rest"), 3),
     "eeg-769": (independent("eeg-769"), 3),
+    "rat track": (track, 3),
+    "rat buddy": (buddy, 5),
+    "sparse-gain-30": (preset("sparse-gain-30"), 2),
+    "haxby": (haxby, 4),
+    "many-scenes": (preset("many-scenes"), 2),
+    "demo": (preset("demo"), 2),
+    "gray-5": (independent("gray-5"), 1),
 }
 """Makers of the cases by name of the recording, each with its number of seeds or folds."""
 
