@@ -15,6 +15,12 @@ N_BINS = 100
 """Bins of a label, by which recordings are aligned."""
 
 
+MIN_WINDOWS, MAX_WINDOWS = 20, 1000
+"""Fewest and most pairs of neighbouring windows that are compared."""
+
+N_SHUFFLES = 200
+
+
 def infonce_loss(
     anchor: NDArray[np.float32],
     positive: NDArray[np.float32],
@@ -52,6 +58,54 @@ def infonce_loss(
         log_sum = np.log(np.exp(matrix - top).sum(1)) + top[:, 0]
         loss += float(np.mean(log_sum - np.diag(matrix))) / 2
     return loss, float(np.mean(np.log((~excluded).sum(1))))
+
+
+def time_infonce(
+    points: NDArray[np.float32],
+    segment: NDArray[np.int32],
+    n_window: int,
+    *,
+    temperature: float = 0.1,
+    seed: int = 0,
+) -> tuple[float, float, float] | None:
+    """Compute the InfoNCE loss of neighbouring windows, and its chance: the same windows in shuffled order.
+
+    Neighbouring windows share no sample, so that points of noise without memory are independent, and chance is exact.
+
+    Parameters
+    ----------
+    points
+        Float32 [time, dimensions], points of unit length, each of a window that ends at its sample.
+    segment
+        Int32 [time], segments; no pair crosses a change.
+    n_window
+        Samples in a window.
+    temperature
+        Temperature of the loss.
+    seed
+        Random seed of the shuffling.
+
+    Returns
+    -------
+    loss, chance, z
+        Loss and its mean in shuffled order, in nats, and how many standard deviations of chance it is below that; None
+        with fewer than `MIN_WINDOWS` pairs.
+    """
+    ends = np.arange(n_window - 1, len(points), n_window)
+    whole = ends[segment[ends] == segment[ends - n_window + 1]]
+    pairs = (np.diff(whole) == n_window) & (np.diff(segment[whole]) == 0)
+    anchor, positive = whole[:-1][pairs][:MAX_WINDOWS], whole[1:][pairs][:MAX_WINDOWS]
+    if len(anchor) < MIN_WINDOWS:
+        return None
+    similar = points[anchor].astype(np.float64) @ points[positive].T / temperature
+    top = similar.max(1, keepdims=True)
+    candidates = float(np.mean(np.log(np.exp(similar - top).sum(1)) + top[:, 0]))
+    row, rng = np.arange(len(anchor)), np.random.default_rng(seed)
+    shuffled = candidates - np.array(
+        [similar[row, rng.permutation(len(row))].mean() for _ in range(N_SHUFFLES)]
+    )
+    loss, chance = candidates - float(np.diag(similar).mean()), float(shuffled.mean())
+    return loss, chance, (chance - loss) / max(float(shuffled.std()), 1e-12)
 
 
 def alignment(points: NDArray[np.float32], reference: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -400,6 +400,8 @@ class Engine:
 
     def _no_score(self) -> str:
         """Why no prediction was scored; empty if any was."""
+        if self.model.explores:
+            return "without labels nothing is decoded"
         if self._frame_score.n:
             return ""
         if self._place_truth is not None:
@@ -413,7 +415,7 @@ class Engine:
         summary = self.stats(cpu_s, wall_s)
         summary |= {
             "ended": self._stopped,
-            "score": self._frame_score.summary(),
+            "score": None if self.model.explores else self._frame_score.summary(),
             "no_score": self._no_score(),
             "announced": self._side_streams.announced,
             "model_version": self.model.version,

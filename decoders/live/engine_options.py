@@ -75,6 +75,7 @@ def engine_facts(model: Model, inlet: Connection, options: LiveOptions) -> dict[
         "signal_lag_ms": repr(float(model.card["lag_ms"])),
         "unsure_below": repr(UNSURE_BELOW),
         "model_simulated": str(int(model.simulated)),
+        **({"explore": "1"} if model.explores else {}),
         "baseline": baseline,
         "baseline_within_1s": repr(accuracy) if baseline else "",
         "source_stream": inlet.name,

@@ -91,6 +91,11 @@ class CardProperties:
         return bool(self.card.get("simulated", False))
 
     @property
+    def explores(self) -> bool:
+        """Whether the model only embeds, without labels (`live --explore`), and decodes nothing."""
+        return bool(self.card.get("explore", False))
+
+    @property
     def stored_baseline(self) -> tuple[str, float]:
         """The best baseline and its accuracy within one second on data that were held out; empty and NaN if unknown."""
         shares = self.card.get("baseline_accuracy") or {"": nan}

@@ -145,6 +145,7 @@ _OPTIONAL: dict[str, tuple[type, ...]] = {
     "trained_on": (dict,),
     "unused_channels": (list,),
     "simulated": (bool,),
+    "explore": (bool,),
     "baseline_accuracy": (dict,),
 }
 """Types of fields that evaluation and the report use."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=FileCommand)
-@click.argument("model", type=INPUT)
+@click.argument("model", type=INPUT, required=False)
 @click.option(
     "--stream",
     "query",
@@ -74,6 +75,12 @@ if TYPE_CHECKING:
     help="Refit the model on the last N repeats of the movie (9 without N) while decoding; needs a stimulus stream.",
 )
 @click.option(
+    "--explore",
+    is_flag=True,
+    help="Without MODEL and labels: embed the stream by what stays alike in time, renew the embedding every 20 s, and "
+    "report whether there is any structure.",
+)
+@click.option(
     "--adapt/--no-adapt",
     default=False,
     help="Track slow drifts of each channel's baseline and gain, within bounds and without labels.",
@@ -105,7 +112,7 @@ if TYPE_CHECKING:
 @json_option
 @network_option("lab")
 def command(
-    model: Path,
+    model: Path | None,
     query: str | None,
     name: str | None,
     display: bool,
@@ -114,6 +121,7 @@ def command(
     stimulus_offset_ms: float,
     playback: bool,
     rolling: int | None,
+    explore: bool,
     adapt: bool,
     lag_budget_s: float,
     await_consumer: float,
@@ -123,8 +131,12 @@ def command(
     json_target: str | None,
     network: str,
 ) -> None:
-    """Decode a neural stream with MODEL and publish the predictions over LSL, until Ctrl-C or the end of a replay."""
+    """Decode a neural stream with MODEL and publish the predictions over LSL, until Ctrl-C or the end of a replay.
+
+    With --explore nothing is decoded: an embedding is fitted to the stream while it comes.
+    """
     import signal
+    import tempfile
 
     from threadpoolctl import threadpool_limits
 
@@ -141,11 +153,18 @@ def command(
 
     if rolling and adapt:
         raise BadUsage("--adapt and --rolling both track drifts and cannot be combined; give one of them.")
+    if explore == (model is not None):
+        raise BadUsage(
+            "--explore begins without a model; leave MODEL out."
+            if explore
+            else "give a MODEL, or use --explore."
+        )
+    if explore and (rolling or adapt):
+        raise BadUsage("--explore has no model to refit or adapt; leave out --rolling and --adapt.")
     configure(network)
     release_large_arrays()
     keep_running_without_terminal()
-    loaded = Model.load(model)
-    loaded.use_playback = playback
+    loaded = Model.load(model) if model is not None else None
     with naming_streams():
         inlet = _find_inlet(query, wait_s, loaded)
     options = LiveOptions(
@@ -153,14 +172,22 @@ def command(
         seconds=seconds,
         stimulus_offset_ms=stimulus_offset_ms,
         await_consumer_s=max(await_consumer, 10.0 if display else 0.0),
-        model_path=str(model.resolve()),
+        model_path=str(model.resolve()) if model is not None else "",
         adapt=adapt,
         lag_budget_s=lag_budget_s,
         trace=trace is not None,
     )
     commands = ControlReader() if control else None
     with contextlib.ExitStack() as stack:
-        refits = stack.enter_context(_refit_client(model, rolling)) if rolling else None
+        refits = None
+        if rolling:
+            refits = stack.enter_context(_refit_client([str(model), "--rolling", str(rolling)]))
+        if loaded is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="neuroreel-")))
+            stream = _describe_stream(inlet, folder / "stream.json")
+            refits = stack.enter_context(_refit_client([str(stream), "--explore"]))
+            loaded = refits.first_model()
+        loaded.use_playback = playback and not explore
         engine = Engine(loaded, inlet, options, commands, refits)
         stack.callback(engine.close)
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -169,7 +196,7 @@ def command(
         if display:
             stack.callback(_open_window(options.name, model).stop)
         with threadpool_limits(1):
-            summary = _run(engine, recorder, quiet=control)
+            summary = _run(engine, recorder, refits, quiet=control)
         recorded = recorder is None or recorder.stop()
     if recorder is not None:
         recorded &= recorder.compare(inlet)
@@ -188,17 +215,37 @@ def command(
         raise click.exceptions.Exit(1)
 
 
-def _find_inlet(query: str | None, wait_s: float, model: Model) -> Inlet | SpikeEventInlet:
-    """Find the neural stream; spike events are binned at the model's rate."""
+def _find_inlet(query: str | None, wait_s: float, model: Model | None) -> Inlet | SpikeEventInlet:
+    """Find the neural stream; spike events are binned at the model's rate, and not found without a model."""
     from stream.acquisition.spike_event_inlet import SPIKE_EVENTS, SpikeEventInlet
     from stream.lsl.inlet import Inlet
     from stream.lsl.outlet import NEURAL_TYPES
     from stream.lsl.resolve import find_stream
 
-    info = find_stream(query, types=(*NEURAL_TYPES, SPIKE_EVENTS), wait_s=wait_s)
-    if info.type() == SPIKE_EVENTS:
+    types = NEURAL_TYPES if model is None else (*NEURAL_TYPES, SPIKE_EVENTS)
+    info = find_stream(query, types=types, wait_s=wait_s)
+    if model is not None and info.type() == SPIKE_EVENTS:
         return SpikeEventInlet(info, model.rate_hz, model.channel_names)
     return Inlet(info)
+
+
+def _describe_stream(inlet: Inlet | SpikeEventInlet, path: Path) -> Path:
+    """Write what `decoders.rolling.explore.blank_model` needs of a stream to a file."""
+    from math import isnan
+
+    from stream.errors import BadUsage
+    from stream.lsl.outlet import LSL_TYPES
+    from stream.stream_facts import parse_facts
+
+    inlet.prepare()
+    recorded_hz = parse_facts(inlet.facts, inlet.name).recorded_rate_hz
+    rate_hz = inlet.rate_hz if isnan(recorded_hz) else recorded_hz
+    if not rate_hz:
+        raise BadUsage(f"'{inlet.name}' has no regular sampling rate, which --explore needs.")
+    kind = next(str(kind) for kind, type_ in LSL_TYPES.items() if type_ == inlet.type)
+    stream = {"channel_names": list(inlet.channel_labels), "kind": kind, "rate_hz": rate_hz}
+    path.write_text(json.dumps(stream))
+    return path
 
 
 def _start_recorder(path: Path, inlet: Inlet | SpikeEventInlet, name: str) -> RecorderChild:
@@ -210,13 +257,18 @@ def _start_recorder(path: Path, inlet: Inlet | SpikeEventInlet, name: str) -> Re
     return recorder
 
 
-def _run(engine: Engine, recorder: RecorderChild | None, *, quiet: bool) -> dict[str, Any]:
-    """Decode until the end; prints the state of decoder and recorder once a second."""
+def _run(
+    engine: Engine, recorder: RecorderChild | None, refits: RefitClient | None, *, quiet: bool
+) -> dict[str, Any]:
+    """Decode until the end; prints the state of decoder, recorder and trainer once a second."""
 
     def each_second(stats: dict[str, Any]) -> None:
         status = recorder.poll(engine.announce) if recorder is not None else {}
         if not quiet:
             _print_status(stats, status)
+            news = refits.take_news() if refits is not None else ""
+            if news:
+                echo_live(news, err=True)
 
     def on_notice(notice: Notice) -> None:
         in_status_line = notice.event == "state" and notice.facts["state"] not in ("live", "stale")
@@ -231,8 +283,8 @@ def _run(engine: Engine, recorder: RecorderChild | None, *, quiet: bool) -> dict
 
 
 @contextlib.contextmanager
-def _refit_client(model: Path, n: int) -> Iterator[RefitClient]:
-    """Client of a trainer that runs in a process of its own and ends with the context."""
+def _refit_client(arguments: list[str]) -> Iterator[RefitClient]:
+    """Client of a trainer with these arguments, which runs in a process of its own and ends with the context."""
     import subprocess
     import tempfile
 
@@ -241,8 +293,7 @@ def _refit_client(model: Path, n: int) -> Iterator[RefitClient]:
     from stream.control import ControlReader
 
     with tempfile.TemporaryDirectory(prefix="neuroreel-") as folder:
-        arguments = ["refit", str(model), "--rolling", str(n), "--folder", folder]
-        child = start_child(arguments, control=True, stdout=subprocess.PIPE)
+        child = start_child(["refit", *arguments, "--folder", folder], control=True, stdout=subprocess.PIPE)
         assert child.process.stdout is not None
         try:
             yield RefitClient(child, ControlReader(child.process.stdout.fileno()), Path(folder))
@@ -251,11 +302,11 @@ def _refit_client(model: Path, n: int) -> Iterator[RefitClient]:
             child.process.stdout.close()
 
 
-def _open_window(name: str, model: Path) -> Child:
+def _open_window(name: str, model: Path | None) -> Child:
     """Open the window in a process of its own."""
     from neuroreel.subprocesses import start_child
 
-    return start_child(["display", str(model), "--name", name])
+    return start_child(["display", *([str(model)] if model is not None else []), "--name", name])
 
 
 def _print_status(stats: dict[str, Any], recording: dict[str, Any]) -> None:

@@ -18,9 +18,8 @@ NICE = 10
 
 @click.command(cls=FileCommand, hidden=True)
 @click.argument("model", type=INPUT)
-@click.option(
-    "--rolling", "n", type=click.IntRange(min=2), required=True, help="Refit on the last N repeats."
-)
+@click.option("--rolling", "n", type=click.IntRange(min=2), help="Refit on the last N repeats.")
+@click.option("--explore", is_flag=True, help="MODEL describes a stream; fit an embedding without labels.")
 @click.option(
     "--folder",
     type=click.Path(file_okay=False, path_type=Path),
@@ -30,8 +29,11 @@ NICE = 10
 @click.option(
     "--control", is_flag=True, expose_value=False, help="Read commands from standard input (always on)."
 )
-def command(model: Path, n: int, folder: Path) -> None:
+def command(model: Path, n: int | None, explore: bool, folder: Path) -> None:
     """Refit MODEL on each repeat of the movie received on standard input, and report the decision on standard output.
+
+    With ``--explore`` MODEL is a JSON file with the arguments of `decoders.rolling.explore.blank_model`, which is
+    written as version 0 before ``ready``, and pieces of the recording take the place of repeats.
 
     Commands are ``{"do": "showing", "file": PATH}`` with the recording of one repeat, and ``{"do": "rejected",
     "version": N}`` if the weights of that version cannot be loaded; reports are ``ready``, ``wait``, ``refuse``,
@@ -45,6 +47,7 @@ def command(model: Path, n: int, folder: Path) -> None:
 
     from decoders.model.model import Model
     from decoders.model.training_archive import archived_repeats
+    from decoders.rolling.explore import ExploreTrainer, blank_model
     from decoders.rolling.trainer_process import RollingTrainer
     from stream.control import ControlReader
     from stream.errors import NeuroReelError
@@ -53,8 +56,14 @@ def command(model: Path, n: int, folder: Path) -> None:
     if hasattr(os, "nice"):
         os.nice(NICE)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # on Ctrl-C the engine stops, and ends this process
-    loaded = Model.load(model)
-    trainer = RollingTrainer(loaded, n, folder, archived=archived_repeats(loaded))
+    trainer: RollingTrainer | ExploreTrainer
+    if explore:
+        blank = blank_model(**json.loads(model.read_text()))
+        blank.save(folder / "version-0.safetensors")
+        trainer = ExploreTrainer(blank, folder)
+    else:
+        loaded = Model.load(model)
+        trainer = RollingTrainer(loaded, n or 9, folder, archived=archived_repeats(loaded))
     commands = ControlReader()
 
     def report(**fields: object) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from decoders.live.refit_client import BLANK_S, RefitClient, RepeatBuffer, repeat_session
+from decoders.live.refit_client import RefitClient
+from decoders.live.repeat_buffer import BLANK_S, PIECE_S, PieceBuffer, RepeatBuffer, repeat_session
 from decoders.model.model import Model
 from decoders.rolling.trainer_process import without_training_data
 from stream.control import ControlReader
@@ -189,3 +190,15 @@ def test_refusals_and_states_of_the_trainer_are_published(rig: Rig) -> None:
     assert (rig.events[1]["event"], rig.events[1]["version"], rig.events[1]["new"]) == ("refusal", 0, 0.5)
     assert rig.events[2]["state"] == "ended"
     assert rig.client.counts["refusals"] == 1
+
+
+def test_without_labels_pieces_of_equal_length_are_complete_without_a_truth() -> None:
+    buffer = PieceBuffer(10.0)
+    n = round(PIECE_S * 10)
+    pieces = [buffer.add(np.full(3, index, np.float32), index / 10, 0) for index in range(2 * n + 5)]
+    complete = [rows for rows in pieces if rows is not None]
+    assert [len(rows) for rows in complete] == [n, n]
+    buffer.settle(5, 0)
+    session = repeat_session(complete[1], ("a", "b", "c"), Kind.SPIKES, 10.0)
+    assert session.neural[:, 0].tolist() == list(range(n, 2 * n))
+    assert np.all(session.frame == -1)

@@ -17,3 +17,9 @@ def test_existing_recording_is_kept(files: Path) -> None:
     output = run_refused("live", files / "model.safetensors", "--record", existing, "--force")
     assert "a.xdf exists" in output
     assert existing.read_bytes() == b"mine"
+
+
+def test_exploring_excludes_a_model_and_refits(files: Path) -> None:
+    assert "leave MODEL out" in run_refused("live", files / "model.safetensors", "--explore")
+    assert "give a MODEL" in run_refused("live")
+    assert "leave out --rolling" in run_refused("live", "--explore", "--rolling")
