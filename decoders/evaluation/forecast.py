@@ -58,8 +58,7 @@ def score_forecast(predictions: TestPredictions, model: Model) -> dict[str, Any]
             ("advance", given_shown(advanced)),
         ):
             floors = model.card["forecast_floors"][name]
-            row = (*HORIZONS_S, *OFFLINE_HORIZONS_S).index(horizon)
-            floor = floors[min(row, len(floors) - 1)]  # models of an earlier version have none beyond 1 s
+            floor = floors[(*HORIZONS_S, *OFFLINE_HORIZONS_S).index(horizon)]
             scores[name] = _baseline_scores(baseline, truth, model.axis, pictures, floor)
         scores["skill_over_persistence"] = scores["log_score_bits"] - scores["persistence"]["log_score_bits"]
         out[str(horizon)] = scores

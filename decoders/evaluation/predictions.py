@@ -114,13 +114,12 @@ def collect_predictions(model: Model, test: Session, n_draws: int, seed: int) ->
     posterior = predictions.posterior[kept]
     decoders: dict[str, PosteriorPair] = {"model": (posterior, predictions.posterior_without_playback[kept])}
     continuous = {"model": _by_label(model, predictions.continuous[kept])}
-    decoders["linear"] = decoders["model"]  # for models of an earlier version; replaced below otherwise
     boundary = np.r_[True, np.diff(whole.segment) > 0]
     clean = data.preprocessor.run(np.asarray(whole.neural, np.float32), boundary)
     for baseline in refit_baselines(model.card, data):
         sums, fullness = (each[kept] for each in window_sums(clean, boundary, baseline.settings.n_window))
-        uncalibrated = baseline.readout.similarity(baseline.scaling.features(sums))
-        logits = baseline.logits(sums, fullness)
+        uncalibrated = baseline.uncalibrated(sums)
+        logits = baseline.calibrated(uncalibrated, fullness)
         both = (filter_recording(model.playback, logits, test, baseline.settings.power), posteriors(logits))
         decoders[baseline.settings.name] = both
         if data.labels:

@@ -1,9 +1,15 @@
-"""Baseline decoders that a model has to beat, tuned on the same held-out data, each with its own window."""
+"""Baseline decoders that a model has to beat, tuned on the same held-out data, each with its own window.
+
+LDA, naive Bayes and k nearest neighbours are scikit-learn's; the fourth is the model's own linear decoder.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cache
+from math import isqrt
 from typing import Any
 
 import numpy as np
@@ -11,40 +17,41 @@ from numpy.typing import NDArray
 
 from decoders.data.training_set import TrainingSet
 from decoders.data.training_statistics import Layout, training_statistics, training_windows, windows_at
-from decoders.embedding.linear import LinearEmbedding, fit_linear, unit_length
 from decoders.embedding.windows import window_sums
 from decoders.errors import BadModel
 from decoders.fitting.candidate_scorer import CandidateScorer
+from decoders.fitting.fit_emission import Evidence
 from decoders.fitting.select_weights import select_evidence_weight
 from decoders.fitting.settings import (
-    DEFAULT_SHRINKAGE,
     MAX_HELD_OUT,
     ReadoutSettings,
     cross_validation_folds,
     evenly_spaced,
+    fit_readout,
 )
 from decoders.metrics import accuracy, likeliest
 from decoders.playback.filter import Playback
 from decoders.playback.transition_powers import Transitions
-from decoders.readouts.classifiers import (
-    LinearReadout,
-    NearestNeighbours,
-    Prototypes,
-    Scaling,
-    fit_lda,
-    fit_poisson,
-    fit_prototypes,
-    log_posterior,
-)
+from decoders.readouts.classifiers import UNOBSERVED_LOGIT, Scaling, log_posterior
 from stream.session import Kind
 
 NAMES = ("linear", "lda", "naive_bayes", "knn")
-_STRENGTHS = {
-    "linear": (0.1, 0.3, 0.5, 0.8),
-    "lda": (0.1, 0.3, 0.5, 0.8),
-    "naive_bayes": (0.0,),
-    "knn": (5.0, 15.0, 45.0),
-}
+
+MAX_COVARIANCE_VALUES = 300_000_000
+"""Values of the covariances of all states together; LDA uses principal components of more channels than that allows."""
+
+N_SLOTS = 1e6
+"""Equal slots of a window, nearly all without a spike: the multinomial distribution over spikes and empty slots is the
+Poisson distribution of the spike counts."""
+
+BATCH_VALUES = 4_000_000
+"""Logits that are computed at a time."""
+
+Features = Callable[[NDArray[Any]], NDArray[Any]]
+"""Maps window sums to the features that an estimator gets."""
+
+Logits = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""Maps window sums float32 [time, channels] to uncalibrated logits float32 [time, states]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +65,10 @@ class BaselineSettings:
     n_window
         Samples in the window.
     strength
-        Shrinkage (linear, LDA) or number of neighbours (kNN).
+        Shrinkage (linear, LDA), share of the largest variance that is added to all (Gaussian naive Bayes), or number of
+        neighbours (kNN).
     steady
-        Whether every sample is scaled to the mean total spike count, which removes a common gain.
+        Whether a common gain of all spike counts is ignored in LDA and naive Bayes; kNN always does.
     factor
         Inverse temperature of the logits.
     power
@@ -70,21 +78,9 @@ class BaselineSettings:
     name: str
     n_window: int
     strength: float
-    steady: bool
+    steady: bool = False
     factor: float = 1.0
     power: float = 0.3
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class WhitenedCosine:
-    """Cosine similarity to prototypes in the linear embedding."""
-
-    embedding: LinearEmbedding
-    prototypes: Prototypes
-
-    def similarity(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the similarity to each prototype, float32 [..., states]."""
-        return self.prototypes.similarity(unit_length(self.embedding.project(features)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,33 +91,30 @@ class Baseline:
     ----------
     settings
         Selected hyperparameters.
-    scaling
-        From window sums to features.
-    readout
-        From features to uncalibrated logits.
+    uncalibrated
+        Fitted decoder.
     """
 
     settings: BaselineSettings
-    scaling: Scaling
-    readout: WhitenedCosine | LinearReadout | NearestNeighbours
+    uncalibrated: Logits
 
     def logits(self, sums: NDArray[np.float32], fullness: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return calibrated logits, float32 [time, states].
+        """Return calibrated logits float32 [time, states] of window sums, with the fullness of each window."""
+        return self.calibrated(self.uncalibrated(sums), fullness)
 
-        Parameters
-        ----------
-        sums, fullness
-            Window sums float32 [time, channels] and fullness of each window float32 [time].
-        """
-        raw = self.readout.similarity(self.scaling.features(sums))
-        return raw * (np.float32(self.settings.factor) * fullness[:, None])
+    def calibrated(
+        self, uncalibrated: NDArray[np.float32], fullness: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Return calibrated logits for uncalibrated ones, float32 [time, states]."""
+        return uncalibrated * (np.float32(self.settings.factor) * fullness[:, None])
+
+    def evidence(self, clean: NDArray[np.float32], boundary: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """Return calibrated logits of preprocessed samples with segment boundaries, float32 [time, states]."""
+        return self.logits(*window_sums(clean, boundary, self.settings.n_window))
 
 
 def fit_baseline(
-    data: TrainingSet,
-    settings: BaselineSettings,
-    keep: NDArray[np.bool_] | None = None,
-    fitted: NearestNeighbours | None = None,
+    data: TrainingSet, settings: BaselineSettings, keep: NDArray[np.bool_] | None = None
 ) -> Baseline:
     """Fit one baseline with given settings.
 
@@ -133,41 +126,94 @@ def fit_baseline(
         Hyperparameters, from `select_baselines`.
     keep
         Bool [time], samples to use: whole folds; None for all.
-    fitted
-        Nearest neighbours fitted on the same samples, whose points serve again.
     """
     used = np.ones(len(data.state), bool) if keep is None else keep
-    layout = Layout(settings.n_window)
-    spikes = data.kind is Kind.SPIKES
-    poisson = settings.name == "naive_bayes" and spikes
-    # Any total serves: it scales all features alike.
-    total = float(settings.n_window) if settings.steady and spikes else 0.0
-    scaling = Scaling(1 if poisson else settings.n_window, spikes and not poisson, total)
-    if settings.name == "knn" and fitted is not None:
-        return Baseline(settings, scaling, replace(fitted, k=int(settings.strength)))
-    if settings.name == "knn":
-        pieces = training_windows(data, layout)
-        points = np.concatenate(
-            [unit_length(scaling.features(sums[used[where]])) for where, sums, _ in pieces]
-        )
-        nearest = NearestNeighbours(points, data.state[used], int(settings.strength), data.n_states)
-        return Baseline(settings, scaling, nearest)
-    statistics = training_statistics(data, layout, scaling, used)
     if settings.name == "linear":
-        embedding = fit_linear(statistics, settings.strength)
-        return Baseline(
-            settings, scaling, WhitenedCosine(embedding, fit_prototypes(embedding, statistics, cosine=True))
+        readout = fit_readout(
+            data, used, ReadoutSettings(settings.n_window, settings.strength, True, 1.0, 0.0)
         )
-    if poisson:
-        return Baseline(settings, scaling, fit_poisson(statistics.mean, statistics.observed))
-    diagonal = settings.name == "naive_bayes"
-    return Baseline(settings, scaling, fit_lda(statistics, settings.strength, diagonal=diagonal))
+        return Baseline(settings, readout.logits)
+    layout = Layout(settings.n_window)
+    if settings.name == "naive_bayes" and data.kind is Kind.SPIKES:
+        return Baseline(settings, _fit_spike_counts(data, layout, used, steady=settings.steady))
+    features_of = Scaling(settings.n_window, data.kind is Kind.SPIKES).features
+    features = np.concatenate(
+        [features_of(sums[used[where]]) for where, sums, _ in training_windows(data, layout)]
+    )
+    estimator = _estimator(settings, features, data.state[used])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a movie has nearly as many frames as there are samples
+        estimator.fit(features, data.state[used])
+    return Baseline(settings, _logits_of(estimator, features_of, data.n_states))
+
+
+def _fit_spike_counts(data: TrainingSet, layout: Layout, used: NDArray[np.bool_], *, steady: bool) -> Logits:
+    """Fit naive Bayes of spike counts: multinomial, which ignores a common gain, or Poisson."""
+    from sklearn.naive_bayes import MultinomialNB
+
+    def features_of(sums: NDArray[Any]) -> NDArray[Any]:
+        return sums if steady else np.hstack([sums, N_SLOTS - sums.sum(1, keepdims=True)])
+
+    # The total counts of each state are all that it learns from.
+    statistics = training_statistics(data, layout, Scaling(1, root=False), used)
+    state = np.flatnonzero(statistics.observed)
+    counts = features_of(np.maximum(statistics.mean, 0)[state]) * statistics.count[state, None]
+    # A single spike of a channel that was silent in training must not exclude a state.
+    estimator = MultinomialNB(alpha=0.05 * counts.mean(0) + 1e-3, fit_prior=False)
+    return _logits_of(estimator.fit(counts, state), features_of, data.n_states)
+
+
+def _estimator(settings: BaselineSettings, features: NDArray[np.float32], state: NDArray[np.int64]) -> Any:
+    """Return scikit-learn's estimator, not fitted yet; every state has the same prior."""
+    from sklearn.decomposition import PCA
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+    from sklearn.naive_bayes import GaussianNB
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import Normalizer
+
+    n_states = len(np.unique(state))
+    uniform = np.full(n_states, 1 / n_states)
+    if settings.name == "naive_bayes":
+        return GaussianNB(priors=uniform, var_smoothing=settings.strength)
+    if settings.name == "lda" and n_states < len(state):  # one sample of each state has no covariance
+        lda = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=settings.strength, priors=uniform)
+        n_most = isqrt(MAX_COVARIANCE_VALUES // n_states)
+        reduced = [PCA(min(n_most, len(state)), random_state=0)] if features.shape[1] > n_most else []
+        return make_pipeline(*([Normalizer()] if settings.steady else []), *reduced, lda)
+    k = min(max(1, int(settings.strength)), len(state))
+    return make_pipeline(Normalizer(), KNeighborsClassifier(k, weights="distance", algorithm="brute"))
+
+
+def _logits_of(estimator: Any, features_of: Features, n_states: int) -> Logits:
+    """Return the function that decodes window sums with a fitted estimator."""
+    states = estimator.classes_
+
+    def scores(features: NDArray[Any]) -> NDArray[Any]:
+        if hasattr(estimator, "decision_function"):
+            decision: NDArray[Any] = estimator.decision_function(features)
+            return decision if decision.ndim == 2 else np.stack([np.zeros_like(decision), decision], 1)
+        if hasattr(estimator, "predict_joint_log_proba"):
+            joint: NDArray[Any] = estimator.predict_joint_log_proba(features)
+            return joint
+        # Every state gets a small fraction of a neighbour's vote.
+        share: NDArray[Any] = estimator.predict_proba(features)
+        return np.asarray(np.log(share + 0.1 / (estimator[-1].n_neighbors * n_states)))
+
+    def logits(sums: NDArray[np.float32]) -> NDArray[np.float32]:
+        out = np.full((len(sums), n_states), UNOBSERVED_LOGIT, np.float32)
+        n_batch = max(1, BATCH_VALUES // n_states)
+        for first in range(0, len(sums), n_batch):
+            out[first : first + n_batch, states] = scores(features_of(sums[first : first + n_batch]))
+        return out
+
+    return logits
 
 
 def select_baselines(
     data: TrainingSet, windows: Sequence[int], transitions: Transitions, jump: float, seed: int
 ) -> dict[str, Any]:
-    """Select window and hyperparameters of every baseline on held-out data, JSON-ready for the model's card.
+    """Select window and hyperparameters of every baseline on held-out data.
 
     Parameters
     ----------
@@ -179,57 +225,42 @@ def select_baselines(
         Transitions and jump probability of the model's playback model.
     seed
         Random seed of the shuffled scenes.
-    """
-    playback = Playback(transitions, jump, jump, data.movie_rate_hz, data.rate_hz)
-    out = {}
-    best = _select(data, windows, seed)
-    for name in NAMES:
-        selected = best[name]
-
-        def evidence(
-            train: NDArray[np.bool_],
-            clean: NDArray[np.float32],
-            boundary: NDArray[np.bool_],
-            settings: BaselineSettings = selected,
-        ) -> NDArray[np.float32]:
-            baseline = fit_baseline(data, settings, train)
-            return baseline.logits(*window_sums(clean, boundary, settings.n_window))
-
-        weight = select_evidence_weight(data, evidence, playback, seed)
-        out[name] = asdict(replace(selected, power=weight))
-    return out
-
-
-def held_out_accuracy(data: TrainingSet, card: dict[str, Any]) -> dict[str, float]:
-    """Accuracy within one second of every baseline, without a playback model, on the folds that it is not fitted on.
-
-    Parameters
-    ----------
-    data
-        Training data.
-    card
-        Card with the settings of the baselines.
 
     Returns
     -------
-    accuracy
-        By name of the baseline; empty where nothing can be held out.
+    card
+        Entries of the model's card: ``baselines``, the settings by name, and ``baseline_accuracy``, the accuracy within
+        one second of each, without a playback model, on the folds that it is not fitted on; empty where nothing can be
+        held out.
     """
-    folds = list(cross_validation_folds(data))
-    out = {}
-    for name, settings in card["baselines"].items() if folds else ():
-        chosen = BaselineSettings(**settings)
-        decoded, true = [], []
-        for train, test in folds:
-            index = evenly_spaced(test & (data.state < data.n_frames), MAX_HELD_OUT // len(folds))
-            baseline = fit_baseline(data, chosen, train)
-            logits = baseline.logits(*windows_at(data, Layout(chosen.n_window), index))
-            decoded.append(likeliest(np.exp(log_posterior(logits))))
-            true.append(data.state[index].astype(np.int32))
-        share = accuracy(np.concatenate(decoded), np.concatenate(true), data.axis)
+    playback = Playback(transitions, jump, jump, data.movie_rate_hz, data.rate_hz)
+    settings, shares = {}, {}
+    for name, selected in _select(data, windows, seed).items():
+        fitted: list[Baseline] = []
+
+        def fit(
+            train: NDArray[np.bool_], selected: BaselineSettings = selected, fitted: list[Baseline] = fitted
+        ) -> Evidence:
+            fitted.append(fit_baseline(data, selected, train))
+            return fitted[-1].evidence
+
+        weight = select_evidence_weight(data, fit, playback, seed)
+        settings[name] = asdict(replace(selected, power=weight))
+        share = _held_out_accuracy(data, fitted)
         if np.isfinite(share):
-            out[name] = round(share, 4)
-    return out
+            shares[name] = round(share, 4)
+    return {"baselines": settings, "baseline_accuracy": shares}
+
+
+def _held_out_accuracy(data: TrainingSet, fitted: Sequence[Baseline]) -> float:
+    """Return the accuracy of the decoders of all folds, in the same order; NaN without folds."""
+    decoded, true = [np.zeros(0, np.int64)], [np.zeros(0, np.int32)]
+    for baseline, (_, test) in zip(fitted, cross_validation_folds(data), strict=True):
+        index = evenly_spaced(test & (data.state < data.n_frames), MAX_HELD_OUT // len(fitted))
+        logits = baseline.logits(*windows_at(data, Layout(baseline.settings.n_window), index))
+        decoded.append(likeliest(np.exp(log_posterior(logits))))
+        true.append(data.state[index].astype(np.int32))
+    return accuracy(np.concatenate(decoded), np.concatenate(true), data.axis)
 
 
 def refit_baselines(card: dict[str, Any], data: TrainingSet) -> Iterator[Baseline]:
@@ -248,8 +279,6 @@ def refit_baselines(card: dict[str, Any], data: TrainingSet) -> Iterator[Baselin
         When the card lacks the settings of a baseline.
     """
     for name in NAMES:
-        if name == "linear" and card.get("opinion") is None and name not in card.get("baselines", {}):
-            continue  # written by an earlier version, whose models were linear themselves
         try:
             settings = BaselineSettings(**card["baselines"][name])
         except (KeyError, TypeError) as error:
@@ -260,40 +289,50 @@ def refit_baselines(card: dict[str, Any], data: TrainingSet) -> Iterator[Baselin
 
 
 def _select(data: TrainingSet, windows: Sequence[int], seed: int) -> dict[str, BaselineSettings]:
-    """Return the settings of each baseline with the best held-out log score.
+    """Return the settings of each baseline: the window, then the strength, then the gain with the best log score.
 
-    For a movie, the search for a baseline's window stops when its score falls, as it does for the model.
+    For a movie, the search for a window stops when the score falls, as it does for the model.
     """
-    best = {name: BaselineSettings(name, windows[0], _STRENGTHS[name][-1], steady=False) for name in NAMES}
+    spikes = data.kind is Kind.SPIKES
+    strengths: dict[str, tuple[float, ...]] = {
+        "linear": (0.5, 0.1, 0.3, 0.8),
+        "lda": (0.5, 0.1, 0.3, 0.8),
+        "naive_bayes": (0.0,) if spikes else (1.0, 0.1, 0.01),
+        "knn": (15.0, 5.0, 45.0),
+    }
     folds = list(cross_validation_folds(data))
-    scores = dict.fromkeys(NAMES, -np.inf)
-    searched = list(NAMES)
-    for n_window in windows if folds else ():
-        base = ReadoutSettings(n_window, DEFAULT_SHRINKAGE, True, 1.0, 0.0)
-        scorer = CandidateScorer.for_window(data, base, folds, seed)
-        for name in list(searched):
-            score, settings = max(_scores(scorer, name, n_window), key=lambda scored: scored[0])
-            if score > scores[name]:
-                scores[name], best[name] = score, settings
-            elif data.movie_rate_hz:
-                searched.remove(name)
-    return best
+
+    @cache
+    def scorer(n_window: int) -> CandidateScorer:
+        return CandidateScorer.for_window(data, ReadoutSettings(n_window, 0.5, True, 1.0, 0.0), folds, seed)
+
+    def scored(settings: BaselineSettings) -> tuple[float, BaselineSettings]:
+        held_out = scorer(settings.n_window)
+        logits = [
+            fit_baseline(data, settings, train).uncalibrated(fold.sums)
+            for (train, _), fold in zip(folds, held_out.held_out, strict=True)
+        ]
+        factor, score = held_out.calibrate_logits(np.concatenate(logits))
+        return score, replace(settings, factor=factor)
+
+    selected = {}
+    for name in NAMES:
+        first, *others = strengths[name]
+        settings = BaselineSettings(name, windows[0], first)
+        if folds:
+            best = scored(settings)
+            for n_window in windows[1:]:
+                longer = scored(replace(settings, n_window=n_window))
+                if longer[0] <= best[0] and data.movie_rate_hz:
+                    break
+                best = max(best, longer, key=_score)
+            best = max([best, *(scored(replace(best[1], strength=other)) for other in others)], key=_score)
+            if spikes and name in ("lda", "naive_bayes"):
+                best = max(best, scored(replace(best[1], steady=True)), key=_score)
+            settings = best[1]
+        selected[name] = settings
+    return selected
 
 
-def _scores(scorer: CandidateScorer, name: str, n_window: int) -> Iterator[tuple[float, BaselineSettings]]:
-    """Yield the held-out log score of each candidate, and the candidate with its inverse temperature."""
-    data, strengths = scorer.data, _STRENGTHS[name]
-    for steady in (False, True) if data.kind is Kind.SPIKES and name != "linear" else (False,):
-        logits: list[list[NDArray[np.float32]]] = [[] for _ in strengths]
-        for (train, _), held_out in zip(scorer.folds, scorer.held_out, strict=True):
-            points: NearestNeighbours | None = None
-            for number, strength in enumerate(strengths):
-                baseline = fit_baseline(
-                    data, BaselineSettings(name, n_window, strength, steady), train, points
-                )
-                points = baseline.readout if isinstance(baseline.readout, NearestNeighbours) else None
-                features = baseline.scaling.features(held_out.sums)
-                logits[number].append(baseline.readout.similarity(features))
-        for strength, of_strength in zip(strengths, logits, strict=True):
-            factor, score = scorer.calibrate_logits(np.concatenate(of_strength))
-            yield score, BaselineSettings(name, n_window, strength, steady, factor)
+def _score(scored: tuple[float, BaselineSettings]) -> float:
+    return scored[0]

@@ -23,7 +23,7 @@ from decoders.data.training_set import (
 from decoders.data.training_statistics import windows_at
 from decoders.embedding.trainer import require_torch
 from decoders.embedding.training_run import ProgressCallback
-from decoders.fitting.baselines import held_out_accuracy, select_baselines
+from decoders.fitting.baselines import select_baselines
 from decoders.fitting.card import new_card
 from decoders.fitting.contrastive_pairs import ContrastiveOptions
 from decoders.fitting.fit_contrastive import candidate_contexts, fit_contrastive, renew_contrastive
@@ -163,14 +163,10 @@ def fit_states(
     # A movie's jumps come at any time; elsewhere, how long a state lasts need not be memoryless.
     card["forecast_hedges"] = [] if data.movie_rate_hz else selection.floors["persistence"]
     card["posterior_power"] = select_posterior_weight(data, settings, parts, options.seed)
-    card["baselines"] = (
-        select_baselines(
-            data, candidate_windows(data, options), parts.playback, parts.emission.jump, options.seed
-        )
-        if baselines
-        else {}
-    )
-    card["baseline_accuracy"] = held_out_accuracy(data, card)
+    card |= {"baselines": {}, "baseline_accuracy": {}}
+    if baselines:
+        windows = candidate_windows(data, options)
+        card |= select_baselines(data, windows, parts.playback, parts.emission.jump, options.seed)
     if options.mode != "linear":
         parts = _with_contrastive(data, settings, options, parts, card, report, running)
     card["train_seconds"] = round(time.perf_counter() - started, 3)

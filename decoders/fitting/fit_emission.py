@@ -37,9 +37,11 @@ frame evoked is known from few samples."""
 PLACE_SMOOTHINGS = (0.0, 0.5, 2.0, 4.0)
 """Candidate diffusion times over places for a readout of single samples (see `decoders.readouts.graph_smoothing`)."""
 
-EvidenceFunction = Callable[[NDArray[np.bool_], NDArray[np.float32], NDArray[np.bool_]], NDArray[np.float32]]
-"""Fits a decoder on a training mask, and returns the evidence float32 [time, states] for clean samples with segment
-boundaries."""
+Evidence = Callable[[NDArray[np.float32], NDArray[np.bool_]], NDArray[np.float32]]
+"""Returns evidence float32 [time, states] for clean samples with segment boundaries."""
+
+EvidenceFunction = Callable[[NDArray[np.bool_]], Evidence]
+"""Fits a decoder on a training mask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,7 @@ def emission_candidates(data: TrainingSet) -> list[EmissionSettings]:
 
 
 def posterior_evidence(data: TrainingSet, settings: ReadoutSettings) -> EvidenceFunction:
-    """Return a function that computes evidence with the frame decoder.
+    """Return a function that fits the frame decoder, which computes evidence.
 
     Parameters
     ----------
@@ -139,18 +141,20 @@ def posterior_evidence(data: TrainingSet, settings: ReadoutSettings) -> Evidence
         Settings of the frame decoder.
     """
 
-    def evidence(
-        train: NDArray[np.bool_], clean: NDArray[np.float32], boundary: NDArray[np.bool_]
-    ) -> NDArray[np.float32]:
+    def fit(train: NDArray[np.bool_]) -> Evidence:
         readout = fit_readout(data, train, settings)
-        sums, fullness = settings.windows(clean, boundary)
-        return readout.logits(sums) * fullness[:, None]
 
-    return evidence
+        def evidence(clean: NDArray[np.float32], boundary: NDArray[np.bool_]) -> NDArray[np.float32]:
+            sums, fullness = settings.windows(clean, boundary)
+            return readout.logits(sums) * fullness[:, None]
+
+        return evidence
+
+    return fit
 
 
 def sample_evidence(data: TrainingSet, settings: EmissionSettings) -> EvidenceFunction:
-    """Return a function that computes evidence with a readout of single samples.
+    """Return a function that fits a readout of single samples, which computes evidence.
 
     Parameters
     ----------
@@ -160,33 +164,36 @@ def sample_evidence(data: TrainingSet, settings: EmissionSettings) -> EvidenceFu
         Settings of the readout.
     """
 
-    def evidence(
-        train: NDArray[np.bool_], clean: NDArray[np.float32], boundary: NDArray[np.bool_]
-    ) -> NDArray[np.float32]:
+    def fit(train: NDArray[np.bool_]) -> Evidence:
         emission = fit_emission(data, train, settings)
-        sums, fullness = window_sums(clean, boundary, emission.n_window)
-        features = Scaling(emission.n_window, emission.root).features(sums)
-        return emission.similarity(features) * fullness[:, None]
 
-    return evidence
+        def evidence(clean: NDArray[np.float32], boundary: NDArray[np.bool_]) -> NDArray[np.float32]:
+            sums, fullness = window_sums(clean, boundary, emission.n_window)
+            features = Scaling(emission.n_window, emission.root).features(sums)
+            return emission.similarity(features) * fullness[:, None]
+
+        return evidence
+
+    return fit
 
 
-def held_out_evidence(data: TrainingSet, evidence_of: EvidenceFunction, seed: int) -> list[SequenceEvidence]:
+def held_out_evidence(data: TrainingSet, fit: EvidenceFunction, seed: int) -> list[SequenceEvidence]:
     """Return the evidence for the validation sequences of every fold.
 
     Parameters
     ----------
     data
         Training data.
-    evidence_of
-        Fits a decoder on the other folds and computes its evidence.
+    fit
+        Fits a decoder on the other folds.
     seed
         Random seed of the shuffled scenes.
     """
     out = []
     for train, test in cross_validation_folds(data):
+        evidence_of = fit(train)
         for sequence in validation_sequences(data, test, np.random.default_rng(seed)):
-            evidence = evidence_of(train, sequence.clean, sequence.boundary)
+            evidence = evidence_of(sequence.clean, sequence.boundary)
             out.append(
                 SequenceEvidence(train, sequence, np.maximum(evidence, UNOBSERVED_LOGIT).astype(np.float64))
             )

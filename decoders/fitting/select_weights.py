@@ -106,23 +106,21 @@ def filtered_log_score(filtered: NDArray[np.float64], sequence: ValidationSequen
     return float(moment_weights(truth, axis.n_frames) @ (0.5 * exact + 0.5 * within))
 
 
-def select_evidence_weight(
-    data: TrainingSet, evidence_of: EvidenceFunction, playback: Playback, seed: int
-) -> float:
+def select_evidence_weight(data: TrainingSet, fit: EvidenceFunction, playback: Playback, seed: int) -> float:
     """Select the weight with which a decoder's logits serve the playback model best on held-out data.
 
     Parameters
     ----------
     data
         Training data.
-    evidence_of
-        Fits the decoder on a part of the data and computes its logits for other samples.
+    fit
+        Fits the decoder on a part of the data.
     playback
         Playback model.
     seed
         Random seed of the shuffled scenes.
     """
-    return select_weights(playback, held_out_evidence(data, evidence_of, seed), data.axis)[1]
+    return select_weights(playback, held_out_evidence(data, fit, seed), data.axis)[1]
 
 
 def select_weights(

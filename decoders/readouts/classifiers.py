@@ -1,4 +1,4 @@
-"""Classifiers of movie frames: prototypes, LDA, Poisson naive Bayes, k nearest neighbours.
+"""Classifiers of movie frames: prototypes, LDA, Poisson naive Bayes.
 
 Each returns one logit per state (frames and "no stimulus"). An inverse temperature, chosen on held-out data by
 `calibrate`, makes their softmax a calibrated posterior.
@@ -18,8 +18,6 @@ TOLERANCE = 0.02
 
 UNOBSERVED_LOGIT = -1e9
 """Logit of a state without training samples."""
-
-_SIMILARITIES_AT_ONCE = 4_000_000  # samples times training samples, which bounds memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,49 +98,6 @@ class LinearReadout:
         """Return logits float32 [..., states] for features float32 [..., channels]."""
         out: NDArray[np.float32] = features @ self.weights + self.bias
         return out
-
-
-TIE_BREAK = 1e-3
-"""Share of a neighbour's vote that depends on its similarity, so that no tie is left to a state's number."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class NearestNeighbours:
-    """k-nearest-neighbour classifier by cosine similarity.
-
-    Attributes
-    ----------
-    points
-        Float32 [training samples, channels], features of unit length.
-    state
-        Int64 [training samples].
-    k
-        Number of neighbours.
-    n_states
-        Number of states.
-    """
-
-    points: NDArray[np.float32]
-    state: NDArray[np.int64]
-    k: int
-    n_states: int
-
-    def similarity(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the log share of votes, float32 [..., states]; every state gets a small fraction of a vote."""
-        flat = features.reshape(-1, features.shape[-1])
-        n_at_once = max(1, _SIMILARITIES_AT_ONCE // max(1, len(self.points)))
-        parts = [self._votes(flat[at : at + n_at_once]) for at in range(0, len(flat), n_at_once)]
-        return np.concatenate(parts or [self._votes(flat)]).reshape(*features.shape[:-1], -1)
-
-    def _votes(self, flat: NDArray[np.float32]) -> NDArray[np.float32]:
-        length = np.sqrt(np.einsum("ij,ij->i", flat, flat))
-        similarity = (flat / np.maximum(length, 1e-12)[:, None]) @ self.points.T
-        k = min(self.k, len(self.points))
-        nearest = np.argpartition(similarity, -k, axis=1)[:, -k:]
-        votes = np.full((len(flat), self.n_states), 0.1 / self.n_states)
-        weight = 1 + TIE_BREAK * np.take_along_axis(similarity, nearest, 1)
-        np.add.at(votes, (np.arange(len(flat))[:, None], self.state[nearest]), weight)
-        return np.asarray(np.log(votes / votes.sum(1, keepdims=True)), np.float32)
 
 
 def fit_prototypes(embedding: LinearEmbedding, m: ClassStatistics, *, cosine: bool) -> Prototypes:

@@ -37,7 +37,7 @@ def test_evidence_is_weighted_by_the_fullness_of_the_window(watched: Session) ->
     everything = np.ones(len(data.state), bool)
     windows = settings.windows(data.clean, data.boundary)
     logits = fit_readout(data, everything, settings).logits(windows[0])
-    evidence = posterior_evidence(data, settings)(everything, data.clean, data.boundary)
+    evidence = posterior_evidence(data, settings)(everything)(data.clean, data.boundary)
     np.testing.assert_allclose(evidence, logits * windows[1][:, None], rtol=1e-5)
 
 

@@ -6,7 +6,6 @@ import pytest
 from decoders.embedding.linear import class_statistics, fit_linear, unit_length
 from decoders.readouts.classifiers import (
     UNOBSERVED_LOGIT,
-    NearestNeighbours,
     Scaling,
     calibrate,
     fit_lda,
@@ -68,13 +67,6 @@ def test_poisson_logits_equal_the_poisson_likelihood(counts: tuple[np.ndarray, n
     np.testing.assert_allclose(ours - ours[:, :1], expected - expected[:, :1], rtol=1e-3, atol=1e-2)
 
 
-def test_training_samples_are_their_own_nearest_neighbours(counts: tuple[np.ndarray, np.ndarray]) -> None:
-    features, state = np.sqrt(counts[0]), counts[1]
-    classifier = NearestNeighbours(unit_length(features), state, 1, 7)
-    assert (classifier.similarity(features).argmax(1) == state).all()
-    np.testing.assert_allclose(np.exp(classifier.similarity(features[0])).sum(), 1, atol=1e-5)
-
-
 def test_calibration_recovers_the_temperature() -> None:
     rng = np.random.default_rng(0)
     truth_logits = rng.normal(size=(4000, 5)) * 2
@@ -91,11 +83,3 @@ def test_scaling_removes_a_common_gain() -> None:
     scaling = Scaling(1, root=True, total=10.0)
     sums = np.array([[1.0, 3.0, 6.0]], np.float32)
     np.testing.assert_allclose(scaling.features(sums), scaling.features(5 * sums), rtol=1e-5)
-
-
-def test_a_tie_between_neighbours_goes_to_the_nearer_ones_whatever_their_numbers() -> None:
-    points = unit_length(np.array([[1.0, 0.2], [1.0, 0.3], [1.0, -0.4], [1.0, -0.5]], np.float32))
-    feature = np.array([[1.0, 0.0]], np.float32)
-    for near, far in ((0, 1), (1, 0)):
-        votes = NearestNeighbours(points, np.array([near, near, far, far]), 4, 3).similarity(feature)
-        assert votes[0].argmax() == near
