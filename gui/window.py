@@ -46,6 +46,9 @@ TITLE_BAR = 40
 
 LARGEST_SCALE = 4.0
 
+EXPLORED = ("neural", "embedding")
+"""Panels that are shown where nothing is decoded."""
+
 MAX_OLDER_MS = 60_000.0
 """Beyond this, the timestamps before and after belong to different clocks."""
 
@@ -95,6 +98,7 @@ class Window(QMainWindow):
         )
         self.timeline = cast(TimelinePanel, self.panels["timeline"])
         self._maximised: str | None = None
+        self._explores = False
         self._lay_out()
         self.key_list = KeyList(self)
         self.latency = LatencyTable(self)
@@ -146,6 +150,9 @@ class Window(QMainWindow):
         """Draw the newest snapshot."""
         self.store.set_timeline_rows(self.timeline.n_rows)
         self.snapshot = snapshot = self._with_painted_age(self.store.snapshot())
+        if snapshot.source.explore != self._explores:
+            self._explores = snapshot.source.explore
+            self._show_panels()
         self.header.show_snapshot(snapshot, paused=self.paused, theme=self.theme)
         self.status.show_snapshot(snapshot, self.fps)
         if self.picker.isVisible():
@@ -215,11 +222,16 @@ class Window(QMainWindow):
         """Show one panel alone, or all panels if it is alone already."""
         name = PANELS[index]
         self._maximised = None if self._maximised == name else name
-        for other, panel in self.panels.items():
-            panel.setVisible(self._maximised in (None, other))
+        self._show_panels()
+
+    def _show_panels(self) -> None:
+        """Show the maximised panel, else all; without labels, those that need none."""
+        wanted = (self._maximised,) if self._maximised else EXPLORED if self._explores else PANELS
+        for name, panel in self.panels.items():
+            panel.setVisible(name in wanted)
         for column, names in enumerate(self._columns):
-            share = (62, 38)[column] if self._maximised is None else int(self._maximised in names)
-            self._grid.setColumnStretch(column, share)
+            share = ((38, 62) if self._explores else (62, 38))[column]
+            self._grid.setColumnStretch(column, share if set(names) & set(wanted) else 0)
 
     def toggle_full_screen(self) -> None:
         """Enter or leave full screen."""

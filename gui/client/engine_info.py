@@ -148,5 +148,6 @@ def parse_engine_info(inlet: DisplayInlet) -> tuple[Source, tuple[str, ...]]:
         recording=facts.text("recording"),
         model_path=facts.text("model_path", longest=LONGEST_PATH),
         model_hash=facts.text("model_hash"),
+        explore=facts.text("explore") == "1",
     )
     return source, tuple(facts.problems)

@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pylsl
 
+from decoders.live.trainer_news import describe
 from gui.client.engine_info import parse_engine_info
 from gui.client.engine_streams import Candidates, EngineStreams
 from gui.client.inlet import DisplayInlet, StreamGone
 from gui.client.movie_pictures import load_movie_pictures
 from gui.client.roles import LABEL_ROLES, ROLES, usable_rows
-from gui.client.status_message import StatusMessage, parse_status
+from gui.client.status_message import LONGEST_SENTENCE, StatusMessage, parse_status
 from gui.state.signal_history import MAX_TRACES
 from gui.state.snapshot import Source, State
 from gui.state.store import Store
@@ -229,7 +230,7 @@ class Receiver(threading.Thread):
         elif role == "forecast":
             self._store.add_forecast(rows)
         elif role == "embedding":
-            self._store.add_embedding(rows, stamps)
+            self._store.add_embedding(rows[:, self._shown_dimensions()], stamps)
         elif role == "continuous":
             self._store.add_continuous(rows, stamps)
         elif role in LABEL_ROLES:
@@ -240,6 +241,12 @@ class Receiver(threading.Thread):
             )
         else:
             self._store.add_neural(rows, stamps)
+
+    def _shown_dimensions(self) -> list[int]:
+        """Columns of the embedding that are drawn: those made for the eye, if there are any, else all."""
+        labels = self._streams.inlets["embedding"].labels
+        display = [index for index, label in enumerate(labels) if label.startswith("display")]
+        return display or list(range(len(labels)))
 
     def _add_truth(self, rows: np.ndarray, stamps: np.ndarray) -> None:
         """Hand on stimulus events: by the clock of the neural sender, or of the engine if theirs is another one."""
@@ -276,6 +283,8 @@ class Receiver(threading.Thread):
             self._input = message.state, message.reason
         if message.event == "stats":
             self._store.add_stats(message.fields)
+        if message.event in ("rolling", "swap", "rollback", "refusal"):
+            self._show_trainer(message)
         if message.event == "end":
             self._ended = True
             self._reason = message.reason
@@ -283,6 +292,15 @@ class Receiver(threading.Thread):
             self._tell(message.text or message.event)
         else:
             self._add_clock_offset(message)
+
+    def _show_trainer(self, message: StatusMessage) -> None:
+        """Show a decision of the trainer; its fields may be anything."""
+        try:
+            decision = describe(message.fields)
+        except (KeyError, TypeError, ValueError):
+            self._store.add_unusable(1)
+        else:
+            self._store.set_trainer(printable(decision, limit=LONGEST_SENTENCE))
 
     def _add_clock_offset(self, message: StatusMessage) -> None:
         if np.isfinite(message.clock_offset_ms):

@@ -8,21 +8,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 POINTS_FOR_BASIS = 1_000
-LAG_POINTS = 15
-"""Lag in points: longer than the window that neighbouring points share at 30 Hz, so that their noise is independent."""
+
+MEAN_POINTS = 9
+"""Length of the running mean over points, stated in the panel; single points are mostly noise."""
 
 
 class Basis:
-    """The three axes along which a trail is most autocorrelated: slow movement, not noise.
+    """What is drawn of an embedding: three dimensions as they are, else the first three principal ones.
 
-    They are the leading eigenvectors of the symmetric covariance at a lag (Molgedey and Schuster 1994, without
-    whitening); at lag 0 they would be the principal components. A rotation keeps them from flipping as the trail grows.
+    The principal dimensions are those of the running mean, which is drawn; a rotation keeps them from flipping as the
+    trail grows.
+
+    Attributes
+    ----------
+    explained
+        Share of the variance of the running mean that is drawn, 0 to 1.
     """
 
     def __init__(self) -> None:
         self._axes: NDArray[np.float64] | None = None
         self._mean: NDArray[np.float64] = np.zeros(0)
         self._scale = 1.0
+        self.explained = 1.0
 
     def update(self, points: NDArray[np.float32]) -> None:
         """Estimate the axes from the trail.
@@ -32,13 +39,18 @@ class Basis:
         points
             Embedded points, float32 [n, k].
         """
-        lag = min(LAG_POINTS, len(points) // 4)
-        first = np.arange(0, len(points) - lag, max(1, len(points) // POINTS_FOR_BASIS))
-        mean = points.mean(0, dtype=np.float64)
-        centred, later = points[first] - mean, points[first + lag] - mean
-        lagged = centred.T @ later
-        _, vectors = np.linalg.eigh(lagged + lagged.T)
+        k = points.shape[1]
+        if k == 3:
+            self._axes, self._mean, self._scale = np.eye(3), np.zeros(3), 1.0
+            return
+        smooth = running_mean(points, MEAN_POINTS)[:: max(1, len(points) // POINTS_FOR_BASIS)].astype(
+            np.float64
+        )
+        mean = smooth.mean(0)
+        centred = smooth - mean
+        values, vectors = np.linalg.eigh(centred.T @ centred)
         axes = vectors[:, ::-1][:, :3]
+        self.explained = float(values[::-1][:3].sum() / max(values.sum(), 1e-300))
         axes = np.pad(axes, ((0, 0), (0, 3 - axes.shape[1])))
         if self._axes is not None and self._axes.shape == axes.shape:
             left, _, right = np.linalg.svd(axes.T @ self._axes)
@@ -47,16 +59,17 @@ class Basis:
         self._scale = float(np.percentile(np.linalg.norm(centred @ axes, axis=1), 95)) or 1.0
 
     def project(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Project points [n, k] onto the axes, scaled to a radius of about 1: float32 [n, 3]."""
+        """Project points [n, k] onto the axes: float32 [n, 3], three dimensions as they are, else of radius about 1."""
         assert self._axes is not None
+        if points.shape[1] == 3:
+            return points
         axes = (self._axes / self._scale).astype(np.float32)
         centre = (self._mean @ self._axes / self._scale).astype(np.float32)
-        projected: NDArray[np.float32] = points @ axes - centre
-        return projected
+        return running_mean(points @ axes - centre, MEAN_POINTS)
 
 
 def running_mean(points: NDArray[np.float32], n: int) -> NDArray[np.float32]:
-    """Causal running mean over up to ``n`` points: float32 [n_points, 3]."""
+    """Causal running mean over up to ``n`` points: float32 [n_points, k]."""
     total = np.cumsum(points, 0, dtype=np.float64)
     total[n:] -= total[:-n].copy()
     mean: NDArray[np.float32] = (total / np.minimum(np.arange(1, len(points) + 1), n)[:, None]).astype(

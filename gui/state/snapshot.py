@@ -63,6 +63,8 @@ class Source:
         Confidence below which a prediction is unsure.
     model_simulated
         Whether the model was trained on simulated data.
+    explore
+        Whether the engine only embeds, without labels, and decodes nothing.
     baseline, baseline_within_1s
         Best baseline of the model's training and its accuracy on held-out data; empty if unknown.
     """
@@ -92,6 +94,7 @@ class Source:
     recording: str = ""
     model_path: str = ""
     model_hash: str = ""
+    explore: bool = False
 
     @property
     def is_model_foreign(self) -> bool:
@@ -347,13 +350,15 @@ class Snapshot:
 
     ``idle_s`` counts the seconds since a prediction arrived. ``on_training_data`` says
     that the model was trained on what it decodes. ``notice`` is the latest warning; it expires.
-    ``refused`` says, by role, why a stream is not shown.
+    ``refused`` says, by role, why a stream is not shown. ``trainer`` is the last decision of the trainer, if there is
+    one.
     """
 
     state: State = State.SEARCHING
     reason: str = ""
     idle_s: float = 0.0
     notice: str = ""
+    trainer: str = ""
     refused: Mapping[str, str] = field(default_factory=dict)
     source: Source = field(default_factory=Source)
     newest: Newest | None = None

@@ -113,6 +113,11 @@ class Store:
         with self._lock:
             self._snapshot = replace(self._snapshot, notice=notice)
 
+    def set_trainer(self, decision: str) -> None:
+        """Set the last decision of the trainer as a sentence."""
+        with self._lock:
+            self._snapshot = replace(self._snapshot, trainer=decision)
+
     def set_candidates(self, candidates: tuple[Candidate, ...]) -> None:
         """Set the list of streams on the network."""
         with self._lock:
@@ -230,6 +235,10 @@ class Store:
             if self._trail is None or self._trail.n_columns != rows.shape[1] + 1:
                 self._trail = RowRing(TRAIL_POINTS, rows.shape[1] + 1, np.float32)
             frame = self._predictions.at("frame", stamps, -1.0)
+            if self._snapshot.source.explore:  # nothing is decoded: the true frames, if there are any
+                by_engine = self._truth_column == STAMP
+                moments = stamps if by_engine else self._predictions.at("stamp_raw", stamps, math.nan)
+                frame = self._stimulus.frames_at(moments).astype(np.float64)
             self._trail.add(np.column_stack([rows, frame]))
 
     def set_position(self, axes: MapAxes | None) -> None:

@@ -147,7 +147,9 @@ def describe(source: Source) -> str:
     parts = []
     if source.recording:
         parts.append(f"recording {source.recording}")
-    if source.n_frames:
+    if source.explore:
+        parts.append("without labels: nothing is decoded")
+    elif source.n_frames:
         what = (
             f"movie {source.movie_name}".rstrip() + f", {source.n_frames} frames"
             if source.movie_rate_hz

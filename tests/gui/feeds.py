@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -51,6 +52,7 @@ class Feed:
     pictures: bool = True
     neural: bool = True
     now_s: float = START_S
+    point: Callable[[int], NDArray[np.floating]] | None = None
     store: Store = field(init=False)
     _sample: int = 0
 
@@ -128,11 +130,33 @@ class Feed:
         ]
         self.store.add_forecast(np.array(ahead, np.float32).reshape(1, -1))
         angle = 2 * np.pi * decoded / n
-        self.store.add_embedding(
-            np.array([[np.cos(angle), np.sin(angle), np.sin(2 * angle), 0.1]], np.float32), stamps
+        point = (
+            np.array([np.cos(angle), np.sin(angle), np.sin(2 * angle), 0.1])
+            if self.point is None
+            else self.point(self._sample)
         )
+        self.store.add_embedding(point[None].astype(np.float32), stamps)
         if self.neural:
             self.store.add_neural(random.poisson(0.5, (1, N_CHANNELS)).astype(np.float32), stamps)
+
+
+def wander(n_dimensions: int) -> Callable[[int], NDArray[np.floating]]:
+    """Points of a walk on the unit sphere: a slow loop, with noise in every dimension."""
+    random = np.random.default_rng(1)
+
+    def point(sample: int) -> NDArray[np.floating]:
+        angle = 2 * np.pi * sample / 180
+        direction = 0.25 / np.sqrt(n_dimensions) * random.normal(size=n_dimensions)
+        direction[:3] += np.cos(angle), np.sin(angle), 0.5 * np.sin(2 * angle)
+        return direction / np.linalg.norm(direction)
+
+    return point
+
+
+def exploring(n_dimensions: int = 24, **changes) -> Feed:
+    """A feed of an engine that decodes nothing."""
+    source = {"explore": True, "n_frames": 1, "movie_rate_hz": 0.0, "tolerance_frames": 0, "mode": "live"}
+    return replace(with_source(**source, **changes), truth=False, pictures=False, point=wander(n_dimensions))
 
 
 def with_source(**changes) -> Feed:

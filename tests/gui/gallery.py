@@ -28,7 +28,7 @@ from gui.state.snapshot import Candidate, MoviePictures, State
 from gui.theme import DARK, LIGHT
 from gui.widgets.labels import ElidedLabel
 from gui.window import Window
-from tests.gui.feeds import SOURCE, Feed, with_source
+from tests.gui.feeds import SOURCE, Feed, exploring, wander, with_source
 
 _written: list[tuple[str, str]] = []
 """Text that the score panel has painted, and why it does not fit."""
@@ -191,6 +191,21 @@ def eeg() -> Feed:
     return feed
 
 
+def explore() -> Feed:
+    feed = exploring()
+    feed.run(12, blank=True)
+    feed.store.set_trainer(
+        "embedding 4: structure in the newest 60 s (InfoNCE 8.62 nats, chance 9.75, z 17.2), agrees with the last: 0.99"
+    )
+    return feed
+
+
+def sphere() -> Feed:
+    feed = replace(live(), point=wander(3))
+    feed.run(12)
+    return feed
+
+
 def searching() -> Feed:
     feed = Feed(source=replace(SOURCE, name="", mode=""), pictures=False, neural=False)
     feed.store.set_state(State.SEARCHING, "searching for an engine on the network")
@@ -217,6 +232,8 @@ STATES: dict[str, tuple[Callable[[], Feed], Callable[[Window], None]]] = {
     "position": (position, nothing),
     "movie-with-position": (movie_with_position, nothing),
     "eeg": (eeg, nothing),
+    "explore": (explore, nothing),
+    "sphere": (sphere, nothing),
     "picker": (searching, Window.pick_stream),
     "keys": (live, Window.show_keys),
     "latency": (live, Window.show_latency),
@@ -234,7 +251,8 @@ def faults(window: Window, screen: QRect) -> list[str]:
     inner = window.rect()
     if not screen.contains(QRect(window.mapToGlobal(QPoint(0, 0)), window.size())):
         found.append(f"the window {window.geometry()} leaves the screen {screen}")
-    for widget in (window.header.badge, window.panels["score"], window.status):
+    lowest = window.panels["embedding" if window.snapshot.source.explore else "score"]
+    for widget in (window.header.badge, lowest, window.status):
         if not widget.isVisible() or not inner.contains(rect_in(widget, window)):
             found.append(f"{type(widget).__name__} {rect_in(widget, window)} is not inside the window")
     labels = [one for one in window.findChildren((QLabel, QPushButton)) if one.isVisible() and one.text()]

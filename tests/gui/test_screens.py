@@ -35,6 +35,8 @@ SAYS = {
     "position": ("Position", "cloud: posterior", "bars: 80 % interval of each axis", "off the truth"),
     "movie-with-position": ("Movie and position", "exact", "0.141 off the truth"),
     "eeg": ("EEG", "uV", "1 without a valid value"),
+    "explore": ("first 3 principal of 24 dimensions", "without labels: nothing is decoded"),
+    "sphere": ("3 dimensions, as they are",),
     "picker": ("● searching", "Streams"),
     "keys": ("maximise the movie panel, or show all panels",),
     "latency": ("Latency from the timestamp, ms",),

@@ -18,7 +18,7 @@ from gui.state.snapshot import Candidate, State
 from gui.theme import DARK, LIGHT
 from gui.widgets.header import MODES
 from gui.window import Window
-from tests.gui.feeds import SOURCE, Feed, with_source
+from tests.gui.feeds import SOURCE, Feed, exploring, with_source
 
 pytestmark = pytest.mark.gui
 
@@ -280,6 +280,18 @@ def test_a_number_maximises_a_panel_and_brings_the_others_back(
     qtbot.waitUntil(lambda: window.panels[PANELS[index]].width() > 0.9 * window.width(), timeout=WITHIN_MS)
     qtbot.keyClick(window, Qt.Key_Escape)
     assert all(panel.isVisible() for panel in window.panels.values())
+
+
+def test_where_nothing_is_decoded_only_activity_and_embedding_are_shown(open_window, qtbot) -> None:
+    feed = exploring()
+    feed.run(2, blank=True)
+    window = open_window(feed)
+    assert [name for name in PANELS if window.panels[name].isVisible()] == ["neural", "embedding"]
+    assert not window.panels["embedding"].message
+    qtbot.keyClick(window, Qt.Key_1 + PANELS.index("embedding"))
+    assert [name for name in PANELS if window.panels[name].isVisible()] == ["embedding"]
+    qtbot.keyClick(window, Qt.Key_Escape)
+    assert [name for name in PANELS if window.panels[name].isVisible()] == ["neural", "embedding"]
 
 
 @pytest.mark.parametrize("key", [Qt.Key_Question, Qt.Key_F1])

@@ -195,6 +195,20 @@ def test_what_the_engine_says_of_its_input_is_shown(engine, receive) -> None:
     wait_for(store, lambda s: s.state is State.LIVE)
 
 
+def test_decisions_of_the_trainer_are_shown_whatever_they_hold(engine, receive) -> None:
+    sender = engine()
+    store = receive()
+    wait_for(store, lambda s: s.counts.received > 10)
+    sender.send_status(event="rolling", state="wait", seconds=40, needed=60)
+    assert wait_for(store, lambda s: bool(s.trainer)).trainer == "trainer: wait: 40 of 60 s"
+    for wrong in ({}, {"version": 1, "structure": "x", "tested_s": 3}, {"version": [], "agreement_r2": {}}):
+        sender.send_status(event="swap", **wrong)
+    sender.send_status(event="refusal", reason="it is " + 1000 * "worse ")
+    snapshot = wait_for(store, lambda s: s.trainer.startswith("refit refused"))
+    assert len(snapshot.trainer) <= 301
+    assert snapshot.counts.unusable == 3
+
+
 def test_the_age_of_a_silent_input_goes_on(engine, receive, name: str) -> None:
     sender = engine()
     store = receive()

@@ -11,8 +11,9 @@ from PyQt5.QtGui import QMouseEvent
 from PyQt5.QtWidgets import QApplication, QLabel
 
 from gui.panels import embedding as module
-from gui.panels.embedding import MEAN_POINTS, TURN_RADIANS_S, EmbeddingPanel
-from gui.state.snapshot import Snapshot, Source, State
+from gui.panels.embedding import TURN_RADIANS_S, EmbeddingPanel
+from gui.panels.embedding_projection import MEAN_POINTS
+from gui.state.snapshot import Newest, Snapshot, Source, State
 from gui.theme import DARK, LIGHT, Theme
 from gui.widgets.plots import colour_table
 from tests.gui.test_window import count, pixels
@@ -144,10 +145,10 @@ def test_what_is_not_current_fades(panel: EmbeddingPanel) -> None:
 
 def test_the_scale_has_the_unit_of_what_is_decoded(panel: EmbeddingPanel) -> None:
     panel.show_snapshot(snapshot())
-    assert (panel.view.what, panel.view.length) == ("movie time", "10 s")
+    assert (panel.view.what, panel.view.last) == ("movie time", "10 s")
     places = replace(SOURCE, movie_rate_hz=0.0)
     panel.show_snapshot(snapshot(source=places))
-    assert (panel.view.what, panel.view.length) == ("place", "300")
+    assert (panel.view.what, panel.view.last) == ("place", "300")
     panel.show_snapshot(snapshot(source=replace(places, movie_name="faces")))
     assert panel.view.what == "category"
     scale = painted(panel)[-32:, :200]
@@ -156,7 +157,65 @@ def test_the_scale_has_the_unit_of_what_is_decoded(panel: EmbeddingPanel) -> Non
 
 def test_the_title_line_says_what_is_left_out(panel: EmbeddingPanel) -> None:
     panel.show_snapshot(snapshot(trail=ring(1234, 8)))
-    assert f"3 slowest of 8 dimensions · last 1,234 points, running mean of {MEAN_POINTS}" in texts(panel)
+    shown = f"first 3 principal of 8 dimensions, 100% of the variance · last 1,234 points, running mean of {MEAN_POINTS}"
+    assert shown in texts(panel)
+    panel.show_snapshot(snapshot(trail=ring(1234, 3)))
+    assert "3 dimensions, as they are · last 1,234 points" in texts(panel)
+    assert "running mean" not in texts(panel)
+
+
+def test_three_dimensions_are_drawn_in_their_sphere(panel: EmbeddingPanel) -> None:
+    trail = np.tile(np.array([[0.0, 1.0, 0.0]], np.float32), (50, 1))
+    panel.view.yaw = panel.view.pitch = 0.0
+    panel.show_snapshot(snapshot(trail=trail, trail_frame=np.full(50, -1, np.int32)))
+    image = painted(panel).astype(int)
+    marked = np.argwhere(np.all(np.abs(image - [0x56, 0xB4, 0xE9]) < 8, axis=2)).mean(0)
+    radius = min(panel.view.width(), panel.view.height()) / 2
+    assert panel.view.height() / 2 - marked[0] == pytest.approx(
+        0.92 * radius, abs=8
+    )  # at the top of the sphere
+    outline = image[round(panel.view.height() / 2), round(panel.view.width() / 2 + 0.92 * radius)]
+    assert np.abs(outline - [0x1B, 0x1F, 0x24]).max() > 15
+
+
+def newest(version: int) -> Newest:
+    return Newest(3, 0.9, 4, 0.5, 1.0, 0.2, 1, 1.0, version, -2)
+
+
+def test_a_renewal_is_marked_for_a_moment_and_its_report_stays(panel: EmbeddingPanel, clock: Clock) -> None:
+    still = {"trail_frame": np.full(300, -1, np.int32)}
+    panel.view.yaw = 0.0
+    panel.show_snapshot(snapshot(newest=newest(1), **still))
+    before = count(painted(panel), DARK.text, 1)
+    panel.show_snapshot(snapshot(newest=newest(2), trainer="version 2: refitted", **still))
+    assert panel.view.news == "version 2: refitted"
+    marked = count(painted(panel), DARK.text, 1)
+    assert marked > before + 20
+    clock.now_s += 10
+    panel.show_snapshot(snapshot(newest=newest(2), trainer="version 2: refitted", **still))
+    assert count(painted(panel), DARK.text, 1) < marked - 20
+
+
+def test_without_labels_it_waits_for_the_first_embedding_and_shows_time_or_the_stimulus(
+    panel: EmbeddingPanel,
+) -> None:
+    explore = replace(SOURCE, explore=True, n_frames=1, movie_rate_hz=0.0)
+    collecting = "trainer: wait: 40 of 60 s"
+    nothing = np.zeros((300, 5), np.float32)
+    unknown = np.full(300, -2, np.int32)
+    panel.show_snapshot(snapshot(source=explore, trail=nothing, trail_frame=unknown, trainer=collecting))
+    assert panel.message == collecting
+    first = np.concatenate([nothing, ring()])
+    both = np.full(600, -2, np.int32)
+    panel.show_snapshot(
+        snapshot(source=explore, trail=first, trail_frame=both, trainer="embedding 1: structure")
+    )
+    assert panel.message == ""
+    assert "last 300 points" in texts(panel)
+    assert (panel.view.first, panel.view.what, panel.view.last) == ("oldest", "time", "newest")
+    both[300:] = np.arange(300)
+    panel.show_snapshot(snapshot(source=explore, trail=first, trail_frame=both))
+    assert (panel.view.what, panel.view.last) == ("frame of the stimulus", "300")
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,24 @@ def test_the_basis_does_not_flip_as_the_trail_grows() -> None:
     assert np.mean(np.sum(before * after, axis=1) > 0) > 0.95
 
 
+def test_three_dimensions_are_drawn_as_they_are() -> None:
+    points = trail()[:, :3]
+    basis = Basis()
+    basis.update(points)
+    assert np.array_equal(basis.project(points), points)
+    assert basis.explained == 1
+
+
+def test_it_says_how_much_of_the_variance_is_drawn() -> None:
+    basis = Basis()
+    points = np.zeros((3_000, 5), np.float32)
+    angle = np.arange(3_000) / 50
+    for column, size in enumerate((4, 3, 2, 2, 1)):
+        points[:, column] = size * np.sin((column + 1) * angle)
+    basis.update(points)
+    assert basis.explained == pytest.approx((16 + 9 + 4) / (16 + 9 + 4 + 4 + 1), abs=0.03)
+
+
 @pytest.mark.parametrize("k", [1, 2, 3])
 def test_fewer_dimensions_than_three_are_shown_too(k: int) -> None:
     basis = Basis()
