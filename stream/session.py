@@ -273,15 +273,25 @@ class Session:
     def repeat_with_blanks(self) -> NDArray[np.int32]:
         """Repeat that each sample belongs to, where a blank belongs to the repeat after it.
 
+        So does a blank that carries the number of the repeat before it: else a segment would begin where the movie does,
+        which no stream tells.
+
         Returns
         -------
         repeat
             Int32 [time]; -1 if no repeat is known.
         """
-        known = np.flatnonzero(self.repeat >= 0)
+        index = np.arange(self.n_samples)
+        numbered = self.repeat >= 0
+        shown = np.flatnonzero(numbered & (self.frame >= 0))
+        if len(shown):
+            after = shown[np.minimum(np.searchsorted(shown, index), len(shown) - 1)]
+            leads = (after > index) & (self.segment[after] == self.segment)
+            numbered &= ~(leads & np.isin(self.repeat, self.repeat[shown]))
+        known = np.flatnonzero(numbered)
         if not len(known):
             return np.full(self.n_samples, -1, np.int32)
-        following = np.minimum(np.searchsorted(known, np.arange(self.n_samples)), len(known) - 1)
+        following = np.minimum(np.searchsorted(known, index), len(known) - 1)
         return self.repeat[known[following]].astype(np.int32)
 
     def sha256(self) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from stream.acquisition.spike_event_inlet import SPIKE_EVENTS
 from stream.acquisition.stimulus_track import changes
 from stream.binning import sample_at
 from stream.errors import AmbiguousStream, BadRecording, ShapeMismatch
@@ -220,6 +221,12 @@ def _select_neural(streams: list[XdfStream], query: str | None, path: Path | str
     if query is not None:
         neural = select(numeric, query)
     present = "".join(f"\n  {found}" for found in streams) or " none"
+    events = [found.name for found in neural or numeric if found.type == SPIKE_EVENTS]
+    if events:
+        raise BadRecording(
+            f"{path}: '{events[0]}' holds spike events, a unit number at the time of each spike in seconds, but a "
+            "recording holds counts. Count the spikes with 'neuroreel.bin_spikes', and save the counts as npz."
+        )
     if not neural:
         wanted = (
             f"stream {query!r}" if query is not None else f"neural stream (type {', '.join(NEURAL_TYPES)})"

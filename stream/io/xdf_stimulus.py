@@ -26,6 +26,7 @@ _LONG_S, _LONG_RATIO = (
     30.0,
     100.0,
 )  # a frame on screen for longer than both, in s and in usual durations, is reported
+_SHARE = 0.01  # of the time that two streams have in common, if only their units differ
 _ROUNDING_S = 1e-6  # a sample at the very end of an event belongs to it
 
 
@@ -117,12 +118,13 @@ def select_stimulus(
             f"--stimulus NAME', for example --stimulus \"name='...' and hostname='...'\":{listed}"
         )
     if not overlapping:
-        raise BadRecording(_no_overlap(aligned, numeric))
+        raise BadRecording(_no_overlap(aligned, neural.name, numeric))
     return overlapping[0]
 
 
-def _no_overlap(aligned: Sequence[AlignedStimulus], numeric: Sequence[XdfStream]) -> str:
+def _no_overlap(aligned: Sequence[AlignedStimulus], neural: str, numeric: Sequence[XdfStream]) -> str:
     """Explain that no stimulus overlaps the neural recording."""
+    at = np.nanmin(aligned[0].neural_stamps), np.nanmax(aligned[0].neural_stamps)
     ranges = [
         f"'{one.stream.name}' has events from {one.extent[0]:.3f} to {one.extent[1]:.3f} s, but the "
         f"neural samples are from {np.nanmin(one.neural_stamps):.3f} to {np.nanmax(one.neural_stamps):.3f} s"
@@ -130,12 +132,16 @@ def _no_overlap(aligned: Sequence[AlignedStimulus], numeric: Sequence[XdfStream]
     ]
     others = [stream for stream in numeric if all(stream is not one.stream for one in aligned)]
     listed = "".join(f"\n  {stream}" for stream in others) or " none"
+    pairs = [(one.stream.name, one.extent, at) for one in aligned] + [
+        (neural, at, one.extent) for one in aligned
+    ]
     units = "".join(
-        f" The timestamps of '{one.stream.name}' seem to be in {unit}; timestamps are in seconds."
-        for one in aligned
+        f" The timestamps of '{name}' seem to be in {unit}; timestamps are in seconds."
+        for name, (first, last), (begin, end) in pairs
         for factor, unit in UNITS.items()
-        if one.extent[0] / factor <= np.nanmax(one.neural_stamps)
-        and one.extent[1] / factor >= np.nanmin(one.neural_stamps)
+        if first / factor <= end
+        and last / factor >= begin
+        and (last - first) / factor > _SHARE * (end - begin)
     )
     return (
         f"the stimulus does not overlap the neural recording in time: {'; '.join(ranges)}.{units} Check the clocks and "

@@ -69,6 +69,22 @@ def test_whole_repeats_are_selected_with_the_blank_before(small_session: Session
         small_session.select_repeats([1, 3, 4, 7])
 
 
+def test_numbers_that_blanks_carry_do_not_move_them(small_session: Session) -> None:
+    expected = small_session.repeat_with_blanks()
+    before = np.maximum(
+        np.maximum.accumulate(small_session.repeat), 0
+    )  # gray carries the number of the repeat before
+    for repeat in (before, expected):
+        numbered = replace(small_session, repeat=repeat.astype(np.int32))
+        assert numbered.repeat_with_blanks().tolist() == expected.tolist()
+    rest = replace(small_session, repeat=np.where(small_session.repeat < 0, 7, small_session.repeat))
+    assert 7 in rest.repeat_with_blanks()
+    runs = replace(small_session, repeat=before.astype(np.int32), segment=before.astype(np.int32))
+    assert runs.repeat_with_blanks().tolist() == before.tolist()  # rest at the end of a run stays there
+    labelled = replace(small_session, repeat=before.astype(np.int32), frame=np.full(80, -1, np.int32))
+    assert labelled.repeat_with_blanks().tolist() == before.tolist()
+
+
 def test_a_part_is_selected_by_fractions(small_session: Session) -> None:
     first, second = small_session.select_time(0, 0.3), small_session.select_time(0.3, 1)
     np.testing.assert_array_equal(np.r_[first.stamps, second.stamps], small_session.stamps)

@@ -162,3 +162,14 @@ def test_a_control_character_in_a_name_costs_nothing(
 def test_a_stream_without_a_name_has_that_of_its_file(tmp_path: Path) -> None:
     _write(tmp_path / "day1.xdf", ("", "EEG"))
     assert load_xdf(tmp_path / "day1.xdf").name == "day1"
+
+
+@pytest.mark.parametrize("stream", [None, "V1"])
+def test_spike_events_are_no_counts(tmp_path: Path, stream: str | None) -> None:
+    with XdfWriter(tmp_path / "a.xdf") as writer:
+        writer.header(1, stream_xml("V1", "SpikeEvents", ("unit",), 0, "int32"), "int32", 1)
+        writer.samples(1, np.arange(100.0), np.ones((100, 1)))
+    with pytest.raises(
+        BadRecording, match=r"'V1' holds spike events, .* Count the spikes with 'neuroreel\.bin_spikes'"
+    ):
+        load_xdf(tmp_path / "a.xdf", stream=stream)

@@ -8,7 +8,7 @@ import pytest
 from stream.errors import AmbiguousStream, BadRecording
 from stream.io.session_io import ReadOptions, load_session
 from stream.io.xdf import load_xdf
-from stream.io.xdf_writer import XdfWriter
+from stream.io.xdf_writer import XdfWriter, stream_xml
 from tests.stream.io.xdf_streams import FRAMES, RATE_HZ, STAMPS, add_neural, add_stimulus, header
 
 
@@ -120,6 +120,16 @@ def test_a_stimulus_in_milliseconds_is_recognised(tmp_path: Path) -> None:
         writer.header(2, header("V1-stimulus", "Stimulus", "int32", "rig", 2), "int32", 2)
         writer.samples(2, STAMPS * 1000, np.stack([FRAMES, 0 * FRAMES], 1))
     with pytest.raises(BadRecording, match="timestamps of 'V1-stimulus' seem to be in milliseconds"):
+        load_xdf(tmp_path / "a.xdf")
+
+
+def test_neural_timestamps_in_milliseconds_are_recognised(tmp_path: Path) -> None:
+    with XdfWriter(tmp_path / "a.xdf") as writer:
+        writer.header(1, stream_xml("V1", "Spikes", ("a", "b"), 0, "int16"), "int16", 2)
+        writer.samples(1, STAMPS * 1000 + np.sin(FRAMES) * 10, np.stack([FRAMES] * 2, 1))
+        writer.header(2, header("V1-stimulus", "Stimulus", "int32", "rig", 2), "int32", 2)
+        writer.samples(2, STAMPS, np.stack([FRAMES, 0 * FRAMES], 1))
+    with pytest.raises(BadRecording, match="timestamps of 'V1' seem to be in milliseconds"):
         load_xdf(tmp_path / "a.xdf")
 
 
