@@ -223,7 +223,7 @@ class Session:
             neural=np.asarray(self.neural[index], np.float32),
             stamps=self.stamps[index],
             frame=self.frame[index],
-            repeat=self.repeat[index],
+            repeat=np.where(self.repeat >= 0, self.repeat_with_blanks(), -1).astype(np.int32)[index],
             segment=np.cumsum(boundary).astype(np.int32),
             labels={name: label[index] for name, label in self.labels.items()},
         )

@@ -77,6 +77,9 @@ def test_numbers_that_blanks_carry_do_not_move_them(small_session: Session) -> N
     for repeat in (before, expected):
         numbered = replace(small_session, repeat=repeat.astype(np.int32))
         assert numbered.repeat_with_blanks().tolist() == expected.tolist()
+        for part, same in ((numbered.select_repeats([1, 2]), small_session.select_repeats([1, 2])),
+                           (numbered.select_time(0.33, 1), small_session.select_time(0.33, 1))):  # fmt: skip
+            assert part.repeat_with_blanks().tolist() == same.repeat_with_blanks().tolist()
     rest = replace(small_session, repeat=np.where(small_session.repeat < 0, 7, small_session.repeat))
     assert 7 in rest.repeat_with_blanks()
     runs = replace(small_session, repeat=before.astype(np.int32), segment=before.astype(np.int32))
