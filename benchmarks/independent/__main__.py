@@ -152,14 +152,12 @@ def score(
         Frames per second, which are the tolerance; 0 for categories.
     """
     shown = truth >= 0
-    blank_found = (
-        float(np.mean(columns[posterior[~shown].argmax(1)] < 0)) if not shown.all() else float("nan")
-    )
+    blank_found = float(np.mean(decided(posterior[~shown], columns) < 0)) if not shown.all() else float("nan")
     posterior, truth = posterior[shown], truth[shown]
     order = np.argsort(columns)
     at = order[np.minimum(np.searchsorted(columns, truth, sorter=order), len(columns) - 1)]
     at_truth = np.where(columns[at] == truth, posterior[np.arange(len(truth)), at], 0.0).astype(np.float64)
-    predicted = columns[posterior.argmax(1)]
+    predicted = decided(posterior, columns)
     near = (predicted >= 0) & (np.abs(predicted - truth) <= round(movie_rate_hz))
     return {
         "accuracy_exact": float(np.mean(predicted == truth)),
@@ -167,6 +165,13 @@ def score(
         "bits": float(np.mean(np.log2(np.maximum(at_truth, SMALLEST_PROBABILITY))) + np.log2(len(frames))),
         "blank_found": blank_found,
     }
+
+
+def decided(posterior: NDArray[np.floating[Any]], columns: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the decoded frame of each moment: none where that is likelier than all frames together."""
+    blank = columns < 0
+    frame = columns[~blank][posterior[:, ~blank].argmax(1)]
+    return np.where(posterior[:, blank].sum(1) > 0.5, -1, frame)
 
 
 def show_run(name: str, run: Results) -> None:

@@ -148,6 +148,7 @@ def settings_from_model(model: Model) -> ReadoutSettings:
         model.parts.spans,
         float(model.card.get("evening", 0.0)),
         blank_bias=float(model.card.get("blank_bias", 0.0)),
+        diagonal=bool(model.card.get("diagonal", False)),
     )
 
 

@@ -13,7 +13,7 @@ from decoders.fitting.settings import MAX_HELD_OUT, ReadoutSettings, evenly_spac
 from decoders.fitting.validation_sequences import moment_weights, validation_sequences
 from decoders.metrics import likeliest_states
 from decoders.readouts.classifiers import UNOBSERVED_LOGIT, calibrate, log_posterior
-from decoders.readouts.graph_smoothing import OCCUPANCY_WEIGHT, log_occupancy
+from decoders.readouts.smoothing import OCCUPANCY_WEIGHT, log_occupancy
 
 CONFIDENCE_SCALES = tuple(np.geomspace(0.5, 2.0, 15).tolist())
 """Candidate factors on the inverse temperature of the selected decoder; calibrated confidence decides."""

@@ -59,6 +59,7 @@ def new_card(
         "lag_ms": round(1000 * data.lag_s, 3) if data.lag_s else 0,
         "windows_ms": [round(span * period_ms, 3) for span in settings.spans or (settings.n_window,)],
         "shrinkage": settings.shrinkage,
+        "diagonal": settings.diagonal,
         "evening": settings.smoothing,
         "prior": settings.prior_weight,
         "blank_bias": settings.blank_bias,

@@ -47,7 +47,7 @@ from decoders.model.parts import ModelParts
 from decoders.model.training_archive import archive_training
 from decoders.playback.filter import needed_ticks
 from decoders.playback.transitions import learn_playback
-from decoders.readouts.graph_smoothing import log_occupancy
+from decoders.readouts.smoothing import log_occupancy
 from stream.errors import BadRecording, BadUsage
 from stream.io.stimulus_checks import checked_stimulus
 from stream.movie import Movie

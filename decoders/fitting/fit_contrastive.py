@@ -359,7 +359,8 @@ def _start(
 ) -> Encoder:
     """Return an untrained encoder: the whitening of the newest ``n_start`` samples of its context."""
     scaling = feature_scaling(data, n_start)
-    linear = fit_linear(state_statistics(data, Layout(n_start), keep, scaling), settings.shrinkage)
+    statistics = state_statistics(data, Layout(n_start), keep, scaling)
+    linear = fit_linear(statistics, settings.shrinkage, diagonal=settings.diagonal)
     return start_encoder(linear, n_context, root=scaling.root, seed=seed, n_start=n_start)
 
 

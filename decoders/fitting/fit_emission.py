@@ -20,8 +20,7 @@ from decoders.fitting.settings import (
 from decoders.fitting.validation_sequences import ValidationSequence, validation_sequences
 from decoders.model.parts import Emission
 from decoders.readouts.classifiers import UNOBSERVED_LOGIT, Scaling, fit_lda, fit_poisson
-from decoders.readouts.graph_smoothing import diffusion_kernels, smooth_over_graph
-from decoders.readouts.secondary_classifier import smooth_over_frames
+from decoders.readouts.smoothing import MeanSmoother, candidate_smoothings
 from stream.session import Kind
 
 DEFAULT_EVIDENCE_WEIGHT = 0.3
@@ -29,13 +28,6 @@ DEFAULT_JUMP = 0.01
 
 SLOW_SIGNAL_WINDOW_S = 0.33
 """Window in seconds of the emission's readout of slow signals: single samples do not average their noise."""
-
-EMISSION_WIDTHS_S = (1 / 30, 0.1, 0.3)
-"""Candidate widths in seconds of movie time over which a readout of single samples is smoothed: with few repeats, what a
-frame evoked is known from few samples."""
-
-PLACE_SMOOTHINGS = (0.0, 0.5, 2.0, 4.0)
-"""Candidate diffusion times over places for a readout of single samples (see `decoders.readouts.graph_smoothing`)."""
 
 Evidence = Callable[[NDArray[np.float32], NDArray[np.bool_]], NDArray[np.float32]]
 """Returns evidence float32 [time, states] for clean samples with segment boundaries."""
@@ -53,7 +45,7 @@ class EmissionSettings:
     n_window
         Samples summed.
     smoothing
-        For a movie, width in frames of the Gaussian over neighbouring frames of a clip; for places, diffusion time.
+        See `decoders.readouts.smoothing.MeanSmoother`.
     """
 
     n_window: int
@@ -106,11 +98,7 @@ def fit_emission(data: TrainingSet, keep: NDArray[np.bool_], settings: EmissionS
     n_window = settings.n_window
     scaling = Scaling(n_window, root=False)
     statistics = training_statistics(data, Layout(n_window), scaling, keep, by_fullness=False)
-    if data.movie is not None:
-        statistics = smooth_over_frames(statistics, data, settings.smoothing)
-    elif settings.smoothing > 0:
-        kernel = diffusion_kernels(data, keep, [settings.smoothing])[0]
-        statistics = smooth_over_graph(statistics, kernel)
+    statistics = MeanSmoother(data, keep)(statistics, settings.smoothing)
     if data.kind is Kind.SPIKES:
         readout = fit_poisson(statistics.mean * n_window, statistics.observed, gain_shape=0.0)
         readout = replace(readout, weights=readout.weights * np.float32(n_window))
@@ -121,13 +109,12 @@ def fit_emission(data: TrainingSet, keep: NDArray[np.bool_], settings: EmissionS
 
 def emission_candidates(data: TrainingSet) -> list[EmissionSettings]:
     """Return the candidate readouts of single samples; of slow signals and a movie, of a few samples too."""
-    if data.movie_rate_hz and data.rate_hz:
-        singles = [EmissionSettings(1, width * data.movie_rate_hz) for width in EMISSION_WIDTHS_S]
-        n_slow = round(SLOW_SIGNAL_WINDOW_S * data.rate_hz) if data.kind is not Kind.SPIKES else 1
-        return [*singles, EmissionSettings(n_slow, 1.0)] if n_slow > 1 else singles
-    if data.movie is not None:
-        return [EmissionSettings(1, 0.0)]
-    return [EmissionSettings(1, smoothing) for smoothing in PLACE_SMOOTHINGS]
+    smoothings = candidate_smoothings(data)
+    smoothings = smoothings[1:] if data.movie_rate_hz and len(smoothings) > 1 else smoothings
+    singles = [EmissionSettings(1, smoothing) for smoothing in smoothings]
+    slow = data.movie_rate_hz > 0 and data.kind is not Kind.SPIKES
+    n_slow = round(SLOW_SIGNAL_WINDOW_S * data.rate_hz) if slow else 1
+    return [*singles, EmissionSettings(n_slow, smoothings[0])] if n_slow > 1 else singles
 
 
 def posterior_evidence(data: TrainingSet, settings: ReadoutSettings) -> EvidenceFunction:

@@ -9,16 +9,17 @@ from itertools import product
 import numpy as np
 
 from decoders.data.training_set import TrainingSet
+from decoders.data.training_statistics import training_statistics
 from decoders.embedding.linear import ClassStatistics, LinearEmbedding, ShrinkagePath, unit_length
 from decoders.fitting.candidate_scorer import CandidateScorer, ScoredCandidate
 from decoders.fitting.settings import ReadoutSettings, feature_scaling, state_statistics
 from decoders.readouts.classifiers import fit_prototypes
-from decoders.readouts.graph_smoothing import DIFFUSION_TIMES, diffusion_kernels, smooth_over_graph
 from decoders.readouts.secondary_classifier import SecondarySettings, fit_secondary
+from decoders.readouts.smoothing import MeanSmoother, candidate_smoothings
 from stream.errors import BadUsage
 from stream.session import Kind
 
-SHRINKAGES = (0.05, 0.15, 0.3, 0.5, 0.7, 0.9)
+SHRINKAGES = (0.05, 0.2, 0.5, 0.8)
 
 BOLD_CHANNEL_SHARES = (1.0, 0.6, 0.35)
 """Candidate shares of the channels for BOLD: most voxels of a scan do not respond to the stimulus."""
@@ -26,14 +27,14 @@ BOLD_CHANNEL_SHARES = (1.0, 0.6, 0.35)
 GAIN_SHAPES = (3.0, 10.0, 30.0)
 """Candidate shapes of the gain distribution in Poisson naive Bayes; none trusts the total spike count fully."""
 
-FoldEmbeddings = dict[tuple[float, float], list[LinearEmbedding]]
-"""One embedding per fold, by shrinkage and share of the channels."""
+FoldEmbeddings = dict[tuple[float, float, bool], list[LinearEmbedding]]
+"""One embedding per fold, by shrinkage, share of the channels, and whether it shrinks towards the diagonal."""
 
 
-def score_prototypes(
+def best_prototypes(
     scorer: CandidateScorer, base: ReadoutSettings, similarities: Sequence[bool]
 ) -> tuple[FoldEmbeddings, list[ScoredCandidate]]:
-    """Score prototypes for every shrinkage, similarity, share of the channels and smoothing.
+    """Select prototypes of each similarity: shrinkage, its target and the share of the channels, then smoothing.
 
     Parameters
     ----------
@@ -49,32 +50,55 @@ def score_prototypes(
     embeddings
         Linear embeddings of each fold.
     candidates
-        Scored settings.
+        The best settings of each similarity, scored.
     """
-    scaling = feature_scaling(scorer.data, base.n_window)
-    statistics = [state_statistics(scorer.data, base.layout, train, scaling) for train, _ in scorer.folds]
+    data = scorer.data
+    scaling = feature_scaling(data, base.n_window)
+    statistics = [state_statistics(data, base.layout, train, scaling) for train, _ in scorer.folds]
+    raw = [training_statistics(data, base.layout, scaling, train) for train, _ in scorer.folds]
+    smoothers = [MeanSmoother(data, train) for train, _ in scorer.folds]
     features = [scaling.features(fold.sums) for fold in scorer.held_out]
-    by_smoothing = _smoothed_statistics(scorer, statistics)
     embeddings: FoldEmbeddings = {}
-    candidates = []
-    for share in BOLD_CHANNEL_SHARES if scorer.data.kind is Kind.BOLD else (1.0,):
-        paths = [ShrinkagePath(of_fold, share) for of_fold in statistics]
-        for shrinkage in SHRINKAGES:
-            fitted = embeddings[shrinkage, share] = [path.embedding(shrinkage) for path in paths]
-            points = [e.project(f) for e, f in zip(fitted, features, strict=True)]
-            for cosine, (smoothing, smooth) in product(similarities, by_smoothing.items()):
-                logits = [
-                    fit_prototypes(e, s, cosine=cosine).similarity(unit_length(p) if cosine else p)
-                    for e, s, p in zip(fitted, smooth, points, strict=True)
-                ]
-                settings = replace(
-                    base, shrinkage=shrinkage, cosine=cosine, channel_share=share, smoothing=smoothing
-                )
-                scale, scored = scorer.calibrate(settings, np.concatenate(logits))
-                candidates.append(
-                    replace(scored, settings=replace(scored.settings, inverse_temperature=scale))
-                )
-    return embeddings, candidates
+
+    def scored(settings: ReadoutSettings, smooth: Sequence[ClassStatistics]) -> ScoredCandidate:
+        fitted = embeddings[settings.shrinkage, settings.channel_share, settings.diagonal]
+        logits = []
+        for e, m, f in zip(fitted, smooth, features, strict=True):
+            points = e.project(f)
+            prototypes = fit_prototypes(e, m, cosine=settings.cosine)
+            logits.append(prototypes.similarity(unit_length(points) if settings.cosine else points))
+        scale, candidate = scorer.calibrate(settings, np.concatenate(logits))
+        return replace(candidate, settings=replace(candidate.settings, inverse_temperature=scale))
+
+    least, *more = candidate_smoothings(data)
+    smooth = [smoother(m, least) for smoother, m in zip(smoothers, raw, strict=True)]
+    best: dict[bool, ScoredCandidate] = {}
+
+    def keep_better(candidate: ScoredCandidate) -> None:
+        cosine = candidate.settings.cosine
+        best[cosine] = max(best.get(cosine, candidate), candidate, key=log_score)
+
+    shares = BOLD_CHANNEL_SHARES if data.kind is Kind.BOLD else (1.0,)
+    for share, diagonal in product(shares, (False, True)):
+        paths = [ShrinkagePath(of_fold, share, diagonal=diagonal) for of_fold in statistics]
+        for shrinkage, cosine in product(SHRINKAGES, similarities):
+            key = shrinkage, share, diagonal
+            if key not in embeddings:
+                embeddings[key] = [path.embedding(shrinkage) for path in paths]
+            settings = replace(base, cosine=cosine, smoothing=least)
+            settings = replace(settings, shrinkage=shrinkage, channel_share=share, diagonal=diagonal)
+            keep_better(scored(settings, smooth))
+    chosen = [candidate.settings for candidate in best.values()]
+    for smoothing in more:
+        smooth = [smoother(m, smoothing) for smoother, m in zip(smoothers, raw, strict=True)]
+        for settings in chosen:
+            keep_better(scored(replace(settings, smoothing=smoothing), smooth))
+    return embeddings, list(best.values())
+
+
+def log_score(candidate: ScoredCandidate) -> float:
+    """Return the held-out log score of a candidate."""
+    return candidate.settings.log_score
 
 
 def score_secondary(
@@ -99,11 +123,10 @@ def score_secondary(
         Scored settings.
     """
     scaling = feature_scaling(scorer.data, base.n_window)
-    for settings in secondary_candidates(scorer.data, names):
+    of_folds = embeddings[base.shrinkage, base.channel_share, base.diagonal]
+    for settings in secondary_candidates(scorer.data, names, base.smoothing):
         logits = []
-        for (train, _), held_out, embedding in zip(
-            scorer.folds, scorer.held_out, embeddings[base.shrinkage, base.channel_share], strict=True
-        ):
+        for (train, _), held_out, embedding in zip(scorer.folds, scorer.held_out, of_folds, strict=True):
             secondary = fit_secondary(scorer.data, base.layout, train, scaling, embedding, settings)
             directions = unit_length(embedding.project(scaling.features(held_out.sums)))
             logits.append(secondary.logits(held_out.sums, directions))
@@ -141,7 +164,9 @@ def score_blend(
     )
 
 
-def secondary_candidates(data: TrainingSet, names: Sequence[str]) -> Iterator[SecondarySettings]:
+def secondary_candidates(
+    data: TrainingSet, names: Sequence[str], smoothing: float
+) -> Iterator[SecondarySettings]:
     """Yield the candidate hyperparameters of secondary classifiers.
 
     Parameters
@@ -150,42 +175,26 @@ def secondary_candidates(data: TrainingSet, names: Sequence[str]) -> Iterator[Se
         Training data.
     names
         Secondary classifiers; Poisson naive Bayes is skipped unless the data are spike counts.
+    smoothing
+        Width in seconds of the smoothing over the frames of a movie.
 
     Raises
     ------
     BadUsage
         When Poisson naive Bayes is the only one named and the data are not spike counts.
     """
-    smoothings = (1.0, 2.0) if data.movie is not None and data.movie_rate_hz else (0.0,)
+    width = smoothing * data.movie_rate_hz
     for name in names:
         if name == "knn" and len(names) > 1 and data.unsampled.any():
             continue  # neighbours cannot vote for frames that were never sampled
         if name == "knn":
             yield from (SecondarySettings(name, k=k, sharpness=s) for k, s in ((45, 20.0), (150, 40.0)))
         elif name == "naive_bayes" and data.kind is Kind.SPIKES:
-            yield from (
-                SecondarySettings(name, width, shape) for width in smoothings for shape in GAIN_SHAPES
-            )
+            yield from (SecondarySettings(name, width, shape) for shape in GAIN_SHAPES)
         elif name == "naive_bayes" and len(names) == 1:
             raise BadUsage(
                 f"decoder 'naive_bayes' (Poisson) needs spike counts, but the recording is of kind '{data.kind}'. "
                 "Use --decoder gaussian_naive_bayes."
             )
         elif name == "gaussian_naive_bayes":
-            yield from (SecondarySettings(name, width) for width in smoothings[:1])
-
-
-def _smoothed_statistics(
-    scorer: CandidateScorer, statistics: list[ClassStatistics]
-) -> dict[float, list[ClassStatistics]]:
-    """Return the statistics of each fold by smoothing over neighbouring places; unsmoothed for a movie."""
-    if scorer.data.movie is not None:
-        return {0.0: statistics}
-    kernels = [diffusion_kernels(scorer.data, train, DIFFUSION_TIMES) for train, _ in scorer.folds]
-    return {
-        smoothing: [
-            smooth_over_graph(of_fold, kernel[number]) if smoothing else of_fold
-            for of_fold, kernel in zip(statistics, kernels, strict=True)
-        ]
-        for number, smoothing in enumerate(DIFFUSION_TIMES)
-    }
+            yield SecondarySettings(name, width)

@@ -9,12 +9,14 @@ from decoders.data.training_set import TrainingSet
 from decoders.embedding.multiscale import window_spans
 from decoders.fitting.candidate_scorer import CandidateScorer, ScoredCandidate
 from decoders.fitting.score_candidates import (
+    best_prototypes,
+    log_score,
     score_blend,
-    score_prototypes,
     score_secondary,
     secondary_candidates,
 )
 from decoders.fitting.settings import DEFAULT_SHRINKAGE, ReadoutSettings, cross_validation_folds
+from decoders.readouts.smoothing import candidate_smoothings
 from stream.session import Kind
 
 DEFAULT_INVERSE_TEMPERATURE = 8.0
@@ -121,28 +123,29 @@ def _window_layouts(
 def _default_settings(n_window: int, candidates: DecoderCandidates, data: TrainingSet) -> ReadoutSettings:
     """Return the settings used when no data can be held out."""
     settings = ReadoutSettings(
-        n_window, DEFAULT_SHRINKAGE, candidates.similarities[0], DEFAULT_INVERSE_TEMPERATURE, float("nan")
+        n_window,
+        DEFAULT_SHRINKAGE,
+        candidates.similarities[0],
+        DEFAULT_INVERSE_TEMPERATURE,
+        float("nan"),
+        smoothing=candidate_smoothings(data)[0],
     )
     if candidates.prototypes_alone:
         return settings
-    secondary = next(secondary_candidates(data, candidates.secondary[:1]))
+    secondary = next(secondary_candidates(data, candidates.secondary[:1], settings.smoothing))
     inverse_temperature = DEFAULT_INVERSE_TEMPERATURE * candidates.blends
     return replace(settings, inverse_temperature=inverse_temperature, secondary=secondary)
 
 
 def _select(scorer: CandidateScorer, base: ReadoutSettings, candidates: DecoderCandidates) -> ReadoutSettings:
     """Return the settings of the best candidate for one window layout."""
-    embeddings, prototypes = score_prototypes(scorer, base, candidates.similarities)
     # The best of each similarity: the best of all may be one that `HANDICAP` rejects.
-    best_prototypes = [
-        max((p for p in prototypes if p.settings.cosine == cosine), key=_log_score)
-        for cosine in candidates.similarities
-    ]
-    top = max(prototypes, key=_log_score).settings
+    embeddings, prototypes = best_prototypes(scorer, base, candidates.similarities)
+    top = max(prototypes, key=log_score).settings
     secondary = list(score_secondary(scorer, top, embeddings, candidates.secondary))
     admitted: list[ScoredCandidate] = []
     if candidates.prototypes_alone:
-        admitted += best_prototypes
+        admitted += prototypes
     if candidates.secondary_alone:
         admitted += secondary
     if candidates.blends:
@@ -150,7 +153,7 @@ def _select(scorer: CandidateScorer, base: ReadoutSettings, candidates: DecoderC
         blendable = [other for other in secondary if _secondary_name(other) != "knn"]
         admitted += [
             score_blend(scorer, best, other, share)
-            for best in best_prototypes
+            for best in prototypes
             for other in blendable
             for share in BLEND_SHARES
         ]
@@ -163,10 +166,6 @@ def _select(scorer: CandidateScorer, base: ReadoutSettings, candidates: DecoderC
         return settings.log_score - handicap * handicapped
 
     return scorer.calibrate_confidence(max(admitted, key=adjusted_score))
-
-
-def _log_score(candidate: ScoredCandidate) -> float:
-    return candidate.settings.log_score
 
 
 def _secondary_name(candidate: ScoredCandidate) -> str | None:

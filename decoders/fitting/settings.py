@@ -14,14 +14,13 @@ from decoders.embedding.linear import ClassStatistics, LinearEmbedding, fit_line
 from decoders.embedding.multiscale import multiscale_sums
 from decoders.readouts.classifiers import Prototypes, Scaling, fit_prototypes
 from decoders.readouts.combined import combined
-from decoders.readouts.graph_smoothing import diffusion_kernels, smooth_over_graph
 from decoders.readouts.secondary_classifier import (
     LinearSecondary,
     SecondaryClassifier,
     SecondarySettings,
     fit_secondary,
-    smooth_over_frames,
 )
+from decoders.readouts.smoothing import MeanSmoother, smooth_over_frames
 from stream.session import Kind
 
 DEFAULT_SHRINKAGE = 0.5
@@ -85,8 +84,9 @@ class ReadoutSettings:
     ----------
     n_window
         Samples in the context window.
-    shrinkage
-        Shrinkage of the within-state covariance, 0 to 1.
+    shrinkage, diagonal
+        Shrinkage of the within-state covariance, 0 to 1, and whether towards its diagonal, see
+        `decoders.embedding.linear.ShrinkagePath`.
     cosine
         Whether prototypes are compared by cosine similarity; otherwise by distance (LDA).
     inverse_temperature
@@ -101,8 +101,7 @@ class ReadoutSettings:
     spans
         Samples in each of several windows that end together, the longest last; empty for one window.
     smoothing
-        Diffusion time by which prototypes of neighbouring places are smoothed, see `decoders.readouts.graph_smoothing`;
-        0 disables it.
+        How much the prototypes of neighbouring frames or places are smoothed, see `decoders.readouts.smoothing`.
     blank_bias
         Added to the logit of "no stimulus", so that it is decoded as often as is right on held-out data.
     prior_weight
@@ -120,6 +119,7 @@ class ReadoutSettings:
     smoothing: float = 0.0
     prior_weight: float = 0.0
     blank_bias: float = 0.0
+    diagonal: bool = False
 
     @property
     def decoder(self) -> str:
@@ -185,12 +185,11 @@ def fit_readout(data: TrainingSet, keep: NDArray[np.bool_], settings: ReadoutSet
     """
     scaling = feature_scaling(data, settings.n_window)
     statistics = state_statistics(data, settings.layout, keep, scaling)
-    embedding = fit_linear(statistics, settings.shrinkage, share=settings.channel_share)
-    smooth = (
-        smooth_over_graph(statistics, diffusion_kernels(data, keep, [settings.smoothing])[0])
-        if settings.smoothing
-        else statistics
+    embedding = fit_linear(
+        statistics, settings.shrinkage, share=settings.channel_share, diagonal=settings.diagonal
     )
+    raw = training_statistics(data, settings.layout, scaling, keep)
+    smooth = MeanSmoother(data, keep)(raw, settings.smoothing)
     prototypes = fit_prototypes(embedding, smooth, cosine=settings.cosine)
     secondary = None
     if settings.secondary is not None:

@@ -140,6 +140,7 @@ _OPTIONAL: dict[str, tuple[type, ...]] = {
     "train_seconds": (int, float),
     "posterior_power": (int, float),
     "evening": (int, float),
+    "diagonal": (bool,),
     "seed": (int,),
     "decoder_embedding": (str,),
     "trained_on": (dict,),

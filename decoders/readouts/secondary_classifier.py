@@ -7,7 +7,7 @@ logits is often better than either.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from decoders.data.training_set import TrainingSet
 from decoders.data.training_statistics import Layout, training_statistics, training_windows
-from decoders.embedding.linear import ClassStatistics, LinearEmbedding, top_eigenvectors, unit_length
+from decoders.embedding.linear import LinearEmbedding, top_eigenvectors, unit_length
 from decoders.errors import BadModel
 from decoders.readouts.classifiers import Scaling, fit_lda, fit_poisson
+from decoders.readouts.smoothing import smooth_over_frames
 from decoders.serialization import Arrays, pack, unpack
 
 MAX_RANK = 128
@@ -198,44 +199,6 @@ def fit_secondary(
     return LinearSecondary(
         scaling.n_window, root, no_factor, weights, readout.bias, settings.inverse_temperature
     )
-
-
-def smooth_over_frames(m: ClassStatistics, data: TrainingSet, width: float) -> ClassStatistics:
-    """Smooth class means over neighbouring frames of each clip, with a Gaussian times the counts as weights.
-
-    Where samples are fewer than frames, by at least half of the frames from one sample to the next: a frame that was
-    never sampled gets what its neighbours evoked.
-
-    Parameters
-    ----------
-    m
-        Class statistics; the covariance stays unchanged.
-    data
-        Training data; without a movie nothing is smoothed.
-    width
-        Standard deviation of the Gaussian in frames.
-    """
-    if data.frames_per_sample > 1:
-        width = max(width, data.frames_per_sample / 2)
-    if data.movie is None or not width:
-        return m
-    out, count = m.mean.copy(), m.count.copy()
-    radius = int(np.ceil(3 * width))
-    for clip in data.movie.clips:
-        first, end = clip.first_frame, clip.first_frame + clip.n_frames
-        total = np.zeros((clip.n_frames, m.mean.shape[1]))
-        weight = np.zeros(clip.n_frames)
-        for offset in range(-min(radius, clip.n_frames - 1), min(radius, clip.n_frames - 1) + 1):
-            target = slice(max(0, -offset), clip.n_frames - max(0, offset))
-            source = slice(first + max(0, offset), end - max(0, -offset))
-            share = np.exp(-0.5 * (offset / width) ** 2) * m.count[source]
-            weight[target] += share
-            total[target] += m.mean[source] * share[:, None]
-        covered = weight > 1e-9
-        unseen = covered & (count[first:end] == 0)
-        out[first:end][covered] = total[covered] / weight[covered, None]
-        count[first:end][unseen] = weight[unseen]
-    return replace(m, mean=out, count=count)
 
 
 def _low_rank(

@@ -63,6 +63,25 @@ def test_shrinkage_preserves_the_trace() -> None:
     np.testing.assert_allclose(shrink_covariance(covariance, 1.0), 4 * np.eye(3))
 
 
+def test_the_covariance_is_shrunk_towards_the_identity_or_its_diagonal() -> None:
+    features, state = gaussian_classes()
+    m = class_statistics(features, state, 5)
+    diagonal = np.diag(np.diag(m.within))
+    for shrunk, embedding in (
+        (shrink_covariance(m.within, 0.6), fit_linear(m, 0.6)),
+        (0.4 * m.within + 0.6 * diagonal, fit_linear(m, 0.6, diagonal=True)),
+    ):
+        projection = embedding.projection.astype(np.float64)
+        np.testing.assert_allclose(projection.T @ shrunk @ projection, np.eye(6), atol=1e-4)
+
+
+def test_a_feature_that_never_varies_gets_a_finite_weight() -> None:
+    features, state = gaussian_classes()
+    features[:, 2] = 1.0
+    embedding = fit_linear(class_statistics(features, state, 5), 0.5, diagonal=True)
+    assert np.isfinite(embedding.projection).all()
+
+
 def test_unit_length_of_a_zero_vector_is_zero() -> None:
     points = unit_length(np.array([[3.0, 4.0], [0.0, 0.0]], np.float32))
     np.testing.assert_allclose(points, [[0.6, 0.8], [0, 0]], rtol=1e-6)

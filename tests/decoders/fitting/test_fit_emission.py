@@ -24,7 +24,7 @@ from tests.decoders.conftest import N_FRAMES, places_session, watched_session
 @pytest.mark.parametrize("kind", [Kind.SPIKES, Kind.FLUORESCENCE])
 def test_a_readout_of_single_samples_is_informative(kind: Kind) -> None:
     data = training_set(watched_session(kind=kind, n_repeats=4), N_FRAMES, 0.3)
-    emission = fit_emission(data, np.ones(len(data.state), bool), EmissionSettings(1, 1.0))
+    emission = fit_emission(data, np.ones(len(data.state), bool), EmissionSettings(1, 1 / 30))
     decoded = emission.similarity(data.clean).argmax(1)
     shown = data.state < N_FRAMES
     assert np.mean(np.abs(decoded - data.state)[shown] <= 2) > 0.5
@@ -43,7 +43,7 @@ def test_evidence_is_weighted_by_the_fullness_of_the_window(watched: Session) ->
 
 def test_evidence_is_held_out_and_bounded(watched: Session) -> None:
     data = training_set(watched, N_FRAMES, 0.3)
-    for each in held_out_evidence(data, sample_evidence(data, EmissionSettings(1, 1.0)), 0):
+    for each in held_out_evidence(data, sample_evidence(data, EmissionSettings(1, 1 / 30)), 0):
         assert not each.train[each.sequence.index].any()
         assert each.evidence.shape == (len(each.sequence.state), N_FRAMES + 1)
         assert each.evidence.min() >= UNOBSERVED_LOGIT
@@ -51,7 +51,7 @@ def test_evidence_is_held_out_and_bounded(watched: Session) -> None:
 
 def test_frames_of_a_movie_and_places_are_smoothed(watched: Session) -> None:
     movie, places = training_set(watched, N_FRAMES, 0.3), training_set(places_session(), 8, 0.3)
-    assert [each.smoothing for each in emission_candidates(movie)] == pytest.approx([1.0, 3.0, 9.0])
+    assert [each.smoothing for each in emission_candidates(movie)] == pytest.approx([1 / 30, 0.1, 0.2, 0.4])
     assert 0.0 in [each.smoothing for each in emission_candidates(places)]
     slow = training_set(watched_session(kind=Kind.FLUORESCENCE), N_FRAMES, 0.3)
-    assert [each.n_window for each in emission_candidates(slow)] == [1, 1, 1, 10]
+    assert [each.n_window for each in emission_candidates(slow)] == [1, 1, 1, 1, 10]

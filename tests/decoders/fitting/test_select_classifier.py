@@ -10,8 +10,8 @@ import pytest
 from decoders.data.training_set import TrainingSet, training_set
 from decoders.fitting.candidate_scorer import CandidateScorer
 from decoders.fitting.score_candidates import (
+    best_prototypes,
     score_blend,
-    score_prototypes,
     score_secondary,
     secondary_candidates,
 )
@@ -52,8 +52,7 @@ def test_calibration_does_not_depend_on_the_scale_of_the_logits(scorer: Candidat
 
 
 def test_blends_score_no_worse_than_uninformative_logits(scorer: CandidateScorer) -> None:
-    embeddings, prototypes = score_prototypes(scorer, base(), (True,))
-    best = max(prototypes, key=lambda candidate: candidate.settings.log_score)
+    embeddings, (best,) = best_prototypes(scorer, base(), (True,))
     secondary = next(score_secondary(scorer, best.settings, embeddings, ("naive_bayes",)))
     blend = score_blend(scorer, best, secondary, 0.5)
     assert blend.settings.decoder == "cosine + naive_bayes"
@@ -99,6 +98,6 @@ def test_places_have_a_prior_weight(watched: Session) -> None:
 def test_poisson_naive_bayes_needs_spike_counts() -> None:
     fluorescence = training_set(watched_session(kind=Kind.FLUORESCENCE, n_repeats=3), N_FRAMES, 0.3)
     with pytest.raises(BadUsage, match=r"needs spike counts.*'fluorescence'"):
-        list(secondary_candidates(fluorescence, ("naive_bayes",)))
-    names = {each.name for each in secondary_candidates(fluorescence, DECODERS["auto"].secondary)}
+        list(secondary_candidates(fluorescence, ("naive_bayes",), 0.1))
+    names = {each.name for each in secondary_candidates(fluorescence, DECODERS["auto"].secondary, 0.1)}
     assert names == {"gaussian_naive_bayes", "knn"}

@@ -1,4 +1,4 @@
-"""Frames that are places: a simulated animal runs back and forth past cells with place fields."""
+"""Class means smoothed over a movie's frames, and over places: an animal runs back and forth past place fields."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from decoders.data.training_set import training_set
+from decoders.data.training_set import TrainingSet, training_set
 from decoders.embedding.linear import class_statistics
 from decoders.evaluation.evaluate import EvaluateOptions, evaluate
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
 from decoders.model.model import Model
 from decoders.readouts.continuous import LOCAL_MEAN
-from decoders.readouts.graph_smoothing import diffusion_kernels, log_occupancy, smooth_over_graph
+from decoders.readouts.smoothing import MeanSmoother, candidate_smoothings, log_occupancy
 from stream.session import Kind, Session
+from tests.decoders.conftest import N_FRAMES, watched_session
 
 N_PLACES, LENGTH_M, RATE_HZ = 20, 2.0, 20.0
 
@@ -57,7 +58,7 @@ def model() -> Model:
 
 def test_the_kernel_connects_places_that_follow_each_other() -> None:
     data = training_set(track(12, seed=1), 2 * N_PLACES, 1.0)
-    (kernel,) = diffusion_kernels(data, np.ones(len(data.state), bool), [1.0])
+    kernel = MeanSmoother(data, np.ones(len(data.state), bool)).kernel(1.0)
     np.testing.assert_allclose(kernel, kernel.T, atol=1e-9)
     np.testing.assert_allclose(kernel.sum(1), 1.0, atol=1e-6)
     assert kernel[5, 5] > kernel[5, 6] > kernel[5, 8]
@@ -68,11 +69,30 @@ def test_the_kernel_connects_places_that_follow_each_other() -> None:
 def test_smoothing_brings_class_means_closer_to_the_truth() -> None:
     few, many = (training_set(track(n, seed=2), 2 * N_PLACES, 1.0) for n in (4, 200))
     means = [class_statistics(d.clean, d.state, d.n_states) for d in (few, many)]
-    (kernel,) = diffusion_kernels(few, np.ones(len(few.state), bool), [0.5])
-    rough, fine = (
-        np.abs(m.mean - means[1].mean)[:-1].mean() for m in (means[0], smooth_over_graph(means[0], kernel))
-    )
+    smooth = MeanSmoother(few, np.ones(len(few.state), bool))
+    rough, fine = (np.abs(m.mean - means[1].mean)[:-1].mean() for m in (means[0], smooth(means[0], 0.5)))
     assert fine < rough
+
+
+def movie(n_repeats: int, seed: int = 0) -> TrainingSet:
+    return training_set(watched_session(n_repeats=n_repeats, seed=seed), N_FRAMES, 0.3)
+
+
+def test_frames_of_a_movie_are_smoothed_by_seconds_of_it() -> None:
+    few, many = movie(2), movie(40)
+    means = [class_statistics(d.clean, d.state, d.n_states) for d in (few, many)]
+    smooth = MeanSmoother(few, np.ones(len(few.state), bool))
+    none, little = candidate_smoothings(few)[:2]
+    rough, fine = (np.abs(smooth(means[0], s).mean - means[1].mean)[:-1].mean() for s in (none, little))
+    assert fine < rough
+
+
+def test_frames_that_were_never_shown_stay_unknown() -> None:
+    data = movie(2)
+    m = class_statistics(data.clean, np.where(data.state == 5, 6, data.state), data.n_states)
+    smoothed = MeanSmoother(data, np.ones(len(data.state), bool))(m, 0.2)
+    np.testing.assert_array_equal(smoothed.observed, m.observed)
+    assert not smoothed.observed[5]
 
 
 @pytest.mark.slow
