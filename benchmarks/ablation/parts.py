@@ -107,14 +107,6 @@ def _labels(data: TrainingSet) -> bool:
     return bool(data.labels)
 
 
-def _narrow(data: TrainingSet, names: Any) -> Iterator[Any]:
-    """Yield the candidates of secondary classifiers with the narrower smoothing over frames only."""
-    each = list(_SECONDARY_CANDIDATES(data, names))
-    least = min((one.smooth_frames for one in each), default=0.0)
-    yield from (one for one in each if one.smooth_frames == least)
-
-
-_SECONDARY_CANDIDATES = score_candidates.secondary_candidates
 _EVIDENCE_SOURCES = select_playback._evidence_sources
 
 
@@ -182,20 +174,20 @@ PARTS = (
         lambda data: data.movie is None or data.movie_rate_hz > 0,
     ),
     Part(
-        "six shrinkages (one, .3)",
+        "four shrinkages (one, .2)",
         Stage.CHOICE,
-        ((score_candidates, "SHRINKAGES", (0.3,)),),
+        ((score_candidates, "SHRINKAGES", (0.2,)),),
     ),
     Part(
-        "six shrinkages (three: .05, .3, .7)",
+        "shrinkage towards the diagonal",
         Stage.CHOICE,
-        ((score_candidates, "SHRINKAGES", (0.05, 0.3, 0.7)),),
+        ((score_candidates, "DIAGONAL", (False,)),),
     ),
     Part(
-        "graph smoothing of prototypes",
+        "smoothing of frames and places",
         Stage.CHOICE,
-        ((score_candidates, "DIFFUSION_TIMES", (0.0,)),),
-        _places,
+        ((score_candidates, "candidate_smoothings", lambda _: (0.0,)),),
+        lambda data: _movie(data) or _places(data),
     ),
     Part(
         "choice among voxels",
@@ -208,12 +200,6 @@ PARTS = (
         Stage.CHOICE,
         ((score_candidates, "GAIN_SHAPES", (10.0,)),),
         _spikes,
-    ),
-    Part(
-        "wider smoothing of naive Bayes over frames",
-        Stage.CHOICE,
-        ((score_candidates, "secondary_candidates", _narrow),),
-        lambda data: _spikes(data) and _movie(data),
     ),
     Part("square root of counts", Stage.SCORING, _PLAIN_COUNTS, _spikes),
     Part('bias of "no stimulus"', Stage.SCORING, ((candidate_scorer, "MAX_BLANK_BIAS", 0.0),)),
@@ -254,13 +240,13 @@ PARTS = (
     Part(
         "smoothing of single samples over frames (one width, .1 s)",
         Stage.PLAYBACK,
-        ((fit_emission, "EMISSION_WIDTHS_S", (0.1,)),),
+        ((fit_emission, "candidate_smoothings", lambda _: (0.0, 0.1)),),
         _movie,
     ),
     Part(
         "smoothing of single samples over places",
         Stage.PLAYBACK,
-        ((fit_emission, "PLACE_SMOOTHINGS", (0.0,)),),
+        ((fit_emission, "candidate_smoothings", lambda _: (0.0,)),),
         _places,
     ),
     Part(

@@ -20,6 +20,8 @@ from stream.errors import BadUsage
 from stream.session import Kind
 
 SHRINKAGES = (0.05, 0.2, 0.5, 0.8)
+DIAGONAL = (False, True)
+"""Candidate targets of the shrinkage: a multiple of the identity, or the diagonal."""
 
 BOLD_CHANNEL_SHARES = (1.0, 0.6, 0.35)
 """Candidate shares of the channels for BOLD: most voxels of a scan do not respond to the stimulus."""
@@ -79,7 +81,7 @@ def best_prototypes(
         best[cosine] = max(best.get(cosine, candidate), candidate, key=log_score)
 
     shares = BOLD_CHANNEL_SHARES if data.kind is Kind.BOLD else (1.0,)
-    for share, diagonal in product(shares, (False, True)):
+    for share, diagonal in product(shares, DIAGONAL):
         paths = [ShrinkagePath(of_fold, share, diagonal=diagonal) for of_fold in statistics]
         for shrinkage, cosine in product(SHRINKAGES, similarities):
             key = shrinkage, share, diagonal
