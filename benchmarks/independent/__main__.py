@@ -68,6 +68,7 @@ def main() -> None:
         runs = [run for name, run in results.items() if name.partition(":")[0] == kind]
         if runs:
             show_kind(kind, runs)
+    print("\n" + table(results) + "\n\n" + forecast_table(results))
 
 
 def measure(recording: Recording, seed: int, before: Results | None = None) -> Results:
@@ -206,11 +207,68 @@ def show_kind(kind: str, runs: list[Results]) -> None:
             print("  " + forecast_verdict(test, horizon, [run["forecast"][test][horizon] for run in runs]))
 
 
+def table(results: Results) -> str:
+    """Return a table in Markdown: the default alone, the best baseline and their paired difference, by test."""
+    lines = [
+        "| recording | test | figure | alone | best baseline | difference | with playback | blank found |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for kind in KINDS:
+        runs = [run for name, run in results.items() if name.partition(":")[0] == kind and "tests" in run]
+        for test in runs[0]["tests"] if runs else ():
+            rows = [run["tests"][test] for run in runs]
+            for figure in (each for each in rows[0][ALONE] if each not in NOT_JUDGED):
+                values = {who: np.array([row[who][figure] for row in rows]) for who in rows[0]}
+                best = best_baseline(values, figure)
+                gap, error = paired(values[ALONE] - values[best])
+                mean = {who: float(each.mean()) for who, each in values.items()}
+                blanks = [
+                    np.mean([row[who].get("blank_found", np.nan) for row in rows]) for who in (ALONE, best)
+                ]
+                lines.append(
+                    f"| {kind} | {test} | {figure} | {mean[ALONE]:.3f} | {mean[best]:.3f} ({best}) "
+                    f"| {gap:+.3f} ± {error:.3f} | {mean[PLAYBACK]:.3f} | {blanks[0]:.2f} / {blanks[1]:.2f} |"
+                )
+    return "\n".join(lines).replace("nan / nan", "")
+
+
+def forecast_table(results: Results) -> str:
+    """Return a table in Markdown: bits of the forecast minus those of the simple ones, by horizon."""
+    lines = []
+    for kind in KINDS:
+        runs = [run for name, run in results.items() if name.partition(":")[0] == kind and "forecast" in run]
+        for test, horizons in runs[0]["forecast"].items() if runs else ():
+            if not lines:
+                lines = ["| recording | test | minus | " + " | ".join(f"{h} s" for h in horizons) + " |"]
+                lines.append("|---|---|---|" + "---|" * len(horizons))
+            for who in SIMPLE_FORECASTS:
+                cells = [
+                    f"{gap:+.3f} ± {error:.3f}"
+                    for gap, error in (
+                        paired(forecast_gain([run["forecast"][test][h] for run in runs], who))
+                        for h in horizons
+                    )
+                ]
+                lines.append(f"| {kind} | {test} | {who} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def forecast_gain(rows: list[Results], who: str) -> NDArray[np.float64]:
+    """Return the log score of the forecast above that of a simple one, in bits, for each seed."""
+    return np.array([row["log_score_bits"] - row[who]["log_score_bits"] for row in rows])
+
+
+def best_baseline(values: dict[str, NDArray[np.float64]], figure: str) -> str:
+    """Return the name of the baseline whose mean over seeds is best."""
+    sign = -1 if figure in LOWER_IS_BETTER else 1
+    baselines = [who for who in values if who not in (ALONE, PLAYBACK)]
+    return max(baselines, key=lambda who: sign * float(values[who].mean()))
+
+
 def against_best(values: dict[str, NDArray[np.float64]], figure: str) -> str:
     """Compare the default without playback with the baseline whose mean over seeds is best."""
     sign = -1 if figure in LOWER_IS_BETTER else 1
-    baselines = [who for who in values if who not in (ALONE, PLAYBACK)]
-    best = max(baselines, key=lambda who: sign * float(values[who].mean()))
+    best = best_baseline(values, figure)
     return verdict(sign * (values[ALONE] - values[best]), f"default alone - {best}")
 
 
@@ -218,18 +276,22 @@ def forecast_verdict(test: str, horizon: str, rows: list[Results]) -> str:
     """Compare the forecast's log score with that of simple forecasts."""
     parts = []
     for who in SIMPLE_FORECASTS:
-        gain = np.array([row["log_score_bits"] - row[who]["log_score_bits"] for row in rows])
-        parts.append(verdict(gain, who))
+        parts.append(verdict(forecast_gain(rows, who), who))
     error = np.mean([row["median_frame_error"] for row in rows])
     return f"{test}, forecast {horizon} s: median error {error:.1f} frames; bits minus those of " + "; ".join(
         parts
     )
 
 
+def paired(difference: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the mean of paired differences and its standard error."""
+    error = difference.std(ddof=1) / np.sqrt(len(difference)) if len(difference) > 1 else 0.0
+    return float(difference.mean()), float(error)
+
+
 def verdict(difference: NDArray[np.float64], title: str) -> str:
     """Format a paired difference and whether it is at least zero, or below by less than one standard error."""
-    mean = float(difference.mean())
-    error = float(difference.std(ddof=1) / np.sqrt(len(difference))) if len(difference) > 1 else 0.0
+    mean, error = paired(difference)
     word = "at or above" if mean > -ROUNDING else "below by less than one SE" if mean > -error else "FAILS"
     return f"{title}: {mean:+.3f} ± {error:.3f}: {word}"
 

@@ -11,7 +11,18 @@ import pytest
 
 import benchmarks.independent
 from benchmarks import v1_sized
-from benchmarks.independent.__main__ import ALONE, against_best, measure, score, show_kind, show_run, verdict
+from benchmarks.independent.__main__ import (
+    ALONE,
+    PLAYBACK,
+    against_best,
+    forecast_table,
+    measure,
+    score,
+    show_kind,
+    show_run,
+    table,
+    verdict,
+)
 from benchmarks.independent.recordings import KINDS
 from benchmarks.independent.sklearn_baselines import choose, decode, lagged_truth, window_features
 from decoders.data.training_set import with_repeat_boundaries
@@ -101,6 +112,40 @@ def test_scores_name_frames_and_know_the_tolerance() -> None:
     assert scores["accuracy_within_1s"] == 1.0
     assert scores["blank_found"] == 1.0
     assert scores["bits"] == pytest.approx(np.log2([0.5, 0.2]).mean() + 1)
+
+
+def test_no_stimulus_is_decoded_where_it_is_likelier_than_all_frames_together() -> None:
+    posterior = np.array([[0.3, 0.3, 0.4], [0.2, 0.2, 0.6]])
+    scores = score(posterior, np.array([1, 2, -1]), np.array([1, 2]), np.array([1, 2]), 0.0)
+    assert scores["accuracy_exact"] == 0.5
+
+
+def test_tables_hold_paired_differences_and_blanks() -> None:
+    def row(accuracy: float, blank: float) -> dict[str, float]:
+        return {"accuracy_exact": accuracy, "blank_found": blank}
+
+    results = {
+        f"eeg-769:{seed}": {
+            "tests": {
+                "in order": {PLAYBACK: row(0.9, 1.0), ALONE: row(0.6, 0.7), "lda": row(0.5 + seed / 10, 0.2)}
+            },
+            "forecast": {
+                "in order": {
+                    "1.0": {
+                        "log_score_bits": 2.0,
+                        "advance": {"log_score_bits": 1.5},
+                        "persistence": {"log_score_bits": 2.5},
+                    }
+                }
+            },
+        }
+        for seed in range(2)
+    }
+    expected = (
+        "| eeg-769 | in order | accuracy_exact | 0.600 | 0.550 (lda) | +0.050 ± 0.050 | 0.900 | 0.70 / 0.20 |"
+    )
+    assert table(results).splitlines()[2] == expected
+    assert "| eeg-769 | in order | advance | +0.500 ± 0.000 |" in forecast_table(results)
 
 
 def test_verdicts() -> None:
