@@ -234,7 +234,7 @@ def table(results: Results) -> str:
 
 def forecast_table(results: Results) -> str:
     """Return a table in Markdown: bits of the forecast minus those of the simple ones, by horizon."""
-    lines = []
+    lines: list[str] = []
     for kind in KINDS:
         runs = [run for name, run in results.items() if name.partition(":")[0] == kind and "forecast" in run]
         for test, horizons in runs[0]["forecast"].items() if runs else ():
