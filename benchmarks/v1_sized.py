@@ -84,7 +84,11 @@ def measure(seed: int, given: str, real: NDArray[np.float64] | None = None) -> d
     out: dict[str, Any] = {"context_ms": model.card["context_ms"], "decoder": model.card["decoder"]}
     for name, test in tests.items():
         posteriors = dict(
-            zip((PLAYBACK, ALONE), collect_predictions(model, test, 0, seed).decoders["model"], strict=True)
+            zip(
+                (PLAYBACK, ALONE),
+                collect_predictions(model, test, 0, seed, posteriors=True).posteriors["model"],
+                strict=True,
+            )
         )
         # LDA has no column for "no stimulus", which is never shown.
         posteriors[LDA] = np.c_[lda[name].posterior, np.zeros(test.n_samples)].astype(np.float32)

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from stream.movie import Clip
 
 N_CALIBRATION_BINS = 10
+VALUES_AT_ONCE = 2_000_000
+"""Probabilities that are worked on at a time."""
+
 SMALLEST_PROBABILITY = 1e-9
 """Lower bound on the probability of the truth in log scores, so that a single blunder cannot dominate the mean."""
 
@@ -145,8 +148,52 @@ def likeliest(posterior: NDArray[np.float32]) -> NDArray[np.int64]:
     return frames
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Decoded:
+    """What scores need of the posteriors of a recording, which would take four bytes for each sample and state.
+
+    Attributes
+    ----------
+    frame
+        Int64 [time], decoded frames; -1 = no stimulus.
+    confidence
+        Float64 [time], see `confidence`.
+    at_truth
+        Float64 [time], probability of the true frame; 0 where the decoder does not know it, or none is shown.
+    """
+
+    frame: NDArray[np.int64]
+    confidence: NDArray[np.float64]
+    at_truth: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, posterior: NDArray[np.float32], truth: NDArray[np.int32], axis: FrameAxis) -> Decoded:
+        """Decode posteriors float32 [time, n_frames + 1], given the true frames int32 [time], -1 = none."""
+        shown = np.where(truth >= 0, truth, axis.n_frames).astype(np.int64)
+        n_rows = max(1, VALUES_AT_ONCE // posterior.shape[1])
+        parts = [
+            (likeliest(rows), confidence(rows, axis), probability_of(rows, shown[first : first + n_rows]))
+            for first in range(0, max(len(posterior), 1), n_rows)
+            for rows in (posterior[first : first + n_rows],)
+        ]
+        return cls(*map(np.concatenate, zip(*parts, strict=True)))
+
+    @classmethod
+    def pooled(cls, parts: Sequence[Decoded]) -> Decoded:
+        """Concatenate the parts of a recording."""
+        return cls(
+            np.concatenate([part.frame for part in parts]),
+            np.concatenate([part.confidence for part in parts]),
+            np.concatenate([part.at_truth for part in parts]),
+        )
+
+    def take(self, which: NDArray[np.bool_]) -> Decoded:
+        """Return some of the samples, bool [time]."""
+        return Decoded(self.frame[which], self.confidence[which], self.at_truth[which])
+
+
 def score(
-    posterior: NDArray[np.float32],
+    decoded: Decoded | NDArray[np.float32],
     frame: NDArray[np.int32],
     axis: FrameAxis,
     repeat: NDArray[np.int32] | None = None,
@@ -156,8 +203,8 @@ def score(
 
     Parameters
     ----------
-    posterior
-        Float32 [time, n_frames + 1]; the last state is "no stimulus".
+    decoded
+        Decoded samples, or their posteriors float32 [time, n_frames + 1]; the last state is "no stimulus".
     frame
         Int32 [time], true frame as its state; samples with -1 are left out. ``n_frames`` = one that the decoder does not
         know, which is always wrong.
@@ -182,14 +229,16 @@ def score(
     >>> scores["accuracy_exact"], scores["mean_frame_error"]
     (0.5, 0.5)
     """
+    if not isinstance(decoded, Decoded):
+        decoded = Decoded.of(decoded, frame, axis)
     shown = frame >= 0
-    posterior, truth = posterior[shown], frame[shown].astype(np.int64)
+    decoded, truth = decoded.take(shown), frame[shown].astype(np.int64)
     known = np.ones(len(truth), bool) if evidence is None else evidence[shown]
-    scores: dict[str, Any] = _scores(posterior, truth, known, axis)
+    scores: dict[str, Any] = _scores(decoded, truth, known, axis)
     if repeat is not None:
         repeat_shown = repeat[shown]
         scores["per_repeat"] = {
-            str(r): _scores(posterior[of], truth[of], known[of], axis)
+            str(r): _scores(decoded.take(of), truth[of], known[of], axis)
             for r in np.unique(repeat_shown).tolist()
             for of in (repeat_shown == r,)
         }
@@ -205,7 +254,7 @@ def accuracy(predicted: NDArray[np.int64], frame: NDArray[np.int32], axis: Frame
 
 
 def _scores(
-    posterior: NDArray[np.float32], truth: NDArray[np.int64], evidence: NDArray[np.bool_], axis: FrameAxis
+    decoded: Decoded, truth: NDArray[np.int64], evidence: NDArray[np.bool_], axis: FrameAxis
 ) -> dict[str, Any]:
     names = (
         "accuracy_within_1s",
@@ -218,17 +267,16 @@ def _scores(
     )
     if not len(truth):
         return dict.fromkeys(names, float("nan"))
-    predicted = np.where(evidence, likeliest(posterior), -1)
+    predicted = np.where(evidence, decoded.frame, -1)
     error, within = frame_errors(predicted, truth, axis.clip, axis.tolerance_frames)
-    confident = confidence(posterior, axis)
     values = (
         within.mean(),
         (error == 0).mean(),
         np.median(error),
         error.mean(),
-        log_score_bits(posterior, truth),
-        calibration_error(confident, within),
-        confident.mean(),
+        bits_above_uniform(decoded.at_truth, axis.n_frames),
+        calibration_error(decoded.confidence, within),
+        decoded.confidence.mean(),
     )
     return {name: float(value) for name, value in zip(names, values, strict=True)}
 
@@ -250,8 +298,12 @@ def log_score_bits(posterior: NDArray[np.float32], truth: NDArray[np.int64]) -> 
     >>> round(log_score_bits(np.array([[0.5, 0.25, 0.25, 0.0, 0.0]], np.float32), np.array([0])), 3)
     1.0
     """
-    at_truth = np.maximum(probability_of(posterior, truth), SMALLEST_PROBABILITY)
-    return float(np.mean(np.log2(at_truth)) + np.log2(posterior.shape[1] - 1))
+    return bits_above_uniform(probability_of(posterior, truth), posterior.shape[1] - 1)
+
+
+def bits_above_uniform(at_truth: NDArray[np.float64], n_frames: int) -> float:
+    """Return the mean log2 of the probabilities of the truth, float64 [time], relative to a uniform guess."""
+    return float(np.mean(np.log2(np.maximum(at_truth, SMALLEST_PROBABILITY))) + np.log2(n_frames))
 
 
 def given_shown(posterior: NDArray[np.floating[Any]]) -> NDArray[np.float32]:

@@ -41,7 +41,11 @@ def score_runs(session: Session, lag: int | None, draws: int) -> dict[str, Any]:
         in_test = session.repeat == run
         options = FitOptions(lag_s=None if lag is None else lag / session.rate_hz)
         model = fit_model(session.take(~in_test), options)
-        parts.append(collect_predictions(model, with_repeat_boundaries(session.take(in_test)), draws, seed=0))
+        parts.append(
+            collect_predictions(
+                model, with_repeat_boundaries(session.take(in_test)), draws, seed=0, posteriors=True
+            )
+        )
         lags.append(model.n_delay)
         windows.append(round(model.card["context_ms"] / 1000 * session.rate_hz))
     predictions = pool_folds(parts)
@@ -54,13 +58,13 @@ def score_runs(session: Session, lag: int | None, draws: int) -> dict[str, Any]:
         if predictions.shifted
     }
     return {
-        "decoders": _each_way(predictions.decoders, test),
-        "controls": _each_way(predictions.controls, test),
+        "decoders": _each_way({name: predictions.posteriors[name] for name in predictions.decoders}, test),
+        "controls": _each_way({name: predictions.posteriors[name] for name in predictions.controls}, test),
         "labels_shifted_p95": shifted,
         "draws": draws,
         "ece": {
             playback: round(_calibration(posterior, test), 3)
-            for playback, posterior in zip(PLAYBACK, predictions.decoders["model"], strict=True)
+            for playback, posterior in zip(PLAYBACK, predictions.posteriors["model"], strict=True)
         },
         "lag_volumes": lags,
         "window_volumes": windows,

@@ -97,12 +97,12 @@ def measure(recording: Recording, seed: int, before: Results | None = None) -> R
     scored: Results = {name: {} for name in tests}
     forecast = {}
     for name, test in tests.items():
-        predictions = collect_predictions(model, test, 0, seed)
+        predictions = collect_predictions(model, test, 0, seed, posteriors=True)
         report = build_report(predictions, model, seed)
         forecast[name] = report["forecast"]
         truth = model.states.numbers(predictions.test.frame).astype(np.int64)
         columns = model.states.numbers_by_state.astype(np.int64)
-        ours, *own = predictions.decoders.items()
+        ours, *own = predictions.posteriors.items()
         posteriors = dict(zip((PLAYBACK, ALONE), ours[1], strict=True))
         posteriors |= {f"own {other}": alone for other, (_, alone) in own}
         for who, posterior in posteriors.items():

@@ -32,7 +32,7 @@ from decoders.evaluation.predictions import collect_predictions
 from decoders.evaluation.summary import build_report
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
-from decoders.metrics import N_CALIBRATION_BINS, FrameAxis, confidence, frame_errors, likeliest
+from decoders.metrics import N_CALIBRATION_BINS, Decoded, FrameAxis, frame_errors
 from replay_data.simulate import PRESETS, simulate
 from stream.session import Session
 
@@ -74,12 +74,12 @@ def measure(preset: str, seed: int, draws: int) -> dict[str, Any]:
     scores = build_report(predictions, model, seed)
     scored = {"default": {playback: scores[playback] for playback in PLAYBACK}, **scores["baselines"]}
     bins = {
-        playback: _bins(model.axis, posterior, predictions.test.frame)
-        for playback, posterior in zip(PLAYBACK[::-1], predictions.decoders["model"], strict=True)
+        playback: _bins(model.axis, decoded, predictions.test.frame)
+        for playback, decoded in zip(PLAYBACK[::-1], predictions.decoders["model"], strict=True)
     }
     surest = {
-        playback: float(posterior[:, :-1].max())
-        for playback, posterior in zip(PLAYBACK[::-1], predictions.decoders["model"], strict=True)
+        playback: float(decoded.confidence[decoded.frame >= 0].max(initial=0.0))
+        for playback, decoded in zip(PLAYBACK[::-1], predictions.decoders["model"], strict=True)
     }
     return {
         "decoders": {
@@ -107,11 +107,11 @@ def _figures(block: dict[str, Any]) -> dict[str, float]:
     return {name: block[name] for name in ("accuracy_within_1s", "log_score_bits", "ece")}
 
 
-def _bins(axis: FrameAxis, posterior: NDArray[np.float32], frame: NDArray[np.int32]) -> list[list[float]]:
+def _bins(axis: FrameAxis, decoded: Decoded, frame: NDArray[np.int32]) -> list[list[float]]:
     """Return moments, summed confidence and hits within one second, for each bin of confidence."""
     shown = frame >= 0
-    confident = confidence(posterior[shown], axis)
-    _, hit = frame_errors(likeliest(posterior[shown]), frame[shown], axis.clip, axis.tolerance_frames)
+    confident = decoded.confidence[shown]
+    _, hit = frame_errors(decoded.frame[shown], frame[shown], axis.clip, axis.tolerance_frames)
     index = np.minimum((confident * N_CALIBRATION_BINS).astype(np.int64), N_CALIBRATION_BINS - 1)
     return [
         np.bincount(index, weight, N_CALIBRATION_BINS).tolist()

@@ -54,10 +54,8 @@ class Refits:
         test = self.predictions.test
         blocks = {
             name: {
-                playback: score(
-                    posterior, test.frame, self.model.axis, test.repeat, self.predictions.evidence
-                )
-                for playback, posterior in zip(PLAYBACK, both, strict=True)
+                playback: score(decoded, test.frame, self.model.axis, test.repeat, self.predictions.evidence)
+                for playback, decoded in zip(PLAYBACK, both, strict=True)
             }
             for name, both in self.predictions.decoders.items()
         }

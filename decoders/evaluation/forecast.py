@@ -2,25 +2,90 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.evaluation.predictions import TestPredictions
 from decoders.fitting.select_forecast import advance_posterior, mix_uniform
 from decoders.metrics import (
-    SMALLEST_PROBABILITY,
+    VALUES_AT_ONCE,
+    Decoded,
     FrameAxis,
+    bits_above_uniform,
     frame_errors,
     given_shown,
-    likeliest,
-    log_score_bits,
-    probability_of,
 )
 from decoders.model.model import Model
 from decoders.prediction import HORIZONS_S, OFFLINE_HORIZONS_S
 from stream.session import Session
+
+if TYPE_CHECKING:
+    from decoders.evaluation.predictions import TestPredictions
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Forecast:
+    """Decoded forecasts of one horizon, for the samples with a frame one horizon later.
+
+    Attributes
+    ----------
+    truth
+        Int32 [samples], frames shown then.
+    decoded
+        Forecasts of the ``model``, by ``persistence`` (the present posterior) and by ``advance`` (the present posterior
+        shifted along the movie), given that a frame is shown then.
+    """
+
+    truth: NDArray[np.int32]
+    decoded: dict[str, Decoded]
+
+    @classmethod
+    def pooled(cls, parts: Sequence[Forecast]) -> Forecast:
+        """Concatenate the parts of a recording."""
+        return cls(
+            np.concatenate([part.truth for part in parts]),
+            {name: Decoded.pooled([part.decoded[name] for part in parts]) for name in parts[0].decoded},
+        )
+
+
+def decode_forecast(
+    model: Model,
+    test: Session,
+    present: NDArray[np.float32],
+    ahead: NDArray[np.float32],
+    horizon: float,
+) -> Forecast:
+    """Decode forecasts, and the simple ones that they are compared with.
+
+    Parameters
+    ----------
+    model
+        Model that made them.
+    test
+        Test data.
+    present, ahead
+        Posteriors now and forecasts, float32 [time, states].
+    horizon
+        Horizon in seconds after now, which is one lag after what is decoded.
+    """
+    horizon_s = float(model.card["lag_ms"]) / 1000 + horizon
+    now, then = pairs_at_horizon(test, horizon_s)
+    n_frames = round(horizon_s * model.movie_rate_hz)
+    n_rows = max(1, VALUES_AT_ONCE // present.shape[1])
+    parts = []
+    for first in range(0, max(len(now), 1), n_rows):
+        at, truth = now[first : first + n_rows], test.frame[then[first : first + n_rows]]
+        each = {
+            "model": ahead[at],
+            "persistence": present[at],
+            "advance": advance_posterior(present[at], n_frames, model.axis),
+        }
+        decoded = {name: Decoded.of(given_shown(p), truth, model.axis) for name, p in each.items()}
+        parts.append(Forecast(truth, decoded))
+    return Forecast.pooled(parts)
 
 
 def score_forecast(predictions: TestPredictions, model: Model) -> dict[str, Any]:
@@ -36,30 +101,22 @@ def score_forecast(predictions: TestPredictions, model: Model) -> dict[str, Any]
     Returns
     -------
     scores
-        By horizon in seconds after now (which is one lag after what is decoded): scores of the model's forecast, of
-        ``persistence`` (the present posterior) and of ``advance`` (the present posterior shifted along the movie), both
-        with the uniform floor that was best on held-out training data. ``skill_over_persistence`` is the gain in log
-        score, in bits.
+        By horizon in seconds: scores of the model's forecast, of ``persistence`` and of ``advance`` (see `Forecast`),
+        both with the uniform floor that was best on held-out training data. ``skill_over_persistence`` is the gain in
+        log score, in bits.
     """
     out: dict[str, Any] = {}
     pictures = _normalised(model.pictures)
-    present = predictions.decoders["model"][0]
-    lag_s = float(model.card["lag_ms"]) / 1000
-    for horizon, ahead in predictions.ahead.items():
-        horizon_s = lag_s + horizon
-        now, then = pairs_at_horizon(predictions.test, horizon_s)
-        if not len(now):
+    for horizon, forecast in predictions.ahead.items():
+        if not len(forecast.truth):
             continue
-        truth = predictions.test.frame[then].astype(np.int64)
-        advanced = advance_posterior(present[now], round(horizon_s * model.movie_rate_hz), model.axis)
-        scores: dict[str, Any] = _scores(given_shown(ahead[now]), truth, model.axis, pictures)
-        for name, baseline in (
-            ("persistence", given_shown(present[now])),
-            ("advance", given_shown(advanced)),
-        ):
-            floors = model.card["forecast_floors"][name]
-            floor = floors[(*HORIZONS_S, *OFFLINE_HORIZONS_S).index(horizon)]
-            scores[name] = _baseline_scores(baseline, truth, model.axis, pictures, floor)
+        truth = forecast.truth.astype(np.int64)
+        row = (*HORIZONS_S, *OFFLINE_HORIZONS_S).index(horizon)
+        scores: dict[str, Any] = {}
+        for name, decoded in forecast.decoded.items():
+            floor = 0.0 if name == "model" else model.card["forecast_floors"][name][row]
+            of_name = _scores(decoded, truth, model.axis, pictures, floor)
+            scores |= of_name if name == "model" else {name: of_name}
         scores["skill_over_persistence"] = scores["log_score_bits"] - scores["persistence"]["log_score_bits"]
         out[str(horizon)] = scores
     return out
@@ -84,36 +141,23 @@ def pairs_at_horizon(test: Session, horizon: float) -> tuple[NDArray[np.int64], 
     return now[usable], then[usable]
 
 
-def _baseline_scores(
-    posterior: NDArray[np.float32],
+def _scores(
+    decoded: Decoded,
     truth: NDArray[np.int64],
     axis: FrameAxis,
     pictures: NDArray[np.float32] | None,
     floor: float,
 ) -> dict[str, float]:
-    """Return the scores of a baseline forecast, with a uniform floor in its log score."""
-    scores = _scores(posterior, truth, axis, pictures)
-    mixed = mix_uniform(probability_of(posterior, truth), floor, axis.n_frames)
-    at_truth = np.where(truth < axis.n_frames, mixed, SMALLEST_PROBABILITY)
-    scores["log_score_bits"] = float(np.mean(np.log2(at_truth)) + np.log2(axis.n_frames))
-    return scores
-
-
-def _scores(
-    posterior: NDArray[np.float32],
-    truth: NDArray[np.int64],
-    axis: FrameAxis,
-    pictures: NDArray[np.float32] | None,
-) -> dict[str, float]:
-    best = likeliest(posterior)
-    error, _ = frame_errors(best, truth, axis.clip, axis.tolerance_frames)
+    """Return the scores of a forecast, with a uniform floor in its log score."""
+    error, _ = frame_errors(decoded.frame, truth, axis.clip, axis.tolerance_frames)
+    at_truth = np.where(truth < axis.n_frames, mix_uniform(decoded.at_truth, floor, axis.n_frames), 0.0)
     scores = {
         "median_frame_error": float(np.median(error)),
-        "log_score_bits": log_score_bits(posterior, truth),
+        "log_score_bits": bits_above_uniform(at_truth, axis.n_frames),
     }
     if pictures is not None:
         known = truth < axis.n_frames
-        shown = posterior[known, :-1].argmax(1)
+        shown = decoded.frame[known]
         scores["pixcorr"] = float(np.einsum("ij,ij->i", pictures[shown], pictures[truth[known]]).mean())
     return scores
 

@@ -14,12 +14,15 @@ from decoders.data.training_set import TrainingSet
 from decoders.embedding.windows import window_sums
 from decoders.errors import BadSplit
 from decoders.evaluation import controls
-from decoders.evaluation.batch_filter import filter_recording, posteriors
+from decoders.evaluation.batch_filter import filter_recording
+from decoders.evaluation.batch_filter import posteriors as softmax
+from decoders.evaluation.forecast import Forecast, decode_forecast
 from decoders.evaluation.shuffled_order import ShuffledPredictions, pool_shuffled, predict_shuffled
 from decoders.fitting.baselines import refit_baselines
 from decoders.fitting.fit import candidate_windows
 from decoders.fitting.label_baselines import label_baselines
 from decoders.fitting.options import FitOptions
+from decoders.metrics import Decoded
 from decoders.model.model import Model
 from decoders.model.training_archive import restore_training
 from decoders.prediction import OFFLINE_HORIZONS_S
@@ -36,6 +39,9 @@ BATCH = 1024
 """Samples whose posteriors are converted to double precision at a time."""
 
 PosteriorPair = controls.PosteriorPair
+DecodedPair = tuple[Decoded, Decoded]
+"""Decoded samples with the playback model, and without it."""
+
 Labels = dict[str, NDArray[np.float32]]
 
 
@@ -48,13 +54,13 @@ class TestPredictions:
     test
         Test data with the truth as states (see `decoders.data.frame_states`).
     decoders
-        Posteriors with and without playback, of the ``model`` and of the baselines by name.
+        Decoded samples with and without playback, of the ``model`` and of the baselines by name.
     controls
-        Posteriors of the controls.
+        Decoded samples of the controls.
     shifted
         Predicted frames of each refit on shifted labels, with and without playback, int64 [time].
     ahead
-        Forecasts float32 [time, states] by horizon in seconds.
+        Forecasts by horizon in seconds, see `decoders.evaluation.forecast.decode_forecast`.
     continuous
         Estimates of the continuous labels by decoder (of the controls, `SHUFFLED`), then by label, float32 [time, k].
     half_width
@@ -68,22 +74,27 @@ class TestPredictions:
         Predictions for the test data with shuffled scenes; None where training shows no fixed order.
     step_us
         Durations of single steps in microseconds.
+    posteriors
+        Posteriors of decoders and controls by name, where they were asked for.
     """
 
     test: Session
-    decoders: dict[str, PosteriorPair]
-    controls: dict[str, PosteriorPair]
+    decoders: dict[str, DecodedPair]
+    controls: dict[str, DecodedPair]
     shifted: list[tuple[NDArray[np.int64], NDArray[np.int64]]]
-    ahead: dict[float, NDArray[np.float32]]
+    ahead: dict[float, Forecast]
     continuous: dict[str, Labels]
     half_width: Labels
     embedding: NDArray[np.float32]
     evidence: NDArray[np.bool_]
     shuffled_order: ShuffledPredictions | None = None
     step_us: list[float] = field(default_factory=list)
+    posteriors: dict[str, PosteriorPair] = field(default_factory=dict)
 
 
-def collect_predictions(model: Model, test: Session, n_draws: int, seed: int) -> TestPredictions:
+def collect_predictions(
+    model: Model, test: Session, n_draws: int, seed: int, *, posteriors: bool = False
+) -> TestPredictions:
     """Decode test data with a model, its baselines and its controls.
 
     Parameters
@@ -96,6 +107,8 @@ def collect_predictions(model: Model, test: Session, n_draws: int, seed: int) ->
         Refits on shifted labels; 0 disables all controls.
     seed
         Random seed.
+    posteriors
+        Whether to keep the posteriors, which take four bytes for each sample, state, decoder and control.
 
     Raises
     ------
@@ -110,48 +123,65 @@ def collect_predictions(model: Model, test: Session, n_draws: int, seed: int) ->
             f"the model's predictions refer to {model.n_delay} samples earlier (lag and lookahead), but no segment of "
             "the test data is that long. Choose more of the recording with --repeats or --time."
         )
+    whole_posteriors: dict[str, PosteriorPair] = {}
+
+    def decoded(name: str, with_playback: NDArray[np.float32], without: NDArray[np.float32]) -> DecodedPair:
+        if posteriors:
+            whole_posteriors[name] = with_playback, without
+        return Decoded.of(with_playback, test.frame, model.axis), Decoded.of(without, test.frame, model.axis)
+
     predictions = model.predict(whole)
     posterior = predictions.posterior[kept]
-    decoders: dict[str, PosteriorPair] = {"model": (posterior, predictions.posterior_without_playback[kept])}
+    decoders = {"model": decoded("model", posterior, predictions.posterior_without_playback[kept])}
+    ahead = {
+        horizon: decode_forecast(model, test, posterior, forecast[kept], horizon)
+        for horizon, forecast in predictions.forecast_posterior.items()
+    }
+    predictions.forecast_posterior.clear()
+    for horizon in OFFLINE_HORIZONS_S:
+        forecast = model.playback.forecast_at(posterior, horizon)
+        ahead[horizon] = decode_forecast(model, test, posterior, forecast, horizon)
     continuous = {"model": _by_label(model, predictions.continuous[kept])}
+    half_width, embedding = _by_label(model, predictions.half_width[kept]), predictions.embedding[kept]
+    evidence = np.isfinite(predictions.novelty[kept])
+    del predictions, posterior, forecast  # they are large
     boundary = np.r_[True, np.diff(whole.segment) > 0]
     clean = data.preprocessor.run(np.asarray(whole.neural, np.float32), boundary)
     for baseline in refit_baselines(model.card, data):
         sums, fullness = (each[kept] for each in window_sums(clean, boundary, baseline.settings.n_window))
         uncalibrated = baseline.uncalibrated(sums)
         logits = baseline.calibrated(uncalibrated, fullness)
-        both = (filter_recording(model.playback, logits, test, baseline.settings.power), posteriors(logits))
-        decoders[baseline.settings.name] = both
+        name = baseline.settings.name
+        filtered = filter_recording(model.playback, logits, test, baseline.settings.power)
+        decoders[name] = decoded(name, filtered, softmax(logits))
         if data.labels:
-            continuous.update(_from_posterior(data, baseline.settings.name, posteriors(uncalibrated)))
+            continuous.update(_from_posterior(data, name, softmax(uncalibrated)))
     if data.labels:
         windows = candidate_windows(data, FitOptions())
         for name, estimates in label_baselines(data, windows, clean, boundary):
             continuous[name] = {label: values[kept] for label, values in estimates.items()}
-    control_posteriors: dict[str, PosteriorPair] = {}
+    of_controls = {}
     if n_draws:
         shuffled = controls.neural_shuffled(model, test, seed)
         continuous[SHUFFLED] = _by_label(model, shuffled.continuous)
-        control_posteriors = {
-            "counter": controls.counter(data, model.playback, test),
-            "onset_clock": controls.onset_clock(data, model.playback, test),
-            SHUFFLED: (shuffled.posterior, shuffled.posterior_without_playback),
+        of_controls = {
+            SHUFFLED: decoded(SHUFFLED, shuffled.posterior, shuffled.posterior_without_playback),
+            "counter": decoded("counter", *controls.counter(data, model.playback, test)),
+            "onset_clock": decoded("onset_clock", *controls.onset_clock(data, model.playback, test)),
         }
     return TestPredictions(
         test=test,
         decoders=decoders,
-        controls=control_posteriors,
+        controls=of_controls,
         shifted=list(controls.labels_shifted(data, model, test, n_draws, seed)),
-        ahead={
-            **{h: ahead[kept] for h, ahead in predictions.forecast_posterior.items()},
-            **{h: model.playback.forecast_at(posterior, h) for h in OFFLINE_HORIZONS_S},
-        },
+        ahead=ahead,
         continuous=continuous,
-        half_width=_by_label(model, predictions.half_width[kept]),
-        embedding=predictions.embedding[kept],
-        evidence=np.isfinite(predictions.novelty[kept]),
+        half_width=half_width,
+        embedding=embedding,
+        evidence=evidence,
         shuffled_order=predict_shuffled(model, by_state, seed),
         step_us=_time_steps(model, test),
+        posteriors=whole_posteriors,
     )
 
 
@@ -165,9 +195,9 @@ def pool_folds(parts: Sequence[TestPredictions]) -> TestPredictions:
     """
     from decoders.data.training_set import concatenate_sessions
 
-    def both(key: str, name: str) -> PosteriorPair:
+    def both(key: str, name: str) -> DecodedPair:
         each = [getattr(part, key)[name] for part in parts]
-        return np.concatenate([a for a, _ in each]), np.concatenate([b for _, b in each])
+        return Decoded.pooled([a for a, _ in each]), Decoded.pooled([b for _, b in each])
 
     first = parts[0]
     return TestPredictions(
@@ -178,7 +208,7 @@ def pool_folds(parts: Sequence[TestPredictions]) -> TestPredictions:
             (np.concatenate([a for a, _ in draws]), np.concatenate([b for _, b in draws]))
             for draws in zip(*(part.shifted for part in parts), strict=True)
         ],
-        ahead={h: np.concatenate([part.ahead[h] for part in parts]) for h in first.ahead},
+        ahead={h: Forecast.pooled([part.ahead[h] for part in parts]) for h in first.ahead},
         continuous={
             name: {
                 label: np.concatenate([part.continuous[name][label] for part in parts]) for label in labels
@@ -192,6 +222,13 @@ def pool_folds(parts: Sequence[TestPredictions]) -> TestPredictions:
         evidence=np.concatenate([part.evidence for part in parts]),
         shuffled_order=pool_shuffled([part.shuffled_order for part in parts]),
         step_us=[us for part in parts for us in part.step_us],
+        posteriors={
+            name: (
+                np.concatenate([part.posteriors[name][0] for part in parts]),
+                np.concatenate([part.posteriors[name][1] for part in parts]),
+            )
+            for name in first.posteriors
+        },
     )
 
 

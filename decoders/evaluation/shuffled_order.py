@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from decoders.data.delays import delay_truth
 from decoders.data.play_order import shuffle_scenes, states_are_scenes
+from decoders.metrics import Decoded
 from decoders.model.model import Model
 from stream.session import Session
 
@@ -19,15 +20,15 @@ class ShuffledPredictions:
 
     Attributes
     ----------
-    posterior
-        Float32 [time, states].
+    decoded
+        Decoded samples.
     frame
         Int32 [time], true states; -1 = no stimulus.
     evidence
         Bool [time], whether any used channel had a valid value.
     """
 
-    posterior: NDArray[np.float32]
+    decoded: Decoded
     frame: NDArray[np.int32]
     evidence: NDArray[np.bool_]
 
@@ -60,9 +61,8 @@ def predict_shuffled(model: Model, test: Session, seed: int) -> ShuffledPredicti
     )
     truth, kept = delay_truth(shuffled, model.n_delay)
     predictions = model.predict(shuffled, forecasts=False)
-    return ShuffledPredictions(
-        predictions.posterior_without_playback[kept], truth.frame, np.isfinite(predictions.novelty[kept])
-    )
+    decoded = Decoded.of(predictions.posterior_without_playback[kept], truth.frame, model.axis)
+    return ShuffledPredictions(decoded, truth.frame, np.isfinite(predictions.novelty[kept]))
 
 
 def pool_shuffled(parts: list[ShuffledPredictions | None]) -> ShuffledPredictions | None:
@@ -77,8 +77,7 @@ def pool_shuffled(parts: list[ShuffledPredictions | None]) -> ShuffledPrediction
     if len(known) < len(parts):
         return None
     return ShuffledPredictions(
-        *(
-            np.concatenate([getattr(part, name) for part in known])
-            for name in ("posterior", "frame", "evidence")
-        )
+        Decoded.pooled([part.decoded for part in known]),
+        np.concatenate([part.frame for part in known]),
+        np.concatenate([part.evidence for part in known]),
     )

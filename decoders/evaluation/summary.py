@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.evaluation.controls import PosteriorPair, null_error, null_p95
+from decoders.evaluation.controls import null_error, null_p95
 from decoders.evaluation.forecast import score_forecast
-from decoders.evaluation.predictions import SHUFFLED, TestPredictions
-from decoders.metrics import FrameAxis, accuracy, likeliest, score
+from decoders.evaluation.predictions import SHUFFLED, DecodedPair, TestPredictions
+from decoders.metrics import FrameAxis, accuracy, score
 from decoders.model.model import Model
 
 VERDICT_DEVIATIONS = 3.0
@@ -61,7 +61,7 @@ def build_report(predictions: TestPredictions, model: Model, seed: int) -> dict[
 
 
 def _scores(
-    both: PosteriorPair,
+    both: DecodedPair,
     predictions: TestPredictions,
     axis: FrameAxis,
     evidence: NDArray[np.bool_] | None = None,
@@ -79,7 +79,7 @@ def _order(own: dict[str, Any], predictions: TestPredictions, axis: FrameAxis) -
     shuffled = predictions.shuffled_order
     if shuffled is None:
         return {}
-    alone = score(shuffled.posterior, shuffled.frame, axis, evidence=shuffled.evidence)
+    alone = score(shuffled.decoded, shuffled.frame, axis, evidence=shuffled.evidence)
     names = ("accuracy_within_1s", "accuracy_exact", "log_score_bits")
     return {
         "alone_shuffled": alone,
@@ -92,8 +92,8 @@ def _nulls(predictions: TestPredictions, axis: FrameAxis, seed: int) -> dict[str
     out: dict[str, Any] = {}
     for name, both in predictions.controls.items():
         out[name] = _scores(both, predictions, axis)
-        for block, posterior in zip(out[name].values(), both, strict=True):
-            block["null_p95"] = null_p95(likeliest(posterior), predictions.test, axis, seed)
+        for block, decoded in zip(out[name].values(), both, strict=True):
+            block["null_p95"] = null_p95(decoded.frame, predictions.test, axis, seed)
             block["within_null"] = bool(block["accuracy_within_1s"] <= block["null_p95"])
     if predictions.shifted:
         with_playback, without = (

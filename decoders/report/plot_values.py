@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from decoders.data.frame_states import FrameStates
 from decoders.evaluation.evaluate import Evaluation
 from decoders.evaluation.predictions import TestPredictions
-from decoders.metrics import N_CALIBRATION_BINS, FrameAxis, confidence, frame_errors, likeliest
+from decoders.metrics import N_CALIBRATION_BINS, Decoded, FrameAxis, frame_errors
 from decoders.report.accuracy_curves import Curve, accuracy_curves
 
 MAX_CELLS = 90
@@ -124,14 +124,14 @@ def page_data(evaluation: Evaluation, *, budget_s: float = 20.0, seed: int = 0) 
 
 
 def confusion(
-    posterior: NDArray[np.float32], predictions: TestPredictions, axis: FrameAxis, states: FrameStates
+    samples: Decoded, predictions: TestPredictions, axis: FrameAxis, states: FrameStates
 ) -> Confusion:
     """Compute the confusion matrix over the samples that show a frame.
 
     Parameters
     ----------
-    posterior
-        Float32 [time, states].
+    samples
+        Decoded samples.
     predictions
         With the truth.
     axis
@@ -140,7 +140,7 @@ def confusion(
         Frame numbers of the axis.
     """
     shown = (predictions.test.frame >= 0) & (predictions.test.frame < axis.n_frames)
-    truth, decoded = predictions.test.frame[shown].astype(np.int64), likeliest(posterior[shown])
+    truth, decoded = predictions.test.frame[shown].astype(np.int64), samples.frame[shown]
     edges = np.linspace(0, axis.n_frames, min(MAX_CELLS, axis.n_frames) + 1)
     some_frame = decoded >= 0
     count, _, _ = np.histogram2d(decoded[some_frame], truth[some_frame], bins=(edges, edges))
@@ -158,18 +158,18 @@ def confusion(
     return Confusion(share, edges, states.frames, float(1 - some_frame.mean()), parts)
 
 
-def reliability(posterior: NDArray[np.float32], predictions: TestPredictions, axis: FrameAxis) -> Reliability:
+def reliability(samples: Decoded, predictions: TestPredictions, axis: FrameAxis) -> Reliability:
     """Compute the accuracy within one second by confidence.
 
     Parameters
     ----------
-    posterior, predictions, axis
+    samples, predictions, axis
         See `confusion`.
     """
     shown = predictions.test.frame >= 0
     truth = predictions.test.frame[shown].astype(np.int64)
-    _, within = frame_errors(likeliest(posterior[shown]), truth, axis.clip, axis.tolerance_frames)
-    confident = confidence(posterior[shown], axis)
+    _, within = frame_errors(samples.frame[shown], truth, axis.clip, axis.tolerance_frames)
+    confident = samples.confidence[shown]
     which = np.minimum((confident * N_CALIBRATION_BINS).astype(np.int64), N_CALIBRATION_BINS - 1)
     moments = np.bincount(which, minlength=N_CALIBRATION_BINS)
     with np.errstate(invalid="ignore"):

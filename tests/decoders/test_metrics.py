@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from decoders.metrics import (
+    Decoded,
     FrameAxis,
     calibration_error,
     confidence,
@@ -78,3 +79,18 @@ def test_no_stimulus_is_decoded_only_where_it_is_likelier_than_all_frames() -> N
     assert np.array_equal(states == 50, posterior[:, 50] > 0.5)
     for row, state in zip(posterior, states, strict=True):
         assert likeliest_state(row) == likeliest_of_logits(np.log(row + 1e-20)) == state
+
+
+def test_decoded_samples_have_the_scores_of_their_posteriors(monkeypatch: pytest.MonkeyPatch) -> None:
+    posterior = np.random.default_rng(0).dirichlet(np.full(11, 0.2), 40).astype(np.float32)
+    frame = np.random.default_rng(1).integers(-1, 11, 40).astype(np.int32)
+    axis = frame_axis(10, (Clip("a", 0, 6, 2.0), Clip("b", 6, 4, 2.0)))
+    expected = score(posterior, frame, axis, frame % 3)
+    monkeypatch.setattr("decoders.metrics.VALUES_AT_ONCE", 50)
+    decoded = Decoded.of(posterior, frame, axis)
+    assert score(decoded, frame, axis, frame % 3) == expected
+    halves = [Decoded.of(posterior[part], frame[part], axis) for part in (slice(15), slice(15, None))]
+    assert score(Decoded.pooled(halves), frame, axis, frame % 3) == expected
+    assert expected["log_score_bits"] == pytest.approx(
+        log_score_bits(posterior[frame >= 0], frame[frame >= 0].astype(int))
+    )

@@ -17,8 +17,10 @@ from decoders.evaluation.evaluate import (
     select_test_part,
     split_folds,
 )
+from decoders.evaluation.predictions import collect_predictions
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
+from decoders.metrics import likeliest
 from decoders.model.model import Model
 from stream.errors import BadUsage
 from stream.movie import Clip, Movie
@@ -163,3 +165,16 @@ def test_test_data_shorter_than_the_delay_are_refused(model: Model, unseen: Sess
     slow = Model(model.parts, {**model.card, "lookahead_ms": 50_000.0})
     with pytest.raises(BadSplit, match="refer to 1500 samples earlier"):
         evaluate(slow, unseen, EvaluateOptions(draws=0))
+
+
+def test_posteriors_are_kept_only_where_asked_for(evaluation: Evaluation) -> None:
+    predictions, model = evaluation.predictions, evaluation.model
+    assert not predictions.posteriors
+    kept = collect_predictions(model, predictions.test, 0, 0, posteriors=True)
+    assert set(kept.posteriors) == set(kept.decoders)
+    for name, both in kept.posteriors.items():
+        for posterior, decoded in zip(both, predictions.decoders[name], strict=True):
+            assert posterior.shape == (predictions.test.n_samples, model.n_frames + 1)
+            np.testing.assert_array_equal(likeliest(posterior), decoded.frame)
+    for part in (*predictions.decoders.values(), *predictions.controls.values()):
+        assert all(each.ndim == 1 for decoded in part for each in (decoded.frame, decoded.at_truth))

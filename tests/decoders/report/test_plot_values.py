@@ -13,13 +13,13 @@ from decoders.report.plot_values import confusion, reliability, slow_axes
 
 
 def test_plotted_values_agree_with_the_scores(evaluation: Evaluation, model: Model) -> None:
-    posterior = evaluation.predictions.decoders["model"][1]
+    decoded = evaluation.predictions.decoders["model"][1]
     report = evaluation.report["without_playback"]
-    part = reliability(posterior, evaluation.predictions, model.axis)
+    part = reliability(decoded, evaluation.predictions, model.axis)
     full = part.moments > 0
     gap = np.abs(part.confidence - part.accuracy)[full]
     assert np.average(gap, weights=part.moments[full]) == pytest.approx(report["ece"])
-    drawn = confusion(posterior, evaluation.predictions, model.axis, model.states)
+    drawn = confusion(decoded, evaluation.predictions, model.axis, model.states)
     moments = np.array([row[2] for row in drawn.by_part])
     within = np.array([row[3] for row in drawn.by_part])
     assert moments.sum() == evaluation.report["n_moments"]
