@@ -180,7 +180,7 @@ def run_fault_soak(
         with _freezing(watched, disturbances.freezes, recording):
             samples = watch(watched, seconds - 1.0, each_minute)
         codes = {"engine": children["engine"].wait(END_S), "sender": children["sender"].wait(END_S)}
-        codes["window"] = children["window"].stop(timeout_s=10.0)
+        codes["window"] = children["window"].stop(timeout_s=END_S)
     finally:
         end_all(children.values())
     found = {name: _read(path, name) for name, path in reports.items()}

@@ -281,7 +281,7 @@ class Budget:
             for stage in ("published", "received")
             if lost[stage]
         ]
-        if result["lag_growth_ms"] > max(5.0, 0.5e3 / result["rate_hz"]):
+        if result["lag_growth_ms"] > max(5.0, 0.5e3 / result["rate_hz"], self.published_ms):
             messages.append(f"the lag grew by {result['lag_growth_ms']:.1f} ms")
         return messages
 

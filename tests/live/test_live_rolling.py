@@ -128,7 +128,7 @@ def test_rolling_recovers_from_a_change_that_a_fixed_model_does_not(tmp_path: Pa
         )
     )
     assert fixed_late < fixed_early - 0.05
-    assert rolled_late > fixed_late + 0.5 * (fixed_early - fixed_late)
+    assert rolled_late > fixed_late + 0.5 * (fixed_early - fixed_late), events
 
 
 def test_adaptation_is_switched_on_and_said_live(tmp_path: Path) -> None:
