@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from math import log
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,12 @@ from numpy.typing import NDArray
 
 ROWS_PER_ACTIVE_ROW = 3
 """A product leaves out zero rows when at most one row in this many is nonzero."""
+
+TINY = np.array(1e-30, np.float32)
+"""Added to probabilities before logarithms; without dimensions, because numpy converts a number at each call."""
+
+BITS = -1 / log(2)
+"""Negative natural logarithms to bits: unlike np.log2, np.log is fast on all processors."""
 
 
 @cache
@@ -55,6 +62,18 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     np.exp(weight, out=weight)
     weight *= 1 / fast_sum(weight)
     return weight
+
+
+def entropy_bits(posterior: NDArray[np.float32]) -> float:
+    """Entropy in bits of a posterior, float32 [states].
+
+    Examples
+    --------
+    >>> round(entropy_bits(np.full(8, 1 / 8, np.float32)), 3)
+    3.0
+    """
+    logs = np.add(posterior, TINY)
+    return float(posterior.dot(np.log(logs, logs))) * BITS
 
 
 def likeliest_state(weight: NDArray[np.floating[Any]]) -> int:

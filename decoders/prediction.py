@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 from math import nan
 
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.numerics import softmax
+from decoders.numerics import BITS, TINY, softmax
 
 HORIZONS_S = (0.25, 0.5, 0.75, 1.0)
 """Forecast horizons in seconds."""
@@ -80,6 +81,48 @@ def provenance_of(
     return Provenance.RETRIEVED if frame >= 0 else Provenance.NO_STIMULUS
 
 
+def forecast_channels(ahead: NDArray[np.float32], numbers: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Likeliest frames, their probabilities and the entropy at each horizon: the channels of the forecast stream.
+
+    Parameters
+    ----------
+    ahead
+        Forecast posteriors, float32 [horizons, states]; the last state is "no stimulus".
+    numbers
+        Float32 [horizons * states], the frame number of each state, for every horizon.
+
+    Returns
+    -------
+    channels
+        Float32 [horizons, 2 * N_LIKELIEST + 1], see `Prediction`.
+    """
+    n_horizons, n_states = ahead.shape
+    k = min(N_LIKELIEST, n_states)
+    out = np.empty((2 * N_LIKELIEST + 1, n_horizons), np.float32)
+    if k < N_LIKELIEST:
+        out[:N_LIKELIEST], out[N_LIKELIEST:] = -1, 0
+    remaining = ahead.copy()
+    flat, offsets = remaining.reshape(-1), _horizon_offsets(n_horizons, n_states)
+    indices = np.empty((k, n_horizons), np.intp)
+    for best in indices:  # faster than a partition for few maxima, and sorted
+        remaining.argmax(1, best)
+        best += offsets
+        flat[best] = -1
+    numbers.take(indices, None, out[:k], "clip")
+    ahead.take(indices, None, out[N_LIKELIEST : N_LIKELIEST + k], "clip")
+    np.add(ahead, TINY, remaining)
+    np.log(remaining, remaining)
+    np.vecdot(ahead, remaining, out=out[-1])
+    out[-1] *= BITS
+    return out.T
+
+
+@cache
+def _horizon_offsets(n_horizons: int, n_states: int) -> NDArray[np.intp]:
+    """Offset of each horizon in the flattened array."""
+    return np.arange(0, n_horizons * n_states, n_states)
+
+
 @dataclass(slots=True, eq=False)  # not frozen: that would take four times as long to make
 class Prediction:
     """Prediction of one sample.
@@ -109,10 +152,12 @@ class Prediction:
         Logits without the playback model, float32 [n_frames + 1].
     embedding
         Embedded point, float32 [n_embedding].
-    forecast
-        Float32 [len(HORIZONS_S), 2 * N_LIKELIEST + 1]: frames (-1 = no stimulus), their probabilities, entropy in bits.
+    ahead
+        Forecast posterior at each of `HORIZONS_S`, float32 [horizons, n_frames + 1].
     continuous
         Estimates of the continuous labels, float32 [k], in the order of the model's ``continuous_channels``.
+    numbers
+        Float32 [horizons * (n_frames + 1)], the frame number of each state, for every horizon.
     picture, provenance
         Picture of ``frame``, uint8, and its origin, or None and why there is none.
     """
@@ -127,8 +172,9 @@ class Prediction:
     posterior: NDArray[np.float32]
     logits: NDArray[np.float32]
     embedding: NDArray[np.float32]
-    forecast: NDArray[np.float32]
+    ahead: NDArray[np.float32]
     continuous: NDArray[np.float32]
+    numbers: NDArray[np.float32]
     picture: NDArray[np.uint8] | None = None
     provenance: Provenance = Provenance.NO_EVIDENCE
     sequence: int = -1
@@ -141,6 +187,14 @@ class Prediction:
     def posterior_without_playback(self) -> NDArray[np.float32]:
         """Posterior from the logits alone, float32 [n_frames + 1]; computed at each access."""
         return softmax(self.logits)
+
+    @property
+    def forecast(self) -> NDArray[np.float32]:
+        """Likeliest frames ahead, float32 [horizons, 2 * N_LIKELIEST + 1]; computed at each access.
+
+        For each of `HORIZONS_S`: frame numbers (-1 = no stimulus), their probabilities, entropy in bits.
+        """
+        return forecast_channels(self.ahead, self.numbers)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -94,6 +94,7 @@ class Preprocessor:
         self._used = np.flatnonzero(valid)
         self._fill = mean[self._used].astype(np.float32)
         self._scale = (1 / spread[self._used]).astype(np.float32)
+        self._zeros = np.zeros(len(self._used), np.float32)
         self._slow = kind is not Kind.SPIKES
         self._rate = 1 / max(DETREND_S.get(kind, 1.0) * (rate_hz or 1.0), 1.0)
         self.reset()
@@ -169,7 +170,7 @@ class Preprocessor:
                 return None
             used = np.where(finite, used, self._running if self._slow else self._fill)
         if not self._slow:
-            return np.maximum(used, 0)
+            return np.maximum(used, self._zeros, out=used)
         self._n_averaged += 1
         # Cumulative at first, then exponential, so that the mean adapts quickly to a new segment.
         self._running += max(self._rate, 1 / self._n_averaged) * (used - self._running)

@@ -1,10 +1,9 @@
-"""The urgent part of a prediction, the channels of the forecast stream, and predictions stacked over time."""
+"""The urgent part of a prediction, and predictions stacked over time."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,8 +13,6 @@ from decoders.prediction import HORIZONS_S, N_LIKELIEST, Prediction, Predictions
 
 if TYPE_CHECKING:
     from decoders.readouts.continuous import ContinuousReader
-
-_TINY = np.float32(1e-30)
 
 
 @dataclass(slots=True, eq=False)  # not frozen: that would take four times as long to make
@@ -53,61 +50,6 @@ class Decision:
     ahead: NDArray[np.float32]
     has_evidence: bool
     in_segment: bool
-
-
-def entropy_bits(posterior: NDArray[np.float32]) -> float:
-    """Entropy in bits of a posterior, float32 [states].
-
-    Examples
-    --------
-    >>> round(entropy_bits(np.full(8, 1 / 8, np.float32)), 3)
-    3.0
-    """
-    logs: NDArray[np.float32] = posterior + _TINY
-    np.log2(logs, out=logs)
-    return -float(posterior.dot(logs))
-
-
-def forecast_channels(ahead: NDArray[np.float32], numbers: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Likeliest frames, their probabilities and the entropy at each horizon: the channels of the forecast stream.
-
-    Parameters
-    ----------
-    ahead
-        Forecast posteriors, float32 [horizons, states]; the last state is "no stimulus".
-    numbers
-        Float32 [horizons * states], the frame number of each state, for every horizon.
-
-    Returns
-    -------
-    channels
-        Float32 [horizons, 2 * N_LIKELIEST + 1], see `Prediction`.
-    """
-    n_horizons, n_states = ahead.shape
-    offsets = _horizon_offsets(n_horizons, n_states)
-    k = min(N_LIKELIEST, n_states)
-    out = np.empty((2 * N_LIKELIEST + 1, n_horizons), np.float32)
-    if k < N_LIKELIEST:
-        out[:N_LIKELIEST], out[N_LIKELIEST:] = -1, 0
-    remaining = ahead.copy()
-    flat = remaining.reshape(-1)
-    indices = np.empty((k, n_horizons), np.intp)
-    for best in indices:  # faster than a partition for few maxima, and sorted
-        remaining.argmax(1, best)
-        best += offsets
-        flat[best] = -1
-    numbers.take(indices, None, out[:k], "clip")
-    ahead.take(indices, None, out[N_LIKELIEST : N_LIKELIEST + k], "clip")
-    np.add(ahead, _TINY, out=remaining)
-    np.log2(remaining, out=remaining)
-    np.negative(np.vecdot(ahead, remaining), out=out[-1])
-    return out.T
-
-
-@cache
-def _horizon_offsets(n_horizons: int, n_states: int) -> NDArray[np.intp]:
-    """Offset of each horizon in the flattened array."""
-    return np.arange(0, n_horizons * n_states, n_states)
 
 
 def stack_predictions(

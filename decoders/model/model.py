@@ -18,11 +18,11 @@ from decoders.embedding.multiscale import multiscale_sums
 from decoders.errors import BadModel
 from decoders.model import file as model_file
 from decoders.model.card_properties import CardProperties
-from decoders.model.decision import Decision, entropy_bits, forecast_channels, stack_predictions
+from decoders.model.decision import Decision, stack_predictions
 from decoders.model.parts import ModelParts
 from decoders.model.probe import probe
 from decoders.model.streaming import StreamingReadout, typicality_of
-from decoders.numerics import fast_sum, likeliest_state, softmax
+from decoders.numerics import entropy_bits, fast_sum, likeliest_state, softmax
 from decoders.playback.filter import Playback
 from decoders.prediction import HORIZONS_S, Prediction, Predictions, Provenance, provenance_of
 from decoders.readouts.kalman import KalmanStream
@@ -55,8 +55,8 @@ class Model(CardProperties):
         self.use_playback = True
         self.hash = model_file.content_hash(parts.arrays(), card)
         self._readout = StreamingReadout(parts)
-        self._numbers = self.states.numbers_by_state
-        self._forecast_numbers = np.tile(self._numbers.astype(np.float32), len(HORIZONS_S))
+        self._numbers: list[int] = self.states.numbers_by_state.tolist()
+        self._forecast_numbers = np.tile(np.array(self._numbers, np.float32), len(HORIZONS_S))
         self._encoder: EncoderStream | None = None
         if parts.contrastive is not None:
             self._encoder = EncoderStream(parts.contrastive.encoder)
@@ -325,9 +325,9 @@ class Model(CardProperties):
         best, following = likeliest_state(state), likeliest_state(last)
         return Decision(
             state=best,
-            frame=int(self._numbers[best]),
+            frame=self._numbers[best],
             confidence=self._mass(state, best),
-            next_frame=int(self._numbers[following]),
+            next_frame=self._numbers[following],
             next_confidence=self._mass(last, following),
             entropy_bits=entropy_bits(state),
             novelty=1 - typicality if has_evidence else nan,
@@ -362,8 +362,9 @@ class Model(CardProperties):
             posterior=decision.posterior,
             logits=decision.logits,
             embedding=self._published(decision.embedding),
-            forecast=forecast_channels(decision.ahead, self._forecast_numbers),
+            ahead=decision.ahead,
             continuous=self.parts.continuous.read(decision.posterior, decision.direction, smoothed),
+            numbers=self._forecast_numbers,
             picture=self.pictures[decision.state] if self.pictures is not None and shown else None,
             provenance=provenance,
         )

@@ -37,11 +37,14 @@ class StreamingReadout:
 
     def __init__(self, parts: ModelParts) -> None:
         self._parts = parts
-        self._typicality = parts.typicality.tolist()
-        self._embedding = parts.embedding
-        self._prototypes, self._cosine = parts.prototypes.prototypes, parts.prototypes.cosine
-        bias = parts.prototypes.bias
-        self._bias = bias if bias.any() else None
+        self._embedding, self._cosine = parts.embedding, parts.prototypes.cosine
+        # The prototypes contain the inverse temperature, unless it is 0, which disables them.
+        self._used = float(parts.inverse_temperature > 0)
+        scale = np.float32(parts.inverse_temperature or 1)
+        self._prototypes, bias = parts.prototypes.prototypes * scale, parts.prototypes.bias * scale
+        self._bias = bias if bias[:-1].any() else None
+        self._blank_bias = bias[-1]  # often the only one
+        self._typicality = (parts.typicality * float(scale)).tolist()
         n_context, n_recent = parts.scaling.n_window, parts.emission.n_window
         n_used = parts.preprocessor.n_used
         self.window = running_window(n_context, parts.spans, n_used, max(n_context, n_recent))
@@ -64,6 +67,7 @@ class StreamingReadout:
             both = [np.vstack([weights, bias]) for weights, bias in columns]
             self._product = RowProduct(np.ascontiguousarray(np.hstack(both)))
             self._sample = np.ones(n_used + 1, np.float32)  # and 1 for the biases
+            self._channels = self._sample[:-1]
 
     def reset(self) -> None:
         """Discard every sample at the start of a segment."""
@@ -90,7 +94,7 @@ class StreamingReadout:
             self._emission_window.push(sample)
         if self._product is None:
             return
-        self._sample[:-1] = sample
+        self._channels[:] = sample
         logits = self._product.times(self._sample)  # most channels are silent
         n_secondary = 0
         if self._secondary_sum is not None:
@@ -117,15 +121,17 @@ class StreamingReadout:
         else:
             sums = window.sums
             if self._parts.scaling.root:
-                np.maximum(sums, 0, out=features)
-                sums = np.sqrt(features, out=features)
-            np.subtract(sums, self._mean, out=features)
+                sums = np.sqrt(np.maximum(sums, self._zeros, out=features), features)
+            np.subtract(sums, self._mean, features)
             point = features.dot(self._projection)
         direction = unit_length(point)
         similarity = (direction if self._cosine else point).dot(self._prototypes)
         if self._bias is not None:
             similarity += self._bias
-        return direction, self._logits(similarity, direction), typicality_of(similarity, self._typicality)
+        else:
+            similarity[-1] += self._blank_bias
+        typicality = typicality_of(similarity, self._typicality)
+        return direction, self._logits(similarity, direction), typicality
 
     def evidence(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
         """Evidence for the playback model.
@@ -157,24 +163,21 @@ class StreamingReadout:
             scale = np.asarray(np.sqrt(scale) if scaling.root else scale / scaling.n_window, np.float32)
             self._projection = (self._embedding.projection * scale[:, None]).astype(np.float32)
             self._mean = (self._embedding.mean / scale).astype(np.float32)
-        self._features = np.empty(len(scale), np.float32)
+        self._features, self._zeros = np.empty(len(scale), np.float32), np.zeros(len(scale), np.float32)
 
     def _logits(self, similarity: NDArray[np.float32], direction: NDArray[np.float32]) -> NDArray[np.float32]:
-        scale = self._parts.inverse_temperature * self.window.fullness
-        if self._secondary_sum is None and self._parts.secondary is not None:
-            logits = combined(
-                similarity,
-                self._parts.inverse_temperature,
-                self._parts.secondary,
-                self.window.read(),
-                direction,
-            )
-            return logits * np.float32(self.window.fullness)
-        logits = similarity * np.float32(scale)
+        """Logits of the window; overwrites ``similarity``, which contains the inverse temperature."""
+        fullness, secondary = self.window.fullness, self._parts.secondary
+        if self._secondary_sum is None and secondary is not None:
+            similarity = combined(similarity, self._used, secondary, self.window.read(), direction)
+        elif not self._used:
+            similarity[:] = 0
+        if fullness < 1:
+            similarity *= np.float32(fullness)
         if self._secondary_sum is not None:
-            secondary = self._secondary_sum.total
-            logits += secondary if self._secondary_weights is None else secondary.dot(self._secondary_weights)
-        return logits
+            total = self._secondary_sum.total
+            similarity += total if self._secondary_weights is None else total.dot(self._secondary_weights)
+        return similarity
 
 
 def typicality_of(similarity: NDArray[np.float32], levels: list[float]) -> float:

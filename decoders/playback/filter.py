@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.numerics import fast_max, fast_sum
+from decoders.numerics import fast_max, ones
 from decoders.playback.frame_clock import FrameClock
 from decoders.playback.playback_speed import (
     MAX_TICKS,
@@ -82,6 +82,9 @@ class Playback:
         self.clock = FrameClock(movie_rate_hz)
         self._initial = transitions.initial.astype(np.float32)
         self._relative = np.empty_like(self._initial)  # log likelihoods of a sample
+        self._ones = ones(self.n_states)
+        # An operand in an array without dimensions is faster than a number, which numpy converts first.
+        self._peak, self._sum = np.empty((), np.float32), np.empty((), np.float32)
         self._tick_rate = movie_rate_hz or rate_hz or 1.0
         self._horizons = {speed: horizon_ticks(self._tick_rate * speed, lag_s) for speed in SPEEDS}
         self._lag_s = lag_s
@@ -178,31 +181,38 @@ class Playback:
         before = self.state if self._without_window is None else self._without_window
         state = self.advance(before, self.clock.advance(stamp))
         if log_likelihood is None:
-            self.state = state * (1 / fast_sum(state))
+            self.state = self._to_one(state.copy())
         else:
-            relative = np.subtract(log_likelihood, fast_max(log_likelihood), out=self._relative)
-            self.state = np.exp(relative)
-            self.state *= state
-            likelihood = fast_sum(self.state)
+            self._peak[()] = log_likelihood[log_likelihood.argmax()]
+            relative = np.subtract(log_likelihood, self._peak, self._relative)
+            posterior = np.exp(relative)
+            posterior *= state
+            likelihood = float(posterior.dot(self._ones, self._sum))
             if not likelihood >= SMALLEST_MASS:  # false for NaN, too
                 # Within one frame, evidence excludes all that was left: it counts alone.
-                self.state = np.exp(relative)
-                likelihood = fast_sum(self.state)
+                posterior = np.exp(relative)
+                likelihood = float(posterior.dot(self._ones, self._sum))
                 if not likelihood > 0:
                     # The evidence is not a number, as that of a damaged model: the prediction counts alone.
                     self._without_window = None
-                    self.state = state * (1 / fast_sum(state))
+                    self.state = self._to_one(state.copy())
                     return self.state
-            self.state *= 1 / likelihood
+            posterior /= self._sum
+            self.state = posterior
             if self._speed is not None:
-                self.clock, self.state = self._speed.update(relative, likelihood, stamp, self.state)
+                self.clock, self.state = self._speed.update(relative, likelihood, stamp, posterior)
         self._without_window = None
         if window_evidence is not None:
             self._without_window = self.state
             likelihoods = np.exp(window_evidence - fast_max(window_evidence)).astype(np.float32, copy=False)
-            state = self.state * likelihoods + MIN_PROBABILITY
-            self.state = state * (1 / fast_sum(state))
+            self.state = self._to_one(self.state * likelihoods + MIN_PROBABILITY)
         return self.state
+
+    def _to_one(self, weight: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Scale float32 [states] to a sum of 1, in place."""
+        weight.dot(self._ones, self._sum)
+        weight /= self._sum
+        return weight
 
     def forecast_at(self, states: NDArray[np.floating[Any]], horizon_s: float) -> NDArray[np.float32]:
         """Forecast distributions at any horizon, at normal speed, float32 [time, states].

@@ -163,22 +163,21 @@ class PlaybackSpeed:
         for index, m in enumerate(mass):
             if m == SMALLEST_MASS:
                 states[index], mass[index] = self._initial, 1.0
-        states *= _column([(1 - s) / m for s, m in zip(share, mass, strict=True)])
-        states += _column(share) * state
         states[best] = state
+        mix = np.zeros((len(SPEEDS), len(SPEEDS)), np.float32)
+        mix.flat[:: len(SPEEDS) + 1] = [(1 - s) / m for s, m in zip(share, mass, strict=True)]
+        mix[:, best], mix[best] = share, 0
+        mix[best, best] = 1
+        self._states = mix.dot(states)
         self._log_weight = [math.log(w) for w in weight]
         self._clear_evidence()
         self._best = weight.index(max(weight))
-        return state if self._best == best else states[self._best].copy()
+        return state if self._best == best else self._states[self._best].copy()
 
     def _clear_evidence(self) -> None:
         self._evidence = np.zeros(len(self._initial), np.float32)
         self._log_likelihood = 0.0
         self._n_samples = 0
-
-
-def _column(values: list[float]) -> NDArray[np.float32]:
-    return np.array(values, np.float32)[:, None]
 
 
 def _samples_between(rate_hz: float) -> int:

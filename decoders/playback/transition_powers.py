@@ -133,14 +133,14 @@ class JumpingTransitions:
         """Advance a distribution float32 [states] by any number of ticks; a new array unless ``ticks`` is 0."""
         while ticks > 0:
             longest = self._stored[bisect_right(self._stored, ticks) - 1]
-            state = self._products((longest,)).times(state)[0]
+            state = self._products((longest,)).times(state)
             ticks -= longest
         return state
 
     def advance_each(self, state: NDArray[np.float32], ticks: tuple[int, ...]) -> NDArray[np.float32]:
         """Advance a distribution float32 [states] by several numbers of ticks: float32 [numbers, states], new."""
         if ticks in self._laid_out or set(ticks) <= set(self._stored):
-            return self._products(ticks).times(state)
+            return self._products(ticks).times(state).reshape(len(ticks), -1)
         return np.stack([self.advance(state, each) for each in ticks])
 
     def _products(self, ticks: tuple[int, ...]) -> Products:
@@ -186,8 +186,9 @@ class Products:
         constants: NDArray[np.float32],
         cuts: NDArray[np.float32],
     ) -> None:
+        if cuts.shape[1] == 1:
+            matrices, cuts = [_with_cuts(matrices[0], cuts[:, 0])], cuts[:, :0]
         n, size = len(cuts), constants.size
-        self._shape = constants.shape
         # The distribution lies between zeros, so that a slice may begin before it or end after it; then come the cuts.
         self._all = np.zeros(3 * n + cuts.shape[1], np.float32)
         self._state, self._cuts = self._all[n : 2 * n], self._all[3 * n :]
@@ -204,7 +205,7 @@ class Products:
                 on = (matrix == index) & (row < n) & (offset >= run[0]) & (offset <= run[-1])
                 rest &= ~on
                 weights = np.zeros((len(run), n), np.float32)
-                weights[offset[on] - run[0], column[on]] = value[on]
+                np.add.at(weights, (offset[on] - run[0], column[on]), value[on])
                 strides = -weights.itemsize, weights.itemsize
                 source = as_strided(self._all[n - run[0] :], weights.shape, strides, writeable=False)
                 bands.append((source, weights, slice(height[index], height[index] + len(run)), index))
@@ -214,9 +215,10 @@ class Products:
         self._rows, at = np.unique(row, return_inverse=True)
         if len(self._rows) * size > MAX_DENSE:
             self._rows = self._rows[:0]
-        n_parts = height.max() + 1
+        # Each product is a sum of parts: bands, constants, single entries, and dense rows times what stands there.
+        n_bands, n_parts = height.max(), height.max() + 2
         self._parts = np.zeros((n_parts + len(self._rows), size), np.float32)
-        self._parts[n_parts - 1] = constants.reshape(-1)
+        self._parts[n_bands], self._single = constants.reshape(-1), self._parts[n_bands + 1]
         self._coefficients = np.ones(len(self._parts), np.float32)
         self._at_rows = self._coefficients[n_parts:]
         self._bands = [(s, w, self._parts[rows, i * n : i * n + n]) for s, w, rows, i in bands]
@@ -234,7 +236,7 @@ class Products:
             self._from = rows
 
     def times(self, state: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return ``state @ matrix + constant`` for each matrix.
+        """Return ``state @ matrix + constant`` for each matrix, end to end.
 
         Parameters
         ----------
@@ -244,25 +246,34 @@ class Products:
         Returns
         -------
         products
-            Float32 [matrices, states], a new array.
+            Float32 [matrices * states], a new array.
         """
         everything = self._all
         self._state[:] = state
         if len(self._cuts):
             everything.take(self._cut_rows).dot(self._cut, self._cuts)
         for source, weights, target in self._bands:
-            np.multiply(source, weights, out=target)
+            np.multiply(source, weights, target)
         if len(self._rows):
             everything.take(self._rows, None, self._at_rows, "clip")
-        out: NDArray[np.float32] = self._coefficients.dot(self._parts)
         if len(self._from):
             moved = everything.take(self._from)
             if self._block is not None:
-                out[self._to] += moved.dot(self._block)
+                self._single[self._to] = moved.dot(self._block)
             else:
                 moved *= self._value
-                out[self._to] += np.add.reduceat(moved, self._begins)
-        return out.reshape(self._shape)
+                self._single[self._to] = np.add.reduceat(moved, self._begins)
+        out: NDArray[np.float32] = self._coefficients.dot(self._parts)
+        return out
+
+
+def _with_cuts(entries: Entries, cut: NDArray[np.float32]) -> Entries:
+    """Multiply out the cuts of a single tick, few entries, where ``cut`` float32 [states] is their probability."""
+    row, column, value = entries
+    led, cutting = row == len(cut), np.flatnonzero(cut)
+    rows = np.r_[row[~led], np.repeat(cutting, led.sum())]
+    columns = np.r_[column[~led], np.tile(column[led], len(cutting))]
+    return rows, columns, np.r_[value[~led], np.outer(cut[cutting], value[led]).reshape(-1)]
 
 
 def _long_diagonals(

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from decoders.model.decision import entropy_bits, forecast_channels
-from decoders.prediction import N_LIKELIEST
+from decoders.numerics import entropy_bits
+from decoders.prediction import N_LIKELIEST, forecast_channels
 
 
 @settings(max_examples=80, deadline=None)
