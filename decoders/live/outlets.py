@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pylsl
+from numpy.typing import NDArray
 
 from decoders.prediction import HORIZONS_S, N_LIKELIEST, PREDICTION_CHANNELS, Prediction
 from stream.lsl.outlet import make_outlet
@@ -106,7 +107,7 @@ class Publisher:
         self._point = np.zeros((1, model.n_embedding), np.float32)
         self._row = np.zeros((1, len(PREDICTION_CHANNELS)))
         self._starts = np.arange(0, model.n_frames, self.pool)
-        self._pooled = np.zeros((1, len(self._starts) + 1), np.float32)
+        self._pooled = np.zeros(len(self._starts) + 1, np.float32)
         self._count = 0
 
     def push_prediction(
@@ -145,7 +146,7 @@ class Publisher:
         return self._count % self._every == 0
 
     def push_secondary(self, prediction: Prediction, stamp: float) -> None:
-        """Push the posterior, forecast, embedding and continuous labels of a sample.
+        """Push the posterior, forecast, embedding and continuous labels of a sample, each if someone receives it.
 
         Parameters
         ----------
@@ -154,21 +155,27 @@ class Publisher:
         stamp
             Timestamp as in `push_prediction`.
         """
-        posterior = prediction.posterior
-        if self.pool > 1:
-            np.add.reduceat(posterior[:-1], self._starts, out=self._pooled[0, :-1])
-            self._pooled[0, -1] = posterior[-1]
-            posterior = self._pooled[0]
-        self._posterior.push_chunk(posterior[None], stamp)
-        self._forecast.push_chunk(prediction.forecast.reshape(1, -1), stamp)
-        point, width = prediction.embedding, self._point.shape[1]
-        if len(point) != width:  # a refit may use other channels, but the stream keeps its width
-            self._point[:] = 0
-            self._point[0, : len(point)] = point[:width]
-            point = self._point[0]
-        self._embedding.push_chunk(point[None], stamp)
-        if self._continuous is not None:
+        if self._posterior.have_consumers():
+            self._posterior.push_chunk(self._in_channels(prediction.posterior)[None], stamp)
+        if self._forecast.have_consumers():
+            self._forecast.push_chunk(prediction.forecast.reshape(1, -1), stamp)
+        if self._embedding.have_consumers():
+            point, width = prediction.embedding, self._point.shape[1]
+            if len(point) != width:  # a refit may use other channels, but the stream keeps its width
+                self._point[:] = 0
+                self._point[0, : len(point)] = point[:width]
+                point = self._point[0]
+            self._embedding.push_chunk(point[None], stamp)
+        if self._continuous is not None and self._continuous.have_consumers():
             self._continuous.push_chunk(prediction.continuous[None], stamp)
+
+    def _in_channels(self, posterior: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Pool neighbouring frames of long movies."""
+        if self.pool == 1:
+            return posterior
+        np.add.reduceat(posterior[:-1], self._starts, out=self._pooled[:-1])
+        self._pooled[-1] = posterior[-1]
+        return self._pooled
 
     def push_status(self, event: str, **facts: Any) -> None:
         """Push an event to the status stream as one JSON object."""

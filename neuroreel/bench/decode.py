@@ -16,6 +16,7 @@ from decoders.fitting.options import FitOptions
 from decoders.live.warmup import Warmup
 from decoders.model.model import Model
 from decoders.model.training_archive import restore_training
+from decoders.prediction import Prediction
 from neuroreel.bench.data import UNITS, BenchData
 from stream.session import Session
 
@@ -61,8 +62,7 @@ def bench_decode(data: BenchData, seconds: float, *, against_cebra: bool) -> dic
     with threadpool_limits(1):
         model, n_paced = _model(data), round(seconds * RATE_HZ)
         steps = {
-            "ours": (_step(model, data.test), N_TIGHT),
-            "decision": (_step(model, data.test, whole=False), N_TIGHT),
+            **{name: (step, N_TIGHT) for name, step in _steps(model, data.test).items()},
             "sklearn_knn": (_sklearn_knn(model, data.test), N_KNN),
         }
         if against_cebra:
@@ -74,6 +74,7 @@ def bench_decode(data: BenchData, seconds: float, *, against_cebra: bool) -> dic
             "frames": model.n_frames,
             "tight_us": ours,
             "decision_us": tight.pop("decision"),
+            "published_us": tight.pop("published"),
             "paced_us": paced_times(model, data.test, n_paced, warm=True),
             "paced_cold_us": paced_times(model, data.test, n_paced),
             "paced_hz": RATE_HZ,
@@ -86,7 +87,7 @@ def bench_decode(data: BenchData, seconds: float, *, against_cebra: bool) -> dic
 
 
 def paced_times(model: Model, session: Session, n_steps: int, *, warm: bool = False) -> dict[str, float]:
-    """Time `Model.step` (posterior, playback model and forecast) at `RATE_HZ`; returns percentiles in microseconds.
+    """Time `Model.step`, and what the engine reads of it, at `RATE_HZ`; returns percentiles in microseconds.
 
     Parameters
     ----------
@@ -101,7 +102,7 @@ def paced_times(model: Model, session: Session, n_steps: int, *, warm: bool = Fa
     """
     samples = np.asarray(session.neural, np.float32)
     warmup = Warmup(model)
-    step = _step(model, session)
+    step = _steps(model, session)["published"]
     due = time.perf_counter()
 
     def wait(index: int) -> None:
@@ -119,18 +120,22 @@ def paced_times(model: Model, session: Session, n_steps: int, *, warm: bool = Fa
     return _percentiles(_timed(step, range(N_WARM_UP, N_WARM_UP + n_steps), wait))
 
 
-def _step(model: Model, session: Session, *, whole: bool = True) -> Callable[[int], Any]:
-    """`Model.step`; with ``whole`` False, only what it computes before the prediction is published."""
+def _steps(model: Model, session: Session) -> dict[str, Callable[[int], Any]]:
+    """Ways to run a step of a model.
+
+    "ours" is `Model.step`: posterior, playback model and forecast; "decision" is what it computes before the prediction
+    is published; "published" also reads the lists of likeliest frames for the forecast stream.
+    """
     samples = np.asarray(session.neural, np.float32)
     period = 1 / (session.rate_hz or 30.0)
 
-    def step(index: int) -> None:
-        model.step(samples[index % len(samples)], index * period)
+    def step(index: int) -> Prediction:
+        return model.step(samples[index % len(samples)], index * period)
 
     def decide(index: int) -> None:
         model.step(samples[index % len(samples)], index * period, lambda _decision: False)
 
-    return step if whole else decide
+    return {"ours": step, "decision": decide, "published": lambda index: step(index).forecast}
 
 
 def _interleaved(steps: dict[str, tuple[Callable[[int], Any], int]]) -> dict[str, dict[str, float]]:

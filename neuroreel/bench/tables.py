@@ -97,6 +97,7 @@ def print_decode(result: dict[str, Any]) -> None:
     rows = {
         "tight": (result["tight_us"], None),
         "tight, published prediction only": (result["decision_us"], None),
+        "tight, with the lists of the forecast stream": (result["published_us"], None),
         f"paced at {result['paced_hz']:g} Hz, with warm-up": (result["paced_us"], None),
         f"paced at {result['paced_hz']:g} Hz, without warm-up": (result["paced_cold_us"], None),
         **{

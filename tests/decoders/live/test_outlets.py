@@ -61,6 +61,19 @@ def test_secondary_streams_carry_the_rest(
         assert len(opened[role].labels) == rows.shape[1]
 
 
+def test_streams_that_nobody_receives_cost_nothing(
+    opened: dict[str, FakeOutlet],
+    model: Model,
+    prediction: Prediction,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    publisher = Publisher("V1", model, 30.0, {})
+    monkeypatch.setattr(FakeOutlet, "have_consumers", lambda outlet: outlet.name == "V1-embedding")
+    monkeypatch.setattr(Prediction, "forecast", property(lambda _: pytest.fail("computed for nobody")))
+    publisher.push_secondary(prediction, 1.5)
+    assert {role for role, outlet in opened.items() if outlet.pushed} == {"embedding"}
+
+
 @pytest.mark.parametrize(("rate_hz", "every"), [(0.0, 1), (30.0, 1), (200.0, 1), (250.0, 2), (1000.0, 10)])
 def test_at_high_rates_every_nth_sample_has_secondary_streams(
     opened: dict[str, FakeOutlet], model: Model, rate_hz: float, every: int
