@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
@@ -152,8 +153,8 @@ class Prediction:
         Logits without the playback model, float32 [n_frames + 1].
     embedding
         Embedded point, float32 [n_embedding].
-    ahead
-        Forecast posterior at each of `HORIZONS_S`, float32 [horizons, n_frames + 1].
+    forecaster
+        Computes `ahead`.
     continuous
         Estimates of the continuous labels, float32 [k], in the order of the model's ``continuous_channels``.
     numbers
@@ -172,7 +173,7 @@ class Prediction:
     posterior: NDArray[np.float32]
     logits: NDArray[np.float32]
     embedding: NDArray[np.float32]
-    ahead: NDArray[np.float32]
+    forecaster: Callable[[], NDArray[np.float32]]
     continuous: NDArray[np.float32]
     numbers: NDArray[np.float32]
     picture: NDArray[np.uint8] | None = None
@@ -187,6 +188,11 @@ class Prediction:
     def posterior_without_playback(self) -> NDArray[np.float32]:
         """Posterior from the logits alone, float32 [n_frames + 1]; computed at each access."""
         return softmax(self.logits)
+
+    @property
+    def ahead(self) -> NDArray[np.float32]:
+        """Forecast posterior at each of `HORIZONS_S`, float32 [horizons, n_frames + 1]; computed at each access."""
+        return self.forecaster()
 
     @property
     def forecast(self) -> NDArray[np.float32]:

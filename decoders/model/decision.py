@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.prediction import HORIZONS_S, N_LIKELIEST, Prediction, Predictions
+from decoders.prediction import Prediction, Predictions
 
 if TYPE_CHECKING:
     from decoders.readouts.continuous import ContinuousReader
@@ -27,8 +27,8 @@ class Decision:
         Point of unit length in the linear embedding, float32 [dimensions].
     logits
         Logits without the playback model, float32 [states].
-    ahead
-        Forecast posterior at each horizon, float32 [horizons, states].
+    forecaster
+        Computes the forecast posterior at each horizon, float32 [horizons, states].
     has_evidence
         Whether the sample had finite values and the decoded moment lies in this segment.
     in_segment
@@ -47,7 +47,7 @@ class Decision:
     embedding: NDArray[np.float32]
     direction: NDArray[np.float32]
     logits: NDArray[np.float32]
-    ahead: NDArray[np.float32]
+    forecaster: Callable[[], NDArray[np.float32]]
     has_evidence: bool
     in_segment: bool
 
@@ -57,6 +57,7 @@ def stack_predictions(
     n_states: int,
     n_embedding: int,
     reader: ContinuousReader,
+    forecast: NDArray[np.float32],
     ahead: dict[float, NDArray[np.float32]],
 ) -> Predictions:
     """Stack single predictions into arrays over time.
@@ -69,6 +70,8 @@ def stack_predictions(
         Number of states and embedding dimensions.
     reader
         Decoder of the continuous labels, which gives their intervals.
+    forecast
+        Their `Prediction.forecast`, float32 [time, horizons, 2 * N_LIKELIEST + 1].
     ahead
         Forecast posteriors, float32 [time, states] by horizon in seconds.
     """
@@ -92,7 +95,7 @@ def stack_predictions(
         posterior=posterior,
         posterior_without_playback=column("posterior_without_playback", np.float32, n_states),
         embedding=column("embedding", np.float32, n_embedding),
-        forecast=column("forecast", np.float32, len(HORIZONS_S), 2 * N_LIKELIEST + 1),
+        forecast=forecast,
         continuous=continuous,
         half_width=reader.half_width(posterior, continuous) if continuous.size else continuous,
         forecast_posterior=ahead,

@@ -24,7 +24,15 @@ from decoders.model.probe import probe
 from decoders.model.streaming import StreamingReadout, typicality_of
 from decoders.numerics import entropy_bits, fast_sum, likeliest_state, softmax
 from decoders.playback.filter import Playback
-from decoders.prediction import HORIZONS_S, Prediction, Predictions, Provenance, provenance_of
+from decoders.prediction import (
+    HORIZONS_S,
+    N_LIKELIEST,
+    Prediction,
+    Predictions,
+    Provenance,
+    forecast_channels,
+    provenance_of,
+)
 from decoders.readouts.kalman import KalmanStream
 from stream.session import Session
 
@@ -204,20 +212,24 @@ class Model(CardProperties):
         rows: list[Prediction] = []
         n_kept = session.n_samples if forecasts else 0
         ahead = np.empty((len(HORIZONS_S), n_kept, self.n_frames + 1), np.float32)
+        lists = np.empty((session.n_samples, len(HORIZONS_S), 2 * N_LIKELIEST + 1), np.float32)
         for index in range(session.n_samples):
             if index and session.segment[index] != session.segment[index - 1]:
                 self.reset()
             sample = np.asarray(session.neural[index], np.float32)
             decision = self._decide(sample, float(session.stamps[index]))
             rows.append(self._complete(decision, self._step_kalman(decision)))
+            here = decision.forecaster()
+            lists[index] = forecast_channels(here, self._forecast_numbers)
             if forecasts:
-                ahead[:, index] = decision.ahead
+                ahead[:, index] = here
         self.reset()
         return stack_predictions(
             rows,
             self.n_frames + 1,
             self.n_embedding,
             self.parts.continuous,
+            lists,
             dict(zip(HORIZONS_S, ahead, strict=True)) if forecasts else {},
         )
 
@@ -320,8 +332,7 @@ class Model(CardProperties):
             state = self.playback.step(evidence, stamp, weight * linear if weight else None)
         if not self.use_playback:
             state = self.playback.set_state(softmax(logits))
-        ahead = self.playback.forecast()
-        last = ahead[-1]
+        last = self.playback.last_forecast()
         best, following = likeliest_state(state), likeliest_state(last)
         return Decision(
             state=best,
@@ -336,7 +347,7 @@ class Model(CardProperties):
             embedding=point,
             direction=direction,
             logits=logits,
-            ahead=ahead,
+            forecaster=self.playback.later_forecast(),
             has_evidence=has_evidence,
             in_segment=in_segment,
         )
@@ -362,7 +373,7 @@ class Model(CardProperties):
             posterior=decision.posterior,
             logits=decision.logits,
             embedding=self._published(decision.embedding),
-            ahead=decision.ahead,
+            forecaster=decision.forecaster,
             continuous=self.parts.continuous.read(decision.posterior, decision.direction, smoothed),
             numbers=self._forecast_numbers,
             picture=self.pictures[decision.state] if self.pictures is not None and shown else None,

@@ -11,7 +11,8 @@ distribution of the states that jumps lead to. Forward filter (Rabiner 1989) and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -100,6 +101,7 @@ class Playback:
         self.reset()
         self.advance(self.state, 1)  # lay out the powers now, not at the first sample
         self.forecast()
+        self.last_forecast()
 
     @property
     def n_states(self) -> int:
@@ -244,9 +246,25 @@ class Playback:
 
     def forecast(self) -> NDArray[np.float32]:
         """Return the distribution at each forecast horizon, float32 [horizons, states]."""
-        ahead = self._forecast.advance_each(self.state, self._horizons[self.speed])
+        return self.later_forecast()()
+
+    def last_forecast(self) -> NDArray[np.float32]:
+        """Return the distribution at the last forecast horizon, float32 [states]."""
+        ticks = self._horizons[self.speed]
+        return self._ahead(self.state, ticks[-1:], slice(len(ticks) - 1, len(ticks)))[0]
+
+    def later_forecast(self) -> Callable[[], NDArray[np.float32]]:
+        """Return a function that computes `forecast` of the present state, also after later steps."""
+        ticks = self._horizons[self.speed]
+        return partial(self._ahead, self.state, ticks, slice(len(ticks)))
+
+    def _ahead(
+        self, state: NDArray[np.float32], ticks: tuple[int, ...], horizons: slice
+    ) -> NDArray[np.float32]:
+        """Forecasts from a state, some numbers of ticks ahead, at these of the horizons."""
+        ahead = self._forecast.advance_each(state, ticks)
         if len(self._hedges):
-            self._hedge(ahead, self._hedges[: len(ahead), None])
+            self._hedge(ahead, self._hedges[horizons, None])
         return ahead
 
     def _hedge(self, ahead: NDArray[np.float32], share: NDArray[np.float32] | np.float32) -> None:
