@@ -251,7 +251,8 @@ class Playback:
     def last_forecast(self) -> NDArray[np.float32]:
         """Return the distribution at the last forecast horizon, float32 [states]."""
         ticks = self._horizons[self.speed]
-        return self._ahead(self.state, ticks[-1:], slice(len(ticks) - 1, len(ticks)))[0]
+        last: NDArray[np.float32] = self._ahead(self.state, ticks[-1:], slice(len(ticks) - 1, len(ticks)))[0]
+        return last
 
     def later_forecast(self) -> Callable[[], NDArray[np.float32]]:
         """Return a function that computes `forecast` of the present state, also after later steps."""

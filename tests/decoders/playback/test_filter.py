@@ -125,3 +125,15 @@ def test_evidence_that_excludes_every_possible_state_starts_anew(value: float) -
     if np.isfinite(value):
         assert state.argmax() == N // 2
     assert playback.step(np.zeros(N + 1), 5.1).sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("hedges", [(), (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)])
+def test_a_forecast_computed_later_is_that_of_its_moment(hedges: tuple[float, ...]) -> None:
+    playback = Playback(transitions(), 0.01, 0.02, 30.0, 30.0, 0.0, hedges)
+    evidence = np.random.default_rng(0).normal(size=(2, N + 1)).astype(np.float32)
+    playback.step(evidence[0], 0.0)
+    now, last, later = playback.forecast(), playback.last_forecast(), playback.later_forecast()
+    playback.step(evidence[1], 1 / 30)
+    np.testing.assert_array_equal(later(), now)
+    np.testing.assert_allclose(last, now[-1], rtol=1e-5, atol=1e-7)
+    assert not np.allclose(playback.forecast(), now)
