@@ -30,7 +30,12 @@ def describe(news: Mapping[str, Any]) -> str:
     agrees = f", agrees with the one before: {agreement:.2f}" if agreement is not None else ""
     if event == "rolling":
         waiting = f": {news['seconds']:g} of {news['needed']:g} s" if "seconds" in news else ""
-        return f"trainer: {news['state']}{waiting}"
+        without = (
+            "; torch is not installed, so the contrastive encoder stays"
+            if news.get("trains_encoder") is False
+            else ""
+        )
+        return f"trainer: {news['state']}{waiting}{without}"
     if event == "refusal":
         return f"refit refused: {news['reason']}"
     if event == "rollback":

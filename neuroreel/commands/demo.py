@@ -46,7 +46,9 @@ def command(
     """Replay the bundled recording over LSL, decode it live in another process and show the result.
 
     The recording is simulated, and nothing leaves this computer. The replay sends the two test repeats of the movie,
-    which the model was not trained on: one in order, one with shuffled scenes, a pause, a jump and a rewind.
+    which the model was not trained on: one in order, one with shuffled scenes, a pause, a jump and a rewind. When one
+    has ended, the model is refitted with it; from the second round on, it decodes what it has been trained on, and says
+    so.
     """
     import json
     import tempfile
@@ -75,7 +77,7 @@ def command(
         report = Path(folder) / "live.json"
         sender = ["replay", str(demo_recording()), "--name", NAME, "--repeats", TEST_REPEATS, "--loop"]
         replay = start_child(sender, control=True)
-        decoder = ["live", str(demo_model()), "--stream", NAME, "--await-consumer", "10"]
+        decoder = ["live", str(demo_model()), "--stream", NAME, "--rolling", "--await-consumer", "10"]
         engine = start_child([*decoder, "--json", str(report)], control=True)
         opened = time.monotonic()
         try:

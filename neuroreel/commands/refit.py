@@ -42,6 +42,7 @@ def command(model: Path, n: int | None, explore: bool, folder: Path) -> None:
     import json
     import os
     import signal
+    from importlib.util import find_spec
 
     from threadpoolctl import threadpool_limits
 
@@ -75,7 +76,8 @@ def command(model: Path, n: int | None, explore: bool, folder: Path) -> None:
         finally:
             Path(message["file"]).unlink(missing_ok=True)
 
-    report(do="ready")
+    encoder = trainer.running.parts.contrastive is not None
+    report(do="ready", **({"trains_encoder": find_spec("torch") is not None} if encoder else {}))
     waiting: list[dict[str, Any]] = []
     newest = 0
     with threadpool_limits(1):

@@ -15,6 +15,11 @@ TESTED = {"tested_s": 60.0, "infonce_nats": 8.4, "infonce_chance_nats": 9.7, "z"
     ("news", "sentence"),
     [
         ({"event": "rolling", "state": "ready"}, "trainer: ready"),
+        ({"event": "rolling", "state": "ready", "trains_encoder": True}, "trainer: ready"),
+        (
+            {"event": "rolling", "state": "ready", "trains_encoder": False},
+            "trainer: ready; torch is not installed, so the contrastive encoder stays",
+        ),
         ({"event": "rolling", "state": "wait", "seconds": 40.0, "needed": 60.0}, "trainer: wait: 40 of 60 s"),
         ({"event": "refusal", "version": 2, "reason": "it is worse"}, "refit refused: it is worse"),
         (
