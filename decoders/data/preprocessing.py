@@ -14,6 +14,9 @@ from stream.session import MAX_ACTIVITY, Kind
 DETREND_S = {Kind.FLUORESCENCE: 30.0, Kind.BOLD: 300.0, Kind.EEG: 5.0, Kind.OTHER: 30.0}
 """Time constant in seconds of the running mean that is subtracted; spike counts keep their mean."""
 
+CHANNELS_AT_ONCE = 256
+"""Channels whose mean and spread are computed at a time, in double precision."""
+
 PRIOR_SAMPLES = 10
 """Weight of the training mean where a segment begins, in samples."""
 
@@ -120,12 +123,15 @@ class Preprocessor:
         BadRecording
             When no channel is usable.
         """
-        finite = np.abs(neural) < MAX_ACTIVITY
-        clean = np.where(finite, neural, 0).astype(np.float64)
-        n_finite = np.maximum(finite.sum(0), 1)
-        mean = clean.sum(0) / n_finite
-        spread = np.sqrt((np.where(finite, clean - mean, 0) ** 2).sum(0) / n_finite)
-        valid = (spread > 1e-6 * np.maximum(1e-6, np.abs(mean))) & (finite.mean(0) > 0.5)
+        n_finite, mean, spread = np.zeros((3, neural.shape[1]))
+        for first in range(0, neural.shape[1], CHANNELS_AT_ONCE):
+            at = slice(first, first + CHANNELS_AT_ONCE)
+            finite = np.abs(neural[:, at]) < MAX_ACTIVITY
+            clean = np.where(finite, neural[:, at], 0).astype(np.float64)
+            n_finite[at] = np.maximum(finite.sum(0), 1)
+            mean[at] = clean.sum(0) / n_finite[at]
+            spread[at] = np.sqrt((np.where(finite, clean - mean[at], 0) ** 2).sum(0) / n_finite[at])
+        valid = (spread > 1e-6 * np.maximum(1e-6, np.abs(mean))) & (n_finite > 0.5 * len(neural))
         if not np.any(valid):
             raise BadRecording(
                 f"none of the {neural.shape[1]} channels is usable: each is flat, empty, or mostly not a number or "

@@ -19,7 +19,7 @@ from decoders.embedding.multiscale import multiscale_sums
 PIECE_VALUES = 2_000_000
 """Values of window sums that are computed at a time."""
 
-MAX_STORED_BYTES = 256_000_000
+MAX_STORED_BYTES = 128_000_000
 """Statistics that are kept for another use, besides the newest."""
 
 

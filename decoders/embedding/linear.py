@@ -101,9 +101,14 @@ def class_statistics(
     order = np.argsort(state, kind="stable")
     first = np.flatnonzero(np.r_[True, np.diff(state[order]) > 0])
     mean = np.zeros((n_states, features.shape[1]))
-    mean[state[order[first]]] = np.add.reduceat(features[order] * w[order, None], first, dtype=np.float64)
+    weighted = features[order]
+    weighted *= w[order, None]
+    mean[state[order[first]]] = np.add.reduceat(weighted, first, dtype=np.float64)
+    del weighted
     mean /= np.maximum(count, 1e-12)[:, None]
-    residual = (features - mean.astype(np.float32)[state]) * np.sqrt(w)[:, None]
+    residual = mean.astype(np.float32)[state]
+    np.subtract(features, residual, residual)
+    residual *= np.sqrt(w)[:, None]
     # Each observed state costs one degree of freedom: a state with a single sample tells nothing about noise.
     freedom = max(w.sum() - np.sum(count > 0) * w.mean(), 1.0)
     observed = count > 0

@@ -12,10 +12,10 @@ from decoders.data.training_set import TrainingSet
 from decoders.data.training_statistics import training_statistics
 from decoders.embedding.linear import ClassStatistics, LinearEmbedding, ShrinkagePath, unit_length
 from decoders.fitting.candidate_scorer import CandidateScorer, ScoredCandidate
-from decoders.fitting.settings import ReadoutSettings, feature_scaling, state_statistics
+from decoders.fitting.settings import ReadoutSettings, feature_scaling
 from decoders.readouts.classifiers import fit_prototypes
 from decoders.readouts.secondary_classifier import SecondarySettings, fit_secondary
-from decoders.readouts.smoothing import MeanSmoother, candidate_smoothings
+from decoders.readouts.smoothing import MeanSmoother, candidate_smoothings, smooth_over_frames
 from stream.errors import BadUsage
 from stream.session import Kind
 
@@ -56,8 +56,8 @@ def best_prototypes(
     """
     data = scorer.data
     scaling = feature_scaling(data, base.n_window)
-    statistics = [state_statistics(data, base.layout, train, scaling) for train, _ in scorer.folds]
     raw = [training_statistics(data, base.layout, scaling, train) for train, _ in scorer.folds]
+    statistics = [smooth_over_frames(of_fold, data, 0.0) for of_fold in raw]
     smoothers = [MeanSmoother(data, train) for train, _ in scorer.folds]
     features = [scaling.features(fold.sums) for fold in scorer.held_out]
     embeddings: FoldEmbeddings = {}
@@ -82,11 +82,11 @@ def best_prototypes(
 
     shares = BOLD_CHANNEL_SHARES if data.kind is Kind.BOLD else (1.0,)
     for share, diagonal in product(shares, DIAGONAL):
-        paths = [ShrinkagePath(of_fold, share, diagonal=diagonal) for of_fold in statistics]
+        for of_fold in statistics:
+            path = ShrinkagePath(of_fold, share, diagonal=diagonal)
+            for shrinkage in SHRINKAGES:
+                embeddings.setdefault((shrinkage, share, diagonal), []).append(path.embedding(shrinkage))
         for shrinkage, cosine in product(SHRINKAGES, similarities):
-            key = shrinkage, share, diagonal
-            if key not in embeddings:
-                embeddings[key] = [path.embedding(shrinkage) for path in paths]
             settings = replace(base, cosine=cosine, smoothing=least)
             settings = replace(settings, shrinkage=shrinkage, channel_share=share, diagonal=diagonal)
             keep_better(scored(settings, smooth))

@@ -184,11 +184,11 @@ def fit_readout(data: TrainingSet, keep: NDArray[np.bool_], settings: ReadoutSet
         Selected hyperparameters.
     """
     scaling = feature_scaling(data, settings.n_window)
-    statistics = state_statistics(data, settings.layout, keep, scaling)
+    raw = training_statistics(data, settings.layout, scaling, keep)
+    statistics = smooth_over_frames(raw, data, 0.0)
     embedding = fit_linear(
         statistics, settings.shrinkage, share=settings.channel_share, diagonal=settings.diagonal
     )
-    raw = training_statistics(data, settings.layout, scaling, keep)
     smooth = MeanSmoother(data, keep)(raw, settings.smoothing)
     prototypes = fit_prototypes(embedding, smooth, cosine=settings.cosine)
     secondary = None
