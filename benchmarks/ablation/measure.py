@@ -21,6 +21,7 @@ from decoders.fitting.candidate_scorer import CandidateScorer, ScoredCandidate
 from decoders.fitting.fit_emission import DEFAULT_EVIDENCE_WEIGHT
 from decoders.fitting.select_classifier import DECODERS, DecoderCandidates, select_classifier
 from decoders.fitting.settings import ReadoutSettings
+from decoders.fitting.training_data import build_training_set, training_session
 from decoders.metrics import given_shown, log_score_bits, score
 from decoders.model.file import content_hash
 from decoders.model.model import Model
@@ -47,9 +48,9 @@ class Fitter:
 
     def __init__(self, case: Case) -> None:
         self._case = case
-        self._session, self._states = fit.training_session(case.train, case.options, None)
+        self._session, self._states = training_session(case.train, case.options, None)
         self._data: dict[int, TrainingSet] = {}
-        self._build = fit.build_training_set
+        self._build = build_training_set
         self._selected: dict[Any, list[ReadoutSettings]] = {}
         self._calibrated: dict[Any, tuple[float, ReadoutSettings]] = {}
         self._weighed: list[Any] = []

@@ -17,8 +17,9 @@ from decoders.data.training_set import with_repeat_boundaries
 from decoders.errors import BadSplit, TrainedOnTestData
 from decoders.evaluation.predictions import TestPredictions, collect_predictions, pool_folds
 from decoders.evaluation.summary import build_report
-from decoders.fitting.fit import fit_model, select_part, training_session
+from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
+from decoders.fitting.training_data import select_part, training_session
 from decoders.model.model import Model
 from stream.errors import BadUsage
 from stream.movie import Movie

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from decoders.data.training_set import TrainingSet
 from decoders.errors import BadSplit
 from decoders.evaluation.batch_filter import posteriors
-from decoders.fitting.fit import build_training_set, candidate_windows, training_session
 from decoders.fitting.options import FitOptions
 from decoders.fitting.select_classifier import DECODERS, select_classifier
 from decoders.fitting.settings import ReadoutSettings, cross_validation_folds, fit_readout
+from decoders.fitting.training_data import build_training_set, candidate_windows, training_session
 from decoders.fitting.validation_sequences import validation_sequences
 from decoders.metrics import frame_errors, likeliest
 from stream.movie import Movie

@@ -19,9 +19,9 @@ from decoders.evaluation.batch_filter import posteriors as softmax
 from decoders.evaluation.forecast import Forecast, decode_forecast
 from decoders.evaluation.shuffled_order import ShuffledPredictions, pool_shuffled, predict_shuffled
 from decoders.fitting.baselines import refit_baselines
-from decoders.fitting.fit import candidate_windows
 from decoders.fitting.label_baselines import label_baselines
 from decoders.fitting.options import FitOptions
+from decoders.fitting.training_data import candidate_windows
 from decoders.metrics import Decoded
 from decoders.model.model import Model
 from decoders.model.training_archive import restore_training

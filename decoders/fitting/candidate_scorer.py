@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from decoders.data.training_set import TrainingSet
 from decoders.data.training_statistics import windows_at
-from decoders.fitting.settings import MAX_HELD_OUT, ReadoutSettings, evenly_spaced
+from decoders.fitting.settings import MAX_HELD_OUT, ReadoutSettings, add_to_blank, evenly_spaced
 from decoders.fitting.validation_sequences import moment_weights, validation_sequences
 from decoders.metrics import likeliest_states
 from decoders.readouts.classifiers import UNOBSERVED_LOGIT, calibrate, log_posterior
@@ -121,7 +121,7 @@ class CandidateScorer:
         only_neighbours = settings.secondary is not None and settings.secondary.name == "knn"
         only_neighbours &= settings.inverse_temperature == 0
         bias = 0.0 if only_neighbours else self.blank_bias(calibrated)
-        score = self._log_score(self._with_blank_bias(calibrated, bias) * self.fullness[:, None])
+        score = self._log_score(add_to_blank(calibrated, bias) * self.fullness[:, None])
         return inverse_temperature, ScoredCandidate(
             replace(settings, log_score=score, blank_bias=bias), calibrated
         )
@@ -152,12 +152,6 @@ class CandidateScorer:
             low, high = (middle, high) if slope(middle) > 0 else (low, middle)
         return (low + high) / 2
 
-    @staticmethod
-    def _with_blank_bias(logits: NDArray[np.float32], bias: float) -> NDArray[np.float32]:
-        out = logits.copy()
-        out[:, -1] += np.float32(bias)
-        return out
-
     def calibrate_logits(self, logits: NDArray[np.float32], reach: float = 1000.0) -> tuple[float, float]:
         """Return the inverse temperature with the best log score, and the score at it in nats.
 
@@ -180,7 +174,7 @@ class CandidateScorer:
             Selected decoder.
         """
         fullness, truth = self.fullness, self.truth
-        biased = self._with_blank_bias(candidate.logits, candidate.settings.blank_bias)
+        biased = add_to_blank(candidate.logits, candidate.settings.blank_bias)
         low, high = self.data.axis.tolerance_range
         rows = np.arange(len(truth))
         scores = []

@@ -201,15 +201,22 @@ def fit_readout(data: TrainingSet, keep: NDArray[np.bool_], settings: ReadoutSet
 def _with_blank_bias(
     prototypes: Prototypes, secondary: SecondaryClassifier | None, settings: ReadoutSettings
 ) -> tuple[Prototypes, SecondaryClassifier | None]:
-    """Add the bias of "no stimulus", the last state, where the logits come from."""
-    part = np.zeros(len(prototypes.bias), np.float32)
+    """Add the bias of "no stimulus" where the logits come from."""
+    bias = settings.blank_bias
     if settings.inverse_temperature > 0:
-        part[-1] = settings.blank_bias / settings.inverse_temperature
-        return replace(prototypes, bias=prototypes.bias + part), secondary
+        biased = add_to_blank(prototypes.bias, bias / settings.inverse_temperature)
+        return replace(prototypes, bias=biased), secondary
     if isinstance(secondary, LinearSecondary):
-        part[-1] = settings.blank_bias / secondary.inverse_temperature
-        return prototypes, replace(secondary, bias=secondary.bias + part)
+        biased = add_to_blank(secondary.bias, bias / secondary.inverse_temperature)
+        return prototypes, replace(secondary, bias=biased)
     return prototypes, secondary
+
+
+def add_to_blank(logits: NDArray[np.float32], bias: float) -> NDArray[np.float32]:
+    """Return logits float32 [..., states] with a bias added to "no stimulus", the last state."""
+    out = logits.copy()
+    out[..., -1] += np.float32(bias)
+    return out
 
 
 def cross_validation_folds(data: TrainingSet) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:

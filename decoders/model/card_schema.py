@@ -29,7 +29,6 @@ MAX_LABEL_COLUMNS = 1000
 MAX_NUMBER = 1e15
 """Largest number anywhere on a card."""
 
-N_HEDGES = len(HORIZONS_S) + len(OFFLINE_HORIZONS_S)
 
 _MAX_DEPTH = 10
 
@@ -81,9 +80,7 @@ def check_card(card: Mapping[str, Any]) -> None:
     shares = card.get("baseline_accuracy", {})
     fractions = isinstance(shares, dict) and all(_is_size(share) and share <= 1 for share in shares.values())
     _require(fractions, card, "baseline_accuracy")
-    hedges = card.get("forecast_hedges", [])
-    valid_hedges = isinstance(hedges, list) and all(_is_size(share) and share <= 1 for share in hedges)
-    _require(valid_hedges and len(hedges) in (0, N_HEDGES), card, "forecast_hedges")
+    _require("forecast_floors" not in card or _are_floors(card["forecast_floors"]), card, "forecast_floors")
     for field, types in _OPTIONAL.items():
         value = card.get(field)
         valid = isinstance(value, types) and not (isinstance(value, bool) and bool not in types)
@@ -166,6 +163,14 @@ def _are_frames(card: Mapping[str, Any]) -> bool:
         return isinstance(frames, str) and len(FrameStates.from_text(frames)) == int(card["n_frames"])
     except NeuroReelError:
         return False
+
+
+def _are_floors(floors: object) -> bool:
+    n = len(HORIZONS_S) + len(OFFLINE_HORIZONS_S)
+    return isinstance(floors, dict) and all(
+        isinstance(row, list) and len(row) == n and all(_is_size(share) and share <= 1 for share in row)
+        for row in floors.values()
+    )
 
 
 def _are_places(card: Mapping[str, Any]) -> bool:

@@ -78,7 +78,8 @@ class Model(CardProperties):
             self.movie_rate_hz,
             self.rate_hz,
             float(card["lag_ms"]) / 1000,
-            card.get("forecast_hedges", []),
+            # A movie's jumps come at any time; elsewhere, how long a state lasts need not be memoryless.
+            () if self.movie_rate_hz else card.get("forecast_floors", {}).get("persistence", ()),
         )
         self._reach = [
             slice(*bounds) for bounds in zip(*(b.tolist() for b in self.axis.tolerance_range), strict=True)

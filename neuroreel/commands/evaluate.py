@@ -112,8 +112,8 @@ def command(
 ) -> None:
     """Score MODEL on the recording SESSION against baselines and controls; with --cv, fit and score on SESSION alone."""
     from decoders.evaluation.evaluate import EvaluateOptions, run_cross_validation
-    from decoders.fitting.fit import select_part
     from decoders.fitting.options import FitOptions
+    from decoders.fitting.training_data import select_part
     from neuroreel.files import write_text
     from neuroreel.options import write_json
     from stream.errors import BadUsage

@@ -178,7 +178,7 @@ def command(
         echo(f"excluded channels (constant or mostly NaN): {names}", err=True)
     if json_target != "-":
         _print_card(output, model.hash, model.card)
-        _warn_of_little_evidence(model.card["validation"])
+        _warn_of_little_evidence(model.card["validation"], "place" if "places" in model.card else "frame")
         _warn_of_few_samples(model.card)
     if json_target is not None:
         write_json({"model": str(output), "hash": model.hash, **model.card}, json_target)
@@ -221,7 +221,7 @@ def _print_card(output: Path, content_hash: str, card: dict[str, object]) -> Non
         "decoder": f"{card['mode']}, {card['decoder']}, shrinkage {card['shrinkage']:g}",
         "lag": f"{card['lag_ms']:g} ms",
         **({"trained on": "simulated data"} if card.get("simulated") else {}),
-        "settings chosen on": _chosen_on(card["validation"]),
+        "settings chosen on": _chosen_on(card["validation"], "places" if "places" in card else "frames"),
         "fitted in": f"{card['train_seconds']:.1f} s",
     }
     contrastive = card.get("contrastive")
@@ -242,28 +242,28 @@ def _print_card(output: Path, content_hash: str, card: dict[str, object]) -> Non
     console().print(table)
 
 
-def _chosen_on(validation: Any) -> str:
+def _chosen_on(validation: Any, states: str) -> str:
     """Say on which held-out data the settings were chosen."""
     if not validation["moments"]:
         return "nothing held out"
     return (
         f"{validation['moments']:,} held-out moments of {validation['repeats']} repeats, "
-        f"{validation['frames']} of {validation['of_frames']} frames, {validation['order']}"
+        f"{validation['frames']} of {validation['of_frames']} {states}, {validation['order']}"
     )
 
 
-def _warn_of_little_evidence(validation: dict[str, int | str]) -> None:
+def _warn_of_little_evidence(validation: dict[str, int | str], state: str) -> None:
     """Warn when the settings were chosen on little or nothing."""
     moments, frames, of_frames = (int(validation[name]) for name in ("moments", "frames", "of_frames"))
     if not moments:
         echo(
-            "warning: nothing could be held out, because no frame is shown in two parts of the training data. Settings "
+            f"warning: nothing could be held out, because no {state} occurs in two parts of the training data. Settings "
             "are defaults, and confidence is not calibrated. Train on at least two repeats.",
             err=True,
         )
     elif moments < FEW_MOMENTS or frames < FEW_FRAMES * of_frames:
         echo(
-            f"warning: the settings rest on {moments} held-out moments that show {frames} of {of_frames} frames, which "
+            f"warning: the settings rest on {moments} held-out moments of {frames} of {of_frames} {state}s, which "
             "is little. Train on more repeats.",
             err=True,
         )

@@ -56,6 +56,7 @@ OPTIONAL: dict[str, Any] = {
     "baselines": {"lda": {"power": 10**400}},
     "simulated": 1,
     "baseline_accuracy": {"lda": 1.2},
+    "forecast_floors": {"persistence": [0.1, 0.2]},
     "windows_ms": [[[[[[[[[[[1]]]]]]]]]]],
 }
 
