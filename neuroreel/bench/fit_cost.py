@@ -39,7 +39,9 @@ def bench_fit(
     model = fit_model(data.whole, FitOptions(train_repeats=data.train_repeats, seed=seed))
     train_s, train_cpu_s = time.perf_counter() - start, time.process_time() - start_cpu
     peak_mb = peak_memory_mb()
+    start_cpu = time.process_time()
     scores = evaluate(model, data.test, EvaluateOptions(draws=0, seed=seed))
+    evaluate_cpu_s = time.process_time() - start_cpu
     names = ("accuracy_within_1s", "accuracy_exact", "log_score_bits", "ece", "per_repeat")
     result: dict[str, Any] = {
         "recording": data.name,
@@ -52,6 +54,8 @@ def bench_fit(
             "train_seconds": round(train_s, 2),
             "train_cpu_seconds": round(train_cpu_s, 2),
             "peak_memory_mb": round(peak_mb),
+            "evaluate_cpu_seconds": round(evaluate_cpu_s, 2),
+            "evaluate_peak_memory_mb": round(peak_memory_mb()),
             "mode": model.card["mode"],
             "decoder": model.card["decoder"],
             "context_ms": model.card["context_ms"],

@@ -142,6 +142,10 @@ def print_fit(result: dict[str, Any]) -> None:
         row(name if peer["causal"] else f"{name}, NOT causal", peer, peer)
     console().print(table)
     echo(f"Tested on repeats {result['test_repeats']}; peak memory {ours['peak_memory_mb']} MB.")
+    echo(
+        f"Evaluating without controls: {ours['evaluate_cpu_seconds']:.1f} CPU seconds, peak memory "
+        f"{ours['evaluate_peak_memory_mb']} MB."
+    )
     if peer is not None:
         cached = f" (from {peer['from_cache']})" if peer["from_cache"] else ""
         ratio = result["times_faster"]

@@ -62,6 +62,7 @@ def fake_cebra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     models = SimpleNamespace(init=lambda *_: network)
     package = SimpleNamespace(CEBRA=FakeCebra, KNNDecoder=FakeKnn, models=models, __version__="0.0")
     torch = SimpleNamespace(manual_seed=lambda _: None, get_num_threads=lambda: 1, __version__="0.0")
+    torch.Tensor = type("Tensor", (), {})  # scikit-learn and scipy look for it
     monkeypatch.setitem(sys.modules, "cebra", package)
     monkeypatch.setitem(sys.modules, "torch", torch)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))

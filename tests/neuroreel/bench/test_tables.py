@@ -75,7 +75,14 @@ def test_fit_table_marks_a_reference_that_is_not_causal(
             "recording": "demo",
             "units": 120,
             "test_repeats": [4],
-            "fit": {**times, "peak_memory_mb": 300, "without_playback": scores, "with_playback": scores},
+            "fit": {
+                **times,
+                "peak_memory_mb": 300,
+                "evaluate_cpu_seconds": 2.0,
+                "evaluate_peak_memory_mb": 320,
+                "without_playback": scores,
+                "with_playback": scores,
+            },
             "peer": {**peer, **times, **scores, "from_cache": "runs/[a].json"},
             "times_faster": 12.5,
         }
