@@ -83,10 +83,6 @@ def _decoders(**changes: Any) -> tuple[tuple[Any, str, Any], ...]:
     return ((fit, "DECODERS", {**select_classifier.DECODERS, "auto": replace(AUTO, **changes)}),)
 
 
-def _secondary(*left_out: str) -> tuple[tuple[Any, str, Any], ...]:
-    return _decoders(secondary=tuple(name for name in AUTO.secondary if name not in left_out))
-
-
 def _spikes(data: TrainingSet) -> bool:
     return data.kind is Kind.SPIKES
 
@@ -151,13 +147,8 @@ def _plain_scaling(_: TrainingSet, n_window: int) -> Scaling:
 _PLAIN_COUNTS = tuple((module, "feature_scaling", _plain_scaling) for module in (settings, score_candidates))
 
 PARTS = (
-    Part("kNN as secondary classifier", Stage.CHOICE, _secondary("knn")),
-    Part("Gaussian naive Bayes as secondary classifier", Stage.CHOICE, _secondary("gaussian_naive_bayes")),
-    Part("Poisson naive Bayes as secondary classifier", Stage.CHOICE, _secondary("naive_bayes"), _spikes),
-    Part("secondary classifiers, all", Stage.CHOICE, _secondary(*AUTO.secondary)),
-    Part("secondary classifier by itself", Stage.CHOICE, _decoders(secondary_alone=False)),
-    Part("blends", Stage.CHOICE, _decoders(blends=False)),
-    Part("second blend share", Stage.CHOICE, ((select_classifier, "BLEND_SHARES", (0.5,)),)),
+    Part("secondary classifier: blends with naive Bayes", Stage.CHOICE, _decoders(blends=False), _spikes),
+    Part("second blend share", Stage.CHOICE, ((select_classifier, "BLEND_SHARES", (0.5,)),), _spikes),
     Part("prototypes by direction (cosine)", Stage.CHOICE, _decoders(similarities=(False,))),
     Part("prototypes by distance (LDA)", Stage.CHOICE, _decoders(similarities=(True,))),
     Part("handicap of .3 nats", Stage.CHOICE, ((select_classifier, "HANDICAP", 0.0),), _spikes),

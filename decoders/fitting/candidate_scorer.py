@@ -117,10 +117,7 @@ class CandidateScorer:
         """
         inverse_temperature, _ = calibrate(logits, self.fullness, self.truth, self.weight, reach)
         calibrated = logits * np.float32(inverse_temperature)
-        # Nearest neighbours by themselves have no bias to add it to.
-        only_neighbours = settings.secondary is not None and settings.secondary.name == "knn"
-        only_neighbours &= settings.inverse_temperature == 0
-        bias = 0.0 if only_neighbours else self.blank_bias(calibrated)
+        bias = self.blank_bias(calibrated)
         score = self._log_score(add_to_blank(calibrated, bias) * self.fullness[:, None])
         return inverse_temperature, ScoredCandidate(
             replace(settings, log_score=score, blank_bias=bias), calibrated

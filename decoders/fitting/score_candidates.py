@@ -8,7 +8,6 @@ from itertools import product
 
 import numpy as np
 
-from decoders.data.training_set import TrainingSet
 from decoders.data.training_statistics import training_statistics
 from decoders.embedding.linear import ClassStatistics, LinearEmbedding, ShrinkagePath, unit_length
 from decoders.fitting.candidate_scorer import CandidateScorer, ScoredCandidate
@@ -16,7 +15,6 @@ from decoders.fitting.settings import ReadoutSettings, feature_scaling
 from decoders.readouts.classifiers import fit_prototypes
 from decoders.readouts.secondary_classifier import SecondarySettings, fit_secondary
 from decoders.readouts.smoothing import MeanSmoother, candidate_smoothings, smooth_over_frames
-from stream.errors import BadUsage
 from stream.session import Kind
 
 SHRINKAGES = (0.05, 0.2, 0.5, 0.8)
@@ -29,13 +27,10 @@ BOLD_CHANNEL_SHARES = (1.0, 0.6, 0.35)
 GAIN_SHAPES = (3.0, 10.0, 30.0)
 """Candidate shapes of the gain distribution in Poisson naive Bayes; none trusts the total spike count fully."""
 
-FoldEmbeddings = dict[tuple[float, float, bool], list[LinearEmbedding]]
-"""One embedding per fold, by shrinkage, share of the channels, and whether it shrinks towards the diagonal."""
-
 
 def best_prototypes(
     scorer: CandidateScorer, base: ReadoutSettings, similarities: Sequence[bool]
-) -> tuple[FoldEmbeddings, list[ScoredCandidate]]:
+) -> list[ScoredCandidate]:
     """Select prototypes of each similarity: shrinkage, its target and the share of the channels, then smoothing.
 
     Parameters
@@ -49,8 +44,6 @@ def best_prototypes(
 
     Returns
     -------
-    embeddings
-        Linear embeddings of each fold.
     candidates
         The best settings of each similarity, scored.
     """
@@ -60,7 +53,7 @@ def best_prototypes(
     statistics = [smooth_over_frames(of_fold, data, 0.0) for of_fold in raw]
     smoothers = [MeanSmoother(data, train) for train, _ in scorer.folds]
     features = [scaling.features(fold.sums) for fold in scorer.held_out]
-    embeddings: FoldEmbeddings = {}
+    embeddings: dict[tuple[float, float, bool], list[LinearEmbedding]] = {}
 
     def scored(settings: ReadoutSettings, smooth: Sequence[ClassStatistics]) -> ScoredCandidate:
         fitted = embeddings[settings.shrinkage, settings.channel_share, settings.diagonal]
@@ -95,7 +88,7 @@ def best_prototypes(
         smooth = [smoother(m, smoothing) for smoother, m in zip(smoothers, raw, strict=True)]
         for settings in chosen:
             keep_better(scored(replace(settings, smoothing=smoothing), smooth))
-    return embeddings, list(best.values())
+    return list(best.values())
 
 
 def log_score(candidate: ScoredCandidate) -> float:
@@ -103,37 +96,28 @@ def log_score(candidate: ScoredCandidate) -> float:
     return candidate.settings.log_score
 
 
-def score_secondary(
-    scorer: CandidateScorer, base: ReadoutSettings, embeddings: FoldEmbeddings, names: Sequence[str]
-) -> Iterator[ScoredCandidate]:
-    """Score secondary classifiers by themselves.
+def score_secondary(scorer: CandidateScorer, base: ReadoutSettings) -> Iterator[ScoredCandidate]:
+    """Score Poisson naive Bayes by itself, for each of its gain distributions.
 
     Parameters
     ----------
     scorer
         Held-out data.
     base
-        Settings of the best prototypes, whose embedding the classifiers use.
-    embeddings
-        Linear embeddings of each fold.
-    names
-        Secondary classifiers to score.
+        Settings of the best prototypes, whose window and smoothing over frames it uses.
 
     Yields
     ------
     candidate
-        Scored settings.
+        Settings, and logits calibrated by themselves.
     """
-    scaling = feature_scaling(scorer.data, base.n_window)
-    of_folds = embeddings[base.shrinkage, base.channel_share, base.diagonal]
-    for settings in secondary_candidates(scorer.data, names, base.smoothing):
-        logits = []
-        for (train, _), held_out, embedding in zip(scorer.folds, scorer.held_out, of_folds, strict=True):
-            secondary = fit_secondary(scorer.data, base.layout, train, scaling, embedding, settings)
-            directions = unit_length(embedding.project(scaling.features(held_out.sums)))
-            logits.append(secondary.logits(held_out.sums, directions))
-        alone = replace(base, inverse_temperature=0.0, secondary=settings)
-        scale, scored = scorer.calibrate(alone, np.concatenate(logits))
+    for gain_shape in GAIN_SHAPES:
+        settings = SecondarySettings(base.smoothing * scorer.data.movie_rate_hz, gain_shape)
+        logits = [
+            fit_secondary(scorer.data, base.n_window, train, settings).logits(held_out.sums)
+            for (train, _), held_out in zip(scorer.folds, scorer.held_out, strict=True)
+        ]
+        scale, scored = scorer.calibrate(base, np.concatenate(logits))
         calibrated = replace(settings, inverse_temperature=scale)
         yield replace(scored, settings=replace(scored.settings, secondary=calibrated))
 
@@ -164,39 +148,3 @@ def score_blend(
             secondary=replace(secondary, inverse_temperature=secondary.inverse_temperature * share * scale),
         ),
     )
-
-
-def secondary_candidates(
-    data: TrainingSet, names: Sequence[str], smoothing: float
-) -> Iterator[SecondarySettings]:
-    """Yield the candidate hyperparameters of secondary classifiers.
-
-    Parameters
-    ----------
-    data
-        Training data.
-    names
-        Secondary classifiers; Poisson naive Bayes is skipped unless the data are spike counts.
-    smoothing
-        Width in seconds of the smoothing over the frames of a movie.
-
-    Raises
-    ------
-    BadUsage
-        When Poisson naive Bayes is the only one named and the data are not spike counts.
-    """
-    width = smoothing * data.movie_rate_hz
-    for name in names:
-        if name == "knn" and len(names) > 1 and data.unsampled.any():
-            continue  # neighbours cannot vote for frames that were never sampled
-        if name == "knn":
-            yield from (SecondarySettings(name, k=k, sharpness=s) for k, s in ((45, 20.0), (150, 40.0)))
-        elif name == "naive_bayes" and data.kind is Kind.SPIKES:
-            yield from (SecondarySettings(name, width, shape) for shape in GAIN_SHAPES)
-        elif name == "naive_bayes" and len(names) == 1:
-            raise BadUsage(
-                f"decoder 'naive_bayes' (Poisson) needs spike counts, but the recording is of kind '{data.kind}'. "
-                "Use --decoder gaussian_naive_bayes."
-            )
-        elif name == "gaussian_naive_bayes":
-            yield SecondarySettings(name, width)

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 from decoders.data.training_set import TrainingSet
 from decoders.embedding.multiscale import window_spans
 from decoders.fitting.candidate_scorer import CandidateScorer, ScoredCandidate
 from decoders.fitting.score_candidates import (
+    GAIN_SHAPES,
     best_prototypes,
     log_score,
     score_blend,
     score_secondary,
-    secondary_candidates,
 )
 from decoders.fitting.settings import DEFAULT_SHRINKAGE, ReadoutSettings, cross_validation_folds
+from decoders.readouts.secondary_classifier import SecondarySettings
 from decoders.readouts.smoothing import candidate_smoothings
+from stream.errors import BadUsage
 from stream.session import Kind
 
 DEFAULT_INVERSE_TEMPERATURE = 8.0
@@ -25,8 +28,7 @@ BLEND_SHARES = (0.5, 0.7)
 """Candidate weights of the secondary classifier in a blend."""
 
 HANDICAP = 0.3
-"""Nats by which LDA, Gaussian naive Bayes and nearest neighbours must win on spikes: the first two depend on the common
-gain, which drifts over later repeats; nearest neighbours make a step ten times slower."""
+"""Nats by which LDA must win on spikes: it depends on the common gain, which drifts over later repeats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,36 +39,20 @@ class DecoderCandidates:
     ----------
     similarities
         Candidate values of ``cosine`` for the prototypes: true compares directions, false distances (LDA).
-    secondary
-        Names of candidate secondary classifiers.
-    prototypes_alone, secondary_alone, blends
-        Whether prototypes alone, a secondary classifier alone, and blends of both are candidates.
+    prototypes_alone, blends
+        Whether prototypes alone, and blends of them with naive Bayes (of spikes), are candidates.
     """
 
     similarities: tuple[bool, ...]
-    secondary: tuple[str, ...] = ()
     prototypes_alone: bool = True
-    secondary_alone: bool = False
     blends: bool = False
-
-    @classmethod
-    def only(cls, secondary: str) -> DecoderCandidates:
-        """Return a secondary classifier as the only candidate."""
-        return cls((True,), (secondary,), prototypes_alone=False, secondary_alone=True)
 
 
 DECODERS = {
-    "auto": DecoderCandidates(
-        (True, False), ("naive_bayes", "gaussian_naive_bayes", "knn"), secondary_alone=True, blends=True
-    ),
+    "auto": DecoderCandidates((True, False), blends=True),
     "cosine": DecoderCandidates((True,)),
     "lda": DecoderCandidates((False,)),
-    "naive_bayes": DecoderCandidates.only("naive_bayes"),
-    "gaussian_naive_bayes": DecoderCandidates.only("gaussian_naive_bayes"),
-    "knn": DecoderCandidates.only("knn"),
-    "blend": DecoderCandidates(
-        (True, False), ("naive_bayes", "gaussian_naive_bayes"), prototypes_alone=False, blends=True
-    ),
+    "blend": DecoderCandidates((True, False), prototypes_alone=False, blends=True),
 }
 """Candidates by name of the frame decoder; ``auto`` compares all of them."""
 
@@ -92,7 +78,16 @@ def select_classifier(
     -------
     settings
         Best settings for each window, the best window first.
+
+    Raises
+    ------
+    BadUsage
+        When only blends are candidates and the data are not spike counts.
     """
+    if not candidates.prototypes_alone and data.kind is not Kind.SPIKES:
+        raise BadUsage(
+            f"decoder 'blend' needs spike counts, but the recording is of kind '{data.kind}'. Use --decoder auto."
+        )
     folds = list(cross_validation_folds(data))
     if not folds:
         return [_default_settings(windows[0], candidates, data)]
@@ -132,42 +127,24 @@ def _default_settings(n_window: int, candidates: DecoderCandidates, data: Traini
     )
     if candidates.prototypes_alone:
         return settings
-    secondary = next(secondary_candidates(data, candidates.secondary[:1], settings.smoothing))
-    inverse_temperature = DEFAULT_INVERSE_TEMPERATURE * candidates.blends
-    return replace(settings, inverse_temperature=inverse_temperature, secondary=secondary)
+    width = settings.smoothing * data.movie_rate_hz
+    return replace(settings, secondary=SecondarySettings(width, GAIN_SHAPES[0]))
 
 
 def _select(scorer: CandidateScorer, base: ReadoutSettings, candidates: DecoderCandidates) -> ReadoutSettings:
     """Return the settings of the best candidate for one window layout."""
     # The best of each similarity: the best of all may be one that `HANDICAP` rejects.
-    embeddings, prototypes = best_prototypes(scorer, base, candidates.similarities)
-    top = max(prototypes, key=log_score).settings
-    secondary = list(score_secondary(scorer, top, embeddings, candidates.secondary))
-    admitted: list[ScoredCandidate] = []
-    if candidates.prototypes_alone:
-        admitted += prototypes
-    if candidates.secondary_alone:
-        admitted += secondary
-    if candidates.blends:
-        # Nearest neighbours add little to prototypes, at ten times the cost of a step.
-        blendable = [other for other in secondary if _secondary_name(other) != "knn"]
+    prototypes = best_prototypes(scorer, base, candidates.similarities)
+    admitted = list(prototypes) if candidates.prototypes_alone else []
+    if candidates.blends and scorer.data.kind is Kind.SPIKES:
+        secondary = list(score_secondary(scorer, max(prototypes, key=log_score).settings))
         admitted += [
             score_blend(scorer, best, other, share)
-            for best in prototypes
-            for other in blendable
-            for share in BLEND_SHARES
+            for best, other, share in product(prototypes, secondary, BLEND_SHARES)
         ]
     handicap = HANDICAP if scorer.data.kind is Kind.SPIKES and True in candidates.similarities else 0.0
 
     def adjusted_score(candidate: ScoredCandidate) -> float:
-        settings = candidate.settings
-        lda = settings.inverse_temperature > 0 and not settings.cosine
-        handicapped = lda or _secondary_name(candidate) in ("gaussian_naive_bayes", "knn")
-        return settings.log_score - handicap * handicapped
+        return candidate.settings.log_score - handicap * (not candidate.settings.cosine)
 
     return scorer.calibrate_confidence(max(admitted, key=adjusted_score))
-
-
-def _secondary_name(candidate: ScoredCandidate) -> str | None:
-    secondary = candidate.settings.secondary
-    return None if secondary is None else secondary.name

@@ -13,9 +13,7 @@ from decoders.data.training_statistics import Layout, training_statistics
 from decoders.embedding.linear import ClassStatistics, LinearEmbedding, fit_linear, unit_length
 from decoders.embedding.multiscale import multiscale_sums
 from decoders.readouts.classifiers import Prototypes, Scaling, fit_prototypes
-from decoders.readouts.combined import combined
 from decoders.readouts.secondary_classifier import (
-    LinearSecondary,
     SecondaryClassifier,
     SecondarySettings,
     fit_secondary,
@@ -43,7 +41,7 @@ class BatchReadout:
     scaling, embedding, prototypes
         Fitted stages from window sums to similarities.
     inverse_temperature
-        Inverse temperature of the prototypes; 0 disables them.
+        Inverse temperature of the prototypes.
     secondary
         Secondary classifier whose logits are added, or None.
     """
@@ -65,15 +63,8 @@ class BatchReadout:
 
     def logits(self, sums: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return calibrated logits, float32 [time, states], as of full windows."""
-        points = self.points(sums)
-        directions = unit_length(points)
-        return combined(
-            self.prototypes.similarity(directions if self.prototypes.cosine else points),
-            self.inverse_temperature,
-            self.secondary,
-            sums,
-            directions,
-        )
+        logits = self.similarity(sums) * np.float32(self.inverse_temperature)
+        return logits if self.secondary is None else logits + self.secondary.logits(sums)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +81,7 @@ class ReadoutSettings:
     cosine
         Whether prototypes are compared by cosine similarity; otherwise by distance (LDA).
     inverse_temperature
-        Inverse temperature of the prototypes; 0 disables them.
+        Inverse temperature of the prototypes.
     log_score
         Held-out log score in nats: the mean of the log probability of exactly the true state and of all states within
         one second of it. NaN when no data could be held out.
@@ -125,9 +116,7 @@ class ReadoutSettings:
     def decoder(self) -> str:
         """Name of the decoder, such as ``cosine + naive_bayes``."""
         prototypes = "cosine" if self.cosine else "lda"
-        if self.secondary is None:
-            return prototypes
-        return f"{prototypes} + {self.secondary.name}" if self.inverse_temperature else self.secondary.name
+        return prototypes if self.secondary is None else f"{prototypes} + naive_bayes"
 
     @property
     def layout(self) -> Layout:
@@ -191,25 +180,12 @@ def fit_readout(data: TrainingSet, keep: NDArray[np.bool_], settings: ReadoutSet
     )
     smooth = MeanSmoother(data, keep)(raw, settings.smoothing)
     prototypes = fit_prototypes(embedding, smooth, cosine=settings.cosine)
+    bias = add_to_blank(prototypes.bias, settings.blank_bias / settings.inverse_temperature)
+    prototypes = replace(prototypes, bias=bias)
     secondary = None
     if settings.secondary is not None:
-        secondary = fit_secondary(data, settings.layout, keep, scaling, embedding, settings.secondary)
-    prototypes, secondary = _with_blank_bias(prototypes, secondary, settings)
+        secondary = fit_secondary(data, settings.n_window, keep, settings.secondary)
     return BatchReadout(scaling, embedding, prototypes, settings.inverse_temperature, secondary)
-
-
-def _with_blank_bias(
-    prototypes: Prototypes, secondary: SecondaryClassifier | None, settings: ReadoutSettings
-) -> tuple[Prototypes, SecondaryClassifier | None]:
-    """Add the bias of "no stimulus" where the logits come from."""
-    bias = settings.blank_bias
-    if settings.inverse_temperature > 0:
-        biased = add_to_blank(prototypes.bias, bias / settings.inverse_temperature)
-        return replace(prototypes, bias=biased), secondary
-    if isinstance(secondary, LinearSecondary):
-        biased = add_to_blank(secondary.bias, bias / secondary.inverse_temperature)
-        return prototypes, replace(secondary, bias=biased)
-    return prototypes, secondary
 
 
 def add_to_blank(logits: NDArray[np.float32], bias: float) -> NDArray[np.float32]:

@@ -81,7 +81,7 @@ class ModelParts:
     preprocessor, scaling, embedding, prototypes
         The steps from a raw sample to similarities with each frame.
     inverse_temperature
-        Turns similarities into calibrated logits; 0 disables the prototypes.
+        Turns similarities into calibrated logits.
     emission, playback
         Evidence and transitions of the playback model.
     typicality
@@ -237,12 +237,7 @@ def _from_file(arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> M
         typicality=arrays["likeness"],
         continuous=unpack(ContinuousReader, arrays, "continuous"),
         pictures=pictures,
-        secondary=unpack_secondary(
-            arrays,
-            len(arrays["embedding.mean"]),
-            arrays["embedding.projection"].shape[1],
-            n_states,
-        ),
+        secondary=unpack_secondary(arrays, len(arrays["embedding.mean"]), n_states),
         contrastive=ContrastiveDecoder.from_file(
             arrays, int(np.count_nonzero(arrays["preprocess.valid"])), n_states
         ),

@@ -13,8 +13,7 @@ from decoders.embedding.windows import RunningSum
 from decoders.model.parts import ModelParts
 from decoders.numerics import RowProduct, fast_max
 from decoders.readouts.classifiers import UNOBSERVED_LOGIT
-from decoders.readouts.combined import combined
-from decoders.readouts.secondary_classifier import LinearSecondary
+from decoders.readouts.secondary_classifier import SecondaryClassifier
 
 
 class StreamingReadout:
@@ -38,9 +37,7 @@ class StreamingReadout:
     def __init__(self, parts: ModelParts) -> None:
         self._parts = parts
         self._embedding, self._cosine = parts.embedding, parts.prototypes.cosine
-        # The prototypes contain the inverse temperature, unless it is 0, which disables them.
-        self._used = float(parts.inverse_temperature > 0)
-        scale = np.float32(parts.inverse_temperature or 1)
+        scale = np.float32(parts.inverse_temperature)  # contained in the prototypes
         self._prototypes, bias = parts.prototypes.prototypes * scale, parts.prototypes.bias * scale
         self._bias = bias if bias[:-1].any() else None
         self._blank_bias = bias[-1]  # often the only one
@@ -52,7 +49,7 @@ class StreamingReadout:
         self._emission_window = self._evidence_sum = self._secondary_sum = None
         columns: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
         secondary, emission = parts.secondary, parts.emission
-        if isinstance(secondary, LinearSecondary) and not (secondary.root or parts.spans):
+        if secondary is not None:
             weights, bias, self._secondary_weights = _secondary_share(secondary, n_context)
             columns.append((weights, bias))
             self._secondary_sum = RunningSum(n_context, len(bias))
@@ -131,7 +128,7 @@ class StreamingReadout:
         else:
             similarity[-1] += self._blank_bias
         typicality = typicality_of(similarity, self._typicality)
-        return direction, self._logits(similarity, direction), typicality
+        return direction, self._logits(similarity), typicality
 
     def evidence(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
         """Evidence for the playback model.
@@ -165,13 +162,9 @@ class StreamingReadout:
             self._mean = (self._embedding.mean / scale).astype(np.float32)
         self._features, self._zeros = np.empty(len(scale), np.float32), np.zeros(len(scale), np.float32)
 
-    def _logits(self, similarity: NDArray[np.float32], direction: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _logits(self, similarity: NDArray[np.float32]) -> NDArray[np.float32]:
         """Logits of the window; overwrites ``similarity``, which contains the inverse temperature."""
-        fullness, secondary = self.window.fullness, self._parts.secondary
-        if self._secondary_sum is None and secondary is not None:
-            similarity = combined(similarity, self._used, secondary, self.window.read(), direction)
-        elif not self._used:
-            similarity[:] = 0
+        fullness = self.window.fullness
         if fullness < 1:
             similarity *= np.float32(fullness)
         if self._secondary_sum is not None:
@@ -199,7 +192,7 @@ def typicality_of(similarity: NDArray[np.float32], levels: list[float]) -> float
 
 
 def _secondary_share(
-    secondary: LinearSecondary, n_window: int
+    secondary: SecondaryClassifier, n_window: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32] | None]:
     """Weights and bias of one sample's share in the secondary classifier, and the matrix to apply to the sum, if any."""
     inverse_temperature = np.float32(secondary.inverse_temperature)

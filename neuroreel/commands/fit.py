@@ -42,7 +42,7 @@ FEW_MOMENTS, FEW_FRAMES = 100, 0.2
     "--decoder",
     default="auto",
     show_default=True,
-    help="Frame classifier: auto (chosen on held-out data), blend, cosine, lda, naive_bayes, gaussian_naive_bayes, knn.",
+    help="Frame classifier: auto (chosen on held-out data), blend, cosine, lda.",
 )
 @click.option(
     "--context-s",

@@ -14,7 +14,7 @@ from decoders.model.parts import Emission
 from decoders.readouts.classifiers import Prototypes, Scaling
 from decoders.readouts.continuous import ContinuousReader
 from decoders.readouts.kalman import Kalman
-from decoders.readouts.secondary_classifier import LinearSecondary, NeighbourSecondary
+from decoders.readouts.secondary_classifier import SecondaryClassifier
 from decoders.serialization import pack, unpack
 
 
@@ -57,8 +57,7 @@ def test_missing_and_misshapen_arrays_are_refused() -> None:
         (Emission, "own weights bias n_window root power jump jump_ahead aside"),
         (ContinuousReader, "values ridge sharpness reach label interval"),
         (Kalman, "advance wander hear certainty middle start spread"),
-        (LinearSecondary, "n_window root left weights bias factor"),
-        (NeighbourSecondary, "points state n_states k sharpness factor"),
+        (SecondaryClassifier, "left weights bias factor"),
     ],
 )
 def test_names_in_model_files_never_change(part: type, names: str) -> None:

@@ -9,18 +9,8 @@ import pytest
 
 from decoders.data.training_set import TrainingSet, training_set
 from decoders.fitting.candidate_scorer import CandidateScorer
-from decoders.fitting.score_candidates import (
-    best_prototypes,
-    score_blend,
-    score_secondary,
-    secondary_candidates,
-)
-from decoders.fitting.select_classifier import (
-    DECODERS,
-    DEFAULT_INVERSE_TEMPERATURE,
-    DecoderCandidates,
-    select_classifier,
-)
+from decoders.fitting.score_candidates import best_prototypes, score_blend, score_secondary
+from decoders.fitting.select_classifier import DECODERS, DEFAULT_INVERSE_TEMPERATURE, select_classifier
 from decoders.fitting.settings import DEFAULT_SHRINKAGE, ReadoutSettings, cross_validation_folds
 from stream.errors import BadUsage
 from stream.session import Kind, Session
@@ -52,11 +42,10 @@ def test_calibration_does_not_depend_on_the_scale_of_the_logits(scorer: Candidat
 
 
 def test_blends_score_no_worse_than_uninformative_logits(scorer: CandidateScorer) -> None:
-    embeddings, (best,) = best_prototypes(scorer, base(), (True,))
-    secondary = next(score_secondary(scorer, best.settings, embeddings, ("naive_bayes",)))
+    (best,) = best_prototypes(scorer, base(), (True,))
+    secondary = next(score_secondary(scorer, best.settings))
     blend = score_blend(scorer, best, secondary, 0.5)
     assert blend.settings.decoder == "cosine + naive_bayes"
-    assert secondary.settings.decoder == "naive_bayes"
     assert blend.settings.log_score > -np.log(N_FRAMES + 1)
 
 
@@ -84,8 +73,8 @@ def test_without_held_out_data_defaults_are_used(watched: Session) -> None:
     (prototypes,) = select_classifier(single, [4, 8], DECODERS["auto"], 0)
     assert np.isnan(prototypes.log_score)
     assert (prototypes.n_window, prototypes.inverse_temperature) == (4, DEFAULT_INVERSE_TEMPERATURE)
-    (secondary,) = select_classifier(single, [4], DecoderCandidates.only("knn"), 0)
-    assert secondary.decoder == "knn"
+    (blend,) = select_classifier(single, [4], DECODERS["blend"], 0)
+    assert blend.decoder == "cosine + naive_bayes"
 
 
 def test_places_have_a_prior_weight(watched: Session) -> None:
@@ -95,9 +84,8 @@ def test_places_have_a_prior_weight(watched: Session) -> None:
     assert select_classifier(movie, [4], DECODERS["cosine"], 0)[0].prior_weight == 0
 
 
-def test_poisson_naive_bayes_needs_spike_counts() -> None:
+def test_blends_need_spike_counts() -> None:
     fluorescence = training_set(watched_session(kind=Kind.FLUORESCENCE, n_repeats=3), N_FRAMES, 0.3)
     with pytest.raises(BadUsage, match=r"needs spike counts.*'fluorescence'"):
-        list(secondary_candidates(fluorescence, ("naive_bayes",), 0.1))
-    names = {each.name for each in secondary_candidates(fluorescence, DECODERS["auto"].secondary, 0.1)}
-    assert names == {"gaussian_naive_bayes", "knn"}
+        select_classifier(fluorescence, [4], DECODERS["blend"], 0)
+    assert "naive_bayes" not in select_classifier(fluorescence, [4], DECODERS["auto"], 0)[0].decoder

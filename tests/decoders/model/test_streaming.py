@@ -9,13 +9,12 @@ from decoders.embedding.linear import unit_length
 from decoders.embedding.windows import window_sums
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
-from decoders.fitting.settings import combined
 from decoders.model.model import Model
 from decoders.model.parts import Emission, ModelParts
 from decoders.model.streaming import StreamingReadout
 from decoders.numerics import fast_max, softmax
 from decoders.readouts.classifiers import UNOBSERVED_LOGIT, Scaling
-from decoders.readouts.secondary_classifier import LinearSecondary
+from decoders.readouts.secondary_classifier import SecondaryClassifier
 from stream.session import Session
 
 
@@ -37,9 +36,7 @@ def with_parts(model: Model, kind: str, n_recent: int, seed: int) -> ModelParts:
     bias = normal(n_states)
     bias[5] = UNOBSERVED_LOGIT
     rank = 4 if kind == "low rank" else 0
-    secondary = LinearSecondary(
-        parts.scaling.n_window, kind == "root", normal(n, rank), normal(rank or n, n_states), bias, 0.2
-    )
+    secondary = SecondaryClassifier(normal(n, rank), normal(rank or n, n_states), bias, 0.2)
     emission = Emission(kind != "none", normal(n, n_states), bias, n_recent, kind == "root", 0.3, 0.01, 0.01)
     return replace(
         parts, secondary=None if kind == "none" else secondary, emission=emission, inverse_temperature=3.0
@@ -59,9 +56,10 @@ def test_sample_by_sample_equals_window_by_window(
     sums, fullness = window_sums(clean, boundary, parts.scaling.n_window)
     directions = unit_length(parts.embedding.project(parts.scaling.features(sums)))
     similarity = parts.prototypes.similarity(directions)
-    logits = (
-        combined(similarity, parts.inverse_temperature, parts.secondary, sums, directions) * fullness[:, None]
-    )
+    logits = similarity * parts.inverse_temperature
+    if parts.secondary is not None:
+        logits = logits + parts.secondary.logits(sums)
+    logits = logits * fullness[:, None]
     evidence = parts.emission.evidence_weight * logits
     if parts.emission.own_readout:
         recent, filled = window_sums(clean, boundary, n_recent)

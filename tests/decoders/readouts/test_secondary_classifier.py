@@ -7,31 +7,25 @@ import numpy as np
 import pytest
 
 from decoders.data.training_set import training_set
-from decoders.data.training_statistics import Layout
-from decoders.embedding.linear import class_statistics, fit_linear
 from decoders.errors import BadModel
 from decoders.fitting.fit import fit_model
 from decoders.fitting.options import FitOptions
-from decoders.fitting.select_classifier import DECODERS
-from decoders.fitting.settings import SecondarySettings, feature_scaling
+from decoders.fitting.settings import SecondarySettings
 from decoders.metrics import accuracy, likeliest
 from decoders.model import file as model_file
 from decoders.model.model import Model
 from decoders.readouts.secondary_classifier import (
     MAX_RANK,
-    LinearSecondary,
     _low_rank,
     fit_secondary,
     settings_from_card,
 )
-from stream.errors import BadUsage
-from stream.session import Kind, Session
-from tests.decoders.conftest import watched_session
+from stream.session import Session
 
 
-@pytest.fixture(scope="module", params=[name for name in DECODERS if name not in ("auto", "cosine", "lda")])
-def fitted(request: pytest.FixtureRequest, watched: Session) -> Model:
-    return fit_model(watched, FitOptions(decoder=request.param, train_repeats=(0, 1, 2, 3, 4), context_s=0.2))
+@pytest.fixture(scope="module")
+def fitted(watched: Session) -> Model:
+    return fit_model(watched, FitOptions(decoder="blend", train_repeats=(0, 1, 2, 3, 4), context_s=0.2))
 
 
 def test_each_decoder_is_accurate_and_streams_as_in_batch(
@@ -51,26 +45,17 @@ def test_each_decoder_is_accurate_and_streams_as_in_batch(
     assert settings_from_card(loaded.card) is not None
 
 
-def test_poisson_naive_bayes_requires_counts() -> None:
-    with pytest.raises(BadUsage, match="gaussian_naive_bayes"):
-        fit_model(watched_session(kind=Kind.FLUORESCENCE), FitOptions(decoder="naive_bayes"))
-
-
 def test_low_rank_weights_give_nearly_the_same_logits(
     monkeypatch: pytest.MonkeyPatch, watched: Session
 ) -> None:
     data = training_set(watched, 60, 0.2)
     keep = np.ones(len(data.state), bool)
-    scaling = feature_scaling(data, 1)
-    embedding = fit_linear(class_statistics(data.clean, data.state, data.n_states), 0.5)
-    settings = SecondarySettings("naive_bayes", 1.0)
-    full_rank = fit_secondary(data, Layout(1), keep, scaling, embedding, settings)
+    settings = SecondarySettings(1.0)
+    full_rank = fit_secondary(data, 1, keep, settings)
     monkeypatch.setattr("decoders.readouts.secondary_classifier.FULL_RANK", 4)
-    low_rank = fit_secondary(data, Layout(1), keep, scaling, embedding, settings)
-    assert isinstance(low_rank, LinearSecondary)
+    low_rank = fit_secondary(data, 1, keep, settings)
     assert low_rank.left.shape[1] > 0
-    sums, points = data.clean[:50], np.zeros((50, 0), np.float32)
-    difference = low_rank.logits(sums, points) - full_rank.logits(sums, points)
+    difference = low_rank.logits(data.clean[:50]) - full_rank.logits(data.clean[:50])
     np.testing.assert_allclose(difference, np.broadcast_to(difference[:, :1], difference.shape), atol=1e-2)
 
 
@@ -88,12 +73,7 @@ def test_low_rank_weights_are_the_nearest_of_their_rank(n_channels: int, n_state
 def test_a_damaged_secondary_classifier_is_refused(fitted: Model, tmp_path: Path) -> None:
     secondary = fitted.parts.secondary
     assert secondary is not None
-    damaged = (
-        replace(secondary, bias=np.zeros(3, np.float32))
-        if isinstance(secondary, LinearSecondary)
-        else replace(secondary, state=secondary.state + 10_000)
-    )
-    parts = replace(fitted.parts, secondary=damaged)
+    parts = replace(fitted.parts, secondary=replace(secondary, bias=np.zeros(3, np.float32)))
     model_file.write(tmp_path / "model.safetensors", parts.arrays(), fitted.card)
     with pytest.raises(BadModel, match="secondary classifier"):
         Model.load(tmp_path / "model.safetensors")
