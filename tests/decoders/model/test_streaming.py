@@ -94,7 +94,7 @@ def test_take_over_continues_from_the_other_ones_samples(
             old.push(sample)
             new.push(sample)
             for mine, theirs in zip(new.decode(), old.decode(), strict=True):
-                np.testing.assert_allclose(mine, theirs, atol=1e-3)
+                np.testing.assert_allclose(mine, theirs, rtol=1e-6, atol=1e-3)
             np.testing.assert_allclose(
                 new.evidence(new.decode()[1]), old.evidence(old.decode()[1]), atol=1e-3
             )
