@@ -19,7 +19,7 @@ from stream.session import Session
 SHORT = {
     "demo": replace(PRESETS["demo"], n_train=5, episode=(2, 3), n_scenes=4),
     "sparse-gain-30": replace(PRESETS["sparse-gain-30"], n_train=5, episode=(2, 3), n_scenes=4),
-    "many-scenes": replace(PRESETS["many-scenes"], n_units=400, n_scenes=8, n_unseen=4),
+    "many-scenes": replace(PRESETS["many-scenes"], n_units=400, n_scenes=8, n_unseen=8),
 }
 """Presets of the simulator, made shorter."""
 
