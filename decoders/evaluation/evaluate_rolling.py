@@ -9,7 +9,7 @@ from decoders.data.training_set import with_repeat_boundaries
 from decoders.errors import BadSplit, TrainedOnTestData
 from decoders.evaluation.evaluate import EvaluateOptions, evaluate, select_test_part
 from decoders.evaluation.predictions import TestPredictions, collect_predictions, pool_folds
-from decoders.metrics import score
+from decoders.evaluation.summary import score_decoders
 from decoders.model.model import Model
 from decoders.rolling.refit import refit, repeats_before, repeats_in_order, was_trained_on
 from stream.errors import BadUsage
@@ -51,15 +51,7 @@ class Refits:
         fixed
             Report of the fixed model on the same repeats.
         """
-        test = self.predictions.test
-        blocks = {
-            name: {
-                playback: score(decoded, test.frame, self.model.axis, test.repeat, self.predictions.evidence)
-                for playback, decoded in zip(PLAYBACK, both, strict=True)
-            }
-            for name, both in self.predictions.decoders.items()
-        }
-        own = blocks.pop("model")
+        own, baselines = score_decoders(self.predictions, self.model.axis)
         per_repeat = {
             str(tested): {
                 "fixed": {playback: fixed[playback]["per_repeat"][str(tested)] for playback in PLAYBACK},
@@ -69,7 +61,7 @@ class Refits:
             }
             for tested, trained_on in self.trained_on.items()
         }
-        return {"n": self.n, **own, "baselines": blocks, "per_showing": per_repeat}
+        return {"n": self.n, **own, "baselines": baselines, "per_showing": per_repeat}
 
 
 def evaluate_rolling(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -147,15 +147,9 @@ def collect_predictions(
     del predictions, posterior, forecast  # they are large
     boundary = np.r_[True, np.diff(whole.segment) > 0]
     clean = data.preprocessor.run(np.asarray(whole.neural, np.float32), boundary)
-    for baseline in refit_baselines(model.card, data):
-        sums, fullness = (each[kept] for each in window_sums(clean, boundary, baseline.settings.n_window))
-        uncalibrated = baseline.uncalibrated(sums)
-        logits = baseline.calibrated(uncalibrated, fullness)
-        name = baseline.settings.name
-        filtered = filter_recording(model.playback, logits, test, baseline.settings.power)
-        decoders[name] = decoded(name, filtered, softmax(logits))
-        if data.labels:
-            continuous.update(_from_posterior(data, name, softmax(uncalibrated)))
+    for name, both, estimated in _decode_baselines(model, data, test, clean, boundary, kept):
+        decoders[name] = decoded(name, *both)
+        continuous |= estimated
     if data.labels:
         windows = candidate_windows(data, FitOptions())
         for name, estimates in label_baselines(data, windows, clean, boundary):
@@ -183,6 +177,25 @@ def collect_predictions(
         step_us=_time_steps(model, test),
         posteriors=whole_posteriors,
     )
+
+
+def _decode_baselines(
+    model: Model,
+    data: TrainingSet,
+    test: Session,
+    clean: NDArray[np.float32],
+    boundary: NDArray[np.bool_],
+    kept: NDArray[np.bool_],
+) -> Iterator[tuple[str, PosteriorPair, dict[str, Labels]]]:
+    """Yield name, posteriors and estimates of the labels of each baseline for the kept samples."""
+    for baseline in refit_baselines(model.card, data):
+        name = baseline.settings.name
+        sums, fullness = (each[kept] for each in window_sums(clean, boundary, baseline.settings.n_window))
+        uncalibrated = baseline.uncalibrated(sums)
+        logits = baseline.calibrated(uncalibrated, fullness)
+        filtered = filter_recording(model.playback, logits, test, baseline.settings.power)
+        estimated = _from_posterior(data, name, softmax(uncalibrated)) if data.labels else {}
+        yield name, (filtered, softmax(logits)), estimated
 
 
 def pool_folds(parts: Sequence[TestPredictions]) -> TestPredictions:

@@ -35,14 +35,12 @@ def build_report(predictions: TestPredictions, model: Model, seed: int) -> dict[
         JSON-ready scores.
     """
     axis = model.axis
-    evidence = predictions.evidence
-    blocks = {name: _scores(both, predictions, axis, evidence) for name, both in predictions.decoders.items()}
-    own = blocks.pop("model")
+    own, baselines = score_decoders(predictions, axis)
     nulls = _nulls(predictions, axis, seed)
     card = model.card
     return {
         **own,
-        "baselines": blocks,
+        "baselines": baselines,
         "controls": nulls,
         "order": _order(own, predictions, axis),
         "forecast": score_forecast(predictions, model),
@@ -58,6 +56,25 @@ def build_report(predictions: TestPredictions, model: Model, seed: int) -> dict[
         "n_moments": int(np.sum(predictions.test.frame >= 0)),
         "verdict": _verdict(own, nulls),
     }
+
+
+def score_decoders(
+    predictions: TestPredictions, axis: FrameAxis
+) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Return the scores of the model and of each baseline, with and without the playback model.
+
+    Parameters
+    ----------
+    predictions
+        From `decoders.evaluation.predictions.collect_predictions`.
+    axis
+        The model's frames.
+    """
+    blocks = {
+        name: _scores(both, predictions, axis, predictions.evidence)
+        for name, both in predictions.decoders.items()
+    }
+    return blocks.pop("model"), blocks
 
 
 def _scores(
