@@ -159,6 +159,8 @@ class Prediction:
         Estimates of the continuous labels, float32 [k], in the order of the model's ``continuous_channels``.
     numbers
         Float32 [horizons * (n_frames + 1)], the frame number of each state, for every horizon.
+    display
+        Point for the eye in few dimensions, float32 [dimensions], if the model has such an embedding.
     picture, provenance
         Picture of ``frame``, uint8, and its origin, or None and why there is none.
     """
@@ -176,6 +178,7 @@ class Prediction:
     forecaster: Callable[[], NDArray[np.float32]]
     continuous: NDArray[np.float32]
     numbers: NDArray[np.float32]
+    display: NDArray[np.float32] | None = None
     picture: NDArray[np.uint8] | None = None
     provenance: Provenance = Provenance.NO_EVIDENCE
     sequence: int = -1

@@ -32,6 +32,8 @@ _EXPORTS = {
     "FitOptions": "decoders.fitting.options",
     "fit_model": "decoders.fitting.fit",
     "Embedding": "decoders.embedding.estimator",
+    "metrics": "neuroreel",
+    "plot": "neuroreel",
     "EvaluateOptions": "decoders.evaluation.evaluate",
     "evaluate": "decoders.evaluation.evaluate",
     "cross_validate": "decoders.evaluation.evaluate",
@@ -75,6 +77,8 @@ _guard()
 
 def __getattr__(name: str) -> Any:
     if name in _EXPORTS:
+        if _EXPORTS[name] == __name__:
+            return importlib.import_module(f"{__name__}.{name}")
         return getattr(importlib.import_module(_EXPORTS[name]), name)
     raise AttributeError(f"module 'neuroreel' has no attribute {name!r}")
 

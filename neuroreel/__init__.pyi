@@ -17,6 +17,8 @@ from decoders.live.engine_options import LiveOptions as LiveOptions
 from decoders.model.model import Model as Model
 from decoders.prediction import Prediction as Prediction
 from decoders.prediction import Predictions as Predictions
+from neuroreel import metrics as metrics
+from neuroreel import plot as plot
 from stream.binning import bin_spikes as bin_spikes
 from stream.chunk import Chunk as Chunk
 from stream.errors import AmbiguousStream as AmbiguousStream

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def training_bar() -> Iterator[ProgressCallback | None]:
-    """Show a progress bar for each stage of training, with loss and held-out score.
+    """Show a progress bar for each stage of training, with the loss.
 
     Yields
     ------
@@ -27,22 +27,20 @@ def training_bar() -> Iterator[ProgressCallback | None]:
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    scores = TextColumn("loss {task.fields[loss]:.2f}, held-out score {task.fields[score]:.3f} nats")
+    loss = TextColumn("loss {task.fields[loss]:.2f} nats")
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        scores,
+        loss,
     )
     with Progress(*columns, console=live_console(err=True)) as progress:
         tasks = {}
 
         def report(now: TrainingProgress) -> None:
             if now.stage not in tasks:
-                tasks[now.stage] = progress.add_task(now.stage, loss=now.loss, score=now.score)
-            progress.update(
-                tasks[now.stage], completed=now.step, total=now.n_steps, loss=now.loss, score=now.score
-            )
+                tasks[now.stage] = progress.add_task(now.stage, loss=now.loss)
+            progress.update(tasks[now.stage], completed=now.step, total=now.n_steps, loss=now.loss)
 
         yield report

@@ -1,4 +1,4 @@
-"""Contrastive encoder at run time: causal convolution and residual blocks in numpy, with carried state.
+"""Contrastive encoder at run time: whitened causal windows, then a small network onto the unit sphere, in numpy.
 
 Only training (`decoders.embedding.trainer`) needs torch.
 """
@@ -6,71 +6,76 @@ Only training (`decoders.embedding.trainer`) needs torch.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import pi, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.embedding.linear import LinearEmbedding
+from decoders.embedding.linear import LinearEmbedding, unit_length
+from decoders.embedding.multiscale import MAX_WINDOW_VALUES, multiscale_sums, running_window
 from decoders.embedding.windows import RunningSum, segment_begins
+from decoders.errors import BadModel
 
-MAX_CONTEXT = 40
-"""Longest context in samples."""
-
-N_BLOCKS = 2
 N_HIDDEN = 128
-"""Residual blocks, and hidden units of each."""
+"""Units of each of the two hidden layers."""
 
-ROOT_OFFSET = np.float32(0.01)
-"""Added to counts before the square root, whose slope at zero would be infinite."""
+DIMENSIONS = (2, 64)
+"""Fewest and most dimensions of a point."""
 
-MIN_FULLNESS = np.float32(0.05)
-"""Fullness from which a partly filled window is scaled up: at most twentyfold."""
+_VALUES_AT_ONCE = 4_000_000  # window sums, which bounds memory
+_GELU = np.float32(sqrt(2 / pi))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Encoder:
-    """Causal temporal filters, a whitening projection, then residual blocks (He et al. 2016).
+    """Whitened windows, two hidden layers of GELU (Hendrycks and Gimpel 2016), and a projection onto the unit sphere.
 
-    The first filter and its projection start as the linear embedding, and the outer weights of the blocks start at
-    zero, so an untrained encoder equals the linear embedding.
+    The whitening stays fixed. A linear path beside the hidden layers starts as the leading dimensions of the linear
+    embedding, and the last layer starts at zero: an untrained encoder is a linear embedding. Recordings that are trained
+    together have input layers (all up to ``skip``) of their own, and share the layers after it.
 
     Attributes
     ----------
-    taps
-        Float32 [filters, context], filter weights, oldest sample first; never negative.
+    spans
+        Int64 [windows], lengths in samples of the windows side by side, the longest last.
     root
-        Whether to take the square root of the filtered counts.
-    mean
-        Float32 [filters, channels], subtracted before the projection.
-    projection
-        Float32 [filters, channels, dimensions], whitening projection.
-    inner, inner_bias, outer
-        Weights of the blocks: float32 [blocks, filters * dimensions, hidden], [blocks, hidden] and [blocks, hidden,
-        dimensions].
+        Whether to take the square root of the sums (of spike counts); otherwise means over the window.
+    mean, projection
+        Float32 [windows * channels] and [windows * channels, inputs]: the whitening.
+    first, first_bias, skip
+        Float32 [inputs, hidden], [hidden] and [inputs, dimensions]: first layer, and the linear path.
+    hidden, hidden_bias
+        Float32 [hidden, hidden] and [hidden].
+    last, last_bias
+        Float32 [hidden, dimensions] and [dimensions].
     """
 
-    taps: NDArray[np.float32]
+    spans: NDArray[np.int64]
     root: bool
     mean: NDArray[np.float32]
     projection: NDArray[np.float32]
-    inner: NDArray[np.float32]
-    inner_bias: NDArray[np.float32]
-    outer: NDArray[np.float32]
+    first: NDArray[np.float32]
+    first_bias: NDArray[np.float32]
+    skip: NDArray[np.float32]
+    hidden: NDArray[np.float32]
+    hidden_bias: NDArray[np.float32]
+    last: NDArray[np.float32]
+    last_bias: NDArray[np.float32]
 
     @property
     def n_context(self) -> int:
-        """Context length in samples."""
-        return int(self.taps.shape[1])
+        """Length of the longest window in samples."""
+        return int(self.spans[-1])
 
     @property
     def n_channels(self) -> int:
         """Number of channels."""
-        return int(self.mean.shape[1])
+        return len(self.mean) // len(self.spans)
 
     @property
     def n_dimensions(self) -> int:
         """Number of dimensions of a point."""
-        return int(self.projection.shape[2])
+        return int(self.skip.shape[1])
 
     def on_channels(self, valid: NDArray[np.bool_], before: NDArray[np.bool_]) -> Encoder:
         """Return the encoder for other valid channels of the same recording; new ones start without weight.
@@ -80,22 +85,58 @@ class Encoder:
         valid, before
             Bool [channels], valid channels of the new and of the present data.
         """
-        mean = np.zeros((len(self.taps), len(valid)), np.float32)
-        projection = np.zeros((len(self.taps), len(valid), self.n_dimensions), np.float32)
-        mean[:, before], projection[:, before] = self.mean, self.projection
-        return replace(self, mean=mean[:, valid], projection=projection[:, valid])
+        n_windows, n_inputs = len(self.spans), self.projection.shape[1]
+        mean = np.zeros((n_windows, len(valid)), np.float32)
+        projection = np.zeros((n_windows, len(valid), n_inputs), np.float32)
+        mean[:, before] = self.mean.reshape(n_windows, -1)
+        projection[:, before] = self.projection.reshape(n_windows, -1, n_inputs)
+        return replace(
+            self, mean=mean[:, valid].reshape(-1), projection=projection[:, valid].reshape(-1, n_inputs)
+        )
 
-    def project(self, filtered: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Map filtered samples float32 [..., filters, channels] to points float32 [..., dimensions]."""
-        if self.root:
-            filtered = np.sqrt(np.maximum(filtered, 0) + ROOT_OFFSET)
-        centred = filtered - self.mean
-        parts = [centred[..., i, :] @ self.projection[i] for i in range(len(self.taps))]
-        point = parts[0]
-        for inner, bias, outer in zip(self.inner, self.inner_bias, self.outer, strict=True):
-            inputs = np.concatenate([point, *parts[1:]], -1) if len(parts) > 1 else point
-            point = point + np.maximum(inputs @ inner + bias, 0) @ outer
-        return np.asarray(point, np.float32)
+    def rotated(self, rotation: NDArray[np.float32]) -> Encoder:
+        """Return the encoder whose points are rotated, float32 [dimensions, dimensions]."""
+        return replace(
+            self,
+            skip=self.skip @ rotation,
+            last=self.last @ rotation,
+            last_bias=self.last_bias @ rotation,
+        )
+
+    def whiten(self, sums: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Map sums float32 [..., windows * channels], scaled to the longest window, to inputs float32 [..., inputs]."""
+        features = np.sqrt(np.maximum(sums, 0)) if self.root else sums * np.float32(1 / self.n_context)
+        return np.asarray((features - self.mean) @ self.projection, np.float32)
+
+    def project(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Map whitened windows float32 [..., inputs] to points of unit length, float32 [..., dimensions]."""
+        layer = _gelu(inputs @ self.first + self.first_bias)
+        layer = _gelu(layer @ self.hidden + self.hidden_bias)
+        return unit_length(np.asarray(layer @ self.last + self.last_bias + inputs @ self.skip, np.float32))
+
+    def inputs(self, samples: NDArray[np.float32], boundary: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """Compute the whitened window of each sample of a recording.
+
+        Parameters
+        ----------
+        samples
+            Float32 [time, channels].
+        boundary
+            Bool [time], true where a segment begins; no window crosses it.
+
+        Returns
+        -------
+        inputs
+            Float32 [time, inputs].
+        """
+        n_at_once = max(self.n_context, _VALUES_AT_ONCE // max(len(self.mean), 1))
+        spans = tuple(self.spans.tolist())
+        out = np.empty((len(samples), self.projection.shape[1]), np.float32)
+        for first in range(0, len(samples), n_at_once):
+            begin, end = max(0, first - self.n_context + 1), min(first + n_at_once, len(samples))
+            sums, _ = multiscale_sums(samples[begin:end], boundary[begin:end], spans[-1], spans)
+            out[first:end] = self.whiten(sums[first - begin :])
+        return out
 
     def transform(self, samples: NDArray[np.float32], boundary: NDArray[np.bool_]) -> NDArray[np.float32]:
         """Compute the point that `EncoderStream` gives after each sample of a recording.
@@ -110,26 +151,9 @@ class Encoder:
         Returns
         -------
         points
-            Float32 [time, dimensions], not of unit length.
+            Float32 [time, dimensions], of unit length.
         """
-        n_at_once = max(1, 4_000_000 // (len(self.taps) * self.n_channels))
-        out = np.empty((len(samples), self.n_dimensions), np.float32)
-        n_held = samples_in_window(boundary, self.n_context)
-        for first in range(0, len(samples), n_at_once):
-            part = slice(first, min(first + n_at_once, len(samples)))
-            out[part] = self.project(self._filter(samples, n_held, part))
-        return out
-
-    def _filter(
-        self, samples: NDArray[np.float32], n_held: NDArray[np.int64], part: slice
-    ) -> NDArray[np.float32]:
-        index = np.arange(part.start, part.stop)
-        total = np.zeros((len(index), len(self.taps), self.n_channels), np.float32)
-        for age in range(self.n_context):
-            available = np.flatnonzero(n_held[index] > age)
-            weight = self.taps[:, self.n_context - 1 - age]
-            total[available] += weight[:, None] * samples[index[available] - age][:, None, :]
-        return total * partial_window_gain(self.taps)[n_held[index]][:, :, None]
+        return self.project(self.inputs(samples, boundary))
 
 
 class EncoderStream:
@@ -143,25 +167,16 @@ class EncoderStream:
 
     def __init__(self, encoder: Encoder) -> None:
         self.encoder = encoder
-        # Each sample is written twice, so that the newest ones are always contiguous and in order of time.
-        self._ring = np.zeros((2 * encoder.n_context, encoder.n_channels), np.float32)
-        self._scale = partial_window_gain(encoder.taps)[:, :, None]
-        self.reset()
+        self._window = running_window(encoder.n_context, tuple(encoder.spans.tolist()), encoder.n_channels)
 
     def reset(self) -> None:
         """Start a new segment with an empty context."""
-        self._ring[:] = 0
-        self._next = self._n_held = 0
+        self._window.reset()
 
     @property
     def fullness(self) -> float:
         """Share of the context that is filled, 0 to 1."""
-        return self._n_held / self.encoder.n_context
-
-    def samples(self) -> NDArray[np.float32]:
-        """Return the samples in the context, oldest first, float32 [samples, channels]."""
-        end = self._next + self.encoder.n_context
-        return self._ring[end - self._n_held : end]
+        return self._window.n_held / self._window.n_window
 
     def take_over(self, other: RunningSum | EncoderStream) -> None:
         """Copy the samples of a window of the same channels.
@@ -171,21 +186,19 @@ class EncoderStream:
         other
             Source; it stays unchanged.
         """
-        self.reset()
-        for sample in other.samples():
-            self.push(sample)
+        self._window.take_over(other._window if isinstance(other, EncoderStream) else other)
 
     def push(self, sample: NDArray[np.float32]) -> None:
         """Add a sample, float32 [channels]."""
-        n = self.encoder.n_context
-        self._ring[self._next] = self._ring[self._next + n] = sample
-        self._next = (self._next + 1) % n
-        self._n_held = min(self._n_held + 1, n)
+        self._window.push(sample)
+
+    def inputs(self) -> NDArray[np.float32]:
+        """Return the whitened window of the newest sample, float32 [inputs]."""
+        return self.encoder.whiten(self._window.read())
 
     def read(self) -> NDArray[np.float32]:
-        """Return the point of the newest sample, float32 [dimensions], not of unit length."""
-        window = self._ring[self._next : self._next + self.encoder.n_context]
-        return self.encoder.project((self.encoder.taps @ window) * self._scale[self._n_held])
+        """Return the point of the newest sample, float32 [dimensions], of unit length."""
+        return self.encoder.project(self.inputs())
 
 
 def samples_in_window(boundary: NDArray[np.bool_], n_context: int) -> NDArray[np.int64]:
@@ -194,49 +207,83 @@ def samples_in_window(boundary: NDArray[np.bool_], n_context: int) -> NDArray[np
     return np.asarray(np.minimum(index - segment_begins(boundary) + 1, n_context), np.int64)
 
 
-def partial_window_gain(taps: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the gains that scale partly filled windows up, float32 [context + 1, filters], by samples held."""
-    partial = np.cumsum(taps[:, ::-1], 1)
-    full = partial[:, -1:]
-    gain = full / np.maximum(partial, MIN_FULLNESS * np.maximum(full, 1e-6))
-    return np.concatenate([np.ones((1, len(taps)), np.float32), gain.T]).astype(np.float32)
-
-
 def start_encoder(
-    linear: LinearEmbedding, n_context: int, *, root: bool, seed: int, n_start: int | None = None
+    linear: LinearEmbedding, spans: tuple[int, ...], n_dimensions: int, *, root: bool, seed: int
 ) -> Encoder:
-    """Create an encoder that equals a linear embedding.
+    """Create an encoder that equals the leading dimensions of a linear embedding.
 
     Parameters
     ----------
     linear
-        Embedding fitted on windows of ``n_start`` samples.
-    n_context
-        Context length in samples, at most `MAX_CONTEXT`.
+        Embedding fitted on the windows.
+    spans
+        Lengths of the windows in samples, the longest last.
+    n_dimensions
+        Dimensions of the points, at most those of the linear embedding.
     root
         Whether the features are square roots of counts; otherwise means over the window.
     seed
-        Random seed of the blocks' inner weights.
-    n_start
-        Newest samples with nonzero filter weights at the start; None = all of the context.
+        Random seed of the hidden layers.
     """
-    n_start = n_start or n_context
-    n_dimensions = linear.n_dimensions
-    n_recent = round(n_start / 3)
-    lengths = [n_start, n_recent] if n_start >= 4 else [n_start]
-    taps = np.zeros((len(lengths), n_context), np.float32)
-    for row, length in zip(taps, lengths, strict=True):
-        # A shorter filter is scaled up, so that the same mean and whitening apply.
-        row[n_context - length :] = (n_start if root else 1) / length
-    n_in = len(lengths) * n_dimensions
+    n_inputs = linear.n_dimensions
     rng = np.random.default_rng(seed)
-    inner = rng.normal(0, 1 / np.sqrt(n_in), (N_BLOCKS, n_in, N_HIDDEN))
+
+    def weights(n_in: int, n_out: int) -> NDArray[np.float32]:
+        return rng.normal(0, sqrt(2 / n_in), (n_in, n_out)).astype(np.float32)
+
     return Encoder(
-        taps=taps,
+        spans=np.array(spans, np.int64),
         root=root,
-        mean=np.tile(linear.mean, (len(lengths), 1)),
-        projection=np.tile(linear.projection, (len(lengths), 1, 1)),
-        inner=inner.astype(np.float32),
-        inner_bias=np.zeros((N_BLOCKS, N_HIDDEN), np.float32),
-        outer=np.zeros((N_BLOCKS, N_HIDDEN, n_dimensions), np.float32),
+        mean=linear.mean,
+        projection=linear.projection,
+        first=weights(n_inputs, N_HIDDEN),
+        first_bias=np.zeros(N_HIDDEN, np.float32),
+        skip=np.eye(n_inputs, n_dimensions, dtype=np.float32),
+        hidden=weights(N_HIDDEN, N_HIDDEN),
+        hidden_bias=np.zeros(N_HIDDEN, np.float32),
+        last=np.zeros((N_HIDDEN, n_dimensions), np.float32),
+        last_bias=np.zeros(n_dimensions, np.float32),
     )
+
+
+def check_encoder(encoder: Encoder, n_channels: int) -> None:
+    """Refuse an encoder whose arrays do not fit together.
+
+    Parameters
+    ----------
+    encoder
+        Encoder from a file.
+    n_channels
+        Number of channels.
+
+    Raises
+    ------
+    BadModel
+        When an array has the wrong shape.
+    """
+    n_windows = encoder.spans.size
+    n_inputs, n_hidden = encoder.first.shape if encoder.first.ndim == 2 else (0, 0)
+    n_dimensions = encoder.skip.shape[1] if encoder.skip.ndim == 2 else 0
+    expected = {
+        "mean": (n_windows * n_channels,),
+        "projection": (n_windows * n_channels, n_inputs),
+        "first_bias": (n_hidden,),
+        "skip": (n_inputs, n_dimensions),
+        "hidden": (n_hidden, n_hidden),
+        "hidden_bias": (n_hidden,),
+        "last": (n_hidden, n_dimensions),
+        "last_bias": (n_dimensions,),
+    }
+    arrays = {name: getattr(encoder, name) for name in expected}
+    good = all(arrays[n].shape == shape and arrays[n].dtype.kind == "f" for n, shape in expected.items())
+    good &= encoder.spans.ndim == 1 and encoder.spans.dtype.kind == "i" and n_windows > 0
+    good = good and encoder.spans[0] > 0 and bool(np.all(np.diff(encoder.spans) > 0))
+    if not (good and encoder.spans[-1] * n_channels <= MAX_WINDOW_VALUES and n_dimensions):
+        raise BadModel(
+            "the arrays of the contrastive embedding have inconsistent shapes. Fit the model again."
+        )
+
+
+def _gelu(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Gaussian error linear unit, in its approximation by tanh."""
+    return np.asarray(x * (0.5 + 0.5 * np.tanh(_GELU * x * (1 + np.float32(0.044715) * x * x))), np.float32)

@@ -14,6 +14,9 @@ from decoders.embedding.windows import RunningSum, window_sums
 MAX_SCALES = 5
 """Largest number of windows."""
 
+MAX_WINDOW_VALUES = 50_000_000
+"""Largest window, in samples times channels: a damaged model file must not exhaust the memory."""
+
 MAX_FEATURES = 640
 """Largest number of features (channels times windows): their covariance is estimated from minutes of data."""
 

@@ -12,8 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from decoders.embedding.windows import segment_begins
-
 Index = NDArray[np.int64]
 
 MAX_GROUPS = 24
@@ -179,10 +177,16 @@ class Sampler:
         Samplers of positives; several share each batch equally.
     seed
         Random seed. Each batch depends on the seed and its step only, so a resumed training draws the same batches.
+    ends
+        Int64 [recordings], end of each recording's samples: as many anchors are drawn from each. None for one recording.
     """
 
-    def __init__(self, index: Index, positives: tuple[Positives, ...], seed: int) -> None:
-        self._index, self._positives, self._seed = index, positives, seed
+    def __init__(
+        self, index: Index, positives: tuple[Positives, ...], seed: int, ends: Index | None = None
+    ) -> None:
+        self._positives, self._seed = positives, seed
+        parts = [index] if ends is None else np.split(index, np.searchsorted(index, ends[:-1]))
+        self._groups = [part for part in parts if len(part)]
 
     def batch(self, step: int, size: int) -> list[tuple[Index, Index]]:
         """Draw anchors and positives, int64 [size / kinds] each, for every kind of positive.
@@ -197,7 +201,8 @@ class Sampler:
         rng = np.random.default_rng([self._seed, step])
         out = []
         for positives in self._positives:
-            anchor = self._index[rng.integers(0, len(self._index), size // len(self._positives))]
+            n = size // (len(self._positives) * len(self._groups))
+            anchor = np.concatenate([group[rng.integers(0, len(group), n)] for group in self._groups])
             out.append((anchor, positives.draw(anchor, rng)))
         return out
 
@@ -222,36 +227,6 @@ class _LabelSearch:
 def contiguous_runs(boundary: NDArray[np.bool_], block: Index) -> Index:
     """Number the runs between segment boundaries and changes of repeat, int64 [time]."""
     return np.cumsum(boundary | np.r_[True, np.diff(block) != 0][: len(boundary)])
-
-
-def window_index(boundary: NDArray[np.bool_], at: Index, n_context: int) -> tuple[Index, NDArray[np.int64]]:
-    """Return the sample indices of causal windows, none of which crosses a segment boundary.
-
-    Parameters
-    ----------
-    boundary
-        Bool [time], true where a segment begins.
-    at
-        Int64 [windows], newest sample of each window.
-    n_context
-        Window length in samples.
-
-    Returns
-    -------
-    index
-        Int64 [windows, n_context], oldest first; before the segment's beginning its first sample is repeated.
-    n_held
-        Int64 [windows], number of samples inside the segment.
-
-    Examples
-    --------
-    >>> index, n_held = window_index(np.array([True, False, False]), np.array([1, 2]), n_context=3)
-    >>> index.tolist(), n_held.tolist()
-    ([[0, 0, 1], [0, 1, 2]], [2, 3])
-    """
-    begins = segment_begins(boundary)[at]
-    index = at[:, None] + np.arange(1 - n_context, 1)
-    return np.maximum(index, begins[:, None]), np.minimum(at - begins + 1, n_context)
 
 
 def _runs(starts: NDArray[np.bool_]) -> tuple[Index, Index]:

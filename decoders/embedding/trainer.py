@@ -1,39 +1,38 @@
-"""Contrastive training of the encoder in torch.
+"""Contrastive training of encoders in torch.
 
 The loss is InfoNCE (van den Oord, Li and Vinyals 2018) on cosine similarities, as in CEBRA (Schneider, Lee and Mathis
-2023), averaged over both directions. The optimiser is Adam (Kingma and Ba 2015), with decay towards the initial weights
-(Li, Grandvalet and Davoine 2018) instead of zero. Every random draw depends on the seed and the step only.
+2023), averaged over both directions. Since the inputs are whitened, each sample gets a new draw of the noise that it may
+have had; this keeps the network from learning the repeats by heart. The optimiser is Adam (Kingma and Ba 2015) with a
+warm-up and a cosine decay. Every random draw depends on the seed and the step only.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import cos, pi
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.embedding.encoder import ROOT_OFFSET, Encoder, partial_window_gain
-from decoders.embedding.sampler import Index, Sampler, window_index
+from decoders.embedding.encoder import Encoder
+from decoders.embedding.sampler import Index, Sampler
 from decoders.errors import TrainingUnavailable
 from decoders.serialization import Arrays
+from stream.errors import BadUsage
 
-BATCH_SIZE = 256
+BATCH_SIZE = 512
 LEARNING_RATE = 1e-3
-RELATIVE_RATE = {"taps": 3.0, "mean": 0.3, "projection": 0.3}
-"""Learning rates relative to `LEARNING_RATE`: the whitening starts close to its optimum, the blocks start at zero."""
+WARM_UP = 50
+"""Steps in which the learning rate rises."""
 
-DECAY = 1e-2
-"""Weight decay towards the initial weights, per unit of learning rate."""
-
-CHANNEL_DROPOUT = 0.1
-"""Probability that a channel is dropped from a training sample."""
-
-ZERO_SCALE = 0.1
-"""Assumed magnitude of weights that start at zero."""
+NOISE = 1.0
+"""Standard deviation of the noise added to the inputs, in units of the whitened noise."""
 
 _BETA = (0.9, 0.99)
-_TRAINED = tuple(f.name for f in fields(Encoder) if f.name != "root")
+_INPUT_LAYER = ("first", "first_bias", "skip")
+_SHARED = ("hidden", "hidden_bias", "last", "last_bias")
 
 
 def require_torch() -> Any:
@@ -60,10 +59,8 @@ class Samples:
 
     Attributes
     ----------
-    clean
-        Float32 [time, channels], preprocessed samples.
-    boundary
-        Bool [time], true where a segment begins.
+    inputs
+        Whitened windows of each recording, float32 [time, inputs]; samples are numbered through all recordings.
     position
         Int64 [time], position in the movie (or in time); samples at nearby positions are not negatives of each other.
         None excludes only the same sample.
@@ -71,10 +68,18 @@ class Samples:
         Largest difference in ``position`` that is nearby.
     """
 
-    clean: NDArray[np.float32]
-    boundary: NDArray[np.bool_]
+    inputs: tuple[NDArray[np.float32], ...]
     position: Index | None = None
     n_near: int = 0
+
+    def excluded(self, anchor: Index, positive: Index) -> NDArray[np.bool_]:
+        """Mark the pairs that are not negatives, bool [pairs, pairs]; false on the diagonal of positive pairs."""
+        a, b = (
+            (anchor, positive) if self.position is None else (self.position[anchor], self.position[positive])
+        )
+        excluded = np.abs(a[:, None] - b[None, :]) <= self.n_near
+        np.fill_diagonal(excluded, False)
+        return np.asarray(excluded, np.bool_)
 
 
 class Trainer:
@@ -82,167 +87,174 @@ class Trainer:
 
     Parameters
     ----------
-    start
-        Initial encoder, towards which the weights decay.
+    starts
+        Encoder of each recording to start from; they share the layers after the input layer, of which the first
+        encoder's are used.
     samples
         Training samples.
     sampler
         Draws the positive pairs.
+    n_steps
+        Number of steps over which the learning rate falls to zero.
     temperature
         Temperature of the InfoNCE loss.
     seed
-        Random seed of the channel dropout.
+        Random seed of the noise.
+    device
+        Device of torch, such as ``cpu`` or ``cuda``.
+    trained
+        Numbers of the recordings whose input layer is trained; with this, the shared layers stay as they are. None
+        trains everything.
+
+    Attributes
+    ----------
+    step_number
+        Steps taken.
     """
 
     def __init__(
-        self, start: Encoder, samples: Samples, sampler: Sampler, temperature: float, seed: int
+        self,
+        starts: Sequence[Encoder],
+        samples: Samples,
+        sampler: Sampler,
+        *,
+        n_steps: int,
+        temperature: float = 0.1,
+        seed: int = 0,
+        device: str = "cpu",
+        trained: Sequence[int] | None = None,
     ) -> None:
         self._torch = require_torch()
-        self._samples, self._sampler = samples, sampler
-        self._temperature, self._seed = temperature, seed
-        self._start = {name: self._tensor(getattr(start, name)) for name in _TRAINED}
-        # Steps are relative to the weights' magnitude: whitenings of sparse and of dense firing differ a hundredfold.
-        self._scale = {name: float(w.square().mean().sqrt()) or ZERO_SCALE for name, w in self._start.items()}
-        self._weights = {name: w.clone().requires_grad_() for name, w in self._start.items()}
-        self._moment = {name: self._torch.zeros_like(w) for name, w in self._start.items()}
-        self._square = {name: self._torch.zeros_like(w) for name, w in self._start.items()}
-        self._encoder = start
-        self.n_steps = 0
+        self._device = _device(self._torch, device)
+        self._starts, self._samples, self._sampler = tuple(starts), samples, sampler
+        self._n_steps, self._temperature, self._seed = n_steps, temperature, seed
+        self._inputs = [self._tensor(inputs) for inputs in samples.inputs]
+        self._ends = np.cumsum([len(inputs) for inputs in samples.inputs])
+        own = {f"{i}.{name}": getattr(e, name) for i, e in enumerate(starts) for name in _INPUT_LAYER}
+        shared = {name: getattr(starts[0], name) for name in _SHARED}
+        self._weights = {name: self._tensor(array) for name, array in {**own, **shared}.items()}
+        self._trained = list(self._weights)
+        if trained is not None:
+            self._trained = [f"{i}.{name}" for i in trained for name in _INPUT_LAYER]
+        for name in self._trained:
+            self._weights[name].requires_grad_()
+        self._moment = {name: self._torch.zeros_like(self._weights[name]) for name in self._trained}
+        self._square = {name: self._torch.zeros_like(self._weights[name]) for name in self._trained}
+        self.step_number = 0
+
+    @property
+    def encoders(self) -> list[Encoder]:
+        """Encoder of each recording with the present weights."""
+        arrays: dict[str, Any] = {name: _array(w) for name, w in self._weights.items()}
+        shared = {name: arrays[name] for name in _SHARED}
+        return [
+            replace(start, **shared, **{name: arrays[f"{i}.{name}"] for name in _INPUT_LAYER})
+            for i, start in enumerate(self._starts)
+        ]
 
     @property
     def encoder(self) -> Encoder:
-        """Encoder with the present weights."""
-        arrays = {name: w.detach().numpy().copy() for name, w in self._weights.items()}
-        return replace(self._encoder, **arrays)
+        """The only encoder, or the first recording's."""
+        return self.encoders[0]
 
     def step(self) -> float:
         """Take a step and return the loss before it, in nats."""
-        loss = self._torch.zeros(())
-        pairs = self._sampler.batch(self.n_steps, BATCH_SIZE)
-        rng = np.random.default_rng([self._seed, self.n_steps, 1])
-        for anchor, positive in pairs:
-            loss = loss + self._loss(anchor, positive, rng) / len(pairs)
-        gradients = self._torch.autograd.grad(loss, list(self._weights.values()))
-        self.n_steps += 1
+        noise = self._torch.Generator(self._device).manual_seed(1_000_003 * self._seed + self.step_number)
+        pairs = self._sampler.batch(self.step_number, BATCH_SIZE)
+        loss = sum(self._loss(anchor, positive, noise) for anchor, positive in pairs) / len(pairs)
+        gradients = self._torch.autograd.grad(loss, [self._weights[name] for name in self._trained])
+        self.step_number += 1
         with self._torch.no_grad():
-            for name, gradient in zip(self._weights, gradients, strict=True):
+            for name, gradient in zip(self._trained, gradients, strict=True):
                 self._adam(name, gradient)
-            self._weights["taps"].clamp_(min=0)
         return float(loss.detach())
 
     def state(self) -> Arrays:
         """Return the weights and Adam's moments as arrays."""
         kinds = {"weights": self._weights, "moment": self._moment, "square": self._square}
-        return {
-            f"{kind}.{name}": w.detach().numpy().copy()
-            for kind, by_name in kinds.items()
-            for name, w in by_name.items()
-        }
+        return {f"{kind}.{name}": _array(w) for kind, by_name in kinds.items() for name, w in by_name.items()}
 
-    def restore(self, state: Arrays, n_steps: int) -> None:
-        """Continue from what `state` returned after ``n_steps``."""
-        for name in _TRAINED:
-            self._weights[name] = self._tensor(state[f"weights.{name}"]).requires_grad_()
-            self._moment[name] = self._tensor(state[f"moment.{name}"])
-            self._square[name] = self._tensor(state[f"square.{name}"])
-        self.n_steps = n_steps
+    def restore(self, state: Arrays, step_number: int) -> None:
+        """Continue from what `state` returned after ``step_number`` steps."""
+        with self._torch.no_grad():
+            for kind, by_name in (
+                ("weights", self._weights),
+                ("moment", self._moment),
+                ("square", self._square),
+            ):
+                for name, w in by_name.items():
+                    w.copy_(self._tensor(state[f"{kind}.{name}"]))
+        self.step_number = step_number
 
     def _adam(self, name: str, gradient: Any) -> None:
         weight, moment, square = self._weights[name], self._moment[name], self._square[name]
         moment.mul_(_BETA[0]).add_(gradient, alpha=1 - _BETA[0])
         square.mul_(_BETA[1]).addcmul_(gradient, gradient, value=1 - _BETA[1])
-        size = (square / (1 - _BETA[1] ** self.n_steps)).sqrt_().add_(1e-8)
-        scale = self._scale[name]
-        rate = LEARNING_RATE * RELATIVE_RATE.get(name, 1.0)
-        weight.sub_(rate * scale * (moment / (1 - _BETA[0] ** self.n_steps)) / size)
-        weight.sub_(rate * DECAY * (weight - self._start[name]))
+        size = (square / (1 - _BETA[1] ** self.step_number)).sqrt_().add_(1e-8)
+        done = min(1.0, self.step_number / self._n_steps)
+        rate = LEARNING_RATE * min(1.0, self.step_number / WARM_UP) * (1 + cos(pi * done)) / 2
+        weight.sub_(rate / (1 - _BETA[0] ** self.step_number) * moment / size)
 
-    def _loss(self, anchor: Index, positive: Index, rng: np.random.Generator) -> Any:
-        both = np.concatenate([anchor, positive])
-        window, n_held = window_index(self._samples.boundary, both, self._encoder.n_context)
-        x = self._tensor(self._samples.clean[window])
-        keep = rng.random((len(both), 1, x.shape[2]), np.float32) >= CHANNEL_DROPOUT
-        weight = self._tensor(keep / np.float32(1 - CHANNEL_DROPOUT))
-        points = forward(self._torch, self._weights, x, n_held, root=self._encoder.root, keep=weight)
-        points = points / points.norm(dim=1, keepdim=True).clamp(min=1e-6)
-        similar = points[: len(anchor)] @ points[len(anchor) :].T / self._temperature
-        excluded = excluded_negatives(anchor, positive, self._samples)
-        similar = similar.masked_fill(self._torch.from_numpy(excluded), float("-inf"))
-        truth = self._torch.arange(len(anchor))
-        entropy = self._torch.nn.functional.cross_entropy
+    def _loss(self, anchor: Index, positive: Index, noise: Any) -> Any:
+        torch, n = self._torch, len(anchor)
+        points = self._points(np.concatenate([anchor, positive]), noise)
+        similar = points[:n] @ points[n:].T / self._temperature
+        excluded = torch.from_numpy(self._samples.excluded(anchor, positive)).to(self._device)
+        similar = similar.masked_fill(excluded, float("-inf"))
+        truth = torch.arange(n, device=self._device)
+        entropy = torch.nn.functional.cross_entropy
         return (entropy(similar, truth) + entropy(similar.T, truth)) / 2
 
+    def _points(self, index: Index, noise: Any) -> Any:
+        """Embed samples with noise added to their inputs, tensor [samples, dimensions]."""
+        torch = self._torch
+        session = np.searchsorted(self._ends, index, side="right")
+        parts, order = [], []
+        for number in np.unique(session).tolist():
+            at = np.flatnonzero(session == number)
+            inputs = self._inputs[number]
+            rows = torch.from_numpy(index[at] - self._ends[number] + len(inputs)).to(self._device)
+            x = inputs[rows]
+            draw = torch.randn(x.shape, generator=noise, device=self._device)
+            parts.append(first_layer(torch, self._weights, number, x + NOISE * draw))
+            order.append(at)
+        back = torch.from_numpy(np.argsort(np.concatenate(order))).to(self._device)
+        layer, skip = (torch.cat(part)[back] for part in zip(*parts, strict=True))
+        return shared_layers(torch, self._weights, layer, skip)
+
     def _tensor(self, array: NDArray[Any]) -> Any:
-        return self._torch.from_numpy(np.ascontiguousarray(array, np.float32))
+        return self._torch.tensor(array, dtype=self._torch.float32, device=self._device)
 
 
-def forward(
-    torch: Any, weights: dict[str, Any], x: Any, n_held: Index, *, root: bool, keep: Any = None
-) -> Any:
-    """Compute the encoder's points in torch: temporal filters, then the same as `Encoder.project`.
-
-    Parameters
-    ----------
-    torch
-        The torch module.
-    weights
-        Tensors by the names of `Encoder`'s attributes.
-    x
-        Tensor [windows, context, channels], oldest sample first.
-    n_held
-        Int64 [windows], number of samples inside the segment (see `window_index`).
-    root
-        See `Encoder`.
-    keep
-        Tensor [windows, 1, channels], dropout mask that multiplies the filtered samples; None keeps all channels.
-
-    Returns
-    -------
-    points
-        Tensor [windows, dimensions], not of unit length.
-    """
-    n_context = x.shape[1]
-    if int(n_held.min()) < n_context:
-        inside = np.arange(n_context)[None, :] >= n_context - n_held[:, None]
-        x = x * torch.from_numpy(inside[:, :, None].astype(np.float32))
-    scale = torch.from_numpy(partial_window_gain(weights["taps"].detach().numpy())[n_held])
-    filtered = torch.einsum("mk,bkc->bmc", weights["taps"], x) * scale[:, :, None]
-    if keep is not None:
-        filtered = filtered * keep
-    if root:
-        filtered = (filtered.clamp(min=0) + float(ROOT_OFFSET)).sqrt()
-    parts = [
-        (filtered[:, i] - weights["mean"][i]) @ weights["projection"][i] for i in range(len(weights["mean"]))
-    ]
-    point = parts[0]
-    for inner, bias, outer in zip(weights["inner"], weights["inner_bias"], weights["outer"], strict=True):
-        inputs = torch.cat([point, *parts[1:]], 1)
-        point = point + torch.relu(inputs @ inner + bias) @ outer
-    return point
+def first_layer(torch: Any, weights: dict[str, Any], number: int, x: Any) -> tuple[Any, Any]:
+    """Compute the first layer of a recording and its linear path (see `Encoder`)."""
+    layer = _gelu(torch, x @ weights[f"{number}.first"] + weights[f"{number}.first_bias"])
+    return layer, x @ weights[f"{number}.skip"]
 
 
-def excluded_negatives(anchor: Index, positive: Index, samples: Samples) -> NDArray[np.bool_]:
-    """Mark the pairs that are not negatives: nearby in the movie, or the same sample.
+def shared_layers(torch: Any, weights: dict[str, Any], layer: Any, skip: Any) -> Any:
+    """Compute points of unit length from the first layer and the linear path (see `Encoder`)."""
+    layer = _gelu(torch, layer @ weights["hidden"] + weights["hidden_bias"])
+    points = layer @ weights["last"] + weights["last_bias"] + skip
+    return points / points.norm(dim=1, keepdim=True).clamp(min=1e-6)
 
-    Parameters
-    ----------
-    anchor, positive
-        Int64 [pairs], sample indices.
-    samples
-        Samples that they index.
 
-    Returns
-    -------
-    excluded
-        Bool [pairs, pairs]; false on the diagonal, which holds the positive pairs.
-    """
-    if samples.position is None:
-        excluded = anchor[:, None] == positive[None, :]
-    else:
-        distance = np.abs(samples.position[anchor][:, None] - samples.position[positive][None, :])
-        excluded = distance <= samples.n_near
-    np.fill_diagonal(excluded, False)
-    return np.asarray(excluded, np.bool_)
+def _gelu(torch: Any, x: Any) -> Any:
+    return torch.nn.functional.gelu(x, approximate="tanh")
+
+
+def _array(tensor: Any) -> NDArray[np.float32]:
+    array: NDArray[np.float32] = tensor.detach().cpu().numpy().copy()
+    return array
+
+
+def _device(torch: Any, name: str) -> Any:
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise BadUsage(f"torch cannot use the device {name!r}: {str(error).splitlines()[0]}") from error
+    return device
 
 
 class OneThread:

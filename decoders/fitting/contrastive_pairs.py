@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from decoders.data.training_set import TrainingSet
 from decoders.embedding.agreement import infonce_loss
-from decoders.embedding.encoder import MAX_CONTEXT, Encoder
+from decoders.embedding.encoder import DIMENSIONS, Encoder
 from decoders.embedding.sampler import (
     FramePositives,
     NearestPositives,
@@ -19,7 +19,7 @@ from decoders.embedding.sampler import (
     TimePositives,
     contiguous_runs,
 )
-from decoders.embedding.trainer import Samples, excluded_negatives
+from decoders.embedding.trainer import Samples
 from decoders.errors import BadSplit
 from stream.errors import BadRecording, BadUsage
 
@@ -50,6 +50,8 @@ class ContrastiveOptions:
         File in which the training is stored and from which it resumes; None disables it.
     contexts
         Candidate contexts of the encoder in samples; empty for the window of the linear embedding.
+    dimensions
+        Dimensions of the embedding; None selects them on held-out data.
     """
 
     mode: str
@@ -57,6 +59,7 @@ class ContrastiveOptions:
     seed: int = 0
     resume: Path | None = None
     contexts: tuple[int, ...] = ()
+    dimensions: int | None = None
 
 
 def check_trainable(data: TrainingSet, n_context: int, options: ContrastiveOptions) -> None:
@@ -74,16 +77,17 @@ def check_trainable(data: TrainingSet, n_context: int, options: ContrastiveOptio
     Raises
     ------
     BadUsage
-        When the context is longer than `MAX_CONTEXT`.
+        When more dimensions are requested than there are channels.
     BadSplit
         When no contiguous run is as long as the context.
     BadRecording
         When there is a single frame, or the labels are missing or never vary.
     """
-    if n_context > MAX_CONTEXT:
+    n_channels = data.clean.shape[1]
+    if options.dimensions is not None and options.dimensions > n_channels:
         raise BadUsage(
-            f"a context of {n_context} samples is too long for contrastive training, whose longest is {MAX_CONTEXT}. "
-            f"Give --context-s {MAX_CONTEXT / (data.rate_hz or 1):g} or less, or use --mode linear."
+            f"an embedding of {options.dimensions} dimensions needs as many usable channels, but the recording has "
+            f"{n_channels}. Give --dimensions {DIMENSIONS[0]} to {n_channels}."
         )
     longest = int(np.bincount(contiguous_runs(data.boundary, data.block)).max())
     if longest < n_context:
@@ -159,16 +163,26 @@ def pair_sampler(
     return Sampler(index, tuple(positives), options.seed)
 
 
-def training_samples(data: TrainingSet, options: ContrastiveOptions) -> Samples:
-    """Return the samples with the pairs that are never negatives: near frames of a movie, or the same frame."""
+def training_samples(data: TrainingSet, inputs: NDArray[np.float32], options: ContrastiveOptions) -> Samples:
+    """Return the samples with the pairs that are never negatives: near frames of a movie, or the same frame.
+
+    Parameters
+    ----------
+    data
+        Training data.
+    inputs
+        Float32 [time, inputs], whitened windows of all samples.
+    options
+        Mode and positives.
+    """
     if options.mode == "time":
-        return Samples(data.clean, data.boundary, np.arange(len(data.state)), N_TIME_NEIGHBOURS)
+        return Samples((inputs,), np.arange(len(data.state)), N_TIME_NEIGHBOURS)
     if kind_of_positives(data, options) != "frames":
-        return Samples(data.clean, data.boundary)
+        return Samples((inputs,))
     n_near = round(NEAR_S * data.movie_rate_hz)
     # Offsets keep frames of different clips, and "no stimulus", from being near.
     clip = np.r_[data.axis.clip, data.axis.clip.max(initial=0) + 1]
-    return Samples(data.clean, data.boundary, data.state + clip[data.state] * (n_near + 1), n_near)
+    return Samples((inputs,), data.state + clip[data.state] * (n_near + 1), n_near)
 
 
 def held_out_infonce(
@@ -193,14 +207,11 @@ def held_out_infonce(
     options
         Mode, positives and random seed.
     """
-    points = encoder.transform(data.clean, data.boundary)
-    both = []
-    samples = training_samples(data, options)
-    for anchor, partner in pair_sampler(data, test, encoder.n_context, options).batch(0, N_PAIRS):
-        both.append(
-            infonce_loss(
-                points[anchor], points[partner], excluded_negatives(anchor, partner, samples), temperature
-            )
-        )
+    inputs = encoder.inputs(data.clean, data.boundary)
+    points, samples = encoder.project(inputs), training_samples(data, inputs, options)
+    both = [
+        infonce_loss(points[anchor], points[partner], samples.excluded(anchor, partner), temperature)
+        for anchor, partner in pair_sampler(data, test, encoder.n_context, options).batch(0, N_PAIRS)
+    ]
     loss, chance = np.mean(both, axis=0)
     return float(loss), float(chance)

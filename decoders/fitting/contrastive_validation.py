@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from decoders.data.training_set import TrainingSet
 from decoders.embedding.encoder import Encoder, samples_in_window
-from decoders.embedding.linear import unit_length
 from decoders.errors import BadSplit
 from decoders.fitting.settings import (
     MAX_HELD_OUT,
@@ -62,7 +61,7 @@ class ContrastiveValidation:
         return _subsampled(
             [
                 (
-                    prototypes.similarity(unit_length(encoder.transform(s.clean, s.boundary))),
+                    prototypes.similarity(encoder.transform(s.clean, s.boundary)),
                     _fullness(encoder, s.boundary),
                     s.state,
                 )

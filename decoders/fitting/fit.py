@@ -164,16 +164,18 @@ def _with_contrastive(
     """Train an encoder, and return the parts with it; the card names the embedding that decodes."""
     select_context = options.context_s is None and options.mode != "time"
     contexts = candidate_contexts(data, settings.n_window) if select_context else (settings.n_window,)
-    contrastive = ContrastiveOptions(options.mode, options.positives, options.seed, options.resume, contexts)
+    contrastive = ContrastiveOptions(
+        options.mode, options.positives, options.seed, options.resume, contexts, options.dimensions
+    )
     names = ("trained_on", "channel_names", "mode", "lookahead_ms", "lag_ms", "shrinkage", "seed")
     key = {**{name: card[name] for name in names}, "positives": options.positives, "contexts": list(contexts)}
+    key["dimensions"] = options.dimensions
     if running is None or running.parts.contrastive is None:
         trained = fit_contrastive(data, settings, contrastive, key, report)
     else:
         before = running.parts.preprocessor.valid
-        start = running.parts.contrastive.encoder.on_channels(data.preprocessor.valid, before)
-        temperature = float(running.card["contrastive"]["temperature"])
-        trained = renew_contrastive(data, settings, contrastive, start, temperature)
+        start = running.parts.contrastive.on_channels(data.preprocessor.valid, before)
+        trained = renew_contrastive(data, settings, contrastive, start)
     card["contrastive"] = trained.card
     card["decoder_embedding"] = trained.decoder_embedding
     return replace(parts, contrastive=trained.contrastive)

@@ -1,10 +1,10 @@
-"""Contrastive training: context, temperature and stopping selected on a held-out fold, and compared with linear."""
+"""Contrastive training: context and dimensions selected on a held-out fold, and the result compared with linear."""
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from math import inf
 from typing import Any
 
 import numpy as np
@@ -14,13 +14,12 @@ from decoders.data.training_set import TrainingSet
 from decoders.data.training_statistics import Layout
 from decoders.embedding.agreement import agreement_r2, alignment
 from decoders.embedding.checkpoint import Checkpoint
-from decoders.embedding.encoder import MAX_CONTEXT, Encoder, start_encoder
-from decoders.embedding.linear import fit_linear, unit_length
-from decoders.embedding.sampler import (
-    contiguous_runs,
-)
+from decoders.embedding.encoder import DIMENSIONS, Encoder, start_encoder
+from decoders.embedding.linear import fit_linear
+from decoders.embedding.multiscale import window_spans
+from decoders.embedding.sampler import contiguous_runs
 from decoders.embedding.trainer import OneThread, Trainer, require_torch
-from decoders.embedding.training_run import ProgressCallback, TrainingRun, ValidationScore
+from decoders.embedding.training_run import ProgressCallback, run_training
 from decoders.fitting.contrastive_pairs import (
     ContrastiveOptions,
     check_trainable,
@@ -39,16 +38,13 @@ from decoders.fitting.settings import (
 from decoders.readouts.classifiers import calibrate
 from decoders.readouts.contrastive import ContrastiveDecoder
 
-TEMPERATURES = (0.1, 0.2)
-FIRST_STEPS = 100
-"""Steps after which only the better temperature continues."""
+TEMPERATURE = 0.1
+STEPS = 1000
+SELECTION_STEPS = 300
+"""Steps after which contexts and dimensions are compared."""
 
-CONTEXT_STEPS = 200
-"""Steps after which only the best of several contexts continues; long contexts learn more slowly."""
-
-MAX_STEPS = 600
-RENEWAL_STEPS = 100
-"""Largest number of steps of a renewal while the experiment runs: about two seconds, twice."""
+RENEWAL_STEPS = (25, 100)
+"""Candidate numbers of steps of a renewal while the experiment runs, besides none: one to two seconds together."""
 
 MIN_AGREEMENT = 0.96
 """Smallest R2 of the renewed embedding of the training samples with the running one, so that it keeps its place."""
@@ -56,15 +52,14 @@ MIN_AGREEMENT = 0.96
 MARGIN = 0.01
 """Nats by which a more complex embedding must beat a simpler one."""
 
-LONG_CONTEXT = 12
-"""Contexts longer than this, in samples, may start from the whitening of their newest part."""
-
 CONTEXTS_S = (2 / 3, 1.0)
 """Candidate contexts in seconds besides the linear embedding's window: an encoder can use longer ones."""
 
+CANDIDATE_DIMENSIONS = (8, 16, 32)
+DIMENSION_MARGIN = 0.1
+"""Nats per doubling of the dimensions that more dimensions must gain on held-out data."""
 
-_Candidate = tuple[int, float]
-"""Context of an encoder in samples, and temperature of its training."""
+DISPLAY_DIMENSIONS = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,17 +91,13 @@ def candidate_contexts(data: TrainingSet, n_window: int) -> tuple[int, ...]:
     n_window
         Window of the linear embedding in samples.
     """
-    longest = min(MAX_CONTEXT, int(np.bincount(contiguous_runs(data.boundary, data.block)).max()))
+    longest = int(np.bincount(contiguous_runs(data.boundary, data.block)).max())
     contexts = (n_window, *(round(context * data.rate_hz) for context in CONTEXTS_S if data.rate_hz))
     return tuple(sorted({min(n, longest) for n in contexts if n >= min(n_window, longest)}))
 
 
 def renew_contrastive(
-    data: TrainingSet,
-    settings: ReadoutSettings,
-    options: ContrastiveOptions,
-    start: Encoder,
-    temperature: float,
+    data: TrainingSet, settings: ReadoutSettings, options: ContrastiveOptions, start: ContrastiveDecoder
 ) -> ContrastiveFit:
     """Train a running encoder further on newer data, and compare it with the linear embedding.
 
@@ -123,9 +114,7 @@ def renew_contrastive(
     options
         How to train.
     start
-        Running encoder.
-    temperature
-        Temperature of its training.
+        Running decoder.
 
     Raises
     ------
@@ -135,45 +124,29 @@ def renew_contrastive(
     newest = data.block == data.block[-1]
     apart = replace(data, fold=np.where(data.fold < 0, -1, newest.astype(np.int64)))
     validation = last_fold(apart, options.seed)
-    n_steps = RENEWAL_STEPS if len(np.unique(data.block)) > 2 and find_spec("torch") is not None else 0
+    training = _Training(apart, settings, options, None, None)
+    inputs = start.encoder.inputs(data.clean, data.boundary)
 
-    before = unit_length(start.transform(data.clean, data.boundary))
-    decoding = _validation_score(apart, validation, temperature, options)
+    def further(encoder: Encoder, keep: NDArray[np.bool_], n_steps: int) -> Encoder:
+        """Train an encoder, and rotate it onto what it was; it stays as it was if it moved too far."""
+        if not n_steps:
+            return encoder
+        trained = training.advance("renewal", encoder, keep, n_steps)
+        points, before = trained.project(inputs), encoder.project(inputs)
+        rotation = alignment(points, before)
+        moved = agreement_r2(points @ rotation, before) < MIN_AGREEMENT
+        return encoder if moved else trained.rotated(rotation)
 
-    def score(encoder: Encoder) -> float:
-        points = unit_length(encoder.transform(data.clean, data.boundary))
-        moved = agreement_r2(points @ alignment(points, before), before) < MIN_AGREEMENT
-        return -inf if moved else decoding(encoder)
-
-    def train(keep: NDArray[np.bool_], n_most: int, score: ValidationScore | None) -> TrainingRun:
-        sampler = pair_sampler(data, keep, start.n_context, options)
-        trainer = Trainer(start, training_samples(data, options), sampler, temperature, options.seed)
-        run = TrainingRun("renewal", trainer, score, None, None)
-        run.advance(n_most)
-        return run
-
-    validated, encoder, n_best = start, start, 0
-    if n_steps:
-        with OneThread():
-            best = train(validation.train, n_steps, score)
-            validated, n_best = best.best, best.best_step
-            encoder = train(data.fold >= 0, n_best, None).best if n_best else start
-    return _compare_with_linear(
-        apart, settings, options, validation, encoder, validated, n_best, temperature, renewed=True
-    )
-
-
-def _validation_score(
-    data: TrainingSet, validation: ContrastiveValidation, temperature: float, options: ContrastiveOptions
-) -> ValidationScore:
-    """Return the function that scores encoders on the held-out fold: by their frames, in mode ``time`` by InfoNCE."""
-
-    def score(encoder: Encoder) -> float:
-        if options.mode == "time":  # frames are not the objective
-            return -held_out_infonce(data, validation.held_out, encoder, temperature, options)[0]
-        return validation.score(encoder)
-
-    return score
+    candidates: tuple[int, ...] = (0,)
+    if len(np.unique(data.block)) > 2 and find_spec("torch") is not None:
+        candidates += RENEWAL_STEPS
+    with OneThread() if len(candidates) > 1 else nullcontext():
+        validated = {n: further(start.encoder, validation.train, n) for n in candidates}
+        scores = {n: training.score(validation, encoder) for n, encoder in validated.items()}
+        n_steps = max(scores, key=lambda n: scores[n])
+        encoder = further(start.encoder, data.fold >= 0, n_steps)
+        display = None if start.display is None else further(start.display, data.fold >= 0, n_steps)
+    return _compare_with_linear(training, validation, validated[n_steps], encoder, display, n_steps)
 
 
 def fit_contrastive(
@@ -185,7 +158,7 @@ def fit_contrastive(
 ) -> ContrastiveFit:
     """Train an encoder, and compare it with the linear embedding.
 
-    Ctrl-C ends the training and keeps the best encoder so far.
+    Ctrl-C ends the training and keeps what the present stage has reached.
 
     Parameters
     ----------
@@ -211,49 +184,29 @@ def fit_contrastive(
     """
     require_torch()
     validation = last_fold(data, options.seed)
-    contexts = options.contexts or (settings.n_window,)
-    for n_context in contexts:
+    for n_context in options.contexts or (settings.n_window,):
         check_trainable(data, n_context, options)
     checkpoint = Checkpoint(options.resume, key) if options.resume is not None else None
-    search = _Search(data, settings, options, validation, checkpoint, report)
-    final = None
+    training = _Training(data, settings, options, checkpoint, report)
+    everything = data.fold >= 0
     with OneThread():
-        try:
-            for n_context in contexts:
-                n_steps = CONTEXT_STEPS if len(contexts) > 1 else FIRST_STEPS
-                search.train((n_context, TEMPERATURES[0]), n_steps)
-            for temperature in TEMPERATURES[1:]:
-                search.train((search.leading[0], temperature), FIRST_STEPS)
-            search.runs[search.leading].advance(MAX_STEPS)
-            final = search.new_run("all repeats", data.fold >= 0, search.leading, scored=False)
-            final.advance(search.runs[search.leading].best_step)
-        except KeyboardInterrupt:
-            if not search.runs:
-                raise
-            final = None
-    best = search.runs[search.leading]
-    encoder = best.best if final is None else final.best
-    temperature = search.leading[1]
-    return _compare_with_linear(
-        data,
-        settings,
-        options,
-        validation,
-        encoder,
-        best.best,
-        best.best_step,
-        temperature,
-        interrupted=final is None,
-    )
+        n_context = _best_context(training, validation)
+        n_dimensions = _best_dimensions(training, validation, n_context)
+        held_out = training.train("training repeats", validation.train, n_context, n_dimensions, STEPS)
+        encoder = training.train("all repeats", everything, n_context, n_dimensions, STEPS)
+        display = None
+        if n_dimensions > DISPLAY_DIMENSIONS:
+            display = training.train("display", everything, n_context, DISPLAY_DIMENSIONS, STEPS)
+    return _compare_with_linear(training, validation, held_out, encoder, display, None)
 
 
-class _Search:
-    """Trains encoders of several contexts and temperatures, validated on a held-out fold.
+class _Training:
+    """Trains encoders of given contexts and dimensions.
 
     Attributes
     ----------
-    runs
-        Training run of each candidate.
+    interrupted
+        Whether Ctrl-C has ended the training; what follows is not trained.
     """
 
     def __init__(
@@ -261,91 +214,127 @@ class _Search:
         data: TrainingSet,
         settings: ReadoutSettings,
         options: ContrastiveOptions,
-        validation: ContrastiveValidation,
         checkpoint: Checkpoint | None,
         report: ProgressCallback | None,
     ) -> None:
-        self._data, self._settings, self._options = data, settings, options
-        self._validation, self._checkpoint, self._report = validation, checkpoint, report
-        self._starts = {
-            n: _best_start(data, settings, n, validation, options.seed)
-            for n in options.contexts or (settings.n_window,)
-        }
-        self.runs: dict[_Candidate, TrainingRun] = {}
+        self.data, self.settings, self.options = data, settings, options
+        self._checkpoint, self._report = checkpoint, report
+        self._scores: dict[str, float] = {}
+        self.interrupted = False
 
-    @property
-    def leading(self) -> _Candidate:
-        """Candidate with the best validation score."""
-        return max(self.runs, key=lambda candidate: self.runs[candidate].best_score)
+    def train(
+        self, stage: str, keep: NDArray[np.bool_], n_context: int, n_dimensions: int, n_steps: int
+    ) -> Encoder:
+        """Train an encoder on some samples, from its whitening."""
+        start = _start(self.data, self.settings, keep, n_context, n_dimensions, self.options.seed)
+        return start if self.interrupted else self.advance(stage, start, keep, n_steps)
 
-    def train(self, candidate: _Candidate, n_steps: int) -> None:
-        """Start the run of a candidate on the training part of the fold."""
-        stage = f"{candidate[0]} samples, temperature {candidate[1]:g}"
-        self.runs[candidate] = self.new_run(stage, self._validation.train, candidate, scored=True)
-        self.runs[candidate].advance(n_steps)
+    def advance(self, stage: str, start: Encoder, keep: NDArray[np.bool_], n_steps: int) -> Encoder:
+        """Train an encoder from where it is."""
+        data, options = self.data, self.options
+        inputs = start.inputs(data.clean, data.boundary)
+        trainer = Trainer(
+            [start],
+            training_samples(data, inputs, options),
+            pair_sampler(data, keep, start.n_context, options),
+            n_steps=n_steps,
+            temperature=TEMPERATURE,
+            seed=options.seed,
+        )
+        try:
+            run_training(stage, trainer, n_steps, self._report, self._checkpoint)
+        except KeyboardInterrupt:
+            self.interrupted = True
+        return trainer.encoder
 
-    def new_run(
-        self, stage: str, keep: NDArray[np.bool_], candidate: _Candidate, *, scored: bool
-    ) -> TrainingRun:
-        """Return a run on some samples; it stops early when it is scored."""
-        data, options = self._data, self._options
-        n_context, temperature = candidate
-        start = _start(data, self._settings, keep, n_context, self._starts[n_context], options.seed)
-        sampler = pair_sampler(data, keep, n_context, options)
-        trainer = Trainer(start, training_samples(data, options), sampler, temperature, options.seed)
-        score = _validation_score(data, self._validation, temperature, options)
-        return TrainingRun(stage, trainer, score if scored else None, self._report, self._checkpoint)
+    def score(self, validation: ContrastiveValidation, encoder: Encoder) -> float:
+        """Score an encoder on the held-out fold in nats, higher is better."""
+        if self.options.mode == "time":  # frames are not the objective
+            return -held_out_infonce(self.data, validation.held_out, encoder, TEMPERATURE, self.options)[0]
+        return validation.score(encoder)
+
+    def candidate(self, validation: ContrastiveValidation, n_context: int, n_dimensions: int) -> float:
+        """Train a candidate for a short time on the training part of the fold, and return its score."""
+        stage = f"{n_context} samples, {n_dimensions} dimensions"
+        if stage not in self._scores:
+            encoder = self.train(stage, validation.train, n_context, n_dimensions, SELECTION_STEPS)
+            self._scores[stage] = self.score(validation, encoder)
+        return self._scores[stage]
+
+
+def _best_context(training: _Training, validation: ContrastiveValidation) -> int:
+    """Return the context in samples that is best on held-out data."""
+    contexts = training.options.contexts or (training.settings.n_window,)
+    if len(contexts) == 1:
+        return contexts[0]
+    n_dimensions = training.options.dimensions or min(16, _most_dimensions(training.data))
+    scores = {n: training.candidate(validation, n, n_dimensions) for n in contexts}
+    return max(scores, key=lambda n: scores[n])
+
+
+def _best_dimensions(training: _Training, validation: ContrastiveValidation, n_context: int) -> int:
+    """Return the requested dimensions, or as many as pay on held-out data."""
+    if training.options.dimensions is not None:
+        return training.options.dimensions
+    most = _most_dimensions(training.data)
+    candidates = [n for n in CANDIDATE_DIMENSIONS if n < most] or [most]
+    if len(candidates) == 1:
+        return candidates[0]
+    scores = {
+        n: training.candidate(validation, n_context, n) - DIMENSION_MARGIN * np.log2(n) for n in candidates
+    }
+    return max(scores, key=lambda n: scores[n])
+
+
+def _most_dimensions(data: TrainingSet) -> int:
+    return min(DIMENSIONS[1], int(data.clean.shape[1]))
 
 
 def _compare_with_linear(
-    data: TrainingSet,
-    settings: ReadoutSettings,
-    options: ContrastiveOptions,
+    training: _Training,
     validation: ContrastiveValidation,
+    held_out: Encoder,
     encoder: Encoder,
-    validated: Encoder,
-    n_steps: int,
-    temperature: float,
-    *,
-    interrupted: bool = False,
-    renewed: bool = False,
+    display: Encoder | None,
+    renewal_steps: int | None,
 ) -> ContrastiveFit:
     """Select the embedding that decodes frames: linear, contrastive, or the mean of both logits.
 
-    ``validated`` was trained like ``encoder``, ``n_steps`` long, without the held-out fold.
+    ``held_out`` is the encoder trained without the held-out fold; ``renewal_steps`` are those of a renewal.
     """
-    similarity, fullness, state = validation.similarity(validated)
-    contrastive, linear = similarity * fullness[:, None], validation.linear_logits(settings)
+    data, options = training.data, training.options
+    similarity, fullness, state = validation.similarity(held_out)
+    contrastive, linear = similarity * fullness[:, None], validation.linear_logits(training.settings)
     full = np.ones(len(state), np.float32)
     inverse_temperature, score = calibrate(contrastive, full, state)
     linear_scale, linear_score = calibrate(linear, full, state)
     both = np.asarray((contrastive * inverse_temperature + linear * linear_scale) / 2, np.float32)
     both_scale, both_score = calibrate(both, full, state)
     selected, linear_weight = "linear", 0.0
-    # An untrained encoder equals the linear embedding, unless its context is longer.
-    differs = renewed or n_steps > 0 or encoder.n_context != settings.n_window
-    if differs and score > linear_score + MARGIN:
+    if score > linear_score + MARGIN:
         selected = "contrastive"
-    if differs and both_score > max(score, linear_score) + MARGIN:
+    if both_score > max(score, linear_score) + MARGIN:
         selected, linear_weight = "both", linear_scale * both_scale / 2
         inverse_temperature *= both_scale / 2
     levels = np.quantile(similarity.max(1).astype(np.float64), np.linspace(0, 1, N_TYPICALITY_LEVELS))
     prototypes = encoder_prototypes(encoder, data, np.ones(len(data.state), bool))
     card = {
+        "dimensions": encoder.n_dimensions,
+        "display_dimensions": display.n_dimensions if display is not None else 0,
         "context_ms": round(1000 * encoder.n_context / data.rate_hz, 3) if data.rate_hz else 0.0,
-        "temperature": temperature,
-        "steps": n_steps,
-        "interrupted": interrupted,
+        "temperature": TEMPERATURE,
+        "steps": STEPS if renewal_steps is None else renewal_steps,
+        "interrupted": training.interrupted,
         "positives": kind_of_positives(data, options) if options.mode != "time" else "time",
         "log_score_nats": round(score, 6),
         "linear_log_score_nats": round(linear_score, 6),
         "both_log_score_nats": round(both_score, 6),
     }
-    if not renewed:  # the positives of a single held-out repeat would be the same samples
-        held_out = validation.held_out if options.mode == "time" else validation.test
-        loss, chance = held_out_infonce(data, held_out, validated, temperature, options)
+    if renewal_steps is None:  # the positives of a single held-out repeat would be the same samples
+        scored = validation.held_out if options.mode == "time" else validation.test
+        loss, chance = held_out_infonce(data, scored, held_out, TEMPERATURE, options)
         card |= {"infonce_nats": round(loss, 6), "infonce_chance_nats": round(chance, 6)}
-    part = ContrastiveDecoder(encoder, prototypes, inverse_temperature, linear_weight, levels)
+    part = ContrastiveDecoder(encoder, prototypes, inverse_temperature, linear_weight, levels, display)
     return ContrastiveFit(part, selected, card)
 
 
@@ -354,26 +343,12 @@ def _start(
     settings: ReadoutSettings,
     keep: NDArray[np.bool_],
     n_context: int,
-    n_start: int,
+    n_dimensions: int,
     seed: int,
 ) -> Encoder:
-    """Return an untrained encoder: the whitening of the newest ``n_start`` samples of its context."""
-    scaling = feature_scaling(data, n_start)
-    statistics = state_statistics(data, Layout(n_start), keep, scaling)
+    """Return an untrained encoder: the whitening of windows side by side."""
+    scaling = feature_scaling(data, n_context)
+    spans = window_spans(n_context, int(data.clean.shape[1])) or (n_context,)
+    statistics = state_statistics(data, Layout(n_context, spans), keep, scaling)
     linear = fit_linear(statistics, settings.shrinkage, diagonal=settings.diagonal)
-    return start_encoder(linear, n_context, root=scaling.root, seed=seed, n_start=n_start)
-
-
-def _best_start(
-    data: TrainingSet, settings: ReadoutSettings, n_context: int, validation: ContrastiveValidation, seed: int
-) -> int:
-    """Return the part of a long context, in samples, whose whitening decodes the held-out fold best before training."""
-    lengths = {
-        n_context,
-        *(max(1, round(n_context / part)) for part in (2, 3, 6) if n_context > LONG_CONTEXT),
-    }
-    scores = {
-        n: validation.score(_start(data, settings, validation.train, n_context, n, seed))
-        for n in sorted(lengths)
-    }
-    return max(scores, key=lambda n: scores[n])
+    return start_encoder(linear, spans, n_dimensions, root=scaling.root, seed=seed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from decoders.embedding.encoder import DIMENSIONS
 from decoders.errors import BadSplit
 from decoders.fitting.select_classifier import DECODERS
 from stream.errors import BadUsage
@@ -48,6 +49,8 @@ class FitOptions:
         changes, so a window may be longer than what a frame evokes.
     label
         Label whose places are decoded instead of frames; None for the first where a recording has no frames.
+    dimensions
+        Dimensions of the contrastive embedding, 2 to 64; None selects them by cross-validation.
     """
 
     mode: str = "linear"
@@ -62,6 +65,7 @@ class FitOptions:
     lag_s: float | None = None
     order: str = "any"
     label: str | None = None
+    dimensions: int | None = None
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
@@ -72,6 +76,13 @@ class FitOptions:
             raise BadUsage(f"unknown positives {self.positives!r}; choose one of {', '.join(POSITIVES)}.")
         if self.mode == "linear" and self.resume is not None:
             raise BadUsage("mode 'linear' has no training to resume; use --mode label, time or hybrid.")
+        if self.dimensions is not None and self.mode == "linear":
+            raise BadUsage("mode 'linear' has no dimensions to choose; use --mode label, time or hybrid.")
+        low, high = DIMENSIONS
+        if self.dimensions is not None and not low <= self.dimensions <= high:
+            raise BadUsage(
+                f"an embedding of {self.dimensions} dimensions is not possible; give {low} to {high}."
+            )
         if self.decoder not in DECODERS:
             raise BadUsage(f"unknown decoder {self.decoder!r}; choose one of {', '.join(DECODERS)}.")
         if not 0 <= self.lookahead_frames <= MAX_LOOKAHEAD:

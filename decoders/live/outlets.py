@@ -98,13 +98,16 @@ class Publisher:
             "posterior", "Posterior", (*(f"frame{i}" for i in pooled), "no stimulus"),
             unit="probability", posterior_pool=str(self.pool),
         )  # fmt: skip
-        self._embedding = outlet("embedding", "Embedding", [f"e{i}" for i in range(model.n_embedding)])
+        display = model.display_embedding
+        self._n_point, n_display = model.n_embedding, display.n_dimensions if display is not None else 0
+        channels = [f"e{i}" for i in range(self._n_point)] + [f"display{i}" for i in range(n_display)]
+        self._embedding = outlet("embedding", "Embedding", channels)
         self._continuous = (
             outlet("continuous", "Continuous", model.continuous_channels)
             if model.continuous_channels
             else None
         )
-        self._point = np.zeros((1, model.n_embedding), np.float32)
+        self._point = np.zeros((1, len(channels)), np.float32)
         self._row = np.zeros((1, len(PREDICTION_CHANNELS)))
         self._starts = np.arange(0, model.n_frames, self.pool)
         self._pooled = np.zeros(len(self._starts) + 1, np.float32)
@@ -160,14 +163,21 @@ class Publisher:
         if self._forecast.have_consumers():
             self._forecast.push_chunk(prediction.forecast.reshape(1, -1), stamp)
         if self._embedding.have_consumers():
-            point, width = prediction.embedding, self._point.shape[1]
-            if len(point) != width:  # a refit may use other channels, but the stream keeps its width
-                self._point[:] = 0
-                self._point[0, : len(point)] = point[:width]
-                point = self._point[0]
-            self._embedding.push_chunk(point[None], stamp)
+            self._embedding.push_chunk(self._row_of_points(prediction)[None], stamp)
         if self._continuous is not None and self._continuous.have_consumers():
             self._continuous.push_chunk(prediction.continuous[None], stamp)
+
+    def _row_of_points(self, prediction: Prediction) -> NDArray[np.float32]:
+        """Return the point and that for the eye; a refit may use other channels, but the stream keeps its width."""
+        row: NDArray[np.float32] = self._point[0]
+        point = prediction.embedding
+        if len(point) == len(row):
+            return point
+        row[:] = 0
+        row[: self._n_point][: len(point)] = point[: self._n_point]
+        if prediction.display is not None:
+            row[self._n_point :] = prediction.display[: len(row) - self._n_point]
+        return row
 
     def _in_channels(self, posterior: NDArray[np.float32]) -> NDArray[np.float32]:
         """Pool neighbouring frames of long movies."""

@@ -50,6 +50,7 @@ class Decision:
     forecaster: Callable[[], NDArray[np.float32]]
     has_evidence: bool
     in_segment: bool
+    display: NDArray[np.float32] | None = None
 
 
 def stack_predictions(

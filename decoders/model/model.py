@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.data.delays import Lookback
-from decoders.embedding.encoder import EncoderStream
+from decoders.embedding.encoder import Encoder, EncoderStream
 from decoders.embedding.linear import unit_length
 from decoders.embedding.multiscale import multiscale_sums
 from decoders.errors import BadModel
@@ -97,6 +97,11 @@ class Model(CardProperties):
         """Number of dimensions of the published embedding."""
         rotation = self.parts.rotation
         return self.parts.n_dimensions if rotation is None else int(rotation.shape[1])
+
+    @property
+    def display_embedding(self) -> Encoder | None:
+        """Encoder of few dimensions for the eye, whose points are `Prediction.display`; None if there is none."""
+        return None if self.parts.contrastive is None else self.parts.contrastive.display
 
     @property
     def linear(self) -> Model:
@@ -251,11 +256,9 @@ class Model(CardProperties):
         boundary = np.r_[True, np.diff(session.segment) != 0]
         clean = parts.preprocessor.run(np.asarray(session.neural, np.float32), boundary)
         if parts.contrastive is not None:
-            points = parts.contrastive.encoder.transform(clean, boundary)
-        else:
-            sums, _ = multiscale_sums(clean, boundary, parts.scaling.n_window, parts.spans)
-            points = parts.embedding.project(parts.scaling.features(sums))
-        return self._published(unit_length(points))
+            return self._published(parts.contrastive.encoder.transform(clean, boundary))
+        sums, _ = multiscale_sums(clean, boundary, parts.scaling.n_window, parts.spans)
+        return self._published(unit_length(parts.embedding.project(parts.scaling.features(sums))))
 
     def save(self, path: Path | str, *, force: bool = False) -> None:
         """Write the model to a file.
@@ -322,8 +325,9 @@ class Model(CardProperties):
                 self._encoder.push(clean)
         direction, linear, typicality = self._readout.decode()
         point, logits = direction, linear if parts.prior is None else linear + parts.prior
+        display = None
         if self._encoder is not None:
-            point, contrastive, of_contrastive = self._decode_contrastive(self._encoder, linear)
+            point, display, contrastive, of_contrastive = self._decode_contrastive(self._encoder, linear)
             if self.decoder_embedding != "linear":
                 logits, typicality = contrastive, of_contrastive
         state = self.playback.state  # unchanged while the decoded moment lies before the segment boundary
@@ -351,6 +355,7 @@ class Model(CardProperties):
             forecaster=self.playback.later_forecast(),
             has_evidence=has_evidence,
             in_segment=in_segment,
+            display=display,
         )
 
     def _step_kalman(self, decision: Decision) -> NDArray[np.float32] | None:
@@ -375,6 +380,7 @@ class Model(CardProperties):
             logits=decision.logits,
             embedding=self._published(decision.embedding),
             forecaster=decision.forecaster,
+            display=decision.display,
             continuous=self.parts.continuous.read(decision.posterior, decision.direction, smoothed),
             numbers=self._forecast_numbers,
             picture=self.pictures[decision.state] if self.pictures is not None and shown else None,
@@ -383,14 +389,16 @@ class Model(CardProperties):
 
     def _decode_contrastive(
         self, encoder: EncoderStream, linear: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
-        """Direction, logits and typicality of the contrastive embedding, given the logits of the linear one."""
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, NDArray[np.float32], float]:
+        """Point, point for the eye, logits and typicality of the contrastive embedding, given the linear logits."""
         decoder = self.parts.contrastive
         assert decoder is not None
-        direction = unit_length(encoder.read())
-        similarity = decoder.prototypes.similarity(direction)
+        inputs = encoder.inputs()
+        point = encoder.encoder.project(inputs)
+        display = None if decoder.display is None else decoder.display.project(inputs)
+        similarity = decoder.prototypes.similarity(point)
         logits = decoder.logits(similarity * np.float32(encoder.fullness), linear)
-        return direction, logits, typicality_of(similarity, self._typicality)
+        return point, display, logits, typicality_of(similarity, self._typicality)
 
     def _published(self, direction: NDArray[np.float32]) -> NDArray[np.float32]:
         """Published points, float32 [..., dimensions], of points of unit length."""

@@ -8,12 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.embedding.multiscale import MAX_SCALES
+from decoders.embedding.multiscale import MAX_SCALES, MAX_WINDOW_VALUES
 from decoders.errors import BadModel
 from decoders.serialization import need
-
-MAX_WINDOW_VALUES = 50_000_000
-"""Largest window, in samples times channels: a damaged file must not exhaust the memory."""
 
 
 def check_shapes(arrays: Mapping[str, NDArray[Any]], n_channels: int, n_states: int, n_labels: int) -> None:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.embedding.encoder import MAX_CONTEXT, Encoder
+from decoders.embedding.encoder import Encoder, check_encoder
 from decoders.embedding.linear import unit_length
 from decoders.errors import BadModel
 from decoders.readouts.classifiers import UNOBSERVED_LOGIT, Prototypes
 from decoders.serialization import Arrays, need, pack, unpack
 
 PREFIX = "contrastive"
+_WHITENING = ("spans", "root", "mean", "projection")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,6 +35,8 @@ class ContrastiveDecoder:
         Weight of the logits of the linear embedding's decoder; 0 leaves them out.
     typicality
         Float64 [levels], sorted similarities of held-out samples to their nearest prototype.
+    display
+        Encoder of few dimensions for the eye, with the same whitening; None if there is none.
     """
 
     encoder: Encoder
@@ -41,6 +44,7 @@ class ContrastiveDecoder:
     inverse_temperature: float
     linear_weight: float
     typicality: NDArray[np.float64]
+    display: Encoder | None = None
 
     def logits(self, similarity: NDArray[np.float32], linear: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return calibrated logits, float32 [..., states].
@@ -55,9 +59,20 @@ class ContrastiveDecoder:
         out = similarity * np.float32(self.inverse_temperature)
         return out + np.float32(self.linear_weight) * linear if self.linear_weight else out
 
+    def on_channels(self, valid: NDArray[np.bool_], before: NDArray[np.bool_]) -> ContrastiveDecoder:
+        """Return the decoder for other valid channels of the same recording (see `Encoder.on_channels`)."""
+        display = None if self.display is None else self.display.on_channels(valid, before)
+        return replace(self, encoder=self.encoder.on_channels(valid, before), display=display)
+
     def arrays(self) -> Arrays:
         """Return the named arrays of a model file."""
+        display: Arrays = {}
+        if self.display is not None:
+            display = pack(self.display, f"{PREFIX}.display")
+            for name in _WHITENING:
+                del display[f"{PREFIX}.display.{name}"]
         return {
+            **display,
             **pack(self.encoder, f"{PREFIX}.encoder"),
             **pack(self.prototypes, f"{PREFIX}.prototypes"),
             f"{PREFIX}.factor": np.array([self.inverse_temperature, self.linear_weight]),
@@ -84,15 +99,22 @@ class ContrastiveDecoder:
         BadModel
             When an array is missing or has the wrong shape.
         """
-        if f"{PREFIX}.encoder.taps" not in arrays:
+        if f"{PREFIX}.factor" not in arrays:
             return None
         encoder = unpack(Encoder, arrays, f"{PREFIX}.encoder")
         prototypes = unpack(Prototypes, arrays, f"{PREFIX}.prototypes")
         factor, typicality = need(arrays, f"{PREFIX}.factor"), need(arrays, f"{PREFIX}.likeness")
-        _check(encoder, prototypes, n_used, n_states)
-        if typicality.ndim != 1 or not len(typicality) or factor.size != 2:
+        check_encoder(encoder, n_used)
+        fits = prototypes.prototypes.shape == (encoder.n_dimensions, n_states)
+        fits = fits and prototypes.bias.shape == (n_states,)
+        if not fits or typicality.ndim != 1 or not len(typicality) or factor.size != 2:
             raise BadModel("the model's contrastive part is incomplete. Fit the model again.")
-        return cls(encoder, prototypes, float(factor[0]), float(factor[1]), typicality)
+        display = None
+        if f"{PREFIX}.display.skip" in arrays:
+            shared = {f"{PREFIX}.display.{name}": arrays[f"{PREFIX}.encoder.{name}"] for name in _WHITENING}
+            display = unpack(Encoder, {**arrays, **shared}, f"{PREFIX}.display")
+            check_encoder(display, n_used)
+        return cls(encoder, prototypes, float(factor[0]), float(factor[1]), typicality, display)
 
 
 def fit_direction_prototypes(
@@ -116,31 +138,3 @@ def fit_direction_prototypes(
     observed = np.bincount(state, minlength=n_states) > 0
     bias = np.where(observed, 0, UNOBSERVED_LOGIT).astype(np.float32)
     return Prototypes(np.ascontiguousarray(unit_length(total).T), bias, cosine=True)
-
-
-def _check(encoder: Encoder, prototypes: Prototypes, n_used: int, n_states: int) -> None:
-    if encoder.taps.ndim != 2 or encoder.projection.ndim != 3 or encoder.inner.ndim != 3:
-        raise BadModel(
-            "the arrays of the model's encoder have the wrong number of dimensions. Fit the model again."
-        )
-    n_filters, n_context = encoder.taps.shape
-    n_blocks, _, n_hidden = encoder.inner.shape
-    n_dimensions = encoder.n_dimensions
-    expected = {
-        "taps": (n_filters, n_context),
-        "mean": (n_filters, n_used),
-        "projection": (n_filters, n_used, n_dimensions),
-        "inner": (n_blocks, n_filters * n_dimensions, n_hidden),
-        "inner_bias": (n_blocks, n_hidden),
-        "outer": (n_blocks, n_hidden, n_dimensions),
-    }
-    shapes = {f.name: getattr(encoder, f.name) for f in fields(encoder) if f.name != "root"}
-    good = all(
-        shapes[name].shape == shape and shapes[name].dtype.kind == "f" for name, shape in expected.items()
-    )
-    good &= 1 <= n_context <= MAX_CONTEXT and n_filters >= 1
-    good &= prototypes.prototypes.shape == (n_dimensions, n_states) and prototypes.bias.shape == (n_states,)
-    if not good:
-        raise BadModel(
-            "the arrays of the model's contrastive embedding have inconsistent shapes. Fit the model again."
-        )

@@ -148,11 +148,9 @@ def _with_contrastive_of(model: Model, fitted: Model) -> Model:
     """Keep a model's contrastive embedding in a refit."""
     decoder, valid = model.parts.contrastive, fitted.parts.preprocessor.valid
     assert decoder is not None
-    encoder = decoder.encoder.on_channels(valid, model.parts.preprocessor.valid)
+    decoder = decoder.on_channels(valid, model.parts.preprocessor.valid)
     card = {name: model.card[name] for name in ("mode", "decoder_embedding", "contrastive")}
-    return Model(
-        replace(fitted.parts, contrastive=replace(decoder, encoder=encoder)), {**fitted.card, **card}
-    )
+    return Model(replace(fitted.parts, contrastive=decoder), {**fitted.card, **card})
 
 
 def _in_place(fitted: Model, model: Model, session: Session) -> Model:

@@ -39,6 +39,12 @@ FEW_MOMENTS, FEW_FRAMES = 100, 0.2
     help="Embedding: linear, or trained by contrastive learning (needs torch): label, time, hybrid.",
 )
 @click.option(
+    "--dimensions",
+    type=int,
+    metavar="D",
+    help="Dimensions of the contrastive embedding, 2 to 64 [default: chosen on held-out data].",
+)
+@click.option(
     "--decoder",
     default="auto",
     show_default=True,
@@ -115,6 +121,7 @@ def command(
     sessions: tuple[Path, ...],
     output: Path | None,
     mode: str,
+    dimensions: int | None,
     decoder: str,
     context_s: float | None,
     lookahead_frames: int,
@@ -155,6 +162,7 @@ def command(
         lag_s,
         order,
         label,
+        dimensions,
     )
     movie = load_movie(movie_path) if movie_path is not None else None
     if output is None or lookahead_curve:
@@ -229,6 +237,8 @@ def _print_card(output: Path, content_hash: str, card: dict[str, object]) -> Non
         names = {"linear": "linear_", "contrastive": "", "both": "both_"}
         scores = [f"{name} {contrastive[start + 'log_score_nats']:.3f}" for name, start in names.items()]
         rows["held-out log score"] = ", ".join(scores) + " nats"
+        shown = contrastive["display_dimensions"]
+        rows["dimensions"] = f"{contrastive['dimensions']}" + (f", and {shown} to show" if shown else "")
         rows["embedding used"] = f"{card['decoder_embedding']}"
         loss, chance = contrastive["infonce_nats"], contrastive["infonce_chance_nats"]
         rows["held-out InfoNCE"] = f"{loss:.2f} nats, chance {chance:.2f}"

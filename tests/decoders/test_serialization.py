@@ -53,7 +53,7 @@ def test_missing_and_misshapen_arrays_are_refused() -> None:
         (Scaling, "n_window root total"),
         (LinearEmbedding, "mean projection"),
         (Prototypes, "prototypes bias cosine"),
-        (Encoder, "taps root mean projection inner inner_bias outer"),
+        (Encoder, "spans root mean projection first first_bias skip hidden hidden_bias last last_bias"),
         (Emission, "own weights bias n_window root power jump jump_ahead aside"),
         (ContinuousReader, "values ridge sharpness reach label interval"),
         (Kalman, "advance wander hear certainty middle start spread"),

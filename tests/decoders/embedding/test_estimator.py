@@ -151,7 +151,16 @@ def test_bad_input() -> None:
         Embedding("label").fit(COUNTS, frame=np.zeros(300, int))
     with pytest.raises(BadRecording, match="needs frames or labels"):
         Embedding("hybrid").fit(COUNTS)
-    for params in ({"mode": "magic"}, {"context": 41}, {"context": 2.5}, {"temperature": 0.0}):
+    with pytest.raises(BadUsage, match=r"a recording has 15 channels\. Give at most 15"):
+        Embedding("label", dimensions=16).fit(COUNTS, FRAME)
+    for params in (
+        {"mode": "magic"},
+        {"context": 0},
+        {"context": 2.5},
+        {"temperature": 0.0},
+        {"dimensions": 1},
+        {"near": -1},
+    ):
         with pytest.raises(BadUsage):
             Embedding(**params).fit(COUNTS, frame=FRAME)  # type: ignore[arg-type]
 

@@ -33,7 +33,7 @@ def encoder(data: TrainingSet, validation: ContrastiveValidation) -> Encoder:
     """An untrained encoder, which equals the linear embedding."""
     scaling = feature_scaling(data, N_CONTEXT)
     linear = fit_linear(training_statistics(data, Layout(N_CONTEXT), scaling, validation.train), 0.5)
-    return start_encoder(linear, N_CONTEXT, root=scaling.root, seed=0, n_start=N_CONTEXT)
+    return start_encoder(linear, (N_CONTEXT,), linear.n_dimensions, root=scaling.root, seed=0)
 
 
 def test_an_untrained_encoder_scores_above_chance(

@@ -35,13 +35,16 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def label_model(watched: Session) -> Model:
-    return fit_model(watched, FitOptions(mode="label", train_repeats=(0, 1, 2, 3, 4)))
+    with pytest.MonkeyPatch.context() as patch:
+        for name, limit in (("SELECTION_STEPS", 10), ("STEPS", 100), ("CONTEXTS_S", ())):
+            patch.setattr(f"decoders.fitting.fit_contrastive.{name}", limit)
+        return fit_model(watched, FitOptions(mode="label", train_repeats=(0, 1, 2, 3, 4)), baselines=False)
 
 
 @pytest.fixture
 def short_training(monkeypatch: pytest.MonkeyPatch) -> None:
     """Limit fits to one context and few steps, for tests that do not depend on the embedding's accuracy."""
-    for name, limit in (("FIRST_STEPS", 25), ("MAX_STEPS", 75), ("CONTEXTS_S", ())):
+    for name, limit in (("SELECTION_STEPS", 25), ("STEPS", 75), ("CONTEXTS_S", ())):
         monkeypatch.setattr(f"decoders.fitting.fit_contrastive.{name}", limit)
 
 
@@ -63,8 +66,14 @@ def test_label_mode_decodes_and_streams(label_model: Model, unseen: Session, tmp
     assert contrastive is not None
     clean = label_model.parts.preprocessor.run(np.nan_to_num(unseen.neural[:19]), np.arange(19) == 0)
     points = contrastive.encoder.transform(clean, np.arange(19) == 0)
-    directions = points / np.linalg.norm(points, axis=1, keepdims=True)
-    assert np.allclose(ours.embedding[:19], directions, atol=1e-5)
+    assert points.shape[1] == card["dimensions"]
+    assert np.allclose(ours.embedding[:19], points, atol=1e-5)
+    display = label_model.display_embedding
+    assert display is not None
+    assert display.n_dimensions == card["display_dimensions"] == 3
+    shown = loaded.step(unseen.neural[0], float(unseen.stamps[0])).display
+    assert shown is not None
+    assert np.allclose(shown, display.transform(clean[:1], np.ones(1, bool))[0], atol=1e-5)
     assert label_model.linear.predict(unseen).embedding.shape[1] > 0
 
 
@@ -74,20 +83,26 @@ def encoder_of(model: Model) -> Encoder:
 
 
 def test_a_refit_trains_the_encoder_further_and_keeps_its_place(
-    watched: Session, label_model: Model, unseen: Session, tmp_path: Path
+    watched: Session,
+    label_model: Model,
+    unseen: Session,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    scores = iter([0.0, 2.0, 1.0])  # of no step, and of more and more
+    monkeypatch.setattr("decoders.fitting.fit_contrastive._Training.score", lambda *_: next(scores))
     train = watched.select_repeats([2, 3, 4, 5])
     again = refit(label_model, train)
     card = again.card["contrastive"]
-    assert 0 < card["steps"] <= RENEWAL_STEPS
-    assert not np.allclose(encoder_of(again).projection, encoder_of(label_model).projection)
+    assert card["steps"] == RENEWAL_STEPS[0]
+    assert not np.allclose(encoder_of(again).last, encoder_of(label_model).last)
     assert (again.card["mode"], again.n_embedding) == ("label", label_model.n_embedding)
-    scores = {
+    names = {
         "linear": "linear_log_score_nats",
         "contrastive": "log_score_nats",
         "both": "both_log_score_nats",
     }
-    chosen = {name: card[score] for name, score in scores.items()}
+    chosen = {name: card[score] for name, score in names.items()}
     assert chosen[again.decoder_embedding] >= max(chosen.values()) - 0.021
     # In the model before, the same samples have almost the same place; the next repeat has, too.
     assert again.card["agreement_r2"] >= 0.95
@@ -105,7 +120,7 @@ def test_a_refit_on_repeats_that_the_encoder_has_seen_keeps_the_encoder(
     watched: Session, label_model: Model
 ) -> None:
     again = refit(label_model, watched.select_repeats([1, 2, 3, 4]))
-    assert np.array_equal(encoder_of(again).projection, encoder_of(label_model).projection)
+    assert np.array_equal(encoder_of(again).last, encoder_of(label_model).last)
     assert again.decoder_embedding == label_model.decoder_embedding
     clean = watched.select_repeats([6])
     assert np.allclose(again.embed(clean), label_model.embed(clean), atol=1e-5)
@@ -127,7 +142,7 @@ def test_a_refit_without_torch_still_chooses_what_decodes(
     monkeypatch.setattr("decoders.fitting.fit_contrastive.find_spec", lambda name: None)
     again = refit(label_model, watched.select_repeats([2, 3, 4, 5]))
     assert again.card["contrastive"]["steps"] == 0
-    assert np.array_equal(encoder_of(again).projection, encoder_of(label_model).projection)
+    assert np.array_equal(encoder_of(again).last, encoder_of(label_model).last)
 
 
 def test_a_longer_context_than_the_linear_window_streams_and_swaps(
@@ -135,7 +150,7 @@ def test_a_longer_context_than_the_linear_window_streams_and_swaps(
 ) -> None:
     data = restore_training(label_model)
     assert candidate_contexts(data, 6) == (6, 20, 30)
-    assert candidate_contexts(data, 60) == (40,)
+    assert candidate_contexts(data, 60) == (60,)
     short = replace(data, block=np.arange(len(data.block)) // 12)  # blocks of 12 samples
     assert candidate_contexts(short, 6) == (6, 12)
     settings = settings_from_model(label_model)
@@ -150,7 +165,7 @@ def test_a_longer_context_than_the_linear_window_streams_and_swaps(
     assert fresh.take_over(model)
     for index in range(15, 19):
         after = fresh.step(unseen.neural[index], float(unseen.stamps[index]))
-    assert np.allclose(after.embedding, points[18] / np.linalg.norm(points[18]), atol=1e-5)
+    assert np.allclose(after.embedding, points[18], atol=1e-5)
 
 
 @pytest.mark.usefixtures("short_training")
@@ -158,6 +173,15 @@ def test_the_same_seed_gives_the_same_model(watched: Session) -> None:
     options = FitOptions(mode="label", train_repeats=(0, 1, 2))
     first, again = (fit_model(watched, options, baselines=False) for _ in range(2))
     assert again.hash == first.hash
+
+
+@pytest.mark.usefixtures("short_training")
+def test_three_dimensions_need_no_display(watched: Session) -> None:
+    model = fit_model(
+        watched, FitOptions(mode="label", dimensions=3, train_repeats=(0, 1, 2)), baselines=False
+    )
+    assert model.n_embedding == model.card["contrastive"]["dimensions"] == 3
+    assert model.display_embedding is None
 
 
 @pytest.mark.usefixtures("short_training")
@@ -182,7 +206,7 @@ def test_resume_continues_the_training_and_refuses_other_data(watched: Session, 
     options = FitOptions(mode="label", train_repeats=(0, 1, 2), resume=path)
 
     def interrupt(progress: TrainingProgress) -> None:
-        if progress.step == 60:
+        if progress.stage == "all repeats" and progress.step == 60:
             raise KeyboardInterrupt
 
     stopped = fit_model(watched, options, baselines=False, report=interrupt)
@@ -190,7 +214,7 @@ def test_resume_continues_the_training_and_refuses_other_data(watched: Session, 
     steps: list[TrainingProgress] = []
     finished = fit_model(watched, options, baselines=False, report=steps.append)
     unbroken = fit_model(watched, replace(options, resume=None), baselines=False)
-    assert steps[0].step == 51
+    assert (steps[0].stage, steps[0].step) == ("all repeats", 51)
     assert finished.hash == unbroken.hash
     with pytest.raises(BadRecording, match="other data"):
         fit_model(watched, replace(options, train_repeats=(0, 1, 3)), baselines=False)
@@ -206,8 +230,12 @@ def test_resume_continues_the_training_and_refuses_other_data(watched: Session, 
 def test_bad_input(watched: Session) -> None:
     with pytest.raises(BadSplit, match="at least two repeats"):
         fit_model(watched, FitOptions(mode="label", train_repeats=(0,)))
-    with pytest.raises(BadUsage, match="too long for contrastive"):
-        fit_model(watched, FitOptions(mode="label", context_s=2.0), baselines=False)
+    with pytest.raises(BadUsage, match="as many usable channels"):
+        fit_model(watched, FitOptions(mode="label", dimensions=60), baselines=False)
+    with pytest.raises(BadUsage, match="mode 'linear' has no dimensions"):
+        FitOptions(dimensions=3)
+    with pytest.raises(BadUsage, match="give 2 to 64"):
+        FitOptions(mode="label", dimensions=1)
     short = replace(watched, segment=(np.arange(watched.n_samples) // 8).astype(np.int32))
     with pytest.raises(BadSplit, match="fewer than the context"):
         fit_model(short, FitOptions(mode="label", context_s=0.4), baselines=False)

@@ -19,10 +19,10 @@ def decoder() -> ContrastiveDecoder:
     state = np.arange(60) % (N_STATES - 1)
     features = rng.normal(size=(60, N_CHANNELS)).astype(np.float32)
     linear = fit_linear(class_statistics(features, state, N_STATES), 0.5)
-    encoder = start_encoder(linear, 4, root=False, seed=0)
+    encoder, display = (start_encoder(linear, (4,), n, root=False, seed=0) for n in (5, 3))
     points = encoder.transform(features, np.arange(60) == 0)
     prototypes = fit_direction_prototypes(points, state, N_STATES, np.ones(60, np.float32))
-    return ContrastiveDecoder(encoder, prototypes, 3.0, 0.5, np.array([0.1, 0.4]))
+    return ContrastiveDecoder(encoder, prototypes, 3.0, 0.5, np.array([0.1, 0.4]), display)
 
 
 def test_prototypes_are_mean_directions() -> None:
@@ -47,6 +47,9 @@ def test_a_decoder_survives_the_model_file(decoder: ContrastiveDecoder) -> None:
     assert {name: array.tolist() for name, array in loaded.arrays().items()} == {
         name: array.tolist() for name, array in arrays.items()
     }
+    assert loaded.display is not None
+    assert loaded.display.n_dimensions == 3
+    assert "contrastive.display.projection" not in arrays
     assert ContrastiveDecoder.from_file({}, N_CHANNELS, N_STATES) is None
 
 
@@ -54,9 +57,9 @@ def test_damaged_arrays_are_refused(decoder: ContrastiveDecoder) -> None:
     arrays = decoder.arrays()
     with pytest.raises(BadModel, match="inconsistent shapes"):
         ContrastiveDecoder.from_file(arrays, N_CHANNELS + 1, N_STATES)
-    with pytest.raises(BadModel, match="number of dimensions"):
+    with pytest.raises(BadModel, match="inconsistent shapes"):
         ContrastiveDecoder.from_file(
-            {**arrays, "contrastive.encoder.taps": np.zeros(4)}, N_CHANNELS, N_STATES
+            {**arrays, "contrastive.display.last": np.zeros(4, np.float32)}, N_CHANNELS, N_STATES
         )
     with pytest.raises(BadModel, match="incomplete"):
         ContrastiveDecoder.from_file({**arrays, "contrastive.likeness": np.zeros(0)}, N_CHANNELS, N_STATES)

@@ -1,0 +1,60 @@
+"""Untrained encoder of a recording: the whitening of its windows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from decoders.embedding.arrays import LabelStates, Recording, stretches
+from decoders.embedding.encoder import DIMENSIONS, Encoder, start_encoder
+from decoders.embedding.linear import MAX_DIMENSIONS, class_statistics, fit_linear
+from decoders.embedding.multiscale import multiscale_sums, window_spans
+from stream.errors import BadUsage
+
+DEFAULT_DIMENSIONS = 16
+
+
+def whitening(
+    r: Recording,
+    states: LabelStates | None,
+    context: int,
+    *,
+    counts: bool,
+    shrinkage: float,
+    dimensions: int | None,
+    linear: bool,
+    seed: int,
+) -> Encoder:
+    """Return an untrained encoder.
+
+    Parameters
+    ----------
+    r
+        Recording.
+    states
+        States within which differences are noise; None for stretches of time.
+    context
+        Longest window in samples.
+    counts, shrinkage, dimensions, seed
+        See `decoders.embedding.estimator.Embedding`.
+    linear
+        Whether it will not be trained: then there is a single window, and any number of dimensions.
+
+    Raises
+    ------
+    BadUsage
+        When there are fewer channels than dimensions.
+    """
+    n_channels = r.samples.shape[1]
+    most = min(MAX_DIMENSIONS if linear else DIMENSIONS[1], n_channels)
+    n_dimensions = dimensions or (most if linear else min(DEFAULT_DIMENSIONS, most))
+    if n_dimensions > most:
+        raise BadUsage(
+            f"'dimensions' is {n_dimensions}, but a recording has {n_channels} channels. Give at most {most}."
+        )
+    spans = (() if linear else window_spans(context, n_channels)) or (context,)
+    sums, fullness = multiscale_sums(r.samples, r.boundary, context, spans)
+    features = np.sqrt(np.maximum(sums, 0)) if counts else sums / np.float32(context)
+    noise = stretches(r, context) if states is None else states.of_recording(r)
+    at = noise >= 0
+    statistics = class_statistics(features[at], noise[at], int(noise.max()) + 1, fullness[at])
+    return start_encoder(fit_linear(statistics, shrinkage), spans, n_dimensions, root=counts, seed=seed)
