@@ -77,7 +77,7 @@ class Fitter:
                 model = fit.fit_states(self._session, self._states, self._case.options, baselines=False)
         except _Unchanged:
             return self._default
-        model_hash = content_hash(model.parts.arrays(), {"hedges": model.card["forecast_hedges"]})
+        model_hash = content_hash(model.parts.arrays(), {"floors": model.card["forecast_floors"]})
         if part is None:
             self._hash = model_hash
         elif model_hash == self._hash:
