@@ -37,7 +37,7 @@ from stream.session import Kind
 
 NAMES = ("linear", "lda", "naive_bayes", "knn")
 
-MAX_COVARIANCE_VALUES = 300_000_000
+MAX_COVARIANCE_VALUES = 60_000_000
 """Values of the covariances of all states together; LDA uses principal components of more channels than that allows."""
 
 N_SLOTS = 1e6
@@ -295,8 +295,8 @@ def _select(data: TrainingSet, windows: Sequence[int], seed: int) -> dict[str, B
     """
     spikes = data.kind is Kind.SPIKES
     strengths: dict[str, tuple[float, ...]] = {
-        "linear": (0.5, 0.1, 0.3, 0.8),
-        "lda": (0.5, 0.1, 0.3, 0.8),
+        "linear": (0.5, 0.2, 0.8),
+        "lda": (0.5, 0.2, 0.8),
         "naive_bayes": (0.0,) if spikes else (1.0, 0.1, 0.01),
         "knn": (15.0, 5.0, 45.0),
     }
