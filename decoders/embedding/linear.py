@@ -361,5 +361,10 @@ def top_eigenvectors(
     from scipy.linalg import eigh
 
     n = len(matrix)
-    values, vectors = eigh(matrix, metric, subset_by_index=(max(0, n - n_most), n - 1))
+    if metric is not None:  # rounding may leave it without full rank
+        spread, axes = eigh(metric)
+        whiten = axes / np.sqrt(np.maximum(spread, 1e-12 * spread[-1]))
+        values, vectors = top_eigenvectors(whiten.T @ matrix @ whiten, n_most)
+        return values, whiten @ vectors
+    values, vectors = eigh(matrix, subset_by_index=(max(0, n - n_most), n - 1))
     return values[::-1], vectors[:, ::-1]
