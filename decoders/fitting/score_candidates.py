@@ -65,8 +65,9 @@ def best_prototypes(
         scale, candidate = scorer.calibrate(settings, np.concatenate(logits))
         return replace(candidate, settings=replace(candidate.settings, inverse_temperature=scale))
 
-    least, *more = candidate_smoothings(data)
-    smooth = [smoother(m, least) for smoother, m in zip(smoothers, raw, strict=True)]
+    smoothings = candidate_smoothings(data)
+    middle = smoothings[len(smoothings) // 2]
+    smooth = [smoother(m, middle) for smoother, m in zip(smoothers, raw, strict=True)]
     best: dict[bool, ScoredCandidate] = {}
 
     def keep_better(candidate: ScoredCandidate) -> None:
@@ -80,11 +81,13 @@ def best_prototypes(
             for shrinkage in SHRINKAGES:
                 embeddings.setdefault((shrinkage, share, diagonal), []).append(path.embedding(shrinkage))
         for shrinkage, cosine in product(SHRINKAGES, similarities):
-            settings = replace(base, cosine=cosine, smoothing=least)
+            settings = replace(base, cosine=cosine, smoothing=middle)
             settings = replace(settings, shrinkage=shrinkage, channel_share=share, diagonal=diagonal)
             keep_better(scored(settings, smooth))
     chosen = [candidate.settings for candidate in best.values()]
-    for smoothing in more:
+    for smoothing in smoothings:
+        if smoothing == middle:
+            continue
         smooth = [smoother(m, smoothing) for smoother, m in zip(smoothers, raw, strict=True)]
         for settings in chosen:
             keep_better(scored(replace(settings, smoothing=smoothing), smooth))
