@@ -43,6 +43,8 @@ def whitening(
     ------
     BadUsage
         When there are fewer channels than dimensions.
+    ValueError
+        When there is a single sample or state, as scikit-learn expects.
     """
     n_channels = r.samples.shape[1]
     most = min(MAX_DIMENSIONS if linear else DIMENSIONS[1], n_channels)
@@ -57,4 +59,7 @@ def whitening(
     noise = stretches(r, context) if states is None else states.of_recording(r)
     at = noise >= 0
     statistics = class_statistics(features[at], noise[at], int(noise.max()) + 1, fullness[at])
-    return start_encoder(fit_linear(statistics, shrinkage), spans, n_dimensions, root=counts, seed=seed)
+    embedding = fit_linear(statistics, shrinkage)
+    if not embedding.n_dimensions:
+        raise ValueError("an embedding cannot be fitted on one sample or one state. Give at least two.")
+    return start_encoder(embedding, spans, n_dimensions, root=counts, seed=seed)

@@ -86,11 +86,17 @@ def best_prototypes(
             keep_better(scored(settings, smooth))
     chosen = [candidate.settings for candidate in best.values()]
     for smoothing in smoothings:
-        if smoothing == middle:
-            continue
         smooth = [smoother(m, smoothing) for smoother, m in zip(smoothers, raw, strict=True)]
         for settings in chosen:
-            keep_better(scored(replace(settings, smoothing=smoothing), smooth))
+            if smoothing != middle:
+                keep_better(scored(replace(settings, smoothing=smoothing), smooth))
+    for settings in [candidate.settings for candidate in best.values()]:
+        if settings.smoothing == middle:
+            continue
+        smooth = [smoother(m, settings.smoothing) for smoother, m in zip(smoothers, raw, strict=True)]
+        for shrinkage in SHRINKAGES:
+            if shrinkage != settings.shrinkage:
+                keep_better(scored(replace(settings, shrinkage=shrinkage), smooth))
     return list(best.values())
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from benchmarks.rats.__main__ import REFERENCE, against_lda, collect, distance, posterior_errors, run
 from benchmarks.rats.lda import lda, track_lda_through_holes, window_counts
@@ -61,18 +62,19 @@ def test_the_default_decoder_beats_lda(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("recording", "number"), [("buddy", 3), ("track", 1)])
-def test_positions_alone_are_decoded_as_with_frames(shared_data: Path, recording: str, number: int) -> None:
-    fold = folds_of(recording, shared_data)[number]
-    nothing = replace(fold.train, frame=np.full_like(fold.train.frame, -1))
-    options = FitOptions(context_s=1.0)
-    with_frames, alone = (
-        np.median(distance(fold, fit_model(train, options, baselines=False).predict(fold.test).continuous))
-        for train in (fold.train, nothing)
-    )
-    published = np.concatenate(collect([posterior_errors(fold, lda(fold, 1.0), "LDA")])["LDA, likeliest"])
-    assert alone < 1.6 * with_frames  # the frames of the first also say the direction
-    assert alone < np.median(published)
+@pytest.mark.parametrize("recording", ["buddy", "track"])
+def test_positions_alone_are_decoded_as_with_frames(shared_data: Path, recording: str) -> None:
+    """Median over all folds: that of one fold differs by more than two decoders do."""
+    errors: dict[str, list[NDArray[np.float64]]] = {"frames": [], "alone": [], "LDA": []}
+    for fold in folds_of(recording, shared_data):
+        nothing = replace(fold.train, frame=np.full_like(fold.train.frame, -1))
+        for name, train in {"frames": fold.train, "alone": nothing}.items():
+            model = fit_model(train, FitOptions(context_s=1.0), baselines=False)
+            errors[name].append(distance(fold, model.predict(fold.test).continuous))
+        errors["LDA"] += collect([posterior_errors(fold, lda(fold, 1.0), "LDA")])["LDA, likeliest"]
+    median = {name: np.median(np.concatenate(of_folds)) for name, of_folds in errors.items()}
+    assert median["alone"] < 1.6 * median["frames"]  # the frames also say the direction
+    assert median["alone"] < median["LDA"]
 
 
 @pytest.mark.live
