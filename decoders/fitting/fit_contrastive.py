@@ -39,6 +39,10 @@ from decoders.readouts.classifiers import calibrate
 from decoders.readouts.contrastive import ContrastiveDecoder
 
 TEMPERATURE = 0.1
+TEST_TEMPERATURES = (TEMPERATURE, 0.2, 0.4)
+"""Temperatures of which the best gives the InfoNCE of held-out pairs: those of noisy samples are too far apart for the
+temperature of training, so that even an embedding with structure would be above chance in few dimensions."""
+
 STEPS = 1000
 SELECTION_STEPS = 300
 """Steps after which contexts and dimensions are compared."""
@@ -332,7 +336,10 @@ def _compare_with_linear(
     }
     if renewal_steps is None:  # the positives of a single held-out repeat would be the same samples
         scored = validation.held_out if options.mode == "time" else validation.test
-        loss, chance = held_out_infonce(data, scored, held_out, TEMPERATURE, options)
+        loss, chance = min(
+            held_out_infonce(data, scored, held_out, temperature, options)
+            for temperature in TEST_TEMPERATURES
+        )
         card |= {"infonce_nats": round(loss, 6), "infonce_chance_nats": round(chance, 6)}
     part = ContrastiveDecoder(encoder, prototypes, inverse_temperature, linear_weight, levels, display)
     return ContrastiveFit(part, selected, card)
