@@ -270,6 +270,12 @@ class Session:
         n = self.n_samples
         return self.take((index >= round(start * n)) & (index < round(stop * n)))
 
+    @property
+    def boundary(self) -> NDArray[np.bool_]:
+        """Where a segment begins, bool [time]."""
+        boundary: NDArray[np.bool_] = np.r_[True, np.diff(self.segment) > 0][: self.n_samples]
+        return boundary
+
     def repeat_with_blanks(self) -> NDArray[np.int32]:
         """Repeat that each sample belongs to, where a blank belongs to the repeat after it.
 

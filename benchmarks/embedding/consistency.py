@@ -116,8 +116,7 @@ def shared(each: list[Embedded], n_dimensions: int) -> list[NDArray[np.float32]]
 
 def roots(session: Session, n_context: int) -> NDArray[np.float32]:
     """Return the square roots of the counts in the window."""
-    boundary = np.r_[True, np.diff(session.segment) > 0]
-    return np.sqrt(window_sums(np.asarray(session.neural, np.float32), boundary, n_context)[0])
+    return np.sqrt(window_sums(np.asarray(session.neural, np.float32), session.boundary, n_context)[0])
 
 
 def off_diagonal(r2: NDArray[np.float64]) -> float:

@@ -39,8 +39,7 @@ def delay_truth(session: Session, n_delay: int) -> tuple[Session, NDArray[np.boo
     index = np.arange(session.n_samples)
     if n_delay == 0:
         return session, np.ones(session.n_samples, bool)
-    boundary = np.r_[True, np.diff(session.segment) > 0][: session.n_samples]
-    kept = index - segment_begins(boundary) >= n_delay
+    kept = index - segment_begins(session.boundary) >= n_delay
     source = index[kept] - n_delay
     return (
         replace(

@@ -241,7 +241,7 @@ def training_set(session: Session, n_frames: int, context_s: float) -> TrainingS
     neural = np.asarray(session.neural, np.float32)
     refuse_negative(neural, session.kind, session.channel_names)
     preprocessor = Preprocessor.fit(neural, session.kind, session.rate_hz)
-    boundary = np.r_[True, np.diff(session.segment) > 0]
+    boundary = session.boundary
     fold, block = _folds(session, max(1, round(context_s * (session.rate_hz or 1))))
     state = np.where(session.frame >= 0, session.frame, n_frames).astype(np.int64)
     is_movie = session.movie is not None and session.movie.rate_hz > 0

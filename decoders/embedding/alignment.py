@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.embedding.encoder import DIMENSIONS, N_HIDDEN, Encoder
+from decoders.embedding.encoder import DIMENSIONS, N_HIDDEN, Encoder, initial_weights
 from stream.errors import BadRecording, BadUsage
 
 Means = NDArray[np.float64]
@@ -126,8 +126,7 @@ def joined(
             f"'dimensions' is {n_dimensions}, but the {len(common)} labels in common span only {n_common}. Give at most "
             "that."
         )
-    rng = np.random.default_rng(seed)
-    first = rng.normal(0, np.sqrt(2 / n_common), (n_common, N_HIDDEN)).astype(np.float32)
+    first = initial_weights(n_common, N_HIDDEN, np.random.default_rng(seed))
     skip = np.eye(n_common, n_dimensions, dtype=np.float32)
     last, last_bias = starts[0].last[:, :n_dimensions], starts[0].last_bias[:n_dimensions]
     return [

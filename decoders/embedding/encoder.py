@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from decoders.embedding.linear import LinearEmbedding, unit_length
 from decoders.embedding.multiscale import MAX_WINDOW_VALUES, multiscale_sums, running_window
-from decoders.embedding.windows import RunningSum, segment_begins
+from decoders.embedding.windows import RunningSum, segment_begins, window_features
 from decoders.errors import BadModel
 
 N_HIDDEN = 128
@@ -105,7 +105,7 @@ class Encoder:
 
     def whiten(self, sums: NDArray[np.float32]) -> NDArray[np.float32]:
         """Map sums float32 [..., windows * channels], scaled to the longest window, to inputs float32 [..., inputs]."""
-        features = np.sqrt(np.maximum(sums, 0)) if self.root else sums * np.float32(1 / self.n_context)
+        features = window_features(sums, self.n_context, root=self.root)
         return np.asarray((features - self.mean) @ self.projection, np.float32)
 
     def project(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -227,23 +227,24 @@ def start_encoder(
     """
     n_inputs = linear.n_dimensions
     rng = np.random.default_rng(seed)
-
-    def weights(n_in: int, n_out: int) -> NDArray[np.float32]:
-        return rng.normal(0, sqrt(2 / n_in), (n_in, n_out)).astype(np.float32)
-
     return Encoder(
         spans=np.array(spans, np.int64),
         root=root,
         mean=linear.mean,
         projection=linear.projection,
-        first=weights(n_inputs, N_HIDDEN),
+        first=initial_weights(n_inputs, N_HIDDEN, rng),
         first_bias=np.zeros(N_HIDDEN, np.float32),
         skip=np.eye(n_inputs, n_dimensions, dtype=np.float32),
-        hidden=weights(N_HIDDEN, N_HIDDEN),
+        hidden=initial_weights(N_HIDDEN, N_HIDDEN, rng),
         hidden_bias=np.zeros(N_HIDDEN, np.float32),
         last=np.zeros((N_HIDDEN, n_dimensions), np.float32),
         last_bias=np.zeros(n_dimensions, np.float32),
     )
+
+
+def initial_weights(n_in: int, n_out: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Draw the weights of a hidden layer before training, float32 [in, out] (He, Zhang, Ren and Sun 2015)."""
+    return rng.normal(0, sqrt(2 / n_in), (n_in, n_out)).astype(np.float32)
 
 
 def check_encoder(encoder: Encoder, n_channels: int) -> None:

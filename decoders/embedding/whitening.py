@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from decoders.embedding.arrays import LabelStates, Recording, stretches
 from decoders.embedding.encoder import DIMENSIONS, Encoder, start_encoder
 from decoders.embedding.linear import MAX_DIMENSIONS, class_statistics, fit_linear
 from decoders.embedding.multiscale import multiscale_sums, window_spans
+from decoders.embedding.windows import window_features
 from stream.errors import BadUsage
 
 DEFAULT_DIMENSIONS = 16
@@ -55,7 +54,7 @@ def whitening(
         )
     spans = (() if linear else window_spans(context, n_channels)) or (context,)
     sums, fullness = multiscale_sums(r.samples, r.boundary, context, spans)
-    features = np.sqrt(np.maximum(sums, 0)) if counts else sums / np.float32(context)
+    features = window_features(sums, context, root=counts)
     noise = stretches(r, context) if states is None else states.of_recording(r)
     at = noise >= 0
     statistics = class_statistics(features[at], noise[at], int(noise.max()) + 1, fullness[at])

@@ -165,3 +165,24 @@ def window_sums(
     np.cumsum(samples, axis=0, dtype=np.float64, out=total[1:])
     sums = (total[index + 1] - total[first]) * (n_window / n_held)[:, None]
     return sums.astype(np.float32), (n_held / n_window).astype(np.float32)
+
+
+def window_features(sums: NDArray[np.float32], n_window: int, *, root: bool) -> NDArray[np.float32]:
+    """Convert window sums float32 [..., channels] to features of the same shape.
+
+    Parameters
+    ----------
+    sums
+        Sums over the window.
+    n_window
+        Window length in samples.
+    root
+        Whether to take the square root (of spike counts), which stabilizes their variance; otherwise the mean.
+
+    Examples
+    --------
+    >>> window_features(np.array([4.0, 9.0], np.float32), 10, root=True).tolist()
+    [2.0, 3.0]
+    """
+    features = np.sqrt(np.maximum(sums, 0)) if root else sums * np.float32(1 / n_window)
+    return np.asarray(features, np.float32)

@@ -117,7 +117,7 @@ def labels_shifted(
     """
     rng = np.random.default_rng(seed)
     settings = settings_from_model(model)
-    boundary = np.r_[True, np.diff(test.segment) > 0]
+    boundary = test.boundary
     clean = data.preprocessor.run(np.asarray(test.neural, np.float32), boundary)
     test_sums, fullness = settings.windows(clean, boundary)
     everything = np.ones(len(data.state), bool)

@@ -145,7 +145,7 @@ def collect_predictions(
     half_width, embedding = _by_label(model, predictions.half_width[kept]), predictions.embedding[kept]
     evidence = np.isfinite(predictions.novelty[kept])
     del predictions, posterior, forecast  # they are large
-    boundary = np.r_[True, np.diff(whole.segment) > 0]
+    boundary = whole.boundary
     clean = data.preprocessor.run(np.asarray(whole.neural, np.float32), boundary)
     for name, both, estimated in _decode_baselines(model, data, test, clean, boundary, kept):
         decoders[name] = decoded(name, *both)

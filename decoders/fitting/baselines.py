@@ -236,20 +236,25 @@ def select_baselines(
     playback = Playback(transitions, jump, jump, data.movie_rate_hz, data.rate_hz)
     settings, shares = {}, {}
     for name, selected in _select(data, windows, seed).items():
-        fitted: list[Baseline] = []
-
-        def fit(
-            train: NDArray[np.bool_], selected: BaselineSettings = selected, fitted: list[Baseline] = fitted
-        ) -> Evidence:
-            fitted.append(fit_baseline(data, selected, train))
-            return fitted[-1].evidence
-
-        weight = select_evidence_weight(data, fit, playback, seed)
+        weight, fitted = _select_weight(data, selected, playback, seed)
         settings[name] = asdict(replace(selected, power=weight))
         share = _held_out_accuracy(data, fitted)
         if np.isfinite(share):
             shares[name] = round(share, 4)
     return {"baselines": settings, "baseline_accuracy": shares}
+
+
+def _select_weight(
+    data: TrainingSet, settings: BaselineSettings, playback: Playback, seed: int
+) -> tuple[float, list[Baseline]]:
+    """Return the evidence weight of a baseline, and the decoders of all folds that were fitted for it."""
+    fitted: list[Baseline] = []
+
+    def fit(train: NDArray[np.bool_]) -> Evidence:
+        fitted.append(fit_baseline(data, settings, train))
+        return fitted[-1].evidence
+
+    return select_evidence_weight(data, fit, playback, seed), fitted
 
 
 def _held_out_accuracy(data: TrainingSet, fitted: Sequence[Baseline]) -> float:

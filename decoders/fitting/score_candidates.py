@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import product
 
 import numpy as np
 
 from decoders.data.training_statistics import training_statistics
-from decoders.embedding.linear import ClassStatistics, LinearEmbedding, ShrinkagePath, unit_length
+from decoders.embedding.linear import LinearEmbedding, ShrinkagePath, unit_length
 from decoders.fitting.candidate_scorer import CandidateScorer, ScoredCandidate
 from decoders.fitting.settings import ReadoutSettings, feature_scaling
 from decoders.readouts.classifiers import fit_prototypes
@@ -33,6 +33,8 @@ def best_prototypes(
 ) -> list[ScoredCandidate]:
     """Select prototypes of each similarity: shrinkage, its target and the share of the channels, then smoothing.
 
+    Shrinkage is selected once more where another smoothing than the medium one is better.
+
     Parameters
     ----------
     scorer
@@ -55,24 +57,25 @@ def best_prototypes(
     features = [scaling.features(fold.sums) for fold in scorer.held_out]
     embeddings: dict[tuple[float, float, bool], list[LinearEmbedding]] = {}
 
-    def scored(settings: ReadoutSettings, smooth: Sequence[ClassStatistics]) -> ScoredCandidate:
-        fitted = embeddings[settings.shrinkage, settings.channel_share, settings.diagonal]
-        logits = []
-        for e, m, f in zip(fitted, smooth, features, strict=True):
-            points = e.project(f)
-            prototypes = fit_prototypes(e, m, cosine=settings.cosine)
-            logits.append(prototypes.similarity(unit_length(points) if settings.cosine else points))
-        scale, candidate = scorer.calibrate(settings, np.concatenate(logits))
-        return replace(candidate, settings=replace(candidate.settings, inverse_temperature=scale))
-
-    smoothings = candidate_smoothings(data)
-    middle = smoothings[len(smoothings) // 2]
-    smooth = [smoother(m, middle) for smoother, m in zip(smoothers, raw, strict=True)]
     best: dict[bool, ScoredCandidate] = {}
 
-    def keep_better(candidate: ScoredCandidate) -> None:
-        cosine = candidate.settings.cosine
-        best[cosine] = max(best.get(cosine, candidate), candidate, key=log_score)
+    def consider(candidates: Iterable[ReadoutSettings], smoothing: float) -> None:
+        """Score candidates with a smoothing, and keep the best of each similarity."""
+        smooth = [smoother(m, smoothing) for smoother, m in zip(smoothers, raw, strict=True)]
+        for candidate in candidates:
+            settings = replace(candidate, smoothing=smoothing)
+            fitted = embeddings[settings.shrinkage, settings.channel_share, settings.diagonal]
+            logits = []
+            for e, m, f in zip(fitted, smooth, features, strict=True):
+                points = e.project(f)
+                prototypes = fit_prototypes(e, m, cosine=settings.cosine)
+                logits.append(prototypes.similarity(unit_length(points) if settings.cosine else points))
+            scale, scored = scorer.calibrate(settings, np.concatenate(logits))
+            scored = replace(scored, settings=replace(scored.settings, inverse_temperature=scale))
+            best[settings.cosine] = max(best.get(settings.cosine, scored), scored, key=log_score)
+
+    def chosen() -> list[ReadoutSettings]:
+        return [candidate.settings for candidate in best.values()]
 
     shares = BOLD_CHANNEL_SHARES if data.kind is Kind.BOLD else (1.0,)
     for share, diagonal in product(shares, DIAGONAL):
@@ -80,23 +83,23 @@ def best_prototypes(
             path = ShrinkagePath(of_fold, share, diagonal=diagonal)
             for shrinkage in SHRINKAGES:
                 embeddings.setdefault((shrinkage, share, diagonal), []).append(path.embedding(shrinkage))
-        for shrinkage, cosine in product(SHRINKAGES, similarities):
-            settings = replace(base, cosine=cosine, smoothing=middle)
-            settings = replace(settings, shrinkage=shrinkage, channel_share=share, diagonal=diagonal)
-            keep_better(scored(settings, smooth))
-    chosen = [candidate.settings for candidate in best.values()]
+    smoothings = candidate_smoothings(data)
+    middle = smoothings[len(smoothings) // 2]
+    consider(
+        [
+            replace(base, cosine=cosine, shrinkage=shrinkage, channel_share=share, diagonal=diagonal)
+            for share, diagonal, shrinkage, cosine in product(shares, DIAGONAL, SHRINKAGES, similarities)
+        ],
+        middle,
+    )
+    with_middle = chosen()
     for smoothing in smoothings:
-        smooth = [smoother(m, smoothing) for smoother, m in zip(smoothers, raw, strict=True)]
-        for settings in chosen:
-            if smoothing != middle:
-                keep_better(scored(replace(settings, smoothing=smoothing), smooth))
-    for settings in [candidate.settings for candidate in best.values()]:
-        if settings.smoothing == middle:
-            continue
-        smooth = [smoother(m, settings.smoothing) for smoother, m in zip(smoothers, raw, strict=True)]
-        for shrinkage in SHRINKAGES:
-            if shrinkage != settings.shrinkage:
-                keep_better(scored(replace(settings, shrinkage=shrinkage), smooth))
+        if smoothing != middle:
+            consider(with_middle, smoothing)
+    for settings in chosen():
+        if settings.smoothing != middle:
+            others = [shrinkage for shrinkage in SHRINKAGES if shrinkage != settings.shrinkage]
+            consider([replace(settings, shrinkage=other) for other in others], settings.smoothing)
     return list(best.values())
 
 

@@ -189,13 +189,11 @@ class RefitClient:
         elif do == "refuse":
             self._refuse(publish, **message)
         else:
-            self._news = {"event": "rolling", "state": do, **message}
-            publish(**self._news)
+            self._report(publish, event="rolling", state=do, **message)
 
     def _refuse(self, publish: Callable[..., None], reason: str, **fields: Any) -> None:
         self.counts["refusals"] += 1
-        self._news = {"event": "refusal", "version": self._model.version, "reason": reason, **fields}
-        publish(**self._news)
+        self._report(publish, event="refusal", version=self._model.version, reason=reason, **fields)
 
     def _load(self, path: str) -> Model:
         arrays, card = model_file.read(path)
@@ -216,6 +214,10 @@ class RefitClient:
         refitted.version = int(facts["version"])
         self._model = refitted
         self.counts["swaps" if event == "swap" else "rollbacks"] += 1
-        self._news = {"event": event, "state_carried": carried, **facts}
-        publish(**self._news)
+        self._report(publish, event=event, state_carried=carried, **facts)
         return refitted
+
+    def _report(self, publish: Callable[..., None], **news: Any) -> None:
+        """Publish an event, and keep it for `take_news`."""
+        self._news = news
+        publish(**news)

@@ -253,7 +253,7 @@ class Model(CardProperties):
             Float32 [time, dimensions].
         """
         parts = self.parts
-        boundary = np.r_[True, np.diff(session.segment) != 0]
+        boundary = session.boundary
         clean = parts.preprocessor.run(np.asarray(session.neural, np.float32), boundary)
         if parts.contrastive is not None:
             return self._published(parts.contrastive.encoder.transform(clean, boundary))

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.embedding.linear import ClassStatistics, LinearEmbedding, ShrinkagePath
+from decoders.embedding.windows import window_features
 
 TOLERANCE = 0.02
 """Precision of the logarithm of an inverse temperature."""
@@ -48,8 +49,7 @@ class Scaling:
         if self.total > 0:
             population = np.maximum(sums.sum(-1, keepdims=True), 0.05 * self.total)
             sums = sums * (np.float32(self.total) / population)
-        out = np.sqrt(np.maximum(sums, 0)) if self.root else sums * np.float32(1 / self.n_window)
-        return np.asarray(out, np.float32)
+        return window_features(sums, self.n_window, root=self.root)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -106,7 +106,7 @@ def accuracy_curves(model: Model, test: Session, *, budget_s: float, seed: int) 
         Random seed of the draws of units.
     """
     data = restore_training(model)
-    boundary = np.r_[True, np.diff(test.segment) > 0]
+    boundary = test.boundary
     refitter = _Refitter(
         data,
         test,

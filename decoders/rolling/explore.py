@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from decoders.data.preprocessing import Preprocessor
 from decoders.data.training_set import concatenate_sessions
-from decoders.embedding.agreement import agreement_r2, alignment, time_infonce
+from decoders.embedding.agreement import time_infonce
 from decoders.embedding.linear import MAX_DIMENSIONS, LinearEmbedding, class_statistics, fit_linear
-from decoders.embedding.windows import window_sums
+from decoders.embedding.windows import segment_begins, window_sums
 from decoders.model.file import FORMAT, FORMAT_VERSION
 from decoders.model.model import Model
 from decoders.model.parts import Emission, ModelParts
@@ -29,7 +29,8 @@ from decoders.playback.filter import needed_ticks
 from decoders.playback.transitions import learn_playback
 from decoders.readouts.classifiers import Prototypes, Scaling
 from decoders.readouts.continuous import ContinuousReader
-from decoders.rolling.trainer_process import Event, without_training_data
+from decoders.rolling.refit import rotated_onto
+from decoders.rolling.trainer_process import Event, save_version
 from stream.session import Kind, Session
 
 FIRST_S = 60.0
@@ -121,7 +122,7 @@ def fit_unlabelled(model: Model, session: Session) -> Model:
     parts, begun = model.parts, time.perf_counter()
     n_dimensions = parts.embedding.n_dimensions
     neural = np.asarray(session.neural, np.float32)
-    boundary = np.r_[True, np.diff(session.segment) != 0]
+    boundary = session.boundary
     preprocessor = Preprocessor.fit(neural, session.kind, session.rate_hz)
     sums, fullness = window_sums(preprocessor.run(neural, boundary), boundary, parts.scaling.n_window)
     stretch = _stretches(boundary, max(2, round(STRETCH_S * session.rate_hz), 2 * parts.scaling.n_window))
@@ -129,25 +130,15 @@ def fit_unlabelled(model: Model, session: Session) -> Model:
     embedding = fit_linear(statistics, SHRINKAGE, n_dimensions)
     missing = n_dimensions - embedding.n_dimensions
     embedding = replace(embedding, projection=np.pad(embedding.projection, ((0, 0), (0, missing))))
-    fitted = replace(
-        parts,
-        preprocessor=preprocessor,
-        embedding=embedding,
-        rotation=None,
-    )
-    seconds = round(time.perf_counter() - begun, 3)
-    return Model(fitted, {**model.card, "train_seconds": seconds, **_simulated(session)})
-
-
-def _simulated(session: Session) -> dict[str, bool]:
-    return {"simulated": True} if session.simulated else {}
+    fitted = replace(parts, preprocessor=preprocessor, embedding=embedding, rotation=None)
+    card = {**model.card, "train_seconds": round(time.perf_counter() - begun, 3)}
+    return Model(fitted, {**card, "simulated": True} if session.simulated else card)
 
 
 def _stretches(boundary: NDArray[np.bool_], n_stretch: int) -> NDArray[np.int64]:
     """Number stretches of time, none of which crosses a segment boundary, int64 [time]."""
-    index = np.arange(len(boundary))
-    begins = np.maximum.accumulate(np.where(boundary, index, 0))
-    return np.cumsum((index - begins) % n_stretch == 0) - 1
+    since = np.arange(len(boundary)) - segment_begins(boundary)
+    return np.cumsum(since % n_stretch == 0) - 1
 
 
 class ExploreTrainer:
@@ -213,23 +204,16 @@ class ExploreTrainer:
         )
         structure = find_structure(self.running, session)
         fitted = fit_unlabelled(self.running, session)
-        agreement = None
         if self.version:
-            points, before = fitted.embed(session), self.running.embed(session)
-            rotation = alignment(points, before)
-            agreement = round(agreement_r2(points @ rotation, before), 4)
-            fitted = Model(replace(fitted.parts, rotation=rotation), fitted.card)
+            fitted = rotated_onto(fitted, self.running, session)
         self._before, self.running = self.running, fitted
         self.version += 1
-        path = self._folder / f"version-{self.version}.safetensors"
-        without_training_data(fitted).save(path)
         return {
             "do": "swap",
-            "version": self.version,
-            "file": str(path),
+            **save_version(fitted, self._folder, self.version),
             "seconds": round(seconds, 1),
             "train_seconds": fitted.card["train_seconds"],
-            "agreement_r2": agreement,
+            "agreement_r2": fitted.card.get("agreement_r2"),
             **structure,
         }
 

@@ -134,7 +134,7 @@ def refit(model: Model, session: Session, *, baselines: bool = False) -> Model:
             sharpness=np.where(old.sharpness == RIDGE, 1.0, old.sharpness),
         )
         fitted = Model(replace(fitted.parts, continuous=reader), fitted.card)
-    fitted = _in_place(fitted, model, session)
+    fitted = _with_data_of(model, rotated_onto(fitted, model, session))
     fitted.use_playback = model.use_playback
     return fitted
 
@@ -153,21 +153,37 @@ def _with_contrastive_of(model: Model, fitted: Model) -> Model:
     return Model(replace(fitted.parts, contrastive=decoder), {**fitted.card, **card})
 
 
-def _in_place(fitted: Model, model: Model, session: Session) -> Model:
-    """Rotate a refit's embedding onto that of the model, so that nothing on screen jumps.
+def rotated_onto(fitted: Model, model: Model, session: Session) -> Model:
+    """Rotate a model's embedding onto that of another, so that nothing on screen jumps.
 
-    What the model was trained on is in the refit too: in the encoder, and in the rotation.
+    Parameters
+    ----------
+    fitted
+        Model whose embedding is rotated.
+    model
+        Model that it replaces.
+    session
+        Recording that both embed.
+
+    Returns
+    -------
+    model
+        The first model; ``agreement_r2`` on its card says how much of the second embedding it explains.
     """
     points, before = fitted.embed(session), model.embed(session)
     rotation = alignment(points, before)
-    card = {**fitted.card, "agreement_r2": round(agreement_r2(points @ rotation, before), 4)}
-    if model.simulated:
-        card["simulated"] = True
+    agreement = round(agreement_r2(points @ rotation, before), 4)
+    return Model(replace(fitted.parts, rotation=rotation), {**fitted.card, "agreement_r2": agreement})
+
+
+def _with_data_of(model: Model, fitted: Model) -> Model:
+    """Add what a model was trained on to a refit, which has it too: in the encoder, and in the rotation."""
+    card = {**fitted.card, "simulated": True} if model.simulated else fitted.card
     known = [
         part.extra[name] for part in (model.parts, fitted.parts) if (name := "fingerprints") in part.extra
     ]
     extra = {**fitted.parts.extra, "fingerprints": np.unique(np.concatenate(known))}
-    return Model(replace(fitted.parts, rotation=rotation, extra=extra), card)
+    return Model(replace(fitted.parts, extra=extra), card)
 
 
 def concatenate_repeats(parts: Sequence[Session]) -> Session:

@@ -196,9 +196,29 @@ class RollingTrainer:
     def _save_version(self) -> Event:
         """Save the running weights under the next version number."""
         self.version += 1
-        path = self._folder / f"version-{self.version}.safetensors"
-        without_training_data(self.running).save(path)
-        return {"version": self.version, "file": str(path)}
+        return save_version(self.running, self._folder, self.version)
+
+
+def save_version(model: Model, folder: Path, version: int) -> Event:
+    """Save what decoding needs of a model.
+
+    Parameters
+    ----------
+    model
+        Fitted model.
+    folder
+        Folder for the weights.
+    version
+        Version number of the model.
+
+    Returns
+    -------
+    saved
+        ``version`` and ``file``.
+    """
+    path = folder / f"version-{version}.safetensors"
+    without_training_data(model).save(path)
+    return {"version": version, "file": str(path)}
 
 
 def without_training_data(model: Model) -> Model:
